@@ -1,0 +1,1 @@
+"""What came from where, and where it lies now: SQLite, one writer."""

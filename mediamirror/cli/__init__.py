@@ -1,0 +1,1 @@
+"""Parses the command line, calls a job, prints, exits."""

@@ -1,0 +1,1 @@
+"""Runs shards of a job."""

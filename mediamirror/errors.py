@@ -1,0 +1,266 @@
+"""One tree of errors. Each class knows its stable code, whether a retry helps, and which exit code it means.
+
+    MediamirrorError
+    ├── UsageError                 exit 2: the command can't start
+    │   ├── InputMissing           a path or URL that is not there
+    │   ├── InputUnreadable        there, but can't be read
+    │   ├── BadDestination         DEST is not a directory or s3://bucket/prefix
+    │   ├── StoreRefused           credentials or bucket refused before the first item
+    │   └── LockHeld               another run holds this DEST or catalog
+    ├── CatalogError               exit 2: the catalog can't be used
+    ├── FetchError                 an item failed on its way in
+    │   ├── InvalidURL, SchemeRefused, AddressRefused, RobotsRefused
+    │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
+    │   ├── DeadlineExceeded (retry), TooSlow (retry)
+    │   ├── TooManyRedirects, BodyTooLarge, BadContentEncoding
+    │   └── HTTPStatus (retry for 408, 425, 429, 500, 502, 503, 504)
+    ├── ImageError                 bytes that are not a sound image
+    │   ├── NotAnImage, ImageTruncated, ImageUndecodable, ImageOverBudget
+    └── StoreError                 an item failed on its way out
+        ├── StoreUnavailable (retry), StoreDenied, NoSuchBucket, StoreFull
+        ├── BadKey, ObjectMissing, ObjectCorrupt
+
+Foreign errors (httpx2, botocore, OSError, sqlite3) are mapped at the edge to the most specific class here.
+A message is one sentence or two: what happened, to which thing, what to do now. It never holds a secret.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MediamirrorError(Exception):
+    """Root of the tree. ``code`` is stable; ``retryable`` says whether the same call may succeed later."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+    retryable: bool = False
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class UsageError(MediamirrorError):
+    """The command can't start: wrong words, or something it needs is not there."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class InputMissing(UsageError):
+    """An INPUT that does not exist."""
+
+    code = "input-missing"
+
+
+class InputUnreadable(UsageError):
+    """An INPUT that exists but can't be read."""
+
+    code = "input-unreadable"
+
+
+class BadDestination(UsageError):
+    """A DEST that is neither a directory nor ``s3://bucket/prefix``."""
+
+    code = "bad-destination"
+
+
+class StoreRefused(UsageError):
+    """Credentials, bucket or endpoint refused before the first item."""
+
+    code = "store-refused"
+
+
+class LockHeld(UsageError):
+    """Another run holds the lock of this DEST or catalog."""
+
+    code = "lock-held"
+
+
+class CatalogError(MediamirrorError):
+    """The catalog can't be opened, is damaged, or is from a newer release."""
+
+    code = "catalog"
+    exit_code = 2
+
+
+class FetchError(MediamirrorError):
+    """An item failed on its way in."""
+
+    code = "fetch"
+
+
+class InvalidURL(FetchError):
+    """Not a URL that can be requested."""
+
+    code = "invalid-url"
+
+
+class SchemeRefused(FetchError):
+    """A scheme other than http and https."""
+
+    code = "scheme-refused"
+
+
+class AddressRefused(FetchError):
+    """The guard refused an address that was about to be dialled."""
+
+    code = "address-refused"
+
+
+class RobotsRefused(FetchError):
+    """robots.txt of the origin does not allow this URL."""
+
+    code = "robots-refused"
+
+
+class ConnectFailed(FetchError):
+    """No connection: name not found, refused, unreachable."""
+
+    code = "connect-failed"
+    retryable = True
+
+
+class TLSFailed(FetchError):
+    """The TLS handshake failed (certificate, name, protocol)."""
+
+    code = "tls-failed"
+
+
+class ConnectionLost(FetchError):
+    """The connection broke off or spoke nonsense in the middle."""
+
+    code = "connection-lost"
+    retryable = True
+
+
+class TransferTruncated(FetchError):
+    """Fewer bytes arrived than Content-Length or the framing promised."""
+
+    code = "transfer-truncated"
+    retryable = True
+
+
+class DeadlineExceeded(FetchError):
+    """The whole request took longer than ``--timeout``."""
+
+    code = "deadline"
+    retryable = True
+
+
+class TooSlow(FetchError):
+    """Bytes came in below the minimum rate."""
+
+    code = "too-slow"
+    retryable = True
+
+
+class TooManyRedirects(FetchError):
+    """More redirects than the limit, or a loop."""
+
+    code = "too-many-redirects"
+
+
+class BodyTooLarge(FetchError):
+    """The body is larger than ``--max-size``."""
+
+    code = "too-large"
+
+
+class BadContentEncoding(FetchError):
+    """The server applied a content coding although ``identity`` was asked for, and it can't be undone within limits."""
+
+    code = "bad-content-encoding"
+
+
+class HTTPStatus(FetchError):
+    """The origin answered with a status that is not a success."""
+
+    code = "http-status"
+
+    def __init__(self, message: str, *, status: int, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+        """Seconds the origin asked us to wait, or None."""
+        self.retryable = status in {408, 425, 429, 500, 502, 503, 504}
+
+
+class ImageError(MediamirrorError):
+    """Bytes that are not a sound image."""
+
+    code = "image"
+
+
+class NotAnImage(ImageError):
+    """The bytes are of no image format that we read (HTML, text, SVG, empty)."""
+
+    code = "not-an-image"
+
+
+class ImageTruncated(ImageError):
+    """The image's data ends too early."""
+
+    code = "truncated"
+
+
+class ImageUndecodable(ImageError):
+    """The decoder refused the data."""
+
+    code = "undecodable"
+
+
+class ImageOverBudget(ImageError):
+    """Canvas, frames, memory or time over the limit."""
+
+    code = "over-budget"
+
+
+class StoreError(MediamirrorError):
+    """An item failed on its way out."""
+
+    code = "store"
+
+
+class StoreUnavailable(StoreError):
+    """The store could not be reached or answered with a server error."""
+
+    code = "store-unavailable"
+    retryable = True
+
+
+class StoreDenied(StoreError):
+    """The store refused this call (403)."""
+
+    code = "store-denied"
+
+
+class NoSuchBucket(StoreError):
+    """The bucket does not exist."""
+
+    code = "no-such-bucket"
+
+
+class StoreFull(StoreError):
+    """No space left, or over quota."""
+
+    code = "store-full"
+
+
+class BadKey(StoreError):
+    """A key that breaks the contract of `store.base`."""
+
+    code = "bad-key"
+
+
+class ObjectMissing(StoreError):
+    """No object under that key."""
+
+    code = "object-missing"
+
+
+class ObjectCorrupt(StoreError):
+    """The stored bytes are not those that were sent or recorded."""
+
+    code = "object-corrupt"

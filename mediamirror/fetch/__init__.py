@@ -1,0 +1,1 @@
+"""URL to bytes, politely and safely. The only owner of the HTTP client."""

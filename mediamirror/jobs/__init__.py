@@ -1,0 +1,1 @@
+"""The use cases. pipeline.py is the only place that creates tasks."""

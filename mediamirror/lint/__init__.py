@@ -1,0 +1,1 @@
+"""Facts and expectations to findings. Pure; one function per rule."""

@@ -1,0 +1,1 @@
+"""Text to image sets. Pure: no I/O, no clock, no logging."""

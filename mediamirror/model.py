@@ -1,0 +1,303 @@
+"""The nouns of mediamirror. All frozen; nothing here does I/O.
+
+Terms follow the HTML standard where it has one (https://html.spec.whatwg.org/multipage/images.html):
+image candidate, width descriptor, pixel density descriptor, source set, source size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+
+Span = tuple[int, int]
+"""Start and end, half open. Each use says whether it counts code points of a value or bytes of a document."""
+
+
+class Severity(StrEnum):
+    """How much a finding matters. ``error``: the file is not what was promised."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Status(StrEnum):
+    """What became of a variant."""
+
+    STORED = "stored"
+    UNCHANGED = "unchanged"
+    DUPLICATE = "duplicate"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Where a URL was found.
+
+    ``line`` counts from 1. ``span`` is the URL's place in the document's raw bytes, as spelled there
+    (character references and all), or None where the document has no such place.
+    """
+
+    document: str
+    carrier: str
+    attribute: str | None
+    line: int
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One image candidate string: a URL and its descriptors.
+
+    From `parse_srcset`, ``url`` is as written and ``value[slice(*span)] == url``. A finder replaces ``url`` by the
+    resolved, serialised URL without its fragment (what a browser requests), keeps the spelling in ``raw_url`` and
+    adds a ``reference``. ``width`` and ``height`` are CSS-independent pixels of the file, ``density`` is pixels per
+    CSS pixel. An absent descriptor stays None; it is not stored as 1x. ``descriptor_span`` is empty when there is none.
+    ``flags`` name what was cleaned up on the way (``glued``, ``unescaped``, ...).
+    """
+
+    url: str
+    span: Span
+    width: int | None = None
+    density: float | None = None
+    height: int | None = None
+    descriptor_span: Span = (0, 0)
+    raw_url: str = ""
+    reference: Reference | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that looks like an image reference and can't be used, and why. Nothing is dropped in silence.
+
+    ``span`` counts code points of the value parsed. ``line`` counts from 1 within ``document``; 0 where unknown.
+    """
+
+    code: str
+    message: str
+    line: int = 0
+    span: Span | None = None
+    document: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedSrcset:
+    """What `parse_srcset` returns: every candidate in order, and a problem for each one dropped."""
+
+    candidates: tuple[Candidate, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One element (or run of text) that contributes candidates to an image set.
+
+    ``candidates`` are those of its srcset; ``default`` is its ``src`` or ``href``, without descriptor. ``ignored``
+    names the reason why a browser never selects from it (``after-img``, ``no-srcset``, ...): a mirror still wants it.
+    ``lazy`` is the element's ``loading=lazy``.
+    """
+
+    carrier: str
+    candidates: tuple[Candidate, ...] = ()
+    default: Candidate | None = None
+    media: str | None = None
+    mime: str | None = None
+    sizes: str | None = None
+    lazy: bool = False
+    ignored: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSet:
+    """One logical image: its sources in document order, alt text and context.
+
+    ``context`` is the text before the set on its line (a date, a site) in text dumps. ``inferred`` is True when the
+    set was grouped by file naming only. ``places`` are further references of the same set in the document.
+    """
+
+    document: str
+    line: int
+    sources: tuple[Source, ...]
+    alt: str | None = None
+    context: str | None = None
+    inferred: bool = False
+    problems: tuple[Problem, ...] = ()
+    places: tuple[Reference, ...] = ()
+
+    @property
+    def entries(self) -> list[tuple[Source, Candidate]]:
+        """Every candidate with its source, in document order; an img's src is one of them."""
+        rows: list[tuple[Source, Candidate]] = []
+        for source in self.sources:
+            own = [(source, c) for c in source.candidates]
+            if source.default is not None:
+                at = _position(source.default)
+                first = bool(own) and at is not None and (_position(own[0][1]) or 0) > at
+                own.insert(0 if first or not own else len(own), (source, source.default))
+            rows.extend(own)
+        return rows
+
+    @property
+    def candidates(self) -> list[Candidate]:
+        """Every candidate, in document order."""
+        return [candidate for _, candidate in self.entries]
+
+
+def _position(candidate: Candidate) -> int | None:
+    ref = candidate.reference
+    return ref.span[0] if ref is not None and ref.span is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What one document holds: its image sets, and the problems that belong to none of them."""
+
+    sets: tuple[ImageSet, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """What one candidate says about a URL: width in pixels, MIME type, and who says it."""
+
+    width: int | None
+    mime: str | None
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One URL to fetch, with everything that was promised about it by any candidate."""
+
+    url: str
+    promises: tuple[Promise, ...] = ()
+
+    @property
+    def declared_widths(self) -> tuple[int, ...]:
+        """The distinct width descriptors, ascending, in pixels."""
+        return tuple(sorted({p.width for p in self.promises if p.width is not None}))
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Bytes that were received whole: in memory (``data``) or spooled (``path``), never both.
+
+    ``size`` in bytes, ``sha256`` in lower-case hex, ``prefix`` the first bytes (at least 64 KiB where there are that many).
+    """
+
+    size: int
+    sha256: str
+    data: bytes | None = None
+    path: Path | None = None
+    prefix: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """One completed exchange with an origin. ``body`` is None for 304 Not Modified.
+
+    ``headers`` keep their order and repeats, names in lower case. ``seconds`` is from the first dial to the last byte;
+    ``redirects`` lists the URLs passed through before ``final_url``.
+    """
+
+    url: str
+    final_url: str
+    http_status: int
+    headers: tuple[tuple[str, str], ...]
+    body: Body | None
+    fetched_at: datetime
+    seconds: float = 0.0
+    redirects: tuple[str, ...] = ()
+
+    def header(self, name: str) -> str | None:
+        """The first value of a header, by lower-case name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    @property
+    def content_type(self) -> str | None:
+        """The essence of Content-Type: lower case, without parameters."""
+        value = self.header("content-type")
+        return value.partition(";")[0].strip().lower() or None if value else None
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFacts:
+    """What the bytes say. ``width`` and ``height`` are the canvas in pixels, before EXIF orientation.
+
+    ``format`` is lower case (``webp``, ``jpeg``, ``png``, ``gif``, ``avif``). ``decoded`` is True when every pixel of every
+    frame was decoded; otherwise only the header was read, and the fields with None are not known.
+    """
+
+    format: str
+    width: int
+    height: int
+    decoded: bool = False
+    frames: int | None = None
+    mode: str | None = None
+    alpha: bool | None = None
+    icc: bool | None = None
+    orientation: int | None = None
+    has_gps: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A rule that fired: where, and the two values that disagree."""
+
+    rule: str
+    severity: Severity
+    message: str
+    url: str
+    reference: Reference | None = None
+    declared: str | None = None
+    actual: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """An object as the store confirmed it.
+
+    ``sha256`` is the metadata recorded at PUT (None when the object has none); ``token`` is the store's opaque change
+    token (an ETag, or size and mtime), never a hash. ``modified`` is aware, in UTC.
+    """
+
+    key: str
+    size: int
+    sha256: str | None = None
+    content_type: str | None = None
+    token: str | None = None
+    modified: datetime | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ItemError:
+    """Why one item failed or was rejected: a stable code and a sentence for people."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a variant. A rejected image is an Outcome, never an exception."""
+
+    variant: Variant
+    status: Status
+    final_url: str | None = None
+    key: str | None = None
+    facts: ImageFacts | None = None
+    size: int | None = None
+    sha256: str | None = None
+    findings: tuple[Finding, ...] = ()
+    error: ItemError | None = None
+    download: Download | None = field(default=None, repr=False)
+    fetched_bytes: int = 0
+    """Body bytes that crossed the network for this variant."""
+    sent_bytes: int = 0
+    """Bytes handed to the store."""

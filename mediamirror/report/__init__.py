@@ -1,0 +1,1 @@
+"""Findings and outcomes rendered for people and machines."""

@@ -1,0 +1,116 @@
+"""Option groups, frozen, and the only reader of the environment and of ``mediamirror.toml``.
+
+Each group is built at the edge and handed down; its ``repr`` shows no secret. Sizes are in bytes, times in seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+MiB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Rewired:
+    """One ``--connect-to HOST:PORT:HOST2:PORT2``: dial HOST2:PORT2 where HOST:PORT is meant.
+
+    As in curl, an empty HOST or PORT matches any, and an empty HOST2 or PORT2 keeps the original.
+    TLS server name and Host header stay those of the URL.
+    """
+
+    host: str
+    port: int | None
+    to_host: str
+    to_port: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class FetchOptions:
+    """How to ask origins for bytes."""
+
+    concurrency: int = 64
+    """Requests under way at once, over all hosts."""
+    host_concurrency: int = 6
+    """Requests under way at once to one host."""
+    delay: float = 0.0
+    """Seconds between the starts of two requests to one host."""
+    retries: int = 3
+    """Further tries after the first."""
+    timeout: float = 60.0
+    """Seconds for one request whole, redirects included, retries not."""
+    connect_timeout: float = 10.0
+    read_timeout: float = 30.0
+    min_rate: int = 1024
+    """Bytes a second, measured over ``min_rate_window``; slower is given up."""
+    min_rate_window: float = 30.0
+    max_size: int = 256 * MiB
+    """Largest body accepted."""
+    max_redirects: int = 10
+    spool_over: int = 1 * MiB
+    """Bodies larger than this go to a temporary file instead of memory."""
+    limit_rate: int | None = None
+    """Bytes a second over all downloads together, or None."""
+    retry_after_cap: float = 120.0
+    """A Retry-After longer than this is not waited for: the item fails for now."""
+    user_agent: str | None = None
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    credentials_for: tuple[str, ...] = ()
+    """Hosts, besides those of the INPUTs, that may see ``Authorization``, ``Cookie`` and their like."""
+    connect_to: tuple[Rewired, ...] = ()
+    cacert: Path | None = None
+    proxy: str | None = field(default=None, repr=False)
+    robots: bool = True
+    allow_private: bool = False
+    allow_hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOptions:
+    """How to look at the bytes, and how strict to be."""
+
+    check: Literal["decode", "header"] = "decode"
+    tolerance: str = "1px"
+    """``Npx`` or ``N%``: how far a real width may be from the declared one."""
+    keep_rejected: bool = False
+    workers: int | None = None
+    """Decoder processes; None means one per core."""
+    max_pixels: int = 50_000_000
+    """Largest canvas, in pixels."""
+    max_frames: int = 1000
+    max_total_pixels: int = 250_000_000
+    """Frames times canvas."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelectOptions:
+    """Which variants of a set are wanted."""
+
+    rungs: str = "all"
+    """``all``, ``largest``, or widths such as ``480,1280``."""
+    min_width: int | None = None
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    fresh_for: float = 0.0
+    """Seconds during which what was checked is not asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreOptions:
+    """How to write objects. The S3 fields change nothing for a directory."""
+
+    layout: Literal["path", "hash"] = "path"
+    endpoint_url: str | None = None
+    region: str | None = None
+    profile: str | None = None
+    no_sign_request: bool = False
+    acl: str | None = None
+    cache_control: str | None = None
+    storage_class: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+    cacert: Path | None = None
+    multipart_over: int = 16 * MiB
+    part_size: int = 8 * MiB
+    retries: int = 4
+    timeout: float = 60.0

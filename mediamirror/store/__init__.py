@@ -1,0 +1,1 @@
+"""Objects by key: one Protocol, several stores, one conformance suite."""

@@ -1,0 +1,99 @@
+"""The store: a place for objects by key, with one small contract that every implementation keeps.
+
+tests/conformance holds the suite that each store passes, on every server it is used with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from mediamirror.model import Body, StoredObject
+
+RESERVED = "_mediamirror/"
+"""The prefix at a store's root that is ours: manifests and quarantine, never content."""
+
+MAX_KEY_BYTES = 1024
+"""Longest key, in bytes of UTF-8; S3's own limit. A store with a prefix counts the prefix too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectAttributes:
+    """What travels with an object. ``metadata`` keys are lower-case ASCII without the ``x-amz-meta-`` prefix.
+
+    ``sha256`` is added to the metadata by the store itself, from the body.
+    """
+
+    content_type: str
+    cache_control: str | None = None
+    acl: str | None = None
+    storage_class: str | None = None
+    metadata: tuple[tuple[str, str], ...] = ()
+
+
+class Store(Protocol):
+    """Objects by key.
+
+    Keys: relative, ``/``-separated, 1 to 1,024 bytes of UTF-8, no empty, ``.`` or ``..`` segment, no control character;
+    anything else is `BadKey`. A key is independent of every other: storing ``a/b`` never disturbs ``a``, except in a
+    directory, where the two can't both be files: the second put is `BadKey` and the first object stays.
+
+    - ``put`` is atomic and idempotent: a reader sees the old object, or none, or the whole new one. When it returns,
+      the bytes are durable and ``sha256`` is recorded. When it raises or is cancelled, there is no new object, or a whole
+      one, never a part. The body's sha256 and size are the caller's word and are checked where the store can.
+    - ``head`` returns None for a missing key; it never raises for that.
+    - ``get`` yields the bytes in chunks; a missing key is `ObjectMissing`, raised before the first chunk.
+    - ``list`` yields objects under a prefix in ascending order of the key's UTF-8 bytes, streaming, in bounded memory.
+      ``sha256`` and ``content_type`` may be None there. Temporary files and unfinished uploads never show.
+    - ``delete`` of a missing key is no error.
+    - ``check`` is called once before the first item: it proves that the store can be reached, or raises
+      `StoreRefused` or `BadDestination` with what to do; with ``create=True`` a directory is made (a bucket is not).
+
+    Every method may be called concurrently. Errors are of `StoreError`; ``StoreUnavailable`` is raised only after the
+    store's own bounded retries.
+    """
+
+    @property
+    def name(self) -> str:
+        """How people call it: a path or ``s3://bucket/prefix``. No secret in it."""
+        ...
+
+    async def check(self, *, create: bool = False) -> None:
+        """Prove that the store can be used."""
+        ...
+
+    async def put(self, key: str, body: Body, attributes: ObjectAttributes) -> StoredObject:
+        """Store a body under a key, whole or not at all."""
+        ...
+
+    async def head(self, key: str) -> StoredObject | None:
+        """Return what is known of one object."""
+        ...
+
+    def get(self, key: str) -> AsyncIterator[bytes]:
+        """Yield an object's bytes."""
+        ...
+
+    def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
+        """Yield the objects whose key starts with ``prefix``, sorted."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; a missing one is fine."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections and threads; safe to call twice."""
+        ...
+
+    async def __aenter__(self) -> Self:
+        """Enter: nothing is contacted yet."""
+        ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        ...
