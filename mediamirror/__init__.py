@@ -1,1 +1,42 @@
-"""mediamirror: mirror responsive images and prove that every variant is what it claims to be."""
+"""mediamirror: mirror responsive images and prove that every variant is what it claims to be.
+
+    from mediamirror import parse_srcset, evaluate_sizes, select, extract, mirror
+
+Names load on first use: importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mediamirror.jobs.mirror import mirror
+    from mediamirror.jobs.parse import parse
+    from mediamirror.markup.extract import extract
+    from mediamirror.markup.select import select
+    from mediamirror.markup.sizes import evaluate_sizes
+    from mediamirror.markup.srcset import parse_srcset
+
+__version__ = "0.1.0"
+
+__all__ = ["evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "select"]
+
+_HOMES = {
+    "evaluate_sizes": "mediamirror.markup.sizes",
+    "extract": "mediamirror.markup.extract",
+    "mirror": "mediamirror.jobs.mirror",
+    "parse": "mediamirror.jobs.parse",
+    "parse_srcset": "mediamirror.markup.srcset",
+    "select": "mediamirror.markup.select",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

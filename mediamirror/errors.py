@@ -12,7 +12,7 @@
     │   ├── InvalidURL, SchemeRefused, AddressRefused, RobotsRefused
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
     │   ├── DeadlineExceeded (retry), TooSlow (retry)
-    │   ├── TooManyRedirects, BodyTooLarge, BadContentEncoding
+    │   ├── TooManyRedirects, BodyTooLarge, EmptyBody, BadContentEncoding
     │   └── HTTPStatus (retry for 408, 425, 429, 500, 502, 503, 504)
     ├── ImageError                 bytes that are not a sound image
     │   ├── NotAnImage, ImageTruncated, ImageUndecodable, ImageOverBudget
@@ -166,6 +166,12 @@ class BodyTooLarge(FetchError):
     """The body is larger than ``--max-size``."""
 
     code = "too-large"
+
+
+class EmptyBody(FetchError):
+    """A success status, and not a single byte."""
+
+    code = "empty-body"
 
 
 class BadContentEncoding(FetchError):

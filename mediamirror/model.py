@@ -187,7 +187,7 @@ class Variant:
 class Body:
     """Bytes that were received whole: in memory (``data``) or spooled (``path``), never both.
 
-    ``size`` in bytes, ``sha256`` in lower-case hex, ``prefix`` the first bytes (at least 64 KiB where there are that many).
+    ``size`` in bytes, ``sha256`` in lower-case hex, ``prefix`` the first bytes (64 KiB or more, where there are).
     """
 
     size: int
@@ -229,8 +229,8 @@ class Download:
 class ImageFacts:
     """What the bytes say. ``width`` and ``height`` are the canvas in pixels, before EXIF orientation.
 
-    ``format`` is lower case (``webp``, ``jpeg``, ``png``, ``gif``, ``avif``). ``decoded`` is True when every pixel of every
-    frame was decoded; otherwise only the header was read, and the fields with None are not known.
+    ``format`` is lower case (``webp``, ``jpeg``, ``png``, ``gif``, ``avif``). ``decoded`` is True when every pixel of
+    every frame was decoded; otherwise only the header was read, and the fields with None are not known.
     """
 
     format: str
@@ -301,3 +301,90 @@ class Outcome:
     """Body bytes that crossed the network for this variant."""
     sent_bytes: int = 0
     """Bytes handed to the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class SetRow:
+    """One candidate of a set beside what became of its variant in a run.
+
+    ``error`` is the reason of a failed or rejected one; ``rules`` the codes of the findings on the variant.
+    """
+
+    url: str
+    carrier: str
+    attribute: str | None
+    declared_width: int | None
+    density: float | None
+    media: str | None
+    mime: str | None
+    status: Status | None = None
+    key: str | None = None
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+    size: int | None = None
+    rules: tuple[str, ...] = ()
+    error: ItemError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SetResult:
+    """One image set after a run: where it was first found, in how many places, and a row per candidate."""
+
+    document: str
+    line: int
+    alt: str | None
+    context: str | None
+    inferred: bool
+    places: int
+    rows: tuple[SetRow, ...]
+
+    @property
+    def sound(self) -> bool:
+        """True when no row failed, was rejected or has a finding."""
+        return all(r.error is None and not r.rules for r in self.rows)
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectEvent:
+    """What was done, or with ``dry_run`` would be done, to one object, and the named reason."""
+
+    op: str
+    key: str
+    reason: str
+    size: int | None = None
+    dry_run: bool = False
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The inputs are read: how many sets and variants there are, and how many of them are wanted."""
+
+    documents: int
+    sets: int
+    variants: int
+    wanted: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The end of a run. ``statuses`` counts variants; bytes are body bytes in from origins and out to the store."""
+
+    documents: int = 0
+    sets: int = 0
+    variants: int = 0
+    statuses: dict[str, int] = field(default_factory=dict)
+    findings: dict[str, int] = field(default_factory=dict)
+    problems: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
+    left: int = 0
+    """Variants not reached because the run was interrupted."""
+    exit_code: int = 0
+
+
+Event = ImageSet | Problem | Planned | Outcome | ObjectEvent | SetResult | Summary
+"""What a job tells its caller while it runs, in this order: sets and problems, the plan, outcomes or object events, the sets
+with what became of them, the summary."""

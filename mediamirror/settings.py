@@ -5,6 +5,10 @@ Each group is built at the edge and handed down; its ``repr`` shows no secret. S
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -114,3 +118,75 @@ class StoreOptions:
     part_size: int = 8 * MiB
     retries: int = 4
     timeout: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How to read the INPUTs."""
+
+    as_: str = "auto"
+    base_url: str | None = None
+    max_document: int = 256 * MiB
+    """Largest document read."""
+
+
+@dataclass(frozen=True, slots=True)
+class JobOptions:
+    """How a job behaves as a whole."""
+
+    dry_run: bool = False
+    fail_on: Literal["error", "warning", "never"] = "error"
+    fail_empty: bool = False
+    command: str = "mirror"
+    """What the catalog and the locks record as the command; must hold no secret."""
+
+
+def state_folder() -> Path:
+    """Return the folder for catalogs and locks: the user's state folder (``XDG_STATE_HOME`` or its like)."""
+    from platformdirs import user_state_path  # noqa: PLC0415 -- start-up time
+
+    return user_state_path("mediamirror", appauthor=False)
+
+
+def default_catalog(identity: str) -> Path:
+    """Return the catalog of a DEST: one file per DEST in the state folder, its name readable and unique."""
+    readable = re.sub(r"[^A-Za-z0-9]+", "-", identity).strip("-")[-40:].strip("-")
+    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    return state_folder() / "catalogs" / f"{readable}-{digest}.sqlite"
+
+
+CONFIG_NAME = "mediamirror.toml"
+ENV_PREFIX = "MEDIAMIRROR_"
+
+
+def find_config(start: Path) -> Path | None:
+    """Return the nearest ``mediamirror.toml`` in ``start`` or a folder above it."""
+    for folder in (start, *start.parents):
+        if (folder / CONFIG_NAME).is_file():
+            return folder / CONFIG_NAME
+    return None
+
+
+def read_config(path: Path) -> dict[str, object]:
+    """Read a ``mediamirror.toml``. Raises `ValueError` or `OSError`, whose text says where."""
+    with path.open("rb") as file:
+        return tomllib.load(file)
+
+
+def environment_options() -> dict[str, str]:
+    """Return what ``MEDIAMIRROR_*`` variables set, by option name: ``MEDIAMIRROR_HOST_CONCURRENCY`` is host_concurrency."""
+    return {
+        name.removeprefix(ENV_PREFIX).lower(): value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class MirrorOptions:
+    """Every option group of the mirror job."""
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    fetch: FetchOptions = field(default_factory=FetchOptions)
+    check: CheckOptions = field(default_factory=CheckOptions)
+    select: SelectOptions = field(default_factory=SelectOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
+    job: JobOptions = field(default_factory=JobOptions)

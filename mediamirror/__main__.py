@@ -1,0 +1,6 @@
+"""``python -m mediamirror``."""
+
+from mediamirror.cli.app import main
+
+if __name__ == "__main__":
+    main()

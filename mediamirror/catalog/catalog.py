@@ -1,0 +1,188 @@
+"""The catalog: one SQLite file, one connection, one thread that uses it, and async calls for everybody else."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+
+from mediamirror.catalog import ingest, results, work
+from mediamirror.catalog.connection import connect, mapped_errors
+from mediamirror.catalog.ingest import DocumentRow
+from mediamirror.catalog.rows import WorkItem
+from mediamirror.model import ImageSet, Outcome, SetResult, StoredObject
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+PAGE = 256
+KEEP_RUNS = 20
+"""Work lists of older runs are dropped; what they fetched and stored stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run under way: its id, and the id of the store it writes to."""
+
+    id: int
+    store_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One outcome on its way into the catalog, with the object that the store confirmed for it."""
+
+    variant_id: int
+    outcome: Outcome
+    stored: StoredObject | None
+
+
+class Catalog:
+    """What came from where, when, with which headers, what its pixels are, and where it lies now.
+
+    Opened with `Catalog.open`; use it as an async context manager. With ``dry_run`` everything happens in one
+    transaction that is rolled back on exit, and a file that does not exist is not made. Errors are `CatalogError`.
+    """
+
+    def __init__(self, db: sqlite3.Connection, thread: ThreadPoolExecutor, name: str, *, dry_run: bool) -> None:
+        self._db = db
+        self._thread = thread
+        self._name = name
+        self._dry_run = dry_run
+
+    @classmethod
+    async def open(cls, path: Path | None, *, dry_run: bool = False) -> Self:
+        """Open or create the file; None keeps everything in memory."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
+        try:
+            db = await asyncio.get_running_loop().run_in_executor(thread, _connect, path, dry_run)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        catalog = cls(db, thread, str(path) if path else ":memory:", dry_run=dry_run)
+        if dry_run:
+            await catalog._call(_execute, "BEGIN")
+        return catalog
+
+    async def __aenter__(self) -> Self:
+        """Return the open catalog."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Roll a dry run back, close the connection, end the thread."""
+        try:
+            if self._dry_run:
+                await self._call(_execute, "ROLLBACK")
+            await self._call(sqlite3.Connection.close)
+        finally:
+            self._thread.shutdown(wait=True)
+
+    async def _call(
+        self, action: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        def job() -> T:
+            with mapped_errors(self._name):
+                return action(self._db, *args, **kwargs)
+
+        # Shielded: a cancelled caller must not leave a transaction half done on the thread.
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, job))
+
+    async def _transact(
+        self, action: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        if self._dry_run:
+            return await self._call(action, *args, **kwargs)
+        return await self._call(_in_transaction, lambda db: action(db, *args, **kwargs))
+
+    async def begin_run(self, command: str, store_name: str, started_at: str) -> Run:
+        """Record that a run starts. ``command`` must hold no secret."""
+        return await self._transact(_begin_run, command, store_name, started_at)
+
+    async def finish_run(self, run: Run, finished_at: str, exit_code: int) -> None:
+        """Record how a run ended."""
+        await self._transact(
+            _execute, "UPDATE runs SET finished_at = ?, exit_code = ? WHERE id = ?", (finished_at, exit_code, run.id)
+        )
+
+    async def add_document(self, run: Run, row: DocumentRow, sets: Sequence[tuple[ImageSet, frozenset[str]]]) -> None:
+        """Add a document and its sets, each with the URLs of it that are wanted."""
+        await self._transact(_add_document, run, row, sets)
+
+    async def order_work(self, run: Run) -> tuple[int, int, int]:
+        """End planning: order the queue. Returns the numbers of sets, of variants and of wanted variants."""
+        await self._transact(ingest.order_work, run.id)
+        return await self._call(_counts, run.id)
+
+    async def work(self, run: Run, *, wanted: bool = True) -> AsyncIterator[WorkItem]:
+        """Yield the run's variants in order, reading a page at a time."""
+        after = 0
+        while page := await self._call(work.read_page, run.id, run.store_id, wanted=wanted, after=after, limit=PAGE):
+            for _, item in page:
+                yield item
+            after = page[-1][0]
+
+    async def record(self, run: Run, records: Sequence[Record]) -> None:
+        """Write outcomes in one transaction. The bytes they speak of are durable already."""
+        await self._transact(_record, run, records)
+
+    async def sets(self, run: Run, *, troubled: bool = False) -> AsyncIterator[SetResult]:
+        """Yield the run's image sets with their outcomes; with ``troubled`` only those that have something to say."""
+        after = 0
+        while ids := await self._call(results.set_ids, run.id, troubled=troubled, after=after, limit=PAGE):
+            for set_id in ids:
+                yield await self._call(results.read_set, run.id, set_id)
+            after = ids[-1]
+
+
+def _connect(path: Path | None, dry_run: bool) -> sqlite3.Connection:
+    return connect(None if dry_run and path is not None and not path.exists() else path)
+
+
+def _execute(db: sqlite3.Connection, sql: str, values: tuple[Any, ...] = ()) -> None:
+    db.execute(sql, values)
+
+
+def _in_transaction(db: sqlite3.Connection, action: Callable[[sqlite3.Connection], T]) -> T:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        result = action(db)
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+    return result
+
+
+def _begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at: str) -> Run:
+    cursor = db.execute("INSERT INTO runs (command, started_at) VALUES (?,?)", (command, started_at))
+    db.execute("INSERT OR IGNORE INTO stores (name) VALUES (?)", (store_name,))
+    store_id = db.execute("SELECT id FROM stores WHERE name = ?", (store_name,)).fetchone()[0]
+    assert cursor.lastrowid is not None
+    db.execute("DELETE FROM items WHERE run_id <= ?", (cursor.lastrowid - KEEP_RUNS,))
+    return Run(cursor.lastrowid, store_id)
+
+
+def _add_document(
+    db: sqlite3.Connection, run: Run, row: DocumentRow, sets: Sequence[tuple[ImageSet, frozenset[str]]]
+) -> None:
+    document_id = ingest.put_document(db, row)
+    for image_set, wanted in sets:
+        ingest.put_set(db, run.id, document_id, image_set, wanted)
+
+
+def _counts(db: sqlite3.Connection, run_id: int) -> tuple[int, int, int]:
+    sets = db.execute("SELECT count(DISTINCT set_id) FROM places WHERE run_id = ?", (run_id,)).fetchone()[0]
+    variants, wanted = db.execute(
+        "SELECT count(*), coalesce(sum(wanted), 0) FROM items WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    return sets, variants, wanted
+
+
+def _record(db: sqlite3.Connection, run: Run, records: Sequence[Record]) -> None:
+    for record in records:
+        results.put_outcome(db, run.id, run.store_id, record.variant_id, record.outcome, record.stored)

@@ -1,0 +1,144 @@
+"""Writing outcomes, and reading a run's results back set by set."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+
+from mediamirror.model import Finding, ItemError, Outcome, SetResult, SetRow, Status, StoredObject
+
+
+def put_outcome(
+    db: sqlite3.Connection, run_id: int, store_id: int, variant_id: int, outcome: Outcome, stored: StoredObject | None
+) -> None:
+    """Record what became of a variant. The caller has made its bytes durable before."""
+    if outcome.sha256 is not None:
+        _put_blob(db, outcome)
+    if outcome.download is not None or (outcome.error is not None and outcome.status is Status.FAILED):
+        _put_fetch(db, run_id, variant_id, outcome)
+    if stored is not None and outcome.sha256 is not None:
+        _put_object(db, store_id, variant_id, outcome.sha256, stored)
+    error = outcome.error or ItemError("", "")
+    db.execute(
+        "UPDATE items SET status = ?, key = ?, sha256 = ?, error_code = ?, error_message = ? "
+        "WHERE run_id = ? AND variant_id = ?",
+        (outcome.status, outcome.key, outcome.sha256, error.code or None, error.message or None, run_id, variant_id),
+    )
+    db.execute("DELETE FROM findings WHERE variant_id = ?", (variant_id,))
+    for finding in outcome.findings:
+        _put_finding(db, run_id, variant_id, finding)
+
+
+def _put_blob(db: sqlite3.Connection, outcome: Outcome) -> None:
+    facts = outcome.facts
+    values = (
+        (None,) * 10
+        if facts is None
+        else (
+            *(facts.format, facts.width, facts.height, facts.decoded, facts.frames, facts.mode),
+            *(facts.alpha, facts.icc, facts.orientation, facts.has_gps),
+        )
+    )
+    # A header check never forgets what an earlier full decode of the same bytes found.
+    db.execute(
+        "INSERT INTO blobs (sha256, size, format, width, height, decoded, frames, mode, alpha, icc, orientation, "
+        "has_gps) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (sha256) DO UPDATE SET format = excluded.format, "
+        "width = excluded.width, height = excluded.height, decoded = excluded.decoded, frames = excluded.frames, "
+        "mode = excluded.mode, alpha = excluded.alpha, icc = excluded.icc, orientation = excluded.orientation, "
+        "has_gps = excluded.has_gps WHERE coalesce(excluded.decoded, 0) >= coalesce(decoded, 0)",
+        (outcome.sha256, outcome.size, *values),
+    )
+
+
+def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Outcome) -> None:
+    download, error = outcome.download, outcome.error
+    db.execute(
+        "INSERT INTO fetches (variant_id, run_id, fetched_at, final_url, http_status, headers, etag, last_modified, "
+        "seconds, received, sha256, error_code, error_message) "
+        "VALUES (?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%S+00:00')),?,?,?,?,?,?,?,?,?,?)",
+        (
+            *(variant_id, run_id),
+            *(
+                (
+                    *(download.fetched_at.isoformat(timespec="seconds"), download.final_url, download.http_status),
+                    *(json.dumps(download.headers), download.header("etag"), download.header("last-modified")),
+                    download.seconds,
+                )
+                if download is not None
+                else (None,) * 7
+            ),
+            *(outcome.fetched_bytes, outcome.sha256),
+            *((error.code, error.message) if error is not None else (None, None)),
+        ),
+    )
+
+
+def _put_object(db: sqlite3.Connection, store_id: int, variant_id: int, sha256: str, stored: StoredObject) -> None:
+    db.execute(
+        "INSERT INTO objects (store_id, key, variant_id, sha256, size, content_type, token, stored_at) "
+        "VALUES (?,?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO UPDATE SET sha256 = excluded.sha256, "
+        "size = excluded.size, content_type = excluded.content_type, token = excluded.token, "
+        "stored_at = excluded.stored_at",
+        (store_id, stored.key, variant_id, sha256, stored.size, stored.content_type, stored.token),
+    )
+
+
+def _put_finding(db: sqlite3.Connection, run_id: int, variant_id: int, finding: Finding) -> None:
+    reference = finding.reference
+    db.execute(
+        "INSERT INTO findings (run_id, variant_id, rule, severity, message, document, line, declared, actual) "
+        "VALUES (?,?,?,?,?,?,?,?,?)",
+        (
+            *(run_id, variant_id, finding.rule, finding.severity, finding.message),
+            *((reference.document, reference.line) if reference else (None, None)),
+            *(finding.declared, finding.actual),
+        ),
+    )
+
+
+def set_ids(db: sqlite3.Connection, run_id: int, *, troubled: bool, after: int, limit: int) -> list[int]:
+    """Return ids of the run's sets after an id; with ``troubled`` only those with a failure, rejection or finding."""
+    trouble = (
+        "AND EXISTS (SELECT 1 FROM candidates c JOIN items i ON i.variant_id = c.variant_id AND i.run_id = p.run_id "
+        "WHERE c.place_id = p.id AND (i.error_code IS NOT NULL OR EXISTS "
+        "(SELECT 1 FROM findings f WHERE f.variant_id = c.variant_id AND f.run_id = p.run_id)))"
+    )
+    query = (
+        "SELECT DISTINCT p.set_id FROM places p WHERE p.run_id = ? AND p.set_id > ? "
+        f"{trouble if troubled else ''} ORDER BY p.set_id LIMIT ?"
+    )
+    return [row[0] for row in db.execute(query, (run_id, after, limit))]
+
+
+def read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
+    """Read one set of a run with a row per candidate of its first place."""
+    place_id, document, line, alt, context, inferred = db.execute(
+        "SELECT p.id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
+        "JOIN documents d ON d.id = p.document_id JOIN image_sets s ON s.id = p.set_id "
+        "WHERE p.set_id = ? AND p.run_id = ? AND EXISTS (SELECT 1 FROM candidates c WHERE c.place_id = p.id) ORDER BY p.id LIMIT 1",
+        (set_id, run_id),
+    ).fetchone()
+    places = db.execute("SELECT count(*) FROM places WHERE set_id = ? AND run_id = ?", (set_id, run_id)).fetchone()[0]
+    rows = tuple(_rows(db, run_id, place_id))
+    return SetResult(document, line, alt, context, bool(inferred), places, rows)
+
+
+def _rows(db: sqlite3.Connection, run_id: int, place_id: int) -> Iterator[SetRow]:
+    query = (
+        "SELECT v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, i.status, i.key, b.format, "
+        "b.width, b.height, b.size, i.error_code, i.error_message, "
+        "(SELECT group_concat(DISTINCT rule) FROM findings f WHERE f.variant_id = v.id AND f.run_id = i.run_id) "
+        "FROM candidates c JOIN variants v ON v.id = c.variant_id "
+        "JOIN items i ON i.variant_id = v.id AND i.run_id = ? LEFT JOIN blobs b ON b.sha256 = i.sha256 "
+        "WHERE c.place_id = ? ORDER BY c.id"
+    )
+    for row in db.execute(query, (run_id, place_id)):
+        error = ItemError(row[13], row[14] or "") if row[13] else None
+        url, carrier, attribute, declared, density, media, mime = row[:7]
+        status = Status(row[7]) if row[7] else None
+        key, fmt, width, height, size = row[8:13]
+        rules = tuple(sorted(row[15].split(","))) if row[15] else ()
+        yield SetRow(
+            url, carrier, attribute, declared, density, media, mime, status, key, fmt, width, height, size, rules, error
+        )

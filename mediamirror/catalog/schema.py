@@ -1,0 +1,169 @@
+"""The tables of the catalog, as numbered migrations. Each is applied once, in one transaction with its record.
+
+Times are ISO 8601 in UTC. Booleans are 0 and 1. ``span_*`` are byte offsets in the document.
+
+    documents ─< places >─ image_sets        a set found in several places is one row
+    places ─< candidates >─ variants         one URL, one variant, however many sets name it
+    variants ─< fetches >─ blobs             every exchange with an origin; what the bytes are
+    stores ─< objects >─ blobs               where they lie now
+    runs ─< items >─ variants                the work list of a run, and what became of each
+    runs ─< findings
+"""
+
+from __future__ import annotations
+
+MIGRATIONS: tuple[tuple[int, str], ...] = (
+    (
+        1,
+        """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    command TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    finished_at TEXT,
+    exit_code INTEGER
+) STRICT;
+
+CREATE TABLE documents (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    media_type TEXT,
+    base_url TEXT,
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    read_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE image_sets (
+    id INTEGER PRIMARY KEY,
+    fingerprint BLOB NOT NULL UNIQUE,
+    alt TEXT,
+    context TEXT,
+    inferred INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE places (
+    id INTEGER PRIMARY KEY,
+    set_id INTEGER NOT NULL REFERENCES image_sets(id),
+    document_id INTEGER NOT NULL REFERENCES documents(id),
+    run_id INTEGER NOT NULL,
+    line INTEGER NOT NULL,
+    carrier TEXT NOT NULL,
+    attribute TEXT,
+    span_start INTEGER,
+    span_end INTEGER
+) STRICT;
+CREATE INDEX places_by_set ON places(set_id);
+CREATE INDEX places_by_document ON places(document_id);
+CREATE INDEX places_by_run ON places(run_id, set_id);
+
+CREATE TABLE variants (
+    id INTEGER PRIMARY KEY,
+    url TEXT NOT NULL UNIQUE,
+    host TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE candidates (
+    id INTEGER PRIMARY KEY,
+    place_id INTEGER NOT NULL REFERENCES places(id) ON DELETE CASCADE,
+    variant_id INTEGER NOT NULL REFERENCES variants(id),
+    carrier TEXT NOT NULL,
+    attribute TEXT,
+    width INTEGER,
+    density REAL,
+    height INTEGER,
+    media TEXT,
+    mime TEXT,
+    sizes TEXT,
+    raw_url TEXT NOT NULL,
+    line INTEGER NOT NULL,
+    span_start INTEGER,
+    span_end INTEGER
+) STRICT;
+CREATE INDEX candidates_by_place ON candidates(place_id);
+CREATE INDEX candidates_by_variant ON candidates(variant_id);
+
+CREATE TABLE blobs (
+    sha256 TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    format TEXT,
+    width INTEGER,
+    height INTEGER,
+    decoded INTEGER,
+    frames INTEGER,
+    mode TEXT,
+    alpha INTEGER,
+    icc INTEGER,
+    orientation INTEGER,
+    has_gps INTEGER
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE fetches (
+    id INTEGER PRIMARY KEY,
+    variant_id INTEGER NOT NULL REFERENCES variants(id),
+    run_id INTEGER NOT NULL,
+    fetched_at TEXT NOT NULL,
+    final_url TEXT,
+    http_status INTEGER,
+    headers TEXT,
+    etag TEXT,
+    last_modified TEXT,
+    seconds REAL,
+    received INTEGER NOT NULL,
+    sha256 TEXT,
+    error_code TEXT,
+    error_message TEXT
+) STRICT;
+CREATE INDEX fetches_by_variant ON fetches(variant_id, id);
+
+CREATE TABLE stores (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+
+CREATE TABLE objects (
+    store_id INTEGER NOT NULL REFERENCES stores(id),
+    key TEXT NOT NULL,
+    variant_id INTEGER NOT NULL REFERENCES variants(id),
+    sha256 TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    content_type TEXT,
+    token TEXT,
+    stored_at TEXT NOT NULL,
+    PRIMARY KEY (store_id, key, variant_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX objects_by_variant ON objects(variant_id, store_id);
+CREATE INDEX objects_by_sha256 ON objects(sha256);
+
+CREATE TABLE items (
+    run_id INTEGER NOT NULL,
+    variant_id INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,
+    position INTEGER,
+    status TEXT,
+    key TEXT,
+    sha256 TEXT,
+    error_code TEXT,
+    error_message TEXT,
+    PRIMARY KEY (run_id, variant_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX items_by_position ON items(run_id, position);
+
+CREATE TABLE findings (
+    id INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL,
+    variant_id INTEGER NOT NULL REFERENCES variants(id),
+    rule TEXT NOT NULL,
+    severity TEXT NOT NULL,
+    message TEXT NOT NULL,
+    document TEXT,
+    line INTEGER,
+    declared TEXT,
+    actual TEXT
+) STRICT;
+CREATE INDEX findings_by_variant ON findings(variant_id, run_id);
+""",
+    ),
+)
+
+NEWEST = MIGRATIONS[-1][0]

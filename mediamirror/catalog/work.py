@@ -1,0 +1,117 @@
+"""Reading the work list of a run, page by page, with what is known of each variant from before."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections import defaultdict
+from datetime import datetime
+
+from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
+from mediamirror.model import ImageFacts, Promise, Reference, Variant
+
+
+def read_page(
+    db: sqlite3.Connection, run_id: int, store_id: int, *, wanted: bool, after: int, limit: int
+) -> list[tuple[int, WorkItem]]:
+    """Return up to ``limit`` items after a cursor, each with the cursor that follows it.
+
+    Wanted items come by their position in the queue, the others by variant.
+    """
+    cursor = "i.position" if wanted else "i.variant_id"
+    rows = db.execute(
+        f"SELECT {cursor}, v.id, v.url FROM items i JOIN variants v ON v.id = i.variant_id "
+        f"WHERE i.run_id = ? AND i.wanted = ? AND {cursor} > ? ORDER BY {cursor} LIMIT ?",
+        (run_id, int(wanted), after, limit),
+    ).fetchall()
+    ids = [row[1] for row in rows]
+    promises = _promises(db, run_id, ids)
+    fetches = _fetches(db, ids)
+    objects = _objects(db, store_id, ids)
+    return [
+        (
+            place,
+            WorkItem(
+                variant_id,
+                Variant(url, tuple(promises[variant_id])),
+                fetches.get(variant_id),
+                tuple(objects[variant_id]),
+            ),
+        )
+        for place, variant_id, url in rows
+    ]
+
+
+def _marks(ids: list[int]) -> str:
+    return ",".join("?" * len(ids))
+
+
+def _promises(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, list[Promise]]:
+    # One row per distinct promise: a logo on 10,000 pages is promised once, by the first place that says it.
+    found: dict[int, list[Promise]] = defaultdict(list)
+    query = (
+        "SELECT c.variant_id, c.width, c.mime, d.name, c.carrier, c.attribute, c.line, c.span_start, c.span_end, "
+        "min(c.id) FROM candidates c JOIN places p ON p.id = c.place_id JOIN documents d ON d.id = p.document_id "
+        f"WHERE c.variant_id IN ({_marks(ids)}) AND p.run_id = ? "
+        "GROUP BY c.variant_id, c.width, c.mime ORDER BY min(c.id)"
+    )
+    for variant_id, width, mime, name, carrier, attribute, line, start, end, _ in db.execute(query, (*ids, run_id)):
+        span = None if start is None else (start, end)
+        found[variant_id].append(Promise(width, mime, Reference(name, carrier, attribute, line, span)))
+    return found
+
+
+def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
+    query = (
+        "SELECT f.variant_id, f.fetched_at, f.final_url, f.http_status, f.headers, f.etag, f.last_modified, f.sha256, "
+        "b.size, b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps "
+        "FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "
+        f"WHERE variant_id IN ({_marks(ids)}) AND sha256 IS NOT NULL GROUP BY variant_id)"
+    )
+    return {row[0]: _known_fetch(row[1:9], row[9:]) for row in db.execute(query, ids)}
+
+
+def _known_fetch(row: tuple[str, str, int, str, str, str, str, int], blob: tuple[object, ...]) -> KnownFetch:
+    fetched_at, final_url, http_status, headers, etag, last_modified, sha256, size = row
+    return KnownFetch(
+        datetime.fromisoformat(fetched_at),
+        final_url,
+        http_status,
+        tuple((name, value) for name, value in json.loads(headers or "[]")),
+        etag,
+        last_modified,
+        sha256,
+        size,
+        facts_from_row(blob),
+    )
+
+
+def facts_from_row(row: tuple[object, ...]) -> ImageFacts | None:
+    """Rebuild facts from the blob columns format … has_gps; None when the bytes were never a sound image."""
+    if row[0] is None:
+        return None
+    name, width, height, decoded, frames, mode, alpha, icc, orientation, gps = row
+    as_bool = [None if flag is None else bool(flag) for flag in (alpha, icc, gps)]
+    return ImageFacts(
+        str(name),
+        int(str(width)),
+        int(str(height)),
+        bool(decoded),
+        None if frames is None else int(str(frames)),
+        None if mode is None else str(mode),
+        as_bool[0],
+        as_bool[1],
+        None if orientation is None else int(str(orientation)),
+        as_bool[2],
+    )
+
+
+def _objects(db: sqlite3.Connection, store_id: int, ids: list[int]) -> dict[int, list[KnownObject]]:
+    found: dict[int, list[KnownObject]] = defaultdict(list)
+    query = (
+        "SELECT variant_id, key, sha256, size, content_type, token FROM objects "
+        f"WHERE store_id = ? AND variant_id IN ({_marks(ids)})"
+    )
+    for variant_id, *rest in db.execute(query, (store_id, *ids)):
+        found[variant_id].append(KnownObject(*rest))
+    return found

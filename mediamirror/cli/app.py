@@ -1,0 +1,65 @@
+"""The command line: one typer application; each command has a file of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mediamirror.cli import mirror, parse
+from mediamirror.cli.config import default_map
+from mediamirror.cli.running import EXIT_CODES, fail
+from mediamirror.errors import MediamirrorError
+
+EPILOG = "Exit codes:\n\n" + "\n\n".join(EXIT_CODES.splitlines())
+
+app = typer.Typer(
+    name="mediamirror",
+    help="Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from mediamirror import __version__
+
+        print(f"mediamirror {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", metavar="FILE", help="Read this instead of the nearest mediamirror.toml."),
+    ] = None,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes."""
+    del version
+    commands = {
+        name: {p.name: getattr(p, "multiple", False) for p in command.params if p.name}
+        for name, command in context.command.commands.items()  # type: ignore[attr-defined]
+    }
+    try:
+        context.default_map = default_map(commands, config)
+    except MediamirrorError as error:
+        fail(error)
+
+
+app.command(name="parse", epilog=EPILOG)(parse.command)
+app.command(name="mirror", epilog=EPILOG)(mirror.command)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

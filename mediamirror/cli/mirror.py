@@ -1,0 +1,123 @@
+"""``mediamirror mirror``."""
+
+from __future__ import annotations
+
+from mediamirror.cli import options as o
+from mediamirror.cli.build import fetch_options, metadata_pairs
+from mediamirror.cli.output import Output, Style
+from mediamirror.cli.running import run
+from mediamirror.settings import (
+    CheckOptions,
+    FetchOptions,
+    JobOptions,
+    MirrorOptions,
+    ReadOptions,
+    SelectOptions,
+    StoreOptions,
+)
+
+_DEFAULT = FetchOptions()
+
+
+def command(
+    inputs: o.Inputs,
+    to: o.To,
+    as_: o.As = "auto",
+    base_url: o.BaseUrl = None,
+    fail_empty: o.FailEmpty = False,
+    rungs: o.Rungs = "all",
+    min_width: o.MinWidth = None,
+    include: o.Include = None,
+    exclude: o.Exclude = None,
+    fresh_for: o.FreshFor = 0.0,
+    check: o.Check = "decode",
+    tolerance: o.TolerancePx = "1px",
+    keep_rejected: o.KeepRejected = False,
+    workers: o.Workers = None,
+    layout: o.Layout = "path",
+    catalog: o.CatalogFile = None,
+    endpoint_url: o.EndpointUrl = None,
+    region: o.Region = None,
+    profile: o.Profile = None,
+    no_sign_request: o.NoSign = False,
+    acl: o.Acl = None,
+    cache_control: o.CacheControl = None,
+    storage_class: o.StorageClass = None,
+    metadata: o.Metadata = None,
+    concurrency: o.Concurrency = _DEFAULT.concurrency,
+    host_concurrency: o.HostConcurrency = _DEFAULT.host_concurrency,
+    delay: o.Delay = 0.0,
+    limit_rate: o.LimitRate = None,
+    retries: o.Retries = _DEFAULT.retries,
+    timeout: o.Timeout = _DEFAULT.timeout,
+    max_size: o.MaxSize = _DEFAULT.max_size,
+    header: o.Header = None,
+    credentials_for: o.CredentialsFor = None,
+    user_agent: o.UserAgent = None,
+    connect_to: o.ConnectTo = None,
+    cacert: o.CaCert = None,
+    proxy: o.Proxy = None,
+    ignore_robots: o.NoRobots = False,
+    allow_private: o.AllowPrivate = False,
+    allow_host: o.AllowHost = None,
+    dry_run: o.DryRun = False,
+    fail_on: o.FailOn = "error",
+    format_: o.Format = "table",
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+    no_progress: o.NoProgress = False,
+) -> None:
+    """Fetch, check, store and remember every image variant that the inputs name.
+
+    Examples:
+
+        mediamirror mirror news-by.txt --to ./mirror
+
+        mediamirror mirror page.html --to s3://media/news --endpoint-url http://127.0.0.1:8333
+
+        mediamirror mirror pages/ --to ./dataset --layout hash --rungs largest --min-width 640
+
+        mediamirror mirror urls.txt --as urls --to ./mirror --fresh-for 24h --format jsonl
+    """
+    from mediamirror.jobs.mirror import mirror
+
+    fetch = fetch_options(
+        header=header,
+        connect_to=connect_to,
+        cacert=cacert,
+        concurrency=concurrency,
+        host_concurrency=host_concurrency,
+        delay=delay,
+        limit_rate=limit_rate,
+        retries=retries,
+        timeout=timeout,
+        max_size=max_size,
+        credentials_for=tuple(credentials_for or ()),
+        user_agent=user_agent,
+        proxy=proxy,
+        robots=not ignore_robots,
+        allow_private=allow_private,
+        allow_hosts=tuple(allow_host or ()),
+    )
+    store = StoreOptions(
+        layout=layout,
+        endpoint_url=endpoint_url,
+        region=region,
+        profile=profile,
+        no_sign_request=no_sign_request,
+        acl=acl,
+        cache_control=cache_control,
+        storage_class=storage_class,
+        metadata=metadata_pairs(metadata),
+        cacert=cacert,
+    )
+    options = MirrorOptions(
+        read=ReadOptions(as_=as_, base_url=base_url),
+        fetch=fetch,
+        check=CheckOptions(check=check, tolerance=tolerance, keep_rejected=keep_rejected, workers=workers),
+        select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for),
+        store=store,
+        job=JobOptions(dry_run=dry_run, fail_on=fail_on, fail_empty=fail_empty, command="mirror"),
+    )
+    with Output(Style(format_, quiet=quiet, progress=not no_progress)) as output:
+        run(mirror(inputs, to=to, options=options, catalog=catalog, on_event=output), verbose=verbose)

@@ -1,0 +1,193 @@
+"""The options that several commands share, each declared once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mediamirror.cli.values import byte_size, duration
+
+READ = "Reading inputs"
+SELECT = "Which variants"
+NETWORK = "Network"
+CHECK = "Checking"
+STORE = "Storing"
+OUTPUT = "Output"
+
+Inputs = Annotated[
+    list[str],
+    typer.Argument(metavar="INPUT...", help="A path, a directory, a glob, a URL, or - for standard input."),
+]
+As = Annotated[
+    str,
+    typer.Option(
+        "--as",
+        metavar="KIND",
+        rich_help_panel=READ,
+        help="auto, srcset, html, text, markdown or urls, when the guess (Content-Type, extension, content) is wrong.",
+    ),
+]
+BaseUrl = Annotated[
+    str | None,
+    typer.Option("--base-url", metavar="URL", rich_help_panel=READ, help="What relative URLs resolve on."),
+]
+FailEmpty = Annotated[
+    bool, typer.Option("--fail-empty", rich_help_panel=READ, help="Exit 1 when no input holds an image.")
+]
+Format = Annotated[
+    Literal["table", "json", "jsonl"], typer.Option("--format", rich_help_panel=OUTPUT, help="How to print the result.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=OUTPUT, help="Print no progress and no summary.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT, help="Say more on standard error.")]
+NoProgress = Annotated[bool, typer.Option("--no-progress", rich_help_panel=OUTPUT, help="Draw no progress bar.")]
+FailOn = Annotated[
+    Literal["error", "warning", "never"],
+    typer.Option("--fail-on", rich_help_panel=OUTPUT, help="Exit 1 when a finding is at least this grave."),
+]
+
+Rungs = Annotated[
+    str, typer.Option("--rungs", rich_help_panel=SELECT, help="all, largest, or widths such as 480,1280.")
+]
+MinWidth = Annotated[
+    int | None, typer.Option("--min-width", min=1, metavar="PX", rich_help_panel=SELECT, help="Leave narrower ones.")
+]
+Include = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="GLOB", rich_help_panel=SELECT, help="Only URLs that match (may be repeated)."),
+]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", rich_help_panel=SELECT, help="No URL that matches (may be repeated)."),
+]
+FreshFor = Annotated[
+    float,
+    typer.Option(
+        "--fresh-for",
+        parser=duration,
+        metavar="TIME",
+        rich_help_panel=SELECT,
+        help="Don't ask again for what was checked within this time (24h, 7d).",
+    ),
+]
+
+Concurrency = Annotated[
+    int, typer.Option("--concurrency", min=1, max=4096, rich_help_panel=NETWORK, help="Requests at once.")
+]
+HostConcurrency = Annotated[
+    int, typer.Option("--host-concurrency", min=1, rich_help_panel=NETWORK, help="Requests at once to one host.")
+]
+Delay = Annotated[
+    float,
+    typer.Option("--delay", min=0, metavar="S", rich_help_panel=NETWORK, help="Seconds between requests to one host."),
+]
+LimitRate = Annotated[
+    int | None,
+    typer.Option(
+        "--limit-rate", parser=byte_size, metavar="SIZE", rich_help_panel=NETWORK, help="Bytes a second, in all (2M)."
+    ),
+]
+Retries = Annotated[
+    int, typer.Option("--retries", min=0, max=20, rich_help_panel=NETWORK, help="Further tries after the first.")
+]
+Timeout = Annotated[
+    float,
+    typer.Option("--timeout", min=0.1, metavar="S", rich_help_panel=NETWORK, help="Seconds for one request, whole."),
+]
+MaxSize = Annotated[
+    int,
+    typer.Option(
+        "--max-size", parser=byte_size, metavar="SIZE", rich_help_panel=NETWORK, help="Largest body accepted."
+    ),
+]
+Header = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--header",
+        "-H",
+        metavar="'NAME: VALUE'",
+        rich_help_panel=NETWORK,
+        help="Send this with every request; credentials only to the inputs' own hosts.",
+    ),
+]
+CredentialsFor = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--credentials-for", metavar="HOST", rich_help_panel=NETWORK, help="This host may see credentials too."
+    ),
+]
+UserAgent = Annotated[
+    str | None, typer.Option("--user-agent", rich_help_panel=NETWORK, help="Who we say we are; add a contact.")
+]
+ConnectTo = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--connect-to",
+        metavar="HOST:PORT:HOST2:PORT2",
+        rich_help_panel=NETWORK,
+        help="Dial HOST2:PORT2 where HOST:PORT is meant, as curl does.",
+    ),
+]
+CaCert = Annotated[
+    Path | None,
+    typer.Option("--cacert", metavar="FILE", rich_help_panel=NETWORK, help="Trust these certificates (PEM) too."),
+]
+Proxy = Annotated[
+    str | None,
+    typer.Option("--proxy", metavar="URL", rich_help_panel=NETWORK, help="Fetch through this HTTP proxy."),
+]
+NoRobots = Annotated[bool, typer.Option("--ignore-robots", rich_help_panel=NETWORK, help="Don't ask robots.txt.")]
+AllowPrivate = Annotated[
+    bool, typer.Option("--allow-private", rich_help_panel=NETWORK, help="Allow addresses of private networks.")
+]
+AllowHost = Annotated[
+    list[str] | None,
+    typer.Option("--allow-host", metavar="HOST", rich_help_panel=NETWORK, help="Allow this host whatever its address."),
+]
+
+Check = Annotated[
+    Literal["decode", "header"],
+    typer.Option("--check", rich_help_panel=CHECK, help="Decode every pixel, or read only the header."),
+]
+TolerancePx = Annotated[
+    str, typer.Option("--tolerance", metavar="1px|1%", rich_help_panel=CHECK, help="How far a width may be off.")
+]
+KeepRejected = Annotated[
+    bool,
+    typer.Option("--keep-rejected", rich_help_panel=CHECK, help="Store images that break a promise, if they decode."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, max=256, rich_help_panel=CHECK, help="Decoder processes (one per core)."),
+]
+
+To = Annotated[str, typer.Option("--to", metavar="DEST", help="A directory, or s3://bucket/prefix.")]
+Layout = Annotated[
+    Literal["path", "hash"], typer.Option("--layout", rich_help_panel=STORE, help="Keys by URL, or by sha256.")
+]
+EndpointUrl = Annotated[
+    str | None,
+    typer.Option("--endpoint-url", metavar="URL", rich_help_panel=STORE, help="The S3 server, when not AWS."),
+]
+Region = Annotated[str | None, typer.Option("--region", rich_help_panel=STORE, help="The bucket's region.")]
+Profile = Annotated[str | None, typer.Option("--profile", rich_help_panel=STORE, help="A profile of ~/.aws/config.")]
+NoSign = Annotated[bool, typer.Option("--no-sign-request", rich_help_panel=STORE, help="Send no credentials.")]
+Acl = Annotated[str | None, typer.Option("--acl", rich_help_panel=STORE, help="A canned ACL such as public-read.")]
+CacheControl = Annotated[
+    str | None, typer.Option("--cache-control", rich_help_panel=STORE, help="Cache-Control of the stored objects.")
+]
+StorageClass = Annotated[str | None, typer.Option("--storage-class", rich_help_panel=STORE, help="S3 storage class.")]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metadata", metavar="K=V", rich_help_panel=STORE, help="Metadata of the stored objects (may be repeated)."
+    ),
+]
+CatalogFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--catalog", metavar="FILE", rich_help_panel=STORE, help="The SQLite catalog (default: one per DEST)."
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done; fetch and store nothing.")]

@@ -1,0 +1,62 @@
+"""``mediamirror parse``."""
+
+from __future__ import annotations
+
+from mediamirror.cli import options as o
+from mediamirror.cli.build import fetch_options
+from mediamirror.cli.output import Output, Style
+from mediamirror.cli.running import run
+from mediamirror.settings import JobOptions, ReadOptions
+
+
+def command(
+    inputs: o.Inputs,
+    as_: o.As = "auto",
+    base_url: o.BaseUrl = None,
+    fail_empty: o.FailEmpty = False,
+    header: o.Header = None,
+    user_agent: o.UserAgent = None,
+    connect_to: o.ConnectTo = None,
+    cacert: o.CaCert = None,
+    proxy: o.Proxy = None,
+    ignore_robots: o.NoRobots = False,
+    allow_private: o.AllowPrivate = False,
+    allow_host: o.AllowHost = None,
+    timeout: o.Timeout = 60.0,
+    retries: o.Retries = 3,
+    format_: o.Format = "table",
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+) -> None:
+    """Say what image sets are in the inputs; fetch nothing but INPUT.
+
+    Examples:
+
+        mediamirror parse news-by.txt
+
+        mediamirror parse page.html --base-url https://example.org/ --format jsonl
+
+        curl -s https://example.org/ | mediamirror parse - --as html --base-url https://example.org/
+    """
+    from mediamirror.jobs.parse import parse
+
+    fetch = fetch_options(
+        header=header,
+        user_agent=user_agent,
+        connect_to=connect_to,
+        cacert=cacert,
+        proxy=proxy,
+        robots=not ignore_robots,
+        allow_private=allow_private,
+        allow_hosts=tuple(allow_host or ()),
+        timeout=timeout,
+        retries=retries,
+    )
+    read = ReadOptions(as_=as_, base_url=base_url)
+    with Output(Style(format_, quiet=quiet, progress=False), show_sets=True) as output:
+        run(
+            parse(
+                inputs, read=read, fetch=fetch, job=JobOptions(fail_empty=fail_empty, command="parse"), on_event=output
+            ),
+            verbose=verbose,
+        )

@@ -1,0 +1,78 @@
+"""Running a job from the command line: the event loop, signals, errors to sentences and exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from collections.abc import Coroutine
+from typing import Any, NoReturn
+
+import typer
+
+from mediamirror.errors import MediamirrorError
+from mediamirror.model import Summary
+
+EXIT_CODES = """\
+0    clean
+1    an item failed or was rejected, or a finding is as grave as --fail-on
+2    usage, a missing INPUT, a malformed DEST, credentials or bucket refused before the first item
+130  interrupted, with its state saved"""
+
+
+def complain(message: str) -> None:
+    """Print one sentence on standard error."""
+    print(f"mediamirror: {message}", file=sys.stderr)
+
+
+def fail(error: MediamirrorError) -> NoReturn:
+    """End the command with the error's sentence and exit code."""
+    complain(error.message)
+    raise typer.Exit(error.exit_code)
+
+
+def run(job: Coroutine[Any, Any, Summary], *, verbose: bool) -> NoReturn:
+    """Run a job to its end and exit with its code. Ctrl-C and SIGTERM stop it, and its state is saved."""
+    _set_up_logging(verbose)
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            summary = runner.run(_until_terminated(job))
+    except MediamirrorError as error:
+        fail(error)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        raise typer.Exit(130) from None
+    except BrokenPipeError:
+        # The reader of our output went away (``| head``): nothing is left to say.
+        _silence_stdout()
+        raise typer.Exit(0) from None
+    raise typer.Exit(summary.exit_code)
+
+
+async def _until_terminated(job: Coroutine[Any, Any, Summary]) -> Summary:
+    task = asyncio.current_task()
+    if task is not None and sys.platform != "win32":
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await job
+
+
+def _loop_factory() -> Any:
+    if sys.platform == "win32":
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
+
+
+def _set_up_logging(verbose: bool) -> None:
+    logging.basicConfig(
+        level=logging.DEBUG if verbose else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
+    )
+    for noisy in ("botocore", "boto3", "urllib3", "aiohttp", "asyncio", "httpx2", "s3transfer"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _silence_stdout() -> None:
+    import os
+
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,34 @@
+"""Values people type on a command line: sizes, rates, durations, pairs. Pure; a bad one is a sentence."""
+
+from __future__ import annotations
+
+import re
+
+import typer
+
+_UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
+_SPANS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
+
+
+def byte_size(text: str) -> int:
+    """Read ``500k``, ``2M``, ``1.5GiB`` or plain bytes; powers of 1024, as curl and rclone do."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([bkmgt]?)(?:i?b)?", str(text).strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a size: write 500k, 2M, 1G or plain bytes.")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def duration(text: str) -> float:
+    """Read ``90``, ``90s``, ``30m``, ``24h``, ``7d``; seconds."""
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhdw]?)", str(text).strip().lower())
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a duration: write 90, 30m, 24h or 7d.")
+    return float(match[1]) * _SPANS[match[2]]
+
+
+def pair(text: str) -> tuple[str, str]:
+    """Read ``key=value``."""
+    key, equals, value = str(text).partition("=")
+    if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+", key):
+        raise typer.BadParameter(f"{text!r} is not of the form key=value (letters, digits, - and _ in the key).")
+    return key.lower(), value

@@ -1,0 +1,179 @@
+"""What happens to one variant: ask, check, publish. Every failure of an item becomes its Outcome."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from mediamirror.catalog.catalog import Record
+from mediamirror.catalog.rows import KnownObject, WorkItem
+from mediamirror.errors import FetchError, ImageError, StoreError
+from mediamirror.fetch import Fetcher, Request, discard, redact_url
+from mediamirror.jobs.inspect import Inspect
+from mediamirror.jobs.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
+from mediamirror.jobs.publish import Publisher
+from mediamirror.lint import Tolerance, check_variant, rejects
+from mediamirror.model import (
+    Body,
+    Download,
+    Finding,
+    ImageFacts,
+    ItemError,
+    Outcome,
+    Status,
+    Variant,
+)
+from mediamirror.settings import SelectOptions
+
+log = logging.getLogger("mediamirror")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How this run judges: what counts as sound, and how often to ask."""
+
+    tolerance: Tolerance
+    keep_rejected: bool
+    decode: bool
+    select: SelectOptions
+
+
+class Handler:
+    """Takes one work item through ask, check and publish. Safe to call concurrently."""
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        inspect: Inspect,
+        publisher: Publisher,
+        policy: Policy,
+        *,
+        now: Callable[[], datetime],
+    ) -> None:
+        self._fetcher = fetcher
+        self._inspector = inspect
+        self._publisher = publisher
+        self._policy = policy
+        self._now = now
+
+    async def handle(self, item: WorkItem) -> Record:
+        """Return what became of the item; only cancellation leaves this function as an exception."""
+        try:
+            return await self._handle(item)
+        except (FetchError, StoreError, ImageError) as error:
+            return _failed(item, error.code, error.message)
+        except Exception as error:
+            # A defect of ours in one item must not end the run for the others.
+            log.exception("unexpected error for %s", redact_url(item.variant.url))
+            return _failed(
+                item, "internal", f"An unexpected {type(error).__name__} stopped this item; please report it."
+            )
+
+    async def _handle(self, item: WorkItem) -> Record:
+        kept = await self._publisher.confirm(item)
+        recorded = self._lint_recorded(item)
+        ask = decide_ask(
+            Situation(item.fetch, kept is not None, self._rejected(recorded) and kept is None, self._policy.decode),
+            now=self._now(),
+            fresh_for=self._policy.select.fresh_for,
+        )
+        if isinstance(ask, Fresh):
+            return self._unchanged(item, kept, recorded, None)
+        request = Request(item.variant.url)
+        if isinstance(ask, Conditional):
+            request = replace(request, etag=ask.etag, last_modified=ask.last_modified)
+        download = await self._fetcher.fetch(request)
+        if download.body is None:
+            return self._unchanged(item, kept, recorded, download)
+        try:
+            return await self._take(item, kept, download, download.body)
+        finally:
+            await discard(download.body)
+
+    def _lint_recorded(self, item: WorkItem) -> tuple[Finding, ...]:
+        if item.fetch is None or item.fetch.facts is None:
+            return ()
+        return self._lint(item.variant, recorded_download(item, item.fetch), item.fetch.facts)
+
+    def _lint(self, variant: Variant, download: Download, result: ImageFacts | ImageError) -> tuple[Finding, ...]:
+        return check_variant(variant, download, result, tolerance=self._policy.tolerance)
+
+    def _rejected(self, findings: tuple[Finding, ...]) -> bool:
+        return not self._policy.keep_rejected and any(rejects(finding) for finding in findings)
+
+    def _unchanged(
+        self, item: WorkItem, kept: KnownObject | None, findings: tuple[Finding, ...], answer: Download | None
+    ) -> Record:
+        fetch = item.fetch
+        if fetch is None:
+            return _failed(item, "unasked-304", "The server answered 304 Not Modified to a request without conditions.")
+        rejection = _rejection(findings) if self._rejected(findings) else None
+        outcome = Outcome(
+            variant=item.variant,
+            status=Status.REJECTED if rejection else Status.UNCHANGED,
+            final_url=fetch.final_url if answer is None else answer.final_url,
+            key=kept.key if kept is not None and not rejection else None,
+            facts=fetch.facts,
+            size=fetch.size,
+            sha256=fetch.sha256,
+            findings=findings,
+            error=rejection,
+            download=None if answer is None else recorded_download(item, fetch, answer),
+        )
+        return Record(item.variant_id, outcome, None)
+
+    async def _take(self, item: WorkItem, kept: KnownObject | None, download: Download, body: Body) -> Record:
+        result = await self._inspect(body)
+        facts = result if isinstance(result, ImageFacts) else None
+        findings = self._lint(item.variant, download, result)
+        base = Outcome(
+            variant=item.variant,
+            status=Status.REJECTED,
+            final_url=download.final_url,
+            facts=facts,
+            size=body.size,
+            sha256=body.sha256,
+            findings=findings,
+            download=download,
+            fetched_bytes=body.size,
+        )
+        verdict = judge(
+            facts,
+            rejected=any(rejects(finding) for finding in findings),
+            keep_rejected=self._policy.keep_rejected,
+            min_width=self._policy.select.min_width,
+            declared=bool(item.variant.declared_widths),
+        )
+        if verdict is Verdict.REJECT or facts is None:
+            error = _rejection(findings) or _image_error(result)
+            return Record(item.variant_id, replace(base, error=error), None)
+        if verdict is Verdict.TOO_SMALL:
+            return Record(item.variant_id, replace(base, status=Status.SKIPPED), None)
+        try:
+            published = await self._publisher.publish(item, kept, body, facts)
+        except StoreError as error:
+            # The bytes arrived; what failed is storing them. The catalog keeps the exchange, not an object.
+            failed = replace(base, status=Status.FAILED, error=ItemError(error.code, error.message))
+            return Record(item.variant_id, failed, None)
+        outcome = replace(base, status=published.status, key=published.stored.key, sent_bytes=published.sent_bytes)
+        return Record(item.variant_id, outcome, published.stored)
+
+    async def _inspect(self, body: Body) -> ImageFacts | ImageError:
+        try:
+            return await self._inspector(body)
+        except ImageError as error:
+            return error
+
+
+def _rejection(findings: tuple[Finding, ...]) -> ItemError | None:
+    return next((ItemError(f.rule, f.message) for f in findings if rejects(f)), None)
+
+
+def _image_error(result: ImageFacts | ImageError) -> ItemError | None:
+    return ItemError(result.code, result.message) if isinstance(result, ImageError) else None
+
+
+def _failed(item: WorkItem, code: str, message: str) -> Record:
+    return Record(item.variant_id, Outcome(item.variant, Status.FAILED, error=ItemError(code, message)), None)

@@ -1,0 +1,206 @@
+"""The main job: read the inputs, fetch and check every variant that is wanted, store it, record it.
+
+    inputs ──> plan ──> catalog: documents, image sets, the work list
+    work list ──> window of workers: ask the origin, check the bytes, publish ──> catalog: outcomes
+
+Bytes are durable in the store before the catalog says so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from mediamirror.catalog.catalog import Catalog, Record, Run
+from mediamirror.catalog.ingest import DocumentRow
+from mediamirror.documents import Document, read_inputs
+from mediamirror.fetch import OpenFetcher, open_fetcher
+from mediamirror.jobs.common import Emit, document_fetcher, nobody_listens, now, own_hosts
+from mediamirror.jobs.handle import Handler, Policy
+from mediamirror.jobs.inspect import open_inspector
+from mediamirror.jobs.locks import hold, lock_name
+from mediamirror.jobs.pipeline import BATCH, run_window
+from mediamirror.jobs.plan import check_rungs, wanted_urls
+from mediamirror.jobs.publish import Publisher
+from mediamirror.jobs.tally import Tally
+from mediamirror.lint import parse_tolerance
+from mediamirror.markup.extract import extract_document
+from mediamirror.model import ObjectEvent, Outcome, Planned, Problem, Status, Summary
+from mediamirror.settings import MirrorOptions, default_catalog, state_folder
+from mediamirror.store.base import Store
+from mediamirror.store.open import open_store
+
+MAX_SETS_SHOWN = 1000
+"""Above this many sets, only those with something to say are reported one by one."""
+
+
+async def mirror(
+    inputs: Sequence[str],
+    *,
+    to: str,
+    options: MirrorOptions | None = None,
+    catalog: Path | None = None,
+    on_event: Emit | None = None,
+) -> Summary:
+    """Mirror every wanted image variant of the inputs into a directory or bucket.
+
+    ``to`` is a directory or ``s3://bucket/prefix``; ``catalog`` the SQLite file that remembers (default: one per
+    destination in the user's state folder). ``on_event`` is called with each `Event`, in order.
+
+    Returns the `Summary`. Raises `UsageError` for what stops the run before its first item, `CatalogError` when the
+    catalog can't be used. A failed item is an `Outcome`. When cancelled, what is finished is recorded, a summary with
+    exit code 130 is emitted, and the cancellation goes on.
+    """
+    run = _MirrorRun(options or MirrorOptions(), to, on_event or nobody_listens)
+    return await run.run(inputs, catalog)
+
+
+class _MirrorRun:
+    """One run: its options, its parts as they are opened, and its running totals."""
+
+    def __init__(self, options: MirrorOptions, to: str, emit: Emit) -> None:
+        self._options = options
+        self._to = to
+        self._emit = emit
+        self._tally = Tally()
+        self._started = time.monotonic()
+        self._tolerance = parse_tolerance(options.check.tolerance)
+        check_rungs(options.select.rungs)
+
+    async def run(self, inputs: Sequence[str], catalog_path: Path | None) -> Summary:
+        options = self._options
+        async with AsyncExitStack() as stack:
+            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+            fetching = await stack.enter_async_context(
+                open_fetcher(options.fetch, spool_dir=spool, own_hosts=own_hosts(inputs))
+            )
+            store = await stack.enter_async_context(open_store(self._to, options.store, transport=fetching.transport))
+            identity = f"{store.name}@{options.store.endpoint_url}" if options.store.endpoint_url else store.name
+            path = catalog_path or default_catalog(identity)
+            self._lock(stack, identity, path)
+            await store.check(create=not options.job.dry_run)
+            catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.job.dry_run))
+            run = await catalog.begin_run(options.job.command, identity, now().isoformat(timespec="seconds"))
+            return await self._all(inputs, catalog, run, fetching, store)
+
+    def _lock(self, stack: AsyncExitStack, identity: str, catalog: Path) -> None:
+        if self._options.job.dry_run:
+            return
+        command = self._options.job.command
+        stack.enter_context(
+            hold(state_folder() / "locks" / lock_name(identity), thing=f"The destination {self._to}", command=command)
+        )
+        stack.enter_context(
+            hold(catalog.with_name(catalog.name + ".lock"), thing=f"The catalog {catalog}", command=command)
+        )
+
+    async def _all(
+        self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher, store: Store
+    ) -> Summary:
+        interrupted = False
+        try:
+            await self._plan(inputs, catalog, run, fetching)
+            await self._skip_unwanted(catalog, run)
+            publisher = Publisher(store, self._options.store, was_empty=await _is_empty(store))
+            if self._options.job.dry_run:
+                await self._preview(catalog, run, publisher)
+            else:
+                await self._work(catalog, run, fetching, publisher)
+                await self._show_sets(catalog, run)
+        except asyncio.CancelledError:
+            interrupted = True
+            raise
+        finally:
+            summary = self._tally.summary(
+                seconds=time.monotonic() - self._started, options=self._options.job, interrupted=interrupted
+            )
+            await catalog.finish_run(run, now().isoformat(timespec="seconds"), summary.exit_code)
+            if interrupted:
+                self._emit(summary)
+        self._emit(summary)
+        return summary
+
+    async def _plan(self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher) -> None:
+        documents = 0
+        read = self._options.read
+        ask = document_fetcher(fetching, read.max_document)
+        async for found in read_inputs(inputs, as_=read.as_, base_url=read.base_url, fetch=ask):
+            if isinstance(found, Problem):
+                self._tally.add_problem(found)
+                self._emit(found)
+                continue
+            documents += 1
+            await self._plan_document(found, catalog, run)
+        sets, variants, wanted = await catalog.order_work(run)
+        self._tally.planned = Planned(documents, sets, variants, wanted)
+        self._emit(self._tally.planned)
+
+    async def _plan_document(self, document: Document, catalog: Catalog, run: Run) -> None:
+        extraction = await asyncio.to_thread(extract_document, document)
+        for event in (*extraction.problems, *extraction.sets):
+            self._tally.note(event)
+            self._emit(event)
+        row = DocumentRow(
+            document.name,
+            document.media_type,
+            document.base_url,
+            hashlib.sha256(document.data).hexdigest(),
+            len(document.data),
+            now().isoformat(timespec="seconds"),
+        )
+        wanted = [(s, wanted_urls(s, self._options.select)) for s in extraction.sets if s.candidates]
+        await catalog.add_document(run, row, wanted)
+
+    async def _skip_unwanted(self, catalog: Catalog, run: Run) -> None:
+        batch: list[Record] = []
+        async for item in catalog.work(run, wanted=False):
+            batch.append(Record(item.variant_id, Outcome(item.variant, Status.SKIPPED), None))
+            if len(batch) >= BATCH:
+                await self._record(catalog, run, batch)
+                batch = []
+        await self._record(catalog, run, batch)
+
+    async def _work(self, catalog: Catalog, run: Run, fetching: OpenFetcher, publisher: Publisher) -> None:
+        check = self._options.check
+        policy = Policy(self._tolerance, check.keep_rejected, check.check == "decode", self._options.select)
+        async with open_inspector(check) as inspect:
+            handler = Handler(fetching, inspect, publisher, policy, now=now)
+            await run_window(
+                catalog.work(run),
+                handler.handle,
+                lambda records: self._record(catalog, run, records),
+                width=self._options.fetch.concurrency,
+            )
+
+    async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record]) -> None:
+        await catalog.record(run, records)
+        for record in records:
+            self._tally.add(record.outcome)
+            self._emit(record.outcome)
+
+    async def _preview(self, catalog: Catalog, run: Run, publisher: Publisher) -> None:
+        async for item in catalog.work(run):
+            kept = await publisher.confirm(item)
+            key = publisher.key(item.variant.url) or "(named by its hash)"
+            if kept is not None:
+                self._emit(
+                    ObjectEvent("skip", kept.key, "would ask whether it changed", kept.size, True, item.variant.url)
+                )
+            else:
+                self._emit(ObjectEvent("upload", key, "not in the store", None, True, item.variant.url))
+
+    async def _show_sets(self, catalog: Catalog, run: Run) -> None:
+        async for result in catalog.sets(run, troubled=self._tally.planned.sets > MAX_SETS_SHOWN):
+            self._emit(result)
+
+
+async def _is_empty(store: Store) -> bool:
+    listing: AsyncIterator[object] = aiter(store.list())
+    async for _ in listing:
+        return False
+    return True

@@ -1,0 +1,178 @@
+"""Decisions of the mirror job, as pure functions: which variants, what to ask the origin, what to do with the bytes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from mediamirror.catalog.rows import KnownFetch, WorkItem
+from mediamirror.errors import UsageError
+from mediamirror.model import Candidate, Download, ImageFacts, ImageSet
+from mediamirror.settings import SelectOptions
+
+
+def check_rungs(rungs: str) -> None:
+    """Raise `UsageError` unless ``rungs`` is ``all``, ``largest`` or a list of widths in pixels."""
+    parts = rungs.split(",")
+    if rungs in {"all", "largest"} or all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+        return
+    raise UsageError(f"--rungs takes all, largest, or widths such as 480,1280; not {rungs!r}.")
+
+
+def wanted_urls(image_set: ImageSet, options: SelectOptions) -> frozenset[str]:
+    """Say which URLs of a set are wanted.
+
+    | rungs     | a candidate is wanted when                                                                     |
+    |-----------|------------------------------------------------------------------------------------------------|
+    | all       | always                                                                                         |
+    | largest   | its width descriptor is the set's greatest; else its density is; in a set without any, always  |
+    | 480,1280  | its width descriptor is one of them                                                            |
+
+    A width descriptor below ``min_width``, a URL that no ``include`` glob matches or that an ``exclude`` glob does, is not.
+    """
+    kept = [c for c in _rungs(image_set.candidates, options.rungs) if not _too_narrow(c, options.min_width)]
+    return frozenset(c.url for c in kept if _named(c.url, options))
+
+
+def _rungs(candidates: list[Candidate], rungs: str) -> list[Candidate]:
+    if rungs == "all":
+        return candidates
+    if rungs != "largest":
+        widths = {int(part) for part in rungs.split(",")}
+        return [c for c in candidates if c.width in widths]
+    widest = max((c.width for c in candidates if c.width is not None), default=None)
+    if widest is not None:
+        return [c for c in candidates if c.width == widest]
+    # A candidate without descriptor is 1x, but where all are bare none is larger than another.
+    densest = max((c.density for c in candidates if c.density is not None), default=None)
+    return candidates if densest is None else [c for c in candidates if (c.density or 1.0) == max(densest, 1.0)]
+
+
+def _too_narrow(candidate: Candidate, min_width: int | None) -> bool:
+    return min_width is not None and candidate.width is not None and candidate.width < min_width
+
+
+def _named(url: str, options: SelectOptions) -> bool:
+    if any(fnmatchcase(url, glob) for glob in options.exclude):
+        return False
+    return not options.include or any(fnmatchcase(url, glob) for glob in options.include)
+
+
+@dataclass(frozen=True, slots=True)
+class Full:
+    """Ask for the whole body."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conditional:
+    """Ask whether it changed, with the validators that the origin gave."""
+
+    etag: str | None
+    last_modified: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Ask nothing: checked recently enough."""
+
+
+Ask = Full | Conditional | Fresh
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What is known of a variant before the origin is asked.
+
+    ``in_store`` says that the store confirmed the recorded object just now; ``still_rejected`` that the recorded facts
+    break a promise made today; ``decode`` that this run wants every pixel decoded.
+    """
+
+    fetch: KnownFetch | None
+    in_store: bool
+    still_rejected: bool
+    decode: bool
+
+
+def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
+    """Decide what to ask the origin.
+
+    | fetched before | sound | decoded if wanted | in store or still rejected | checked within fresh_for | validators | ask         |
+    |----------------|-------|-------------------|----------------------------|--------------------------|------------|-------------|
+    | no             |       |                   |                            |                          |            | full        |
+    | yes            | no    |                   |                            |                          |            | full        |
+    | yes            | yes   | no                |                            |                          |            | full        |
+    | yes            | yes   | yes               | no                         |                          |            | full        |
+    | yes            | yes   | yes               | yes                        | yes                      |            | fresh       |
+    | yes            | yes   | yes               | yes                        | no                       | yes        | conditional |
+    | yes            | yes   | yes               | yes                        | no                       | no         | full        |
+    """
+    fetch = situation.fetch
+    if fetch is None:
+        return Full("never fetched")
+    if fetch.facts is None:
+        return Full("was not a sound image")
+    if situation.decode and not fetch.facts.decoded:
+        return Full("only its header was checked")
+    if not situation.in_store and not situation.still_rejected:
+        return Full("not in the store")
+    # A clock set back makes the last check lie in the future: still fresh, nothing is asked again for that.
+    if now - fetch.fetched_at < timedelta(seconds=fresh_for):
+        return Fresh()
+    if fetch.etag is None and fetch.last_modified is None:
+        return Full("the origin gives no validator")
+    return Conditional(fetch.etag, fetch.last_modified)
+
+
+def recorded_download(item: WorkItem, fetch: KnownFetch, answer: Download | None = None) -> Download:
+    """Rebuild the exchange that gave the recorded bytes; a 304 ``answer`` renews its headers (RFC 9111, section 4.3.4)."""
+    if answer is None:
+        return Download(item.variant.url, fetch.final_url, fetch.http_status, fetch.headers, None, fetch.fetched_at)
+    renewed = {name for name, _ in answer.headers}
+    headers = (*(pair for pair in fetch.headers if pair[0] not in renewed), *answer.headers)
+    return Download(
+        item.variant.url, answer.final_url, answer.http_status, headers, None, answer.fetched_at, answer.seconds
+    )
+
+
+class Verdict(Enum):
+    """What to do with bytes that were fetched and checked."""
+
+    PUBLISH = "publish"
+    REJECT = "reject"
+    TOO_SMALL = "too small"
+
+
+def judge(
+    facts: ImageFacts | None, *, rejected: bool, keep_rejected: bool, min_width: int | None, declared: bool
+) -> Verdict:
+    """Decide whether bytes are published.
+
+    | sound image | rejected by a rule | keep_rejected | width unknown before and below min_width | verdict   |
+    |-------------|--------------------|---------------|------------------------------------------|-----------|
+    | no          |                    |               |                                          | reject    |
+    | yes         | yes                | no            |                                          | reject    |
+    | yes         | yes                | yes           | no                                       | publish   |
+    | yes         | no                 |               | no                                       | publish   |
+    | yes         |                    |               | yes                                      | too small |
+    """
+    if facts is None or (rejected and not keep_rejected):
+        return Verdict.REJECT
+    if min_width is not None and not declared and facts.width < min_width:
+        return Verdict.TOO_SMALL
+    return Verdict.PUBLISH
+
+
+FailOn = Literal["error", "warning", "never"]
+
+
+def exit_code(statuses: dict[str, int], findings: dict[str, int], *, fail_on: FailOn, failed_inputs: int) -> int:
+    """Return 1 when an item failed or was rejected or a finding is as grave as ``fail_on``, else 0."""
+    if statuses.get("failed") or statuses.get("rejected") or failed_inputs:
+        return 1
+    grave = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
+    return int(any(findings.get(severity) for severity in grave))

@@ -1,0 +1,63 @@
+"""Counting a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from mediamirror.jobs.plan import exit_code
+from mediamirror.model import ImageSet, Outcome, Planned, Problem, Summary
+from mediamirror.settings import JobOptions
+
+HARMLESS = frozenset({"empty-document"})
+"""Problems with an INPUT as a whole that are no failure."""
+
+
+@dataclass
+class Tally:
+    """Running totals; `summary` freezes them."""
+
+    planned: Planned = field(default_factory=lambda: Planned(0, 0, 0, 0))
+    statuses: Counter[str] = field(default_factory=Counter)
+    findings: Counter[str] = field(default_factory=Counter)
+    problems: int = 0
+    failed_inputs: int = 0
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one variant."""
+        self.statuses[outcome.status.value] += 1
+        self.findings.update(finding.severity.value for finding in outcome.findings)
+        self.bytes_in += outcome.fetched_bytes
+        self.bytes_out += outcome.sent_bytes
+
+    def add_problem(self, problem: Problem) -> None:
+        """Count an INPUT that could not be read as a failed item; an empty one is only a problem."""
+        self.problems += 1
+        self.failed_inputs += problem.code not in HARMLESS
+
+    def note(self, event: ImageSet | Problem) -> None:
+        """Count the problems inside a document: none of them fails the run."""
+        self.problems += 1 if isinstance(event, Problem) else len(event.problems)
+
+    def summary(self, *, seconds: float, options: JobOptions, interrupted: bool = False) -> Summary:
+        """Freeze the totals. An interrupted run exits 130 and says how many variants it did not reach."""
+        code = exit_code(
+            dict(self.statuses), dict(self.findings), fail_on=options.fail_on, failed_inputs=self.failed_inputs
+        )
+        if options.fail_empty and not self.planned.variants:
+            code = 1
+        return Summary(
+            documents=self.planned.documents,
+            sets=self.planned.sets,
+            variants=self.planned.variants,
+            statuses=dict(sorted(self.statuses.items())),
+            findings=dict(sorted(self.findings.items())),
+            problems=self.problems,
+            bytes_in=self.bytes_in,
+            bytes_out=self.bytes_out,
+            seconds=seconds,
+            left=max(0, self.planned.variants - self.statuses.total()),
+            exit_code=130 if interrupted else code,
+        )

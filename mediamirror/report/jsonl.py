@@ -1,0 +1,139 @@
+"""Events as JSON objects: the field names are a promise (docs/json.md). One rendering for ``jsonl`` and ``json``."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from mediamirror.model import (
+    Candidate,
+    Event,
+    Finding,
+    ImageSet,
+    ObjectEvent,
+    Outcome,
+    Problem,
+    Source,
+    Summary,
+)
+
+
+def to_objects(event: Event) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of one event, in order; events that are only for tables have none."""
+    match event:
+        case ImageSet():
+            yield _image_set(event)
+        case Problem():
+            yield {"type": "problem", **_problem(event), "document": event.document}
+        case Outcome():
+            yield _variant(event)
+            for finding in event.findings:
+                yield _finding(finding)
+        case ObjectEvent():
+            yield _object(event)
+        case Summary():
+            yield _summary(event)
+        case _:
+            return
+
+
+def to_line(value: dict[str, Any]) -> str:
+    """Render one JSON object on one line, non-ASCII kept, lone surrogates escaped."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace").decode()
+
+
+def _problem(problem: Problem) -> dict[str, Any]:
+    return {"code": problem.code, "message": problem.message, "line": problem.line}
+
+
+def _image_set(image_set: ImageSet) -> dict[str, Any]:
+    return {
+        "type": "image-set",
+        "document": image_set.document,
+        "line": image_set.line,
+        "alt": image_set.alt,
+        "context": image_set.context,
+        "inferred": image_set.inferred,
+        "candidates": [_candidate(source, candidate) for source, candidate in image_set.entries],
+        "problems": [_problem(problem) for problem in image_set.problems],
+    }
+
+
+def _candidate(source: Source, candidate: Candidate) -> dict[str, Any]:
+    reference = candidate.reference
+    return {
+        "url": candidate.url,
+        "width": candidate.width,
+        "density": candidate.density,
+        "height": candidate.height,
+        "carrier": source.carrier,
+        "attribute": reference.attribute if reference else None,
+        "media": source.media,
+        "mime": source.mime,
+        "sizes": source.sizes,
+        "line": reference.line if reference else None,
+    }
+
+
+def _variant(outcome: Outcome) -> dict[str, Any]:
+    facts = outcome.facts
+    error = outcome.error
+    return {
+        "type": "variant",
+        "url": outcome.variant.url,
+        "final_url": outcome.final_url,
+        "status": outcome.status.value,
+        "key": outcome.key,
+        "declared_width": list(outcome.variant.declared_widths),
+        "width": facts.width if facts else None,
+        "height": facts.height if facts else None,
+        "format": facts.format if facts else None,
+        "bytes": outcome.size,
+        "sha256": outcome.sha256,
+        "findings": sorted({finding.rule for finding in outcome.findings}),
+        "error": {"code": error.code, "message": error.message} if error else None,
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    reference = finding.reference
+    return {
+        "type": "finding",
+        "rule": finding.rule,
+        "severity": finding.severity.value,
+        "url": finding.url,
+        "document": reference.document if reference else None,
+        "line": reference.line if reference else None,
+        "message": finding.message,
+        "declared": finding.declared,
+        "actual": finding.actual,
+    }
+
+
+def _object(event: ObjectEvent) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "op": event.op,
+        "key": event.key,
+        "reason": event.reason,
+        "bytes": event.size,
+        "dry_run": event.dry_run,
+    }
+
+
+def _summary(summary: Summary) -> dict[str, Any]:
+    return {
+        "type": "summary",
+        "documents": summary.documents,
+        "sets": summary.sets,
+        "variants": summary.variants,
+        "statuses": summary.statuses,
+        "findings": summary.findings,
+        "problems": summary.problems,
+        "left": summary.left,
+        "bytes_in": summary.bytes_in,
+        "bytes_out": summary.bytes_out,
+        "seconds": round(summary.seconds, 3),
+        "exit_code": summary.exit_code,
+    }

@@ -1,0 +1,120 @@
+"""The result table for people: a heading and a block of rows per image set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from mediamirror.model import Candidate, ImageSet, ObjectEvent, Problem, SetResult, SetRow, Source
+from mediamirror.report.words import human_bytes, plural
+
+_STYLES = {"stored": "green", "unchanged": "cyan", "duplicate": "cyan", "rejected": "bold red", "failed": "bold red"}
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+def clean(text: str) -> str:
+    """Make control characters of a stranger's text visible, so that none reaches the terminal."""
+    return text.translate(_ESCAPES)
+
+
+def set_result(result: SetResult, *, width: int) -> RenderableType:
+    """Render one image set: heading, a row per candidate, reasons below the rows that have one."""
+    table = _table(("declared", "right"), ("real", "right"), ("format", "left"), ("bytes", "right"), ("status", "left"))
+    table.add_column("key", overflow="fold")
+    room = max(20, width - 52)
+    for row in result.rows:
+        status = row.status.value if row.status else "left"
+        table.add_row(
+            _declared(row.declared_width, row.density),
+            f"{row.width}×{row.height}" if row.width else "",
+            row.format or "",
+            human_bytes(row.size),
+            Text(status, style=_STYLES.get(status, "")),
+            _tail(row.key or row.url, room),
+        )
+    heading = _heading(result.document, result.line, result.alt, result.context)
+    if result.places > 1:
+        heading.append(f"  (in {plural(result.places, 'place')})", style="dim")
+    return Group(heading, table, *_reasons(result.rows))
+
+
+def _reasons(rows: Iterable[SetRow]) -> list[Text]:
+    lines = []
+    for row in rows:
+        if row.error is not None:
+            lines.append(Text(f"  {row.error.code}: {clean(row.error.message)}", style="red"))
+        elif row.rules:
+            lines.append(Text(f"  {', '.join(row.rules)}: {clean(row.url)}", style="yellow"))
+    return lines
+
+
+def image_set(found: ImageSet) -> RenderableType:
+    """Render what `parse` found: a row per candidate, problems below."""
+    table = _table(("declared", "right"), ("carrier", "left"), ("line", "right"))
+    table.add_column("url", overflow="fold")
+    for source, candidate in found.entries:
+        line = str(candidate.reference.line) if candidate.reference else ""
+        table.add_row(
+            _declared(candidate.width, candidate.density), _carrier(source, candidate), line, clean(candidate.url)
+        )
+    heading = _heading(found.document, found.line, found.alt, found.context)
+    if found.inferred:
+        heading.append("  (grouped by naming)", style="dim")
+    notes = [Text(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
+    return Group(heading, table, *notes) if found.entries else Group(heading, *notes)
+
+
+def _carrier(source: Source, candidate: Candidate) -> str:
+    attribute = candidate.reference.attribute if candidate.reference else None
+    parts = [f"{source.carrier} {attribute}" if attribute else source.carrier]
+    parts += [part for part in (source.mime, source.media) if part]
+    return clean(", ".join(parts))
+
+
+def problem(found: Problem) -> Text:
+    """Render a problem that belongs to no set."""
+    where = f"{clean(found.document)}:{found.line}" if found.line else clean(found.document)
+    return Text(f"{where}: {found.code}: {clean(found.message)}", style="yellow")
+
+
+def object_event(event: ObjectEvent) -> Text:
+    """Render what was or would be done to one object."""
+    verb = {"upload": "would fetch and store" if event.dry_run else "stored", "skip": "would keep"}.get(
+        event.op, event.op
+    )
+    return Text(f"{verb:22}{clean(event.key)}  ({event.reason})")
+
+
+def _heading(document: str, line: int, alt: str | None, context: str | None) -> Text:
+    text = Text(f"{clean(document)}:{line}", style="bold")
+    for note in (context, alt):
+        if note:
+            text.append(f"  {clean(note)[:100]}", style="dim")
+    return text
+
+
+def _table(*columns: tuple[str, str]) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("", width=1)
+    for name, justify in columns:
+        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
+    return table
+
+
+def _declared(width: int | None, density: float | None) -> str:
+    if width is not None:
+        return f"{width}w"
+    return f"{density:g}x" if density is not None else "–"
+
+
+def _tail(text: str, room: int) -> str:
+    text = clean(text)
+    return text if len(text) <= room else "…" + text[-(room - 1) :]
+
+
+def console_for(file: object, *, terminal_width: int | None) -> Console:
+    """Return a console for standard output; piped output is as wide as it needs to be."""
+    return Console(file=file, width=terminal_width, highlight=False, emoji=False, markup=False)  # type: ignore[arg-type]

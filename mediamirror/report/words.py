@@ -1,0 +1,45 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+from mediamirror.model import Summary
+
+
+def human_bytes(size: int | None) -> str:
+    """Render a size in bytes with a binary unit and three digits: ``23.1 KiB``."""
+    if size is None:
+        return ""
+    value = float(size)
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if value < 1000 or unit == "GiB":
+            return f"{value:.0f} {unit}" if unit == "B" or value >= 100 else f"{value:.1f} {unit}"
+        value /= 1024
+    return f"{value:.0f} TiB"
+
+
+def plural(count: int, noun: str) -> str:
+    """``1 variant``, ``2 variants``; thousands are separated."""
+    return f"{count:,} {noun}" + ("" if count == 1 else "s")
+
+
+def summary_sentence(summary: Summary) -> str:
+    """Say in one line how a run ended."""
+    if not summary.variants:
+        return f"No image found in {plural(summary.documents, 'document')}."
+    parts = [f"{count:,} {status}" for status, count in _in_order(summary.statuses)]
+    line = (
+        f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}: {', '.join(parts) or 'none done'}"
+    )
+    if summary.findings:
+        line += "; " + ", ".join(plural(n, severity) for severity, n in summary.findings.items())
+    if summary.problems:
+        line += f"; {plural(summary.problems, 'problem')} in the inputs"
+    line += f"; {human_bytes(summary.bytes_in)} in, {human_bytes(summary.bytes_out)} out, {summary.seconds:.1f} s."
+    if summary.exit_code == 130:
+        line += f" Interrupted with {plural(summary.left, 'variant')} left: run the same command again to go on."
+    return line
+
+
+def _in_order(statuses: dict[str, int]) -> list[tuple[str, int]]:
+    order = ["stored", "unchanged", "duplicate", "skipped", "rejected", "failed"]
+    return sorted(statuses.items(), key=lambda pair: order.index(pair[0]) if pair[0] in order else len(order))

@@ -1,0 +1,205 @@
+"""The catalog: what goes in comes out, merged and in order."""
+
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from mediamirror.catalog.catalog import Catalog, Record
+from mediamirror.catalog.ingest import DocumentRow
+from mediamirror.errors import CatalogError
+from mediamirror.model import (
+    Body,
+    Candidate,
+    Download,
+    Finding,
+    ImageFacts,
+    ImageSet,
+    ItemError,
+    Outcome,
+    Reference,
+    Severity,
+    Source,
+    Status,
+    StoredObject,
+    Variant,
+)
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def document(name: str) -> DocumentRow:
+    return DocumentRow(name, "text/plain", None, "00" * 32, 1, NOW.isoformat())
+
+
+def make_set(name: str, *urls: str, line: int = 1, width: int = 480) -> ImageSet:
+    candidates = tuple(
+        Candidate(url, (0, 1), width, reference=Reference(name, "img", "srcset", line, (10 * i, 10 * i + 5)))
+        for i, url in enumerate(urls)
+    )
+    return ImageSet(name, line, (Source("img", candidates),), alt=f"alt of {name}")
+
+
+def everything(image_set: ImageSet) -> tuple[ImageSet, frozenset[str]]:
+    return image_set, frozenset(c.url for c in image_set.candidates)
+
+
+def stored(url: str, **changes: object) -> Outcome:
+    download = Download(url, url, 200, (("etag", '"1"'), ("x", "y")), Body(3, "ab" * 32, b"abc"), NOW, 0.5)
+    facts = ImageFacts("webp", 480, 270, True, 1, "RGB", False, None, 1, False)
+    values: dict[str, object] = {
+        "variant": Variant(url), "status": Status.STORED, "final_url": url, "key": "k", "facts": facts,
+        "size": 3, "sha256": "ab" * 32, "download": download, "fetched_bytes": 3,
+    } | changes  # fmt: skip
+    return Outcome(**values)  # type: ignore[arg-type]
+
+
+async def plan(catalog: Catalog, documents: dict[str, list[ImageSet]]):
+    run = await catalog.begin_run("mirror", "./m", NOW.isoformat())
+    for name, sets in documents.items():
+        await catalog.add_document(run, document(name), [everything(each) for each in sets])
+    return run, await catalog.order_work(run)
+
+
+async def test_a_url_named_by_several_documents_is_one_variant_with_every_distinct_promise() -> None:
+    async with await Catalog.open(None) as catalog:
+        run, counts = await plan(
+            catalog,
+            {
+                "a": [make_set("a", "https://h/1", "https://h/2")],
+                "b": [make_set("b", "https://h/1", "https://h/3", width=500)],
+                "c": [make_set("c", "https://h/1", "https://h/4")],
+            },
+        )
+        assert counts == (3, 4, 4)
+        items = {item.variant.url: item async for item in catalog.work(run)}
+        assert [(p.width, p.reference.document) for p in items["https://h/1"].variant.promises] == [
+            (480, "a"),
+            (500, "b"),
+        ]
+
+
+async def test_the_same_set_in_two_documents_is_one_set_with_two_places() -> None:
+    async with await Catalog.open(None) as catalog:
+        run, counts = await plan(catalog, {n: [make_set(n, "https://h/1", "https://h/2")] for n in ("a", "b")})
+        assert counts == (1, 2, 2)
+        results = [result async for result in catalog.sets(run)]
+        assert [(r.document, r.places, r.alt) for r in results] == [("a", 2, "alt of a")]
+
+
+async def test_hosts_take_turns_in_the_queue() -> None:
+    async with await Catalog.open(None) as catalog:
+        sets = [make_set("a", *(f"https://{host}/{n}" for n in range(3))) for host in ("x", "y")]
+        run, _ = await plan(catalog, {"a": sets})
+        order = [item.variant.url.removeprefix("https://") async for item in catalog.work(run)]
+        assert order == ["x/0", "y/0", "x/1", "y/1", "x/2", "y/2"]
+
+
+async def test_unwanted_variants_are_listed_apart() -> None:
+    async with await Catalog.open(None) as catalog:
+        run = await catalog.begin_run("mirror", "./m", NOW.isoformat())
+        await catalog.add_document(
+            run, document("a"), [(make_set("a", "https://h/1", "https://h/2"), frozenset({"https://h/2"}))]
+        )
+        assert await catalog.order_work(run) == (1, 2, 1)
+        assert [i.variant.url async for i in catalog.work(run)] == ["https://h/2"]
+        assert [i.variant.url async for i in catalog.work(run, wanted=False)] == ["https://h/1"]
+
+
+async def test_the_next_run_knows_fetch_facts_and_object(tmp_path: Path) -> None:
+    path = tmp_path / "folder" / "c.sqlite"
+    async with await Catalog.open(path) as catalog:
+        run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1")]})
+        item = await anext(catalog.work(run))
+        there = StoredObject("k", 3, "ab" * 32, "image/webp", "token")
+        await catalog.record(run, [Record(item.variant_id, stored("https://h/1"), there)])
+    async with await Catalog.open(path) as catalog:
+        run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1")]})
+        known = await anext(catalog.work(run))
+    assert known.fetch is not None
+    assert (known.fetch.etag, known.fetch.headers) == ('"1"', (("etag", '"1"'), ("x", "y")))
+    assert known.fetch.facts == stored("https://h/1").facts
+    assert [(o.key, o.sha256, o.token) for o in known.objects] == [("k", "ab" * 32, "token")]
+
+
+async def test_an_object_belongs_to_the_store_it_was_put_into(tmp_path: Path) -> None:
+    async with await Catalog.open(tmp_path / "c") as catalog:
+        run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1")]})
+        item = await anext(catalog.work(run))
+        await catalog.record(run, [Record(item.variant_id, stored("https://h/1"), StoredObject("k", 3))])
+        other = await catalog.begin_run("mirror", "s3://elsewhere", NOW.isoformat())
+        await catalog.add_document(other, document("a"), [everything(make_set("a", "https://h/1"))])
+        await catalog.order_work(other)
+        assert (await anext(catalog.work(other))).objects == ()
+
+
+async def test_only_troubled_sets_are_listed_when_asked() -> None:
+    async with await Catalog.open(None) as catalog:
+        run, _ = await plan(catalog, {"a": [make_set("a", f"https://h/{n}") for n in range(3)]})
+        finding = Finding("MM301", Severity.ERROR, "width", "https://h/1", Reference("a", "img", "srcset", 1))
+        outcomes = {
+            "https://h/0": stored("https://h/0"),
+            "https://h/1": stored(
+                "https://h/1", status=Status.REJECTED, findings=(finding,), error=ItemError("MM301", "w")
+            ),
+            "https://h/2": Outcome(Variant("https://h/2"), Status.FAILED, error=ItemError("http-status", "404")),
+        }
+        records = [Record(i.variant_id, outcomes[i.variant.url], None) async for i in catalog.work(run)]
+        await catalog.record(run, records)
+        troubled = [r async for r in catalog.sets(run, troubled=True)]
+        assert [(r.rows[0].url, r.rows[0].status, r.rows[0].rules) for r in troubled] == [
+            ("https://h/1", Status.REJECTED, ("MM301",)),
+            ("https://h/2", Status.FAILED, ()),
+        ]
+        assert not troubled[0].sound
+
+
+async def test_a_document_read_again_replaces_what_it_held() -> None:
+    async with await Catalog.open(None) as catalog:
+        await plan(catalog, {"a": [make_set("a", "https://h/old")]})
+        run, counts = await plan(catalog, {"a": [make_set("a", "https://h/new")]})
+        assert counts == (1, 1, 1)
+        assert [i.variant.url async for i in catalog.work(run)] == ["https://h/new"]
+
+
+async def test_a_width_beyond_64_bits_is_kept_as_the_largest_that_fits() -> None:
+    async with await Catalog.open(None) as catalog:
+        run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1", width=10**30)]})
+        assert (await anext(catalog.work(run))).variant.declared_widths == (2**63 - 1,)
+
+
+async def test_a_dry_run_leaves_no_file_and_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    async with await Catalog.open(path, dry_run=True) as catalog:
+        await plan(catalog, {"a": [make_set("a", "https://h/1")]})
+    assert not path.exists()
+    async with await Catalog.open(path):
+        pass
+    async with await Catalog.open(path, dry_run=True) as catalog:
+        await plan(catalog, {"a": [make_set("a", "https://h/1")]})
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT count(*) FROM variants").fetchone() == (0,)
+
+
+async def test_a_damaged_file_is_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    path.write_bytes(b"SQLite format 3\0" + b"junk" * 2000)
+    with pytest.raises(CatalogError, match="is damaged"):
+        await Catalog.open(path)
+
+
+async def test_a_file_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    async with await Catalog.open(path):
+        pass
+    with sqlite3.connect(path) as db:
+        db.execute("INSERT INTO migrations VALUES (999, '')")
+    with pytest.raises(CatalogError, match="newer release"):
+        await Catalog.open(path)
+
+
+async def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CatalogError, match="--catalog"):
+        await Catalog.open(tmp_path / "file" / "c.sqlite")

@@ -1,0 +1,105 @@
+"""The sliding window."""
+
+import asyncio
+
+import pytest
+
+from mediamirror.jobs.pipeline import run_window
+
+
+async def numbers(count: int):
+    for number in range(count):
+        yield number
+
+
+class Recorder:
+    def __init__(self) -> None:
+        self.rows: list[int] = []
+
+    async def __call__(self, batch) -> None:
+        self.rows.extend(batch)
+
+
+async def test_every_item_is_handled_and_recorded_once() -> None:
+    recorder = Recorder()
+
+    async def double(number: int) -> int:
+        await asyncio.sleep(0)
+        return 2 * number
+
+    await run_window(numbers(1000), double, recorder, width=7)
+    assert sorted(recorder.rows) == [2 * n for n in range(1000)]
+
+
+async def test_no_more_items_are_under_way_than_the_width() -> None:
+    under_way = most = 0
+
+    async def watch(number: int) -> int:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await asyncio.sleep(0)
+        under_way -= 1
+        return number
+
+    await run_window(numbers(200), watch, Recorder(), width=5)
+    assert most == 5
+
+
+async def test_items_are_pulled_only_as_workers_get_free() -> None:
+    pulled = 0
+    gate = asyncio.Event()
+
+    async def source():
+        nonlocal pulled
+        for number in range(1000):
+            pulled += 1
+            yield number
+
+    async def wait(number: int) -> int:
+        await gate.wait()
+        return number
+
+    task = asyncio.create_task(run_window(source(), wait, Recorder(), width=4))
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert pulled == 4
+    gate.set()
+    await task
+
+
+async def test_cancelling_records_what_is_finished_and_goes_on() -> None:
+    recorder = Recorder()
+    never = asyncio.Event()
+
+    async def handle(number: int) -> int:
+        if number >= 10:
+            await never.wait()
+        return number
+
+    task = asyncio.create_task(run_window(numbers(1000), handle, recorder, width=3))
+    while len(recorder.rows) < 10:
+        await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert sorted(recorder.rows) == list(range(10))
+
+
+async def test_a_recorder_that_fails_ends_the_run_with_its_error() -> None:
+    async def full(batch) -> None:
+        raise OSError("disk full")
+
+    async def same(number: int) -> int:
+        return number
+
+    with pytest.raises(OSError, match="disk full"):
+        await run_window(numbers(100_000), same, full, width=3)
+
+
+async def test_what_a_handler_raises_ends_the_run() -> None:
+    async def broken(number: int) -> int:
+        raise ValueError(number)
+
+    with pytest.raises(ExceptionGroup):
+        await run_window(numbers(3), broken, Recorder(), width=1)
