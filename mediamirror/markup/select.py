@@ -1,0 +1,148 @@
+"""Which candidate a screen would load: https://html.spec.whatwg.org/multipage/images.html#updating-the-source-set"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mediamirror.markup.media import matches_media
+from mediamirror.markup.sizes import evaluate_sizes
+from mediamirror.model import Candidate, ImageSet, Source
+
+_WS = "\t\n\f\r "
+_SUPPORTED = frozenset(
+    {
+        "image/apng",
+        "image/avif",
+        "image/bmp",
+        "image/gif",
+        "image/jpeg",
+        "image/jpg",
+        "image/pjpeg",
+        "image/png",
+        "image/svg+xml",
+        "image/vnd.microsoft.icon",
+        "image/webp",
+        "image/x-icon",
+        "image/x-png",
+    }
+)
+"""What every current browser accepts, the unregistered old names for JPEG and PNG among it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """An entry of a normalised source set: a candidate and the pixel density it stands for (device px per CSS px)."""
+
+    candidate: Candidate
+    density: float
+
+
+def select(
+    image_set: ImageSet,
+    *,
+    viewport: tuple[float, float],
+    dpr: float = 1.0,
+    auto_width: float | None = None,
+) -> Candidate | None:
+    """The candidate that a screen of ``viewport`` CSS pixels and ``dpr`` device pixels each would load.
+
+    "Select an image source from a source set" leaves the choice to the browser. Here it is the lowest density that
+    is at least ``dpr``, else the highest. ``auto_width`` is as in `source_set`. None when there is nothing to load.
+    """
+    entries = source_set(image_set, viewport=viewport, dpr=dpr, auto_width=auto_width)
+    if not entries:
+        return None
+    enough = [entry for entry in entries if entry.density >= dpr]
+    if enough:
+        return min(enough, key=_density).candidate
+    return max(entries, key=_density).candidate
+
+
+def source_set(
+    image_set: ImageSet,
+    *,
+    viewport: tuple[float, float],
+    dpr: float = 1.0,
+    auto_width: float | None = None,
+) -> list[Weighted]:
+    """ "Update the source set" and "normalize the source densities", without the entries that repeat a density.
+
+    Walks the sources in order and takes the first that applies; the entries keep their order. ``auto_width`` is the
+    layout width of the img in CSS pixels where it is known: it replaces ``sizes=auto`` of an img with loading=lazy.
+    """
+    img = next((source for source in image_set.sources if source.carrier == "img" and source.ignored is None), None)
+    for source in image_set.sources:
+        if not _applies(source, viewport, dpr):
+            continue
+        owner = img if source.carrier == "source" and img is not None else source
+        size = evaluate_sizes(
+            source.sizes,
+            viewport=viewport,
+            dpr=dpr,
+            auto_width=auto_width if owner.lazy else None,
+            img_sizes=owner.sizes or "",
+        )
+        return _distinct(Weighted(candidate, _normalised(candidate, size)) for candidate in _with_default(source))
+    return []
+
+
+def supported_image_type(mime: str) -> bool:
+    """Whether a ``type`` attribute lets a browser use the source: absent-like (blank), or an image type it decodes.
+
+    The essence counts, in any ASCII case; parameters are ignored.
+    """
+    essence = mime.strip(_WS).partition(";")[0].rstrip(_WS)
+    return not mime.strip(_WS) or (essence.isascii() and essence.lower() in _SUPPORTED)
+
+
+def _applies(source: Source, viewport: tuple[float, float], dpr: float) -> bool:
+    """ "Update the source set", step 3: whether the walk ends at this source."""
+    if source.ignored is not None:
+        return False
+    if source.carrier != "source":
+        # Step 3.1: the element itself. media and type on an img mean nothing; a preload link has to match both.
+        return source.carrier == "img" or _matches(source, viewport, dpr)
+    # Steps 3.2 to 3.9: not without candidates, a media query list that matches and a type that is supported.
+    return bool(source.candidates) and _matches(source, viewport, dpr)
+
+
+def _matches(source: Source, viewport: tuple[float, float], dpr: float) -> bool:
+    if source.media is not None and not matches_media(source.media, viewport=viewport, dpr=dpr):
+        return False
+    return source.mime is None or supported_image_type(source.mime)
+
+
+def _with_default(source: Source) -> Iterator[Candidate]:
+    """ "Create a source set", step 4: src or href joins unless a candidate is exactly 1x or any has a width."""
+    yield from source.candidates
+    default = source.default
+    if source.carrier == "source" or default is None or not default.url:
+        return
+    if not any(candidate.density == 1 or candidate.width is not None for candidate in source.candidates):
+        yield default
+
+
+def _normalised(candidate: Candidate, size: float) -> float:
+    """ "Normalize the source densities": pixels of the file per CSS pixel; no descriptor is 1x."""
+    if candidate.density is not None:
+        return candidate.density
+    if candidate.width is None:
+        return 1.0
+    try:
+        return candidate.width / size if size else math.inf
+    except OverflowError:
+        return math.inf
+
+
+def _distinct(entries: Iterable[Weighted]) -> list[Weighted]:
+    """ "Select an image source", step 1: an entry whose density equals an earlier one's goes."""
+    seen: dict[float, Weighted] = {}
+    for entry in entries:
+        seen.setdefault(entry.density, entry)
+    return list(seen.values())
+
+
+def _density(entry: Weighted) -> float:
+    return entry.density

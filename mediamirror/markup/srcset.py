@@ -1,0 +1,120 @@
+"""Parse a srcset attribute: https://html.spec.whatwg.org/multipage/images.html#parse-a-srcset-attribute
+
+Linear in the length of the value, and free of dependencies. Whitespace is ASCII whitespace and digits are ASCII digits,
+which is why `str.split`, ``\\s`` and ``\\d`` are not used here.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+from mediamirror.markup._descriptors import Rejected, Token, read_descriptors
+from mediamirror.model import Candidate, ParsedSrcset, Problem, Span
+
+_WS = r"\t\n\f\r "
+_SEPARATORS = re.compile(rf"[{_WS},]*+")
+# The plain spellings (`url 480w,`, `url 2x`, `url,`) in one match. Whatever does not fit goes the long way; the digit
+# counts keep int() and float() away from their limits.
+_PLAIN = re.compile(
+    rf"([^{_WS}]++)"
+    rf"(?:[{_WS}]++(?:([0-9]{{1,18}}+)w|([0-9]{{1,18}}+(?:\.[0-9]{{1,18}}+)?)x)[{_WS}]*+(?:,|\Z))?"
+)
+_TOKEN = re.compile(rf"(?:[^{_WS}(]++|\([^)]*+\)?)++")
+
+
+def parse_srcset(value: str) -> ParsedSrcset:
+    """Split an attribute value (character references already decoded) into image candidates.
+
+    Spans count code points of ``value``, and ``value[slice(*candidate.span)] == candidate.url``. ``descriptor_span``
+    runs from the start of the first descriptor to the end of the last; without descriptors it is empty and stands at
+    the end of the URL. Every candidate that is dropped leaves one problem whose span covers its URL and descriptors;
+    a stray comma leaves a problem and drops nothing. Never raises for a string.
+    """
+    candidates: list[Candidate] = []
+    problems: list[Problem] = []
+    # Steps 1 to 3.
+    position, length = 0, len(value)
+    while True:
+        # Step 4, splitting loop: collect whitespace and commas; any comma here is a parse error.
+        start = _skip(value, position)
+        if "," in value[position:start]:
+            problems.append(_stray(value, position, start))
+        # Step 5.
+        if start == length:
+            return ParsedSrcset(tuple(candidates), tuple(problems))
+        # Steps 6 to 15.
+        found, position = _candidate(value, start, problems)
+        if found is not None:
+            candidates.append(found)
+        # Step 16: return to the splitting loop.
+
+
+def _skip(value: str, position: int) -> int:
+    match = _SEPARATORS.match(value, position)
+    return match.end() if match else position
+
+
+def _candidate(value: str, start: int, problems: list[Problem]) -> tuple[Candidate | None, int]:
+    """The candidate whose URL starts at ``start``, unless it is dropped, and where parsing goes on."""
+    # Steps 6 and 7: the URL runs to the next whitespace; `start` is none, so this matches.
+    match = cast(re.Match[str], _PLAIN.match(value, start))
+    url, end = match[1], match.end(1)
+    if url.endswith(","):
+        # Step 8: remove all trailing commas; more than one is a parse error. There are no descriptors.
+        url = url.rstrip(",")
+        stop = start + len(url)
+        if end - stop > 1:
+            problems.append(_stray(value, stop + 1, end))
+        return Candidate(url, (start, stop), None, None, None, (stop, stop)), end
+    if match[2] is not None and int(match[2]):
+        # Steps 8 to 15 for one width descriptor, and below for one density descriptor.
+        return Candidate(url, (start, end), int(match[2]), None, None, (match.start(2), match.end(2) + 1)), match.end()
+    if match[3] is not None:
+        span = (match.start(3), match.end(3) + 1)
+        return Candidate(url, (start, end), None, float(match[3]), None, span), match.end()
+    return _general_candidate(value, url, (start, end), problems)
+
+
+def _general_candidate(value: str, url: str, span: Span, problems: list[Problem]) -> tuple[Candidate | None, int]:
+    """Steps 8 to 15 for descriptors of any form."""
+    end, position = _end_of_descriptors(value, span[1])
+    tokens = [Token(match[0], match.span()) for match in _TOKEN.finditer(value, span[1], end)]
+    if not tokens:
+        return Candidate(url, span, descriptor_span=(span[1], span[1])), position
+    whole = (tokens[0].span[0], tokens[-1].span[1])
+    read = read_descriptors(tokens)
+    if isinstance(read, Rejected):
+        problems.append(_dropped(url, (span[0], whole[1]), read))
+        return None, position
+    return Candidate(url, span, read.width, read.density, read.height, whole), position
+
+
+def _end_of_descriptors(value: str, position: int) -> tuple[int, int]:
+    """Where the descriptors end, and where parsing goes on: after the first comma that is not in parentheses.
+
+    Step 8, descriptor tokenizer: parentheses do not nest, and an unclosed one runs to the end of the value.
+    """
+    length = len(value)
+    comma = value.find(",", position)
+    end = length if comma < 0 else comma
+    opening = value.find("(", position, end)
+    while opening >= 0:
+        closing = value.find(")", opening)
+        if closing < 0:
+            return length, length
+        if closing > end:
+            comma = value.find(",", closing)
+            end = length if comma < 0 else comma
+        opening = value.find("(", closing, end)
+    return end, min(end + 1, length)
+
+
+def _stray(value: str, start: int, end: int) -> Problem:
+    span = (value.index(",", start, end), value.rindex(",", start, end) + 1)
+    return Problem("stray-comma", "A comma here separates nothing and is ignored; remove it.", span=span)
+
+
+def _dropped(url: str, span: Span, why: Rejected) -> Problem:
+    shown = url if len(url) <= 80 else url[:79] + "…"
+    return Problem(why.code, f"Browsers drop the candidate `{shown}` because {why.reason}.", span=span)
