@@ -6,6 +6,7 @@
     │   ├── InputUnreadable        there, but can't be read
     │   ├── BadDestination         DEST is not a directory or s3://bucket/prefix
     │   ├── StoreRefused           credentials or bucket refused before the first item
+    │   │   └── DestinationMissing a DEST directory that is not there yet
     │   └── LockHeld               another run holds this DEST or catalog
     ├── CatalogError               exit 2: the catalog can't be used
     ├── FetchError                 an item failed on its way in
@@ -70,6 +71,12 @@ class StoreRefused(UsageError):
     """Credentials, bucket or endpoint refused before the first item."""
 
     code = "store-refused"
+
+
+class DestinationMissing(StoreRefused):
+    """A DEST directory that is not there (yet)."""
+
+    code = "destination-missing"
 
 
 class LockHeld(UsageError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import tomllib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -169,6 +168,8 @@ def find_config(start: Path) -> Path | None:
 
 def read_config(path: Path) -> dict[str, object]:
     """Read a ``mediamirror.toml``. Raises `ValueError` or `OSError`, whose text says where."""
+    import tomllib  # noqa: PLC0415 -- start-up time
+
     with path.open("rb") as file:
         return tomllib.load(file)
 
@@ -176,7 +177,9 @@ def read_config(path: Path) -> dict[str, object]:
 def environment_options() -> dict[str, str]:
     """Return what ``MEDIAMIRROR_*`` variables set, by option name: ``MEDIAMIRROR_HOST_CONCURRENCY`` is host_concurrency."""
     return {
-        name.removeprefix(ENV_PREFIX).lower(): value for name, value in os.environ.items() if name.startswith(ENV_PREFIX)
+        name.removeprefix(ENV_PREFIX).lower(): value
+        for name, value in os.environ.items()
+        if name.startswith(ENV_PREFIX)
     }
 
 

@@ -45,3 +45,5 @@ class WorkItem:
     variant: Variant
     fetch: KnownFetch | None = None
     objects: tuple[KnownObject, ...] = ()
+    sibling_widths: tuple[int, ...] = ()
+    """The width descriptors of the other candidates in its sets, in pixels."""

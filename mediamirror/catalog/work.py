@@ -28,6 +28,7 @@ def read_page(
     promises = _promises(db, run_id, ids)
     fetches = _fetches(db, ids)
     objects = _objects(db, store_id, ids)
+    siblings = _siblings(db, run_id, ids)
     return [
         (
             place,
@@ -36,6 +37,7 @@ def read_page(
                 Variant(url, tuple(promises[variant_id])),
                 fetches.get(variant_id),
                 tuple(objects[variant_id]),
+                siblings.get(variant_id, ()),
             ),
         )
         for place, variant_id, url in rows
@@ -104,6 +106,22 @@ def facts_from_row(row: tuple[object, ...]) -> ImageFacts | None:
         None if orientation is None else int(str(orientation)),
         as_bool[2],
     )
+
+
+def _siblings(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, tuple[int, ...]]:
+    # The first place speaks for all, and 64 widths for a hostile set of 100,000: this only helps to read file names.
+    query = (
+        "SELECT c.variant_id, min(c.place_id) FROM candidates c JOIN places p ON p.id = c.place_id "
+        f"WHERE c.variant_id IN ({_marks(ids)}) AND p.run_id = ? GROUP BY c.variant_id"
+    )
+    place_of = dict(db.execute(query, (*ids, run_id)).fetchall())
+    widths = {place: _widths(db, place) for place in set(place_of.values())}
+    return {variant_id: widths[place] for variant_id, place in place_of.items()}
+
+
+def _widths(db: sqlite3.Connection, place_id: int) -> tuple[int, ...]:
+    query = "SELECT DISTINCT width FROM candidates WHERE place_id = ? AND width IS NOT NULL LIMIT 64"
+    return tuple(row[0] for row in db.execute(query, (place_id,)))
 
 
 def _objects(db: sqlite3.Connection, store_id: int, ids: list[int]) -> dict[int, list[KnownObject]]:

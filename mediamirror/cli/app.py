@@ -19,7 +19,7 @@ app = typer.Typer(
     help="Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes.",
     epilog=EPILOG,
     no_args_is_help=True,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

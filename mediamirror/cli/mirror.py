@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from mediamirror.cli import options as o
 from mediamirror.cli.build import fetch_options, metadata_pairs
-from mediamirror.cli.output import Output, Style
 from mediamirror.cli.running import run
 from mediamirror.settings import (
     CheckOptions,
@@ -79,7 +80,8 @@ def command(
 
         mediamirror mirror urls.txt --as urls --to ./mirror --fresh-for 24h --format jsonl
     """
-    from mediamirror.jobs.mirror import mirror
+    from mediamirror import mirror
+    from mediamirror.cli.output import Output, Style
 
     fetch = fetch_options(
         header=header,
@@ -120,4 +122,7 @@ def command(
         job=JobOptions(dry_run=dry_run, fail_on=fail_on, fail_empty=fail_empty, command="mirror"),
     )
     with Output(Style(format_, quiet=quiet, progress=not no_progress)) as output:
-        run(mirror(inputs, to=to, options=options, catalog=catalog, on_event=output), verbose=verbose)
+        run(
+            mirror(inputs, to=to, options=options, catalog=catalog, stdin=sys.stdin.buffer, on_event=output),
+            verbose=verbose,
+        )

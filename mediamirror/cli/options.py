@@ -48,7 +48,8 @@ FailOn = Annotated[
 ]
 
 Rungs = Annotated[
-    str, typer.Option("--rungs", rich_help_panel=SELECT, help="all, largest, or widths such as 480,1280.")
+    str,
+    typer.Option("--rungs", metavar="RUNGS", rich_help_panel=SELECT, help="all, largest, or widths such as 480,1280."),
 ]
 MinWidth = Annotated[
     int | None, typer.Option("--min-width", min=1, metavar="PX", rich_help_panel=SELECT, help="Leave narrower ones.")
@@ -66,6 +67,7 @@ FreshFor = Annotated[
     typer.Option(
         "--fresh-for",
         parser=duration,
+        show_default=False,
         metavar="TIME",
         rich_help_panel=SELECT,
         help="Don't ask again for what was checked within this time (24h, 7d).",
@@ -73,10 +75,13 @@ FreshFor = Annotated[
 ]
 
 Concurrency = Annotated[
-    int, typer.Option("--concurrency", min=1, max=4096, rich_help_panel=NETWORK, help="Requests at once.")
+    int, typer.Option("--concurrency", metavar="N", min=1, max=4096, rich_help_panel=NETWORK, help="Requests at once.")
 ]
 HostConcurrency = Annotated[
-    int, typer.Option("--host-concurrency", min=1, rich_help_panel=NETWORK, help="Requests at once to one host.")
+    int,
+    typer.Option(
+        "--host-concurrency", metavar="N", min=1, rich_help_panel=NETWORK, help="Requests at once to one host."
+    ),
 ]
 Delay = Annotated[
     float,
@@ -89,7 +94,10 @@ LimitRate = Annotated[
     ),
 ]
 Retries = Annotated[
-    int, typer.Option("--retries", min=0, max=20, rich_help_panel=NETWORK, help="Further tries after the first.")
+    int,
+    typer.Option(
+        "--retries", metavar="N", min=0, max=20, rich_help_panel=NETWORK, help="Further tries after the first."
+    ),
 ]
 Timeout = Annotated[
     float,
@@ -98,7 +106,12 @@ Timeout = Annotated[
 MaxSize = Annotated[
     int,
     typer.Option(
-        "--max-size", parser=byte_size, metavar="SIZE", rich_help_panel=NETWORK, help="Largest body accepted."
+        "--max-size",
+        parser=byte_size,
+        metavar="SIZE",
+        show_default="256M",
+        rich_help_panel=NETWORK,
+        help="Largest body accepted.",
     ),
 ]
 Header = Annotated[
@@ -118,7 +131,8 @@ CredentialsFor = Annotated[
     ),
 ]
 UserAgent = Annotated[
-    str | None, typer.Option("--user-agent", rich_help_panel=NETWORK, help="Who we say we are; add a contact.")
+    str | None,
+    typer.Option("--user-agent", metavar="TEXT", rich_help_panel=NETWORK, help="Who we say we are; add a contact."),
 ]
 ConnectTo = Annotated[
     list[str] | None,
@@ -159,7 +173,9 @@ KeepRejected = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, max=256, rich_help_panel=CHECK, help="Decoder processes (one per core)."),
+    typer.Option(
+        "--workers", metavar="N", min=1, max=256, rich_help_panel=CHECK, help="Decoder processes (one per core)."
+    ),
 ]
 
 To = Annotated[str, typer.Option("--to", metavar="DEST", help="A directory, or s3://bucket/prefix.")]
@@ -170,14 +186,23 @@ EndpointUrl = Annotated[
     str | None,
     typer.Option("--endpoint-url", metavar="URL", rich_help_panel=STORE, help="The S3 server, when not AWS."),
 ]
-Region = Annotated[str | None, typer.Option("--region", rich_help_panel=STORE, help="The bucket's region.")]
-Profile = Annotated[str | None, typer.Option("--profile", rich_help_panel=STORE, help="A profile of ~/.aws/config.")]
-NoSign = Annotated[bool, typer.Option("--no-sign-request", rich_help_panel=STORE, help="Send no credentials.")]
-Acl = Annotated[str | None, typer.Option("--acl", rich_help_panel=STORE, help="A canned ACL such as public-read.")]
-CacheControl = Annotated[
-    str | None, typer.Option("--cache-control", rich_help_panel=STORE, help="Cache-Control of the stored objects.")
+Region = Annotated[
+    str | None, typer.Option("--region", metavar="NAME", rich_help_panel=STORE, help="The bucket's region.")
 ]
-StorageClass = Annotated[str | None, typer.Option("--storage-class", rich_help_panel=STORE, help="S3 storage class.")]
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", rich_help_panel=STORE, help="A profile of ~/.aws/config.")
+]
+NoSign = Annotated[bool, typer.Option("--no-sign-request", rich_help_panel=STORE, help="Send no credentials.")]
+Acl = Annotated[
+    str | None, typer.Option("--acl", metavar="NAME", rich_help_panel=STORE, help="A canned ACL such as public-read.")
+]
+CacheControl = Annotated[
+    str | None,
+    typer.Option("--cache-control", metavar="TEXT", rich_help_panel=STORE, help="Cache-Control of the stored objects."),
+]
+StorageClass = Annotated[
+    str | None, typer.Option("--storage-class", metavar="NAME", rich_help_panel=STORE, help="S3 storage class.")
+]
 Metadata = Annotated[
     list[str] | None,
     typer.Option(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+
 from mediamirror.cli import options as o
 from mediamirror.cli.build import fetch_options
-from mediamirror.cli.output import Output, Style
 from mediamirror.cli.running import run
 from mediamirror.settings import JobOptions, ReadOptions
 
@@ -38,7 +39,8 @@ def command(
 
         curl -s https://example.org/ | mediamirror parse - --as html --base-url https://example.org/
     """
-    from mediamirror.jobs.parse import parse
+    from mediamirror import parse
+    from mediamirror.cli.output import Output, Style
 
     fetch = fetch_options(
         header=header,
@@ -56,7 +58,12 @@ def command(
     with Output(Style(format_, quiet=quiet, progress=False), show_sets=True) as output:
         run(
             parse(
-                inputs, read=read, fetch=fetch, job=JobOptions(fail_empty=fail_empty, command="parse"), on_event=output
+                inputs,
+                read=read,
+                fetch=fetch,
+                job=JobOptions(fail_empty=fail_empty, command="parse"),
+                stdin=sys.stdin.buffer,
+                on_event=output,
             ),
             verbose=verbose,
         )

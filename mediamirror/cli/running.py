@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
-import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from mediamirror.errors import MediamirrorError
-from mediamirror.model import Summary
+
+if TYPE_CHECKING:
+    from mediamirror.model import Summary
 
 EXIT_CODES = """\
 0    clean
@@ -34,6 +33,8 @@ def fail(error: MediamirrorError) -> NoReturn:
 
 def run(job: Coroutine[Any, Any, Summary], *, verbose: bool) -> NoReturn:
     """Run a job to its end and exit with its code. Ctrl-C and SIGTERM stop it, and its state is saved."""
+    import asyncio
+
     _set_up_logging(verbose)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
@@ -50,6 +51,9 @@ def run(job: Coroutine[Any, Any, Summary], *, verbose: bool) -> NoReturn:
 
 
 async def _until_terminated(job: Coroutine[Any, Any, Summary]) -> Summary:
+    import asyncio
+    import signal
+
     task = asyncio.current_task()
     if task is not None and sys.platform != "win32":
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -65,6 +69,8 @@ def _loop_factory() -> Any:
 
 
 def _set_up_logging(verbose: bool) -> None:
+    import logging
+
     logging.basicConfig(
         level=logging.DEBUG if verbose else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
     )

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from mediamirror.documents.document import Document
+from mediamirror.documents.read import read_inputs
 from mediamirror.fetch import OpenFetcher, Request
-from mediamirror.model import Download, Event
+from mediamirror.markup.extract import extract_document
+from mediamirror.model import Download, Event, Extraction, Problem
+from mediamirror.settings import ReadOptions
 
 Emit = Callable[[Event], None]
 """Called with each event of a job, in order; must not block."""
@@ -38,10 +43,27 @@ def _host(url: str) -> str | None:
         return None
 
 
-def document_fetcher(fetcher: OpenFetcher, max_size: int) -> Callable[[str], object]:
-    """Return the function that `read_inputs` calls for an INPUT that is a URL."""
+async def documents(
+    inputs: Sequence[str], options: ReadOptions, fetcher: OpenFetcher, stdin: BinaryIO | None
+) -> AsyncIterator[Document | Problem]:
+    """Yield the documents of the inputs, those from the network fetched by the same stack as the images."""
 
     async def fetch(url: str) -> Download:
-        return await fetcher.fetch(Request(url, accept=_DOCUMENTS, max_size=max_size, allow_empty=True))
+        return await fetcher.fetch(Request(url, accept=_DOCUMENTS, max_size=options.max_document, allow_empty=True))
 
-    return fetch
+    read = read_inputs(
+        inputs, as_=options.as_, base_url=options.base_url, fetch=fetch, stdin=stdin, limit=options.max_document
+    )
+    async for found in read:
+        yield found
+
+
+def look_through(document: Document) -> Extraction:
+    """Find the image sets of one document."""
+    return extract_document(
+        document.data,
+        media_type=document.media_type,
+        base_url=document.base_url,
+        document=document.name,
+        as_=document.kind,
+    )

@@ -23,7 +23,6 @@ from mediamirror.model import (
     ItemError,
     Outcome,
     Status,
-    Variant,
 )
 from mediamirror.settings import SelectOptions
 
@@ -90,15 +89,17 @@ class Handler:
         try:
             return await self._take(item, kept, download, download.body)
         finally:
-            await discard(download.body)
+            discard(download.body)
 
     def _lint_recorded(self, item: WorkItem) -> tuple[Finding, ...]:
         if item.fetch is None or item.fetch.facts is None:
             return ()
-        return self._lint(item.variant, recorded_download(item, item.fetch), item.fetch.facts)
+        return self._lint(item, recorded_download(item, item.fetch), item.fetch.facts)
 
-    def _lint(self, variant: Variant, download: Download, result: ImageFacts | ImageError) -> tuple[Finding, ...]:
-        return check_variant(variant, download, result, tolerance=self._policy.tolerance)
+    def _lint(self, item: WorkItem, download: Download, result: ImageFacts | ImageError) -> tuple[Finding, ...]:
+        return check_variant(
+            item.variant, download, result, tolerance=self._policy.tolerance, known_widths=item.sibling_widths
+        )
 
     def _rejected(self, findings: tuple[Finding, ...]) -> bool:
         return not self._policy.keep_rejected and any(rejects(finding) for finding in findings)
@@ -127,7 +128,7 @@ class Handler:
     async def _take(self, item: WorkItem, kept: KnownObject | None, download: Download, body: Body) -> Record:
         result = await self._inspect(body)
         facts = result if isinstance(result, ImageFacts) else None
-        findings = self._lint(item.variant, download, result)
+        findings = self._lint(item, download, result)
         base = Outcome(
             variant=item.variant,
             status=Status.REJECTED,

@@ -15,12 +15,15 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from mediamirror.catalog.catalog import Catalog, Record, Run
 from mediamirror.catalog.ingest import DocumentRow
-from mediamirror.documents import Document, read_inputs
+from mediamirror.documents.document import Document
+from mediamirror.documents.plan import plan_inputs
+from mediamirror.errors import DestinationMissing
 from mediamirror.fetch import OpenFetcher, open_fetcher
-from mediamirror.jobs.common import Emit, document_fetcher, nobody_listens, now, own_hosts
+from mediamirror.jobs.common import Emit, documents, look_through, nobody_listens, now, own_hosts
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
 from mediamirror.jobs.locks import hold, lock_name
@@ -29,8 +32,7 @@ from mediamirror.jobs.plan import check_rungs, wanted_urls
 from mediamirror.jobs.publish import Publisher
 from mediamirror.jobs.tally import Tally
 from mediamirror.lint import parse_tolerance
-from mediamirror.markup.extract import extract_document
-from mediamirror.model import ObjectEvent, Outcome, Planned, Problem, Status, Summary
+from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
 from mediamirror.settings import MirrorOptions, default_catalog, state_folder
 from mediamirror.store.base import Store
 from mediamirror.store.open import open_store
@@ -45,6 +47,7 @@ async def mirror(
     to: str,
     options: MirrorOptions | None = None,
     catalog: Path | None = None,
+    stdin: BinaryIO | None = None,
     on_event: Emit | None = None,
 ) -> Summary:
     """Mirror every wanted image variant of the inputs into a directory or bucket.
@@ -56,16 +59,17 @@ async def mirror(
     catalog can't be used. A failed item is an `Outcome`. When cancelled, what is finished is recorded, a summary with
     exit code 130 is emitted, and the cancellation goes on.
     """
-    run = _MirrorRun(options or MirrorOptions(), to, on_event or nobody_listens)
+    run = _MirrorRun(options or MirrorOptions(), to, stdin, on_event or nobody_listens)
     return await run.run(inputs, catalog)
 
 
 class _MirrorRun:
     """One run: its options, its parts as they are opened, and its running totals."""
 
-    def __init__(self, options: MirrorOptions, to: str, emit: Emit) -> None:
+    def __init__(self, options: MirrorOptions, to: str, stdin: BinaryIO | None, emit: Emit) -> None:
         self._options = options
         self._to = to
+        self._stdin = stdin
         self._emit = emit
         self._tally = Tally()
         self._started = time.monotonic()
@@ -74,6 +78,7 @@ class _MirrorRun:
 
     async def run(self, inputs: Sequence[str], catalog_path: Path | None) -> Summary:
         options = self._options
+        plan_inputs(inputs)
         async with AsyncExitStack() as stack:
             spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
             fetching = await stack.enter_async_context(
@@ -83,7 +88,7 @@ class _MirrorRun:
             identity = f"{store.name}@{options.store.endpoint_url}" if options.store.endpoint_url else store.name
             path = catalog_path or default_catalog(identity)
             self._lock(stack, identity, path)
-            await store.check(create=not options.job.dry_run)
+            await self._check(store)
             catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.job.dry_run))
             run = await catalog.begin_run(options.job.command, identity, now().isoformat(timespec="seconds"))
             return await self._all(inputs, catalog, run, fetching, store)
@@ -99,6 +104,15 @@ class _MirrorRun:
             hold(catalog.with_name(catalog.name + ".lock"), thing=f"The catalog {catalog}", command=command)
         )
 
+    async def _check(self, store: Store) -> None:
+        dry_run = self._options.job.dry_run
+        try:
+            await store.check(create=not dry_run)
+        except DestinationMissing:
+            # Only a dry run gets here: a directory that is not there yet would be made, and holds nothing.
+            if not dry_run:
+                raise
+
     async def _all(
         self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher, store: Store
     ) -> Summary:
@@ -106,7 +120,9 @@ class _MirrorRun:
         try:
             await self._plan(inputs, catalog, run, fetching)
             await self._skip_unwanted(catalog, run)
-            publisher = Publisher(store, self._options.store, was_empty=await _is_empty(store))
+            publisher = Publisher(
+                store, self._options.store, was_empty=await _is_empty(store), case_insensitive=store.folds_case
+            )
             if self._options.job.dry_run:
                 await self._preview(catalog, run, publisher)
             else:
@@ -126,23 +142,22 @@ class _MirrorRun:
         return summary
 
     async def _plan(self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher) -> None:
-        documents = 0
-        read = self._options.read
-        ask = document_fetcher(fetching, read.max_document)
-        async for found in read_inputs(inputs, as_=read.as_, base_url=read.base_url, fetch=ask):
+        count = 0
+        async for found in documents(inputs, self._options.read, fetching, self._stdin):
             if isinstance(found, Problem):
                 self._tally.add_problem(found)
                 self._emit(found)
                 continue
-            documents += 1
+            count += 1
             await self._plan_document(found, catalog, run)
         sets, variants, wanted = await catalog.order_work(run)
-        self._tally.planned = Planned(documents, sets, variants, wanted)
+        self._tally.planned = Planned(count, sets, variants, wanted)
         self._emit(self._tally.planned)
 
     async def _plan_document(self, document: Document, catalog: Catalog, run: Run) -> None:
-        extraction = await asyncio.to_thread(extract_document, document)
-        for event in (*extraction.problems, *extraction.sets):
+        extraction = await asyncio.to_thread(look_through, document)
+        events: list[ImageSet | Problem] = [*extraction.problems, *extraction.sets]
+        for event in events:
             self._tally.note(event)
             self._emit(event)
         row = DocumentRow(

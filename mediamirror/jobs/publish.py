@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 from mediamirror.catalog.rows import KnownObject, WorkItem
 from mediamirror.fetch import redact_url
-from mediamirror.lint import mime_type
 from mediamirror.model import Body, ImageFacts, Status, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import ObjectAttributes, Store
@@ -126,7 +125,7 @@ class Publisher:
         own = [("source-url", redact_url(url)), ("width", str(facts.width)), ("height", str(facts.height))]
         given = self._options.metadata
         return ObjectAttributes(
-            content_type=mime_type(facts.format),
+            content_type=f"image/{facts.format}",
             cache_control=self._options.cache_control,
             acl=self._options.acl,
             storage_class=self._options.storage_class,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -38,17 +39,18 @@ def set_result(result: SetResult, *, width: int) -> RenderableType:
     heading = _heading(result.document, result.line, result.alt, result.context)
     if result.places > 1:
         heading.append(f"  (in {plural(result.places, 'place')})", style="dim")
-    return Group(heading, table, *_reasons(result.rows))
+    return Group(heading, Padding(table, (0, 0, 0, 2), expand=False), *_reasons(result.rows))
 
 
 def _reasons(rows: Iterable[SetRow]) -> list[Text]:
-    lines = []
+    """Say once what several rows may share."""
+    lines: dict[str, str] = {}
     for row in rows:
         if row.error is not None:
-            lines.append(Text(f"  {row.error.code}: {clean(row.error.message)}", style="red"))
+            lines.setdefault(f"  {row.error.code}: {clean(row.error.message)}", "red")
         elif row.rules:
-            lines.append(Text(f"  {', '.join(row.rules)}: {clean(row.url)}", style="yellow"))
-    return lines
+            lines.setdefault(f"  {', '.join(row.rules)}: {clean(row.url)}", "yellow")
+    return [Text(line, style=style) for line, style in lines.items()]
 
 
 def image_set(found: ImageSet) -> RenderableType:
@@ -64,7 +66,9 @@ def image_set(found: ImageSet) -> RenderableType:
     if found.inferred:
         heading.append("  (grouped by naming)", style="dim")
     notes = [Text(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
-    return Group(heading, table, *notes) if found.entries else Group(heading, *notes)
+    return (
+        Group(heading, Padding(table, (0, 0, 0, 2), expand=False), *notes) if found.entries else Group(heading, *notes)
+    )
 
 
 def _carrier(source: Source, candidate: Candidate) -> str:
@@ -98,7 +102,6 @@ def _heading(document: str, line: int, alt: str | None, context: str | None) -> 
 
 def _table(*columns: tuple[str, str]) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    table.add_column("", width=1)
     for name, justify in columns:
         table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
     return table

@@ -27,14 +27,15 @@ def summary_sentence(summary: Summary) -> str:
     if not summary.variants:
         return f"No image found in {plural(summary.documents, 'document')}."
     parts = [f"{count:,} {status}" for status, count in _in_order(summary.statuses)]
-    line = (
-        f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}: {', '.join(parts) or 'none done'}"
-    )
+    line = f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}"
+    line += f": {', '.join(parts)}" if parts else f" in {plural(summary.documents, 'document')}"
     if summary.findings:
         line += "; " + ", ".join(plural(n, severity) for severity, n in summary.findings.items())
     if summary.problems:
         line += f"; {plural(summary.problems, 'problem')} in the inputs"
-    line += f"; {human_bytes(summary.bytes_in)} in, {human_bytes(summary.bytes_out)} out, {summary.seconds:.1f} s."
+    if parts:
+        line += f"; {human_bytes(summary.bytes_in)} in, {human_bytes(summary.bytes_out)} out, {summary.seconds:.1f} s"
+    line += "."
     if summary.exit_code == 130:
         line += f" Interrupted with {plural(summary.left, 'variant')} left: run the same command again to go on."
     return line

@@ -13,10 +13,13 @@ from mediamirror.jobs.locks import hold
 
 def test_a_second_holder_is_told_who_the_first_is(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
-    with hold(path, thing="The destination m", command="mirror"):
-        with pytest.raises(LockHeld, match=rf"The destination m is in use by process {os.getpid()} \(mirror, since"):
-            with hold(path, thing="The destination m", command="mirror"):
-                pass
+    told = rf"The destination m is in use by process {os.getpid()} \(mirror, since"
+    with (
+        hold(path, thing="The destination m", command="mirror"),
+        pytest.raises(LockHeld, match=told),
+        hold(path, thing="The destination m", command="mirror"),
+    ):
+        pass
     with hold(path, thing="The destination m", command="mirror"):
         pass
 

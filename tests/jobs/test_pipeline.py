@@ -15,9 +15,16 @@ async def numbers(count: int):
 class Recorder:
     def __init__(self) -> None:
         self.rows: list[int] = []
+        self._more = asyncio.Condition()
 
     async def __call__(self, batch) -> None:
-        self.rows.extend(batch)
+        async with self._more:
+            self.rows.extend(batch)
+            self._more.notify_all()
+
+    async def has(self, count: int) -> None:
+        async with self._more:
+            await self._more.wait_for(lambda: len(self.rows) >= count)
 
 
 async def test_every_item_is_handled_and_recorded_once() -> None:
@@ -78,8 +85,7 @@ async def test_cancelling_records_what_is_finished_and_goes_on() -> None:
         return number
 
     task = asyncio.create_task(run_window(numbers(1000), handle, recorder, width=3))
-    while len(recorder.rows) < 10:
-        await asyncio.sleep(0)
+    await asyncio.wait_for(recorder.has(10), 10)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
