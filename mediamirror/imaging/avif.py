@@ -1,0 +1,193 @@
+"""AVIF without decoding (AV1 Image File Format; HEIF, ISO/IEC 23008-12): the primary item's properties.
+
+The canvas is the primary item's ``ispe``, for a grid as for a single picture, and before ``irot`` and ``imir``, which are
+told as the EXIF orientation with the same effect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from struct import Struct
+
+from mediamirror.imaging.boxes import Cursor, boxes, child
+from mediamirror.imaging.exif import read_exif
+from mediamirror.imaging.octets import Octets, cut, damaged
+from mediamirror.model import ImageFacts
+
+BRANDS = frozenset({b"avif", b"avis"})
+_ispe = Struct(">4xII").unpack
+_ALPHA_URNS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
+_MAX_META = 1024 * 1024
+_MAX_PROPERTY = 64  # All that we look at; a file may refer to one large property a million times.
+# By (irot angle in quarter turns anticlockwise, imir axis or None): the EXIF orientation that does the same.
+_ORIENTATION = {
+    (0, None): 1, (0, 0): 4, (0, 1): 2,
+    (1, None): 8, (1, 0): 5, (1, 1): 7,
+    (2, None): 3, (2, 0): 2, (2, 1): 4,
+    (3, None): 6, (3, 0): 7, (3, 1): 5,
+}  # fmt: skip
+
+
+def is_avif(data: Octets) -> bool:
+    """Whether the ``ftyp`` box at the start names an AVIF brand, as major or as compatible brand."""
+    if data[4:8] != b"ftyp":
+        return False
+    end = min(int.from_bytes(data[:4], "big"), len(data), 1024)
+    brands = data[8:12] + data[16:end]
+    return any(brands[at : at + 4] in BRANDS for at in range(0, len(brands), 4))
+
+
+def read(data: Octets) -> ImageFacts:
+    """Read the ``meta`` box; it has to be in the data whole."""
+    meta = _meta(data)
+    primary = _primary(meta)
+    properties = _properties(meta, primary)
+    size = next((content for name, content in properties if name == b"ispe" and len(content) == 12), None)
+    if size is None:
+        raise damaged("AVIF", "its primary item has no size")
+    width, height = _ispe(size)
+    if not width or not height:
+        raise damaged("AVIF", f"its primary item is {width} x {height}")
+    return ImageFacts(
+        "avif",
+        width,
+        height,
+        frames=_frames(data),
+        alpha=any(urn in meta for urn in _ALPHA_URNS),
+        icc=any(name == b"colr" and content[:4] in (b"prof", b"rICC") for name, content in properties),
+        orientation=_orientation(properties),
+    )
+
+
+def _meta(data: Octets) -> bytes:
+    """The content of the ``meta`` box after its version and flags."""
+    meta = next((box for box in boxes(data, 0, len(data)) if box.name == b"meta"), None)
+    if meta is None and not _ends_early(data):
+        raise damaged("AVIF", "it has no meta box")
+    if meta is None or meta.end > len(data):
+        raise cut("AVIF", len(data), "before the end of its meta box")
+    return data[meta.start + 4 : min(meta.end, meta.start + _MAX_META)]
+
+
+def _ends_early(data: Octets) -> bool:
+    """Whether the last box is not all there, or too little is left for its header."""
+    end = 0
+    for box in boxes(data, 0, len(data)):
+        end = box.end
+    return end != len(data)
+
+
+def _primary(meta: bytes) -> int:
+    box = child(meta, 0, len(meta), b"pitm")
+    if box is None:
+        raise damaged("AVIF", "it names no primary item")
+    cursor = Cursor(meta[box.start : box.end])
+    version = cursor.number(4) >> 24
+    return cursor.number(4 if version else 2)
+
+
+def _properties(meta: bytes, item: int) -> list[tuple[bytes, bytes]]:
+    """Name and content of each property that ``ipma`` associates with an item, in its order."""
+    container = child(meta, 0, len(meta), b"iprp", b"ipco")
+    whole = child(meta, 0, len(meta), b"iprp")
+    if container is None or whole is None:
+        raise damaged("AVIF", "its items have no properties")
+    known = list(boxes(meta, container.start, container.end))
+    indexes = [
+        index
+        for box in boxes(meta, whole.start, whole.end)
+        if box.name == b"ipma"
+        for owner, index in _associations(meta[box.start : box.end])
+        if owner == item
+    ]
+    named = [known[index - 1] for index in indexes if 0 < index <= len(known)]
+    return [(box.name, meta[box.start : min(box.end, box.start + _MAX_PROPERTY)]) for box in named]
+
+
+def _associations(content: bytes) -> Iterator[tuple[int, int]]:
+    """Pairs of item and property index (from 1) of one ``ipma`` box."""
+    cursor = Cursor(content)
+    head = cursor.number(4)
+    id_size, index_size = (4 if head >> 24 else 2), (2 if head & 1 else 1)
+    essential = 1 << (8 * index_size - 1)
+    for _ in range(cursor.number(4)):
+        item = cursor.number(id_size)
+        for _ in range(cursor.number(1)):
+            yield item, cursor.number(index_size) & ~essential
+
+
+def _orientation(properties: list[tuple[bytes, bytes]]) -> int:
+    named = {name: content for name, content in properties if content}
+    angle = named[b"irot"][0] & 3 if b"irot" in named else 0
+    axis = named[b"imir"][0] & 1 if b"imir" in named else None
+    return _ORIENTATION[angle, axis]
+
+
+def _frames(data: Octets) -> int | None:
+    """1 for a still picture; for a sequence the samples of its picture track, or None where that is not in the data."""
+    if data[8:12] != b"avis":
+        return 1
+    moov = child(data, 0, len(data), b"moov")
+    if moov is None:
+        return None
+    counts = [
+        int.from_bytes(data[stsz.start + 8 : stsz.start + 12], "big")
+        for trak in boxes(data, moov.start, moov.end)
+        if trak.name == b"trak"
+        and (stsz := child(data, trak.start, min(trak.end, len(data)), b"mdia", b"minf", b"stbl", b"stsz")) is not None
+    ]
+    return max(counts, default=None)
+
+
+def read_whole(data: Octets) -> ImageFacts:
+    """Read ``meta`` and prove that every item in it lies inside the file. GPS is told from the Exif item."""
+    facts = read(data)
+    meta = _meta(data)
+    if any(offset + length > len(data) for _, offset, length in _extents(meta)):
+        raise cut("AVIF", len(data), "and an item of it lies further on")
+    exif = _exif(data, meta)
+    return replace(facts, frames=facts.frames or 1, has_gps=read_exif(exif).has_gps if exif else False)
+
+
+def _exif(data: Octets, meta: bytes) -> bytes | None:
+    """The TIFF structure of the first Exif item that is kept in the file itself."""
+    items = child(meta, 0, len(meta), b"iinf")
+    if items is None:
+        return None
+    head = 4 + (4 if meta[items.start] else 2)
+    ids = {
+        int.from_bytes(meta[box.start + 4 : box.start + (6 if meta[box.start] < 3 else 8)], "big")
+        for box in boxes(meta, items.start + head, items.end)
+        if box.name == b"infe" and b"Exif" in meta[box.start : box.end][6:14]
+    }
+    for item, offset, length in _extents(meta):
+        if item in ids:
+            content = data[offset : offset + length]
+            return content[4 + int.from_bytes(content[:4], "big") :]
+    return None
+
+
+def _extents(meta: bytes) -> Iterator[tuple[int, int, int]]:
+    """Item, offset in the file and length of every extent in the ``iloc`` box that points into the file."""
+    box = child(meta, 0, len(meta), b"iloc")
+    if box is None:
+        return
+    cursor = Cursor(meta[box.start : box.end])
+    version = cursor.number(4) >> 24
+    sizes = cursor.number(2)
+    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_size = sizes & 15 if version else 0
+    id_size = 4 if version > 1 else 2
+    for _ in range(cursor.number(id_size)):
+        item = cursor.number(id_size)
+        method = cursor.number(2) & 15 if version else 0
+        cursor.take(2)
+        base = cursor.number(base_size)
+        for _ in range(cursor.number(2)):
+            cursor.take(index_size)
+            offset, length = base + cursor.number(offset_size), cursor.number(length_size)
+            if length == 0:
+                return  # To the end of the file, which no Exif item needs; and no loop over nothing.
+            if method == 0:
+                yield item, offset, length

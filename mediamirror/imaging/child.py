@@ -1,0 +1,145 @@
+"""One decoder process, seen from the program that started it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+from mediamirror.errors import UsageError
+from mediamirror.imaging.protocol import MAX_HEAD, PREFIX, Limits, frame, settings
+from mediamirror.model import Body
+from mediamirror.settings import CheckOptions
+
+_PACKAGE_HOME = str(Path(__file__).resolve().parents[2])
+# A decoder needs nothing of our environment but what its interpreter needs to start; so no key or token gets there.
+_INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "PYTHONHOME")
+# glibc gives large blocks back to the kernel at once and asks for them again for the next image: keeping some of them saves the
+# page faults, about a seventh of the CPU time of decoding. Other C libraries ignore these.
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2)}
+
+
+class ChildDied(Exception):
+    """The process ended, or spoke nonsense, while a reply was awaited. ``returncode`` is negative for a signal."""
+
+    def __init__(self, returncode: int, why: str = "") -> None:
+        super().__init__(why or f"exit status {returncode}")
+        self.returncode = returncode
+
+
+class Child:
+    """A decoder process: one job at a time. After any exception from `ask` it has to be killed: a reply may be under way."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.jobs = 0
+        """Jobs that it has answered."""
+
+    @classmethod
+    async def spawn(cls, options: CheckOptions, limits: Limits) -> Child:
+        """Start a process; `ready` is due next. Raises `UsageError` when the system refuses."""
+        return cls(await _spawn(options, limits))
+
+    async def ready(self, seconds: float) -> None:
+        """Wait until it can take jobs. Raises `UsageError`, with the process's own words, when it ends instead."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._receive()
+        except (ChildDied, TimeoutError) as error:
+            self.kill()
+            raise UsageError(await _why_not(self._process)) from error
+
+    @property
+    def alive(self) -> bool:
+        """Whether it can take a job, as far as is known."""
+        return self._process.returncode is None and not _stream(self._process.stdout).at_eof()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    async def ask(self, body: Body) -> dict[str, Any]:
+        """Send one image and return the head of the reply. Raises `ChildDied`."""
+        stdin = self._process.stdin
+        assert stdin is not None  # noqa: S101 - we asked for the pipe
+        try:
+            if body.data is not None:
+                stdin.writelines((frame({}, len(body.data)), body.data))
+            else:
+                stdin.write(frame({"path": os.fspath(body.path or "")}))
+            await stdin.drain()
+        except (BrokenPipeError, ConnectionResetError):
+            raise ChildDied(await self.wait()) from None
+        head = await self._receive()
+        self.jobs += 1
+        return head
+
+    async def _receive(self) -> dict[str, Any]:
+        stdout = _stream(self._process.stdout)
+        try:
+            head_size, body_size = PREFIX.unpack(await stdout.readexactly(PREFIX.size))
+            if head_size > MAX_HEAD or body_size:
+                raise ChildDied(0, "a reply of the wrong size")
+            head = json.loads(await stdout.readexactly(head_size))
+        except asyncio.IncompleteReadError:
+            raise ChildDied(await self.wait()) from None
+        except ValueError as error:
+            raise ChildDied(0, "a reply that is not JSON") from error
+        if not isinstance(head, dict):
+            raise ChildDied(0, "a reply of the wrong shape")
+        return head
+
+    def kill(self) -> None:
+        """End it at once; `wait` is still due."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.kill()
+
+    def finish(self) -> None:
+        """Let it end by itself, by closing its stdin."""
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+
+    async def wait(self) -> int:
+        """Wait for its end and return its exit status, negative for a signal."""
+        return await self._process.wait()
+
+
+def _stream(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
+    assert stream is not None  # noqa: S101 - we asked for the pipe
+    return stream
+
+
+async def _spawn(options: CheckOptions, limits: Limits) -> asyncio.subprocess.Process:
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    # -P and our own path: a folder named PIL where the user happens to stand must never be imported.
+    path = os.pathsep.join(dict.fromkeys([_PACKAGE_HOME, *(entry for entry in sys.path if entry)]))
+    try:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-P",
+            "-m",
+            "mediamirror.imaging.worker",
+            settings(options, limits),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env={**inherited, **_KEEP_MEMORY, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    except OSError as error:
+        raise UsageError(
+            f"No decoder process can be started ({error.strerror}); try --workers 1 or --check header."
+        ) from error
+
+
+async def _why_not(process: asyncio.subprocess.Process) -> str:
+    words = (await _stream(process.stderr).read()).decode("utf-8", "replace").strip().splitlines()
+    await process.wait()
+    reason = words[-1] if words else "it said nothing"
+    return (
+        f"A decoder process did not start ({reason}); reinstall Pillow, or use --check header to go without decoding."
+    )

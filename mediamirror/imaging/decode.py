@@ -1,0 +1,146 @@
+"""A pool of decoder processes: bodies in, facts out, and no image can take the program down."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from types import TracebackType
+from typing import Self
+
+from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
+from mediamirror.imaging.child import Child, ChildDied
+from mediamirror.imaging.header import check_budget, read_body
+from mediamirror.imaging.protocol import OUT_OF_MEMORY, Limits, facts_of
+from mediamirror.model import Body, ImageFacts
+from mediamirror.settings import CheckOptions
+
+_FINISH_SECONDS = 2.0
+
+
+class DecoderPool:
+    """Decodes images in worker processes, one per core unless ``options.workers`` says otherwise, started when needed.
+
+    `decode` may be called by any number of tasks at once; those beyond the workers wait their turn. Cancelling one ends the
+    process that worked for it and no other. Use as an async context manager: on leaving, all processes have ended.
+    """
+
+    def __init__(self, options: CheckOptions, *, limits: Limits | None = None) -> None:
+        self._options = options
+        self._limits = limits or Limits()
+        self._turns = asyncio.Semaphore(options.workers or os.cpu_count() or 1)
+        self._idle: list[Child] = []
+        self._ended: set[asyncio.Task[int]] = set()
+        self._busy: set[Child] = set()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Process ids of the workers that stand ready or work."""
+        return tuple(child.pid for child in (*self._idle, *self._busy))
+
+    async def decode(self, body: Body) -> ImageFacts:
+        """Decode every pixel of every frame.
+
+        Raises `NotAnImage`, `ImageTruncated`, `ImageUndecodable` (the decoder refuses the data or dies of it),
+        `ImageOverBudget` (canvas, frames, memory, CPU or time). `UsageError` means that no decoder process can be started
+        at all, whatever the image.
+        """
+        # What the header gives away costs no process its time.
+        check_budget(read_body(body), self._options)
+        async with self._turns:
+            reply, tired = await self._ask(body)
+            if reply.get("error") == OUT_OF_MEMORY and tired:
+                # Perhaps the memory went to the jobs before: a fresh process gives the answer that counts.
+                reply, _ = await self._ask(body)
+        if reply.get("error") == OUT_OF_MEMORY:
+            raise ImageOverBudget(
+                f"Decoding needs more than {self._limits.memory // 1024**2:,} MiB of memory, the limit."
+            )
+        try:
+            return facts_of(reply)
+        except (ValueError, TypeError) as error:
+            raise ImageUndecodable("The decoder gave no sensible answer for this image.") from error
+
+    async def _ask(self, body: Body) -> tuple[dict[str, object], bool]:
+        """The reply of a worker, and whether that worker had answered others before."""
+        child = await self._take()
+        try:
+            async with asyncio.timeout(self._limits.wall_seconds):
+                reply = await child.ask(body)
+        except TimeoutError:
+            self._drop(child)
+            raise ImageOverBudget(f"Decoding took longer than {self._limits.wall_seconds:g} s, the limit.") from None
+        except ChildDied as death:
+            self._drop(child)
+            raise _explain(death, self._limits) from death
+        except BaseException:
+            self._drop(child)
+            raise
+        if reply.get("error") == OUT_OF_MEMORY:
+            self._drop(child)
+        else:
+            self._busy.discard(child)
+            self._idle.append(child)
+        return reply, child.jobs > 1
+
+    async def _take(self) -> Child:
+        """An idle worker, or a new one. One that died while idle is no image's fault and is only replaced."""
+        while self._idle:
+            child = self._idle.pop()
+            if child.alive:
+                self._busy.add(child)
+                return child
+            self._drop(child)
+        child = await Child.spawn(self._options, self._limits)
+        self._busy.add(child)
+        try:
+            await child.ready(self._limits.start_seconds)
+        except BaseException:
+            self._drop(child)
+            raise
+        return child
+
+    def _drop(self, child: Child) -> None:
+        child.kill()
+        self._busy.discard(child)
+        task = asyncio.ensure_future(child.wait())
+        self._ended.add(task)
+        task.add_done_callback(self._ended.discard)
+
+    async def aclose(self) -> None:
+        """End all processes and wait for their end; jobs under way are cut off. Safe to call twice."""
+        for child in list(self._busy):
+            self._drop(child)
+        idle, self._idle = self._idle, []
+        try:
+            for child in idle:
+                child.finish()
+            async with asyncio.timeout(_FINISH_SECONDS):
+                await asyncio.gather(*(child.wait() for child in idle))
+        except TimeoutError:
+            pass
+        finally:
+            for child in idle:
+                self._drop(child)
+            await asyncio.gather(*self._ended)
+
+    async def __aenter__(self) -> Self:
+        """Enter; no process is started yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+
+def _explain(death: ChildDied, limits: Limits) -> ImageError:
+    """What the end of a worker says about the image that it had."""
+    if death.returncode == -getattr(signal, "SIGXCPU", 0) and death.returncode:
+        return ImageOverBudget(f"Decoding took more than {limits.cpu_seconds} s of CPU time, the limit.")
+    if death.returncode == -getattr(signal, "SIGKILL", 0) and death.returncode:
+        return ImageOverBudget("The decoder process was killed while it had this image, perhaps for want of memory.")
+    if death.returncode < 0:
+        return ImageUndecodable(f"This image crashed the decoder ({signal.Signals(-death.returncode).name}).")
+    return ImageUndecodable(f"The decoder process ended over this image ({death}).")

@@ -1,0 +1,88 @@
+"""JPEG without decoding (ITU T.81, annex B): marker segments up to the frame header, any of the SOF markers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from struct import Struct
+
+from mediamirror.imaging.exif import Exif, read_exif
+from mediamirror.imaging.octets import Octets, cut, damaged
+from mediamirror.model import ImageFacts
+
+# A marker is FF, any number of FF as fill, then a code. In a scan, FF 00 is a data byte and D0 to D7 are restarts.
+_next_marker = re.compile(rb"\xff+([^\xff])", re.DOTALL).search
+_end_of_scan = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL).search
+_u16 = Struct(">H").unpack_from
+_frame = Struct(">BHHB").unpack_from
+
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SOI, _EOI, _SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
+_BARE = frozenset({0x00, 0x01, _SOI, *range(0xD0, 0xD8)})
+
+
+def read(data: Octets) -> ImageFacts:
+    """Read the frame header, and the EXIF and ICC segments that stand before it."""
+    return _scan_header(data)[0]
+
+
+def _scan_header(data: Octets) -> tuple[ImageFacts, int]:
+    """Facts, and the offset just after the frame header."""
+    exif, icc, at = None, False, 2
+    while True:
+        marker, at = _marker(data, at)
+        if marker in _SOF:
+            return _read_frame(data, at, exif, icc), at + _u16(data, at)[0]
+        if marker in _BARE or marker in (_EOI, _SOS):
+            raise damaged("JPEG", f"marker {marker:02X} comes before any frame")
+        end = _segment_end(data, at)
+        if marker == _APP1 and exif is None and data[at + 2 : at + 8] == b"Exif\0\0":
+            exif = read_exif(data[at + 8 : end])
+        icc = icc or (marker == _APP2 and data[at + 2 : at + 14] == b"ICC_PROFILE\0")
+        at = end
+
+
+def _marker(data: Octets, at: int) -> tuple[int, int]:
+    """The next marker's code and the offset after it; stray bytes before it are skipped, as decoders do."""
+    found = _next_marker(data, at)
+    if found is None:
+        raise cut("JPEG", len(data), "before its frame header")
+    return found[1][0], found.end()
+
+
+def _segment_end(data: Octets, at: int) -> int:
+    if at + 2 > len(data):
+        raise cut("JPEG", len(data), "before its frame header")
+    length = _u16(data, at)[0]
+    if length < 2:
+        raise damaged("JPEG", "a segment has no length")
+    return at + int(length)
+
+
+def _read_frame(data: Octets, at: int, exif: Exif | None, icc: bool) -> ImageFacts:
+    if at + 8 > len(data):
+        raise cut("JPEG", len(data), "inside its frame header")
+    _, height, width, _ = _frame(data, at + 2)
+    if not width or not height:
+        raise damaged("JPEG", f"its frame is {width} x {height}")
+    orientation, has_gps = (exif.orientation, exif.has_gps) if exif else (1, False)
+    return ImageFacts("jpeg", width, height, frames=1, icc=icc, alpha=False, orientation=orientation, has_gps=has_gps)
+
+
+def read_whole(data: Octets) -> ImageFacts:
+    """Walk all segments and scans to the end-of-image marker; what follows it (a second picture, junk) is not looked at."""
+    facts, at = _scan_header(data)
+    size, in_scan = len(data), False
+    while True:
+        found = (_end_of_scan if in_scan else _next_marker)(data, at)
+        if found is None:
+            raise cut("JPEG", size, "before its end marker")
+        marker, at = data[found.end() - 1], found.end()
+        if marker == _EOI:
+            return replace(facts, orientation=facts.orientation or 1)
+        if marker in _BARE:
+            continue
+        if at + 2 > size:
+            raise cut("JPEG", size, "inside a segment")
+        at += max(2, _u16(data, at)[0])
+        in_scan = marker == _SOS

@@ -1,0 +1,85 @@
+"""Full decoding with Pillow: every pixel of every frame. Imported in worker processes only."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from dataclasses import replace
+
+from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin
+
+from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
+from mediamirror.imaging.header import check_budget, map_file, read_whole
+from mediamirror.imaging.octets import NAMES, Octets
+from mediamirror.imaging.png import check_text
+from mediamirror.model import ImageFacts
+from mediamirror.settings import CheckOptions
+
+MAX_TEXT = 16 * 1024 * 1024
+"""Bytes that a PNG's compressed texts and profiles may unpack to, all together."""
+
+
+def configure(options: CheckOptions) -> None:
+    """Set Pillow's own limits, which stand behind ours, and load the plugins before the first job."""
+    warnings.simplefilter("ignore")
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
+    # Pillow raises at twice this value. Our own budget comes first, from the header.
+    Image.MAX_IMAGE_PIXELS = (options.max_pixels + 1) // 2
+    PngImagePlugin.MAX_TEXT_CHUNK = MAX_TEXT
+    # One process per core already: threads inside would only take address space.
+    AvifImagePlugin.DEFAULT_MAX_THREADS = 1
+    Image.init()
+
+
+def decode(source: bytes | str, options: CheckOptions) -> ImageFacts:
+    """Decode an image, given as bytes or as the path of a file, and tell all facts.
+
+    Raises `NotAnImage`, `ImageTruncated` (the structure ends early), `ImageOverBudget` before anything is decoded, and
+    `ImageUndecodable` when the structure is whole and the decoder refuses the data. MemoryError passes through.
+    """
+    data = source if isinstance(source, bytes) else map_file(source)
+    facts = read_whole(data)
+    check_budget(facts, options)
+    if facts.format == "png":
+        check_text(data, MAX_TEXT)
+    try:
+        return _decode(source, data, facts, options)
+    except (ImageError, MemoryError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageOverBudget(f"The decoder found more pixels than the header says: {error}") from error
+    except Exception as error:
+        # Pillow's plugins raise nearly anything on bad data (OSError, SyntaxError, ValueError, struct.error, ...).
+        raise ImageUndecodable(
+            f"The {NAMES[facts.format]} can't be decoded: {error or type(error).__name__}."
+        ) from error
+
+
+def _decode(source: bytes | str, data: Octets, facts: ImageFacts, options: CheckOptions) -> ImageFacts:
+    opened = io.BytesIO(data) if isinstance(source, bytes) else source
+    with Image.open(opened, formats=(facts.format.upper(),)) as image:
+        image.load()
+        mode, alpha, (width, height) = image.mode, image.has_transparency_data, image.size
+        frames = 1
+        if facts.frames != 1 or facts.format == "avif":
+            frames = _load_further_frames(image, options)
+    if frames < (facts.frames or 1):
+        raise ImageUndecodable(f"The animation announces {facts.frames:,} frames, and {frames:,} can be decoded.")
+    return replace(facts, decoded=True, mode=mode, alpha=alpha, width=width, height=height)
+
+
+def _load_further_frames(image: Image.Image, options: CheckOptions) -> int:
+    """Decode the frames after the first; returns how many there are with it."""
+    frames = 1
+    while True:
+        try:
+            image.seek(frames)
+        except EOFError:
+            return frames
+        image.load()
+        frames += 1
+        # One more than allowed may be the still picture that an APNG carries besides its animation.
+        if frames > options.max_frames + 1 or frames * image.width * image.height > 2 * options.max_total_pixels:
+            raise ImageOverBudget(
+                f"The animation has more frames than its header says; the limit is {options.max_frames:,}."
+            )

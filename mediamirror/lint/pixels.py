@@ -1,0 +1,166 @@
+"""MM3xx: what the bytes are, beside what the markup and the file name say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mediamirror.errors import ImageError, ImageOverBudget, ImageTruncated, NotAnImage
+from mediamirror.lint.formats import essence, file_name, format_of_extension, format_of_mime, split_extensions
+from mediamirror.lint.names import width_tag
+from mediamirror.lint.rules import RULES, Subject, Violation
+from mediamirror.model import ImageFacts, Severity
+
+_HAS_ITS_RULE = (ImageTruncated, NotAnImage, ImageOverBudget)
+
+
+def _shown_width(facts: ImageFacts) -> int:
+    """The width on screen: EXIF orientations 5 to 8 lay the picture on its side."""
+    return facts.height if facts.orientation in (5, 6, 7, 8) else facts.width
+
+
+def _keeps(promised: int, facts: ImageFacts, subject: Subject) -> bool:
+    """Whether the stored or the shown width is as promised: tools write either one into descriptors."""
+    return any(subject.tolerance.allows(promised, real) for real in (facts.width, _shown_width(facts)))
+
+
+def _real(facts: ImageFacts) -> str:
+    """The real width in words."""
+    shown = _shown_width(facts)
+    turned = f" ({shown} as shown, turned by its EXIF orientation)" if shown != facts.width else ""
+    return f"{facts.width} pixels wide{turned}"
+
+
+@RULES.add(
+    "MM301",
+    "width-differs-from-descriptor",
+    Severity.ERROR,
+    rejects=True,
+    summary="The image is not as wide as its width descriptor says.",
+    why="Browsers choose by the descriptor and lay out by it: a wrong one gives blurred pictures, wasted bytes, or the wrong size.",
+    fix="Make the variant again at the declared width, or declare the width that it has.",
+)
+def width_differs_from_descriptor(subject: Subject) -> Iterator[Violation]:
+    """Fire once for each promise that the width breaks."""
+    facts = subject.facts
+    if facts is None:
+        return
+    for promise in dict.fromkeys(subject.variant.promises):
+        if promise.width is not None and not _keeps(promise.width, facts, subject):
+            message = f"Declared {promise.width}w, but the image is {_real(facts)}."
+            yield Violation(message, str(promise.width), str(facts.width), promise.reference)
+
+
+@RULES.add(
+    "MM302",
+    "width-differs-from-name",
+    Severity.ERROR,
+    rejects=True,
+    summary="The image is not as wide as the width tag in its file name says.",
+    why="The name is what people and scripts go by when they pick or replace a variant; often two files were swapped.",
+    fix="Make the variant again at the width that its name tells, or rename it.",
+)
+def width_differs_from_name(subject: Subject) -> Iterator[Violation]:
+    """Fire when the name has a width tag and the width is another."""
+    facts, tag = subject.facts, width_tag(subject.variant.url, subject.known_widths)
+    if facts is not None and tag is not None and not _keeps(tag.width, facts, subject):
+        message = f'The file name says {tag.width} pixels ("{tag.text}"), but the image is {_real(facts)}.'
+        yield Violation(message, str(tag.width), str(facts.width))
+
+
+@RULES.add(
+    "MM303",
+    "format-differs-from-extension",
+    Severity.WARNING,
+    summary="The file extension names another format than the bytes have.",
+    why="Servers and tools derive the type from the extension, so the file is mislabelled wherever it goes next.",
+    fix="Rename the file, or store the format that the name promises. Origins that choose the format per request do this on purpose.",
+)
+def format_differs_from_extension(subject: Subject) -> Iterator[Violation]:
+    """Fire when the last extension is one of images and of another format."""
+    facts, extension = subject.facts, split_extensions(file_name(subject.variant.url))[1]
+    promised = format_of_extension(extension)
+    if facts is not None and promised is not None and promised != facts.format:
+        yield Violation(
+            f"The file name ends in .{extension}, but the bytes are {facts.format}.", extension, facts.format
+        )
+
+
+@RULES.add(
+    "MM304",
+    "format-differs-from-type",
+    Severity.WARNING,
+    summary="The type attribute of the source names another format than the bytes have.",
+    why="Browsers skip or choose a source by its type before they see a byte, so some will load what they can't show.",
+    fix="Correct the type attribute, or serve the format that it names.",
+)
+def format_differs_from_type(subject: Subject) -> Iterator[Violation]:
+    """Fire once for each promise of another type."""
+    facts = subject.facts
+    if facts is None:
+        return
+    for promise in dict.fromkeys(subject.variant.promises):
+        if promise.mime and essence(promise.mime) and format_of_mime(promise.mime) != facts.format:
+            declared = essence(promise.mime)
+            message = f'Declared type="{declared}", but the bytes are {facts.format}.'
+            yield Violation(message, declared, f"image/{facts.format}", promise.reference)
+
+
+@RULES.add(
+    "MM305",
+    "truncated",
+    Severity.ERROR,
+    rejects=True,
+    summary="The image's data ends too early.",
+    why="Browsers show the upper part and grey, or nothing.",
+    fix="Fetch it again; if it stays cut, upload the file again at the origin.",
+)
+def truncated(subject: Subject) -> Iterator[Violation]:
+    """Fire for `ImageTruncated`."""
+    if isinstance(subject.result, ImageTruncated):
+        yield Violation(subject.result.message, "a whole image", "truncated")
+
+
+@RULES.add(
+    "MM306",
+    "undecodable",
+    Severity.ERROR,
+    rejects=True,
+    summary="The file begins like an image and the decoder refuses it.",
+    why="Its data is damaged: browsers show a broken image.",
+    fix="Make the variant again from its original.",
+)
+def undecodable(subject: Subject) -> Iterator[Violation]:
+    """Fire for `ImageUndecodable`, and for any image error that has no rule of its own."""
+    result = subject.result
+    if isinstance(result, ImageError) and not isinstance(result, _HAS_ITS_RULE):
+        yield Violation(result.message, "a sound image", "undecodable")
+
+
+@RULES.add(
+    "MM307",
+    "not-an-image",
+    Severity.ERROR,
+    rejects=True,
+    summary="The bytes are no image: an HTML page, an error text, nothing, or a format that is not read here.",
+    why="Origins answer with a page for missing files, logins and blocks, often with status 200.",
+    fix="Open the URL in a browser: correct it, or ask the site for access.",
+)
+def not_an_image(subject: Subject) -> Iterator[Violation]:
+    """Fire for `NotAnImage`."""
+    if isinstance(subject.result, NotAnImage):
+        yield Violation(subject.result.message, "an image", subject.download.content_type or "not an image")
+
+
+@RULES.add(
+    "MM308",
+    "over-limit",
+    Severity.ERROR,
+    rejects=True,
+    summary="The image is over a limit: canvas, frames, memory or time.",
+    why="A small file can unpack to gigabytes; what is over the limit is not decoded, so nothing is known of its pixels.",
+    fix="Serve a smaller variant, or check with --check header if you trust the origin.",
+)
+def over_limit(subject: Subject) -> Iterator[Violation]:
+    """Fire for `ImageOverBudget`."""
+    if isinstance(subject.result, ImageOverBudget):
+        yield Violation(subject.result.message, "within the limits", "over a limit")
