@@ -1,1 +1,45 @@
-"""URL to bytes, politely and safely. The only owner of the HTTP client."""
+"""URL to bytes, politely and safely. The only owner of the HTTP client.
+
+Names load on first use, so that parsing ``-H`` and ``--connect-to`` does not import the HTTP client.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mediamirror.fetch.connect_to import parse_connect_to
+    from mediamirror.fetch.credentials import parse_header
+    from mediamirror.fetch.open import OpenFetcher, open_fetcher
+    from mediamirror.fetch.request import Fetcher, Request
+    from mediamirror.fetch.spool import discard
+    from mediamirror.fetch.urls import redact_url
+
+__all__ = [
+    "Fetcher",
+    "OpenFetcher",
+    "Request",
+    "discard",
+    "open_fetcher",
+    "parse_connect_to",
+    "parse_header",
+    "redact_url",
+]
+
+_HOMES = {
+    "Fetcher": "request",
+    "OpenFetcher": "open",
+    "Request": "request",
+    "discard": "spool",
+    "open_fetcher": "open",
+    "parse_connect_to": "connect_to",
+    "parse_header": "credentials",
+    "redact_url": "urls",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

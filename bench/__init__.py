@@ -1,0 +1,1 @@
+"""Measures mediamirror beside the tools that people would use instead."""

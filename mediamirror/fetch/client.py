@@ -1,0 +1,218 @@
+"""One URL to a whole body: redirects by hand, limits while it streams, every failure named."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+
+import httpx2
+
+from mediamirror.errors import (
+    ConnectionLost,
+    DeadlineExceeded,
+    EmptyBody,
+    FetchError,
+    TooManyRedirects,
+    TooSlow,
+    TransferTruncated,
+)
+from mediamirror.fetch.coding import inflater_for
+from mediamirror.fetch.failures import as_fetch_error
+from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.rate import Bucket, RateWatch
+from mediamirror.fetch.request import Request
+from mediamirror.fetch.spool import Spool, too_large
+from mediamirror.fetch.status import check_status, is_redirect, parse_length
+from mediamirror.fetch.urls import Target, parse_target, redact_url
+from mediamirror.fetch.wire import RequestWriter
+from mediamirror.model import Body, Download
+from mediamirror.settings import FetchOptions
+
+_DRAIN_BYTES = 64 * 1024
+_DRAIN_SECONDS = 1.0
+
+Admit = Callable[[Target], Awaitable[None]]
+"""Asked before a redirect is followed; raises a `FetchError` to refuse it (robots.txt)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """One response, its headers decoded once: in order, and the first of each name."""
+
+    response: httpx2.Response
+    target: Target
+    headers: tuple[tuple[str, str], ...]
+    named: dict[str, str]
+
+
+class Client:
+    """The innermost fetcher. Keeps the contract of `fetch.request.Fetcher`, in one try.
+
+    ``own_hosts`` are the hosts of the INPUTs, which may see secret headers; so may ``options.credentials_for``.
+    A redirect from https to http never carries them on.
+    """
+
+    def __init__(
+        self,
+        transport: httpx2.AsyncBaseTransport,
+        options: FetchOptions,
+        *,
+        spool_dir: Path,
+        guard: Guard | None = None,
+        own_hosts: frozenset[str] = frozenset(),
+        admit: Admit | None = None,
+        bucket: Bucket | None = None,
+        user_agent: str = "mediamirror",
+    ) -> None:
+        self._transport = transport
+        self._options = options
+        self._spool_dir = spool_dir
+        self._guard = guard or Guard()
+        self._admit = admit
+        self._bucket = bucket
+        self._writer = RequestWriter(options, own_hosts=own_hosts, user_agent=user_agent)
+
+    async def fetch(self, request: Request) -> Download:
+        """Fetch one URL, following redirects; raises only `FetchError`."""
+        try:
+            target = parse_target(request.url, self._guard)
+            async with asyncio.timeout(self._options.timeout) as deadline:
+                return await self._follow(request, target, deadline)
+        except TimeoutError as error:
+            raise DeadlineExceeded(
+                f"{redact_url(request.url)} was not finished in {self._options.timeout:g} s; raise --timeout."
+            ) from error
+        except Exception as error:
+            if isinstance(error, FetchError):
+                raise
+            raise as_fetch_error(error, redact_url(request.url)) from error
+
+    async def _follow(self, request: Request, target: Target, deadline: asyncio.Timeout) -> Download:
+        started = time.monotonic()
+        passed: list[str] = []
+        trusted = True
+        while True:
+            answer = await self._send(request, target, trusted=trusted)
+            try:
+                location = answer.named.get("location")
+                if not is_redirect(answer.response.status_code, location):
+                    body = await self._receive(request, answer, deadline)
+                    return _download(request, answer, body, passed, time.monotonic() - started)
+                await _drain(answer)
+            finally:
+                await answer.response.stream.aclose()  # type: ignore[union-attr]
+            passed.append(target.href)
+            following = parse_target(location or "", self._guard, base=target.href)
+            self._check_redirect(following, passed)
+            trusted = trusted and not (target.scheme == "https" and following.scheme == "http")
+            target = following
+            if self._admit is not None:
+                await self._admit(target)
+
+    def _check_redirect(self, target: Target, passed: list[str]) -> None:
+        first = redact_url(passed[0])
+        if target.href in passed:
+            raise TooManyRedirects(f"{first} redirects in a circle.")
+        if len(passed) > self._options.max_redirects:
+            raise TooManyRedirects(f"{first} redirects more than {self._options.max_redirects} times.")
+
+    async def _send(self, request: Request, target: Target, *, trusted: bool) -> _Answer:
+        wire = self._writer.write(request, target, trusted=trusted)
+        response = await self._transport.handle_async_request(wire)
+        headers = tuple([(_name(name), _text(value)) for name, value in response.headers.raw])
+        return _Answer(response, target, headers, dict(reversed(headers)))
+
+    async def _receive(self, request: Request, answer: _Answer, deadline: asyncio.Timeout) -> Body | None:
+        href = answer.target.href
+        status = answer.response.status_code
+        try:
+            check_status(status, answer.named, request, href, datetime.now(UTC))
+        except FetchError:
+            await _drain(answer)
+            raise
+        if status == 304:
+            return None
+        limit = request.max_size if request.max_size is not None else self._options.max_size
+        if (parse_length(answer.named.get("content-length")) or 0) > limit:
+            raise too_large(href, limit)
+        spool = Spool(self._spool_dir, spool_over=self._options.spool_over, limit=limit, href=href)
+        try:
+            await self._pour(answer, spool, deadline)
+            body = await spool.finish()
+        except BaseException:
+            await spool.abandon()
+            raise
+        if body.size == 0 and not request.allow_empty:
+            raise EmptyBody(f"{redact_url(href)} is an empty file (HTTP status {status}).")
+        return body
+
+    async def _pour(self, answer: _Answer, spool: Spool, deadline: asyncio.Timeout) -> None:
+        href = answer.target.href
+        options = self._options
+        inflater = inflater_for(answer.named.get("content-encoding"), href)
+        watch = RateWatch(options.min_rate, options.min_rate_window, time.monotonic())
+        try:
+            async for chunk in answer.response.stream:  # type: ignore[union-attr]
+                if watch.too_slow(len(chunk), time.monotonic()):
+                    raise TooSlow(f"{redact_url(href)} came in slower than {options.min_rate} bytes a second.")
+                for piece in (chunk,) if inflater is None else inflater.feed(chunk):
+                    if spool.take(piece):
+                        await spool.spill()
+                if self._bucket is not None:
+                    _extend(deadline, watch, await self._bucket.take(len(chunk)))
+        except httpx2.RemoteProtocolError as error:
+            raise TransferTruncated(f"{redact_url(href)} broke off before its end.") from error
+        except httpx2.NetworkError as error:
+            raise ConnectionLost(f"{redact_url(href)}: the connection broke off in the middle.") from error
+        if inflater is not None:
+            inflater.finish()
+
+
+def _extend(deadline: asyncio.Timeout, watch: RateWatch, seconds: float) -> None:
+    """A wait for our own rate limit counts neither against the deadline nor against the origin's rate."""
+    when = deadline.when()
+    if seconds > 0 and when is not None and not deadline.expired():
+        deadline.reschedule(when + seconds)
+        watch.pause(seconds)
+
+
+async def _drain(answer: _Answer) -> None:
+    """Read the rest of an answer nobody wants when it is short, so that its connection can be used again."""
+    length = parse_length(answer.named.get("content-length"))
+    if length is None or length > _DRAIN_BYTES:
+        return
+    with suppress(httpx2.HTTPError, TimeoutError):
+        async with asyncio.timeout(_DRAIN_SECONDS):
+            async for _ in answer.response.stream:  # type: ignore[union-attr]
+                pass
+
+
+def _download(request: Request, answer: _Answer, body: Body | None, passed: list[str], seconds: float) -> Download:
+    return Download(
+        url=request.url,
+        final_url=answer.target.href,
+        http_status=answer.response.status_code,
+        headers=answer.headers,
+        body=body,
+        fetched_at=datetime.now(UTC),
+        seconds=seconds,
+        redirects=tuple(passed),
+    )
+
+
+@lru_cache(maxsize=1024)
+def _name(name: bytes) -> str:
+    return name.decode("latin-1").lower()
+
+
+def _text(value: bytes) -> str:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

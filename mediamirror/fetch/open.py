@@ -1,0 +1,120 @@
+"""Put the fetchers together, once: retry over robots over politeness over one client over one transport."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from random import Random
+
+import httpx2
+
+from mediamirror.errors import UsageError
+from mediamirror.fetch.client import Client
+from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.politeness import Polite
+from mediamirror.fetch.rate import Bucket
+from mediamirror.fetch.request import Fetcher, Request
+from mediamirror.fetch.retry import Retrying
+from mediamirror.fetch.robots import ACCEPTED_BYTES, Obedient, Robots
+from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
+from mediamirror.model import Download
+from mediamirror.settings import FetchOptions
+
+_ROBOTS_SECONDS = 20.0
+_ROBOTS_REDIRECTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class OpenFetcher:
+    """The whole stack, open. ``transport`` is the connection pool beneath it, for the S3 store to send through."""
+
+    stack: Fetcher
+    transport: httpx2.AsyncBaseTransport
+
+    async def fetch(self, request: Request) -> Download:
+        """Fetch one URL, politely, safely, and again where that may help."""
+        return await self.stack.fetch(request)
+
+
+@asynccontextmanager
+async def open_fetcher(
+    options: FetchOptions,
+    *,
+    spool_dir: Path,
+    own_hosts: frozenset[str] = frozenset(),
+    guard: Guard | None = None,
+    random: Random | None = None,
+) -> AsyncIterator[OpenFetcher]:
+    """Open the stack for one run, and close every connection after it.
+
+    ``spool_dir`` is an existing directory for bodies too large for memory. ``own_hosts`` are the hosts (``host`` or
+    ``host:port``) of the INPUTs: they may see secret headers. Raises `UsageError` when ``--cacert`` can't be read.
+    """
+    guard = guard or Guard()
+    agent = options.user_agent or default_user_agent()
+    async with AiohttpTransport(
+        guard=guard,
+        connect_to=options.connect_to,
+        ssl_context=_ssl_context(options.cacert),
+        proxy=options.proxy,
+        # Beyond the downloads there is room for as many uploads; what is waited for is decided above, not here.
+        limit=2 * options.concurrency + 32,
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+    ) as transport:
+        robots = _robots(transport, options, guard, spool_dir, agent) if options.robots else None
+        client = Client(
+            transport,
+            options,
+            spool_dir=spool_dir,
+            guard=guard,
+            own_hosts=own_hosts,
+            admit=robots.require if robots else None,
+            bucket=Bucket(options.limit_rate) if options.limit_rate else None,
+            user_agent=agent,
+        )
+        polite = Polite(client, options)
+        obedient = Obedient(polite, robots, guard) if robots else polite
+        yield OpenFetcher(Retrying(obedient, options, random=random), transport)
+
+
+def default_user_agent() -> str:
+    """``mediamirror/<version>``; a way to reach the operator is added with ``--user-agent``."""
+    try:
+        return f"mediamirror/{version('mediamirror')}"
+    except PackageNotFoundError:
+        return "mediamirror"
+
+
+def robots_token(user_agent: str) -> str:
+    """The product token that robots.txt groups are matched with: what stands before the first slash or space."""
+    return (user_agent.split("/", maxsplit=1)[0].split() or ["mediamirror"])[0].lower()
+
+
+def _robots(
+    transport: httpx2.AsyncBaseTransport, options: FetchOptions, guard: Guard, spool_dir: Path, agent: str
+) -> Robots:
+    own = replace(
+        options,
+        timeout=min(options.timeout, _ROBOTS_SECONDS),
+        max_redirects=_ROBOTS_REDIRECTS,
+        spool_over=ACCEPTED_BYTES,
+        retries=min(options.retries, 2),
+    )
+    plain = Client(transport, own, spool_dir=spool_dir, guard=guard, user_agent=agent)
+    return Robots(Retrying(plain, own), token=robots_token(agent))
+
+
+def _ssl_context(cacert: Path | None) -> ssl.SSLContext | None:
+    if cacert is None:
+        return None
+    try:
+        return make_ssl_context(str(cacert))
+    except ssl.SSLError as error:
+        raise UsageError(f"--cacert {cacert} holds no PEM certificate.") from error
+    except OSError as error:
+        raise UsageError(f"--cacert {cacert} can't be read: {(error.strerror or str(error)).lower()}.") from error

@@ -1,0 +1,92 @@
+"""What an answer's status line and headers mean for us. Pure."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from mediamirror.errors import ConnectionLost, HTTPStatus
+from mediamirror.fetch.request import Request
+from mediamirror.fetch.urls import redact_url
+
+_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/", re.IGNORECASE)
+_SECONDS = re.compile(r"[0-9]{1,9}")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+
+_MEANING = {
+    204: "has no content",
+    205: "has no content",
+    206: "sent a part of the file that was not asked for",
+    304: "says that nothing has changed, though nothing was compared",
+    401: "wants a login; give one with -H 'Authorization: …'",
+    403: "is refused by the origin",
+    404: "is gone: the origin does not know it",
+    407: "is behind a proxy that wants a login",
+    408: "timed out at the origin",
+    410: "is gone: the origin has removed it",
+    416: "is shorter than the range asked for",
+    429: "was asked for too often; lower --host-concurrency or set --delay",
+    451: "is withheld for legal reasons",
+    503: "is not available for now",
+}
+
+
+def is_redirect(status: int, location: str | None) -> bool:
+    """True for a redirect that can be followed: one of the five, with a Location."""
+    return status in _REDIRECTS and location is not None
+
+
+def check_status(status: int, headers: dict[str, str], request: Request, href: str, now: datetime) -> None:
+    """Pass 200, 304 when asked conditionally, 206 when a range was asked and starts there; raise `HTTPStatus` otherwise.
+
+    ``headers`` by lower-case name. Success codes beyond 200 that carry a whole body (201, 203) pass too.
+    """
+    if status in {200, 201, 202, 203} or (status == 304 and request.conditional):
+        return
+    if status == 206 and request.range is not None:
+        _check_range(headers.get("content-range", ""), request.range[0], href)
+        return
+    raise HTTPStatus(
+        f"{redact_url(href)} {_meaning(status)} (HTTP status {status}).",
+        status=status,
+        retry_after=parse_retry_after(headers.get("retry-after"), now),
+    )
+
+
+def _check_range(content_range: str, start: int, href: str) -> None:
+    match = _CONTENT_RANGE.match(content_range)
+    if match is None or int(match[1]) != start:
+        raise ConnectionLost(
+            f"{redact_url(href)} answered with another range than the one asked for ({content_range[:60]!r})."
+        )
+
+
+def _meaning(status: int) -> str:
+    if status in _MEANING:
+        return _MEANING[status]
+    if 300 <= status < 400:
+        return "redirects without saying where"
+    if status >= 500:
+        return "failed at the origin"
+    return "was refused by the origin" if status >= 400 else "got an answer that is not a file"
+
+
+def parse_retry_after(value: str | None, now: datetime) -> float | None:
+    """Seconds to wait by a Retry-After header (RFC 9110, 10.2.3): a number of seconds, or an HTTP-date. Never negative."""
+    text = (value or "").strip()
+    if _SECONDS.fullmatch(text):
+        return float(text)
+    try:
+        when = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    if when.tzinfo is None:
+        when = when.replace(tzinfo=UTC)
+    return max(0.0, (when - now).total_seconds())
+
+
+def parse_length(value: str | None) -> int | None:
+    """Content-Length in bytes, or None when absent or not a plain number."""
+    return int(value) if value is not None and _LENGTH.fullmatch(value) else None
