@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -49,12 +50,14 @@ def select(
     """The candidate that a screen of ``viewport`` CSS pixels and ``dpr`` device pixels each would load.
 
     "Select an image source from a source set" leaves the choice to the browser. Here it is the lowest density that
-    is at least ``dpr``, else the highest. ``auto_width`` is as in `source_set`. None when there is nothing to load.
+    is at least ``dpr``, else the highest, as in Chromium when nothing is cached (docs/decisions/0010-selection-policy.md).
+    ``auto_width`` is as in `source_set`. None when there is nothing to load.
     """
     entries = source_set(image_set, viewport=viewport, dpr=dpr, auto_width=auto_width)
     if not entries:
         return None
-    enough = [entry for entry in entries if entry.density >= dpr]
+    needed = _single(dpr)
+    enough = [entry for entry in entries if _density(entry) >= needed]
     if enough:
         return min(enough, key=_density).candidate
     return max(entries, key=_density).candidate
@@ -145,4 +148,9 @@ def _distinct(entries: Iterable[Weighted]) -> list[Weighted]:
 
 
 def _density(entry: Weighted) -> float:
-    return entry.density
+    return _single(entry.density)
+
+
+def _single(value: float) -> float:
+    # Chromium keeps densities in single precision: 120w at 96.00000000000001px (`calc(768px * 0.1)`) is enough for 1.25.
+    return ctypes.c_float(value).value

@@ -1,0 +1,78 @@
+"""From a URL as written to a candidate that can be fetched, or a problem that says why not: shared by all finders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from mediamirror.markup.urls import Skip, resolve
+from mediamirror.model import Candidate, ImageSet, Problem, Reference
+
+MAX_URL = 8192
+"""Longest URL taken from a document, in code points; what is longer is reported. (``data:`` URLs are never fetched.)"""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What every URL of one document is resolved with. ``encoding`` is a Python codec."""
+
+    document: str
+    base: str | None
+    encoding: str = "utf-8"
+
+
+def placed(candidate: Candidate, *, raw_url: str, reference: Reference, context: Context) -> Candidate | Problem:
+    """Resolve a candidate's URL, and keep its spelling and its place."""
+    outcome = resolved(candidate.url, context)
+    if isinstance(outcome, Skip):
+        return Problem(outcome.code, outcome.message, reference.line, candidate.span, context.document)
+    return replace(candidate, url=outcome, raw_url=raw_url, reference=reference)
+
+
+def resolved(url: str, context: Context) -> str | Skip:
+    """Return the URL to request, or the reason why there is none; see `urls.resolve`."""
+    if len(url) > MAX_URL and not url[:64].lstrip().lower().startswith("data:"):
+        return Skip(
+            "url-too-long", f"A URL of {len(url):,} characters is over the limit of {MAX_URL:,}: it is left out."
+        )
+    return resolve(url, context.base, encoding=context.encoding)
+
+
+def split_problems(outcomes: Iterable[Candidate | Problem]) -> tuple[tuple[Candidate, ...], tuple[Problem, ...]]:
+    """Part the usable candidates from the problems, both in order."""
+    rows = list(outcomes)
+    return (
+        tuple(row for row in rows if isinstance(row, Candidate)),
+        tuple(row for row in rows if isinstance(row, Problem)),
+    )
+
+
+def merged(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
+    """Make one set of those with the same variants: the first stays, the others become its ``places``, in order."""
+    first: dict[frozenset[tuple[object, ...]], ImageSet] = {}
+    places: dict[frozenset[tuple[object, ...]], list[Reference]] = {}
+    for image_set in sets:
+        key = frozenset((c.url, c.width, c.density, c.height) for c in image_set.candidates)
+        known = first.setdefault(key, image_set)
+        if known is not image_set:
+            places.setdefault(key, []).append(_place(image_set))
+            first[key] = _completed(known, image_set)
+    return tuple(_with_places(row, places.get(key)) for key, row in first.items())
+
+
+def _place(image_set: ImageSet) -> Reference:
+    candidate = image_set.candidates[0]
+    if candidate.reference is None:
+        return Reference(image_set.document, image_set.sources[0].carrier, None, image_set.line)
+    return candidate.reference
+
+
+def _completed(known: ImageSet, other: ImageSet) -> ImageSet:
+    alt, context = known.alt or other.alt, known.context or other.context
+    if (alt, context) == (known.alt, known.context):
+        return known
+    return replace(known, alt=alt, context=context)
+
+
+def _with_places(image_set: ImageSet, places: list[Reference] | None) -> ImageSet:
+    return image_set if not places else replace(image_set, places=(*image_set.places, *places))

@@ -1,0 +1,62 @@
+"""Image sets in a page. The carriers are in `html_finders`; this module runs them and puts the result in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mediamirror.markup.candidates import merged
+from mediamirror.markup.html_carriers import find_links
+from mediamirror.markup.html_finders import FINDERS, Finder
+from mediamirror.markup.html_noscript import folded
+from mediamirror.markup.html_page import Page, read
+from mediamirror.model import Extraction, ImageSet, Problem
+
+MAX_PER_PAGE = 50_000
+"""Most candidates read from one page, so that a hostile page costs bounded memory."""
+
+
+def find(
+    data: bytes,
+    *,
+    document: str,
+    base_url: str | None,
+    encoding: str | None = None,
+    merge: bool = True,
+    links: bool = False,
+) -> Extraction:
+    """Find the image sets of an HTML page, in document order.
+
+    ``encoding`` is the label that the transport gave. Sets with the same variants become one with several ``places``,
+    unless ``merge`` is False (for rewriting, which needs each of them). ``links`` takes ``a href`` to image files too.
+    Never raises for bytes.
+    """
+    page = read(data, document=document, base_url=base_url, encoding=encoding)
+    problems: list[Problem] = []
+    finders = (*FINDERS, find_links) if links else FINDERS
+    rows = sorted(_bounded(page, finders, problems), key=_position)
+    sets = [row for row in rows if _is_usable(row)]
+    problems += [problem for row in rows if not _is_usable(row) for problem in row.problems]
+    return Extraction(merged(folded(sets, page)) if merge else tuple(sets), tuple(problems))
+
+
+def _bounded(page: Page, finders: tuple[Finder, ...], problems: list[Problem]) -> Iterator[ImageSet]:
+    total = 0
+    for finder in finders:
+        for row in finder(page):
+            total += max(1, sum(len(s.candidates) for s in row.sources) + len(row.problems))
+            if total > MAX_PER_PAGE:
+                message = f"The page names more than {MAX_PER_PAGE:,} images: the rest is left out."
+                problems.append(Problem("too-many-candidates", message, row.line, document=page.context.document))
+                return
+            yield row
+
+
+def _is_usable(row: ImageSet) -> bool:
+    return any(source.candidates or source.default is not None for source in row.sources)
+
+
+def _position(row: ImageSet) -> tuple[int, int]:
+    urls = (c for source in row.sources for c in (*source.candidates, source.default) if c is not None)
+    references = [c.reference for c in urls if c.reference is not None]
+    first = min((r.span[0] for r in references if r.span is not None), default=0)
+    return min((r.line for r in references), default=row.line), first

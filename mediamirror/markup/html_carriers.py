@@ -1,0 +1,126 @@
+"""Elements that name one image, or one set of images, in one place: icons, posters, buttons, backgrounds and their like.
+
+A new carrier is one row of `ROWS`: the element, the attributes to read, and what the carrier is called, if it is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from turbohtml import Element
+
+from mediamirror.markup.html_elements import Family, image_set, read_source
+from mediamirror.markup.html_page import Page
+from mediamirror.markup.image_names import has_image_extension, is_image_type
+from mediamirror.model import ImageSet
+
+MAX_ELEMENTS = 250_000
+"""Most elements of one page that are looked at by one finder here."""
+_WITH_SRCSET = Family(srcset="srcset", src="src", sizes="sizes")
+
+LINK_RELATIONS = (
+    "icon",
+    "apple-touch-icon",
+    "apple-touch-icon-precomposed",
+    "apple-touch-startup-image",
+    "mask-icon",
+    "fluid-icon",
+    "image_src",
+)
+"""Link relations whose target is an image; each is a carrier of its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One carrier. ``carrier`` returns its name for an element that is one, and None for one that is not."""
+
+    family: Family
+    carrier: Callable[[Element], str | None]
+    alt: str | None = None
+
+
+def find_carriers(page: Page) -> Iterator[ImageSet]:
+    """Yield one image set for every element that a row of `ROWS` knows."""
+    yield from _rows(page, ROWS)
+
+
+def find_links(page: Page) -> Iterator[ImageSet]:
+    """``a href`` to an image file, as light boxes use it. Only on demand: a wiki's page about a file has such a name too."""
+    yield from _rows(page, LINKS)
+
+
+def _rows(page: Page, rows: Mapping[str, Row]) -> Iterator[ImageSet]:
+    for element in islice(page.elements(rows), MAX_ELEMENTS):
+        row = rows[element.tag]
+        carrier = row.carrier(element)
+        if carrier is not None:
+            alt = element.attr(row.alt) if row.alt else None
+            read = read_source(page, element, row.family, carrier=carrier)
+            if not is_image_type(read.source.mime):  # `type` of an input or a page link is no promise about the file
+                read = replace(read, source=replace(read.source, mime=None))
+            yield image_set(page, element, [read], alt)
+
+
+def link_relation(rel: str, as_: str, href: str) -> str | None:
+    """Return the carrier that a link's relations make it, or None; ``preload`` is read elsewhere."""
+    tokens = rel.lower().split()
+    known = next((name for name in LINK_RELATIONS if name in tokens), None)
+    if known is None and "prefetch" in tokens and (as_.strip().lower() == "image" or has_image_extension(href)):
+        return "prefetch"
+    return known
+
+
+def _link(element: Element) -> str | None:
+    href = element.attr("href")
+    return None if href is None else link_relation(element.attr("rel") or "", element.attr("as") or "", href)
+
+
+def _having(attribute: str, carrier: str) -> Callable[[Element], str | None]:
+    return lambda element: carrier if attribute in element.attrs else None
+
+
+def _button(element: Element) -> str | None:
+    is_image = (element.attr("type") or "").strip().lower() == "image"
+    return "input" if is_image and "src" in element.attrs else None
+
+
+def _plugin(attribute: str, carrier: str) -> Callable[[Element], str | None]:
+    def is_image(element: Element) -> str | None:
+        url, mime = element.attr(attribute), element.attr("type")
+        said = is_image_type(mime) if mime and mime.strip() else has_image_extension(url or "")
+        return carrier if url and said else None
+
+    return is_image
+
+
+def _amp(element: Element) -> str | None:
+    return element.tag if "src" in element.attrs or "srcset" in element.attrs else None
+
+
+def _anchor(element: Element) -> str | None:
+    href = element.attr("href")
+    return element.tag if href and (has_image_extension(href) or is_image_type(element.attr("type"))) else None
+
+
+_TABLE = ("body", "table", "thead", "tbody", "tfoot", "tr", "td", "th")
+"""HTML, 15.3.2 and 15.3.9: the elements whose ``background`` attribute browsers load."""
+
+ROWS: dict[str, Row] = {
+    "link": Row(Family(None, "href", None), _link),
+    "video": Row(Family(None, "poster", None), _having("poster", "video")),
+    "amp-video": Row(Family(None, "poster", None), _having("poster", "amp-video")),
+    "input": Row(Family(None, "src", None), _button, "alt"),
+    "object": Row(Family(None, "data", None), _plugin("data", "object")),
+    "embed": Row(Family(None, "src", None), _plugin("src", "embed")),
+    "amp-img": Row(_WITH_SRCSET, _amp, "alt"),
+    "amp-anim": Row(_WITH_SRCSET, _amp, "alt"),
+    **{tag: Row(Family(None, "background", None), _having("background", "background")) for tag in _TABLE},
+}
+"""The carriers by element; each element carries in one way."""
+
+LINKS: dict[str, Row] = {
+    "a": Row(Family(None, "href", None), _anchor),
+    "area": Row(Family(None, "href", None), _anchor, "alt"),
+}

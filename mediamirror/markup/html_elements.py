@@ -1,0 +1,109 @@
+"""One element to one source of an image set: its srcset-like and its src-like attribute, with every URL placed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from turbohtml import Element
+
+from mediamirror.markup.candidates import MAX_URL, resolved, split_problems
+from mediamirror.markup.html_page import Page, Value
+from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.urls import Skip
+from mediamirror.model import Candidate, ImageSet, Problem, Source
+
+_WS = "\t\n\f\r "
+MAX_CANDIDATES = 50_000
+"""Most image candidates read from one attribute: each needs a comma, so commas are counted first."""
+MAX_REFERENCES = 200_000
+"""Most character references decoded in one attribute."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The attribute names that one way of writing images uses: the standard's own, or a lazy loader's.
+
+    ``srcset`` is read as a srcset attribute, ``src`` as one URL, ``sizes`` is kept as it is.
+    """
+
+    srcset: str | None
+    src: str | None
+    sizes: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What one element gave: a source without problems of its own, and the problems."""
+
+    source: Source
+    problems: tuple[Problem, ...]
+
+
+def read_source(page: Page, element: Element, family: Family, *, carrier: str, ignored: str | None = None) -> Read:
+    """Read one family of attributes of one element."""
+    candidates, problems = _srcset(page, element, family.srcset, carrier)
+    default, skipped = _src(page, element, family.src, carrier)
+    source = Source(
+        carrier,
+        candidates,
+        default,
+        media=_text(element, "media"),
+        mime=_text(element, "type"),
+        sizes=_text(element, family.sizes),
+        lazy=(_text(element, "loading") or "").lower() == "lazy",
+        ignored=ignored,
+    )
+    return Read(source, problems + skipped)
+
+
+def image_set(page: Page, element: Element, reads: Iterable[Read], alt: str | None = None) -> ImageSet:
+    """Put what was read into one image set that starts at ``element``."""
+    rows = list(reads)
+    problems = tuple(problem for row in rows for problem in row.problems)
+    sources = tuple(row.source for row in rows)
+    return ImageSet(page.context.document, page.line(element), sources, alt=alt, problems=problems)
+
+
+def _srcset(
+    page: Page, element: Element, name: str | None, carrier: str
+) -> tuple[tuple[Candidate, ...], tuple[Problem, ...]]:
+    text = _text(element, name)
+    if name is None or not text:
+        return (), ()
+    if text.count(",") > MAX_CANDIDATES or text.count("&") > MAX_REFERENCES:
+        message = f"The {name} attribute has more than {MAX_CANDIDATES:,} entries: it is left out."
+        return (), (Problem("too-many-candidates", message, page.line(element), document=page.context.document),)
+    value = page.value(element, name)
+    if value is None:
+        return (), ()
+    parsed = parse_srcset(value.text)
+    candidates, problems = split_problems(page.place(candidate, value, carrier) for candidate in parsed.candidates)
+    return candidates, tuple(_located(page, value, parsed.problems)) + problems
+
+
+def _located(page: Page, value: Value, problems: Iterable[Problem]) -> Iterator[Problem]:
+    for problem in problems:
+        line = page.line_in(value, problem.span[0] if problem.span else 0)
+        yield replace(problem, line=line, document=page.context.document)
+
+
+def _src(page: Page, element: Element, name: str | None, carrier: str) -> tuple[Candidate | None, tuple[Problem, ...]]:
+    text = _text(element, name)
+    if name is None or text is None:
+        return None, ()
+    if len(text) > MAX_URL and isinstance(skip := resolved(text, page.context), Skip):
+        # A placeholder of megabytes is not worth decoding again only to say where it stands.
+        return None, (Problem(skip.code, skip.message, page.line(element), document=page.context.document),)
+    value = page.value(element, name)
+    if value is None:
+        return None, ()
+    start = len(value.text) - len(value.text.lstrip(_WS))
+    url = value.text.strip(_WS)
+    outcome = page.place(Candidate(url, (start, start + len(url))), value, carrier)
+    return (outcome, ()) if isinstance(outcome, Candidate) else (None, (outcome,))
+
+
+def _text(element: Element, name: str | None) -> str | None:
+    value = element.attrs.get(name) if name is not None else None
+    return " ".join(value) if isinstance(value, list) else value

@@ -1,0 +1,144 @@
+"""Finders for pages: each takes a `Page` and yields image sets; `FINDERS` lists them all.
+
+A new lazy loader is one row of `FAMILIES`; a new carrier is one function and its name in `FINDERS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from turbohtml import Element, Namespace
+
+from mediamirror.markup.html_carriers import find_carriers
+from mediamirror.markup.html_elements import Family, Read, image_set, read_source
+from mediamirror.markup.html_meta import find_meta, find_microdata
+from mediamirror.markup.html_nested import within
+from mediamirror.markup.html_page import Page
+from mediamirror.markup.html_styles import find_styles
+from mediamirror.markup.jsonld import find_jsonld
+from mediamirror.markup.svg import find_svg
+from mediamirror.markup.trackers import without_tracker
+from mediamirror.model import ImageSet
+
+Finder = Callable[[Page], Iterator[ImageSet]]
+
+STANDARD = Family(srcset="srcset", src="src", sizes="sizes")
+FAMILIES: tuple[Family, ...] = (STANDARD,)
+"""The attribute families looked for on ``img`` and ``source``, the standard's own first."""
+
+PRELOAD = Family(srcset="imagesrcset", src="href", sizes="imagesizes")
+
+MAX_ELEMENTS = 100_000
+"""Most ``img`` and ``source`` elements of one page that are looked at."""
+_ANCESTORS_LOOKED_AT = 32
+
+
+def find_images(page: Page) -> Iterator[ImageSet]:
+    """``img`` alone, and ``picture`` with its sources.
+
+    HTML, 4.8.4.3.11 "update the source set": for an ``img`` whose parent is a ``picture``, the ``source`` children before
+    it count. Those that a browser never selects from are kept, and say why.
+    """
+    for group in _grouped(page):
+        if not group.images:
+            reads = [row for s in group.sources for row in _source(page, s.element, "no-img")]
+            yield image_set(page, group.sources[0].element, reads)
+        for image in group.images:
+            yield _image(page, image, group.sources)
+
+
+def find_preloads(page: Page) -> Iterator[ImageSet]:
+    """``link rel=preload as=image`` with ``imagesrcset`` or ``href`` (HTML, 4.2.4 and "preload")."""
+    for link in page.elements(["link"]):
+        if "preload" in _tokens(link, "rel") and _tokens(link, "as") == ["image"]:
+            yield image_set(page, link, [read_source(page, link, PRELOAD, carrier="link")])
+
+
+FLAT_FINDERS: tuple[Finder, ...] = (
+    find_images,
+    find_preloads,
+    find_carriers,
+    find_svg,
+    find_styles,
+    find_meta,
+    find_microdata,
+    find_jsonld,
+)
+"""The finders of one page by itself."""
+
+FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, within(FLAT_FINDERS))
+"""Every finder that runs over a page and the pages within it; the order does not matter."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Member:
+    element: Element
+    order: int
+    is_child: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """One picture's sources and images, or one image outside of any picture."""
+
+    sources: list[_Member] = field(default_factory=list)
+    images: list[_Member] = field(default_factory=list)
+
+
+def _grouped(page: Page) -> Iterator[_Group]:
+    groups: dict[object, _Group] = {}
+    for order, element in enumerate(islice(page.elements(["img", "source"]), MAX_ELEMENTS)):
+        picture = _picture_of(element)
+        if picture is None and element.tag == "source":
+            continue  # of video or audio, or stray: never an image
+        # Wrappers of one element compare equal; an element without picture is a group of its own.
+        group = groups.setdefault(element if picture is None else picture, _Group())
+        member = _Member(element, order, picture is not None and element.parent == picture)
+        (group.images if element.tag == "img" else group.sources).append(member)
+    yield from groups.values()
+
+
+def _picture_of(element: Element) -> Element | None:
+    for ancestor in islice(element.ancestors, _ANCESTORS_LOOKED_AT):
+        if not isinstance(ancestor, Element):
+            return None
+        if ancestor.namespace is Namespace.HTML and ancestor.tag in {"picture", "video", "audio"}:
+            return ancestor if ancestor.tag == "picture" else None
+    return None
+
+
+def _image(page: Page, image: _Member, sources: list[_Member]) -> ImageSet:
+    before = [row for s in sources if s.order < image.order for row in _source(page, s.element, _why_not(s, image))]
+    own = [row for family in FAMILIES for row in _present(page, image.element, family)]
+    after = [row for s in sources if s.order > image.order for row in _source(page, s.element, _why_not(s, image))]
+    alt = image.element.attrs.get("alt")
+    row = image_set(page, image.element, [*before, *own, *after], alt if isinstance(alt, str) else None)
+    return without_tracker(row, image.element)
+
+
+def _why_not(source: _Member, image: _Member) -> str | None:
+    if not source.is_child:
+        return "not-a-child"
+    if not image.is_child:
+        return "img-not-a-child"
+    return "after-img" if source.order > image.order else None
+
+
+def _source(page: Page, element: Element, why_not: str | None) -> Iterator[Read]:
+    for family in FAMILIES:
+        has_srcset = family.srcset in element.attrs
+        ignored = why_not or (None if has_srcset else "no-srcset")
+        if has_srcset or family.src in element.attrs:
+            yield read_source(page, element, family, carrier="source", ignored=ignored)
+
+
+def _present(page: Page, element: Element, family: Family) -> Iterator[Read]:
+    if family.srcset in element.attrs or family.src in element.attrs:
+        yield read_source(page, element, family, carrier="img")
+
+
+def _tokens(element: Element, name: str) -> list[str]:
+    value = element.attrs.get(name) or ""
+    return (" ".join(value) if isinstance(value, list) else value).lower().split()

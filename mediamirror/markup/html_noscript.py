@@ -1,0 +1,101 @@
+"""Lazy images and their copies in ``noscript`` are one picture: they become one image set."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from turbohtml import Element
+
+from mediamirror.markup.html_page import Page
+from mediamirror.model import Candidate, ImageSet, Reference, Source, Span
+
+IGNORED = "noscript"
+"""Why a browser with scripting never selects from a source."""
+_NEAR = 2
+"""How many sets away, in document order, a twin may stand."""
+
+
+def folded(rows: Sequence[ImageSet], page: Page) -> list[ImageSet]:
+    """Put every ``noscript`` copy into its twin near by: the set that shares a URL with it.
+
+    ``rows`` are in document order. The twin keeps its own sources first and gains those of the copy that name new
+    variants; the copy's place becomes one of its places. A copy without twin stays a set.
+    """
+    within = _Ranges.of(page)
+    if not within.starts:
+        return list(rows)
+    out: list[ImageSet | None] = list(rows)
+    hidden = [within.holds(row) for row in rows]
+    for index, is_copy in enumerate(hidden):
+        copy = out[index]
+        twin = _twin(index, out, hidden) if is_copy and copy is not None else None
+        if copy is not None and twin is not None:
+            out[twin] = _joined(out[twin] or copy, copy)
+            out[index] = None
+    return [row for row in out if row is not None]
+
+
+def _twin(index: int, rows: list[ImageSet | None], hidden: list[bool]) -> int | None:
+    copy = rows[index]
+    urls = {c.url for c in copy.candidates} if copy is not None else set()
+    for distance in range(1, _NEAR + 1):
+        for other in (index - distance, index + distance):
+            row = rows[other] if 0 <= other < len(rows) else None
+            if row is not None and not hidden[other] and _is_picture(row) and urls & {c.url for c in row.candidates}:
+                return other
+    return None
+
+
+def _is_picture(row: ImageSet) -> bool:
+    return any(source.carrier in {"img", "source"} for source in row.sources)
+
+
+def _joined(twin: ImageSet, copy: ImageSet) -> ImageSet:
+    known = {(c.url, c.width, c.density) for c in twin.candidates}
+    sources = [
+        replace(source, ignored=source.ignored or IGNORED)
+        for source in copy.sources
+        if any((c.url, c.width, c.density) not in known for c in _candidates(source))
+    ]
+    first = copy.candidates[0].reference
+    place = first or Reference(copy.document, copy.sources[0].carrier, None, copy.line)
+    return replace(
+        twin,
+        sources=(*twin.sources, *sources),
+        alt=twin.alt or copy.alt,
+        problems=(*twin.problems, *copy.problems),
+        places=(*twin.places, place, *copy.places),
+    )
+
+
+def _candidates(source: Source) -> list[Candidate]:
+    return [*source.candidates, *([source.default] if source.default is not None else [])]
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranges:
+    """The byte ranges of the page's ``noscript`` elements, in order; they never nest."""
+
+    starts: list[int]
+    ends: list[int]
+
+    @classmethod
+    def of(cls, page: Page) -> _Ranges:
+        spans = [span for element in page.elements(["noscript"]) if (span := _span(page, element)) is not None]
+        return cls([start for start, _ in spans], [end for _, end in spans])
+
+    def holds(self, row: ImageSet) -> bool:
+        reference = row.candidates[0].reference if row.candidates else None
+        if reference is None or reference.span is None:
+            return False
+        index = bisect_right(self.starts, reference.span[0]) - 1
+        return index >= 0 and reference.span[0] < self.ends[index]
+
+
+def _span(page: Page, element: Element) -> Span | None:
+    location = element.source_location
+    if location is None or location.end_tag is None:
+        return None
+    return page.bytes_of(location.start_tag.end_offset, location.end_tag.start_offset)

@@ -1,0 +1,118 @@
+"""A parsed page: its elements, and the place of each attribute value in the raw bytes.
+
+turbohtml reports the span of every attribute in code points of the newline-normalised source; this module goes from
+there to the value, from the value to its raw spelling, and from that to bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import turbohtml
+from turbohtml import DocumentFragment, Element, Namespace
+
+from mediamirror.markup import charrefs
+from mediamirror.markup.candidates import Context, placed
+from mediamirror.markup.source import SourceText, decode
+from mediamirror.markup.urls import base_of
+from mediamirror.model import Candidate, Problem, Reference, Span
+
+_WS = "\t\n\f\r "
+_CRLF = re.compile(r"\r\n")
+_VALUE = re.compile(rf"[{_WS}]*=[{_WS}]*([\"']?)")
+_BASES_LOOKED_AT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An attribute's value and where it lies. ``start`` is the raw value's place in the normalised text."""
+
+    name: str
+    decoded: charrefs.Decoded
+    start: int
+
+    @property
+    def text(self) -> str:
+        """The value with its character references decoded."""
+        return self.decoded.text
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page, ready for the finders."""
+
+    context: Context
+    source: SourceText
+    root: turbohtml.Document
+    text: str
+    """The source with CRLF and CR as LF: what turbohtml's offsets count."""
+    _pairs: tuple[int, ...]
+
+    def elements(self, tags: Iterable[str]) -> Iterator[Element]:
+        """Yield the HTML elements with these names in tree order, content of ``template`` and ``noscript`` included."""
+        return (e for e in self.root.iter_elements(list(tags)) if e.namespace is Namespace.HTML)
+
+    def value(self, element: Element, name: str) -> Value | None:
+        """Return an attribute's value with its place; the first of duplicates, as in a browser."""
+        location = element.source_location
+        span = location.attrs.get(name) if location is not None else None
+        if span is None:
+            return None
+        raw = self.text[span.start_offset : span.end_offset]
+        opening = _VALUE.match(raw, len(name))
+        if opening is None:
+            return Value(name, charrefs.decode(""), span.end_offset)
+        stop = len(raw) - 1 if opening[1] and raw.endswith(opening[1]) else len(raw)
+        return Value(name, charrefs.decode(raw[opening.end() : stop]), span.start_offset + opening.end())
+
+    def line(self, element: Element) -> int:
+        """Return the line an element starts on, counted from 1."""
+        return element.source_line or 0
+
+    def line_in(self, value: Value, position: int) -> int:
+        """Return the document's line of a position in a value."""
+        return self.source.line(self._original(value.start + value.decoded.raw_span(position, position)[0]))
+
+    def place(self, candidate: Candidate, value: Value, carrier: str) -> Candidate | Problem:
+        """Resolve a candidate found in a value, and say where in the document it stands."""
+        start, end = value.decoded.raw_span(*candidate.span)
+        start, end = self._original(value.start + start), self._original(value.start + end)
+        reference = Reference(
+            self.context.document, carrier, value.name, self.source.line(start), self.source.span(start, end)
+        )
+        return placed(candidate, raw_url=self.source.text[start:end], reference=reference, context=self.context)
+
+    def bytes_of(self, start: int, end: int) -> Span | None:
+        """Return the byte span of ``text[start:end]``, or None for an encoding that allows none."""
+        return self.source.span(self._original(start), self._original(end))
+
+    def _original(self, position: int) -> int:
+        return position + bisect_right(self._pairs, position - 1)
+
+
+def read(data: bytes, *, document: str, base_url: str | None, encoding: str | None) -> Page:
+    """Parse a page as a browser without scripting does. Never raises for bytes."""
+    source = decode(data, encoding, markup=True)
+    normalised = source.text.replace("\r\n", "\n").replace("\r", "\n")
+    # The n-th CRLF lost n code points before it: its line feed's normalised place is known from that.
+    pairs = tuple(match.start() - n for n, match in enumerate(_CRLF.finditer(source.text)))
+    root = turbohtml.parse(normalised, source_locations=True)
+    context = Context(document, _base(root, base_url), source.encoding)
+    return Page(context, source, root, normalised, pairs)
+
+
+def _base(root: turbohtml.Document, document_url: str | None) -> str | None:
+    """HTML, 4.2.3: the first base element with an href, in tree order; templates are not in the tree."""
+    for element in islice(root.iter_elements(["base"]), _BASES_LOOKED_AT):
+        href = element.attrs.get("href")
+        if href is not None and element.namespace is Namespace.HTML and _in_tree(element):
+            return base_of(str(href), document_url)
+    return document_url
+
+
+def _in_tree(element: Element) -> bool:
+    return not any(isinstance(ancestor, DocumentFragment) for ancestor in element.ancestors)

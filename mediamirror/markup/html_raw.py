@@ -1,0 +1,37 @@
+"""The text inside ``script`` and ``style``, with its place: raw, so without character references of its own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from turbohtml import Element, Namespace
+
+from mediamirror.markup import charrefs
+from mediamirror.markup.html_page import Page, Value
+from mediamirror.model import Candidate, Problem
+
+_NO_ATTRIBUTE = ""
+
+
+def content(page: Page, element: Element) -> Value | None:
+    """Return the raw text of an element as a value without attribute name, or None where it has none.
+
+    In foreign content (``svg style``) it is ordinary text, in which character references count.
+    """
+    location = element.source_location
+    if location is None or not element.text.strip():
+        return None
+    start = location.start_tag.end_offset
+    if element.namespace is not Namespace.HTML:
+        end = location.end_tag.start_offset if location.end_tag else start
+        return Value(_NO_ATTRIBUTE, charrefs.decode(page.text[start:end]), start)
+    end = location.end_tag.start_offset if location.end_tag else start + len(element.text)
+    return Value(_NO_ATTRIBUTE, charrefs.Decoded(page.text[start:end], (), ()), start)
+
+
+def place(page: Page, candidate: Candidate, value: Value, carrier: str) -> Candidate | Problem:
+    """Resolve a candidate found in an attribute's value or an element's raw text, and say where it stands."""
+    outcome = page.place(candidate, value, carrier)
+    if value.name != _NO_ATTRIBUTE or isinstance(outcome, Problem) or outcome.reference is None:
+        return outcome
+    return replace(outcome, reference=replace(outcome.reference, attribute=None))

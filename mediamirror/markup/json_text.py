@@ -1,0 +1,168 @@
+"""JSON as pages carry it: read without recursion, with the place of every string, and forgiving.
+
+Takes several values in one text, trailing commas, bare newlines in strings, a byte order mark, comment and CDATA wrappers,
+and values cut off at the end. What fits nowhere is stepped over and counted as an error. Linear in the text's length.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+from mediamirror.model import Span
+
+MAX_NODES = 200_000
+"""Most values read from one text, so that megabytes of brackets cost bounded memory."""
+
+_TOKEN = re.compile(
+    r"""[\s,:\ufeff]*+(?:
+        "(?P<text>(?:[^"\\]++|\\[\s\S]?)*+)(?:(?P<shut>")(?P<colon>\s*+:)?)?
+        | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<bare>[\w.+\-]++) | (?P<odd>[\s\S]) )""",
+    re.VERBOSE,
+)
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|([\s\S]?))")
+_ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
+_OPENING = re.compile(r"[\s\ufeff]*+(?:<!--+|(?://|/\*)?\s*<!\[CDATA\[(?:\s*\*/)?)", re.IGNORECASE)
+_CLOSING = re.compile(r"(?:--+!?>|(?://|/\*)?\s*\]\]>(?:\s*\*/)?)\s*\Z")
+_TAIL = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string: its value, and the place of its spelling between the quotes, in code points."""
+
+    value: str
+    span: Span
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A list of values."""
+
+    items: list[Json] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """Names and values in order; names may repeat."""
+
+    members: list[tuple[str, Json]] = field(default_factory=list)
+
+    def get(self, name: str) -> Json | None:
+        """Return the first value of a name."""
+        return next((value for key, value in self.members if key == name), None)
+
+
+Json = Text | Array | Object | str
+"""A value; a ``str`` is the spelling of a number, ``true``, ``false``, ``null`` or another bare word."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """The values of a text in order, and where something was wrong with it first."""
+
+    values: list[Json] = field(default_factory=list)
+    error: int | None = None
+    is_cut: bool = False
+    """There were more than `MAX_NODES` values: the rest is missing."""
+
+
+@dataclass(slots=True)
+class _Reader:
+    """The containers that are open, innermost last, each with the name its next value gets."""
+
+    reading: Reading = field(default_factory=Reading)
+    open: list[Array | Object] = field(default_factory=list)
+    names: list[str | None] = field(default_factory=list)
+
+
+def read_json(text: str) -> Reading:
+    """Read every value of a text. Never raises for a string."""
+    reader = _Reader()
+    opening = _OPENING.match(text)
+    position = opening.end() if opening else 0
+    closing = _CLOSING.search(text, max(position, len(text) - _TAIL))
+    end = closing.start() if closing else len(text)
+    nodes = 0
+    while (match := _TOKEN.match(text, position, end)) is not None:
+        nodes += 1
+        if nodes > MAX_NODES:
+            reader.reading.is_cut = True
+            break
+        _take(reader, match)
+        position = match.end()
+    if reader.open:
+        _wrong(reader, end)
+    return reader.reading
+
+
+def _take(reader: _Reader, match: re.Match[str]) -> None:
+    kind = match.lastgroup
+    if kind in {"colon", "shut", "text"}:
+        _string(reader, match, kind)
+    elif kind == "open":
+        container = Object() if match["open"] == "{" else Array()
+        _add(reader, container, match.start("open"))
+        reader.open.append(container)
+        reader.names.append(None)
+    elif kind == "close":
+        _close(reader, match["close"], match.start("close"))
+    elif kind == "bare":
+        _add(reader, match["bare"], match.start("bare"))
+    elif kind == "odd":
+        _wrong(reader, match.start("odd"))
+
+
+def _string(reader: _Reader, match: re.Match[str], kind: str) -> None:
+    spelling, span = match["text"], match.span("text")
+    value = _ESCAPE.sub(_unescaped, spelling) if "\\" in spelling else spelling
+    if kind == "text":
+        # Cut off at the end: half a URL is worse than none.
+        _wrong(reader, span[0])
+    elif kind == "colon" and reader.open and isinstance(reader.open[-1], Object) and reader.names[-1] is None:
+        reader.names[-1] = value
+    else:
+        _add(reader, Text(value, span), span[0])
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    first, second, char = match.groups()
+    if first is None:
+        return _ESCAPES.get(char, char)
+    high = int(first, 16)
+    if second is None:
+        return "\ufffd" if 0xD800 <= high <= 0xDFFF else chr(high)
+    low = int(second, 16)
+    if 0xD800 <= high <= 0xDBFF:
+        return chr(0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00))
+    return ("\ufffd" if 0xDC00 <= high <= 0xDFFF else chr(high)) + "\ufffd"
+
+
+def _add(reader: _Reader, value: Json, start: int) -> None:
+    if not reader.open:
+        reader.reading.values.append(value)
+        if isinstance(value, str):
+            _wrong(reader, start)
+        return
+    container, name = reader.open[-1], reader.names[-1]
+    if isinstance(container, Array):
+        container.items.append(value)
+    elif name is None:
+        _wrong(reader, start)
+    else:
+        container.members.append((name, value))
+        reader.names[-1] = None
+
+
+def _close(reader: _Reader, bracket: str, start: int) -> None:
+    if not reader.open or isinstance(reader.open[-1], Object) is not (bracket == "}"):
+        _wrong(reader, start)
+        if not reader.open:
+            return
+    reader.open.pop()
+    reader.names.pop()
+
+
+def _wrong(reader: _Reader, position: int) -> None:
+    if reader.reading.error is None:
+        reader.reading.error = position

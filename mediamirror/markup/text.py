@@ -1,0 +1,128 @@
+"""Image sets inside plain text: srcset strings that a text extractor left between words.
+
+This is not the attribute algorithm, which takes the words before a set as its first URL and the article after it as
+descriptors. Here a set is a chain of URL and descriptor pairs with only commas and whitespace between them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mediamirror.markup.candidates import Context, merged
+from mediamirror.markup.source import SourceText, from_text
+from mediamirror.markup.stems import same_host, same_stem
+from mediamirror.markup.text_clean import is_absolute, is_image_name, unescape_json, visible
+from mediamirror.markup.text_set import SURE_WIDTH, Chain, build, unusable
+from mediamirror.markup.text_tokens import Orphan, Pair, joined, scan
+from mediamirror.model import Extraction, ImageSet, Problem
+
+_ODD_SEPARATOR = re.compile(r"[\s.,;|/\\\"'`)\]}>(\[{<]{1,32}|\s+", re.ASCII)
+
+
+def find(text: str | SourceText, *, document: str, base_url: str | None, merge: bool = True) -> Extraction:
+    """Find the image sets of a text, in order; linear in its length.
+
+    Give a `SourceText` where the text comes from bytes: spans then count its bytes, otherwise those of its UTF-8 form.
+    Sets with the same variants become one with several ``places``, unless ``merge`` is False. Never raises for a string.
+    """
+    source = text if isinstance(text, SourceText) else from_text(text)
+    context = Context(document, base_url, "utf-8")
+    clean = visible(source.text)
+    sets: list[ImageSet] = []
+    problems: list[Problem] = []
+    lost: list[Orphan] = []
+    for chain in _chains(clean.text, lost):
+        image_set = build(chain, clean, source, context)
+        if image_set.candidates:
+            sets.append(image_set)
+        else:
+            problems.extend(image_set.problems)
+    reported = {problem.span for image_set in sets for problem in image_set.problems}
+    problems += [
+        row for row in (unusable(orphan, clean, source, context) for orphan in lost) if row.span not in reported
+    ]
+    return Extraction(merged(sets) if merge else tuple(sets), tuple(problems))
+
+
+@dataclass(slots=True)
+class _Open:
+    """The chain being collected, and what ended before it."""
+
+    pairs: list[Pair] = field(default_factory=list)
+    odd: list[int] = field(default_factory=list)
+    taken: set[tuple[int | None, float | None]] = field(default_factory=set)
+    orphan: Orphan | None = None
+    after: int = 0
+
+    def add(self, pair: Pair, *, odd: bool = False) -> None:
+        if odd:
+            self.odd.append(len(self.pairs))
+        self.taken.add((pair.width, pair.density))
+        self.pairs.append(pair)
+
+
+def _chains(text: str, lost: list[Orphan]) -> Iterator[Chain]:
+    """Group pairs into chains, and drop those without enough evidence; URLs whose descriptor is none go to ``lost``."""
+    chain = _Open()
+    for item in scan(text):
+        if isinstance(item, Orphan) and item.lost is not None:
+            lost.append(item)
+        link = _link(text, chain, item)
+        if isinstance(item, Orphan) or link == "none":
+            yield from _closed(chain, lost)
+            if isinstance(item, Pair) and "spaces" in item.flags:
+                lost.append(Orphan(item.descriptor, item.place))
+            chain = _Open(after=_end(chain), orphan=Orphan(item.descriptor))
+        elif link == "new":
+            yield from _closed(chain, lost)
+            orphan = chain.orphan if not chain.pairs and _touches(text, chain.orphan, item) else None
+            chain = _Open(orphan=orphan, after=_end(chain))
+            chain.add(item)
+        else:
+            chain.add(item, odd=link == "odd")
+    yield from _closed(chain, lost)
+
+
+def _link(text: str, chain: _Open, item: Pair | Orphan) -> str:
+    """How an item goes on: ``chain``, ``odd`` (not by a comma, but the same picture), ``new``, or ``none`` (no pair)."""
+    if isinstance(item, Orphan):
+        return "none"
+    end = chain.pairs[-1].descriptor[1] if chain.pairs else None
+    first = item.bare[0][0] if item.bare else item.place[0]
+    if "spaces" in item.flags and not (chain.pairs and same_host(chain.pairs[-1].url, item.url)):
+        return "none"
+    if end is not None and joined(text, end, first):
+        return "chain"
+    # "1920wtoday" is a descriptor only where a chain has led up to it.
+    if item.tail == "letters":
+        return "none"
+    if end is not None and not item.bare and _is_same_picture(text, chain, item, end):
+        return "odd"
+    return "new"
+
+
+def _is_same_picture(text: str, chain: _Open, item: Pair, end: int) -> bool:
+    if item.place[0] - end > 64 or not _ODD_SEPARATOR.fullmatch(text, end, item.place[0]):
+        return False
+    last = unescape_json(chain.pairs[-1].url)
+    return (item.width, item.density) not in chain.taken and same_stem(last, unescape_json(item.url))
+
+
+def _touches(text: str, orphan: Orphan | None, pair: Pair) -> bool:
+    if orphan is None or not joined(text, orphan.descriptor[1], pair.place[0]):
+        return False
+    return text[orphan.descriptor[1] - 1] == text[pair.descriptor[1] - 1]
+
+
+def _end(chain: _Open) -> int:
+    return chain.pairs[-1].descriptor[1] if chain.pairs else chain.after
+
+
+def _closed(chain: _Open, lost: list[Orphan]) -> Iterator[Chain]:
+    """The chain, if there is enough evidence: two pairs, or one with a whole URL."""
+    if len(chain.pairs) > 1 or (chain.pairs and is_absolute(chain.pairs[0].url)):
+        yield Chain(tuple(chain.pairs), tuple(chain.odd), chain.orphan, chain.after)
+    elif chain.pairs and is_image_name(chain.pairs[0].url) and (chain.pairs[0].width or 0) >= SURE_WIDTH:
+        lost.append(Orphan(chain.pairs[0].descriptor, chain.pairs[0].place))

@@ -1,0 +1,155 @@
+"""Tokens of a text dump: descriptor tokens, the URL before each, and what stands between two of them.
+
+Linear in the text's length: one regular expression without backtracking finds the descriptors, and only the text since
+the descriptor before is looked at for the URL.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mediamirror.markup.text_clean import is_absolute, is_image_name, is_url_like, trim
+from mediamirror.markup.text_repair import respaced, rewrapped, starts_line
+from mediamirror.markup.text_words import last_word
+from mediamirror.model import Span
+
+# \s and str.split agree in Python: ASCII whitespace, U+00A0, U+2028, U+3000 and the other Unicode spaces.
+# A width may be broken over two lines, as in "19", line break, "20w". The last branch is for what was meant as a
+# descriptor and is none: `480W`, `480px`, `480,`.
+_DESCRIPTOR = re.compile(
+    r"(?<!\S)(?:([0-9]{1,9}+(?:\r?\n[0-9]{0,4}+)?)w|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x"
+    r"|[0-9]{1,9}+(?:(?:W|X|px|h)(?![^\s,])|(?=,)))"
+)
+_ENTITY = re.compile(r"&(?:quot|apos|lt|gt|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});", re.IGNORECASE)
+_JOINED = re.compile(r"\s*,[\s,]*")
+_MAX_BARE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A URL and the descriptor after it. Positions count code points.
+
+    ``tail`` says what the descriptor's end is glued to: ``end``, ``comma``, ``closer`` (punctuation), ``word`` (upper
+    case or not ASCII) or ``letters`` (lower case, digits). ``bare`` are places of URLs without descriptor directly
+    before it, each ended by a comma.
+    """
+
+    url: str
+    place: Span
+    descriptor: Span
+    width: int | None
+    density: float | None
+    tail: str
+    flags: tuple[str, ...] = ()
+    bare: tuple[Span, ...] = ()
+
+    @property
+    def absolute(self) -> bool:
+        """Whether the URL starts with http:// or https://."""
+        return is_absolute(self.url)
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    """A descriptor whose left neighbour is not a URL: usually an ordinary word (``camera 5x``).
+
+    ``lost`` is the place of an image's URL that the descriptor was meant for, if there is one.
+    """
+
+    descriptor: Span
+    lost: Span | None = None
+
+
+def scan(text: str) -> Iterator[Pair | Orphan]:
+    """Yield every descriptor token in order, with its URL where it has one."""
+    region = 0
+    for match in _DESCRIPTOR.finditer(text):
+        found = _url_before(text, region, match.start())
+        if found is None or not (match[1] or match[2]):
+            yield Orphan(match.span(), _lost(text, region, match.start()))
+        else:
+            place, url, flags = found
+            tail = _tail(text, match.end())
+            width = int("".join(match[1].split())) if match[1] else None
+            flags += ("wrapped",) if match[1] and not match[1].isdigit() else ()
+            density = float(match[2]) if match[2] else None
+            bare = _bare_before(text, region, place[0])
+            yield Pair(url, place, match.span(), width, density, tail, flags, bare)
+        region = match.end()
+
+
+def joined(text: str, start: int, end: int) -> bool:
+    """Say whether only a comma and whitespace lie between two positions."""
+    return _JOINED.fullmatch(text, start, end) is not None
+
+
+def _tail(text: str, end: int) -> str:
+    char = text[end : end + 1]
+    if not char or char.isspace():
+        return "end"
+    if char == ",":
+        return "comma"
+    if char == "&":
+        return "closer" if _ENTITY.match(text, end) else "letters"
+    if not char.isalnum() and char != "_":
+        return "closer"
+    return "word" if char.isupper() or not char.isascii() else "letters"
+
+
+def _url_before(text: str, region: int, stop: int) -> tuple[Span, str, tuple[str, ...]] | None:
+    """The URL that ends right before a descriptor: its place, its text, and what was mended."""
+    last = last_word(text, region, stop)
+    if last is None:
+        return None
+    start, end = last
+    if not _worth_a_look(text, region, last):
+        return None
+    cut, upto = trim(text[start:end])
+    url = text[start + cut : start + upto]
+    if not is_absolute(url):
+        mended = rewrapped(text, region, last) or respaced(text, region, last)
+        if mended is not None:
+            return mended
+    if not is_url_like(url) or url.endswith(","):
+        return None
+    return (start + cut, start + upto), url, ()
+
+
+def _lost(text: str, region: int, stop: int) -> Span | None:
+    last = last_word(text, region, stop)
+    if last is None or not _worth_a_look(text, region, last):
+        return None
+    word = text[slice(*last)].rstrip(",")
+    cut, upto = trim(word)
+    url = word[cut:upto]
+    return (last[0] + cut, last[0] + upto) if is_absolute(url) and is_image_name(url) else None
+
+
+def _worth_a_look(text: str, region: int, last: Span) -> bool:
+    # Nearly every descriptor look-alike of an article stands after an ordinary word: those go no further.
+    start, end = last
+    if text.find("/", start, end) >= 0 or text.find(".", start, end) >= 0:
+        return True
+    return starts_line(text, region, start)
+
+
+def _bare_before(text: str, region: int, start: int) -> tuple[Span, ...]:
+    """URLs that stand directly before a pair and end with a comma, in order."""
+    found: list[Span] = []
+    at = start
+    while len(found) < _MAX_BARE and (last := last_word(text, region, at)) is not None:
+        word = text[slice(*last)].rstrip(",")
+        cut, upto = trim(word)
+        if len(word) == last[1] - last[0] or not _stands_alone(word[cut:upto]):
+            break
+        found.append((last[0] + cut, last[0] + upto))
+        at = last[0]
+        if cut:
+            break
+    return tuple(reversed(found))
+
+
+def _stands_alone(url: str) -> bool:
+    return is_absolute(url) or (is_url_like(url) and is_image_name(url))

@@ -1,0 +1,120 @@
+"""URLs by the URL standard (https://url.spec.whatwg.org/), with ada, the parser that browsers' tests are run against.
+
+The serialised URL without its fragment is what a browser requests, and it is the identity of a variant. It is never
+decoded or encoded again afterwards: signed URLs would break.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from ada_url import URL
+
+_SKIPPED_SCHEMES = ("data:", "blob:", "about:", "javascript:", "cid:", "mailto:")
+_C0_AND_SPACE = "".join(map(chr, range(0x21)))
+_HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_PLACEHOLDER = re.compile(
+    r"\{\{|\}\}|<%|%>|\$\{|\{[a-z_]\w{0,40}\}|%7b[a-z_]\w{0,40}%7d|%7b%7b|%24%7b|%3c%25", re.IGNORECASE | re.ASCII
+)
+_QUERY_ESCAPED = frozenset(b"\"#<>'")
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Why a URL is not fetched: a stable code and a sentence."""
+
+    code: str
+    message: str
+
+
+def resolve(url: str, base: str | None, *, encoding: str = "utf-8") -> str | Skip:
+    """Return the absolute, serialised URL without its fragment, or the reason why there is nothing to fetch.
+
+    ``encoding`` is the page's (a Python codec): its legacy encodings apply to the query only (URL standard, query state).
+    Reasons: ``empty-url``, ``fragment-only``, ``scheme-not-fetched``, ``unfilled-template``,
+    ``relative-url-without-base``, ``invalid-url``.
+    """
+    trimmed = url.strip(_C0_AND_SPACE)
+    skip = _nothing_to_fetch(trimmed)
+    if skip is not None:
+        return skip
+    parsed = _parse(_encode_query(trimmed, encoding), base)
+    if parsed is not None:
+        parsed.hash = ""
+        serialised = parsed.href.removesuffix("#")
+        return _nothing_to_fetch(serialised) or serialised
+    if base is None and not _HAS_SCHEME.match(trimmed):
+        return Skip("relative-url-without-base", f"{shown(url)} is relative: give its page's address with --base-url.")
+    return Skip("invalid-url", f"{shown(url)} is not a valid URL.")
+
+
+def base_of(href: str, document_url: str | None) -> str | None:
+    """Return the base URL that a ``<base href>`` sets, or the document's URL where the standard ignores it.
+
+    HTML, 4.2.3 "set the frozen base URL": failures and ``data:`` or ``javascript:`` fall back to the document's URL.
+    """
+    parsed = _parse(href.strip(_C0_AND_SPACE), document_url)
+    if parsed is None or parsed.protocol in {"data:", "javascript:"}:
+        return document_url
+    return str(parsed.href)
+
+
+def shown(url: str, limit: int = 120) -> str:
+    """Shorten a URL for a message; control characters are spelled out."""
+    text = url if len(url) <= limit else f"{url[: limit - 20]}…{url[-19:]}"
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text) or "(empty)"
+
+
+def _nothing_to_fetch(url: str) -> Skip | None:
+    if not url:
+        return Skip("empty-url", "The URL is empty: there is nothing to fetch.")
+    if url[0] == "#":
+        return Skip("fragment-only", f"{shown(url)} points into the page itself: there is nothing to fetch.")
+    head = url[:16].lower()
+    scheme = next((s for s in _SKIPPED_SCHEMES if head.startswith(s)), None)
+    if scheme is not None:
+        return Skip("scheme-not-fetched", f"{shown(url, 60)} is a {scheme} URL: there is nothing to fetch.")
+    if _PLACEHOLDER.search(url):
+        return Skip("unfilled-template", f"{shown(url)} holds a placeholder that the page's script was to fill in.")
+    return None
+
+
+def _parse(url: str, base: str | None) -> URL | None:
+    try:
+        return URL(url, base)
+    except (ValueError, UnicodeEncodeError):
+        return None
+
+
+def _encode_query(url: str, encoding: str) -> str:
+    if encoding == "utf-8" or url.isascii():
+        return url
+    before_fragment, hash_mark, fragment = url.partition("#")
+    path, mark, query = before_fragment.partition("?")
+    if query.isascii() or not _is_special(path):
+        return url
+    return f"{path}{mark}{_NOT_ASCII.sub(lambda run: _percent(run[0], encoding), query)}{hash_mark}{fragment}"
+
+
+def _is_special(path: str) -> bool:
+    scheme = _HAS_SCHEME.match(path)
+    return scheme is None or scheme[0].lower() in {"http:", "https:", "ftp:", "file:"}
+
+
+def _percent(text: str, encoding: str) -> str:
+    # URL standard, "percent-encode after encoding": what the encoding lacks becomes an escaped &#…; reference.
+    out: list[str] = []
+    for char in text:
+        try:
+            encoded = char.encode(encoding)
+        except UnicodeEncodeError:
+            out.append(f"%26%23{ord(char)}%3B")
+        else:
+            out.extend(_percent_byte(byte) for byte in encoded)
+    return "".join(out)
+
+
+def _percent_byte(byte: int) -> str:
+    return f"%{byte:02X}" if byte <= 0x20 or byte > 0x7E or byte in _QUERY_ESCAPED else chr(byte)

@@ -1,0 +1,378 @@
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mediamirror.markup import text
+from mediamirror.markup.source import decode
+from mediamirror.model import Extraction, ImageSet
+
+FIXTURES = Path(__file__).parents[2] / "fixtures"
+SEED = (FIXTURES / "seed" / "news-by-first-line.txt").read_text(encoding="utf-8").rstrip()
+WIDTHS = [480, 768, 1280, 1920]
+
+
+def find(body: str, base_url: str | None = None) -> Extraction:
+    return text.find(body, document="d.txt", base_url=base_url)
+
+
+def only(body: str, base_url: str | None = None) -> ImageSet:
+    (found,) = find(body, base_url).sets
+    return found
+
+
+def widths(body: str) -> list[int | None]:
+    return [candidate.width for candidate in only(body).candidates]
+
+
+def codes(found: ImageSet) -> list[str]:
+    return [problem.code for problem in found.problems]
+
+
+def test_the_seed_has_four_candidates_and_keeps_date_and_site_as_context() -> None:
+    found = only(SEED)
+    assert [c.width for c in found.candidates] == WIDTHS
+    assert [c.url.rpartition("_")[2] for c in found.candidates] == ["480.webp", "768.webp", "1280.webp", "1920.webp"]
+    assert (found.context, found.line, found.problems) == ("date 2025-12-08 news.by", 1, ())
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        " The road, 3x wider, 10w lamps, and a camera 5x zoom.",
+        "\n\nThe road, 3x wider, 10w lamps.\n\nMore, 100w, words.",
+        ".",
+        ". Next sentence, 5x.",
+        "Today it snowed, 2x.",
+        "today it snowed.",
+        "Сегодня выпал снег, 5x.",
+        "2025-12-09 more",
+        '" sizes="(max-width: 600px) 100vw, 600px">',
+        " (max-width: 600px) 100vw, 600px",
+        ")](https://news.by/story)",
+        "\u2026 и дальше",
+        "&quot; alt=&quot;x&quot;",
+        ",",
+        " ,",
+    ],
+)
+def test_whatever_follows_the_seed_never_becomes_a_candidate(after: str) -> None:
+    assert [c.url for c in only(SEED + after).candidates] == [c.url for c in only(SEED).candidates]
+    assert widths(SEED + after) == WIDTHS
+
+
+@pytest.mark.parametrize("glue", [",", ",\n", ",\r\n", " , ", ",\t", ",\u00a0", ",\u2028", ",\u3000", ", , "])
+def test_candidates_may_be_joined_by_any_comma_and_whitespace(glue: str) -> None:
+    assert widths(SEED.replace(", ", glue)) == WIDTHS
+
+
+@pytest.mark.parametrize("space", ["\u00a0", "\t", "\u3000", "\n", "   "])
+def test_any_whitespace_parts_a_url_from_its_descriptor(space: str) -> None:
+    assert widths(SEED.replace(" ", space)) == WIDTHS
+
+
+@pytest.mark.parametrize(
+    "prefix", ['<img srcset="', "srcset='", "(", "[", "src=", "![](", "Image: ", '"', "<", "news.by", "srcset=&quot;"]
+)
+def test_a_prefix_glued_to_the_first_url_is_cut(prefix: str) -> None:
+    body = SEED.removeprefix("date 2025-12-08 news.by ").lstrip()
+    assert only(prefix + body).candidates[0].url == only(body).candidates[0].url
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("column", [60, 72, 79, 80, 81, 100, 120])
+def test_urls_wrapped_in_the_middle_are_put_together_and_flagged(column: int, newline: str) -> None:
+    wrapped = newline.join(SEED[i : i + column] for i in range(0, len(SEED), column))
+    found = only(wrapped + newline + newline + "An article, 5x.")
+    assert [c.url for c in found.candidates] == [c.url for c in only(SEED).candidates]
+    assert all("wrapped" in c.flags for c in found.candidates)
+    assert "mended-url" in codes(found)
+
+
+def test_a_word_after_a_url_on_a_short_line_is_not_taken_for_its_end() -> None:
+    assert find("See https://site.example\nphoto.jpg 2x\n").sets == ()
+
+
+def test_glued_and_trailing_ends_are_flagged() -> None:
+    assert only(SEED + "Сегодня").candidates[-1].flags == ("glued",)
+    assert only(SEED + ".").candidates[-1].flags == ("trailing",)
+    assert only(SEED).candidates[-1].flags == ()
+
+
+def test_words_with_descriptors_are_no_set() -> None:
+    assert find("A camera 5x zoom, 2x faster, with 10w, 100w, and i.e. 3x more. Point 1.5x.").sets == ()
+
+
+def test_an_article_link_before_a_number_is_a_problem_and_no_candidate() -> None:
+    found = find("The shop https://shop.example/camera 5x zoom.")
+    assert (found.sets, [p.code for p in found.problems]) == ((), ["doubtful-candidate"])
+
+
+@pytest.mark.parametrize(
+    "url", ["https://x.example/a.jpg 2x", "https://x.example/i?u=a.jpg&q=1 2x", "https://x.example/a 480w"]
+)
+def test_one_absolute_pair_that_looks_like_an_image_is_a_set(url: str) -> None:
+    assert only(url).candidates[0].url == url.split(maxsplit=1)[0]
+
+
+def test_an_article_link_before_the_set_is_no_candidate_of_it() -> None:
+    assert widths("See https://news.example/story, " + SEED.removeprefix("date 2025-12-08 news.by ").lstrip()) == WIDTHS
+
+
+@pytest.mark.parametrize("descriptor", ["480W", "480px", "480,", "320h", "1,5x"])
+def test_a_url_with_something_that_is_no_descriptor_is_reported(descriptor: str) -> None:
+    found = find(f"https://x.example/a.jpg {descriptor}, https://x.example/b.jpg 768w")
+    assert [p.code for p in found.problems] == ["unusable-candidate"]
+    assert [c.width for s in found.sets for c in s.candidates] == [768]
+
+
+def test_a_comma_before_a_descriptor_is_reported() -> None:
+    found = find("https://x.example/a.jpg, 480w, https://x.example/b.jpg, 768w")
+    assert (found.sets, [p.code for p in found.problems]) == ((), ["unusable-candidate", "unusable-candidate"])
+
+
+def test_lower_case_letters_after_a_number_make_a_descriptor_only_within_a_chain() -> None:
+    assert find("https://shop.example/shirt-3.jpg 3xl shirts, 2xl shirts").sets == ()
+
+
+def test_one_relative_pair_is_not_enough_but_two_are() -> None:
+    base = "https://site.example/"
+    assert find("photo.jpg 2x", base).sets == ()
+    assert [c.url for c in only("/a.jpg 1x, ../b.jpg 2x", base).candidates] == [base + "a.jpg", base + "b.jpg"]
+
+
+def test_relative_urls_without_a_base_are_problems() -> None:
+    found = find("/a.jpg 1x, /b.jpg 2x")
+    assert (found.sets, {p.code for p in found.problems}) == ((), {"relative-url-without-base"})
+
+
+def test_a_url_cut_by_a_length_limit_is_reported_and_never_a_candidate() -> None:
+    for length in range(SEED.index("480w,") + 6, len(SEED) - 5):
+        found = only(SEED[:length])
+        assert {c.url for c in found.candidates} <= {c.url for c in only(SEED).candidates}
+        whole = SEED[:length].rstrip().endswith(tuple(f"{w}w" for w in WIDTHS)) or SEED[:length].rstrip()[-1] == ","
+        assert ("incomplete-candidate" in codes(found)) is not whole, SEED[:length][-40:]
+
+
+def test_a_first_url_whose_start_is_cut_off_is_reported() -> None:
+    found = only(SEED[60:])
+    assert [c.width for c in found.candidates] == WIDTHS[1:]
+    assert codes(found) == ["incomplete-candidate"]
+    assert codes(only(SEED[SEED.index(" 480w") - 2 :])) == ["incomplete-candidate"]
+
+
+@pytest.mark.parametrize("hidden", ["\u00ad", "\u200b", "\ufeff", "\u2060"])
+def test_invisible_characters_are_taken_out_and_reported(hidden: str) -> None:
+    found = only(SEED.replace("becloud", f"be{hidden}cloud", 1))
+    assert found.candidates[0].url == only(SEED).candidates[0].url
+    assert "invisible-characters" in found.candidates[0].flags
+    assert hidden in found.candidates[0].raw_url
+    assert codes(found) == ["mended-url"]
+
+
+@pytest.mark.parametrize("level", [1, 2])
+def test_ampersands_of_an_escaped_text_are_undone_and_flagged(level: int) -> None:
+    amp = "&" + "amp;" * level
+    found = only(f"https://x.example/a?w=1{amp}h=2 480w, https://x.example/b?w=1{amp}h=2 768w")
+    assert [c.url for c in found.candidates] == ["https://x.example/a?w=1&h=2", "https://x.example/b?w=1&h=2"]
+    assert all(c.flags == ("unescaped",) for c in found.candidates)
+    assert amp in found.candidates[0].raw_url
+
+
+def test_ampersands_stay_where_the_text_was_not_escaped() -> None:
+    found = only("https://x.example/a?b=1&amp;c=2&d=3 480w, https://x.example/b?c=1 768w")
+    assert found.candidates[0].url == "https://x.example/a?b=1&amp;c=2&d=3"
+
+
+def test_json_escapes_are_undone() -> None:
+    found = only(r'"srcset":"https:\/\/x.example\/a.jpg?a=1\u0026b=2 1x, https:\/\/x.example\/b.jpg 2x"')
+    assert [c.url for c in found.candidates] == ["https://x.example/a.jpg?a=1&b=2", "https://x.example/b.jpg"]
+
+
+def test_commas_inside_urls_stay() -> None:
+    urls = [f"https://x.example/w_{w},c_fill,q_auto/a.jpg" for w in (480, 768)]
+    assert [c.url for c in only(f"{urls[0]} 480w,{urls[1]} 768w").candidates] == urls
+
+
+def test_fractional_densities_are_read() -> None:
+    found = only("https://x.example/a.jpg 1x, https://x.example/b.jpg 1.5x, https://x.example/c.jpg .5x")
+    assert [c.density for c in found.candidates] == [1.0, 1.5, 0.5]
+
+
+def test_a_descriptor_look_alike_at_the_end_of_a_url_is_part_of_it() -> None:
+    found = only("https://x.example/a?format=500w 500w, https://x.example/a@2x.png 2x")
+    assert [c.url for c in found.candidates] == ["https://x.example/a?format=500w", "https://x.example/a@2x.png"]
+
+
+def test_a_bare_url_before_the_chain_is_its_candidate_without_descriptor() -> None:
+    found = only("Look: https://x.example/a.jpg, https://x.example/a-480.jpg 480w, https://x.example/a-768.jpg 768w")
+    assert [(c.url[-9:], c.width) for c in found.candidates] == [
+        ("ple/a.jpg", None),
+        ("a-480.jpg", 480),
+        ("a-768.jpg", 768),
+    ]
+    assert found.context == "Look:"
+
+
+def test_a_missing_comma_within_one_picture_is_mended_and_reported() -> None:
+    found = only(SEED.replace("480w,", "480w").replace("768w,", "768w."))
+    assert [c.width for c in found.candidates] == WIDTHS
+    assert codes(found) == ["missing-comma", "missing-comma"]
+
+
+def test_different_pictures_without_a_comma_between_stay_apart() -> None:
+    found = find("https://x.example/fox.jpg 480w https://x.example/owl.jpg 768w")
+    assert len(found.sets) == 2
+
+
+def test_a_file_name_with_spaces_is_put_together() -> None:
+    found = only(
+        "https://x.example/a.png 480w, https://x.example/Review List-711.png 711w, https://x.example/c.png 800w"
+    )
+    assert found.candidates[1].url == "https://x.example/Review%20List-711.png"
+    assert codes(found) == ["mended-url"]
+
+
+def test_file_names_with_spaces_from_the_start_are_at_least_reported() -> None:
+    found = find("https://x.example/test (1).jpg 320w, https://x.example/test (2).jpg 640w")
+    assert (found.sets, [p.code for p in found.problems]) == ((), ["unusable-candidate", "unusable-candidate"])
+
+
+def test_several_sets_on_one_line_have_their_own_context() -> None:
+    found = find("Fox: https://x.example/f.jpg 480w. Owl: https://x.example/o.jpg 480w.")
+    assert [s.context for s in found.sets] == ["Fox:", "Owl:"]
+
+
+def test_the_same_set_twice_is_one_set_with_two_places() -> None:
+    found = only(f"{SEED}\nagain\n{SEED}")
+    assert len(found.candidates) == 4
+    assert [(p.line, p.carrier) for p in found.places] == [(3, "text")]
+    assert len(text.find(f"{SEED}\n{SEED}", document="", base_url=None, merge=False).sets) == 2
+
+
+def test_a_placeholder_is_a_problem_and_the_rest_stays() -> None:
+    found = only("https://x.example/{width}.jpg 480w, https://x.example/b.jpg 768w")
+    assert ([c.width for c in found.candidates], codes(found)) == ([768], ["unfilled-template"])
+
+
+def test_a_zero_width_and_an_over_long_url_are_problems() -> None:
+    found = only(f"https://x.example/a.jpg 0w, https://x.example/{'a' * 9000} 480w, https://x.example/b.jpg 768w")
+    assert ([c.width for c in found.candidates], codes(found)) == ([768], ["zero-width", "url-too-long"])
+
+
+def test_an_article_with_several_sets_gives_each_with_its_line() -> None:
+    data = (FIXTURES / "dumps" / "article.txt").read_bytes()
+    found = text.find(decode(data), document="article.txt", base_url=None)
+    assert [(s.line, s.context, len(s.candidates), len(s.places)) for s in found.sets] == [
+        (1, "date 2025-12-08 news.example", 4, 1),
+        (4, "Image:", 2, 0),
+        (7, "Cut:", 1, 0),
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1251", "utf-16-be"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\r"])
+def test_spans_and_lines_are_right_in_every_encoding(encoding: str, newline: str) -> None:
+    body = newline.join(["Снег, дарога", "зіма 5x", SEED, "канец"])
+    data = (b"\xfe\xff" if encoding == "utf-16-be" else b"") + body.encode(encoding)
+    (found,) = text.find(
+        decode(data, "windows-1251" if encoding == "cp1251" else None), document="", base_url=None
+    ).sets
+    codec = {"utf-8-sig": "utf-8", "utf-16": "utf-16-le"}.get(encoding, encoding)
+    for candidate in found.candidates:
+        assert candidate.reference is not None
+        assert candidate.reference.span is not None
+        assert data[slice(*candidate.reference.span)].decode(codec) == candidate.raw_url
+        assert candidate.reference.line == 3
+
+
+def test_a_broken_byte_before_the_set_moves_no_span() -> None:
+    data = b"\xd1\x81\xff\xe2\x82 x " + SEED.encode()
+    (found,) = text.find(decode(data), document="", base_url=None).sets
+    assert [data[slice(*c.reference.span)].decode() for c in found.candidates if c.reference and c.reference.span] == [
+        c.raw_url for c in found.candidates
+    ]
+
+
+WORDS = [
+    "https://x.example/a.jpg",
+    "/b.webp",
+    "480w",
+    "2x",
+    "word",
+    "й",
+    "srcset=",
+    "data:image/png;base64,AA",
+    "https://",
+]
+MARKS = [",", ", ", " ", "\n", "\r\n", "&amp;", '"', "(", ")", ".", "5", "w", "{w}", "\\/"]
+ODD = ["\u200b", "\u00a0", "\U0001f600"]
+PIECES = st.sampled_from([*WORDS, *MARKS, *ODD])
+
+
+@settings(max_examples=300)
+@given(st.lists(PIECES, max_size=40).map("".join) | st.text())
+def test_any_text_is_read_and_every_span_is_the_spelling(body: str) -> None:
+    found = text.find(body, document="", base_url="https://x.example/", merge=False)
+    data = body.encode("utf-8", "replace")
+    starts = []
+    for candidate in (c for s in found.sets for c in s.candidates):
+        assert candidate.reference is not None
+        assert candidate.reference.span is not None
+        assert data[slice(*candidate.reference.span)].decode() == candidate.raw_url
+        assert candidate.url.startswith(("http://", "https://"))
+        starts.append(candidate.reference.span[0])
+    assert all(a < b for a, b in pairwise(starts))
+
+
+@settings(max_examples=200)
+@given(st.binary(max_size=400), st.sampled_from([None, "utf-8", "shift_jis", "iso-2022-jp", "gbk", "utf-16le", "x"]))
+def test_any_bytes_are_read(data: bytes, encoding: str | None) -> None:
+    source = decode(data, encoding)
+    span = source.span(0, len(source.text))
+    assert span in {None, (source.bom, len(data))}
+    text.find(source, document="", base_url=None)
+
+
+def seconds(body: str) -> float:
+    best = 9e9
+    for _ in range(3):
+        started = time.process_time()
+        find(body)
+        best = min(best, time.process_time() - started)
+    return best
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [
+        "data:image/png;base64," + "A9w/5x" * 3000 + " 32w, ",
+        "A9/+" * 5000,
+        "1x " * 1500,
+        "a\n" * 3000 + "5x ",
+        "https://a.example/b.jpg, " * 1000,
+        "https://a.example/b.jpg 1w " * 80,
+        "[" * 5000 + " 5x ",
+        "https://a.example/b.jpg 1w" + "," * 5000,
+        "\u200ba" * 4000,
+    ],
+    ids=[
+        "base64-pairs",
+        "one-token",
+        "descriptors",
+        "short-lines",
+        "bare",
+        "no-commas",
+        "brackets",
+        "commas",
+        "hidden",
+    ],
+)
+def test_twice_the_text_takes_about_twice_the_time(unit: str) -> None:
+    # A generous ratio: quadratic code gives four.
+    assert seconds(unit * 16) < 3.2 * seconds(unit * 8) + 0.05

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediamirror.markup.urls import Skip, base_of, resolve, shown
+
+PAGE = "https://site.example/dir/page.html?q=1"
+
+
+@pytest.mark.parametrize(
+    ("written", "requested"),
+    [
+        ("a.jpg", "https://site.example/dir/a.jpg"),
+        ("//CDN.example:443/a b.jpg#top", "https://cdn.example/a%20b.jpg"),
+        ("HTTP:\\\\x.example\\y", "http://x.example/y"),
+        (" \t/a\n.jpg ", "https://site.example/a.jpg"),
+        ("?w=480", "https://site.example/dir/page.html?w=480"),
+        ("https://x.example/s:100/aHR0cHM6Ly9h%3A%2F%2fb?sig=%3d&u=a%20b", None),
+        ("https://x.example/a,b_(1)/f_auto,q_80/a|b.jpg", None),
+        ("https://пример.бел/й.jpg", "https://xn--e1afmkfd.xn--90ais/%D0%B9.jpg"),
+    ],
+)
+def test_the_request_is_the_serialised_url_without_its_fragment(written: str, requested: str | None) -> None:
+    assert resolve(written, PAGE) == (requested or written)
+
+
+@pytest.mark.parametrize(
+    ("written", "code"),
+    [
+        ("", "empty-url"),
+        ("  ", "empty-url"),
+        ("#top", "fragment-only"),
+        ("data:image/png;base64,AA", "scheme-not-fetched"),
+        ("JavaScript:void(0)", "scheme-not-fetched"),
+        ("java\nscript:void(0)", "scheme-not-fetched"),
+        ("cid:part1", "scheme-not-fetched"),
+        ("https://x.example/{width}/a.jpg", "unfilled-template"),
+        ("https://x.example/%7Bwidth%7D.jpg", "unfilled-template"),
+        ("{{ image }}", "unfilled-template"),
+        ("<%= image %>", "unfilled-template"),
+        ("/a/${size}.jpg", "unfilled-template"),
+        ("https://a b/", "invalid-url"),
+        ("https://x.example:99999/", "invalid-url"),
+        ("a\ud800.jpg", "invalid-url"),
+    ],
+)
+def test_what_is_not_fetched_has_a_named_reason(written: str, code: str) -> None:
+    skip = resolve(written, PAGE)
+    assert isinstance(skip, Skip)
+    assert skip.code == code
+
+
+@pytest.mark.parametrize("written", ["a.jpg", "/a.jpg", "//cdn.example/a.jpg", "?w=1"])
+def test_a_relative_url_without_a_base_says_what_to_do(written: str) -> None:
+    skip = resolve(written, None)
+    assert isinstance(skip, Skip)
+    assert (skip.code, "--base-url" in skip.message) == ("relative-url-without-base", True)
+
+
+def test_braces_of_an_identifier_are_no_placeholder() -> None:
+    url = "https://x.example/{3F2504E0-4F89-11D3-9A0C-0305E82C3301}/a.jpg"
+    assert isinstance(resolve(url, None), str)
+
+
+def test_a_legacy_page_encodes_its_queries_in_its_own_encoding_and_paths_in_utf_8() -> None:
+    assert resolve("/й?п=й&€=☃#й", PAGE, encoding="cp1251") == ("https://site.example/%D0%B9?%EF=%E9&%88=%26%239731%3B")
+
+
+@pytest.mark.parametrize(
+    ("href", "base"),
+    [
+        ("/media/", "https://site.example/media/"),
+        ("", PAGE),
+        ("data:text/plain,x", PAGE),
+        ("javascript:0", PAGE),
+        ("https://a b/", PAGE),
+        ("//cdn.example/x", "https://cdn.example/x"),
+    ],
+)
+def test_a_base_that_the_standard_ignores_leaves_the_document_url(href: str, base: str) -> None:
+    assert base_of(href, PAGE) == base
+
+
+def test_a_shown_url_is_short_and_printable() -> None:
+    assert shown("a\x1b[31m" + "b" * 500).startswith("a\\u001b[31mb")
+    assert len(shown("b" * 500)) == 120
+
+
+@given(st.text(), st.none() | st.just(PAGE))
+def test_no_text_makes_it_raise_and_a_result_is_stable(written: str, base: str | None) -> None:
+    once = resolve(written, base)
+    assert isinstance(once, Skip) or resolve(once, None) in {once} or isinstance(resolve(once, None), Skip)
