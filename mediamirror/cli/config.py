@@ -34,8 +34,7 @@ def default_map(commands: Commands, config: Path | None) -> dict[str, dict[str, 
         else:
             _put(result, commands, _option(key, known, path), value)
     for name, text in environment_options().items():
-        option = "as_" if name == "as" else name
-        _put(result, commands, option, text)
+        _put(result, commands, _spelled(name, known), text)
     return result
 
 
@@ -49,12 +48,18 @@ def _read(path: Path) -> dict[str, object]:
 
 
 def _option(key: str, known: set[str], path: Path | None) -> str:
-    name = "as_" if key == "as" else key.replace("-", "_")
+    name = _spelled(key, known)
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
-        hint = f" Did you mean {near[0].replace('_', '-')}?" if near else ""
+        hint = f" Did you mean {near[0].strip('_').replace('_', '-')}?" if near else ""
         raise UsageError(f"{path}: there is no option {key!r}.{hint}")
     return name
+
+
+def _spelled(key: str, known: set[str]) -> str:
+    """Return the parameter's name in the code: ``as`` and ``format`` have an underscore at the end there."""
+    name = key.replace("-", "_")
+    return name if name in known else f"{name}_" if f"{name}_" in known else name
 
 
 def _put(result: dict[str, dict[str, Any]], commands: Commands, option: str, value: object) -> None:

@@ -40,9 +40,15 @@ class Store(Protocol):
     anything else is `BadKey`. A key is independent of every other: storing ``a/b`` never disturbs ``a``, except in a
     directory, where the two can't both be files: the second put is `BadKey` and the first object stays.
 
+    Nor may a key hold a backslash (some servers take it for a slash) or start with ``_mediamirror/tmp/`` (where a store
+    keeps what is not whole yet). What lies under `RESERVED` is put, read and deleted like anything else, but ``list`` shows
+    it only where the prefix names it: ``list("")`` is content alone.
+
     - ``put`` is atomic and idempotent: a reader sees the old object, or none, or the whole new one. When it returns,
       the bytes are durable and ``sha256`` is recorded. When it raises or is cancelled, there is no new object, or a whole
-      one, never a part. The body's sha256 and size are the caller's word and are checked where the store can.
+      one, never a part. The body's sha256 and size
+      are the caller's word; a spooled body is hashed again on its way (`ObjectCorrupt`), one in memory by the memory and
+      directory stores, and by those servers that compare ``x-amz-content-sha256``.
     - ``head`` returns None for a missing key; it never raises for that.
     - ``get`` yields the bytes in chunks; a missing key is `ObjectMissing`, raised before the first chunk.
     - ``list`` yields objects under a prefix in ascending order of the key's UTF-8 bytes, streaming, in bounded memory.
@@ -58,6 +64,11 @@ class Store(Protocol):
     @property
     def name(self) -> str:
         """How people call it: a path or ``s3://bucket/prefix``. No secret in it."""
+        ...
+
+    @property
+    def folds_case(self) -> bool:
+        """Whether ``a`` and ``A`` are one key here, as `layout.key_for` wants to know. Right after `check`."""
         ...
 
     async def check(self, *, create: bool = False) -> None:

@@ -1,0 +1,94 @@
+"""What every store asks of a key and of metadata, in one place. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote
+
+from mediamirror.errors import BadKey, ObjectCorrupt
+from mediamirror.model import Body
+from mediamirror.store.base import MAX_KEY_BYTES, RESERVED
+
+TEMPORARY = f"{RESERVED}tmp/"
+"""Where a store may keep what is not whole yet. No key, and never listed."""
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LINE_BREAKS = re.compile(r"[\r\n]+")
+_NOT_PRINTABLE_ASCII = re.compile(r"[^\x20-\x7e]")
+_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+
+
+def checked_key(key: str, *, prefix: str = "") -> str:
+    """Return ``prefix + key`` if it keeps the contract of `store.base`; else raise `BadKey` with the reason."""
+    whole = prefix + key
+    reason = _reason_against(key, whole)
+    if reason is not None:
+        raise BadKey(f"The key {_shown(key)} can't be stored: {reason}.")
+    return whole
+
+
+def visible(key: str, prefix: str) -> bool:
+    """Whether a listing under ``prefix`` shows ``key``: what is ours only where the prefix names it."""
+    if key.startswith(TEMPORARY):
+        return False
+    return not key.startswith(RESERVED) or prefix.startswith(RESERVED)
+
+
+def checked_body(body: Body, *, size: int, sha256: str, key: str) -> None:
+    """Raise `ObjectCorrupt` when the bytes handed over are not the body that was promised."""
+    if size != body.size or sha256 != body.sha256:
+        raise ObjectCorrupt(
+            f"{key}: the {size} bytes handed to the store are not the {body.size} bytes that were received; "
+            "nothing was stored. Fetch the file again."
+        )
+
+
+def clean_metadata(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return metadata fit for HTTP headers, sorted by name.
+
+    Names in lower case; names that are no header token are left out. In values, line breaks and runs of white space
+    become one space, and what is not ASCII is percent-encoded UTF-8. S3 folds white space when it checks signatures.
+    """
+    cleaned = {name.lower(): clean_value(value) for name, value in pairs}
+    return tuple(sorted((name, value) for name, value in cleaned.items() if _METADATA_NAME.fullmatch(name)))
+
+
+def clean_value(value: str) -> str:
+    """Return a header value in printable ASCII without line breaks; other characters percent-encoded."""
+    if value.isascii() and value.isprintable() and "  " not in value:
+        return value.strip()
+    one_line = " ".join(_LINE_BREAKS.sub(" ", value).split())
+    return _NOT_PRINTABLE_ASCII.sub(lambda found: quote(found[0], safe="", errors="replace"), one_line)
+
+
+def _reason_against(key: str, whole: str) -> str | None:
+    """Name what is wrong with a key, or None."""
+    try:
+        size = len(whole.encode())
+    except UnicodeEncodeError:
+        return "it holds half a character (a lone surrogate)"
+    if size > MAX_KEY_BYTES:
+        return f"it has {size:,} bytes with the prefix, and {MAX_KEY_BYTES:,} is the most"
+    if _CONTROL.search(key):
+        return "it holds a control character"
+    if "\\" in key:
+        return "it holds a backslash, which some servers take for a slash"
+    return _reason_against_segments(key)
+
+
+def _reason_against_segments(key: str) -> str | None:
+    segments = key.split("/")
+    if not key:
+        return "it is empty"
+    if "" in segments:
+        return "it has an empty segment (a slash at either end, or two in a row)"
+    if "." in segments or ".." in segments:
+        return "it has a segment '.' or '..'"
+    if key.startswith(TEMPORARY):
+        return f"{TEMPORARY} is for temporary files"
+    return None
+
+
+def _shown(key: str) -> str:
+    return ascii(key if len(key) <= 120 else f"{key[:100]}...")

@@ -1,0 +1,74 @@
+"""DEST as people write it -> a store."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediamirror.errors import BadDestination, BadKey
+from mediamirror.settings import StoreOptions
+from mediamirror.store.base import Store
+from mediamirror.store.directory import DirectoryStore
+from mediamirror.store.keys import checked_key
+
+if TYPE_CHECKING:
+    import httpx2
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+
+
+def open_store(dest: str, options: StoreOptions, *, transport: httpx2.AsyncBaseTransport | None = None) -> Store:
+    """Return the store that ``dest`` names: a directory's path, or ``s3://bucket/prefix``. Nothing is contacted yet.
+
+    ``transport`` carries the objects of S3; without one the store makes its own. Raises `BadDestination`.
+    """
+    if not dest.strip():
+        raise BadDestination("DEST is empty. Give a directory, or s3://bucket/prefix.")
+    scheme = _SCHEME.match(dest)
+    if scheme is None:
+        return _directory(dest)
+    if scheme[1].lower() == "s3":
+        return _bucket(dest, options, transport)
+    if dest[scheme.end() :].startswith("//"):
+        raise BadDestination(
+            f"{_shown(dest)} can't be a DEST: give a directory's path, or s3://bucket/prefix with --endpoint-url."
+        )
+    return _directory(dest)
+
+
+def _bucket(dest: str, options: StoreOptions, transport: httpx2.AsyncBaseTransport | None) -> Store:
+    if not dest[3:].startswith("//"):
+        raise BadDestination(f"{_shown(dest)} lacks a slash or two: write s3://bucket/prefix.")
+    bucket, _, prefix = dest[5:].partition("/")
+    prefix = prefix.strip("/")
+    if not _BUCKET.fullmatch(bucket):
+        raise BadDestination(f"{_shown(dest)} names no valid bucket: write s3://bucket/prefix.")
+    if prefix:
+        try:
+            checked_key(prefix)
+        except BadKey as error:
+            raise BadDestination(f"{_shown(dest)} has a prefix that can't be used. {error.message}") from None
+    # boto3 takes a third of a second to import; a directory needs none of it.
+    from mediamirror.store.s3 import S3Store  # noqa: PLC0415
+
+    return S3Store(bucket, prefix, options=options, transport=transport)
+
+
+def _directory(dest: str) -> Store:
+    if "\0" in dest:
+        raise BadDestination("DEST holds a NUL byte, so it can't be a directory's path.")
+    path = Path(dest)
+    try:
+        path = path.expanduser()
+        taken = path.exists() and not path.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:
+        raise BadDestination(f"{_shown(dest)} can't be a directory's path ({error}).") from None
+    if taken:
+        raise BadDestination(f"{_shown(dest)} is a file. Give a directory, or s3://bucket/prefix.")
+    return DirectoryStore(path)
+
+
+def _shown(dest: str) -> str:
+    return re.sub(r"//[^/?#]*@", "//", dest)[:200]

@@ -1,0 +1,261 @@
+"""A bucket as a store: any server that speaks S3.
+
+Single objects go the fast path: signed by botocore over the sha256 that is known already, sent over an async transport.
+boto3 finds credentials, region and endpoint, lists, and uploads large bodies in parts. Imported only when S3 is used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import quote
+
+import httpx2
+from botocore.exceptions import BotoCoreError, ClientError
+
+from mediamirror.errors import BadKey, ObjectCorrupt, StoreError, StoreRefused
+from mediamirror.model import Body, StoredObject
+from mediamirror.settings import StoreOptions
+from mediamirror.store import s3_headers
+from mediamirror.store.backoff import Backoff
+from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.keys import checked_key, visible
+from mediamirror.store.ordering import sorted_by_key
+from mediamirror.store.s3_errors import explain, not_s3, read_client_error, unreachable
+from mediamirror.store.s3_exchange import Answer, Call, Exchange
+from mediamirror.store.s3_multipart import MultipartUploads
+from mediamirror.store.s3_session import connect
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+
+_THREADS = 8
+_CONNECTIONS = 256
+
+
+class S3Store:
+    """Objects in ``bucket``, all under ``prefix``. See `store.base.Store` for the contract.
+
+    ``transport`` sends single objects and is not closed here; without one the store makes its own. Attributes that are
+    absent come from ``options``. `list` leaves out objects of others whose key this contract does not allow.
+    """
+
+    folds_case = False
+
+    def __init__(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        options: StoreOptions | None = None,
+        transport: httpx2.AsyncBaseTransport | None = None,
+        backoff: Backoff | None = None,
+        chance: random.Random | None = None,
+        page_size: int = 1000,
+    ) -> None:
+        self._bucket = bucket
+        self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+        self._options = options or StoreOptions()
+        self._transport = transport
+        self._own_transport: httpx2.AsyncBaseTransport | None = None
+        self._backoff = backoff or Backoff()
+        self._chance = chance or random.Random()  # noqa: S311 - jitter
+        self._page_size = page_size
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="mediamirror-s3")
+        self._opening = asyncio.Lock()
+        self._exchange: Exchange | None = None
+        self._uploads: MultipartUploads | None = None
+
+    @property
+    def name(self) -> str:
+        """``s3://bucket/prefix``."""
+        return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+
+    async def check(self, *, create: bool = False) -> None:  # noqa: ARG002 - a bucket is not made here
+        """List one key: proves endpoint, credentials, region and bucket at once. Raises `StoreRefused`."""
+        query = f"list-type=2&max-keys=1&prefix={quote(self._prefix, safe='~')}"
+        try:
+            exchange = await self._open()
+            answer = await exchange.call(Call("GET", "", self.name, query), retries=1)
+            if b"ListBucketResult" not in answer.body:
+                raise not_s3(exchange.where(self.name))
+        except StoreError as error:
+            raise StoreRefused(error.message) from error
+
+    async def put(self, key: str, body: Body, attributes: ObjectAttributes) -> StoredObject:
+        """Store a body under a key, whole or not at all."""
+        whole = checked_key(key, prefix=self._prefix)
+        wanted = s3_headers.with_defaults(attributes, self._options, body)
+        send = self._put_parts if body.size > self._options.multipart_over else self._put_once
+        token = await send(whole, body, wanted)
+        return StoredObject(
+            key=key,
+            size=body.size,
+            sha256=body.sha256,
+            content_type=wanted.content_type,
+            token=token,
+            metadata=wanted.metadata,
+        )
+
+    async def head(self, key: str) -> StoredObject | None:
+        """Return what is known of one object."""
+        answer = await self._head(checked_key(key, prefix=self._prefix))
+        return s3_headers.row_from_head(key, answer.headers) if answer else None
+
+    async def get(self, key: str) -> AsyncIterator[bytes]:
+        """Yield an object's bytes."""
+        whole = checked_key(key, prefix=self._prefix)
+        exchange = await self._open()
+        async for chunk in exchange.stream(Call("GET", whole, self._shown(whole))):
+            yield chunk
+
+    async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
+        """Yield the objects whose key starts with ``prefix``, sorted.
+
+        AWS lists in this order and is streamed; other servers may not, so there the whole listing is sorted first.
+        """
+        exchange = await self._open()
+        rows = self._listed(exchange, prefix)
+        async for row in rows if exchange.connection.aws else sorted_by_key(rows):
+            yield row
+
+    async def delete(self, key: str) -> None:
+        """Remove an object; a missing one is fine."""
+        whole = checked_key(key, prefix=self._prefix)
+        await (await self._open()).call(Call("DELETE", whole, self._shown(whole)))
+
+    async def aclose(self) -> None:
+        """Release threads and, where it is our own, the transport."""
+        transport, self._own_transport, self._exchange = self._own_transport, None, None
+        if transport is not None:
+            await transport.aclose()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def _open(self) -> Exchange:
+        """Find the bucket's address and our credentials, once."""
+        if self._exchange is not None:
+            return self._exchange
+        async with self._opening:
+            if self._exchange is None:
+                renew: Callable[[], Any] = lambda: connect(self._bucket, self._options)  # noqa: E731
+                connection = await asyncio.to_thread(renew)
+                self._exchange = Exchange(
+                    connection,
+                    self._transport or self._make_transport(connection.base_url),
+                    renew,
+                    self._options,
+                    backoff=self._backoff,
+                    chance=self._chance,
+                )
+            return self._exchange
+
+    def _make_transport(self, url: str) -> httpx2.AsyncBaseTransport:
+        # The system's authorities take 20 ms to load; without them a context trusts nobody.
+        context = _trust(self._options.cacert) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+        self._own_transport = httpx2.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
+        return self._own_transport
+
+    async def _put_once(self, whole: str, body: Body, wanted: ObjectAttributes) -> str | None:
+        headers = s3_headers.put_headers(wanted)
+        exchange = await self._open()
+
+        async def settled() -> Answer | None:
+            try:
+                found = await self._head(whole, retries=0)
+            except StoreError:
+                return None
+            return found if found and s3_headers.holds(found.headers, headers, body) else None
+
+        answer = await exchange.call(
+            Call("PUT", whole, self._shown(whole), headers=headers, body=body), settled=settled
+        )
+        return s3_headers.etag(answer.headers)
+
+    async def _put_parts(self, whole: str, body: Body, wanted: ObjectAttributes) -> str | None:
+        exchange = await self._open()
+        if self._uploads is None:
+            self._uploads = MultipartUploads(exchange.connection.client, self._bucket, self._pool)
+        headers = s3_headers.put_headers(wanted)
+        failure: Exception | None = None
+        try:
+            await self._uploads.upload(whole, body, s3_headers.as_boto3(wanted), part_size=self._options.part_size)
+        except (ClientError, BotoCoreError) as error:
+            failure = error
+        # Also after a success: not every server answers with the ETag that it shows later.
+        found = await self._head(whole)
+        if found is not None and s3_headers.holds(found.headers, headers, body):
+            return s3_headers.etag(found.headers)
+        if failure is not None:
+            raise self._mapped(failure, exchange, self._shown(whole)) from failure
+        raise ObjectCorrupt(
+            f"{self._shown(whole)} is not there as it was sent, although the server said so. Try again."
+        )
+
+    async def _head(self, whole: str, *, retries: int | None = None) -> Answer | None:
+        exchange = await self._open()
+        answer = await exchange.call(Call("HEAD", whole, self._shown(whole)), retries=retries)
+        return None if answer.status == 404 else answer
+
+    async def _listed(self, exchange: Exchange, prefix: str) -> AsyncIterator[StoredObject]:
+        """Pages in the server's own order, fetched by boto3 in a thread."""
+        paginator = exchange.connection.client.get_paginator("list_objects_v2")
+        pages = iter(
+            paginator.paginate(
+                Bucket=self._bucket, Prefix=self._prefix + prefix, PaginationConfig={"PageSize": self._page_size}
+            )
+        )
+        while (page := await self._next_page(pages, exchange)) is not None:
+            for found in page.get("Contents", ()):
+                row = s3_headers.row_from_listing(found, self._prefix)
+                if self._is_content(row.key, prefix):
+                    yield row
+
+    async def _next_page(
+        self, pages: Iterator[ListObjectsV2OutputTypeDef], exchange: Exchange
+    ) -> ListObjectsV2OutputTypeDef | None:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, next, pages, None)
+        except (ClientError, BotoCoreError) as error:
+            raise self._mapped(error, exchange, self.name) from error
+
+    def _is_content(self, key: str, prefix: str) -> bool:
+        try:
+            checked_key(key, prefix=self._prefix)
+        except BadKey:
+            return False
+        return visible(key, prefix)
+
+    def _mapped(self, error: Exception, exchange: Exchange, what: str) -> StoreError:
+        where = exchange.where(what)
+        if isinstance(error, ClientError):
+            return explain(read_client_error(error.response), where, datetime.now(UTC))
+        return unreachable(error, where)
+
+    def _shown(self, whole: str) -> str:
+        return f"s3://{self._bucket}/{whole}"
+
+
+def _trust(cacert: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context()
+        if cacert is not None:
+            context.load_verify_locations(cafile=cacert)
+    except (OSError, ssl.SSLError) as error:
+        raise StoreRefused(f"The certificates in {cacert} can't be read: {error}. Check --cacert.") from error
+    return context

@@ -1,0 +1,268 @@
+"""One signed request to a bucket, tried again where that may help. The only place that sends to S3 without boto3."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import aiofiles
+import httpx2
+
+from mediamirror.errors import FetchError, StoreError
+from mediamirror.model import Body
+from mediamirror.settings import StoreOptions
+from mediamirror.store.backoff import Backoff, Pause
+from mediamirror.store.keys import checked_body
+from mediamirror.store.s3_errors import EXPIRED, Refusal, Where, explain, is_error_document, read_refusal, unreachable
+from mediamirror.store.s3_session import Connection
+from mediamirror.store.s3_sign import EMPTY_SHA256, Signer, encoded_path
+
+T = TypeVar("T")
+
+_CHUNK = 256 * 1024
+_LONGEST_ANSWER = 256 * 1024
+_SLOWEST = 128 * 1024
+"""Bytes a second, for what a body may take beyond the timeout."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request. ``key`` is whole, with the store's prefix, or empty for the bucket; ``what`` is how people call it."""
+
+    method: str
+    key: str
+    what: str
+    query: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: Body | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A success (or, to HEAD and DELETE, a 404): headers have lower-case names, the body is whole."""
+
+    status: int
+    headers: httpx2.Headers
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """Why one try failed, and what may be done about it."""
+
+    error: StoreError
+    passing: bool = False
+    ambiguous: bool = False
+    slow_down: bool = False
+    expired: bool = False
+    retry_after: float | None = None
+
+
+class Exchange:
+    """Sends calls to one bucket; the tasks of one event loop share it.
+
+    ``renew`` looks for fresh credentials when the server says that ours have expired; it blocks.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        transport: httpx2.AsyncBaseTransport,
+        renew: Callable[[], Connection],
+        options: StoreOptions,
+        *,
+        backoff: Backoff,
+        chance: random.Random,
+    ) -> None:
+        self.connection = connection
+        self._transport = transport
+        self._renew = renew
+        self._options = options
+        self._backoff = backoff
+        self._chance = chance
+        self._pause = Pause()
+        self._signer = Signer(connection.region)
+        self._base = httpx2.URL(connection.base_url)
+        self._host = self._base.netloc.decode("ascii")
+        self._path = self._base.raw_path.decode("ascii")
+        self._timeouts = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": options.timeout}
+
+    async def call(
+        self, call: Call, *, settled: Callable[[], Awaitable[Answer | None]] | None = None, retries: int | None = None
+    ) -> Answer:
+        """Return the answer to ``call``; a refusal is raised as the `StoreError` that fits it.
+
+        After a failure that leaves open what the server did, ``settled`` is asked: an answer of its own ends the matter.
+        """
+        limit = self._options.timeout + (call.body.size / _SLOWEST if call.body else 0)
+
+        async def once() -> Answer | Refusal:
+            async with asyncio.timeout(limit):
+                return await self._whole(call)
+
+        return await self._tried(once, call.what, settled, self._options.retries if retries is None else retries)
+
+    async def stream(self, call: Call) -> AsyncIterator[bytes]:
+        """Yield the body of a success in chunks. The beginning is tried again; what breaks off later is raised."""
+
+        async def once() -> httpx2.Response | Refusal:
+            async with asyncio.timeout(self._options.timeout):
+                response = await self._send(call)
+                return response if response.status_code == 200 else _no_object(await _refusal(response))
+
+        response = await self._tried(once, call.what, None, self._options.retries)
+        try:
+            async for chunk in response.aiter_raw(_CHUNK):
+                yield chunk
+        except (httpx2.HTTPError, OSError) as error:
+            raise unreachable(error, self.where(call.what)) from error
+        finally:
+            await response.aclose()
+
+    def where(self, what: str) -> Where:
+        """What a sentence about ``what`` needs to know of this bucket."""
+        held = self.connection
+        return Where(held.bucket, held.endpoint, held.region, what)
+
+    async def _tried(
+        self,
+        once: Callable[[], Awaitable[T | Refusal]],
+        what: str,
+        settled: Callable[[], Awaitable[T | None]] | None,
+        retries: int,
+    ) -> T:
+        """Try until it works, can't work, or ``retries`` are used up."""
+        fresh = False
+        for attempt in range(retries + 1):
+            await self._pause.wait()
+            failure = await self._try(once, what)
+            if not isinstance(failure, _Failure):
+                return failure
+            if settled is not None and failure.ambiguous and (found := await settled()) is not None:
+                return found
+            if failure.expired and not fresh:
+                fresh = await self._renewed()
+            elif not failure.passing:
+                raise failure.error
+            if attempt == retries or (failure.expired and not fresh):
+                raise failure.error
+            if failure.passing:
+                await self._wait(failure, attempt)
+        raise AssertionError
+
+    async def _try(self, once: Callable[[], Awaitable[T | Refusal]], what: str) -> T | _Failure:
+        """Do it once; whatever goes wrong on the way becomes a `_Failure`."""
+        try:
+            result = await once()
+        except (httpx2.HTTPError, OSError) as error:
+            reason = unreachable(error, self.where(what))
+            return _Failure(reason, passing=reason.retryable, ambiguous=True)
+        except FetchError as error:
+            return _Failure(StoreError(f"{self.connection.endpoint} was not contacted: {error.message}"))
+        if not isinstance(result, Refusal):
+            return result
+        return _Failure(
+            explain(result, self.where(what), datetime.now(UTC)),
+            passing=result.passing,
+            ambiguous=result.ambiguous,
+            slow_down=result.slow_down,
+            expired=result.code in EXPIRED,
+            retry_after=result.retry_after,
+        )
+
+    async def _wait(self, failure: _Failure, attempt: int) -> None:
+        seconds = self._backoff.delay(attempt, self._chance.random(), failure.retry_after)
+        if failure.slow_down:
+            self._pause.extend(seconds)
+        else:
+            await asyncio.sleep(seconds)
+
+    async def _renewed(self) -> bool:
+        """Look for credentials again; whether others than the expired ones were found."""
+        before = self.connection.frozen()
+        self.connection = await asyncio.to_thread(self._renew)
+        return await asyncio.to_thread(self.connection.frozen) != before
+
+    async def _whole(self, call: Call) -> Answer | Refusal:
+        """Send, read the answer to its end, and tell success from refusal: a 200 may hold an error."""
+        response = await self._send(call)
+        body = await _read(response)
+        missing = response.status_code == 404 and call.method in {"HEAD", "DELETE"} and b"NoSuchBucket" not in body
+        if missing or (response.status_code in {200, 204} and not is_error_document(body)):
+            return Answer(response.status_code, response.headers, body)
+        return read_refusal(response.status_code, response.headers, body)
+
+    async def _send(self, call: Call) -> httpx2.Response:
+        target = self._path + encoded_path(call.key) + (f"?{call.query}" if call.query else "")
+        if self.connection.stale():
+            await asyncio.to_thread(self.connection.frozen)
+        headers = self._signer.sign(
+            self.connection.frozen(),
+            method=call.method,
+            url=f"{self._base.scheme}://{self._host}{target}",
+            headers={"host": self._host, **call.headers},
+            sha256=call.body.sha256 if call.body else EMPTY_SHA256,
+        )
+        if call.body is not None:
+            headers["content-length"] = str(call.body.size)
+        # The target goes beside the URL, so that nobody spells it otherwise than it was signed.
+        extensions = {"timeout": self._timeouts, "target": target.encode("ascii")}
+        request = httpx2.Request(
+            call.method, self._base, headers=headers, content=_content(call.body), extensions=extensions
+        )
+        return await self._transport.handle_async_request(request)
+
+
+def _content(body: Body | None) -> bytes | AsyncIterator[bytes] | None:
+    if body is None:
+        return None
+    return _chunks(body, body.path) if body.data is None and body.path is not None else body.data or b""
+
+
+async def _chunks(body: Body, path: Path) -> AsyncIterator[bytes]:
+    """Read a spooled body and hash it on the way, each chunk sent only once the next is known.
+
+    A file that changed is noticed before its last chunk goes out, so the server gets no whole body and stores nothing.
+    Not every server compares x-amz-content-sha256 with what arrives.
+    """
+    digest, size, held = hashlib.sha256(), 0, b""
+    async with aiofiles.open(path, "rb") as file:
+        while chunk := await file.read(_CHUNK):
+            digest.update(chunk)
+            size += len(chunk)
+            if held:
+                yield held
+            held = chunk
+    checked_body(body, size=size, sha256=digest.hexdigest(), key=path.name)
+    if held:
+        yield held
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    """Read an answer that is small by nature, and close it; what is longer is cut."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in response.aiter_raw():
+            parts.append(chunk)
+            size += len(chunk)
+            if size > _LONGEST_ANSWER:
+                break
+    finally:
+        await response.aclose()
+    return b"".join(parts)
+
+
+async def _refusal(response: httpx2.Response) -> Refusal:
+    return read_refusal(response.status_code, response.headers, await _read(response))
+
+
+def _no_object(refusal: Refusal) -> Refusal:
+    """A 404 to a GET of a key, whatever its page says, means that there is no such object."""
+    return replace(refusal, code="NoSuchKey") if refusal.status == 404 and not refusal.code else refusal

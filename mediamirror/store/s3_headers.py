@@ -1,0 +1,108 @@
+"""Attributes <-> S3's headers and listings. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
+
+from mediamirror.model import Body, StoredObject
+from mediamirror.settings import StoreOptions
+from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.keys import clean_metadata, clean_value
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ObjectTypeDef
+
+_META = "x-amz-meta-"
+
+
+def with_defaults(attributes: ObjectAttributes, options: StoreOptions, body: Body) -> ObjectAttributes:
+    """Fill what ``attributes`` leave open from the options, and make the metadata of both fit to travel.
+
+    The body's sha256 is always among it, whatever the caller called so; of one name, the object's own value counts.
+    """
+    return replace(
+        attributes,
+        content_type=clean_value(attributes.content_type),
+        cache_control=attributes.cache_control or options.cache_control,
+        acl=attributes.acl or options.acl,
+        storage_class=attributes.storage_class or options.storage_class,
+        metadata=clean_metadata((*options.metadata, *attributes.metadata, ("sha256", body.sha256))),
+    )
+
+
+def put_headers(attributes: ObjectAttributes) -> dict[str, str]:
+    """Return the headers of a PUT, names in lower case; ``attributes`` from `with_defaults`."""
+    optional = {
+        "cache-control": attributes.cache_control,
+        "x-amz-acl": attributes.acl,
+        "x-amz-storage-class": attributes.storage_class,
+    }
+    headers = {"content-type": attributes.content_type}
+    headers |= {name: clean_value(value) for name, value in optional.items() if value}
+    return headers | {_META + name: value for name, value in attributes.metadata}
+
+
+def as_boto3(attributes: ObjectAttributes) -> dict[str, Any]:
+    """Return the same as arguments of boto3's create_multipart_upload."""
+    optional = {
+        "CacheControl": attributes.cache_control,
+        "ACL": attributes.acl,
+        "StorageClass": attributes.storage_class,
+    }
+    given = {name: clean_value(value) for name, value in optional.items() if value}
+    return {"ContentType": attributes.content_type, "Metadata": dict(attributes.metadata), **given}
+
+
+def holds(found: Mapping[str, str], wanted: Mapping[str, str], body: Body) -> bool:
+    """Whether an object's HEAD shows exactly what a PUT with the headers ``wanted`` would have made."""
+    asked = {name: value for name, value in wanted.items() if name.startswith((_META, "content-type", "cache-control"))}
+    return found.get("content-length") == str(body.size) and all(
+        found.get(name) == value for name, value in asked.items()
+    )
+
+
+def etag(headers: Mapping[str, str]) -> str | None:
+    """Return the ETag without its quotes: HEAD and listings of one server don't always agree on them."""
+    return headers.get("etag", "").strip('"') or None
+
+
+def row_from_head(key: str, headers: Mapping[str, str]) -> StoredObject:
+    """Read the answer to a HEAD."""
+    metadata = tuple(
+        sorted(
+            (name.lower().removeprefix(_META), value)
+            for name, value in headers.items()
+            if name.lower().startswith(_META)
+        )
+    )
+    return StoredObject(
+        key=key,
+        size=int(headers.get("content-length", "0")),
+        sha256=dict(metadata).get("sha256"),
+        content_type=headers.get("content-type"),
+        token=etag(headers),
+        modified=_date(headers.get("last-modified")),
+        metadata=metadata,
+    )
+
+
+def row_from_listing(found: ObjectTypeDef, prefix: str) -> StoredObject:
+    """Read one entry of boto3's list_objects_v2; ``prefix`` is the store's own."""
+    modified = found.get("LastModified")
+    return StoredObject(
+        key=found["Key"].removeprefix(prefix),
+        size=found.get("Size", 0),
+        token=found.get("ETag", "").strip('"') or None,
+        modified=modified.astimezone(UTC) if modified else None,
+    )
+
+
+def _date(text: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text).astimezone(UTC) if text else None
+    except ValueError:
+        return None

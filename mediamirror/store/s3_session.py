@@ -1,0 +1,115 @@
+"""Where a bucket is and who we are there: boto3 answers both. Blocking; imported only with S3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.session
+from botocore import UNSIGNED
+from botocore.config import Config
+from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
+from botocore.exceptions import BotoCoreError
+
+from mediamirror.errors import StoreRefused
+from mediamirror.settings import StoreOptions
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_DEFAULT_REGION = "us-east-1"
+_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """A bucket's address, and the credentials and client for it.
+
+    ``base_url`` ends in a slash: a key's URL is ``base_url`` plus the encoded key. ``aws`` is False for any other server.
+    """
+
+    client: S3Client
+    bucket: str
+    base_url: str
+    endpoint: str
+    region: str
+    aws: bool
+    credentials: Credentials | None = field(repr=False)
+
+    def stale(self) -> bool:
+        """Whether the credentials need a refresh, which blocks, before they are read."""
+        held = self.credentials
+        return isinstance(held, RefreshableCredentials) and bool(held.refresh_needed())
+
+    def frozen(self) -> ReadOnlyCredentials | None:
+        """Return access key, secret and token as of now; None for anonymous access. Blocks when `stale`."""
+        return self.credentials.get_frozen_credentials() if self.credentials else None
+
+
+def connect(bucket: str, options: StoreOptions) -> Connection:
+    """Find credentials, region and endpoint as the AWS tools do, flags first. Nothing is sent to the bucket.
+
+    Raises `StoreRefused` for an unknown profile, missing credentials or an endpoint that is no URL.
+    """
+    try:
+        return _connect(bucket, options)
+    except (BotoCoreError, ValueError, OSError) as error:
+        raise StoreRefused(f"The S3 settings for {bucket} can't be used: {error}") from error
+
+
+def _connect(bucket: str, options: StoreOptions) -> Connection:
+    core = _core_session(options)
+    region = options.region or core.get_config_variable("region") or _DEFAULT_REGION
+    credentials = None if options.no_sign_request else core.get_credentials()
+    if credentials is None and not options.no_sign_request:
+        raise StoreRefused(
+            f"No credentials were found for the bucket {bucket}. Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a "
+            "--profile, or give --no-sign-request for a public bucket."
+        )
+    session = boto3.session.Session(botocore_session=core, region_name=region)
+    client = _client(session, options, "path" if options.endpoint_url else "auto")
+    aws = (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS_DOMAINS)
+    if not aws and not options.endpoint_url:
+        # The environment or the profile named another server.
+        client = _client(session, options, "path")
+    return Connection(
+        client=client,
+        bucket=bucket,
+        base_url=_base_url(client, bucket),
+        endpoint=client.meta.endpoint_url,
+        region=region,
+        aws=aws,
+        credentials=credentials,
+    )
+
+
+def _core_session(options: StoreOptions) -> botocore.session.Session:
+    """A session of our own: boto3's default one is shared and not safe among threads."""
+    core = botocore.session.Session(profile=options.profile)
+    # Off EC2 the metadata service is an address that hangs; a profile with credential_source still asks it.
+    core.get_component("credential_provider").remove("iam-role")
+    return core
+
+
+def _client(session: boto3.session.Session, options: StoreOptions, addressing: str) -> S3Client:
+    settings: dict[str, Any] = {
+        "s3": {"addressing_style": addressing},
+        "signature_version": UNSIGNED if options.no_sign_request else "s3v4",
+        # The other value adds trailers that some servers store inside the object.
+        "request_checksum_calculation": "when_required",
+        "response_checksum_validation": "when_required",
+        "retries": {"mode": "standard", "total_max_attempts": options.retries + 1},
+        "connect_timeout": 5,
+        "read_timeout": 30,
+        "max_pool_connections": 16,
+    }
+    verify = str(options.cacert) if options.cacert else None
+    return session.client("s3", endpoint_url=options.endpoint_url, verify=verify, config=Config(**settings))
+
+
+def _base_url(client: S3Client, bucket: str) -> str:
+    """Let boto3 say how the bucket is addressed, in the path or in the host name."""
+    url: str = client.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "k"}, ExpiresIn=60)
+    return url.partition("?")[0].removesuffix("k")

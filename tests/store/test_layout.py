@@ -1,0 +1,241 @@
+"""URL -> key: examples for people, properties for the rest."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import ada_url
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from mediamirror.errors import InvalidURL
+from mediamirror.store.keys import checked_key
+from mediamirror.store.layout import MAX_PATH_KEY_BYTES, key_for
+
+RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
+
+PLAIN = {
+    "https://news.by/upload/a_480.webp": "news.by/upload/a_480.webp",
+    "https://news.by/Upload/A_480.WEBP": "news.by/Upload/A_480.WEBP",
+    "https://news.by:443/a.webp": "news.by/a.webp",
+    "http://news.by/a.webp": "news.by+http/a.webp",
+    "http://news.by:8080/a.webp": "news.by+http+8080/a.webp",
+    "https://news.by:8443/a.webp": "news.by+https+8443/a.webp",
+    "https://res.cloudinary.com/d/w_480,c_fill,q_auto:good/x.jpg": "res.cloudinary.com/d/w_480,c_fill,q_auto:good/x.jpg",
+    "https://news.by/%D0%B6%D1%83%D0%BA.jpg": "news.by/жук.jpg",
+    "https://news.by/a%20b.jpg": "news.by/a b.jpg",
+    "https://news.by/a.webp#fragment": "news.by/a.webp",
+    "https://news.by/hash-sm-___webp_480.webp": "news.by/hash-sm-___webp_480.webp",
+}
+
+MARKED = {
+    "https://news.by/a.webp?w=480": r"news\.by/a~H\.webp",
+    "https://news.by/a.webp?": r"news\.by/a~H\.webp",
+    "https://news.by/": r"news\.by/~H",
+    "https://news.by/image": r"news\.by/image~H",
+    "https://news.by/image.php": r"news\.by/image\.php~H",
+    "https://news.by/a.jpg/b.jpg": r"news\.by/a~H\.jpg/b\.jpg",
+    "https://news.by/a//b.jpg": r"news\.by/a/~H/b\.jpg",
+    "https://news.by/x%2Fy.jpg": r"news\.by/x_2Fy~H\.jpg",
+    "https://news.by/%d0%b6.jpg": r"news\.by/_d0_b6~H\.jpg",
+    "https://news.by/%41.jpg": r"news\.by/_41~H\.jpg",
+    "https://news.by/con/nul.jpg": r"news\.by/_con~H/_nul~H\.jpg",
+    "https://news.by/dot./a.jpg": r"news\.by/dot~H/a\.jpg",
+    "https://_mediamirror/a.jpg": r"_mediamirror~H/a\.jpg",
+    "https://news.by/a~0123456789.jpg": r"news\.by/a_~H\.jpg",
+    "https://user:secret@news.by/a.jpg": r"news\.by/a~H\.jpg",
+    "https://[::1]/a.jpg": r"___1_~H/a\.jpg",
+    "https://news.by/a\\b|c.jpg": r"news\.by/a/b_c~H\.jpg",
+    "https://news.by/e%CC%81.jpg": r"news\.by/e_~H\.jpg",
+}
+
+
+@pytest.mark.parametrize("url", PLAIN)
+def test_a_plain_url_keeps_its_host_and_path(url: str) -> None:
+    assert key_for(url) == PLAIN[url]
+
+
+@pytest.mark.parametrize("url", MARKED)
+def test_what_cannot_stay_readable_is_marked(url: str) -> None:
+    assert re.fullmatch(MARKED[url].replace("~H", "~[0-9a-f]{10}"), key_for(url))
+
+
+def test_on_a_file_system_that_folds_case_names_with_capitals_are_marked() -> None:
+    lower, upper = (key_for(f"https://news.by/{name}.jpg", case_insensitive=True) for name in ("a", "A"))
+    assert lower == "news.by/a.jpg"
+    assert re.fullmatch(r"news\.by/a~[0-9a-f]{10}\.jpg", upper)
+
+
+def test_long_urls_keep_their_first_directories() -> None:
+    key = key_for("https://news.by/" + "dir/" * 600 + "a.jpg")
+    assert key.startswith("news.by/dir/dir/")
+    assert re.search(r"/a~[0-9a-f]{10}\.jpg$", key)
+    assert len(key) <= MAX_PATH_KEY_BYTES
+
+
+def test_the_hash_layout_files_by_bytes_and_real_format() -> None:
+    digest = "ab" * 32
+    assert key_for("https://x/a.jpg", layout="hash", sha256=digest, format="webp") == f"sha256/ab/ab/{digest}.webp"
+    assert key_for("https://y/b.png", layout="hash", sha256=digest, format="jpeg") == f"sha256/ab/ab/{digest}.jpg"
+
+
+def test_the_hash_layout_needs_a_hash() -> None:
+    with pytest.raises(ValueError, match="sha256"):
+        key_for("https://x/a.jpg", layout="hash")
+
+
+@pytest.mark.parametrize("url", ["ftp://x/a.jpg", "data:image/png;base64,AA", "a.jpg", "https://"])
+def test_what_is_no_web_url_has_no_key(url: str) -> None:
+    with pytest.raises(InvalidURL):
+        key_for(url)
+
+
+def test_no_password_shows_in_a_message() -> None:
+    with pytest.raises(InvalidURL) as raised:
+        key_for("ftp://user:secret@host/a.jpg")
+    assert "secret" not in raised.value.message
+
+
+hosts = st.sampled_from(
+    [
+        "news.by",
+        "a+http",
+        "a",
+        "con",
+        "_mediamirror",
+        "x.jpg",
+        "a~0123456789",
+        "h.",
+        "[::1]",
+        "a+http+8080",
+        "127.0.0.1",
+    ]
+)
+pieces = st.one_of(
+    st.sampled_from(
+        [
+            *(
+                "a",
+                "A",
+                "b.jpg",
+                "B.JPG",
+                "a.jpg",
+                ".jpg",
+                "..",
+                ".",
+                "",
+                "%2e%2e",
+                "%2F",
+                "/",
+                "%41",
+                "%61",
+                "%C3%A9",
+                "%c3%a9",
+            ),
+            *(
+                "e%CC%81",
+                "é",
+                "~0123456789",
+                "~abcdef0123.jpg",
+                "CON",
+                "nul.png",
+                "com1",
+                "x.",
+                "x ",
+                "%20",
+                " ",
+                "?",
+                "?q",
+                "?q=/x.jpg",
+            ),
+            *(
+                ":",
+                "*",
+                "|",
+                "%5C",
+                "\\",
+                "%00",
+                "%0A",
+                "%7F",
+                "+",
+                "%2B",
+                "%25",
+                "%",
+                "w_480,c_fill",
+                "x" * 260,
+                "é" * 130,
+                "ß",
+                "ẞ",
+                "K",
+            ),
+        ]
+    ),
+    st.text(max_size=6),
+)
+paths = st.lists(st.tuples(pieces, st.sampled_from(["", "", "/"])), max_size=8).map(
+    lambda parts: "".join(a + b for a, b in parts)
+)
+endings = st.sampled_from(["", ".jpg", ".webp", ".JPG", "?x", "?", "/x.png", "/"])
+
+
+@st.composite
+def urls(draw: st.DrawFn) -> str:
+    origin = draw(st.sampled_from(["https://", "http://", "https://u@", "https://u:p@"])) + draw(hosts)
+    port = draw(st.sampled_from(["", "", ":8080", ":443", ":80"]))
+    raw = f"{origin}{port}/{draw(paths)}{draw(endings)}"
+    try:
+        serialised = ada_url.URL(raw)
+    except ValueError:
+        return "https://fallback.example/a.jpg"
+    serialised.hash = ""
+    return serialised.href
+
+
+@given(urls(), st.booleans())
+@example("https://news.by/" + "y/" * 700 + "a.jpg", False)
+@example("https://news.by/" + "%D0%B6" * 200 + ".jpg", True)
+def test_every_key_is_safe_and_bounded(url: str, folds: bool) -> None:
+    key = key_for(url, case_insensitive=folds)
+    assert checked_key(key) == key
+    assert len(key.encode()) <= MAX_PATH_KEY_BYTES
+    for segment in key.split("/"):
+        assert len(segment.encode()) <= 255
+        assert segment == segment.strip(" ")
+        assert not segment.endswith(".")
+        assert not RESERVED_NAME.match(segment)
+        assert not set(segment) & set('\\"<>|?#%')
+        assert unicodedata.is_normalized("NFC", segment)
+        if folds:
+            assert segment == segment.casefold()
+            assert not set(segment) & set(":*")
+    assert not key.startswith("_mediamirror/")
+
+
+@given(st.lists(urls(), min_size=2, max_size=12, unique=True), st.booleans())
+@example(["https://a+http/x.jpg", "http://a/x.jpg"], False)
+@example(["https://a/x.jpg", "https://a/X.jpg"], True)
+@example(["https://a/b.jpg/c.jpg", "https://a/b.jpg"], False)
+@example(["https://a/%C3%A9.jpg", "https://a/%c3%a9.jpg", "https://a/e%CC%81.jpg"], False)
+def test_two_urls_never_share_a_key_and_no_file_is_a_directory_of_another(some: list[str], folds: bool) -> None:
+    keys = [key_for(url, case_insensitive=folds) for url in some]
+    if folds:
+        keys = [key.casefold() for key in keys]
+    assert len(set(keys)) == len(keys)
+    files = set(keys)
+    for key in keys:
+        parts = key.split("/")
+        assert not {"/".join(parts[:n]) for n in range(1, len(parts))} & files
+
+
+@given(urls())
+def test_a_key_depends_on_the_serialised_url_alone(url: str) -> None:
+    assert key_for(url) == key_for(ada_url.URL(url).href) == key_for(url + "#x")
+
+
+@given(st.from_regex(r"https://[a-z]{1,8}\.by/([A-Za-z0-9_-]{1,8}/){0,4}[A-Za-z0-9_-]{1,8}\.webp", fullmatch=True))
+def test_plain_urls_are_switched_by_swapping_a_prefix(url: str) -> None:
+    segments = url.removeprefix("https://").split("/")
+    if not any(RESERVED_NAME.match(segment) for segment in segments):
+        assert key_for(url) == url.removeprefix("https://")
