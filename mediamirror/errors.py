@@ -211,6 +211,11 @@ class NotAnImage(ImageError):
 
     code = "not-an-image"
 
+    def __init__(self, message: str, *, kind: str | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        """What the bytes are, in a word or a few (``html``, ``svg``, ``damaged WebP``), where that is known."""
+
 
 class ImageTruncated(ImageError):
     """The image's data ends too early."""

@@ -99,7 +99,7 @@ class Source:
 
     ``candidates`` are those of its srcset; ``default`` is its ``src`` or ``href``, without descriptor. ``ignored``
     names the reason why a browser never selects from it (``after-img``, ``no-srcset``, ...): a mirror still wants it.
-    ``lazy`` is the element's ``loading=lazy``.
+    ``lazy`` is the element's ``loading=lazy``; ``width`` and ``height`` are its dimension attributes in CSS pixels.
     """
 
     carrier: str
@@ -110,6 +110,8 @@ class Source:
     sizes: str | None = None
     lazy: bool = False
     ignored: str | None = None
+    width: int | None = None
+    height: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,32 @@ class ImageFacts:
     has_gps: bool | None = None
 
 
+LOOK_SIDE = 32
+"""Pixels a side of `Look.colours`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What one decode saw of a picture (its first frame, upright) besides its facts: enough to compare it with others.
+
+    ``colours`` is the picture on white, squeezed into a square of `LOOK_SIDE` pixels a side: RGB bytes, row by row.
+    ``detail`` tells how fine its structure is: pairs of a scale (below 1, descending) and the root mean square, in grey
+    levels, of what its most detailed part loses when it is shrunk to that scale and enlarged again; empty for small pictures.
+    ``thumbnail`` is a WebP with a long side of at most 320 pixels. ``personal`` names EXIF entries that tell of a person or a
+    device. ``profile`` is the description of an embedded colour profile, and ``wide`` says whether it has more colours than
+    sRGB, and whether the picture needs them (``used``, ``unused``, None for no wide profile). ``estimates`` are the sizes in
+    bytes of the same picture by format at quality 80, where they were asked for.
+    """
+
+    colours: bytes = field(repr=False)
+    detail: tuple[tuple[float, float], ...] = ()
+    thumbnail: bytes = field(default=b"", repr=False)
+    personal: tuple[str, ...] = ()
+    profile: str | None = None
+    wide: str | None = None
+    estimates: tuple[tuple[str, int], ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """A rule that fired: where, and the two values that disagree."""
@@ -307,7 +335,7 @@ class Outcome:
 class SetRow:
     """One candidate of a set beside what became of its variant in a run.
 
-    ``error`` is the reason of a failed or rejected one; ``rules`` the codes of the findings on the variant.
+    ``error`` is the reason of a failed or rejected one; ``findings`` the code and sentence of each finding on the variant.
     """
 
     url: str
@@ -323,7 +351,7 @@ class SetRow:
     width: int | None = None
     height: int | None = None
     size: int | None = None
-    rules: tuple[str, ...] = ()
+    findings: tuple[ItemError, ...] = ()
     error: ItemError | None = None
 
 
@@ -342,7 +370,7 @@ class SetResult:
     @property
     def sound(self) -> bool:
         """True when no row failed, was rejected or has a finding."""
-        return all(r.error is None and not r.rules for r in self.rows)
+        return all(r.error is None and not r.findings for r in self.rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -181,6 +182,11 @@ def environment_options() -> dict[str, str]:
         for name, value in os.environ.items()
         if name.startswith(ENV_PREFIX)
     }
+
+
+def inherited_environment(names: Iterable[str]) -> dict[str, str]:
+    """Return those of the named variables that are set: what a child process is given of our environment, and no more."""
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 @dataclass(frozen=True, slots=True)

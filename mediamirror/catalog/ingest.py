@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from mediamirror.model import Candidate, ImageSet, Reference, Source
@@ -55,7 +55,7 @@ def put_set(db: sqlite3.Connection, run_id: int, document_id: int, image_set: Im
     set_id = db.execute("SELECT id FROM image_sets WHERE fingerprint = ?", (fingerprint(image_set),)).fetchone()[0]
     entries = image_set.entries
     first = entries[0][1].reference or Reference(image_set.document, entries[0][0].carrier, None, image_set.line)
-    place_id = _put_place(db, run_id, set_id, document_id, first)
+    place_id = _put_place(db, run_id, set_id, document_id, replace(first, line=image_set.line))
     for place in image_set.places:
         if place != first:
             _put_place(db, run_id, set_id, document_id, place)

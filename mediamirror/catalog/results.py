@@ -126,19 +126,23 @@ def read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
 
 def _rows(db: sqlite3.Connection, run_id: int, place_id: int) -> Iterator[SetRow]:
     query = (
-        "SELECT v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, i.status, i.key, b.format, "
-        "b.width, b.height, b.size, i.error_code, i.error_message, "
-        "(SELECT group_concat(DISTINCT rule) FROM findings f WHERE f.variant_id = v.id AND f.run_id = i.run_id) "
+        "SELECT v.id, v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, i.status, i.key, b.format, "
+        "b.width, b.height, b.size, i.error_code, i.error_message "
         "FROM candidates c JOIN variants v ON v.id = c.variant_id "
         "JOIN items i ON i.variant_id = v.id AND i.run_id = ? LEFT JOIN blobs b ON b.sha256 = i.sha256 "
         "WHERE c.place_id = ? ORDER BY c.id"
     )
     for row in db.execute(query, (run_id, place_id)):
-        error = ItemError(row[13], row[14] or "") if row[13] else None
-        url, carrier, attribute, declared, density, media, mime = row[:7]
-        status = Status(row[7]) if row[7] else None
-        key, fmt, width, height, size = row[8:13]
-        rules = tuple(sorted(row[15].split(","))) if row[15] else ()
+        url, carrier, attribute, declared, density, media, mime = row[1:8]
+        status = Status(row[8]) if row[8] else None
+        key, fmt, width, height, size = row[9:14]
+        error = ItemError(row[14], row[15] or "") if row[14] else None
+        found = _findings(db, run_id, row[0])
         yield SetRow(
-            url, carrier, attribute, declared, density, media, mime, status, key, fmt, width, height, size, rules, error
+            url, carrier, attribute, declared, density, media, mime, status, key, fmt, width, height, size, found, error
         )
+
+
+def _findings(db: sqlite3.Connection, run_id: int, variant_id: int) -> tuple[ItemError, ...]:
+    query = "SELECT rule, message FROM findings WHERE variant_id = ? AND run_id = ? ORDER BY rule, id"
+    return tuple(ItemError(*row) for row in db.execute(query, (variant_id, run_id)))

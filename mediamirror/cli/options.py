@@ -39,7 +39,7 @@ FailEmpty = Annotated[
 Format = Annotated[
     Literal["table", "json", "jsonl"], typer.Option("--format", rich_help_panel=OUTPUT, help="How to print the result.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=OUTPUT, help="Print no progress and no summary.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=OUTPUT, help="Print only what went wrong.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT, help="Say more on standard error.")]
 NoProgress = Annotated[bool, typer.Option("--no-progress", rich_help_panel=OUTPUT, help="Draw no progress bar.")]
 FailOn = Annotated[

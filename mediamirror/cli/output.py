@@ -31,7 +31,7 @@ class Output:
     def __init__(self, style: Style, *, show_sets: bool = False) -> None:
         self._style = style
         self._show_sets = show_sets
-        self._print = _Table(show_sets) if style.format == "table" else _Json(style.format)
+        self._print = _Table(show_sets, quiet=style.quiet) if style.format == "table" else _Json(style.format)
         self._progress = _Bar() if style.progress and not style.quiet and sys.stderr.isatty() else None
 
     def __enter__(self) -> Self:
@@ -84,11 +84,12 @@ class _Json:
 class _Table:
     """Rich is imported here, when there is something to print."""
 
-    def __init__(self, show_sets: bool) -> None:
+    def __init__(self, show_sets: bool, *, quiet: bool) -> None:
         from mediamirror.report import table
 
         self._render = table
         self._show_sets = show_sets
+        self._quiet = quiet
         width = None if sys.stdout.isatty() else 250
         self._console = table.console_for(sys.stdout, terminal_width=width)
         self._errors = table.console_for(sys.stderr, terminal_width=None if sys.stderr.isatty() else 250)
@@ -97,7 +98,7 @@ class _Table:
         match event:
             case ImageSet() if self._show_sets:
                 self._console.print(self._render.image_set(event))
-            case SetResult():
+            case SetResult() if not (self._quiet and event.sound):
                 self._console.print(self._render.set_result(event, width=self._console.width))
             case ObjectEvent():
                 self._console.print(self._render.object_event(event))
@@ -106,7 +107,7 @@ class _Table:
                     self._errors.print(self._render.problem(problem))
             case Problem():
                 self._errors.print(self._render.problem(event))
-            case Summary() if event.variants:
+            case Summary() if event.variants and not self._quiet:
                 self._console.print(summary_sentence(event))
             case _:
                 pass

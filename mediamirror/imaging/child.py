@@ -7,13 +7,14 @@ import contextlib
 import json
 import os
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from mediamirror.errors import UsageError
-from mediamirror.imaging.protocol import MAX_HEAD, PREFIX, Limits, frame, settings
+from mediamirror.imaging.protocol import MAX_BODY, MAX_HEAD, PREFIX, Limits, Wish, frame, settings
 from mediamirror.model import Body
-from mediamirror.settings import CheckOptions
+from mediamirror.settings import CheckOptions, inherited_environment
 
 _PACKAGE_HOME = str(Path(__file__).resolve().parents[2])
 # A decoder needs nothing of our environment but what its interpreter needs to start; so no key or token gets there.
@@ -29,6 +30,14 @@ class ChildDied(Exception):
     def __init__(self, returncode: int, why: str = "") -> None:
         super().__init__(why or f"exit status {returncode}")
         self.returncode = returncode
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A frame from a process, as it came: nothing of it is checked but its sizes."""
+
+    head: dict[str, Any]
+    body: bytes = b""
 
 
 class Child:
@@ -63,36 +72,37 @@ class Child:
         """Its process id."""
         return self._process.pid
 
-    async def ask(self, body: Body) -> dict[str, Any]:
-        """Send one image and return the head of the reply. Raises `ChildDied`."""
+    async def ask(self, body: Body, wish: Wish) -> Reply:
+        """Send one image and return the reply. Raises `ChildDied`."""
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 - we asked for the pipe
         try:
             if body.data is not None:
-                stdin.writelines((frame({}, len(body.data)), body.data))
+                stdin.writelines((frame(asdict(wish), len(body.data)), body.data))
             else:
-                stdin.write(frame({"path": os.fspath(body.path or "")}))
+                stdin.write(frame({**asdict(wish), "path": os.fspath(body.path or "")}))
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise ChildDied(await self.wait()) from None
-        head = await self._receive()
+        reply = await self._receive()
         self.jobs += 1
-        return head
+        return reply
 
-    async def _receive(self) -> dict[str, Any]:
+    async def _receive(self) -> Reply:
         stdout = _stream(self._process.stdout)
         try:
             head_size, body_size = PREFIX.unpack(await stdout.readexactly(PREFIX.size))
-            if head_size > MAX_HEAD or body_size:
+            if head_size > MAX_HEAD or body_size > MAX_BODY:
                 raise ChildDied(0, "a reply of the wrong size")
             head = json.loads(await stdout.readexactly(head_size))
+            body = await stdout.readexactly(body_size)
         except asyncio.IncompleteReadError:
             raise ChildDied(await self.wait()) from None
         except ValueError as error:
             raise ChildDied(0, "a reply that is not JSON") from error
         if not isinstance(head, dict):
             raise ChildDied(0, "a reply of the wrong shape")
-        return head
+        return Reply(head, body)
 
     def kill(self) -> None:
         """End it at once; `wait` is still due."""
@@ -115,7 +125,6 @@ def _stream(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
 
 
 async def _spawn(options: CheckOptions, limits: Limits) -> asyncio.subprocess.Process:
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     # -P and our own path: a folder named PIL where the user happens to stand must never be imported.
     path = os.pathsep.join(dict.fromkeys([_PACKAGE_HOME, *(entry for entry in sys.path if entry)]))
     try:
@@ -128,7 +137,12 @@ async def _spawn(options: CheckOptions, limits: Limits) -> asyncio.subprocess.Pr
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env={**inherited, **_KEEP_MEMORY, "PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                **inherited_environment(_INHERITED),
+                **_KEEP_MEMORY,
+                "PYTHONPATH": path,
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
         )
     except OSError as error:
         raise UsageError(

@@ -9,10 +9,10 @@ from types import TracebackType
 from typing import Self
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
-from mediamirror.imaging.child import Child, ChildDied
+from mediamirror.imaging.child import Child, ChildDied, Reply
 from mediamirror.imaging.header import check_budget, read_body
-from mediamirror.imaging.protocol import OUT_OF_MEMORY, Limits, facts_of
-from mediamirror.model import Body, ImageFacts
+from mediamirror.imaging.protocol import OUT_OF_MEMORY, Limits, Wish, facts_of, look_of
+from mediamirror.model import Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
 
 _FINISH_SECONDS = 2.0
@@ -45,28 +45,35 @@ class DecoderPool:
         `ImageOverBudget` (canvas, frames, memory, CPU or time). `UsageError` means that no decoder process can be started
         at all, whatever the image.
         """
+        return _facts(await self._reply(body, Wish()))[0]
+
+    async def look(self, body: Body, *, estimate: bool = False) -> tuple[ImageFacts, Look | None]:
+        """Like `decode`, and measure the pixels while they are there; None where that could not be done.
+
+        ``estimate`` also encodes the picture in modern formats, which takes many times longer. Raises what `decode` raises.
+        """
+        return _facts(await self._reply(body, Wish(look=True, estimate=estimate)))
+
+    async def _reply(self, body: Body, wish: Wish) -> Reply:
         # What the header gives away costs no process its time.
         check_budget(read_body(body), self._options)
         async with self._turns:
-            reply, tired = await self._ask(body)
-            if reply.get("error") == OUT_OF_MEMORY and tired:
+            reply, tired = await self._ask(body, wish)
+            if reply.head.get("error") == OUT_OF_MEMORY and tired:
                 # Perhaps the memory went to the jobs before: a fresh process gives the answer that counts.
-                reply, _ = await self._ask(body)
-        if reply.get("error") == OUT_OF_MEMORY:
+                reply, _ = await self._ask(body, wish)
+        if reply.head.get("error") == OUT_OF_MEMORY:
             raise ImageOverBudget(
                 f"Decoding needs more than {self._limits.memory // 1024**2:,} MiB of memory, the limit."
             )
-        try:
-            return facts_of(reply)
-        except (ValueError, TypeError) as error:
-            raise ImageUndecodable("The decoder gave no sensible answer for this image.") from error
+        return reply
 
-    async def _ask(self, body: Body) -> tuple[dict[str, object], bool]:
+    async def _ask(self, body: Body, wish: Wish) -> tuple[Reply, bool]:
         """The reply of a worker, and whether that worker had answered others before."""
         child = await self._take()
         try:
             async with asyncio.timeout(self._limits.wall_seconds):
-                reply = await child.ask(body)
+                reply = await child.ask(body, wish)
         except TimeoutError:
             self._drop(child)
             raise ImageOverBudget(f"Decoding took longer than {self._limits.wall_seconds:g} s, the limit.") from None
@@ -76,7 +83,7 @@ class DecoderPool:
         except BaseException:
             self._drop(child)
             raise
-        if reply.get("error") == OUT_OF_MEMORY:
+        if reply.head.get("error") == OUT_OF_MEMORY:
             self._drop(child)
         else:
             self._busy.discard(child)
@@ -133,6 +140,14 @@ class DecoderPool:
     ) -> None:
         """Close."""
         await self.aclose()
+
+
+def _facts(reply: Reply) -> tuple[ImageFacts, Look | None]:
+    """What a worker found. Raises the `ImageError` that it tells, or `ImageUndecodable` when it makes no sense."""
+    try:
+        return facts_of(reply.head), look_of(reply.head, reply.body)
+    except (ValueError, TypeError, KeyError, OverflowError) as error:
+        raise ImageUndecodable("The decoder gave no sensible answer for this image.") from error
 
 
 def _explain(death: ChildDied, limits: Limits) -> ImageError:

@@ -1,4 +1,4 @@
-"""The two facts we want from EXIF: which way is up, and whether it tells a place.
+"""What we want from EXIF: which way is up, and whether it tells a place, a person or a device.
 
 Layout of TIFF 6.0: byte order, IFD0, entries of 12 bytes; tags 0x0112 (Orientation) and 0x8825 (GPS IFD).
 """
@@ -8,6 +8,10 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _ORIENTATION = 0x0112
 _GPS_IFD = 0x8825
@@ -52,3 +56,25 @@ def _entries(data: bytes, order: str, offset: int) -> Iterator[tuple[int, int, b
     for at in range(offset + 2, min(offset + 2 + 12 * count, len(data) - 11), 12):
         tag, kind = struct.unpack_from(order + "HH", data, at)
         yield tag, kind, data[at + 8 : at + 12]
+
+
+_PERSONAL = {
+    0x013C: "HostComputer",
+    0x9C9D: "XPAuthor",
+    0xA430: "CameraOwnerName",
+    0xA431: "BodySerialNumber",
+    0xA435: "LensSerialNumber",
+    0xC62F: "CameraSerialNumber",
+    0xFDE8: "OwnerName",
+}
+"""Entries (EXIF 2.32, DNG, Adobe) that tell of a person or of one device. A credit is meant to be read: it is not among them."""
+_EXIF_IFD = 0x8769
+
+
+def personal_entries(exif: Image.Exif) -> tuple[str, ...]:
+    """The names of the entries in an EXIF block that tell of a person or a device, in the order of their tags."""
+    try:
+        entries = {**exif.get_ifd(_EXIF_IFD), **exif}
+        return tuple(name for tag, name in _PERSONAL.items() if str(entries.get(tag) or "").strip("\0 "))
+    except Exception:  # Pillow raises nearly anything over a damaged block, which then tells nothing
+        return ()

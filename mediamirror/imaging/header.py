@@ -92,7 +92,8 @@ def _dispatch(readers: dict[str, Callable[[Octets], ImageFacts]], data: Octets) 
     kind = "webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else sniff(data)
     reader = readers.get(kind)
     if reader is None:
-        raise NotAnImage(f"This is {describe(kind)}, where a WebP, JPEG, PNG, GIF or AVIF image was expected.")
+        message = f"This is {describe(kind)}, where a WebP, JPEG, PNG, GIF or AVIF image was expected."
+        raise NotAnImage(message, kind=kind)
     try:
         return reader(data)
     except (IndexError, struct.error):

@@ -20,4 +20,4 @@ def cut(kind: str, size: int, missing: str) -> ImageTruncated:
 
 def damaged(kind: str, why: str) -> NotAnImage:
     """Build the error for data that starts like a format and then breaks its rules."""
-    return NotAnImage(f"This begins like {kind} data, but is damaged: {why}.")
+    return NotAnImage(f"This begins like {kind} data, but is damaged: {why}.", kind=f"damaged {kind}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin
 
@@ -12,7 +12,9 @@ from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
 from mediamirror.imaging.header import check_budget, map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.png import check_text
-from mediamirror.model import ImageFacts
+from mediamirror.imaging.protocol import Wish
+from mediamirror.imaging.similarity import look_at
+from mediamirror.model import ImageFacts, Look
 from mediamirror.settings import CheckOptions
 
 MAX_TEXT = 16 * 1024 * 1024
@@ -31,8 +33,16 @@ def configure(options: CheckOptions) -> None:
     Image.init()
 
 
-def decode(source: bytes | str, options: CheckOptions) -> ImageFacts:
-    """Decode an image, given as bytes or as the path of a file, and tell all facts.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What decoding gave. ``look`` is None where none was wished for or none could be taken."""
+
+    facts: ImageFacts
+    look: Look | None = None
+
+
+def decode(source: bytes | str, options: CheckOptions, wish: Wish = Wish()) -> Seen:  # noqa: B008 - frozen
+    """Decode an image, given as bytes or as the path of a file, and tell all facts, and a look if that is the wish.
 
     Raises `NotAnImage`, `ImageTruncated` (the structure ends early), `ImageOverBudget` before anything is decoded, and
     `ImageUndecodable` when the structure is whole and the decoder refuses the data. MemoryError passes through.
@@ -43,7 +53,7 @@ def decode(source: bytes | str, options: CheckOptions) -> ImageFacts:
     if facts.format == "png":
         check_text(data, MAX_TEXT)
     try:
-        return _decode(source, data, facts, options)
+        return _decode(source, data, facts, options, wish)
     except (ImageError, MemoryError):
         raise
     except Image.DecompressionBombError as error:
@@ -55,17 +65,26 @@ def decode(source: bytes | str, options: CheckOptions) -> ImageFacts:
         ) from error
 
 
-def _decode(source: bytes | str, data: Octets, facts: ImageFacts, options: CheckOptions) -> ImageFacts:
+def _decode(source: bytes | str, data: Octets, facts: ImageFacts, options: CheckOptions, wish: Wish) -> Seen:
     opened = io.BytesIO(data) if isinstance(source, bytes) else source
     with Image.open(opened, formats=(facts.format.upper(),)) as image:
         image.load()
         mode, alpha, (width, height) = image.mode, image.has_transparency_data, image.size
+        look = _look(image, facts, wish) if wish.look else None
         frames = 1
         if facts.frames != 1 or facts.format == "avif":
             frames = _load_further_frames(image, options)
     if frames < (facts.frames or 1):
         raise ImageUndecodable(f"The animation announces {facts.frames:,} frames, and {frames:,} can be decoded.")
-    return replace(facts, decoded=True, mode=mode, alpha=alpha, width=width, height=height)
+    return Seen(replace(facts, decoded=True, mode=mode, alpha=alpha, width=width, height=height), look)
+
+
+def _look(image: Image.Image, facts: ImageFacts, wish: Wish) -> Look | None:
+    """A look at the frame that is loaded. It is an extra: that it fails says nothing against the image."""
+    try:
+        return look_at(image, facts, estimate=wish.estimate)
+    except Exception:  # MemoryError, and whatever Pillow raises over an odd mode, profile or EXIF block
+        return None
 
 
 def _load_further_frames(image: Image.Image, options: CheckOptions) -> int:

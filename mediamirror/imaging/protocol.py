@@ -1,9 +1,10 @@
 """What the pool and its worker processes say to each other: frames of a JSON head and raw bytes, over pipes.
 
 A frame is two big-endian numbers (length of the head, 4 bytes; length of the body, 8 bytes), the head, the body.
-A job's head is ``{}`` with the image as body, or ``{"path": ...}`` without body. A reply's head is ``{"ready": true}``, ``{"facts":
-{...}}`` or ``{"error": code, "message": ...}``, never with a body. Nothing is unpickled: a worker taken over by an image can only
-send text, and `facts_of` trusts none of it.
+A job's head is a `Wish`, with the image as body, or with a ``path`` and without body. A reply's head is ``{"ready": true}``,
+``{"facts": {...}, "look": {...} | null}`` or ``{"error": code, "message": ...}``; the body, where there is a look, is the bytes of
+`Look.colours` and then the thumbnail. Nothing is unpickled: a worker taken over by an image can only send text and a small
+picture, and `facts_of` and `look_of` trust none of it.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from mediamirror.errors import (
     ImageUndecodable,
     NotAnImage,
 )
-from mediamirror.model import ImageFacts
+from mediamirror.model import LOOK_SIDE, ImageFacts, Look
 from mediamirror.settings import CheckOptions
 
 PREFIX = Struct(">IQ")
 MAX_HEAD = 64 * 1024
 """Longest head accepted, in bytes."""
+MAX_BODY = 1024 * 1024
+"""Longest body of a reply accepted, in bytes."""
+_COLOURS = 3 * LOOK_SIDE * LOOK_SIDE
 
 OUT_OF_MEMORY = "out-of-memory"
 ERRORS: dict[str, type[ImageError]] = {
@@ -43,6 +47,19 @@ class Limits:
     wall_seconds: float = 15.0
     start_seconds: float = 60.0
     """For a new worker to say that it is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a job asks for besides the facts: a look, and in it the sizes of the picture in modern formats."""
+
+    look: bool = False
+    estimate: bool = False
+
+
+def wish_of(head: dict[str, Any]) -> Wish:
+    """Read the wish of a job's head."""
+    return Wish(look=head.get("look") is True, estimate=head.get("estimate") is True)
 
 
 def frame(head: dict[str, Any], body_size: int = 0) -> bytes:
@@ -65,11 +82,44 @@ def parse_settings(text: str) -> tuple[CheckOptions, Limits]:
 def facts_of(head: dict[str, Any]) -> ImageFacts:
     """Build the facts of a reply, or raise the `ImageError` that it tells; ValueError when it is neither."""
     if isinstance(code := head.get("error"), str) and code in ERRORS:
-        raise ERRORS[code](str(head.get("message", ""))[:2000])
+        message = str(head.get("message", ""))[:2000]
+        raise (
+            NotAnImage(message, kind=_text_or_none(head.get("kind")))
+            if code == NotAnImage.code
+            else ERRORS[code](message)
+        )
     facts = head.get("facts")
     if isinstance(facts, dict) and all(isinstance(facts.get(name), kinds) for name, kinds in _FACT_TYPES.items()):
         return ImageFacts(**{name: facts[name] for name in _FACT_TYPES})
     raise ValueError("neither sound facts nor an error")
+
+
+def look_head(look: Look) -> tuple[dict[str, Any], bytes]:
+    """Encode a look: what goes into the head, and the body."""
+    head = {name: value for name, value in asdict(look).items() if name not in ("colours", "thumbnail")}
+    return head, look.colours + look.thumbnail
+
+
+def look_of(head: dict[str, Any], body: bytes) -> Look | None:
+    """Build the look of a reply; None when it has none. ValueError or TypeError when it makes no sense."""
+    told = head.get("look")
+    if told is None:
+        return None
+    if not isinstance(told, dict) or len(body) < _COLOURS:
+        raise ValueError("no sound look")
+    return Look(
+        colours=body[:_COLOURS],
+        thumbnail=body[_COLOURS:],
+        detail=tuple((float(scale), float(lost)) for scale, lost in told["detail"]),
+        personal=tuple(str(name)[:100] for name in told["personal"]),
+        profile=_text_or_none(told["profile"]),
+        wide=_text_or_none(told["wide"]),
+        estimates=tuple((str(name)[:20], int(size)) for name, size in told["estimates"]),
+    )
+
+
+def _text_or_none(value: object) -> str | None:
+    return value[:200] if isinstance(value, str) else None
 
 
 _MAYBE_INT, _MAYBE_BOOL = (int, type(None)), (bool, type(None))

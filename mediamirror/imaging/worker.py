@@ -13,8 +13,8 @@ import sys
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
-from mediamirror.errors import ImageError, ImageUndecodable
-from mediamirror.imaging.protocol import OUT_OF_MEMORY, PREFIX, Limits, frame, parse_settings
+from mediamirror.errors import ImageError, ImageUndecodable, NotAnImage
+from mediamirror.imaging.protocol import OUT_OF_MEMORY, PREFIX, Limits, Wish, frame, look_head, parse_settings, wish_of
 from mediamirror.settings import CheckOptions
 
 if sys.platform != "win32":
@@ -34,7 +34,7 @@ def main() -> None:
         _send(replies, {"ready": True})
         while (job := _receive(jobs)) is not None:
             _allow_cpu(limits)
-            _send(replies, _answer(job, options))
+            _send(replies, *_answer(*job, options))
     except BrokenPipeError:
         pass
     os._exit(0)  # No teardown: nothing here is worth the milliseconds or the surprises.
@@ -73,8 +73,8 @@ def _allow_cpu(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def _receive(jobs: BinaryIO) -> bytes | str | None:
-    """The next image, or the path of its file; None at the end of stdin."""
+def _receive(jobs: BinaryIO) -> tuple[bytes | str, Wish] | None:
+    """The next image, or the path of its file, and what is asked about it; None at the end of stdin."""
     prefix = jobs.read(PREFIX.size)
     if len(prefix) < PREFIX.size:
         return None
@@ -83,25 +83,29 @@ def _receive(jobs: BinaryIO) -> bytes | str | None:
     if len(body) < body_size:
         return None
     path = head.get("path")
-    return path if isinstance(path, str) else body
+    return path if isinstance(path, str) else body, wish_of(head)
 
 
-def _send(replies: BinaryIO, head: dict[str, Any]) -> None:
-    replies.write(frame(head))
+def _send(replies: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
+    replies.write(frame(head, len(body)) + body)
     replies.flush()
 
 
-def _answer(job: bytes | str, options: CheckOptions) -> dict[str, Any]:
+def _answer(image: bytes | str, wish: Wish, options: CheckOptions) -> tuple[dict[str, Any], bytes]:
     from mediamirror.imaging import pixels  # noqa: PLC0415 - loaded by main before
 
     try:
-        return {"facts": asdict(pixels.decode(job, options))}
+        seen = pixels.decode(image, options, wish)
     except ImageError as error:
-        return {"error": error.code, "message": error.message}
+        kind = error.kind if isinstance(error, NotAnImage) else None
+        return {"error": error.code, "message": error.message, "kind": kind}, b""
     except OSError as error:
-        return {"error": ImageUndecodable.code, "message": f"The spooled file can't be read back ({error.strerror})."}
+        message = f"The spooled file can't be read back ({error.strerror})."
+        return {"error": ImageUndecodable.code, "message": message}, b""
     except MemoryError:
-        return {"error": OUT_OF_MEMORY, "message": ""}
+        return {"error": OUT_OF_MEMORY, "message": ""}, b""
+    look, body = look_head(seen.look) if seen.look else (None, b"")
+    return {"facts": asdict(seen.facts), "look": look}, body
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import asyncio
 import hashlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import BinaryIO
@@ -121,7 +121,7 @@ class _MirrorRun:
             await self._plan(inputs, catalog, run, fetching)
             await self._skip_unwanted(catalog, run)
             publisher = Publisher(
-                store, self._options.store, was_empty=await _is_empty(store), case_insensitive=store.folds_case
+                store, self._options.store, was_empty=await store.is_empty(), case_insensitive=store.folds_case
             )
             if self._options.job.dry_run:
                 await self._preview(catalog, run, publisher)
@@ -212,10 +212,3 @@ class _MirrorRun:
     async def _show_sets(self, catalog: Catalog, run: Run) -> None:
         async for result in catalog.sets(run, troubled=self._tally.planned.sets > MAX_SETS_SHOWN):
             self._emit(result)
-
-
-async def _is_empty(store: Store) -> bool:
-    listing: AsyncIterator[object] = aiter(store.list())
-    async for _ in listing:
-        return False
-    return True

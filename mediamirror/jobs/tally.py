@@ -48,6 +48,8 @@ class Tally:
         )
         if options.fail_empty and not self.planned.variants:
             code = 1
+        if self.failed_inputs and not self.planned.documents:
+            code = 2  # no INPUT at all could be read: the same as one that is missing
         return Summary(
             documents=self.planned.documents,
             sets=self.planned.sets,

@@ -12,13 +12,18 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from mediamirror.errors import UsageError
-from mediamirror.markup import css, html, text
-from mediamirror.markup.lists import find_markdown, find_srcset, find_urls
+from mediamirror.markup import css, feeds, html, markdown, sitemap, structured, text
+from mediamirror.markup.json_records import looks_like_json, looks_like_lines
+from mediamirror.markup.lists import find_srcset, find_urls
 from mediamirror.markup.source import decode
 from mediamirror.model import Extraction, ImageSet
 
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']{1,40})", re.IGNORECASE)
 _MARKUP = re.compile(rb"<(?:!doctype\s+html|html|head|body|img|picture|source|link|meta)[\s>/]", re.IGNORECASE)
+_ROOT = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->))*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?+>\s*+)*+"
+    rb"<(?:(?P<feed>rss|feed|rdf:RDF|channel)|(?P<sitemap>(?:[\w\-]{1,20}:)?(?:urlset|sitemapindex)))[\s>]"
+)
 _LOOKED_AT = 65536
 
 
@@ -44,11 +49,16 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of document: how to read it (None: not yet), and by which types and extensions it is known."""
+    """One kind of document: how to read it, and by which types and extensions it is known.
+
+    A container holds documents of its own, and is taken apart in `mediamirror.documents`; ``find`` is None where only that
+    can read it.
+    """
 
     find: Callable[[Request], Extraction] | None
     media_types: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
+    is_container: bool = False
 
 
 def _html(r: Request) -> Extraction:
@@ -66,7 +76,33 @@ def _text(r: Request) -> Extraction:
 
 
 def _markdown(r: Request) -> Extraction:
-    return find_markdown(decode(r.data, r.encoding or "utf-8"), r.data, r.document, r.base_url, merge=r.merge)
+    return markdown.find(decode(r.data, r.encoding or "utf-8"), document=r.document, base_url=r.base_url, merge=r.merge)
+
+
+def _feed(r: Request) -> Extraction:
+    return feeds.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+
+
+def _sitemap(r: Request) -> Extraction:
+    return sitemap.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+
+
+def _json(r: Request) -> Extraction:
+    return structured.find_json(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+
+
+def _table(delimiter: str | None) -> Callable[[Request], Extraction]:
+    def find(r: Request) -> Extraction:
+        return structured.find_table(
+            r.data,
+            document=r.document,
+            base_url=r.base_url,
+            encoding=r.encoding,
+            delimiter=delimiter,
+            merge=r.merge,
+        )
+
+    return find
 
 
 def _srcset(r: Request) -> Extraction:
@@ -83,18 +119,35 @@ KINDS: dict[str, Kind] = {
     "text": Kind(_text, ("text/plain",), (".txt", ".text", ".log")),
     "css": Kind(_css, ("text/css",), (".css",)),
     "markdown": Kind(_markdown, ("text/markdown", "text/x-markdown"), (".md", ".markdown", ".mdown")),
-    "feed": Kind(None, ("application/rss+xml", "application/atom+xml", "application/feed+json"), (".rss", ".atom")),
-    "sitemap": Kind(None),
+    "feed": Kind(
+        _feed, ("application/rss+xml", "application/atom+xml", "application/feed+json"), (".rss", ".atom", ".rdf")
+    ),
+    "sitemap": Kind(_sitemap),
     "urls": Kind(_urls, ("text/uri-list",), (".urls",)),
-    "jsonl": Kind(None, ("application/jsonl", "application/x-ndjson"), (".jsonl", ".ndjson")),
-    "warc": Kind(None, ("application/warc",), (".warc", ".warc.gz")),
+    "json": Kind(_json, ("application/json",), (".json",)),
+    "jsonl": Kind(
+        _json,
+        ("application/jsonl", "application/x-ndjson", "application/x-jsonlines", "application/jsonlines"),
+        (".jsonl", ".ndjson"),
+        is_container=True,
+    ),
+    "csv": Kind(_table(None), ("text/csv", "application/csv"), (".csv",), is_container=True),
+    "tsv": Kind(_table("\t"), ("text/tab-separated-values",), (".tsv", ".tab"), is_container=True),
+    "parquet": Kind(
+        None, ("application/vnd.apache.parquet", "application/x-parquet"), (".parquet",), is_container=True
+    ),
+    "warc": Kind(None, ("application/warc", "application/x-warc"), (".warc",), is_container=True),
 }
 """Every kind that ``--as`` takes, besides ``auto``."""
 
+COMPRESSED = ".gz"
+"""The extension that may follow any other."""
+
 
 def known_extensions() -> frozenset[str]:
-    """Return the extensions of the documents that can be read, lower case, with the dot."""
-    return frozenset(e for kind in KINDS.values() if kind.find is not None for e in kind.extensions)
+    """Return the extensions of the documents that can be read, lower case, with the dot; each may be compressed."""
+    plain = [".xml", *(extension for kind in KINDS.values() for extension in kind.extensions)]
+    return frozenset((*plain, *(extension + COMPRESSED for extension in plain)))
 
 
 def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str = "auto") -> str:
@@ -108,7 +161,7 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         return as_
     essence = (media_type or "").partition(";")[0].strip().lower()
     by_type = next((name for name, kind in KINDS.items() if essence in kind.media_types), None)
-    return by_type or _by_name(document) or ("html" if _looks_like_markup(data, document) else "text")
+    return by_type or _by_name(document) or _by_content(data, document)
 
 
 def extract_document(
@@ -130,8 +183,9 @@ def extract_document(
     name = choose_kind(data, media_type=media_type, document=document, as_=as_)
     find = KINDS[name].find
     if find is None:
-        readable = ", ".join(key for key, kind in KINDS.items() if kind.find is not None)
-        raise KindUnsupported(f"{document or 'The input'} is {name}, which can't be read yet: --as takes {readable}.")
+        raise KindUnsupported(
+            f"{document or 'The input'} is {name}, which is read from a file: give its path as INPUT."
+        )
     charset = _CHARSET.search(media_type or "")
     return find(Request(data, document, base_url, charset[1] if charset else None, merge, links))
 
@@ -148,8 +202,16 @@ def _by_name(document: str) -> str | None:
     name = PurePosixPath(path.replace("\\", "/")).name.lower()
     if name in {"", "-"}:
         return "text" if document == "-" else None
+    name = name.removesuffix(COMPRESSED)
     return next((key for key, kind in KINDS.items() if name.endswith(kind.extensions)), None)
 
 
-def _looks_like_markup(data: bytes, document: str) -> bool:
-    return document != "-" and _MARKUP.search(data, 0, _LOOKED_AT) is not None
+def _by_content(data: bytes, document: str) -> str:
+    if document == "-":
+        return "text"
+    root = _ROOT.match(data, 0, _LOOKED_AT)
+    if root is not None:
+        return root.lastgroup or "feed"
+    if looks_like_json(data):
+        return "jsonl" if looks_like_lines(data) else "json"
+    return "html" if _MARKUP.search(data, 0, _LOOKED_AT) is not None else "text"

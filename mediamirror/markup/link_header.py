@@ -19,11 +19,11 @@ CARRIER = "link-header"
 MAX_LINKS = 10_000
 _OWS = r"[ \t\r\n]*+"
 _TARGET = re.compile(r"[ \t\r\n,]*+<([^>]*+)>")
-# A parameter with a quoted value, with a bare one, or with none; a quote that is never closed is a bare value.
+# A parameter with a quoted value, with a bare one, or with none. The end of the header closes a quote that is still open.
 _PARAMETER = re.compile(
-    rf'{_OWS};{_OWS}([^\s=;,"<>]*+){_OWS}(?:={_OWS}(?:"((?:[^"\\]++|\\.)*+)"|([^;,]*+)))?', re.DOTALL
+    rf'{_OWS};{_OWS}([^\s=;,"<>]*+){_OWS}(?:={_OWS}(?:"((?:[^"\\]++|\\.?)*+)"?|([^;,]*+)))?', re.DOTALL
 )
-_NEXT = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.)*+"|<[^>]*+>|["<])*+', re.DOTALL)
+_NEXT = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.?)*+"?|<[^>]*+>?)*+', re.DOTALL)
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -65,6 +65,7 @@ def parse(value: str) -> Iterator[Link | Problem]:
     for _ in range(MAX_LINKS):
         match = _TARGET.match(value, position)
         if match is None:
+            # An open bracket runs to the end, as an open quote does: nothing is looked at twice.
             end = _end_of_link(value, position)
             if value[position:end].strip(" \t\r\n,"):
                 message = (

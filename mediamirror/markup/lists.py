@@ -1,4 +1,4 @@
-"""Plain lists and Markdown: one srcset value, one URL a line, or images between paragraphs."""
+"""Plain lists: srcset values, or one URL a line."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mediamirror.markup import html, text
 from mediamirror.markup.candidates import Context, merged, placed, split_problems
 from mediamirror.markup.source import SourceText
 from mediamirror.markup.srcset import parse_srcset
@@ -15,9 +14,7 @@ from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Referenc
 _VALUE = re.compile(r"\S[^\r\n]*(?:\r?\n[ \t\f]*\S[^\r\n]*)*")
 _LINE = re.compile(r"[^\r\n]+")
 _WS = "\t\n\f\r "
-_IMAGE = re.compile(
-    r"!\[([^\[\]\n]{0,500})\]\([ \t]*(?:<([^<>\n]{1,8192})>|([^\s<>()]{1,8192}(?:\([^\s<>()]{0,200}\)[^\s<>()]{0,8192})?))"
-)
+_DESCRIBED = re.compile(r"(\S+?)[,;]?[ \t]+(?:([0-9]{1,9})(?:w|px)?|([0-9]{1,4}(?:\.[0-9]{1,4})?)x)[,;]?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +31,11 @@ class _Place:
         reference = Reference(self.context.document, self.carrier, None, line, self.source.span(start, end))
         return placed(candidate, raw_url=self.source.text[start:end], reference=reference, context=self.context)
 
-    def image_set(
-        self, position: int, rows: list[Candidate | Problem], *, alt: str | None = None, more: tuple[Problem, ...] = ()
-    ) -> ImageSet:
+    def image_set(self, position: int, rows: list[Candidate | Problem], *, more: tuple[Problem, ...] = ()) -> ImageSet:
         candidates, problems = split_problems(rows)
         line = self.source.line(position)
         sources = (Source(self.carrier, candidates),)
-        return ImageSet(self.context.document, line, sources, alt=alt, problems=more + problems)
+        return ImageSet(self.context.document, line, sources, problems=more + problems)
 
 
 def find_srcset(source: SourceText, document: str, base_url: str | None, *, merge: bool = True) -> Extraction:
@@ -62,10 +57,13 @@ def _value(place: _Place, match: re.Match[str]) -> ImageSet:
 
 
 def find_urls(source: SourceText, document: str, base_url: str | None, *, merge: bool = True) -> Extraction:
-    """Read one URL a line, each an image set of its own; lines that start with ``#`` are comments."""
+    """Read one URL a line, each an image set of its own; lines that start with ``#`` are comments.
+
+    A width may follow the URL, as ``480``, ``480w`` or ``480px``, or a density (``2x``).
+    """
     place = _Place(source, Context(document, base_url), "urls")
     sets = [
-        place.image_set(start, [place.place(_bare(source.text[start:end]), start)])
+        place.image_set(start, [place.place(_listed(source.text[start:end]), start)])
         for start, end in _url_lines(source.text)
     ]
     return _extraction(sets, merge=merge)
@@ -79,38 +77,14 @@ def _url_lines(body: str) -> Iterator[Span]:
             yield start, start + len(url)
 
 
-def find_markdown(
-    source: SourceText, data: bytes, document: str, base_url: str | None, *, merge: bool = True
-) -> Extraction:
-    """Read Markdown: ``![alt](url)``, inline HTML, and srcset strings in its text."""
-    place = _Place(source, Context(document, base_url), "markdown")
-    images = Extraction(tuple(_images(place)))
-    inline = html.find(data, document=document, base_url=base_url, encoding="utf-8", merge=False)
-    plain = text.find(source, document=document, base_url=base_url, merge=False)
-    seen: set[Span | None] = set()
-    sets: list[ImageSet] = []
-    # One place is read once: by the text finder where a descriptor follows, as HTML within tags, else as an image.
-    for found in (inline, plain, images):
-        sets += [row for row in found.sets if not seen & _spans(row)]
-        seen |= {span for row in found.sets for span in _spans(row)}
-    sets.sort(key=lambda row: (row.line, min((s for s in _spans(row) if s), default=(0, 0))))
-    extraction = _extraction(sets, merge=merge)
-    return Extraction(extraction.sets, extraction.problems + inline.problems + plain.problems)
-
-
-def _images(place: _Place) -> Iterator[ImageSet]:
-    for match in _IMAGE.finditer(place.source.text):
-        group = 2 if match[2] is not None else 3
-        row = place.place(_bare(match[group]), match.start(group))
-        yield place.image_set(match.start(), [row], alt=match[1] or None)
-
-
-def _spans(image_set: ImageSet) -> set[Span | None]:
-    return {c.reference.span for c in image_set.candidates if c.reference is not None}
-
-
-def _bare(url: str) -> Candidate:
-    return Candidate(url, (0, len(url)), descriptor_span=(len(url), len(url)))
+def _listed(line: str) -> Candidate:
+    found = _DESCRIBED.fullmatch(line)
+    # No file is 0 pixels wide: then the number is part of a name with spaces.
+    if found is None or not float(found[2] or found[3]):
+        return Candidate(line, (0, len(line)), descriptor_span=(len(line), len(line)))
+    width, density = (int(found[2]), None) if found[2] else (None, float(found[3]))
+    start = found.start(2) if found[2] else found.start(3)
+    return Candidate(found[1], found.span(1), width=width, density=density, descriptor_span=(start, len(line)))
 
 
 def _extraction(sets: list[ImageSet], *, merge: bool) -> Extraction:

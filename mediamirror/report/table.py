@@ -43,13 +43,13 @@ def set_result(result: SetResult, *, width: int) -> RenderableType:
 
 
 def _reasons(rows: Iterable[SetRow]) -> list[Text]:
-    """Say once what several rows may share."""
+    """Say once what several rows may share; of a rejected row every finding, the one that rejected it first."""
     lines: dict[str, str] = {}
     for row in rows:
         if row.error is not None:
             lines.setdefault(f"  {row.error.code}: {clean(row.error.message)}", "red")
-        elif row.rules:
-            lines.setdefault(f"  {', '.join(row.rules)}: {clean(row.url)}", "yellow")
+        for found in row.findings:
+            lines.setdefault(f"  {found.code}: {clean(found.message)}", "yellow")
     return [Text(line, style=style) for line, style in lines.items()]
 
 

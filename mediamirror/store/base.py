@@ -91,6 +91,10 @@ class Store(Protocol):
         """Yield the objects whose key starts with ``prefix``, sorted."""
         ...
 
+    async def is_empty(self) -> bool:
+        """Say whether the store holds no content; cheap, whatever it holds."""
+        ...
+
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""
         ...

@@ -98,6 +98,12 @@ class DirectoryStore:
                 if visible(key, prefix):
                     yield _row(key, seen)
 
+    async def is_empty(self) -> bool:
+        """Whether no file but those under `RESERVED` is there."""
+        async for _ in self.list():
+            return False
+        return True
+
     async def delete(self, key: str) -> None:
         """Remove one file and the directories that it leaves empty; a missing one is fine."""
         checked_key(key)

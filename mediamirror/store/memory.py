@@ -87,6 +87,10 @@ class MemoryStore:
             if held is not None:
                 yield replace(held.row, sha256=None, content_type=None, metadata=())
 
+    async def is_empty(self) -> bool:
+        """Whether nothing but `RESERVED` is held."""
+        return not any(visible(key, "") for key in self._held)
+
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""
         checked_key(key)

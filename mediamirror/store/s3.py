@@ -126,6 +126,12 @@ class S3Store:
         async for row in rows if exchange.connection.aws else sorted_by_key(rows):
             yield row
 
+    async def is_empty(self) -> bool:
+        """Whether the first page of the listing holds no content; unlike `list`, it waits for no other page."""
+        async for _ in self._listed(await self._open(), ""):
+            return False
+        return True
+
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""
         whole = checked_key(key, prefix=self._prefix)

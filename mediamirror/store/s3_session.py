@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+import weakref
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,6 +16,7 @@ from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
 from botocore.exceptions import BotoCoreError
+from botocore.httpsession import get_cert_path
 
 from mediamirror.errors import StoreRefused
 from mediamirror.settings import StoreOptions
@@ -105,8 +110,24 @@ def _client(session: boto3.session.Session, options: StoreOptions, addressing: s
         "read_timeout": 30,
         "max_pool_connections": 16,
     }
-    verify = str(options.cacert) if options.cacert else None
-    return session.client("s3", endpoint_url=options.endpoint_url, verify=verify, config=Config(**settings))
+    verify = _bundle(options.cacert) if options.cacert else None
+    client = session.client("s3", endpoint_url=options.endpoint_url, verify=verify, config=Config(**settings))
+    if verify is not None:
+        weakref.finalize(client, Path(verify).unlink, missing_ok=True)
+    return client
+
+
+def _bundle(cacert: Path) -> str:
+    """Write the usual authorities and those of ``--cacert`` into one file: boto3 takes one instead of the other."""
+    try:
+        own = Path(cacert).read_bytes()
+    except OSError as error:
+        raise StoreRefused(f"The certificates in {cacert} can't be read: {error}. Check --cacert.") from error
+    usual = Path(get_cert_path(True) or "").read_bytes()
+    handle, name = tempfile.mkstemp(prefix="mediamirror-", suffix=".pem")
+    with os.fdopen(handle, "wb") as file:
+        file.write(usual + b"\n" + own)
+    return name
 
 
 def _base_url(client: S3Client, bucket: str) -> str:

@@ -217,8 +217,16 @@ async def test_a_listing_holds_what_starts_with_the_prefix(case: Case) -> None:
         assert await keys(case.store, prefix) == sorted((k for k in ORDERED if k.startswith(prefix)), key=str.encode)
 
 
-async def test_an_empty_store_lists_nothing(case: Case) -> None:
+async def test_an_empty_store_lists_nothing_and_says_so(case: Case) -> None:
     assert await keys(case.store) == []
+    assert await case.store.is_empty()
+
+
+async def test_a_store_with_one_object_is_not_empty_and_what_is_ours_does_not_count(case: Case) -> None:
+    await case.store.put("_mediamirror/manifest/1.jsonl.gz", body_of(b"x"), ObjectAttributes("application/gzip"))
+    assert await case.store.is_empty()
+    await case.store.put("a", body_of(b"x"), ObjectAttributes("image/png"))
+    assert not await case.store.is_empty()
 
 
 async def test_what_is_ours_shows_only_when_asked_for(case: Case) -> None:

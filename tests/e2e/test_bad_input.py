@@ -68,6 +68,17 @@ def test_it_ends_in_one_sentence_and_its_exit_code(
     assert (done.returncode, sentence in said[0], "Traceback" in done.stderr) == (code, True, False), done.stderr
 
 
+def test_an_input_url_that_is_gone_is_a_missing_input(mediamirror: Command, site: Site, tmp_path: Path) -> None:
+    done = mediamirror("mirror", "https://news.example/none.html", "--to", str(tmp_path / "m"), *site.arguments())
+    assert (done.returncode, "404" in done.stderr) == (2, True), done.stderr
+
+
+def test_an_input_url_that_is_gone_among_others_fails_alone(mediamirror: Command, site: Site, tmp_path: Path) -> None:
+    gone = "https://news.example/none.html"
+    done = mediamirror("mirror", gone, SEED, "--to", str(tmp_path / "m"), *site.arguments())
+    assert (done.returncode, len(list((tmp_path / "m").rglob("*.webp")))) == (1, 4), done.stderr
+
+
 def test_a_missing_input_among_others_stops_the_run_before_anything_is_written(
     mediamirror: Command, tmp_path: Path
 ) -> None:

@@ -115,10 +115,10 @@ def test_a_script_of_brackets_is_cut_and_says_so() -> None:
     assert [p.code for p in found.problems] == ["json-too-large"]
 
 
-def test_ten_mebibytes_of_anything_cost_bounded_time() -> None:
+def test_two_mebibytes_of_anything_cost_bounded_time() -> None:
     started = time.process_time()
     for unit in ("[", '"', "\\", ',"', "<!--", "{}", "\ufeff", '"\\'):
-        read_json(unit * ((10 << 20) // len(unit)))
+        read_json(unit * ((2 << 20) // len(unit)))
     assert time.process_time() - started < 60
 
 

