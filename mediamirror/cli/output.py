@@ -72,7 +72,7 @@ class _Json:
     def show(self, event: Event) -> None:
         for value in to_objects(event):
             if self._lines:
-                print(to_line(value))
+                print(to_line(value), flush=True)  # a reader down the pipe sees each outcome as it comes
             else:
                 self._rows.append(value)
 

@@ -162,10 +162,11 @@ def test_an_interrupted_run_saves_its_state_says_what_is_left_and_goes_on_later(
     command = ["mirror", SEED, "--to", dest, *site.arguments()]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     first = subprocess.Popen(
-        [_program(), *command, "--delay", "2", "--concurrency", "1"],
+        [_program(), *command, "--delay", "2", "--concurrency", "1", "--format", "jsonl"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    _wait_for(lambda: any(Path(dest).rglob("*.webp")))
+    assert first.stdout is not None
+    next(line for line in first.stdout if '"type":"variant"' in line)
     first.send_signal(kind)
     _, said = first.communicate(timeout=10)
     assert first.returncode == 130
@@ -175,7 +176,7 @@ def test_an_interrupted_run_saves_its_state_says_what_is_left_and_goes_on_later(
     site.reset_requests()
     done = mediamirror(*command)
     assert (done.returncode, len(list(Path(dest).rglob("*.webp")))) == (0, 4), done.stderr
-    assert len(site.bodies()) == 4 - stored
+    assert len(site.bodies()) == 4 - stored >= 1
 
 
 def _program() -> str:
