@@ -15,14 +15,15 @@ RUN := .venv/bin/python
 PIP := $(RUN) -m pip install -qq
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint fmt bench docs clean
+.PHONY: help demo test lint fmt bench bench-extract docs clean
 
 help: ## Say what there is to make
 	@echo 'make demo     mirror the seed document from a real site into a directory and a bucket'
-	@echo 'make test     lint, then run all tests'
+	@echo 'make test     lint, then run all tests; compares with Chromium (installed by apt when root)'
 	@echo 'make lint     formatting, ruff, mypy --strict, import directions'
 	@echo 'make fmt      put the code into shape'
 	@echo 'make bench    measure us beside rclone; needs nginx (installed by apt when root)'
+	@echo 'make bench-extract  measure the reading of a page and of text'
 	@echo 'make docs     write docs/commands.md anew from the code'
 	@echo 'make clean    remove .venv and everything made'
 
@@ -30,6 +31,7 @@ demo: .venv/.stamp-demo ## The main job, on real parts
 	@$(RUN) -m fixtures.demo
 
 test: lint ## Everything that CI runs
+	@$(RUN) -m fixtures.browser.chromium
 	@$(RUN) -m pytest $(PYTEST_ARGS)
 
 lint: .venv/.stamp-dev
@@ -45,6 +47,9 @@ fmt: .venv/.stamp-dev
 
 bench: .venv/.stamp-demo
 	@$(RUN) -m bench.mirror $(BENCH_ARGS)
+
+bench-extract: .venv/.stamp-dev
+	@$(RUN) -m bench.extract $(BENCH_ARGS)
 
 docs: .venv/.stamp-dev
 	@$(RUN) -m typer mediamirror.cli.app utils docs --name mediamirror --title 'Commands' --output docs/commands.md

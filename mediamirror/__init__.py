@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mediamirror.jobs.mirror import mirror
     from mediamirror.jobs.parse import parse
+    from mediamirror.jobs.verify import verify
     from mediamirror.markup.extract import extract
     from mediamirror.markup.select import select
     from mediamirror.markup.sizes import evaluate_sizes
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "select"]
+__all__ = ["evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "select", "verify"]
 
 _HOMES = {
     "evaluate_sizes": "mediamirror.markup.sizes",
@@ -29,6 +30,7 @@ _HOMES = {
     "parse": "mediamirror.jobs.parse",
     "parse_srcset": "mediamirror.markup.srcset",
     "select": "mediamirror.markup.select",
+    "verify": "mediamirror.jobs.verify",
 }
 
 

@@ -199,6 +199,14 @@ class HTTPStatus(FetchError):
         """Seconds the origin asked us to wait, or None."""
         self.retryable = status in {408, 425, 429, 500, 502, 503, 504}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel between processes and through files with what the plain arguments don't hold."""
+        return (_http_status, (self.message, self.status, self.retry_after))
+
+
+def _http_status(message: str, status: int, retry_after: float | None) -> HTTPStatus:
+    return HTTPStatus(message, status=status, retry_after=retry_after)
+
 
 class ImageError(MediamirrorError):
     """Bytes that are not a sound image."""

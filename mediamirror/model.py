@@ -32,6 +32,8 @@ class Status(StrEnum):
     REJECTED = "rejected"
     FAILED = "failed"
     SKIPPED = "skipped"
+    CHECKED = "checked"
+    """Looked at by `verify`, which stores nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +260,7 @@ class Look:
     ``colours`` is the picture on white, squeezed into a square of `LOOK_SIDE` pixels a side: RGB bytes, row by row.
     ``detail`` tells how fine its structure is: pairs of a scale (below 1, descending) and the root mean square, in grey
     levels, of what its most detailed part loses when it is shrunk to that scale and enlarged again; empty for small pictures.
-    ``thumbnail`` is a WebP with a long side of at most 320 pixels. ``personal`` names EXIF entries that tell of a person or a
+    ``thumbnail`` is a JPEG, or a WebP where it is transparent, with a long side of at most 320 pixels. ``personal`` names EXIF entries that tell of a person or a
     device. ``profile`` is the description of an embedded colour profile, and ``wide`` says whether it has more colours than
     sRGB, and whether the picture needs them (``used``, ``unused``, None for no wide profile). ``estimates`` are the sizes in
     bytes of the same picture by format at quality 80, where they were asked for.
@@ -301,6 +303,8 @@ class StoredObject:
     token: str | None = None
     modified: datetime | None = None
     metadata: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers that the object is served with (Cache-Control and its like), names in lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,42 +339,48 @@ class Outcome:
 class SetRow:
     """One candidate of a set beside what became of its variant in a run.
 
-    ``error`` is the reason of a failed or rejected one; ``findings`` the code and sentence of each finding on the variant.
+    Widths and heights are pixels, ``size`` is bytes. ``error`` is the reason of a failed or rejected one. ``thumbnail`` is a
+    small WebP from our own decode (long side at most 320 pixels), or None where nothing was decoded or nobody asked.
     """
 
     url: str
-    carrier: str
-    attribute: str | None
-    declared_width: int | None
-    density: float | None
-    media: str | None
-    mime: str | None
+    carrier: str = "img"
+    attribute: str | None = None
+    declared_width: int | None = None
+    density: float | None = None
+    media: str | None = None
+    mime: str | None = None
     status: Status | None = None
     key: str | None = None
     format: str | None = None
     width: int | None = None
     height: int | None = None
     size: int | None = None
-    findings: tuple[ItemError, ...] = ()
+    findings: tuple[Finding, ...] = ()
     error: ItemError | None = None
+    thumbnail: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class SetResult:
-    """One image set after a run: where it was first found, in how many places, and a row per candidate."""
+    """One image set after a run: a row per candidate in document order, and the findings that concern it as a whole.
+
+    ``places`` counts the places where the same set was found; ``document`` and ``line`` are the first.
+    """
 
     document: str
     line: int
-    alt: str | None
-    context: str | None
-    inferred: bool
-    places: int
     rows: tuple[SetRow, ...]
+    alt: str | None = None
+    context: str | None = None
+    inferred: bool = False
+    places: int = 1
+    findings: tuple[Finding, ...] = ()
 
     @property
     def sound(self) -> bool:
-        """True when no row failed, was rejected or has a finding."""
-        return all(r.error is None and not r.findings for r in self.rows)
+        """True when no row failed, was rejected or has a finding, nor the set as a whole."""
+        return not self.findings and all(r.error is None and not r.findings for r in self.rows)
 
 
 @dataclass(frozen=True, slots=True)
@@ -383,6 +393,54 @@ class ObjectEvent:
     size: int | None = None
     dry_run: bool = False
     url: str | None = None
+    error: ItemError | None = None
+    """Why it could not be done."""
+
+
+class Mark(StrEnum):
+    """What `check` says of one key, in rclone's signs."""
+
+    SAME = "="
+    NOT_IN_SRC = "-"
+    NOT_IN_DEST = "+"
+    DIFFERS = "*"
+    ERROR = "!"
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """One key of two places compared; ``size`` in bytes, at the source where it is there."""
+
+    mark: Mark
+    key: str
+    reason: str
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Both places are listed: how many objects were seen, and how many objects and bytes have to be looked at or moved."""
+
+    seen: int
+    objects: int
+    bytes: int
+    deletions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SyncSummary:
+    """The end of a sync or check. ``statuses`` counts objects by what became of them; bytes are those read and written."""
+
+    source: str
+    destination: str
+    statuses: dict[str, int] = field(default_factory=dict)
+    bytes_in: int = 0
+    bytes_out: int = 0
+    seconds: float = 0.0
+    left: int = 0
+    """Objects not reached because the run was interrupted."""
+    dry_run: bool = False
+    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,12 +465,19 @@ class Summary:
     problems: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    bytes_saved: int = 0
+    """Bytes that a header check did not have to fetch."""
+    known: int = 0
+    """Findings that a baseline lists, and that count for nothing."""
     seconds: float = 0.0
     left: int = 0
     """Variants not reached because the run was interrupted."""
     exit_code: int = 0
 
 
-Event = ImageSet | Problem | Planned | Outcome | ObjectEvent | SetResult | Summary
+SyncEvent = ObjectEvent | Compared | Workload | Problem | SyncSummary
+"""What sync and check tell their caller: skips while listing, the workload, what was done, the summary."""
+
+Event = ImageSet | Problem | Planned | Outcome | Finding | ObjectEvent | SetResult | Summary
 """What a job tells its caller while it runs, in this order: sets and problems, the plan, outcomes or object events, the sets
 with what became of them, the summary."""

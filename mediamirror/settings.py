@@ -128,6 +128,10 @@ class ReadOptions:
     base_url: str | None = None
     max_document: int = 256 * MiB
     """Largest document read."""
+    field: str | None = None
+    """Which field of a row (JSON Lines, CSV, Parquet) is the document; None means the usual names."""
+    links: bool = False
+    """Whether a link to an image file counts as an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,3 +203,59 @@ class MirrorOptions:
     select: SelectOptions = field(default_factory=SelectOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     job: JobOptions = field(default_factory=JobOptions)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """Every option group of the verify job.
+
+    ``select`` and ``ignore`` are rule codes, names or beginnings of codes; ``ladder`` is widths in pixels such as
+    ``480,768,1280``. ``root`` is the folder of a built site whose own URLs are read from its files.
+    """
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    fetch: FetchOptions = field(default_factory=FetchOptions)
+    check: CheckOptions = field(default_factory=CheckOptions)
+    job: JobOptions = field(default_factory=JobOptions)
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    ladder: str = ""
+    estimate: bool = False
+    root: Path | None = None
+    baseline: Path | None = None
+    write_baseline: Path | None = None
+    thumbnails: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CompareOptions:
+    """How two places are compared, key by key."""
+
+    checksum: bool = False
+    """Read the source's bytes again, whatever is recorded of them."""
+    size_only: bool = False
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    download: bool = False
+    """Read the bytes of both sides (``check``)."""
+    one_way: bool = False
+    """What only the destination holds is no difference (``check``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOptions:
+    """How to make one place hold what another holds. ``source`` is how to reach SRC; None: the same way as DEST."""
+
+    compare: CompareOptions = field(default_factory=CompareOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
+    source: StoreOptions | None = None
+    ignore_existing: bool = False
+    delete: bool = False
+    max_delete: int | None = None
+    """With more to delete than this, nothing is."""
+    force: bool = False
+    """Allow deleting everything that the destination holds."""
+    concurrency: int = 64
+    limit_memory: int = 1 * MiB
+    """Objects larger than this are not held in memory on their way."""
+    dry_run: bool = False

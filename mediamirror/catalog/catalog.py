@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from mediamirror.catalog import ingest, results, work
+from mediamirror.catalog import ingest, results, sync_rows, work
 from mediamirror.catalog.connection import connect, mapped_errors
 from mediamirror.catalog.ingest import DocumentRow
+from mediamirror.catalog.notes import get_notes, put_notes
 from mediamirror.catalog.rows import WorkItem
+from mediamirror.catalog.sync_rows import Holding
 from mediamirror.model import ImageSet, Outcome, SetResult, StoredObject
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 PAGE = 256
+HOLDINGS_PAGE = 4096
 KEEP_RUNS = 20
 """Work lists of older runs are dropped; what they fetched and stored stays."""
 
@@ -129,6 +132,14 @@ class Catalog:
         """Write outcomes in one transaction. The bytes they speak of are durable already."""
         await self._transact(_record, run, records)
 
+    async def put_notes(self, notes: Sequence[tuple[str, bytes]]) -> None:
+        """Keep a note for each URL until the catalog is closed."""
+        await self._transact(put_notes, notes)
+
+    async def get_notes(self, urls: Sequence[str]) -> dict[str, bytes]:
+        """Return the notes of these URLs."""
+        return await self._call(get_notes, urls)
+
     async def sets(self, run: Run, *, troubled: bool = False) -> AsyncIterator[SetResult]:
         """Yield the run's image sets with their outcomes; with ``troubled`` only those that have something to say."""
         after = 0
@@ -136,6 +147,26 @@ class Catalog:
             for set_id in ids:
                 yield await self._call(results.read_set, run.id, set_id)
             after = ids[-1]
+
+    async def store_id(self, name: str) -> int:
+        """Return the id of a store by its name, known or new."""
+        return await self._transact(sync_rows.store_id, name)
+
+    async def holdings(self, store_id: int) -> AsyncIterator[Holding]:
+        """Yield what is known of a store's objects, in the order of the keys' bytes, reading a page at a time."""
+        after = ""
+        while page := await self._call(sync_rows.read_holdings, store_id, after=after, limit=HOLDINGS_PAGE):
+            for row in page:
+                yield row
+            after = page[-1].key
+
+    async def remember(self, holdings: Mapping[int, Sequence[Holding]]) -> None:
+        """Write down, by store id, what was just read or written, in one transaction."""
+        await self._transact(_remember, holdings)
+
+    async def forget(self, store_id: int, keys: Sequence[str]) -> None:
+        """Drop what is known of objects that are about to be deleted."""
+        await self._transact(sync_rows.drop_holdings, store_id, keys)
 
 
 def _connect(path: Path | None, dry_run: bool) -> sqlite3.Connection:
@@ -181,6 +212,11 @@ def _counts(db: sqlite3.Connection, run_id: int) -> tuple[int, int, int]:
         "SELECT count(*), coalesce(sum(wanted), 0) FROM items WHERE run_id = ?", (run_id,)
     ).fetchone()
     return sets, variants, wanted
+
+
+def _remember(db: sqlite3.Connection, holdings: Mapping[int, Sequence[Holding]]) -> None:
+    for place, rows in holdings.items():
+        sync_rows.put_holdings(db, place, rows)
 
 
 def _record(db: sqlite3.Connection, run: Run, records: Sequence[Record]) -> None:

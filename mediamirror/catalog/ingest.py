@@ -85,7 +85,7 @@ def _put_candidate(
         "raw_url, line, span_start, span_end) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             *(place_id, variant_id, source.carrier, reference.attribute if reference else None),
-            *(_int64(candidate.width), candidate.density, _int64(candidate.height)),
+            *(_promised(candidate.width, candidate), candidate.density, _promised(candidate.height, candidate)),
             *(source.media, source.mime, source.sizes, candidate.raw_url or candidate.url),
             *(reference.line if reference else 0, start, end),
         ),
@@ -97,9 +97,12 @@ def _put_candidate(
     )
 
 
-def _int64(number: int | None) -> int | None:
+def _promised(number: int | None, candidate: Candidate) -> int | None:
+    # A size that a page states beside a URL (og:image:width) is no descriptor: nothing is rejected for it.
+    if number is None or "stated-size" in candidate.flags:
+        return None
     # The standard lets a descriptor be any integer; SQLite's column holds 64 bits, and no file is that wide.
-    return None if number is None else min(number, 2**63 - 1)
+    return min(number, 2**63 - 1)
 
 
 def _put_variant(db: sqlite3.Connection, url: str) -> int:

@@ -6,7 +6,17 @@ import json
 import sqlite3
 from collections.abc import Iterator
 
-from mediamirror.model import Finding, ItemError, Outcome, SetResult, SetRow, Status, StoredObject
+from mediamirror.model import (
+    Finding,
+    ItemError,
+    Outcome,
+    Reference,
+    SetResult,
+    SetRow,
+    Severity,
+    Status,
+    StoredObject,
+)
 
 
 def put_outcome(
@@ -121,7 +131,7 @@ def read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
     ).fetchone()
     places = db.execute("SELECT count(*) FROM places WHERE set_id = ? AND run_id = ?", (set_id, run_id)).fetchone()[0]
     rows = tuple(_rows(db, run_id, place_id))
-    return SetResult(document, line, alt, context, bool(inferred), places, rows)
+    return SetResult(document, line, rows, alt, context, bool(inferred), places)
 
 
 def _rows(db: sqlite3.Connection, run_id: int, place_id: int) -> Iterator[SetRow]:
@@ -137,12 +147,17 @@ def _rows(db: sqlite3.Connection, run_id: int, place_id: int) -> Iterator[SetRow
         status = Status(row[8]) if row[8] else None
         key, fmt, width, height, size = row[9:14]
         error = ItemError(row[14], row[15] or "") if row[14] else None
-        found = _findings(db, run_id, row[0])
+        found = tuple(_findings(db, run_id, row[0], url))
         yield SetRow(
             url, carrier, attribute, declared, density, media, mime, status, key, fmt, width, height, size, found, error
         )
 
 
-def _findings(db: sqlite3.Connection, run_id: int, variant_id: int) -> tuple[ItemError, ...]:
-    query = "SELECT rule, message FROM findings WHERE variant_id = ? AND run_id = ? ORDER BY rule, id"
-    return tuple(ItemError(*row) for row in db.execute(query, (variant_id, run_id)))
+def _findings(db: sqlite3.Connection, run_id: int, variant_id: int, url: str) -> Iterator[Finding]:
+    query = (
+        "SELECT rule, severity, message, document, line, declared, actual FROM findings "
+        "WHERE variant_id = ? AND run_id = ? ORDER BY rule, id"
+    )
+    for rule, severity, message, document, line, declared, actual in db.execute(query, (variant_id, run_id)):
+        reference = None if document is None else Reference(document, "", None, line or 0)
+        yield Finding(rule, Severity(severity), message, url, reference, declared, actual)

@@ -6,6 +6,7 @@ Times are ISO 8601 in UTC. Booleans are 0 and 1. ``span_*`` are byte offsets in 
     places ─< candidates >─ variants         one URL, one variant, however many sets name it
     variants ─< fetches >─ blobs             every exchange with an origin; what the bytes are
     stores ─< objects >─ blobs               where they lie now
+    stores ─< holdings                       any object or file whose bytes `sync` or `check` has read, by change token
     runs ─< items >─ variants                the work list of a run, and what became of each
     runs ─< findings
 """
@@ -162,6 +163,20 @@ CREATE TABLE findings (
     actual TEXT
 ) STRICT;
 CREATE INDEX findings_by_variant ON findings(variant_id, run_id);
+""",
+    ),
+    (
+        2,
+        """
+CREATE TABLE holdings (
+    store_id INTEGER NOT NULL REFERENCES stores(id),
+    key TEXT NOT NULL,
+    sha256 TEXT,
+    size INTEGER NOT NULL,
+    token TEXT NOT NULL,
+    twin TEXT,
+    PRIMARY KEY (store_id, key)
+) STRICT, WITHOUT ROWID;
 """,
     ),
 )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mediamirror.cli import mirror, parse
+from mediamirror.cli import mirror, parse, rules, verify
 from mediamirror.cli.config import default_map
 from mediamirror.cli.running import EXIT_CODES, fail
 from mediamirror.errors import MediamirrorError
@@ -58,6 +58,8 @@ def root(
 
 app.command(name="parse", epilog=EPILOG)(parse.command)
 app.command(name="mirror", epilog=EPILOG)(mirror.command)
+app.command(name="verify", epilog=EPILOG)(verify.command)
+app.command(name="rules")(rules.command)
 
 
 def main() -> None:

@@ -25,6 +25,8 @@ def command(
     to: o.To,
     as_: o.As = "auto",
     base_url: o.BaseUrl = None,
+    field: o.Field = None,
+    links: o.Links = False,
     fail_empty: o.FailEmpty = False,
     rungs: o.Rungs = "all",
     min_width: o.MinWidth = None,
@@ -81,7 +83,7 @@ def command(
         mediamirror mirror urls.txt --as urls --to ./mirror --fresh-for 24h --format jsonl
     """
     from mediamirror import mirror
-    from mediamirror.cli.output import Output, Style
+    from mediamirror.cli.output import Style
 
     fetch = fetch_options(
         header=header,
@@ -114,15 +116,16 @@ def command(
         cacert=cacert,
     )
     options = MirrorOptions(
-        read=ReadOptions(as_=as_, base_url=base_url),
+        read=ReadOptions(as_=as_, base_url=base_url, field=field, links=links),
         fetch=fetch,
         check=CheckOptions(check=check, tolerance=tolerance, keep_rejected=keep_rejected, workers=workers),
         select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for),
         store=store,
         job=JobOptions(dry_run=dry_run, fail_on=fail_on, fail_empty=fail_empty, command="mirror"),
     )
-    with Output(Style(format_, quiet=quiet, progress=not no_progress)) as output:
-        run(
-            mirror(inputs, to=to, options=options, catalog=catalog, stdin=sys.stdin.buffer, on_event=output),
-            verbose=verbose,
-        )
+    style = Style(format_, quiet=quiet, progress=not no_progress)
+    run(
+        lambda output: mirror(inputs, to=to, options=options, catalog=catalog, stdin=sys.stdin.buffer, on_event=output),
+        style,
+        verbose=verbose,
+    )

@@ -33,6 +33,18 @@ BaseUrl = Annotated[
     str | None,
     typer.Option("--base-url", metavar="URL", rich_help_panel=READ, help="What relative URLs resolve on."),
 ]
+Field = Annotated[
+    str | None,
+    typer.Option(
+        "--field",
+        metavar="NAME",
+        rich_help_panel=READ,
+        help="The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …).",
+    ),
+]
+Links = Annotated[
+    bool, typer.Option("--links", rich_help_panel=READ, help="Take links to image files (a href) as images too.")
+]
 FailEmpty = Annotated[
     bool, typer.Option("--fail-empty", rich_help_panel=READ, help="Exit 1 when no input holds an image.")
 ]

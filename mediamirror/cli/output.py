@@ -3,36 +3,64 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from mediamirror.model import Event, ImageSet, ObjectEvent, Outcome, Planned, Problem, SetResult, Summary
+from mediamirror.model import Event, ImageSet, ObjectEvent, Problem, SetResult, Summary
 from mediamirror.report.jsonl import to_line, to_objects
 from mediamirror.report.words import summary_sentence
 
 if TYPE_CHECKING:
-    from rich.progress import Progress
+    from mediamirror.report.html import HtmlReport
+
+STREAMED = ("table", "json", "jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How to print: the format, and what is wanted besides the data."""
+    """How to print: the format, and what is wanted besides the data.
+
+    ``sets``: print each image set as it is found (`parse`). ``troubled``: print only sets with something to say.
+    ``title`` names the run in reports; ``report`` is the folder of an HTML report.
+    """
 
     format: str
     quiet: bool = False
     progress: bool = True
+    sets: bool = False
+    troubled: bool = False
+    title: str = "mediamirror"
+    report: Path | None = None
+    fail_on: str = "error"
+
+
+class Printer(Protocol):
+    """Takes events one by one and prints them now or in the end."""
+
+    def show(self, event: Event) -> None:
+        """Take one event."""
+        ...
+
+    def close(self) -> None:
+        """Print what is left."""
+        ...
 
 
 class Output:
     """Receives a job's events and prints them. Use as a context manager; call it with each event."""
 
-    def __init__(self, style: Style, *, show_sets: bool = False) -> None:
+    def __init__(self, style: Style) -> None:
         self._style = style
-        self._show_sets = show_sets
-        self._print = _Table(show_sets, quiet=style.quiet) if style.format == "table" else _Json(style.format)
-        self._progress = _Bar() if style.progress and not style.quiet and sys.stderr.isatty() else None
+        self._printers: list[Printer] = [_printer(style)]
+        if style.report is not None:
+            self._printers.append(_Html(style.report, style.title))
+        self._progress = None
+        if style.progress and not style.quiet and sys.stderr.isatty():
+            from mediamirror.cli.progress import Bar
+
+            self._progress = Bar()
 
     def __enter__(self) -> Self:
         """Open."""
@@ -41,10 +69,11 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the progress bar away; finish the JSON document."""
+        """Take the progress bar away; finish documents that are printed whole."""
         if self._progress is not None:
             self._progress.stop()
-        self._print.close()
+        for printer in self._printers:
+            printer.close()
 
     def __call__(self, event: Event) -> None:
         """Print one event."""
@@ -54,7 +83,8 @@ class Output:
             if self._progress is not None:
                 self._progress.stop()
             self._conclude(event)
-        self._print.show(event)
+        for printer in self._printers:
+            printer.show(event)
 
     def _conclude(self, summary: Summary) -> None:
         if self._style.quiet:
@@ -62,6 +92,12 @@ class Output:
         if not summary.variants or summary.exit_code == 130 or self._style.format != "table":
             sys.stdout.flush()
             print(summary_sentence(summary), file=sys.stderr)
+
+
+def _printer(style: Style) -> Printer:
+    if style.format == "table":
+        return _Table(style)
+    return _Json(style.format) if style.format in STREAMED else _Whole(style)
 
 
 class _Json:
@@ -84,30 +120,29 @@ class _Json:
 class _Table:
     """Rich is imported here, when there is something to print."""
 
-    def __init__(self, show_sets: bool, *, quiet: bool) -> None:
+    def __init__(self, style: Style) -> None:
         from mediamirror.report import table
 
         self._render = table
-        self._show_sets = show_sets
-        self._quiet = quiet
+        self._style = style
         width = None if sys.stdout.isatty() else 250
         self._console = table.console_for(sys.stdout, terminal_width=width)
         self._errors = table.console_for(sys.stderr, terminal_width=None if sys.stderr.isatty() else 250)
 
     def show(self, event: Event) -> None:
         match event:
-            case ImageSet() if self._show_sets:
+            case ImageSet() if self._style.sets:
                 self._console.print(self._render.image_set(event))
-            case SetResult() if not (self._quiet and event.sound):
+            case SetResult() if not (event.sound and (self._style.quiet or self._style.troubled)):
                 self._console.print(self._render.set_result(event, width=self._console.width))
             case ObjectEvent():
                 self._console.print(self._render.object_event(event))
-            case ImageSet(problems=problems):
+            case ImageSet(problems=problems) if not self._style.troubled:
                 for problem in problems:
                     self._errors.print(self._render.problem(problem))
             case Problem():
                 self._errors.print(self._render.problem(event))
-            case Summary() if event.variants and not self._quiet:
+            case Summary() if event.variants and not self._style.quiet:
                 self._console.print(summary_sentence(event))
             case _:
                 pass
@@ -116,57 +151,80 @@ class _Table:
         sys.stdout.flush()
 
 
-class _Bar:
-    """A progress bar with count, bytes and rate, on standard error."""
+class _Whole:
+    """A format that is one document: JUnit, SARIF, Markdown, GitHub annotations."""
 
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._task: Any = None
-        self._bytes = 0
+    def __init__(self, style: Style) -> None:
+        self._style = style
+        self._sets: list[SetResult] = []
+        self._problems: list[Problem] = []
+        self._summary: Summary | None = None
 
     def show(self, event: Event) -> None:
-        if isinstance(event, Planned) and event.variants:
-            self._start(event.variants)
-        elif isinstance(event, Outcome) and self._progress is not None:
-            self._bytes += event.fetched_bytes
-            self._progress.update(self._task, advance=1, received=self._bytes)
+        match event:
+            case SetResult():
+                self._sets.append(event)
+            case Problem():
+                self._problems.append(event)
+            case Summary():
+                self._summary = event
+            case _:
+                pass
 
-    def _start(self, total: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    def close(self) -> None:
+        if self._summary is None:
+            return  # the run ended before it began, and its error has been said
+        from datetime import UTC, datetime
 
-        self._progress = Progress(
-            BarColumn(),
-            MofNCompleteColumn(),
-            _rate_column(),
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(file=sys.stderr),
-            transient=True,
+        from mediamirror.report.data import ReportData
+
+        data = ReportData(
+            title=self._style.title,
+            sets=tuple(self._sets),
+            summary=self._summary,
+            created=datetime.now(UTC),
+            problems=tuple(self._problems),
         )
-        self._task = self._progress.add_task("", total=total, received=0)
-        self._progress.start()
-
-    def stop(self) -> None:
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        print(_whole(self._style, data), end="")
 
 
-def _rate_column() -> Any:
-    from rich.progress import ProgressColumn, Task
-    from rich.text import Text
+def _whole(style: Style, data: Any) -> str:
+    from mediamirror.model import Severity
+    from mediamirror.report.github import to_github
+    from mediamirror.report.junit import to_junit
+    from mediamirror.report.markdown import to_markdown
+    from mediamirror.report.sarif import to_sarif
 
-    from mediamirror.report.words import human_bytes
-
-    class RateColumn(ProgressColumn):
-        def render(self, task: Task) -> Text:
-            received = int(task.fields.get("received", 0))
-            per_second = received / task.elapsed if task.elapsed else 0
-            items = task.completed / task.elapsed if task.elapsed else 0
-            return Text(f"{human_bytes(received)}, {human_bytes(int(per_second))}/s, {items:.0f} images/s")
-
-    return RateColumn()
+    if style.format == "junit":
+        return to_junit(data, fail_on=None if style.fail_on == "never" else Severity(style.fail_on))
+    return {"sarif": to_sarif, "github": to_github, "md": to_markdown}[style.format](data)
 
 
-Listener = Callable[[Event], None]
+class _Html:
+    """The HTML report, written set by set; its folder is claimed before the run starts."""
+
+    def __init__(self, folder: Path, title: str) -> None:
+        from datetime import UTC, datetime
+
+        from mediamirror.report.html import HtmlReport
+
+        self._report: HtmlReport = HtmlReport(folder, title=title, created=datetime.now(UTC))
+        self._report.__enter__()
+        self._problems: list[Problem] = []
+        self._finished = False
+
+    def show(self, event: Event) -> None:
+        match event:
+            case SetResult():
+                self._report.add(event)
+            case Problem():
+                self._problems.append(event)
+            case Summary():
+                path = self._report.finish(event, self._problems)
+                self._finished = True
+                print(f"Report: {path}", file=sys.stderr)
+            case _:
+                pass
+
+    def close(self) -> None:
+        self._report.__exit__(None, None, None)

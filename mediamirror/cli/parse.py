@@ -14,6 +14,8 @@ def command(
     inputs: o.Inputs,
     as_: o.As = "auto",
     base_url: o.BaseUrl = None,
+    field: o.Field = None,
+    links: o.Links = False,
     fail_empty: o.FailEmpty = False,
     header: o.Header = None,
     user_agent: o.UserAgent = None,
@@ -40,7 +42,7 @@ def command(
         curl -s https://example.org/ | mediamirror parse - --as html --base-url https://example.org/
     """
     from mediamirror import parse
-    from mediamirror.cli.output import Output, Style
+    from mediamirror.cli.output import Style
 
     fetch = fetch_options(
         header=header,
@@ -54,16 +56,10 @@ def command(
         timeout=timeout,
         retries=retries,
     )
-    read = ReadOptions(as_=as_, base_url=base_url)
-    with Output(Style(format_, quiet=quiet, progress=False), show_sets=True) as output:
-        run(
-            parse(
-                inputs,
-                read=read,
-                fetch=fetch,
-                job=JobOptions(fail_empty=fail_empty, command="parse"),
-                stdin=sys.stdin.buffer,
-                on_event=output,
-            ),
-            verbose=verbose,
-        )
+    read = ReadOptions(as_=as_, base_url=base_url, field=field, links=links)
+    job = JobOptions(fail_empty=fail_empty, command="parse")
+    run(
+        lambda output: parse(inputs, read=read, fetch=fetch, job=job, stdin=sys.stdin.buffer, on_event=output),
+        Style(format_, quiet=quiet, progress=False, sets=True),
+        verbose=verbose,
+    )

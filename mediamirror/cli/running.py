@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
@@ -11,6 +11,7 @@ import typer
 from mediamirror.errors import MediamirrorError
 
 if TYPE_CHECKING:
+    from mediamirror.cli.output import Output, Style
     from mediamirror.model import Summary
 
 EXIT_CODES = """\
@@ -31,14 +32,16 @@ def fail(error: MediamirrorError) -> NoReturn:
     raise typer.Exit(error.exit_code)
 
 
-def run(job: Coroutine[Any, Any, Summary], *, verbose: bool) -> NoReturn:
-    """Run a job to its end and exit with its code. Ctrl-C and SIGTERM stop it, and its state is saved."""
+def run(job: Callable[[Output], Coroutine[Any, Any, Summary]], style: Style, *, verbose: bool) -> NoReturn:
+    """Run a job to its end, printing its events, and exit with its code. Ctrl-C and SIGTERM stop it, its state saved."""
     import asyncio
+
+    from mediamirror.cli.output import Output
 
     _set_up_logging(verbose)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            summary = runner.run(_until_terminated(job))
+        with Output(style) as output, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            summary = runner.run(_until_terminated(job(output)))
     except MediamirrorError as error:
         fail(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -47,6 +50,13 @@ def run(job: Coroutine[Any, Any, Summary], *, verbose: bool) -> NoReturn:
         # The reader of our output went away (``| head``): nothing is left to say.
         _silence_stdout()
         raise typer.Exit(0) from None
+    except Exception as error:
+        if verbose:
+            raise
+        complain(
+            f"an unexpected {type(error).__name__} ended the run; run it with -v for details, and please report it."
+        )
+        raise typer.Exit(1) from None
     raise typer.Exit(summary.exit_code)
 
 

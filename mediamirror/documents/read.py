@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from mediamirror.documents.archive import WarcArchive
+from mediamirror.documents.compressed import inflate, is_gzip
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.documents.plan import Place, Via, plan_inputs, walk
+from mediamirror.documents.streams import Container, Read, reader_for
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.markup.extract import choose_kind
-from mediamirror.model import Body, Download, Problem
+from mediamirror.model import Download, Problem
 
 Fetch = Callable[[str], Awaitable[Download]]
 """Fetch one URL whole; raises of `FetchError`."""
 
 _LOOKED_AT = 8192
+_SNIFFED = 64 * 1024
+_BATCH = 64
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MiB = 1024 * 1024
 
@@ -31,6 +37,8 @@ class _Reading:
     fetch: Fetch | None
     stdin: BinaryIO | None
     limit: int
+    field: str | None
+    archive: WarcArchive | None
 
 
 async def read_inputs(
@@ -41,11 +49,15 @@ async def read_inputs(
     fetch: Fetch | None = None,
     stdin: BinaryIO | None = None,
     limit: int = MAX_DOCUMENT,
+    field: str | None = None,
+    archive: WarcArchive | None = None,
 ) -> AsyncIterator[Document | Problem]:
     """Yield each document whole, in the order given, directories sorted; one that can't be used yields a `Problem`.
 
     Before the first one is read, everything named is checked: `InputMissing`, `InputUnreadable` and `UsageError` come
     from the first step. After that no input ends the run. One document is in memory at a time; ``limit`` is in bytes.
+    Containers (JSON Lines, tables, WARC) give the documents in them; ``field`` names the field of their rows that is one.
+    ``archive`` takes note of the responses in every WARC.
     """
     places = plan_inputs(inputs)
     choose_kind(b"", media_type=None, document="", as_=as_)
@@ -53,7 +65,7 @@ async def read_inputs(
         raise UsageError("A URL was given as INPUT, and nothing here can fetch it: give a path.")
     if stdin is None and any(place.via is Via.STDIN for place in places):
         raise UsageError("- was given as INPUT, and there is no standard input.")
-    reading = _Reading(as_, base_url, fetch, stdin, limit)
+    reading = _Reading(as_, base_url, fetch, stdin, limit, field, archive)
     for place in places:
         async for item in _read(place, reading):
             yield item
@@ -61,14 +73,15 @@ async def read_inputs(
 
 async def _read(place: Place, reading: _Reading) -> AsyncIterator[Document | Problem]:
     if place.via is Via.URL:
-        yield await _from_url(place.word, reading)
+        items = _from_url(place.word, reading)
     elif place.via is Via.STDIN:
-        yield await _from_stdin(reading)
+        items = _from_stdin(reading)
     elif place.via is Via.FILE:
-        yield await _from_file(Path(place.word), reading)
+        items = _from_file(Path(place.word), reading)
     else:
-        async for item in _from_directory(Path(place.word), reading):
-            yield item
+        items = _from_directory(Path(place.word), reading)
+    async for item in items:
+        yield item
 
 
 async def _from_directory(directory: Path, reading: _Reading) -> AsyncIterator[Document | Problem]:
@@ -76,43 +89,113 @@ async def _from_directory(directory: Path, reading: _Reading) -> AsyncIterator[D
     if not paths:
         yield _problem("no-documents", str(directory), f"{directory} holds no document of a known extension.")
     for path in paths:
-        yield await _from_file(path, reading)
+        async for item in _from_file(path, reading):
+            yield item
 
 
-async def _from_file(path: Path, reading: _Reading) -> Document | Problem:
-    name = str(path)
+async def _from_file(path: Path, reading: _Reading) -> AsyncIterator[Document | Problem]:
+    async for item in _from_path(path, str(path), None, reading.base_url, reading):
+        yield item
+
+
+async def _from_path(
+    path: Path, name: str, media_type: str | None, base_url: str | None, reading: _Reading
+) -> AsyncIterator[Document | Problem]:
     try:
-        data = await asyncio.to_thread(_read_file, path, reading.limit)
+        head = await asyncio.to_thread(_read_file, path, _SNIFFED)
+        read = reader_for(_kind(head, media_type, name, reading), reading.field)
+        if read is not None:
+            with path.open("rb") as file:
+                container = _container(name, file, base_url, reading, path)
+                async for item in _taken_apart(read, container):
+                    yield item
+            return
+        data = await asyncio.to_thread(_read_file, path, reading.limit) if len(head) > _SNIFFED else head
     except OSError as error:
-        return _problem("input-unreadable", name, f"{name} can't be read: {error.strerror or error}.")
-    return _document(name, data, None, reading.base_url, reading)
+        yield _problem("input-unreadable", name, f"{name} can't be read: {error.strerror or error}.")
+        return
+    for found in await asyncio.to_thread(_documents, name, data, media_type, base_url, reading):
+        yield found
 
 
-async def _from_stdin(reading: _Reading) -> Document | Problem:
+async def _from_stdin(reading: _Reading) -> AsyncIterator[Document | Problem]:
     assert reading.stdin is not None  # noqa: S101 - read_inputs has checked
     try:
+        read = reader_for(_kind(b"", None, "-", reading), reading.field)
+        if read is not None:
+            async for item in _taken_apart(read, _container("-", reading.stdin, reading.base_url, reading, None)):
+                yield item
+            return
         data = await asyncio.to_thread(reading.stdin.read, reading.limit + 1)
     except OSError as error:
-        return _problem("input-unreadable", "-", f"Standard input can't be read: {error.strerror or error}.")
-    return _document("-", data, None, reading.base_url, reading)
+        yield _problem("input-unreadable", "-", f"Standard input can't be read: {error.strerror or error}.")
+        return
+    for found in await asyncio.to_thread(_documents, "-", data, None, reading.base_url, reading):
+        yield found
 
 
-async def _from_url(url: str, reading: _Reading) -> Document | Problem:
+async def _from_url(url: str, reading: _Reading) -> AsyncIterator[Document | Problem]:
     assert reading.fetch is not None  # noqa: S101 - read_inputs has checked
     try:
         download = await reading.fetch(url)
     except FetchError as error:
-        return _problem(error.code, url, error.message)
-    if download.body is None:
-        return _problem("empty-document", url, f"{url} answered without a body.")
+        yield _problem(error.code, url, error.message)
+        return
+    name, media_type = download.final_url, download.header("content-type")
+    base_url = reading.base_url or name
+    body = download.body
+    if body is None:
+        yield _problem("empty-document", url, f"{url} answered without a body.")
+    elif body.path is not None:
+        async for item in _from_path(body.path, name, media_type, base_url, reading):
+            yield item
+    else:
+        async for item in _from_memory(body.data or b"", name, media_type, base_url, reading):
+            yield item
+
+
+async def _from_memory(
+    data: bytes, name: str, media_type: str | None, base_url: str | None, reading: _Reading
+) -> AsyncIterator[Document | Problem]:
+    read = reader_for(_kind(data, media_type, name, reading), reading.field)
+    if read is not None:
+        async for item in _taken_apart(read, _container(name, io.BytesIO(data), base_url, reading, None)):
+            yield item
+        return
+    for found in await asyncio.to_thread(_documents, name, data, media_type, base_url, reading):
+        yield found
+
+
+def _container(name: str, file: BinaryIO, base_url: str | None, reading: _Reading, path: Path | None) -> Container:
+    return Container(name, file, path, base_url, reading.field, reading.archive, reading.limit)
+
+
+async def _taken_apart(read: Read, container: Container) -> AsyncIterator[Document | Problem]:
+    """The documents in a container, read in a thread, a few at a time."""
+    items = read(container)
+    while batch := await asyncio.to_thread(_some, items, container.name):
+        for item in batch:
+            yield item
+
+
+def _some(items: Iterator[Document | Problem], name: str) -> list[Document | Problem]:
+    """The next documents, as many as are small; none at the end."""
+    batch: list[Document | Problem] = []
+    size = 0
     try:
-        data = await asyncio.to_thread(_body, download.body, reading.limit)
+        for item in items:
+            batch.append(item)
+            size += len(item.data) if isinstance(item, Document) else 0
+            if len(batch) >= _BATCH or size > _MiB:
+                break
     except OSError as error:
-        return _problem(
-            "input-unreadable", url, f"{url} was fetched and can't be read back: {error.strerror or error}."
-        )
-    media_type = download.header("content-type")
-    return _document(download.final_url, data, media_type, reading.base_url or download.final_url, reading)
+        batch.append(_problem("input-unreadable", name, f"{name} can't be read on: {error.strerror or error}."))
+    return batch
+
+
+def _kind(head: bytes, media_type: str | None, name: str, reading: _Reading) -> str:
+    start = inflate(head, _SNIFFED)[0] if is_gzip(head) else head
+    return choose_kind(start, media_type=media_type, document=name, as_=reading.as_)
 
 
 def _read_file(path: Path, limit: int) -> bytes:
@@ -120,10 +203,17 @@ def _read_file(path: Path, limit: int) -> bytes:
         return file.read(limit + 1)
 
 
-def _body(body: Body, limit: int) -> bytes:
-    if body.data is not None:
-        return body.data
-    return _read_file(body.path, limit) if body.path is not None else b""
+def _documents(
+    name: str, data: bytes, media_type: str | None, base_url: str | None, reading: _Reading
+) -> list[Document | Problem]:
+    """The document that bytes are, inflated if need be, or what keeps it from being one."""
+    if not is_gzip(data):
+        return [_document(name, data, media_type, base_url, reading)]
+    plain, wrong = inflate(data, reading.limit)
+    items = [_document(name, plain, media_type, base_url, reading)]
+    if wrong is not None:
+        items.append(_problem("document-damaged", name, f"{name}: {wrong}: what lies before was read."))
+    return items
 
 
 def _document(
@@ -134,10 +224,9 @@ def _document(
     if len(data) > reading.limit:
         limit = f"{reading.limit // _MiB} MiB" if reading.limit >= _MiB else f"{reading.limit} bytes"
         return _problem("document-too-large", name, f"{name} is over the limit of {limit}: split it.")
-    kind = choose_kind(data, media_type=media_type, document=name, as_=reading.as_)
-    if kind != "warc" and _is_binary(data):
+    if _is_binary(data):
         return _problem("binary-document", name, f"{name} is not text but binary data: give a page or a text.")
-    return Document(name, data, media_type, base_url, kind)
+    return Document(name, data, media_type, base_url, _kind(data[:_SNIFFED], media_type, name, reading))
 
 
 def _is_binary(data: bytes) -> bool:

@@ -52,13 +52,19 @@ async def documents(
         return await fetcher.fetch(Request(url, accept=_DOCUMENTS, max_size=options.max_document, allow_empty=True))
 
     read = read_inputs(
-        inputs, as_=options.as_, base_url=options.base_url, fetch=fetch, stdin=stdin, limit=options.max_document
+        inputs,
+        as_=options.as_,
+        base_url=options.base_url,
+        fetch=fetch,
+        stdin=stdin,
+        limit=options.max_document,
+        field=options.field,
     )
     async for found in read:
         yield found
 
 
-def look_through(document: Document) -> Extraction:
+def look_through(document: Document, *, links: bool = False) -> Extraction:
     """Find the image sets of one document."""
     return extract_document(
         document.data,
@@ -66,4 +72,5 @@ def look_through(document: Document) -> Extraction:
         base_url=document.base_url,
         document=document.name,
         as_=document.kind,
+        links=links,
     )

@@ -155,7 +155,7 @@ class _MirrorRun:
         self._emit(self._tally.planned)
 
     async def _plan_document(self, document: Document, catalog: Catalog, run: Run) -> None:
-        extraction = await asyncio.to_thread(look_through, document)
+        extraction = await asyncio.to_thread(look_through, document, links=self._options.read.links)
         events: list[ImageSet | Problem] = [*extraction.problems, *extraction.sets]
         for event in events:
             self._tally.note(event)

@@ -38,7 +38,7 @@ async def parse(
                     on_event(found)
                     continue
                 read_count += 1
-                extraction = await asyncio.to_thread(look_through, found)
+                extraction = await asyncio.to_thread(look_through, found, links=read.links)
                 sets += sum(1 for each in extraction.sets if each.candidates)
                 variants += len({c.url for each in extraction.sets for c in each.candidates})
                 events: list[ImageSet | Problem] = [*extraction.problems, *extraction.sets]

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from mediamirror.jobs.plan import exit_code
-from mediamirror.model import ImageSet, Outcome, Planned, Problem, Summary
+from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Summary
 from mediamirror.settings import JobOptions
 
 HARMLESS = frozenset({"empty-document"})
@@ -24,6 +24,10 @@ class Tally:
     failed_inputs: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
+    bytes_saved: int = 0
+    known: int = 0
+    counts_items: bool = True
+    """Whether a failed or rejected item alone makes the run fail; `verify` has a finding for each."""
 
     def add(self, outcome: Outcome) -> None:
         """Count one variant."""
@@ -31,6 +35,10 @@ class Tally:
         self.findings.update(finding.severity.value for finding in outcome.findings)
         self.bytes_in += outcome.fetched_bytes
         self.bytes_out += outcome.sent_bytes
+
+    def add_finding(self, finding: Finding) -> None:
+        """Count one finding that belongs to no outcome."""
+        self.findings[finding.severity.value] += 1
 
     def add_problem(self, problem: Problem) -> None:
         """Count an INPUT that could not be read as a failed item; an empty one is only a problem."""
@@ -44,7 +52,10 @@ class Tally:
     def summary(self, *, seconds: float, options: JobOptions, interrupted: bool = False) -> Summary:
         """Freeze the totals. An interrupted run exits 130 and says how many variants it did not reach."""
         code = exit_code(
-            dict(self.statuses), dict(self.findings), fail_on=options.fail_on, failed_inputs=self.failed_inputs
+            dict(self.statuses) if self.counts_items else {},
+            dict(self.findings),
+            fail_on=options.fail_on,
+            failed_inputs=self.failed_inputs,
         )
         if options.fail_empty and not self.planned.variants:
             code = 1
@@ -59,6 +70,8 @@ class Tally:
             problems=self.problems,
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
+            bytes_saved=self.bytes_saved,
+            known=self.known,
             seconds=seconds,
             left=max(0, self.planned.variants - self.statuses.total()),
             exit_code=130 if interrupted else code,

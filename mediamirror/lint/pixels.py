@@ -148,7 +148,8 @@ def undecodable(subject: Subject) -> Iterator[Violation]:
 def not_an_image(subject: Subject) -> Iterator[Violation]:
     """Fire for `NotAnImage`."""
     if isinstance(subject.result, NotAnImage):
-        yield Violation(subject.result.message, "an image", subject.download.content_type or "not an image")
+        served = subject.download.content_type if subject.download else None
+        yield Violation(subject.result.message, "an image", subject.result.kind or served or "not an image")
 
 
 @RULES.add(

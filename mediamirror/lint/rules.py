@@ -3,31 +3,34 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from mediamirror.errors import ImageError, UsageError
+from mediamirror.errors import FetchError, ImageError, UsageError
+from mediamirror.lint.subject import SetSubject
 from mediamirror.lint.tolerance import Tolerance
-from mediamirror.model import Download, Finding, ImageFacts, Reference, Severity, Variant
+from mediamirror.model import Download, Finding, ImageFacts, Look, Reference, Severity, Variant
 
 
 @dataclass(frozen=True, slots=True)
 class Subject:
     """What a rule looks at: one variant, how it was served, and what its bytes turned out to be.
 
-    ``known_widths`` are the width descriptors of the image sets that name the variant, its own among them.
+    ``download`` is None for a file that was read from a disk, and for one that could not be fetched. ``known_widths`` are
+    the width descriptors of the image sets that name the variant, its own among them.
     """
 
     variant: Variant
-    download: Download
-    result: ImageFacts | ImageError
+    download: Download | None
+    result: ImageFacts | ImageError | FetchError
     tolerance: Tolerance
     known_widths: frozenset[int]
+    look: Look | None = None
 
     @property
     def facts(self) -> ImageFacts | None:
         """The facts, when the bytes are an image."""
-        return None if isinstance(self.result, ImageError) else self.result
+        return self.result if isinstance(self.result, ImageFacts) else None
 
     @property
     def reference(self) -> Reference | None:
@@ -37,15 +40,22 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """What a rule function yields: the sentence, the two values that disagree, and who made the promise."""
+    """What a rule function yields: the sentence, the two values that disagree, and who made the promise.
+
+    ``url`` is the file concerned, for rules about sets; empty when there is none. ``explains`` are findings, as pairs of rule
+    and URL, that this one accounts for: they are not told beside it.
+    """
 
     message: str
     declared: str | None = None
     actual: str | None = None
     reference: Reference | None = None
+    url: str = ""
+    explains: frozenset[tuple[str, str]] = frozenset()
 
 
 Check = Callable[[Subject], Iterator[Violation]]
+SetCheck = Callable[[SetSubject], Iterator[Violation]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,20 +69,36 @@ class Rule:
     summary: str
     why: str
     fix: str
+
+    @property
+    def switch_off(self) -> str:
+        """How to leave the rule out."""
+        return f"--ignore {self.code}"
+
+    def finding(self, found: Violation, *, url: str, reference: Reference | None) -> Finding:
+        """Make the finding of a violation that concerns ``url``, named at ``reference`` unless it says another place."""
+        place = found.reference or reference
+        return Finding(self.code, self.severity, found.message, url, place, found.declared, found.actual)
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRule(Rule):
+    """A rule about one variant. ``verify_only``: `mirror`, which asks only whether the bytes are as promised, leaves it out."""
+
     check: Check
+    verify_only: bool = False
 
     def findings(self, subject: Subject) -> Iterator[Finding]:
         """Run the rule."""
         for found in self.check(subject):
-            yield Finding(
-                rule=self.code,
-                severity=self.severity,
-                message=found.message,
-                url=subject.variant.url,
-                reference=found.reference or subject.reference,
-                declared=found.declared,
-                actual=found.actual,
-            )
+            yield self.finding(found, url=subject.variant.url, reference=subject.reference)
+
+
+@dataclass(frozen=True, slots=True)
+class SetRule(Rule):
+    """A rule about an image set as a whole: its markup, and its variants beside each other."""
+
+    check: SetCheck
 
 
 class Registry:
@@ -82,17 +108,40 @@ class Registry:
         self._rules: dict[str, Rule] = {}
 
     def add(
-        self, code: str, name: str, severity: Severity, *, rejects: bool = False, summary: str, why: str, fix: str
+        self,
+        code: str,
+        name: str,
+        severity: Severity,
+        *,
+        summary: str,
+        why: str,
+        fix: str,
+        rejects: bool = False,
+        verify_only: bool = False,
     ) -> Callable[[Check], Check]:
-        """Register the decorated function as the check of a rule."""
+        """Register the decorated function as the check of a rule about one variant."""
 
         def register(check: Check) -> Check:
-            if code in self._rules:
-                raise ValueError(f"two rules with code {code}")
-            self._rules[code] = Rule(code, name, severity, rejects, summary, why, fix, check)
+            self._put(VariantRule(code, name, severity, rejects, summary, why, fix, check, verify_only))
             return check
 
         return register
+
+    def add_set(
+        self, code: str, name: str, severity: Severity, *, summary: str, why: str, fix: str
+    ) -> Callable[[SetCheck], SetCheck]:
+        """Register the decorated function as the check of a rule about a set."""
+
+        def register(check: SetCheck) -> SetCheck:
+            self._put(SetRule(code, name, severity, False, summary, why, fix, check))
+            return check
+
+        return register
+
+    def _put(self, rule: Rule) -> None:
+        if rule.code in self._rules:
+            raise ValueError(f"two rules with code {rule.code}")
+        self._rules[rule.code] = rule
 
     def all(self) -> tuple[Rule, ...]:
         """Every rule, by code."""
@@ -104,12 +153,53 @@ class Registry:
         for rule in self._rules.values():
             if wanted in (rule.code.lower(), rule.name):
                 return rule
-        names = [word for rule in self.all() for word in (rule.code.lower(), rule.name)]
-        near = difflib.get_close_matches(wanted, names, n=1, cutoff=0.5)
-        hint = (
-            f"did you mean {self.get(near[0]).code} ({self.get(near[0]).name})?" if near else "see `mediamirror rules`."
-        )
-        raise UsageError(f"There is no rule {code!r}: {hint}")
+        raise self._unknown(code)
+
+    def matching(self, word: str) -> tuple[frozenset[str], int]:
+        """The codes that a code, a name or the beginning of a code means, and how exact it is (its length).
+
+        Raises `UsageError` that names the nearest rule when there is none.
+        """
+        wanted = word.strip().lower()
+        exact = next((rule.code for rule in self._rules.values() if wanted in (rule.code.lower(), rule.name)), None)
+        if exact is not None:
+            return frozenset({exact}), len(exact)
+        found = frozenset(code for code in self._rules if wanted and code.lower().startswith(wanted))
+        if not found:
+            raise self._unknown(word)
+        return found, len(wanted)
+
+    def _unknown(self, code: str) -> UsageError:
+        by_word = {word: rule for rule in self.all() for word in (rule.code.lower(), rule.name)}
+        near = difflib.get_close_matches(code.strip().lower(), by_word, n=1, cutoff=0.5)
+        found = by_word[near[0]] if near else None
+        hint = f"did you mean {found.code} ({found.name})?" if found else "see `mediamirror rules`."
+        return UsageError(f"There is no rule {code!r}: {hint}")
 
 
 RULES = Registry()
+
+
+def choose_codes(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> frozenset[str]:
+    """The codes of the rules to run. Words are codes, names or beginnings of codes (``MM3``); nothing selected means all.
+
+    | in select | in ignore | runs |
+    |---|---|---|
+    | no | whatever | no |
+    | yes | no | yes |
+    | yes | yes | if the longest word that selects it is longer than the longest that ignores it |
+
+    Raises `UsageError`, with the nearest rule, for a word that means none.
+    """
+    chosen = _lengths(select) or {rule.code: 0 for rule in RULES.all()}
+    ignored = _lengths(ignore)
+    return frozenset(code for code, length in chosen.items() if length > ignored.get(code, -1))
+
+
+def _lengths(words: Iterable[str]) -> dict[str, int]:
+    """For each code that some word means, the length of the most exact one."""
+    lengths: dict[str, int] = {}
+    for word in words:
+        codes, length = RULES.matching(word)
+        lengths.update({code: max(length, lengths.get(code, 0)) for code in codes})
+    return lengths

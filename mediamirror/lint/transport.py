@@ -1,9 +1,11 @@
-"""MM2xx: how the origin labels the bytes."""
+"""MM2xx: whether the origin gives the bytes out, and how it labels them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
+from mediamirror.errors import HTTPStatus, TransferTruncated
 from mediamirror.lint.formats import VAGUE_TYPES, format_of_mime
 from mediamirror.lint.rules import RULES, Subject, Violation
 from mediamirror.model import Severity
@@ -19,7 +21,7 @@ from mediamirror.model import Severity
 )
 def content_type_differs(subject: Subject) -> Iterator[Violation]:
     """Fire when a Content-Type that says something says something else."""
-    facts, served = subject.facts, subject.download.content_type
+    facts, served = subject.facts, subject.download.content_type if subject.download else None
     if facts is None or served is None or served in VAGUE_TYPES:
         return
     if format_of_mime(served) != facts.format:
@@ -36,7 +38,70 @@ def content_type_differs(subject: Subject) -> Iterator[Violation]:
 )
 def content_type_missing(subject: Subject) -> Iterator[Violation]:
     """Fire when the header is missing or vague."""
+    if subject.download is None:
+        return
     facts, served = subject.facts, subject.download.content_type
     if facts is not None and (served is None or served in VAGUE_TYPES):
         how = f"Served as {served}" if served else "Served without Content-Type"
         yield Violation(f"{how}; the bytes are {facts.format}.", served, f"image/{facts.format}")
+
+
+_FOR_NOW = frozenset({408, 425, 429})
+"""Client errors that say "later" and not "no"."""
+
+
+@RULES.add(
+    "MM203",
+    "gone",
+    Severity.ERROR,
+    verify_only=True,
+    summary="The origin has no such file, or does not give it out.",
+    why="Browsers that choose this candidate show a broken picture: they do not try another one.",
+    fix="Upload the file, or take the candidate out.",
+)
+def gone(subject: Subject) -> Iterator[Violation]:
+    """Fire for client errors (404, 410, 403, ...) that a later try does not mend."""
+    result = subject.result
+    if isinstance(result, HTTPStatus) and 400 <= result.status < 500 and result.status not in _FOR_NOW:
+        yield Violation(f"The origin answered {result.status}.", "200", str(result.status))
+
+
+@RULES.add(
+    "MM204",
+    "redirected-elsewhere",
+    Severity.WARNING,
+    verify_only=True,
+    summary="The URL leads to another file by a redirect.",
+    why="Each visit pays for one more exchange, and the file at the end may be a placeholder or a start page.",
+    fix="Write the final URL into the page, or put the file back where the page looks for it.",
+)
+def redirected_elsewhere(subject: Subject) -> Iterator[Violation]:
+    """Fire unless only the scheme or a ``www.`` changed on the way."""
+    download = subject.download
+    if download is not None and download.final_url and _address(download.final_url) != _address(subject.variant.url):
+        message = f"Redirected to {download.final_url[:300]}."
+        yield Violation(message, subject.variant.url, download.final_url)
+
+
+def _address(url: str) -> tuple[str, str, str]:
+    try:
+        parts = urlsplit(url)
+        host = (parts.hostname or "").removeprefix("www.")
+    except ValueError:
+        return "", url, ""
+    return host, parts.path, parts.query
+
+
+@RULES.add(
+    "MM207",
+    "transfer-cut",
+    Severity.ERROR,
+    verify_only=True,
+    summary="Fewer bytes arrive than the origin declares.",
+    why="Browsers show a part of the picture or nothing, and caches may keep the part.",
+    fix="Fetch it again; if it stays short, correct the Content-Length at the origin or upload the file again.",
+)
+def transfer_cut(subject: Subject) -> Iterator[Violation]:
+    """Fire for `TransferTruncated`."""
+    if isinstance(subject.result, TransferTruncated):
+        yield Violation(subject.result.message, "a whole transfer", "cut short")

@@ -15,6 +15,7 @@ from mediamirror.model import Span
 
 _LONGEST = max(map(len, _NAMED))
 _REFERENCE = re.compile(rf"&(?:#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?|([0-9A-Za-z]{{1,{_LONGEST}}}+;?))|\x00")
+_AMPERSAND = re.compile("&amp;")
 _REPLACEMENT = "\ufffd"
 
 
@@ -28,6 +29,8 @@ class Decoded:
 
     def raw_span(self, start: int, end: int) -> Span:
         """Return the half-open span of the raw value that spells ``text[start:end]``, in code points."""
+        if not self._at:
+            return start, end
         return self._to_raw(start), self._to_raw(end)
 
     def _to_raw(self, position: int) -> int:
@@ -39,6 +42,8 @@ def decode(raw: str) -> Decoded:
     """Decode every character reference of a raw attribute value, once. Linear in its length."""
     if "&" not in raw and "\0" not in raw:
         return Decoded(raw, (), ())
+    if raw.count("&") == raw.count("&amp;") and "\0" not in raw:
+        return _decode_ampersands(raw)
     pieces: list[str] = []
     at: list[int] = []
     places: list[int] = []
@@ -56,6 +61,14 @@ def decode(raw: str) -> Decoded:
         done = end
     pieces.append(raw[done:])
     return Decoded("".join(pieces), tuple(at), tuple(places))
+
+
+def _decode_ampersands(raw: str) -> Decoded:
+    """`decode` where the only reference is ``&amp;``, as in most URLs with a query."""
+    places = [match.start() for match in _AMPERSAND.finditer(raw)]
+    starts = [place - 4 * number for number, place in enumerate(places)]
+    at = tuple(mark for start in starts for mark in (start, start + 1))
+    return Decoded(raw.replace("&amp;", "&"), at, tuple(mark for place in places for mark in (place, place + 5)))
 
 
 def _value(match: re.Match[str], raw: str) -> tuple[str | None, int]:

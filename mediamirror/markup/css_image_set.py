@@ -108,6 +108,8 @@ def _step(reader: _Reader, lexeme: str, match: re.Match[str]) -> int:
         return _function(reader, unescape(lexeme[:-1]).lower(), match)
     elif lexeme not in _CLOSERS and not reader.open:
         _word(reader, lexeme)
+    elif lexeme not in _CLOSERS and reader.open[-1][0] == "type":
+        _complain(reader, "type() takes a string")
     return match.end()
 
 

@@ -18,7 +18,7 @@ _IN_A_PRELUDE = re.compile(r"[\"'(\\{};]|/\*")
 _IN_A_BLOCK = re.compile(r"[\"'(\\{}]|/\*")
 _NO_IMAGES = frozenset({"font-face", "font-feature-values", "font-palette-values", "color-profile"})
 """At-rules whose block may name files, but no images."""
-_MAX_IMAGES = 100_000
+_MAX_IMAGES = 50_000
 
 
 @dataclass(frozen=True, slots=True)

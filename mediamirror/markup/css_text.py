@@ -1,7 +1,8 @@
 """The pieces of CSS text in which a URL can stand: strings, url() tokens, names, comments, escapes.
 
 CSS Syntax 3 (https://drafts.csswg.org/css-syntax-3/#tokenization) with the place of every piece kept, which a full tokenizer
-would lose: positions count code points of the text as given, and all of it is linear. Newlines are CRLF, CR, FF and LF.
+would lose: positions count code points of the text as given, and all of it is linear. Newlines are CRLF, CR, FF and LF;
+NUL counts as the U+FFFD that it becomes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from mediamirror.model import Span
 
 WS = r" \t\n\r\f"
-_NON_PRINTABLE = r"\x00-\x08\x0b\x0e-\x1f\x7f"
+_NON_PRINTABLE = r"\x01-\x08\x0b\x0e-\x1f\x7f"
 _ESCAPE = rf"\\(?:[0-9a-fA-F]{{1,6}}+(?:\r\n|[{WS}])?|[^\n\r\f0-9a-fA-F]|\Z)"
 _STRING_REST = {
     '"': re.compile(r'(?:[^"\\\n\r\f]++|\\(?:\r\n|[\s\S]|\Z))*+'),
@@ -22,7 +23,7 @@ _URL = re.compile(rf"((?:[^{WS}\"'()\\{_NON_PRINTABLE}]++|{_ESCAPE})*+)[{WS}]*+(
 _BAD_URL_REST = re.compile(r"(?:[^)\\]++|\\[\s\S]?)*+\)?")
 _SPACE = re.compile(rf"[{WS}]*+")
 _COMMENT = re.compile(r"/\*(?:[^*]++|\*(?!/))*+(?:\*/)?")
-_NAME = re.compile(rf"(?:[-\w]|[^\x00-\x7f]|{_ESCAPE})*+", re.ASCII)
+_NAME = re.compile(rf"(?:[-\w]|[^\x01-\x7f]|{_ESCAPE})*+", re.ASCII)
 _UNESCAPE = re.compile(rf"\\(?:([0-9a-fA-F]{{1,6}}+)(?:\r\n|[{WS}])?|(\r\n|[\n\r\f])|([\s\S])|\Z)")
 _ESCAPE_BEFORE = re.compile(rf"\\[0-9a-fA-F]{{1,6}}[{WS}]+\Z")
 _LONGEST_NAME = 17  # len("-webkit-image-set"), the longest function name looked for
@@ -59,7 +60,7 @@ def url_at(css: str, start: int) -> Piece:
         return string_at(css, opening)
     match = _URL.match(css, opening)
     if match is not None:
-        return Piece(unescape(match[1]), match.span(1), match.end())
+        return Piece(unescape(match[1], at_end="\ufffd"), match.span(1), match.end())
     rest = _BAD_URL_REST.match(css, opening)
     end = rest.end() if rest else len(css)
     return Piece(None, (opening, end - 1 if css.endswith(")", opening, end) else end), end)
@@ -91,11 +92,11 @@ def name_before(css: str, end: int) -> str:
     """
     window = css[max(0, end - _LONGEST_NAME - 1) : end]
     start = len(window)
-    while start and (window[start - 1].isalnum() or window[start - 1] in "-_" or window[start - 1] > "\x7f"):
+    while start and (window[start - 1].isalnum() or window[start - 1] in "-_\0" or window[start - 1] > "\x7f"):
         start -= 1
     if not start:
         return window.lower()
-    if window[start - 1] == "\\" or _ESCAPE_BEFORE.search(window, max(0, start - 9), start):
+    if "\\" in window[max(0, start - 2) : start] or _ESCAPE_BEFORE.search(window, max(0, start - 9), start):
         return _last_name(css[max(0, end - _LONGEST_ESCAPED) : end]).lower()
     # "#url(" is a hash and "@url(" an at-keyword: no function.
     return "" if window[start - 1] in "#@" else window[start:].lower()
@@ -113,10 +114,13 @@ def _last_name(window: str) -> str:
     return last
 
 
-def unescape(spelling: str) -> str:
-    """Replace escapes by what they stand for; an escaped newline is nothing, NUL and the impossible are U+FFFD."""
+def unescape(spelling: str, *, at_end: str = "") -> str:
+    """Replace escapes by what they stand for; an escaped newline is nothing, NUL and the impossible are U+FFFD.
+
+    ``at_end`` is what a backslash at the very end stands for: nothing in a string.
+    """
     if "\\" in spelling:
-        spelling = _UNESCAPE.sub(_unescaped, spelling)
+        spelling = _UNESCAPE.sub(lambda match: _unescaped(match) if len(match[0]) > 1 else at_end, spelling)
     return spelling.replace("\0", "\ufffd")
 
 

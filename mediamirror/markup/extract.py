@@ -24,6 +24,7 @@ _ROOT = re.compile(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->))*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+)?+>\s*+)*+"
     rb"<(?:(?P<feed>rss|feed|rdf:RDF|channel)|(?P<sitemap>(?:[\w\-]{1,20}:)?(?:urlset|sitemapindex)))[\s>]"
 )
+_MAGIC = {b"WARC/": "warc", b"PAR1": "parquet"}
 _LOOKED_AT = 65536
 
 
@@ -91,6 +92,12 @@ def _json(r: Request) -> Extraction:
     return structured.find_json(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
 
 
+def _json_lines(r: Request) -> Extraction:
+    return structured.find_json_lines(
+        r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge
+    )
+
+
 def _table(delimiter: str | None) -> Callable[[Request], Extraction]:
     def find(r: Request) -> Extraction:
         return structured.find_table(
@@ -126,7 +133,7 @@ KINDS: dict[str, Kind] = {
     "urls": Kind(_urls, ("text/uri-list",), (".urls",)),
     "json": Kind(_json, ("application/json",), (".json",)),
     "jsonl": Kind(
-        _json,
+        _json_lines,
         ("application/jsonl", "application/x-ndjson", "application/x-jsonlines", "application/jsonlines"),
         (".jsonl", ".ndjson"),
         is_container=True,
@@ -209,6 +216,9 @@ def _by_name(document: str) -> str | None:
 def _by_content(data: bytes, document: str) -> str:
     if document == "-":
         return "text"
+    magic = next((kind for sign, kind in _MAGIC.items() if data.startswith(sign)), None)
+    if magic is not None:
+        return magic
     root = _ROOT.match(data, 0, _LOOKED_AT)
     if root is not None:
         return root.lastgroup or "feed"

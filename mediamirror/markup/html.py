@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from mediamirror.markup.absorbed import absorbed
 from mediamirror.markup.candidates import merged
+from mediamirror.markup.families import grouped
 from mediamirror.markup.html_carriers import find_links
 from mediamirror.markup.html_finders import FINDERS, Finder
 from mediamirror.markup.html_noscript import folded
 from mediamirror.markup.html_page import Page, read
 from mediamirror.model import Extraction, ImageSet, Problem
 
+PICTURES = frozenset({"img", "source", "picture", "lazy", "json", "a", "area"})
+"""Carriers of what a page shows: their sets may be grouped by naming. Icons and share images are named for themselves."""
 MAX_PER_PAGE = 50_000
 """Most candidates read from one page, so that a hostile page costs bounded memory."""
 
@@ -27,6 +31,7 @@ def find(
     """Find the image sets of an HTML page, in document order.
 
     ``encoding`` is the label that the transport gave. Sets with the same variants become one with several ``places``,
+    and those without descriptors that naming shows to be one picture become one ``inferred`` set,
     unless ``merge`` is False (for rewriting, which needs each of them). ``links`` takes ``a href`` to image files too.
     Never raises for bytes.
     """
@@ -36,7 +41,9 @@ def find(
     rows = sorted(_bounded(page, finders, problems), key=_position)
     sets = [row for row in rows if _is_usable(row)]
     problems += [problem for row in rows if not _is_usable(row) for problem in row.problems]
-    return Extraction(merged(folded(sets, page)) if merge else tuple(sets), tuple(problems))
+    if merge:
+        sets = list(grouped(absorbed(merged(folded(sets, page))), PICTURES))
+    return Extraction(tuple(sets), tuple(problems))
 
 
 def _bounded(page: Page, finders: tuple[Finder, ...], problems: list[Problem]) -> Iterator[ImageSet]:

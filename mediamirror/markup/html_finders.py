@@ -1,6 +1,7 @@
 """Finders for pages: each takes a `Page` and yields image sets; `FINDERS` lists them all.
 
-A new lazy loader is one row of `FAMILIES`; a new carrier is one function and its name in `FINDERS`.
+A new lazy loader is one row of `loaders.LOADERS`; a new carrier is one function and its name in `FLAT_FINDERS`: see
+docs/adding-a-finder.md.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ from mediamirror.markup.html_nested import within
 from mediamirror.markup.html_page import Page
 from mediamirror.markup.html_styles import find_styles
 from mediamirror.markup.jsonld import find_jsonld
+from mediamirror.markup.lazy import element_reads, find_lazy, lazy_reads
+from mediamirror.markup.loaders import KNOWN
+from mediamirror.markup.page_json import find_scripts
 from mediamirror.markup.svg import find_svg
 from mediamirror.markup.trackers import without_tracker
 from mediamirror.model import ImageSet
@@ -25,9 +29,6 @@ from mediamirror.model import ImageSet
 Finder = Callable[[Page], Iterator[ImageSet]]
 
 STANDARD = Family(srcset="srcset", src="src", sizes="sizes")
-FAMILIES: tuple[Family, ...] = (STANDARD,)
-"""The attribute families looked for on ``img`` and ``source``, the standard's own first."""
-
 PRELOAD = Family(srcset="imagesrcset", src="href", sizes="imagesizes")
 
 MAX_ELEMENTS = 100_000
@@ -44,6 +45,7 @@ def find_images(page: Page) -> Iterator[ImageSet]:
     for group in _grouped(page):
         if not group.images:
             reads = [row for s in group.sources for row in _source(page, s.element, "no-img")]
+            reads += _of_picture(page, group.sources[0].element)
             yield image_set(page, group.sources[0].element, reads)
         for image in group.images:
             yield _image(page, image, group.sources)
@@ -65,6 +67,8 @@ FLAT_FINDERS: tuple[Finder, ...] = (
     find_meta,
     find_microdata,
     find_jsonld,
+    find_lazy,
+    find_scripts,
 )
 """The finders of one page by itself."""
 
@@ -111,11 +115,18 @@ def _picture_of(element: Element) -> Element | None:
 
 def _image(page: Page, image: _Member, sources: list[_Member]) -> ImageSet:
     before = [row for s in sources if s.order < image.order for row in _source(page, s.element, _why_not(s, image))]
-    own = [row for family in FAMILIES for row in _present(page, image.element, family)]
+    own = element_reads(page, image.element, STANDARD, KNOWN, carrier="img")
+    own += _of_picture(page, image.element)
     after = [row for s in sources if s.order > image.order for row in _source(page, s.element, _why_not(s, image))]
     alt = image.element.attrs.get("alt")
     row = image_set(page, image.element, [*before, *own, *after], alt if isinstance(alt, str) else None)
     return without_tracker(row, image.element)
+
+
+def _of_picture(page: Page, element: Element) -> list[Read]:
+    """What a loader keeps on the picture itself."""
+    picture = _picture_of(element)
+    return [] if picture is None else list(lazy_reads(page, picture, KNOWN, carrier="picture"))
 
 
 def _why_not(source: _Member, image: _Member) -> str | None:
@@ -126,17 +137,8 @@ def _why_not(source: _Member, image: _Member) -> str | None:
     return "after-img" if source.order > image.order else None
 
 
-def _source(page: Page, element: Element, why_not: str | None) -> Iterator[Read]:
-    for family in FAMILIES:
-        has_srcset = family.srcset in element.attrs
-        ignored = why_not or (None if has_srcset else "no-srcset")
-        if has_srcset or family.src in element.attrs:
-            yield read_source(page, element, family, carrier="source", ignored=ignored)
-
-
-def _present(page: Page, element: Element, family: Family) -> Iterator[Read]:
-    if family.srcset in element.attrs or family.src in element.attrs:
-        yield read_source(page, element, family, carrier="img")
+def _source(page: Page, element: Element, why_not: str | None) -> list[Read]:
+    return element_reads(page, element, STANDARD, KNOWN, carrier="source", why_not=why_not)
 
 
 def _tokens(element: Element, name: str) -> list[str]:

@@ -17,13 +17,14 @@ from turbohtml import Element, Node
 
 from mediamirror.markup.candidates import split_problems
 from mediamirror.markup.html_page import Page, Value, read
+from mediamirror.markup.html_raw import shrinkage
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 MAX_DEPTH = 4
 """How deep documents in documents are read; each level escapes the one within again."""
 MAX_FRAMES = 1_000
-MAX_REFERENCES = 500_000
-"""Most character references decoded in one srcdoc."""
+MAX_SHRINKAGE = 4 << 20
+"""By how many code points the character references of one srcdoc may shorten it: they are decoded one by one."""
 _LINE_END = re.compile(r"\r\n?|\n")
 _SHADOW = "shadowrootmode"
 
@@ -63,8 +64,7 @@ def _shadow_trees(page: Page) -> Iterator[Page]:
 
 
 def _framed(page: Page, frame: Element, finders: tuple[Finder, ...], depth: int) -> Iterator[ImageSet]:
-    text = frame.attr("srcdoc") or ""
-    if depth >= MAX_DEPTH or text.count("&") > MAX_REFERENCES:
+    if depth >= MAX_DEPTH or shrinkage(frame, "srcdoc") > MAX_SHRINKAGE:
         message = "This srcdoc is nested too deep or too large to be read: its images are left out."
         problem = Problem("srcdoc-not-read", message, page.line(frame), document=page.context.document)
         yield ImageSet(page.context.document, problem.line, (), problems=(problem,))

@@ -13,6 +13,7 @@ from mediamirror.model import Candidate, ImageSet, Reference, Source, Span
 
 IGNORED = "noscript"
 """Why a browser with scripting never selects from a source."""
+_PICTURES = frozenset({"img", "source", "picture", "lazy", "amp-img"})
 _NEAR = 2
 """How many sets away, in document order, a twin may stand."""
 
@@ -49,7 +50,7 @@ def _twin(index: int, rows: list[ImageSet | None], hidden: list[bool]) -> int | 
 
 
 def _is_picture(row: ImageSet) -> bool:
-    return any(source.carrier in {"img", "source"} for source in row.sources)
+    return any(source.carrier in _PICTURES for source in row.sources)
 
 
 def _joined(twin: ImageSet, copy: ImageSet) -> ImageSet:

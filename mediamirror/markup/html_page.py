@@ -80,7 +80,9 @@ class Page:
     def place(self, candidate: Candidate, value: Value, carrier: str) -> Candidate | Problem:
         """Resolve a candidate found in a value, and say where in the document it stands."""
         start, end = value.decoded.raw_span(*candidate.span)
-        start, end = self._original(value.start + start), self._original(value.start + end)
+        start, end = value.start + start, value.start + end
+        if self._pairs:
+            start, end = self._original(start), self._original(end)
         reference = Reference(
             self.context.document, carrier, value.name, self.source.line(start), self.source.span(start, end)
         )

@@ -29,6 +29,13 @@ def content(page: Page, element: Element) -> Value | None:
     return Value(_NO_ATTRIBUTE, charrefs.Decoded(page.text[start:end], (), ()), start)
 
 
+def shrinkage(element: Element, name: str) -> int:
+    """By how many code points an attribute is longer in the source than its value: what its references cost to decode."""
+    location = element.source_location
+    span = location.attrs.get(name) if location is not None else None
+    return span.end_offset - span.start_offset - len(element.attr(name) or "") if span is not None else 0
+
+
 def place(page: Page, candidate: Candidate, value: Value, carrier: str) -> Candidate | Problem:
     """Resolve a candidate found in an attribute's value or an element's raw text, and say where it stands."""
     outcome = page.place(candidate, value, carrier)

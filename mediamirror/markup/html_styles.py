@@ -12,7 +12,7 @@ from turbohtml import Element, Namespace
 
 from mediamirror.markup import css
 from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.html_raw import content, place
+from mediamirror.markup.html_raw import content, place, shrinkage
 from mediamirror.model import ImageSet, Problem
 
 _STYLE_ATTRIBUTES = '[style*="("]'
@@ -20,8 +20,8 @@ _STYLE_ATTRIBUTES = '[style*="("]'
 _PRESENTATION = ("fill", "stroke", "filter", "mask", "clip-path", "cursor", "marker-start", "marker-mid", "marker-end")
 """SVG 2, 6.6: the presentation attributes whose value may be a url()."""
 _PRESENTED = ", ".join(f'[{name}*="url(" i]' for name in _PRESENTATION)
-MAX_REFERENCES = 200_000
-"""Most character references decoded in one style attribute."""
+MAX_SHRINKAGE = 1 << 20
+"""By how many code points the character references of one attribute may shorten it: they are decoded one by one."""
 
 
 def find_styles(page: Page) -> Iterator[ImageSet]:
@@ -42,8 +42,8 @@ def _in_attribute(page: Page, element: Element, name: str) -> Iterator[ImageSet]
     text = element.attr(name) or ""
     if "(" not in text:
         return
-    if text.count("&") > MAX_REFERENCES:
-        message = f"The {name} attribute has more than {MAX_REFERENCES:,} ampersands: it is left out."
+    if shrinkage(element, name) > MAX_SHRINKAGE:
+        message = f"The {name} attribute is made of too many character references: it is left out."
         yield _only_a_problem(Problem("attribute-too-large", message, page.line(element), None, page.context.document))
         return
     yield from _in_value(page, page.value(element, name))

@@ -13,12 +13,14 @@ from mediamirror.markup.candidates import Context, merged, placed, split_problem
 from mediamirror.markup.html_carriers import link_relation
 from mediamirror.markup.html_elements import MAX_CANDIDATES
 from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.urls import shown
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source
 
 CARRIER = "link-header"
 MAX_LINKS = 10_000
 _OWS = r"[ \t\r\n]*+"
-_TARGET = re.compile(r"[ \t\r\n,]*+<([^>]*+)>")
+_SEPARATORS = re.compile(r"[ \t\r\n,]*+")
+_TARGET = re.compile(r"<([^>]*+)>")
 # A parameter with a quoted value, with a bare one, or with none. The end of the header closes a quote that is still open.
 _PARAMETER = re.compile(
     rf'{_OWS};{_OWS}([^\s=;,"<>]*+){_OWS}(?:={_OWS}(?:"((?:[^"\\]++|\\.?)*+)"?|([^;,]*+)))?', re.DOTALL
@@ -63,13 +65,14 @@ def parse(value: str) -> Iterator[Link | Problem]:
     """Split one header value into its links. Commas inside ``<…>`` and quotes separate nothing; linear."""
     position = 0
     for _ in range(MAX_LINKS):
+        position = _end(_SEPARATORS, value, position)
         match = _TARGET.match(value, position)
         if match is None:
             # An open bracket runs to the end, as an open quote does: nothing is looked at twice.
-            end = _end_of_link(value, position)
-            if value[position:end].strip(" \t\r\n,"):
+            end = _end(_NEXT, value, position)
+            if end > position:
                 message = (
-                    f"`{value[position : min(end, position + 80)].strip()}` is not a link: a link starts with <…>."
+                    f"`{shown(value[position : min(end, position + 80)].strip())}` is no link: a link starts with <…>."
                 )
                 yield Problem("malformed-link-header", message)
         else:
@@ -79,15 +82,15 @@ def parse(value: str) -> Iterator[Link | Problem]:
                 parameters.setdefault(parameter[1].lower(), _value(parameter))
                 end = parameter.end()
             yield Link(match[1].strip(), parameters)
-            end = _end_of_link(value, end)
+            end = _end(_NEXT, value, end)
         if end >= len(value):
             return
         position = end + 1
 
 
-def _end_of_link(value: str, position: int) -> int:
-    match = _NEXT.match(value, position)
-    return match.end() if match else len(value)
+def _end(pattern: re.Pattern[str], value: str, position: int) -> int:
+    match = pattern.match(value, position)
+    return match.end() if match else position
 
 
 def _value(parameter: re.Match[str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mediamirror.markup.candidates import Context, merged, placed, split_problems
+from mediamirror.markup.families import grouped
 from mediamirror.markup.source import SourceText
 from mediamirror.markup.srcset import parse_srcset
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
@@ -59,6 +60,7 @@ def _value(place: _Place, match: re.Match[str]) -> ImageSet:
 def find_urls(source: SourceText, document: str, base_url: str | None, *, merge: bool = True) -> Extraction:
     """Read one URL a line, each an image set of its own; lines that start with ``#`` are comments.
 
+    Lines that naming shows to be one picture become one ``inferred`` set, unless ``merge`` is False.
     A width may follow the URL, as ``480``, ``480w`` or ``480px``, or a density (``2x``).
     """
     place = _Place(source, Context(document, base_url), "urls")
@@ -66,7 +68,8 @@ def find_urls(source: SourceText, document: str, base_url: str | None, *, merge:
         place.image_set(start, [place.place(_listed(source.text[start:end]), start)])
         for start, end in _url_lines(source.text)
     ]
-    return _extraction(sets, merge=merge)
+    found = _extraction(sets, merge=merge)
+    return Extraction(grouped(found.sets), found.problems) if merge else found
 
 
 def _url_lines(body: str) -> Iterator[Span]:

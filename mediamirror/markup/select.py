@@ -152,5 +152,5 @@ def _density(entry: Weighted) -> float:
 
 
 def _single(value: float) -> float:
-    # Chromium keeps densities in single precision: 120w at 96.00000000000001px (`calc(768px * 0.1)`) is enough for 1.25.
+    # Chromium keeps densities in single precision: 96w at 76.80000000000001px (`calc(768px * 0.1)`) is enough for 1.25.
     return ctypes.c_float(value).value

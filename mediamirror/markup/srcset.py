@@ -20,6 +20,8 @@ _PLAIN = re.compile(
     rf"([^{_WS}]++)"
     rf"(?:[{_WS}]++(?:([0-9]{{1,18}}+)w|([0-9]{{1,18}}+(?:\.[0-9]{{1,18}}+)?)x)[{_WS}]*+(?:,|\Z))?"
 )
+# The most common of them, a width descriptor, with the whitespace before it.
+_COMMON = re.compile(rf"[{_WS}]*+([^{_WS},][^{_WS}]*+)(?<!,)[{_WS}]++([1-9][0-9]{{0,17}}+)w[{_WS}]*+(?:,|\Z)")
 _TOKEN = re.compile(rf"(?:[^{_WS}(]++|\([^)]*+\)?)++")
 
 
@@ -36,6 +38,13 @@ def parse_srcset(value: str) -> ParsedSrcset:
     # Steps 1 to 3.
     position, length = 0, len(value)
     while True:
+        # Steps 4 to 16 at once, where nothing can be wrong.
+        common = _COMMON.match(value, position)
+        if common is not None:
+            width = (common.start(2), common.end(2) + 1)
+            candidates.append(Candidate(common[1], common.span(1), int(common[2]), None, None, width))
+            position = common.end()
+            continue
         # Step 4, splitting loop: collect whitespace and commas; any comma here is a parse error.
         start = _skip(value, position)
         if "," in value[position:start]:

@@ -14,7 +14,8 @@ from mediamirror.markup.candidates import Context, merged
 from mediamirror.markup.source import SourceText, from_text
 from mediamirror.markup.stems import same_host, same_stem
 from mediamirror.markup.text_clean import is_absolute, is_image_name, unescape_json, visible
-from mediamirror.markup.text_set import SURE_WIDTH, Chain, build, unusable
+from mediamirror.markup.text_families import bare_families
+from mediamirror.markup.text_set import CARRIER, SURE_WIDTH, Chain, build, unusable
 from mediamirror.markup.text_tokens import Orphan, Pair, joined, scan
 from mediamirror.model import Extraction, ImageSet, Problem
 
@@ -25,7 +26,8 @@ def find(text: str | SourceText, *, document: str, base_url: str | None, merge: 
     """Find the image sets of a text, in order; linear in its length.
 
     Give a `SourceText` where the text comes from bytes: spans then count its bytes, otherwise those of its UTF-8 form.
-    Sets with the same variants become one with several ``places``, unless ``merge`` is False. Never raises for a string.
+    Sets with the same variants become one with several ``places``, and URLs without descriptors that naming shows to be one
+    picture become an ``inferred`` set, unless ``merge`` is False. Never raises for a string.
     """
     source = text if isinstance(text, SourceText) else from_text(text)
     context = Context(document, base_url, "utf-8")
@@ -43,7 +45,11 @@ def find(text: str | SourceText, *, document: str, base_url: str | None, merge: 
     problems += [
         row for row in (unusable(orphan, clean, source, context) for orphan in lost) if row.span not in reported
     ]
-    return Extraction(merged(sets) if merge else tuple(sets), tuple(problems))
+    if merge:
+        taken = frozenset(candidate.url for image_set in sets for candidate in image_set.candidates)
+        sets = [*merged(sets), *bare_families(clean, source, context, taken, CARRIER)]
+        sets.sort(key=lambda image_set: image_set.candidates[0].span)
+    return Extraction(tuple(sets), tuple(problems))
 
 
 @dataclass(slots=True)

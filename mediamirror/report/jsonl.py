@@ -30,6 +30,8 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
             yield _variant(event)
             for finding in event.findings:
                 yield _finding(finding)
+        case Finding():
+            yield _finding(event)
         case ObjectEvent():
             yield _object(event)
         case Summary():
@@ -134,6 +136,8 @@ def _summary(summary: Summary) -> dict[str, Any]:
         "left": summary.left,
         "bytes_in": summary.bytes_in,
         "bytes_out": summary.bytes_out,
+        "bytes_saved": summary.bytes_saved,
+        "known": summary.known,
         "seconds": round(summary.seconds, 3),
         "exit_code": summary.exit_code,
     }

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mediamirror.model import Candidate, ImageSet, ObjectEvent, Problem, SetResult, SetRow, Source
+from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, Severity, Source
 from mediamirror.report.words import human_bytes, plural
 
-_STYLES = {"stored": "green", "unchanged": "cyan", "duplicate": "cyan", "rejected": "bold red", "failed": "bold red"}
+_STYLES = {
+    "stored": "green",
+    "unchanged": "cyan",
+    "duplicate": "cyan",
+    "rejected": "bold red",
+    "failed": "bold red",
+    "checked": "green",
+}
+_TONES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
@@ -39,18 +45,25 @@ def set_result(result: SetResult, *, width: int) -> RenderableType:
     heading = _heading(result.document, result.line, result.alt, result.context)
     if result.places > 1:
         heading.append(f"  (in {plural(result.places, 'place')})", style="dim")
-    return Group(heading, Padding(table, (0, 0, 0, 2), expand=False), *_reasons(result.rows))
+    return Group(heading, Padding(table, (0, 0, 0, 2), expand=False), *_reasons(result))
 
 
-def _reasons(rows: Iterable[SetRow]) -> list[Text]:
-    """Say once what several rows may share; of a rejected row every finding, the one that rejected it first."""
+def _reasons(result: SetResult) -> list[Text]:
+    """Say what is wrong, each sentence once though several rows may share it, the set as a whole first."""
     lines: dict[str, str] = {}
-    for row in rows:
-        if row.error is not None:
+    for found in result.findings:
+        lines.setdefault(_sentence(found), _TONES[found.severity])
+    for row in result.rows:
+        if row.error is not None and row.error.code not in {found.rule for found in row.findings}:
             lines.setdefault(f"  {row.error.code}: {clean(row.error.message)}", "red")
         for found in row.findings:
-            lines.setdefault(f"  {found.code}: {clean(found.message)}", "yellow")
+            lines.setdefault(_sentence(found), _TONES[found.severity])
     return [Text(line, style=style) for line, style in lines.items()]
+
+
+def _sentence(found: Finding) -> str:
+    line = f" line {found.reference.line}" if found.reference is not None and found.reference.line else ""
+    return f"  {found.severity} {found.rule}{line}: {clean(found.message)}"
 
 
 def image_set(found: ImageSet) -> RenderableType:

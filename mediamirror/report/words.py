@@ -33,8 +33,13 @@ def summary_sentence(summary: Summary) -> str:
         line += "; " + ", ".join(plural(n, severity) for severity, n in summary.findings.items())
     if summary.problems:
         line += f"; {plural(summary.problems, 'problem')} in the inputs"
+    if summary.known:
+        line += f"; {plural(summary.known, 'known finding')} left out"
     if parts:
-        line += f"; {human_bytes(summary.bytes_in)} in, {human_bytes(summary.bytes_out)} out, {summary.seconds:.1f} s"
+        line += f"; {human_bytes(summary.bytes_in)} in"
+        line += f" ({human_bytes(summary.bytes_saved)} spared)" if summary.bytes_saved else ""
+        line += "" if "checked" in summary.statuses else f", {human_bytes(summary.bytes_out)} out"
+        line += f", {summary.seconds:.1f} s"
     line += "."
     if summary.exit_code == 130:
         line += f" Interrupted with {plural(summary.left, 'variant')} left: run the same command again to go on."
@@ -42,5 +47,5 @@ def summary_sentence(summary: Summary) -> str:
 
 
 def _in_order(statuses: dict[str, int]) -> list[tuple[str, int]]:
-    order = ["stored", "unchanged", "duplicate", "skipped", "rejected", "failed"]
+    order = ["stored", "checked", "unchanged", "duplicate", "skipped", "rejected", "failed"]
     return sorted(statuses.items(), key=lambda pair: order.index(pair[0]) if pair[0] in order else len(order))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from mediamirror.model import Body, StoredObject
 
@@ -17,6 +17,9 @@ RESERVED = "_mediamirror/"
 
 MAX_KEY_BYTES = 1024
 """Longest key, in bytes of UTF-8; S3's own limit. A store with a prefix counts the prefix too."""
+
+SERVED = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires")
+"""Headers besides Content-Type that a server keeps with an object and gives out with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class ObjectAttributes:
     acl: str | None = None
     storage_class: str | None = None
     metadata: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = ()
+    """Further headers that say how the bytes are served, of `SERVED`."""
 
 
 class Store(Protocol):
@@ -111,4 +116,21 @@ class Store(Protocol):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close."""
+        ...
+
+
+@runtime_checkable
+class CopiesWithin(Protocol):
+    """A store whose server copies objects itself, without their bytes passing through here."""
+
+    def copies_from(self, other: object) -> bool:
+        """Whether ``other`` is a store on the same service, reached as the same user."""
+        ...
+
+    async def copy_from(self, other: object, found: StoredObject, sha256: str | None) -> StoredObject:
+        """Copy an object of ``other`` to the same key here, with its attributes, whole or not at all.
+
+        ``found`` is it as listed: when its token is no longer that, nothing is copied and `ObjectMissing` is raised.
+        ``sha256`` is recorded with the copy where it is known and the source's metadata do not say it.
+        """
         ...

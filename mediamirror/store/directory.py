@@ -27,7 +27,7 @@ from mediamirror.store import files
 from mediamirror.store.base import RESERVED, ObjectAttributes
 from mediamirror.store.directory_errors import link_refused, mapped
 from mediamirror.store.keys import TEMPORARY, checked_key, visible
-from mediamirror.store.walk import walk
+from mediamirror.store.walk import token_of, walk
 
 T = TypeVar("T")
 
@@ -196,6 +196,6 @@ def _row(key: str, seen: os.stat_result, sha256: str | None = None) -> StoredObj
         key=key,
         size=seen.st_size,
         sha256=sha256,
-        token=f"{seen.st_size}:{seen.st_mtime_ns}:{seen.st_ctime_ns}:{seen.st_ino}",
+        token=token_of(seen),
         modified=datetime.fromtimestamp(seen.st_mtime, UTC),
     )

@@ -11,6 +11,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -20,10 +21,10 @@ from urllib.parse import quote
 import httpx2
 from botocore.exceptions import BotoCoreError, ClientError
 
-from mediamirror.errors import BadKey, ObjectCorrupt, StoreError, StoreRefused
+from mediamirror.errors import BadKey, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store import s3_headers
+from mediamirror.store import s3_copy, s3_headers
 from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.keys import checked_key, visible
@@ -36,6 +37,7 @@ from mediamirror.store.s3_session import connect
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
 
+_SAME_SERVICE = ("endpoint_url", "region", "profile", "no_sign_request")
 _THREADS = 8
 _CONNECTIONS = 256
 
@@ -136,6 +138,31 @@ class S3Store:
         """Remove an object; a missing one is fine."""
         whole = checked_key(key, prefix=self._prefix)
         await (await self._open()).call(Call("DELETE", whole, self._shown(whole)))
+
+    def copies_from(self, other: object) -> bool:
+        """Whether ``other`` is a bucket of the same service, reached as the same user. See `store.base.CopiesWithin`."""
+        if not isinstance(other, S3Store):
+            return False
+        return all(getattr(self._options, name) == getattr(other._options, name) for name in _SAME_SERVICE)
+
+    async def copy_from(self, other: object, found: StoredObject, sha256: str | None) -> StoredObject:
+        """Let the server copy an object of ``other`` to the same key here."""
+        if not isinstance(other, S3Store):
+            raise TypeError("only a bucket can be copied from")
+        source = checked_key(found.key, prefix=other._prefix)
+        whole = checked_key(found.key, prefix=self._prefix)
+        seen = await other._head(source)
+        if seen is None or s3_headers.etag(seen.headers) != found.token:
+            raise ObjectMissing(
+                f"{other._shown(source)} was removed or replaced meanwhile. Run the same command again."
+            )
+        was = s3_headers.row_from_head(found.key, seen.headers)
+        sha256 = was.sha256 or sha256
+        renewed = s3_headers.renewed(seen.headers, was, self._options, sha256)
+        given = ObjectAttributes("", acl=self._options.acl, storage_class=self._options.storage_class)
+        headers = s3_copy.copy_headers(other._bucket, source, found, renewed, given)
+        answer = await (await self._open()).call(Call("PUT", whole, self._shown(whole), headers=headers))
+        return replace(was, sha256=sha256, token=s3_copy.token_in(answer.body), modified=None)
 
     async def aclose(self) -> None:
         """Release threads and, where it is our own, the transport."""

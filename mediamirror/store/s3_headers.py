@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.base import SERVED, ObjectAttributes
 from mediamirror.store.keys import clean_metadata, clean_value
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 _META = "x-amz-meta-"
+_AS_BOTO3 = {
+    "content-disposition": "ContentDisposition",
+    "content-encoding": "ContentEncoding",
+    "content-language": "ContentLanguage",
+    "expires": "Expires",
+}
 
 
 def with_defaults(attributes: ObjectAttributes, options: StoreOptions, body: Body) -> ObjectAttributes:
@@ -27,7 +33,10 @@ def with_defaults(attributes: ObjectAttributes, options: StoreOptions, body: Bod
     return replace(
         attributes,
         content_type=clean_value(attributes.content_type),
-        cache_control=attributes.cache_control or options.cache_control,
+        cache_control=attributes.cache_control
+        or options.cache_control
+        or dict(attributes.headers).get("cache-control"),
+        headers=tuple((name, value) for name, value in attributes.headers if name in _AS_BOTO3),
         acl=attributes.acl or options.acl,
         storage_class=attributes.storage_class or options.storage_class,
         metadata=clean_metadata((*options.metadata, *attributes.metadata, ("sha256", body.sha256))),
@@ -37,6 +46,7 @@ def with_defaults(attributes: ObjectAttributes, options: StoreOptions, body: Bod
 def put_headers(attributes: ObjectAttributes) -> dict[str, str]:
     """Return the headers of a PUT, names in lower case; ``attributes`` from `with_defaults`."""
     optional = {
+        **dict(attributes.headers),
         "cache-control": attributes.cache_control,
         "x-amz-acl": attributes.acl,
         "x-amz-storage-class": attributes.storage_class,
@@ -49,6 +59,7 @@ def put_headers(attributes: ObjectAttributes) -> dict[str, str]:
 def as_boto3(attributes: ObjectAttributes) -> dict[str, Any]:
     """Return the same as arguments of boto3's create_multipart_upload."""
     optional = {
+        **{_AS_BOTO3[name]: value for name, value in attributes.headers},
         "CacheControl": attributes.cache_control,
         "ACL": attributes.acl,
         "StorageClass": attributes.storage_class,
@@ -62,6 +73,26 @@ def holds(found: Mapping[str, str], wanted: Mapping[str, str], body: Body) -> bo
     asked = {name: value for name, value in wanted.items() if name.startswith((_META, "content-type", "cache-control"))}
     return found.get("content-length") == str(body.size) and all(
         found.get(name) == value for name, value in asked.items()
+    )
+
+
+def renewed(
+    headers: Mapping[str, str], was: StoredObject, options: StoreOptions, sha256: str | None
+) -> ObjectAttributes | None:
+    """Return what a copy's attributes have to be, or None when they are the original's as they stand.
+
+    ``headers`` and ``was`` are the original's HEAD. An option (``--cache-control``, ``--metadata``) counts before what it has.
+    """
+    if sha256 == was.sha256 and not options.cache_control and not options.metadata:
+        return None
+    own = [("sha256", sha256)] if sha256 else []
+    return ObjectAttributes(
+        content_type=clean_value(was.content_type or "application/octet-stream"),
+        cache_control=options.cache_control or headers.get("cache-control"),
+        acl=options.acl,
+        storage_class=options.storage_class,
+        metadata=clean_metadata((*was.metadata, *options.metadata, *own)),
+        headers=tuple(pair for pair in was.headers if pair[0] in _AS_BOTO3),
     )
 
 
@@ -87,6 +118,7 @@ def row_from_head(key: str, headers: Mapping[str, str]) -> StoredObject:
         token=etag(headers),
         modified=_date(headers.get("last-modified")),
         metadata=metadata,
+        headers=tuple((name, headers[name]) for name in SERVED if headers.get(name)),
     )
 
 

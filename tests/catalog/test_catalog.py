@@ -148,7 +148,7 @@ async def test_only_troubled_sets_are_listed_when_asked() -> None:
         records = [Record(i.variant_id, outcomes[i.variant.url], None) async for i in catalog.work(run)]
         await catalog.record(run, records)
         troubled = [r async for r in catalog.sets(run, troubled=True)]
-        assert [(r.rows[0].url, r.rows[0].status, [f.code for f in r.rows[0].findings]) for r in troubled] == [
+        assert [(r.rows[0].url, r.rows[0].status, [f.rule for f in r.rows[0].findings]) for r in troubled] == [
             ("https://h/1", Status.REJECTED, ["MM301"]),
             ("https://h/2", Status.FAILED, []),
         ]

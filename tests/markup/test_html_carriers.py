@@ -224,11 +224,10 @@ def test_attributes_of_ten_mebibytes_cost_bounded_time() -> None:
         f'<video poster="{"a" * big}">',
         f'<body background="{"&quot;" * (big // 6)}">',
         f'<div style="background:url({"&quot;" * (big // 6)})">',
-        f'<div style="{"url(a)" * 100_000}">',
         f'<iframe srcdoc="{"&lt;" * (big // 4)}">',
         f'<meta property="og:image" content="{"&amp;" * (big // 5)}">',
     ]
     started = time.process_time()
     for page in pages:
         assert codes(page)
-    assert time.process_time() - started < 60
+    assert time.process_time() - started < 30

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediamirror.markup import urls
 from mediamirror.markup.urls import Skip, base_of, resolve, shown
 
 PAGE = "https://site.example/dir/page.html?q=1"
@@ -92,3 +93,58 @@ def test_a_shown_url_is_short_and_printable() -> None:
 def test_no_text_makes_it_raise_and_a_result_is_stable(written: str, base: str | None) -> None:
     once = resolve(written, base)
     assert isinstance(once, Skip) or resolve(once, None) in {once} or isinstance(resolve(once, None), Skip)
+
+
+PLAIN_OR_NOT = st.lists(
+    st.sampled_from(
+        [
+            "/",
+            "//",
+            ".",
+            "..",
+            "a",
+            "B-1",
+            "~",
+            "?",
+            "&x=1",
+            "#",
+            "%2e",
+            "%7B",
+            "{w}",
+            "$",
+            "'",
+            "\\",
+            ":",
+            "@",
+            " ",
+            "ж",
+        ]
+    ),
+    max_size=8,
+).map("".join)
+PREFIXES = st.sampled_from(
+    [
+        "",
+        "https://h.example",
+        "http://h.example:80",
+        "HTTP://h",
+        "https://0x7f.1",
+        "https://u@h",
+        "//h",
+        "https://h:99999",
+    ]
+)
+BASES = st.sampled_from(
+    [None, "https://b.example/dir/", "http://u:p@b.example:8080/x?y", "file:///c/d", "data:,x", "relative"]
+)
+
+
+@given(PREFIXES, PLAIN_OR_NOT, BASES)
+def test_plain_urls_take_a_short_way_to_the_same_result(prefix: str, rest: str, base: str | None) -> None:
+    short = urls._plain(prefix + rest, base)
+    assert short is None or short == urls._resolve(prefix + rest, base, "utf-8")
+
+
+def test_the_short_way_is_taken_by_what_pages_are_full_of() -> None:
+    plain = ("/media/a-480.webp?v=2&w=480", "https://cdn.example/q/f_auto,w_480/a@2x.jpg")
+    assert [urls._plain(url, "https://b.example/dir/") is not None for url in plain] == [True, True]

@@ -1,0 +1,61 @@
+"""A progress bar with count, bytes and rate, on standard error."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from mediamirror.model import Event, Outcome, Planned
+from mediamirror.report.words import human_bytes
+
+
+class Bar:
+    """Appears with the plan, moves with each outcome."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._bytes = 0
+
+    def show(self, event: Event) -> None:
+        """Take one event."""
+        if isinstance(event, Planned) and event.variants:
+            self._start(event.variants)
+        elif isinstance(event, Outcome) and self._progress is not None:
+            self._bytes += event.fetched_bytes
+            self._progress.update(self._task, advance=1, received=self._bytes)
+
+    def _start(self, total: int) -> None:
+        columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TextColumn("left"), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(file=sys.stderr), transient=True)
+        self._task = self._progress.add_task("", total=total, received=0)
+        self._progress.start()
+
+    def stop(self) -> None:
+        """Take the bar away; safe to call twice."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        received = int(task.fields.get("received", 0))
+        seconds = task.elapsed or 0.0
+        if not seconds:
+            return Text("")
+        return Text(
+            f"{human_bytes(received)}, {human_bytes(int(received / seconds))}/s, {task.completed / seconds:.0f} images/s"
+        )

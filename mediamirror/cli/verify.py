@@ -1,0 +1,143 @@
+"""``mediamirror verify``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from mediamirror.cli import options as o
+from mediamirror.cli.build import fetch_options
+from mediamirror.cli.running import run
+from mediamirror.settings import CheckOptions, FetchOptions, JobOptions, ReadOptions, VerifyOptions
+
+_DEFAULT = FetchOptions()
+
+FORMATS = Literal["table", "json", "jsonl", "junit", "sarif", "github", "md"]
+
+
+def command(
+    inputs: o.Inputs,
+    as_: o.As = "auto",
+    base_url: o.BaseUrl = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root",
+            metavar="DIR",
+            rich_help_panel=o.READ,
+            help="Read the site's own URLs from this folder of a built site; fetch nothing.",
+        ),
+    ] = None,
+    field: o.Field = None,
+    links: o.Links = False,
+    fail_empty: o.FailEmpty = False,
+    select: Annotated[
+        list[str] | None, typer.Option("--select", metavar="RULE", help="Only these rules: codes, names or MM3.")
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", metavar="RULE", help="Not these rules (the longer word wins).")
+    ] = None,
+    ladder: Annotated[
+        str, typer.Option("--ladder", metavar="WIDTHS", help="Widths every set should have, such as 480,768,1280.")
+    ] = "",
+    estimate: Annotated[
+        bool, typer.Option("--estimate", help="Encode each picture as WebP and AVIF to say what could be saved; slow.")
+    ] = False,
+    check: o.Check = "decode",
+    tolerance: o.TolerancePx = "1px",
+    workers: o.Workers = None,
+    baseline: Annotated[
+        Path | None, typer.Option("--baseline", metavar="FILE", help="Tell only findings that are not in this file.")
+    ] = None,
+    write_baseline: Annotated[
+        Path | None, typer.Option("--write-baseline", metavar="FILE", help="Accept what is found: write it there.")
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option("--report", metavar="DIR", help="Write an HTML report into this folder, too.")
+    ] = None,
+    concurrency: o.Concurrency = _DEFAULT.concurrency,
+    host_concurrency: o.HostConcurrency = _DEFAULT.host_concurrency,
+    delay: o.Delay = 0.0,
+    limit_rate: o.LimitRate = None,
+    retries: o.Retries = _DEFAULT.retries,
+    timeout: o.Timeout = _DEFAULT.timeout,
+    max_size: o.MaxSize = _DEFAULT.max_size,
+    header: o.Header = None,
+    credentials_for: o.CredentialsFor = None,
+    user_agent: o.UserAgent = None,
+    connect_to: o.ConnectTo = None,
+    cacert: o.CaCert = None,
+    proxy: o.Proxy = None,
+    ignore_robots: o.NoRobots = False,
+    allow_private: o.AllowPrivate = False,
+    allow_host: o.AllowHost = None,
+    fail_on: o.FailOn = "error",
+    format_: Annotated[FORMATS, typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")] = "table",
+    quiet: o.Quiet = False,
+    verbose: o.Verbose = False,
+    no_progress: o.NoProgress = False,
+) -> None:
+    """Check every image variant against what is promised about it, and every set against good practice. Store nothing.
+
+    Examples:
+
+        mediamirror verify page.html https://example.org/news/ dump.txt --fail-on warning
+
+        mediamirror verify dist/ --root dist/ --base-url https://example.org/
+
+        mediamirror verify dist/ --root dist/ --format sarif > findings.sarif
+
+        mediamirror verify page.html --check header --select MM3 --report ./report
+    """
+    from mediamirror import verify
+    from mediamirror.cli.output import Style
+
+    fetch = fetch_options(
+        header=header,
+        connect_to=connect_to,
+        cacert=cacert,
+        concurrency=concurrency,
+        host_concurrency=host_concurrency,
+        delay=delay,
+        limit_rate=limit_rate,
+        retries=retries,
+        timeout=timeout,
+        max_size=max_size,
+        credentials_for=tuple(credentials_for or ()),
+        user_agent=user_agent,
+        proxy=proxy,
+        robots=not ignore_robots,
+        allow_private=allow_private,
+        allow_hosts=tuple(allow_host or ()),
+    )
+    options = VerifyOptions(
+        read=ReadOptions(as_=as_, base_url=base_url, field=field, links=links),
+        fetch=fetch,
+        check=CheckOptions(check=check, tolerance=tolerance, workers=workers),
+        job=JobOptions(fail_on=fail_on, fail_empty=fail_empty, command="verify"),
+        select=_words(select),
+        ignore=_words(ignore),
+        ladder=ladder,
+        estimate=estimate,
+        root=root,
+        baseline=baseline,
+        write_baseline=write_baseline,
+        thumbnails=report is not None,
+    )
+    style = Style(
+        format_,
+        quiet=quiet,
+        progress=not no_progress,
+        troubled=not verbose,
+        title=", ".join(inputs[:3]) + (" …" if len(inputs) > 3 else ""),
+        report=report,
+        fail_on=fail_on,
+    )
+    run(lambda output: verify(inputs, options=options, stdin=sys.stdin.buffer, on_event=output), style, verbose=verbose)
+
+
+def _words(values: list[str] | None) -> tuple[str, ...]:
+    return tuple(word.strip() for value in values or () for word in value.split(",") if word.strip())

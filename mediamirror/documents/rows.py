@@ -1,0 +1,226 @@
+"""Crawls and exports row by row: JSON Lines, lists in JSON, CSV and TSV. Each row is a document of its own.
+
+A row's document is named ``file:LINE``. Without a field it is the whole row, in which images are looked for everywhere; with
+one it is that field's text alone, as HTML where it is markup, under the address that the row gives.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, TextIO
+
+from mediamirror.documents.compressed import STEP, Undecodable, decoded, is_gzip
+from mediamirror.documents.document import MAX_DOCUMENT, Document
+from mediamirror.markup.json_records import records
+from mediamirror.markup.json_text import Json, Object, read_json
+from mediamirror.markup.source import decode
+from mediamirror.markup.structured import pick, table_rows
+from mediamirror.model import Problem
+
+_LOOKED_AT = 64 * 1024
+MAX_SHOWN = 100
+"""Most bad rows of one file that are reported one by one."""
+_JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """How to read one file's rows: its name, the base URL where a row gives none, a field's name or None, a row's limit."""
+
+    name: str
+    base_url: str | None = None
+    field: str | None = None
+    limit: int = MAX_DOCUMENT
+
+
+class _Counted:
+    """Reports what is wrong with rows: the first ones each, then how many more there were."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = rows
+        self._bad = 0
+        self._without = 0
+        self._first_without = 0
+
+    def bad(self, line: int, code: str, message: str) -> Iterator[Problem]:
+        self._bad += 1
+        if self._bad <= MAX_SHOWN:
+            yield Problem(code, message, line, document=self._rows.name)
+
+    def without_field(self, line: int) -> None:
+        self._without += 1
+        self._first_without = self._first_without or line
+
+    def total(self) -> Iterator[Problem]:
+        name = self._rows.name
+        if self._bad > MAX_SHOWN:
+            yield Problem("bad-rows", f"{name}: {self._bad - MAX_SHOWN:,} more rows can't be read.", document=name)
+        if self._without:
+            rows = "1 row has" if self._without == 1 else f"{self._without:,} rows have"
+            message = (
+                f"{name}: {rows} no text in the field {self._rows.field!r}, the first in line {self._first_without}."
+            )
+            yield Problem("field-missing", message, self._first_without, document=name)
+
+
+def json_lines(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
+    """Yield a document for every line of JSON Lines; empty ones are left. Raises `OSError`."""
+    counted = _Counted(rows)
+    line = 0
+    stream = inflated(file)
+    try:
+        while data := stream.readline(rows.limit + 1):
+            line += 1
+            if len(data) > rows.limit:
+                yield from counted.bad(line, "row-too-large", f"The row is over the limit of {rows.limit:,} bytes.")
+                _pass_line(stream)
+            elif data.strip():
+                yield from _json_row(data, line, rows, counted)
+    except Undecodable as error:
+        yield _broken(rows, line, error)
+    yield from counted.total()
+
+
+def json_list(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
+    """Yield a document for one field of every record in a JSON text that is read whole. Raises `OSError`."""
+    counted = _Counted(rows)
+    try:
+        data = inflated(file).read(rows.limit + 1)
+    except Undecodable as error:
+        yield _broken(rows, 0, error)
+        return
+    if len(data) > rows.limit:
+        message = f"{rows.name} is over the limit of {rows.limit:,} bytes: split it, or write it as JSON Lines."
+        yield Problem("document-too-large", message, document=rows.name)
+        return
+    source = decode(data)
+    for start, end in records(source.text):
+        yield from _json_row(source.text[start:end].encode("utf-8", "replace"), source.line(start), rows, counted)
+    yield from counted.total()
+
+
+def _json_row(data: bytes, line: int, rows: Rows, counted: _Counted) -> Iterator[Document | Problem]:
+    if rows.field is None:
+        yield Document(f"{rows.name}:{line}", data, _JSON, rows.base_url, "json")
+        return
+    reading = read_json(data.decode("utf-8", "replace"))
+    if reading.error is not None:
+        yield from counted.bad(line, "malformed-json", "The row is no whole JSON: what could be read of it was read.")
+    yield from _picked(next(iter(reading.values), None), line, rows, counted)
+
+
+def _picked(record: Json | None, line: int, rows: Rows, counted: _Counted) -> Iterator[Document]:
+    found = pick(record, rows.field or "") if isinstance(record, Object) else None
+    if found is None:
+        counted.without_field(line)
+    elif found.text.strip():
+        base = found.page or rows.base_url
+        yield Document(f"{rows.name}:{line}", found.text.encode("utf-8", "replace"), None, base, found.kind)
+
+
+def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterator[Document | Problem]:
+    """Yield a document for every row of CSV or TSV whose first row names the columns. Raises `OSError`."""
+    counted = _Counted(rows)
+    line = 0
+    try:
+        for row in table_rows(_Lines(_as_text(inflated(file)), rows.limit), delimiter=delimiter):
+            line = row.line
+            if isinstance(row, Problem):
+                yield from counted.bad(row.line, row.code, row.message)
+            else:
+                yield from record_document(row.values, row.line, rows, counted)
+    except Undecodable as error:
+        yield _broken(rows, line, error)
+    yield from counted.total()
+
+
+def record_document(
+    values: dict[str, object] | dict[str, str], line: int, rows: Rows, counted: _Counted
+) -> Iterator[Document | Problem]:
+    """The document of a record that is no JSON yet."""
+    yield from _json_row(
+        json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "replace"), line, rows, counted
+    )
+
+
+def counter(rows: Rows) -> _Counted:
+    """Count the bad rows of one file."""
+    return _Counted(rows)
+
+
+class _Lines(Iterable[str]):
+    """The lines of a table; one over the limit is an error of its row, and the next is read."""
+
+    def __init__(self, text: TextIO, limit: int) -> None:
+        self._text = text
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line = self._text.readline(self._limit + 1)
+        if not line:
+            raise StopIteration
+        if len(line) > self._limit:
+            while line and not line.endswith("\n"):
+                line = self._text.readline(STEP)
+            raise csv.Error(f"a line is longer than {self._limit:,} characters")
+        return line
+
+
+def _as_text(stream: io.BufferedReader) -> TextIO:
+    head = stream.peek(_LOOKED_AT)[:_LOOKED_AT]
+    codec = decode(head).encoding
+    return io.TextIOWrapper(stream, encoding="utf-8-sig" if codec == "utf-8" else codec, errors="replace", newline="")
+
+
+def _pass_line(stream: io.BufferedReader) -> None:
+    while (rest := stream.readline(STEP)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _broken(rows: Rows, line: int, error: Undecodable) -> Problem:
+    message = f"{rows.name}: {error}, after line {line}: what lies before was read."
+    return Problem("document-damaged", message, line, document=rows.name)
+
+
+def inflated(file: BinaryIO) -> io.BufferedReader:
+    """Read a file, or what it is once inflated. Reading raises `Undecodable` where its compressed data is damaged."""
+    plain = file if isinstance(file, io.BufferedReader) else io.BufferedReader(_Inflating(_chunks(file)))
+    if is_gzip(plain.peek(3)[:3]):
+        return io.BufferedReader(_Inflating(decoded(_chunks(plain), "gzip")), STEP)
+    return plain
+
+
+def _chunks(file: BinaryIO | io.BufferedReader) -> Iterator[bytes]:
+    while chunk := file.read(STEP):
+        yield chunk
+
+
+class _Inflating(io.RawIOBase):
+    """An iterator of bytes as a file."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        self._pieces = chunks
+        self._left = b""
+
+    def readable(self) -> bool:
+        """It can be read."""
+        return True
+
+    def readinto(self, buffer: memoryview | bytearray) -> int:  # type: ignore[override]
+        """Fill a buffer as far as the next piece goes."""
+        while not self._left:
+            piece = next(self._pieces, None)
+            if piece is None:
+                return 0
+            self._left = piece
+        size = min(len(buffer), len(self._left))
+        buffer[:size] = self._left[:size]
+        self._left = self._left[size:]
+        return size

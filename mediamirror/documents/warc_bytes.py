@@ -1,0 +1,214 @@
+"""The bytes of a WARC file, plain or compressed record by record, with places to come back to, and a way past damage.
+
+WARC 1.1, annex D: each record is a gzip member of its own. The readers that there are stop at the first damaged member;
+an archive is often the only copy, so here the search goes on for the next member that starts a record.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+_CHUNK = 64 * 1024
+_MAGIC = b"\x1f\x8b\x08"
+_RECORD = b"WARC/"
+_FIRST_LINE = re.compile(rb"WARC/[0-9]\.[0-9]{1,3}\r?\n")
+_GZIP = zlib.MAX_WBITS | 16
+BOMB_SIZE = 256 * 1024 * 1024
+"""A member is no more inflated when it gives more bytes than this, more than `BOMB_RATIO` for each of its own."""
+BOMB_RATIO = 100
+
+
+class Damaged(Exception):
+    """Bytes that can't be what they should be; the text says what, as part of a sentence."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """A place to come back to: where a member starts in the file, and how many of its bytes come before, inflated.
+
+    In a plain file the second is 0.
+    """
+
+    at: int
+    skip: int = 0
+
+
+class WarcBytes:
+    """Reads on from a place in a seekable file. Not safe to share between threads."""
+
+    def __init__(self, file: BinaryIO, place: Place | None = None) -> None:
+        self._file = file
+        file.seek(0)
+        self.compressed = _is_compressed(file.read(_CHUNK))
+        self.start = Place(0)
+        """Where the record or the member that is being read starts."""
+        self._from = 1
+        self.in_block = False
+        """Set while a record's block is read: then the next record does not start."""
+        self._move(place or Place(0))
+
+    def _move(self, place: Place) -> None:
+        self._file.seek(place.at)
+        self._wrong: str | None = None
+        self._member = place.at
+        self._given = 0
+        """Bytes of this member that were read, or in a plain file bytes read since `_member`."""
+        self._ready = b""
+        self._raw = b""
+        self._stream = zlib.decompressobj(_GZIP) if self.compressed else None
+        if place.skip:
+            self.skip(place.skip)
+
+    def _damaged(self, reason: str) -> Damaged:
+        """What is damaged stays so, however often it is read, until `recover`."""
+        self._wrong = reason
+        return Damaged(reason)
+
+    def place(self) -> Place:
+        """Return where the next byte is."""
+        self._fill()
+        return Place(self._member, self._given) if self.compressed else Place(self._member + self._given)
+
+    def mark(self) -> None:
+        """Remember that a record starts here; `recover` searches from behind it."""
+        self._start_at(self.place())
+
+    def _start_at(self, place: Place) -> None:
+        self.start = place
+        self._from = place.at + 1
+
+    def peek(self) -> bytes:
+        """Return some of the bytes that come next, none at the end. Raises `Damaged`."""
+        self._fill()
+        return self._ready
+
+    def read(self, size: int) -> bytes:
+        """Return up to ``size`` bytes, none at the end. Raises `Damaged`."""
+        self._fill()
+        piece, self._ready = self._ready[:size], self._ready[size:]
+        self._given += len(piece)
+        return piece
+
+    def line(self, limit: int) -> bytes:
+        """Return bytes up to and with the next line feed, none at the end. Raises `Damaged`, also for longer lines."""
+        pieces: list[bytes] = []
+        size = 0
+        while size <= limit:
+            self._fill()
+            end = self._ready.find(b"\n") + 1
+            piece = self.read(end or len(self._ready))
+            pieces.append(piece)
+            size += len(piece)
+            if end or not piece:
+                return b"".join(pieces)
+        raise self._damaged("a header line is too long")
+
+    def skip(self, size: int) -> None:
+        """Pass over bytes. Raises `Damaged` when there are fewer, or when they are a bomb."""
+        if not self.compressed and size > len(self._ready):
+            self._skip_plain(size)
+            return
+        while size:
+            piece = self.read(min(size, _CHUNK))
+            if not piece:
+                raise self._damaged("the file ends too early")
+            size -= len(piece)
+
+    def _skip_plain(self, size: int) -> None:
+        here = self._member + self._given
+        if here + size > self._file.seek(0, 2):
+            raise self._damaged("the file ends too early")
+        self._move(Place(here + size))
+
+    def _fill(self) -> None:
+        """Have bytes ready, if there are any more; a member that is done gives way to the next."""
+        if self._wrong is not None:
+            raise Damaged(self._wrong)
+        while not self._ready:
+            if self._stream is None:
+                self._ready = self._file.read(_CHUNK)
+                return
+            if self._stream.eof and not self._next_member():
+                return
+            self._inflate()
+            if self.in_block and not self._given and self._ready.startswith(_RECORD):
+                self._from = self._member
+                raise self._damaged("a record is shorter than it says")
+
+    def _next_member(self) -> bool:
+        """Go to where the next member starts; what is no member is padding, and the end."""
+        assert self._stream is not None  # noqa: S101 - only called for compressed files
+        rest = self._stream.unused_data + self._raw
+        end = self._file.tell() - len(rest)
+        while rest and not rest.strip(b"\0"):
+            end += len(rest)
+            rest = self._file.read(_CHUNK)
+        zeros = len(rest) - len(rest.lstrip(b"\0"))
+        rest = rest[zeros:]
+        if not rest:
+            return False
+        self._member, self._given, self._raw = end + zeros, 0, rest
+        self._start_at(Place(self._member))
+        self._stream = zlib.decompressobj(_GZIP)
+        return True
+
+    def _inflate(self) -> None:
+        assert self._stream is not None  # noqa: S101 - only called for compressed files
+        raw = self._raw or self._file.read(_CHUNK)
+        try:
+            self._ready = self._stream.decompress(raw, _CHUNK)
+        except zlib.error:
+            raise self._damaged("its compressed data is damaged") from None
+        if not (raw or self._ready or self._stream.eof):
+            raise self._damaged("the file ends in the middle of its compressed data")
+        self._raw = self._stream.unconsumed_tail
+        used = self._file.tell() - len(self._raw) - len(self._stream.unused_data) - self._member
+        if self._given > BOMB_SIZE and self._given > BOMB_RATIO * max(1, used):
+            raise self._damaged("its compressed data inflates without end")
+
+    def recover(self) -> bool:
+        """Go to the next place where a record starts, behind the one marked; False when there is none."""
+        found = self._search(self._from, _MAGIC if self.compressed else _RECORD)
+        if found is None:
+            return False
+        self.in_block = False
+        self._start_at(Place(found))
+        self._move(self.start)
+        return True
+
+    def _search(self, at: int, sign: bytes) -> int | None:
+        """The first place from ``at`` on with a sign that a record starts there. Linear."""
+        tail = b""
+        self._file.seek(at)
+        position = at
+        while chunk := self._file.read(_CHUNK):
+            window = tail + chunk
+            base = position - len(tail)
+            found = window.find(sign)
+            while found >= 0:
+                if self._starts_record(base + found):
+                    return base + found
+                found = window.find(sign, found + 1)
+            position += len(chunk)
+            self._file.seek(position)
+            tail = window[-(len(sign) - 1) :]
+        return None
+
+    def _starts_record(self, at: int) -> bool:
+        if not self.compressed:
+            self._file.seek(at)
+            return _FIRST_LINE.match(self._file.read(16)) is not None
+        self._file.seek(at)
+        try:
+            return zlib.decompressobj(_GZIP).decompress(self._file.read(512), len(_RECORD)) == _RECORD
+        except zlib.error:
+            return False
+
+
+def _is_compressed(head: bytes) -> bool:
+    if head.startswith((_RECORD, _MAGIC)):
+        return head.startswith(_MAGIC)
+    return _MAGIC in head and _FIRST_LINE.search(head) is None

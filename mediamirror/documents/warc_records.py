@@ -1,0 +1,158 @@
+"""WARC records one by one: WARC 1.1 (ISO 28500:2017), https://iipc.github.io/warc-specifications/."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import BinaryIO
+
+from mediamirror.documents.warc_bytes import Damaged, Place, WarcBytes
+
+MAX_LINE = 64 * 1024
+MAX_HEADERS = 1_000
+_VERSION = re.compile(rb"WARC/[0-9]\.[0-9]+\s*\Z")
+_CHUNK = 64 * 1024
+_MAX_BLANKS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The header of a record. ``headers`` by lower-case name, the first of each; ``length`` of the block in bytes."""
+
+    place: Place
+    length: int
+    headers: dict[str, str] = field(repr=False)
+
+    @property
+    def kind(self) -> str:
+        """``response``, ``resource``, ``revisit``, ``conversion``, ..."""
+        return self.headers.get("warc-type", "").lower()
+
+    @property
+    def url(self) -> str:
+        """The target URI. Some writers put it between angle brackets."""
+        return self.headers.get("warc-target-uri", "").strip().removeprefix("<").removesuffix(">")
+
+    @property
+    def date(self) -> datetime | None:
+        """WARC-Date, aware, in UTC."""
+        return read_date(self.headers.get("warc-date"))
+
+    @property
+    def content_type(self) -> str:
+        """The type of the block, in lower case: ``application/http; msgtype=response`` for what a server answered."""
+        return self.headers.get("content-type", "").lower()
+
+
+def read_date(text: str | None) -> datetime | None:
+    """Read a W3C date as WARC has it, of any precision."""
+    try:
+        found = datetime.fromisoformat((text or "").strip())
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+
+
+class Block:
+    """The block of the record that was read last, as far as it is there."""
+
+    def __init__(self, source: WarcBytes, length: int) -> None:
+        self._source = source
+        source.in_block = True
+        self.left = length
+        """Bytes of the block that were not read yet."""
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the rest of the block. Raises `Damaged` when the file ends before it."""
+        while self.left:
+            piece = self._source.read(min(self.left, _CHUNK))
+            if not piece:
+                raise Damaged("the file ends too early")
+            self.left -= len(piece)
+            yield piece
+
+    def skip(self) -> None:
+        """Pass over what is left of the block."""
+        left, self.left = self.left, 0
+        self._source.skip(left)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something in the file that could not be read: from ``place`` on, for the reason given, as part of a sentence."""
+
+    place: Place
+    reason: str
+
+
+def read_record(file: BinaryIO, place: Place) -> tuple[Record, Block]:
+    """Read the record at a place that `read_records` gave. Raises `Damaged` and `OSError`."""
+    source = WarcBytes(file, place)
+    record = _header(source)
+    if record is None:
+        raise Damaged("the file has changed")
+    return record, Block(source, record.length)
+
+
+def read_records(file: BinaryIO) -> Iterator[tuple[Record, Block] | Gap]:
+    """Yield every record with its block, which may be left unread; what is damaged is a `Gap`, and the rest is read.
+
+    Raises `OSError`.
+    """
+    source = WarcBytes(file)
+    while True:
+        try:
+            _pass_blanks(source)
+            source.mark()
+            record = _header(source)
+            if record is None:
+                return
+            block = Block(source, record.length)
+            yield record, block
+            block.skip()
+            source.in_block = False
+        except Damaged as error:
+            yield Gap(source.start, str(error))
+            if not source.recover():
+                return
+
+
+def _pass_blanks(source: WarcBytes) -> None:
+    """Two empty lines end a record; some writers leave more, or fewer. What else stands there is found out below."""
+    for _ in range(_MAX_BLANKS):
+        if source.peek()[:1] not in {b"\r", b"\n"}:
+            return
+        source.line(MAX_LINE)
+
+
+def _header(source: WarcBytes) -> Record | None:
+    place = source.place()
+    version = source.line(MAX_LINE)
+    if not version:
+        return None
+    if _VERSION.match(version) is None:
+        raise Damaged("no record starts where one should")
+    headers: dict[str, str] = {}
+    last = ""
+    for _ in range(MAX_HEADERS):
+        line = source.line(MAX_LINE)
+        if not line.strip():
+            break
+        if line[:1] in b" \t" and last:
+            headers[last] += " " + _text(line)
+            continue
+        name, _, value = line.partition(b":")
+        last = _text(name).lower()
+        headers.setdefault(last, _text(value))
+    else:
+        raise Damaged("a record has too many header lines")
+    length = headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit() and len(length) < 19):
+        raise Damaged("a record does not say how long it is")
+    return Record(place, int(length), headers)
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace").strip()

@@ -1,0 +1,119 @@
+"""Measurements of a decoded picture, for comparing it with its siblings. Imported in worker processes only.
+
+Everything is taken from pixels that are in memory anyway, mostly from a reduced copy, so that it costs a small part of
+decoding them.
+"""
+
+from __future__ import annotations
+
+import io
+
+from PIL import Image, ImageChops, ImageFilter, ImageStat
+
+from mediamirror.imaging.colour import describe_profile
+from mediamirror.imaging.exif import personal_entries
+from mediamirror.model import LOOK_SIDE, ImageFacts, Look
+
+THUMBNAIL_SIDE = 320
+SCALES = (0.94, 0.8, 0.65, 0.52, 0.42, 0.32, 0.22, 0.15, 0.12)
+"""The scales of `Look.detail`."""
+_TILE = 192
+_SMALLEST = 64
+_CELLS = 12
+# WebP takes ten times as long as JPEG, which has no transparency.
+_OPAQUE: dict[str, object] = {"format": "JPEG", "quality": 80}
+_CLEAR: dict[str, object] = {"format": "WEBP", "quality": 75, "method": 0}
+_ESTIMATED_PIXELS = 2_000_000
+_ESTIMATES = (
+    ("webp", {"format": "WEBP", "quality": 80, "method": 4}),
+    ("avif", {"format": "AVIF", "quality": 80, "speed": 8, "max_threads": 1}),
+)
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What puts a picture upright, by its EXIF orientation."""
+
+
+def look_at(image: Image.Image, facts: ImageFacts, *, estimate: bool = False) -> Look:
+    """Measure the frame that ``image`` holds; ``estimate`` also encodes it anew, which takes far longer than the rest."""
+    plain = _plain(image)
+    small = plain.reduce(max(1, max(plain.size) // (2 * THUMBNAIL_SIDE)))
+    small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
+    shown = small.transpose(_UPRIGHT[facts.orientation]) if facts.orientation in _UPRIGHT else small
+    profile, wide = describe_profile(image.info.get("icc_profile"), _on_white(small))
+    return Look(
+        colours=_on_white(shown).resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BICUBIC).tobytes(),
+        detail=_detail(plain, small),
+        thumbnail=_save(shown, _CLEAR if shown.mode == "RGBA" else _OPAQUE),
+        personal=personal_entries(image.getexif()),
+        profile=profile,
+        wide=wide,
+        estimates=_estimates(plain) if estimate else (),
+    )
+
+
+def _plain(image: Image.Image) -> Image.Image:
+    """The picture as L, RGB or RGBA of 8 bits, whatever its mode."""
+    if image.mode in ("L", "RGB", "RGBA"):
+        return image
+    if image.mode.startswith("I"):  # 16 bits of grey; convert() would cut all above 255.
+        return image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode != "RGBA":
+        return image.convert("RGB")
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def _save(image: Image.Image, options: dict[str, object]) -> bytes:
+    out = io.BytesIO()
+    image.save(out, **options)  # type: ignore[arg-type]
+    return out.getvalue()
+
+
+def _detail(plain: Image.Image, small: Image.Image) -> tuple[tuple[float, float], ...]:
+    if min(plain.size) < _SMALLEST:
+        return ()
+    tile = plain.crop(_busiest(plain.size, small)).convert("L")
+    return tuple((scale, round(_lost(tile, scale), 3)) for scale in SCALES)
+
+
+def _busiest(size: tuple[int, int], small: Image.Image) -> tuple[int, int, int, int]:
+    """The box of the tile, in pixels of the whole picture, around the place that has the most edges in the small one."""
+    edges = small.convert("L").filter(ImageFilter.FIND_EDGES)
+    # The filter marks the rim of every picture.
+    inner = edges.crop((1, 1, edges.width - 1, edges.height - 1)) if min(edges.size) > 2 else edges
+    cells = inner.resize((_CELLS, _CELLS), Image.Resampling.BOX).tobytes()
+    at = max(range(len(cells)), key=cells.__getitem__)
+    centre = ((at % _CELLS + 0.5) / _CELLS, (at // _CELLS + 0.5) / _CELLS)
+    left, top = (
+        round(min(max(part * side - _TILE / 2, 0), max(side - _TILE, 0)))
+        for part, side in zip(centre, size, strict=True)
+    )
+    return left, top, min(left + _TILE, size[0]), min(top + _TILE, size[1])
+
+
+def _lost(tile: Image.Image, scale: float) -> float:
+    """Root mean square of what shrinking to a scale takes away."""
+    shrunk = tile.resize([max(1, round(side * scale)) for side in tile.size], Image.Resampling.LANCZOS)
+    again = shrunk.resize(tile.size, Image.Resampling.LANCZOS)
+    return float(ImageStat.Stat(ImageChops.difference(tile, again)).rms[0])
+
+
+def _estimates(plain: Image.Image) -> tuple[tuple[str, int], ...]:
+    """Sizes in bytes at quality 80; of a large picture the middle is encoded, and stands for all of it."""
+    width, height = plain.size
+    share = min(1.0, (_ESTIMATED_PIXELS / (width * height)) ** 0.5)
+    inner = (max(1, round(width * share)), max(1, round(height * share)))
+    left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
+    part = plain.crop((left, top, left + inner[0], top + inner[1]))
+    scale = width * height / (inner[0] * inner[1])
+    return tuple((name, round(len(_save(part, dict(options))) * scale)) for name, options in _ESTIMATES)

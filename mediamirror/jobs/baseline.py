@@ -1,0 +1,52 @@
+"""A baseline: the findings that are known and accepted for now, so that only new ones count."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from mediamirror.errors import InputMissing, UsageError
+from mediamirror.model import Finding
+
+FORMAT = 1
+
+
+def fingerprint(finding: Finding) -> str:
+    """Identify a finding by what it is about, not by its line: a paragraph added above changes nothing."""
+    document = finding.reference.document if finding.reference else ""
+    parts = (finding.rule, document, finding.url, finding.declared or "", finding.actual or "")
+    return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def read_baseline(path: Path) -> frozenset[str]:
+    """Read a baseline file. Raises `InputMissing` or `UsageError`."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+        if value["format"] != FORMAT:
+            raise UsageError(f"The baseline {path} is of another release: write it again with --write-baseline.")
+        return frozenset(str(row["fingerprint"]) for row in value["findings"])
+    except FileNotFoundError:
+        raise InputMissing(f"The baseline {path} does not exist: make it with --write-baseline {path}.") from None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"The baseline {path} can't be read ({error}).") from error
+
+
+def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
+    """Write the findings as the new baseline, readable and in a stable order. Returns how many. Raises `UsageError`."""
+    rows = {
+        fingerprint(f): {
+            "fingerprint": fingerprint(f),
+            "rule": f.rule,
+            "document": f.reference.document if f.reference else None,
+            "url": f.url,
+        }
+        for f in findings
+    }
+    ordered = sorted(rows.values(), key=lambda row: (str(row["document"]), str(row["url"]), str(row["rule"])))
+    try:
+        path.write_text(json.dumps({"format": FORMAT, "findings": ordered}, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The baseline {path} can't be written ({error.strerror}).") from error
+    return len(ordered)

@@ -1,0 +1,116 @@
+"""Looking at one variant for `verify`: its bytes, from the network or from a built site's folder, to facts.
+
+Nothing is stored. Every failure becomes a `VariantFacts` that the rules can judge.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+
+from mediamirror.errors import FetchError, ImageError, ImageTruncated
+from mediamirror.fetch import Request, discard
+from mediamirror.imaging.decode import DecoderPool
+from mediamirror.imaging.header import check_budget, read_body, read_header
+from mediamirror.lint import VariantFacts
+from mediamirror.model import Body, Download, ImageFacts, Look
+from mediamirror.settings import CheckOptions
+
+HEADER_BYTES = 64 * 1024
+"""First bytes asked for in a header check: a canvas size stands there but for JPEGs with a huge profile in front."""
+
+_TOTAL = re.compile(r"bytes\s+[0-9]+-[0-9]+/([0-9]+)", re.IGNORECASE)
+
+Bring = Callable[[Request], Awaitable[Download]]
+"""Request to download, from wherever: the network or a folder. Raises `FetchError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was seen, how many body bytes that cost, and how many it spared."""
+
+    known: VariantFacts
+    received: int = 0
+    saved: int = 0
+
+
+class Looker:
+    """Brings a variant's bytes and looks at them: every pixel, or with ``check=header`` the first bytes alone."""
+
+    def __init__(
+        self,
+        bring: Bring,
+        pool: DecoderPool | None,
+        options: CheckOptions,
+        *,
+        estimate: bool = False,
+        from_disk: bool = False,
+    ) -> None:
+        self._bring = bring
+        self._pool = pool
+        self._options = options
+        self._estimate = estimate
+        self._from_disk = from_disk
+
+    async def look(self, url: str) -> Looked:
+        """Return what is known of a URL now; only cancellation leaves this function as an exception."""
+        try:
+            if self._pool is None:
+                return await self._first_bytes(url)
+            return await self._whole(url)
+        except FetchError as error:
+            return Looked(VariantFacts(error))
+
+    async def _first_bytes(self, url: str) -> Looked:
+        download = await self._bring(Request(url, range=(0, HEADER_BYTES - 1)))
+        body = _body(download)
+        total = _total(download)
+        if self._from_disk or download.http_status != 206 or total is None or total <= body.size:
+            return await self._judge(download, body)
+        try:
+            result: ImageFacts | ImageError = read_header(body.data or body.prefix)
+        except ImageTruncated:
+            discard(body)
+            again = await self._whole(url)
+            return Looked(again.known, again.received + body.size)
+        except ImageError as error:
+            result = error
+        discard(body)
+        return Looked(VariantFacts(result, download, total), body.size, total - body.size)
+
+    async def _whole(self, url: str) -> Looked:
+        download = await self._bring(Request(url))
+        return await self._judge(download, _body(download))
+
+    async def _judge(self, download: Download, body: Body) -> Looked:
+        look: Look | None = None
+        result: ImageFacts | ImageError
+        try:
+            if self._pool is None:
+                result = read_body(body)
+                check_budget(result, self._options)
+            else:
+                result, look = await self._pool.look(body, estimate=self._estimate)
+        except ImageError as error:
+            result = error
+        finally:
+            discard(body)
+        # A file has no headers to be judged, and costs no traffic.
+        served, received = (None, 0) if self._from_disk else (download, body.size)
+        return Looked(VariantFacts(result, served, body.size, body.sha256, look), received)
+
+
+def _body(download: Download) -> Body:
+    # Nothing was asked conditionally, so there is always a body; an empty one reads as no image.
+    return download.body or Body(0, "", b"")
+
+
+def _total(download: Download) -> int | None:
+    found = _TOTAL.match(download.header("content-range") or "")
+    return int(found[1]) if found else None
+
+
+def without_body(download: Download | None) -> Download | None:
+    """Return a download without its bytes, as it is remembered."""
+    return None if download is None else replace(download, body=None)

@@ -1,0 +1,157 @@
+"""The decision of sync and check for one key, as a pure function, and which keys are looked at at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from mediamirror.errors import UsageError
+from mediamirror.settings import CompareOptions, SyncOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One object as listed. ``sha256`` is what is recorded for its size and change token, or None.
+
+    ``state`` names the object and its token; ``twin`` is the state of the object that this one is recorded as a copy of.
+    """
+
+    size: int
+    sha256: str | None = None
+    state: str | None = None
+    twin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Make the destination's object what the source's is."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """Leave the destination as it is."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Find the sha256 of both, by metadata or bytes, and decide again."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """Only the destination has it."""
+
+    reason: str
+
+
+Decision = Copy | Skip | Look | Extra
+
+NOT_IN_DEST = Copy("not in the destination")
+OTHER_SIZE = Copy("size differs")
+OTHER_BYTES = Copy("sha256 differs")
+SAME_BYTES = Skip("same sha256")
+SAME_SIZE = Skip("same size")
+EXISTS = Skip("exists in the destination")
+COPIED_BEFORE = Skip("copied from it before, unchanged since")
+UNKNOWN = Look("sha256 not known")
+EXTRA = Extra("not in the source")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What counts as the same."""
+
+    size_only: bool = False
+    ignore_existing: bool = False
+
+
+def decide(source: Side | None, destination: Side | None, rules: Rules) -> Decision:
+    """Decide about one key. At least one side has it.
+
+    | in source | in destination | ignore_existing | size | size_only | copied before | both sha256 known | sha256 | decision                     |
+    |-----------|----------------|-----------------|------|-----------|---------------|-------------------|--------|------------------------------|
+    | no        | yes            |                 |      |           |               |                   |        | extra: not in the source     |
+    | yes       | no             |                 |      |           |               |                   |        | copy: not in the destination |
+    | yes       | yes            | yes             |      |           |               |                   |        | skip: exists                 |
+    | yes       | yes            | no              | ≠    |           |               |                   |        | copy: size differs           |
+    | yes       | yes            | no              | =    | yes       |               |                   |        | skip: same size              |
+    | yes       | yes            | no              | =    | no        |               | yes               | ≠      | copy: sha256 differs         |
+    | yes       | yes            | no              | =    | no        |               | yes               | =      | skip: same sha256            |
+    | yes       | yes            | no              | =    | no        | yes           | no                |        | skip: copied from it before  |
+    | yes       | yes            | no              | =    | no        | no            | no                |        | look: sha256 not known       |
+
+    Neither an ETag nor a time is ever compared between the two sides.
+    """
+    if source is None:
+        return EXTRA
+    if destination is None:
+        return NOT_IN_DEST
+    if rules.ignore_existing:
+        return EXISTS
+    if source.size != destination.size:
+        return OTHER_SIZE
+    if rules.size_only:
+        return SAME_SIZE
+    if source.sha256 is not None and destination.sha256 is not None:
+        return SAME_BYTES if source.sha256 == destination.sha256 else OTHER_BYTES
+    if destination.twin is not None and destination.twin == source.state:
+        return COPIED_BEFORE
+    return UNKNOWN
+
+
+def selected(key: str, options: CompareOptions) -> bool:
+    """Whether a key takes part: some ``include`` matches it (or there is none), and no ``exclude`` does.
+
+    A glob is matched against the whole key, where ``*`` passes slashes; one without a slash also against the last segment.
+    """
+    if not options.include and not options.exclude:
+        return True
+    if any(_matches(key, glob) for glob in options.exclude):
+        return False
+    return not options.include or any(_matches(key, glob) for glob in options.include)
+
+
+def _matches(key: str, glob: str) -> bool:
+    return fnmatchcase(key, glob) or ("/" not in glob and fnmatchcase(key.rpartition("/")[2], glob))
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many objects each side has (of those selected), and how many only the destination has."""
+
+    source: int
+    destination: int
+    extra: int
+
+
+def refusal(census: Census, options: SyncOptions) -> UsageError | None:
+    """Say whether the deletions asked for must not be made.
+
+    | --delete | extra > --max-delete | extra = all of a non-empty destination | --force | refused                  |
+    |----------|----------------------|----------------------------------------|---------|--------------------------|
+    | no       |                      |                                        |         | no                       |
+    | yes      | yes                  |                                        |         | more than --max-delete   |
+    | yes      | no                   | yes                                    | no      | would empty it           |
+    | yes      | no                   | yes                                    | yes     | no                       |
+    | yes      | no                   | no                                     |         | no                       |
+    """
+    if not options.delete or not census.extra:
+        return None
+    if options.max_delete is not None and census.extra > options.max_delete:
+        return UsageError(
+            f"--delete would remove {census.extra:,} objects and --max-delete allows {options.max_delete:,}: nothing was "
+            "changed. Look at them with -n, then raise --max-delete."
+        )
+    if census.extra == census.destination and not options.force:
+        what = "the source is empty" if not census.source else "the source shares no key with it"
+        return UsageError(
+            f"--delete would remove all {census.destination:,} objects of the destination, since {what}: nothing was changed. "
+            "Check SRC and DEST; if this is what you want, add --force."
+        )
+    return None

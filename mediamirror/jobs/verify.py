@@ -1,0 +1,310 @@
+"""The linter's job: read the inputs, look at every variant's bytes, judge each image set. Stores nothing.
+
+inputs ──> plan ──> a temporary catalog (work list) and a spool of image sets
+work list ──> window of workers: bring the bytes, look at them ──> notes
+image sets, one by one, beside their notes ──> rules ──> findings
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import pickle
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, BinaryIO
+
+from mediamirror.catalog.catalog import Catalog, Run
+from mediamirror.catalog.ingest import DocumentRow
+from mediamirror.catalog.rows import WorkItem
+from mediamirror.documents.document import Document
+from mediamirror.documents.plan import plan_inputs
+from mediamirror.errors import FetchError
+from mediamirror.fetch import OpenFetcher, open_fetcher
+from mediamirror.imaging.decode import DecoderPool
+from mediamirror.jobs.baseline import fingerprint, read_baseline, write_baseline
+from mediamirror.jobs.browser import StandardBrowser
+from mediamirror.jobs.common import Emit, documents, look_through, nobody_listens, now, own_hosts
+from mediamirror.jobs.look import Looked, Looker, without_body
+from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.site_root import OtherOrigin, SiteRoot
+from mediamirror.jobs.tally import Tally
+from mediamirror.lint import LintOptions, VariantFacts, check_set, choose_codes, lint_options, rejects
+from mediamirror.model import (
+    Finding,
+    ImageSet,
+    ItemError,
+    Outcome,
+    Planned,
+    Problem,
+    SetResult,
+    SetRow,
+    Status,
+    Summary,
+    Variant,
+)
+from mediamirror.settings import VerifyOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """What was looked at: a variant's outcome, and the facts that the rules judge."""
+
+    item: WorkItem
+    looked: Looked
+
+
+async def verify(
+    inputs: Sequence[str],
+    *,
+    options: VerifyOptions | None = None,
+    stdin: BinaryIO | None = None,
+    on_event: Emit = nobody_listens,
+) -> Summary:
+    """Check every image variant of the inputs against what is promised about it, and every set against good practice.
+
+    ``on_event`` is called with image sets and problems, the plan, an `Outcome` per variant, each `Finding`, a `SetResult`
+    per set, and the `Summary`, which is returned too. Raises `UsageError` for what stops the run before its first item.
+    """
+    run = _VerifyRun(options or VerifyOptions(), stdin, on_event)
+    return await run.run(inputs)
+
+
+class _VerifyRun:
+    """One run: its options, and its running totals."""
+
+    def __init__(self, options: VerifyOptions, stdin: BinaryIO | None, emit: Emit) -> None:
+        self._options = options
+        self._stdin = stdin
+        self._emit = emit
+        self._tally = Tally(counts_items=False)
+        self._started = time.monotonic()
+        self._rules = _lint_options(options)
+        self._baseline = read_baseline(options.baseline) if options.baseline else frozenset()
+        self._root = SiteRoot(options.root, options.read.base_url) if options.root else None
+        self._told: set[bytes] = set()
+        self._new: list[Finding] = []
+
+    async def run(self, inputs: Sequence[str]) -> Summary:
+        plan_inputs(inputs)
+        options = self._options
+        async with AsyncExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+            fetcher = await stack.enter_async_context(
+                open_fetcher(options.fetch, spool_dir=folder, own_hosts=own_hosts(inputs))
+            )
+            catalog = await stack.enter_async_context(await Catalog.open(folder / "verify.sqlite"))
+            spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack
+            run = await catalog.begin_run("verify", "nowhere", now().isoformat(timespec="seconds"))
+            try:
+                await self._plan(inputs, catalog, run, fetcher, spool)
+                await self._look(catalog, run, fetcher)
+                await self._judge(catalog, spool)
+            except asyncio.CancelledError:
+                self._emit(self._summary(interrupted=True))
+                raise
+        if options.write_baseline is not None:
+            write_baseline(options.write_baseline, self._new)
+        summary = self._summary()
+        self._emit(summary)
+        return summary
+
+    def _summary(self, *, interrupted: bool = False) -> Summary:
+        seconds = time.monotonic() - self._started
+        job = self._options.job
+        summary = self._tally.summary(seconds=seconds, options=job, interrupted=interrupted)
+        if self._options.write_baseline is not None and summary.exit_code == 1 and not self._tally.failed_inputs:
+            # Writing a baseline accepts what was found.
+            return replace(summary, exit_code=0)
+        return summary
+
+    async def _plan(
+        self, inputs: Sequence[str], catalog: Catalog, run: Run, fetcher: OpenFetcher, spool: IO[bytes]
+    ) -> None:
+        count = 0
+        async for found in documents(inputs, self._options.read, fetcher, self._stdin):
+            if isinstance(found, Problem):
+                self._tally.add_problem(found)
+                self._emit(found)
+                continue
+            count += 1
+            await self._plan_document(self._placed(found), catalog, run, spool)
+        sets, variants, wanted = await catalog.order_work(run)
+        self._tally.planned = Planned(count, sets, variants, wanted)
+        self._emit(self._tally.planned)
+
+    def _placed(self, document: Document) -> Document:
+        """Give a document of a built site the URL that it would have there."""
+        url = self._root.url_of(document.name) if self._root else None
+        return document if url is None else replace(document, base_url=url)
+
+    async def _plan_document(self, document: Document, catalog: Catalog, run: Run, spool: IO[bytes]) -> None:
+        extraction = await asyncio.to_thread(look_through, document, links=self._options.read.links)
+        events: list[ImageSet | Problem] = [*extraction.problems, *extraction.sets]
+        for event in events:
+            self._tally.note(event)
+            self._emit(event)
+        digest = hashlib.sha256(document.data).hexdigest()
+        stamp = now().isoformat(timespec="seconds")
+        row = DocumentRow(document.name, document.media_type, document.base_url, digest, len(document.data), stamp)
+        sets = [s for s in extraction.sets if s.candidates]
+        await catalog.add_document(run, row, [(s, frozenset(c.url for c in s.candidates)) for s in sets])
+        for image_set in extraction.sets:
+            pickle.dump(image_set, spool)
+
+    async def _look(self, catalog: Catalog, run: Run, fetcher: OpenFetcher) -> None:
+        check = self._options.check
+        async with AsyncExitStack() as stack:
+            pool = None
+            if check.check == "decode":
+                pool = await stack.enter_async_context(DecoderPool(check))
+            bring = self._root.bring if self._root else fetcher.fetch
+            looker = Looker(bring, pool, check, estimate=self._options.estimate, from_disk=self._root is not None)
+
+            async def handle(item: WorkItem) -> Note:
+                return Note(item, await looker.look(item.variant.url))
+
+            async def record(notes: Sequence[Note]) -> None:
+                await catalog.put_notes([(n.item.variant.url, pickle.dumps(self._kept(n.looked.known))) for n in notes])
+                for note in notes:
+                    self._tell(note)
+
+            await run_window(catalog.work(run), handle, record, width=self._options.fetch.concurrency)
+
+    def _kept(self, known: VariantFacts) -> VariantFacts:
+        look = known.look
+        if look is not None and not self._options.thumbnails:
+            look = replace(look, thumbnail=b"")
+        return replace(known, download=without_body(known.download), look=look)
+
+    def _tell(self, note: Note) -> None:
+        outcome = _outcome(note.item.variant, note.looked)
+        self._tally.add(outcome)
+        self._tally.bytes_saved += note.looked.saved
+        self._emit(outcome)
+
+    async def _judge(self, catalog: Catalog, spool: IO[bytes]) -> None:
+        browser = StandardBrowser()
+        for image_set in _read_sets(spool):
+            urls = list({c.url: None for c in image_set.candidates})
+            notes = {url: pickle.loads(note) for url, note in (await catalog.get_notes(urls)).items()}  # noqa: S301 -- ours
+            facts = {url: known for url, known in notes.items() if not isinstance(known.result, OtherOrigin)}
+            found = await asyncio.to_thread(check_set, image_set, facts, self._rules, browser=browser)
+            fresh = [finding for finding in found if self._is_new(finding)]
+            for finding in fresh:
+                self._tally.add_finding(finding)
+                self._emit(finding)
+            self._new.extend(fresh if self._options.write_baseline is not None else ())
+            if image_set.candidates or fresh:
+                self._emit(_set_result(image_set, notes, fresh))
+
+    def _is_new(self, finding: Finding) -> bool:
+        """Say whether a finding is told: not in the baseline, and not told before for the same file."""
+        mark = fingerprint(finding)
+        if mark in self._baseline:
+            self._tally.known += 1
+            return False
+        where = finding.reference
+        once = "\0".join(
+            (finding.rule, finding.url, finding.message, f"{where.document}:{where.line}" if where else "")
+        )
+        digest = hashlib.blake2b(once.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        if digest in self._told:
+            return False
+        self._told.add(digest)
+        return True
+
+
+def _lint_options(options: VerifyOptions) -> LintOptions:
+    codes = choose_codes(options.select, options.ignore)
+    return lint_options(options.check.tolerance, ladder=options.ladder, codes=codes)
+
+
+def _read_sets(spool: IO[bytes]) -> Iterator[ImageSet]:
+    spool.seek(0)
+    while True:
+        try:
+            image_set: ImageSet = pickle.load(spool)  # noqa: S301 -- written by this very run into a nameless file
+        except EOFError:
+            return
+        yield image_set
+
+
+def _outcome(variant: Variant, looked: Looked) -> Outcome:
+    known = looked.known
+    error = None
+    status = Status.CHECKED
+    if not (facts := known.facts):
+        failure = known.result
+        status = Status.FAILED if isinstance(failure, FetchError) else Status.REJECTED
+        if isinstance(failure, OtherOrigin):
+            status = Status.SKIPPED
+        error = ItemError(failure.code, failure.message) if isinstance(failure, Exception) else None
+    download = known.download
+    return Outcome(
+        variant=variant,
+        status=status,
+        final_url=download.final_url if download else None,
+        facts=facts,
+        size=known.size,
+        sha256=known.sha256,
+        error=error,
+        download=without_body(download),
+        fetched_bytes=looked.received,
+    )
+
+
+def _set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings: Sequence[Finding]) -> SetResult:
+    """Put findings beside the candidates they are about: each once, beside the first candidate of its URL."""
+    left = list(findings)
+    rows = []
+    for source, candidate in image_set.entries:
+        own = tuple(f for f in left if f.url == candidate.url)
+        left = [f for f in left if f.url != candidate.url]
+        known = notes.get(candidate.url)
+        facts = known.facts if known else None
+        look = known.look if known else None
+        rows.append(
+            SetRow(
+                url=candidate.url,
+                carrier=source.carrier,
+                attribute=candidate.reference.attribute if candidate.reference else None,
+                declared_width=candidate.width,
+                density=candidate.density,
+                media=source.media,
+                mime=source.mime,
+                status=_status(known, own),
+                format=facts.format if facts else None,
+                width=facts.width if facts else None,
+                height=facts.height if facts else None,
+                size=known.size if known else None,
+                findings=own,
+                thumbnail=look.thumbnail or None if look else None,
+            )
+        )
+    return SetResult(
+        document=image_set.document,
+        line=image_set.line,
+        rows=tuple(rows),
+        alt=image_set.alt,
+        context=image_set.context,
+        inferred=image_set.inferred,
+        places=1 + len(image_set.places),
+        findings=tuple(left),
+    )
+
+
+def _status(known: VariantFacts | None, findings: Sequence[Finding]) -> Status | None:
+    if known is None:
+        return None
+    if isinstance(known.result, OtherOrigin):
+        return Status.SKIPPED
+    if isinstance(known.result, FetchError):
+        return Status.FAILED
+    if known.facts is None or any(rejects(finding) for finding in findings):
+        return Status.REJECTED
+    return Status.CHECKED

@@ -1,0 +1,196 @@
+"""MM10x and MM11x: what the srcset attribute itself says, and what a browser makes of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+
+from mediamirror.lint.formats import split_extensions
+from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.subject import Member, SetSubject, is_written
+from mediamirror.model import Candidate, Problem, Reference, Severity
+
+_DROPPED = frozenset(
+    {
+        "unknown-descriptor", "unclosed-parenthesis", "zero-width", "zero-height", "negative-density", "number-too-large",
+        "duplicate-descriptor", "mixed-descriptors", "height-without-width", "incomplete-candidate", "invalid-url",
+        "empty-url", "fragment-only", "url-too-long", "too-many-candidates",
+    }
+)  # fmt: skip
+"""Problems of the parser that cost a candidate."""
+_COMMAS = frozenset({"stray-comma", "missing-comma"})
+# The parser puts the candidate and the descriptor that it stumbles over between backticks, in this order.
+_QUOTED = re.compile(r"`([^`]*)`")
+_DESCRIPTOR = re.compile(r"[0-9]+(?:\.[0-9]+)?[wxh]", re.ASCII)
+_LIKE_DESCRIPTOR = re.compile(r"[wxhWXH]?[0-9.,-]", re.ASCII)
+_TWO_FILES = re.compile(r"\.(?:avif|gif|jpe?g|png|webp),[^,]+\.(?:avif|gif|jpe?g|png|webp)\Z", re.IGNORECASE)
+
+
+def _reference(subject: SetSubject, problem: Problem) -> Reference:
+    carrier = subject.image_set.sources[0].carrier if subject.image_set.sources else ""
+    return Reference(problem.document or subject.image_set.document, carrier, None, problem.line)
+
+
+def _from_problem(subject: SetSubject, problem: Problem) -> Violation:
+    return Violation(problem.message, reference=_reference(subject, problem))
+
+
+def _is_file(word: str) -> bool:
+    return bool(split_extensions(word.rpartition("/")[2])[1])
+
+
+def _kind(problem: Problem) -> str:
+    """``space``, ``comma``, ``dropped`` or nothing: which rule a problem of the parser belongs to."""
+    if problem.code in _COMMAS:
+        return "comma"
+    if problem.code == "unknown-descriptor":
+        quoted = _QUOTED.findall(problem.message)
+        if len(quoted) > 1 and _is_file(quoted[0]):
+            return "comma" if _is_file(quoted[1]) else "dropped"
+        if len(quoted) > 1 and (_is_file(quoted[1]) or not _LIKE_DESCRIPTOR.match(quoted[1])):
+            return "space"
+    return "dropped" if problem.code in _DROPPED else ""
+
+
+@RULES.add_set(
+    "MM101",
+    "dropped-candidate",
+    Severity.WARNING,
+    summary="A candidate of the srcset is dropped by browsers.",
+    why="What is dropped is never loaded, whatever the screen: that file was made in vain, and a larger one may be missing.",
+    fix="Write each candidate as a URL, a space and one descriptor such as 480w or 2x, and separate them by a comma and a space.",
+)
+def dropped_candidate(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each candidate that the parser drops, unless a rule of its own explains it."""
+    cut = any(_DESCRIPTOR.fullmatch(member.candidate.raw_url) for member in subject.members)
+    for problem in subject.image_set.problems:
+        if _kind(problem) == "dropped" and not (cut and problem.code == "unknown-descriptor"):
+            yield _from_problem(subject, problem)
+
+
+@RULES.add_set(
+    "MM102",
+    "duplicate-descriptor",
+    Severity.WARNING,
+    summary="Two candidates of one srcset have the same descriptor.",
+    why="Browsers keep the first and forget the others, so those files are never loaded.",
+    fix="Give each candidate the descriptor of its own file, or remove the second one.",
+)
+def duplicate_descriptor(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each candidate whose descriptor an earlier one of its source has."""
+    for source in subject.sources():
+        seen: dict[tuple[int | None, float | None], Candidate] = {}
+        for candidate in source.candidates:
+            first = seen.setdefault(_density(candidate), candidate)
+            if first is not candidate:
+                word = describe(candidate)
+                same = " (the same URL twice)" if first.url == candidate.url else ""
+                message = f"A candidate before this one is {word} too{same}: browsers forget this one."
+                yield Violation(message, word, None, candidate.reference, candidate.url)
+
+
+def _density(candidate: Candidate) -> tuple[int | None, float | None]:
+    """What makes two candidates the same: no descriptor is 1x."""
+    bare = candidate.width is None and candidate.density is None
+    return candidate.width, 1.0 if bare else candidate.density
+
+
+def describe(candidate: Candidate) -> str:
+    """A candidate's descriptor in words: ``480w``, ``2x``, ``without descriptor``."""
+    if candidate.width is not None:
+        return f"{candidate.width}w"
+    return "without descriptor" if candidate.density is None else f"{candidate.density:g}x"
+
+
+@RULES.add_set(
+    "MM103",
+    "mixed-descriptors",
+    Severity.WARNING,
+    summary="One srcset mixes width descriptors with pixel densities or with candidates that have no descriptor.",
+    why="Widths are compared with densities by way of sizes: which file is loaded is a matter of luck. The standard forbids it.",
+    fix="Use width descriptors for all candidates of the srcset, or densities for all.",
+)
+def mixed_descriptors(subject: SetSubject) -> Iterator[Violation]:
+    """Fire once for each source that mixes them."""
+    suspects = {id(member.candidate) for member in _misread(subject)}
+    for source in subject.sources():
+        rows = [candidate for candidate in source.candidates if id(candidate) not in suspects]
+        odd = [candidate for candidate in rows if candidate.width is None]
+        if odd and len(odd) < len(rows):
+            message = f"One srcset has width descriptors, and a candidate that is {describe(odd[0])}."
+            yield Violation(
+                message,
+                describe(next(c for c in rows if c.width is not None)),
+                describe(odd[0]),
+                odd[0].reference,
+                odd[0].url,
+            )
+
+
+@RULES.add_set(
+    "MM108",
+    "unescaped-space",
+    Severity.WARNING,
+    summary="A URL in the srcset holds a space that is not escaped.",
+    why="The URL ends at the space for a browser; the rest is taken for a descriptor, and the candidate is dropped.",
+    fix="Write %20 for each space in the URL, or rename the file.",
+)
+def unescaped_space(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for a dropped candidate whose unknown descriptor is the end of a file name."""
+    for problem in subject.image_set.problems:
+        if _kind(problem) == "space":
+            yield _from_problem(subject, problem)
+
+
+@RULES.add_set(
+    "MM111",
+    "comma-trouble",
+    Severity.WARNING,
+    summary="A comma in the srcset is missing, too many, or read as part of a URL or as the end of one.",
+    why="Commas both separate candidates and occur in URLs: a space too few or too many changes what a browser requests.",
+    fix="Separate candidates by a comma and a space, and write %2C for a comma at the end of a URL or before a space in one.",
+)
+def comma_trouble(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for stray and missing commas, for two URLs read as one, and for a URL cut in two at a comma."""
+    for problem in subject.image_set.problems:
+        if _kind(problem) == "comma":
+            yield _from_problem(subject, problem)
+    for member in _misread(subject):
+        candidate = member.candidate
+        message = f"A comma makes browsers read `{candidate.raw_url[:80]}` as a URL of its own."
+        if _TWO_FILES.search(candidate.raw_url):
+            message = f"No space after a comma: browsers read `{candidate.raw_url[:120]}` as one URL."
+        gone = frozenset({("MM203", candidate.url), ("MM307", candidate.url)})
+        yield Violation(message, None, candidate.raw_url, candidate.reference, candidate.url, gone)
+
+
+def _misread(subject: SetSubject) -> list[Member]:
+    """Candidates that are no URL that anybody meant."""
+    members = [m for m in subject.members if m.candidate is not m.source.default and is_written(m.source)]
+    odd = [m for m in members if _DESCRIPTOR.fullmatch(m.candidate.raw_url) or _TWO_FILES.search(m.candidate.raw_url)]
+    cut = [one for one, other in pairwise(members) if one.source is other.source and _is_cut(one, other)]
+    return [member for member in members if member in odd or member in cut]
+
+
+def _is_cut(one: Member, other: Member) -> bool:
+    """Whether a candidate without descriptor and file name is followed by one that goes on where it stops."""
+    first, second = one.candidate, other.candidate
+    bare = first.width is None and first.density is None and not _is_file(first.raw_url)
+    goes_on = not second.raw_url.startswith(("/", ".")) and ":" not in second.raw_url.partition("/")[0]
+    return bare and goes_on and "/" in first.raw_url and second.width is not None
+
+
+@RULES.add_set(
+    "MM113",
+    "unfilled-template",
+    Severity.WARNING,
+    summary="A URL holds a placeholder that a script or a template was to fill in.",
+    why="Browsers request the URL as it stands: the picture is broken until the script runs, and for everyone who has none.",
+    fix="Render the page's template, or keep such a URL in a data attribute until it is filled in.",
+)
+def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each URL that was left out for its placeholder."""
+    for problem in subject.image_set.problems:
+        if problem.code == "unfilled-template":
+            yield _from_problem(subject, problem)

@@ -1,0 +1,156 @@
+"""MM310, MM311, MM313, MM314: the decoded variants of a set beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from mediamirror.lint.formats import file_name
+from mediamirror.lint.likeness import alike, alike_cropped
+from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.subject import Member, SetSubject
+from mediamirror.model import Severity
+
+_TURNED = (5, 6, 7, 8)
+_SMALLEST = 4
+"""Pixels a side below which a shape is all rounding and a picture is none."""
+
+
+def _seen(group: Sequence[Member]) -> list[Member]:
+    return [m for m in group if m.shown is not None and min(m.shown) >= _SMALLEST]
+
+
+def _size(member: Member) -> tuple[int, int]:
+    return member.shown or (0, 0)
+
+
+def same_shape(one: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether two sizes in pixels can be one shape at two sizes.
+
+    Of each size one side is given and the other is rounded by up to a pixel, and the given one may be off by half of one.
+    """
+    (width, height), (other_width, other_height) = one, other
+    return abs(width * other_height - other_width * height) <= width + other_width + (height + other_height) / 2
+
+
+def _standard(members: Sequence[Member]) -> Member:
+    """The member that the others are measured by: of the shape that most have, and of those the widest."""
+    agreeing = [sum(same_shape(_size(one), _size(other)) for other in members) for one in members]
+    return max(zip(agreeing, members, strict=True), key=lambda pair: (pair[0], _size(pair[1])[0]))[1]
+
+
+@RULES.add_set(
+    "MM310",
+    "aspect-ratio-drift",
+    Severity.WARNING,
+    summary="The variants of one picture have different shapes, by more than rounding.",
+    why="All of them are laid out in one box: the picture is distorted or cut, or the page jumps, on some screens only.",
+    fix="Make all variants from one crop; for another crop on another screen use picture with a source for each.",
+)
+def aspect_ratio_drift(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each variant that has another shape than most."""
+    for group in subject.groups:
+        members = _seen(group)
+        if len(members) < 2:
+            continue
+        standard = _standard(members)
+        for member in members:
+            if not same_shape(_size(member), _size(standard)):
+                declared, actual = _ratio(_size(standard)), _ratio(_size(member))
+                message = f"{_box(member)} pixels is another shape ({actual}) than the {_box(standard)} of its siblings ({declared})."
+                yield Violation(message, declared, actual, member.candidate.reference, member.url)
+
+
+def _box(member: Member) -> str:
+    return "{} x {}".format(*_size(member))
+
+
+def _ratio(size: tuple[int, int]) -> str:
+    return f"{size[0] / size[1]:.3f}:1"
+
+
+@RULES.add_set(
+    "MM311",
+    "not-the-same-picture",
+    Severity.ERROR,
+    summary="The variants of a set do not all show the same picture.",
+    why="Which picture people see depends on their screen: a file was mixed up, overwritten, or is a placeholder.",
+    fix="Make the variant again from the picture of its siblings; for another picture on another screen use a source with media.",
+)
+def not_the_same_picture(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each variant that looks different from the one that most resemble; shapes that drift may be a part of it."""
+    for group in subject.groups:
+        members = [m for m in _seen(group) if m.look is not None]
+        if len(members) < 2:
+            continue
+        standard = max(members, key=lambda one: (sum(_same(one, other) for other in members), _size(one)[0]))
+        for member in members:
+            if not _same(member, standard):
+                name = file_name(standard.url) or standard.url
+                message = f"{file_name(member.url) or member.url} does not show the picture that {name} shows."
+                explains = frozenset({("MM310", member.url), ("MM312", member.url)})
+                yield Violation(message, standard.url, member.url, member.candidate.reference, member.url, explains)
+
+
+def _same(one: Member, other: Member) -> bool:
+    if one is other or one.look is None or other.look is None:
+        return True
+    if same_shape(_size(one), _size(other)):
+        return alike(one.look, other.look)
+    return alike_cropped(one.look, other.look, (_size(one), _size(other)))
+
+
+@RULES.add_set(
+    "MM313",
+    "animated-among-still",
+    Severity.WARNING,
+    summary="Some variants of a set are animated and others are still.",
+    why="Whether the picture moves depends on the screen; usually a tool that resizes kept the first frame only.",
+    fix="Make all variants with a tool that keeps animations, or all of them still.",
+)
+def animated_among_still(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each variant of the kind that is rarer; of as many, for the still ones."""
+    for group in subject.groups:
+        counted = [(m, m.facts.frames > 1) for m in group if m.facts is not None and m.facts.frames is not None]
+        moving = [m for m, moves in counted if moves]
+        still = [m for m, moves in counted if not moves]
+        odd = moving if len(moving) < len(still) else still
+        for member in odd if moving and still else []:
+            kind, others = ("animated", "still") if odd is moving else ("still", "animated")
+            message = f"{file_name(member.url)} is {kind}, and its siblings are {others}."
+            yield Violation(message, others, kind, member.candidate.reference, member.url)
+
+
+@RULES.add_set(
+    "MM314",
+    "turned-by-exif",
+    Severity.WARNING,
+    summary="EXIF lays the picture on its side, against the width and height that the markup gives it.",
+    why="Browsers turn the picture and lay it out by the turned size; the markup was written for the size that is stored.",
+    fix="Turn the pixels themselves when the variant is made, and drop the orientation.",
+)
+def turned_by_exif(subject: SetSubject) -> Iterator[Violation]:
+    """Fire when the descriptor or the attributes fit the stored size and not the shown one."""
+    for group in subject.groups:
+        for member in group:
+            facts = member.facts
+            if facts is None or facts.orientation not in _TURNED or facts.width == facts.height:
+                continue
+            declared = _declared(member, subject)
+            if declared is not None:
+                shown = f"{facts.height} x {facts.width}"
+                message = f"Stored {facts.width} x {facts.height} and shown {shown} by its EXIF orientation, against {declared}."
+                yield Violation(message, declared, shown, member.candidate.reference, member.url)
+
+
+def _declared(member: Member, subject: SetSubject) -> str | None:
+    """What the markup says of the size that the turned picture does not keep, if anything."""
+    facts, candidate, tolerance = member.facts, member.candidate, subject.options.tolerance
+    if facts is None:
+        return None
+    if candidate.width is not None and tolerance.allows(candidate.width, facts.width):
+        return f"{candidate.width}w"
+    img = next((s for s in subject.image_set.sources if s.carrier == "img"), member.source)
+    width, height = img.width, img.height
+    if width and height and (width > height) == (facts.width > facts.height) and width != height:
+        return f'width="{width}" height="{height}"'
+    return None

@@ -1,0 +1,100 @@
+"""Screens, and what has to be asked of a browser about them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from mediamirror.errors import UsageError
+from mediamirror.model import Candidate, ImageSet, Problem, Source
+
+_SCREEN = re.compile(r"([0-9]{1,5})x([0-9]{1,5})(?:@([0-9]{1,2}(?:\.[0-9]{1,4})?)x?)?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A viewport in CSS pixels and the device pixels to each of them."""
+
+    width: int
+    height: int
+    dpr: float = 1.0
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}@{self.dpr:g}"
+
+
+DEVICES = (
+    Screen(360, 800, 3.0, "small phone"),
+    Screen(390, 844, 3.0, "phone"),
+    Screen(412, 915, 2.625, "large phone"),
+    Screen(820, 1180, 2.0, "tablet"),
+    Screen(1366, 768, 1.0, "laptop"),
+    Screen(1440, 900, 2.0, "dense laptop"),
+    Screen(1920, 1080, 1.0, "desktop"),
+    Screen(2560, 1440, 1.0, "large desktop"),
+)
+"""The screens that are tried when nobody names others."""
+
+
+def parse_screen(text: str) -> Screen:
+    """Parse ``390x844@3`` or ``1440x900`` (one device pixel per CSS pixel). Raises `UsageError` for anything else."""
+    found = _SCREEN.fullmatch(text.strip().lower())
+    screen = Screen(int(found[1]), int(found[2]), float(found[3] or 1)) if found else None
+    if screen is None or not screen.width or not screen.height or not screen.dpr:
+        raise UsageError(f"{text!r} is no viewport: write width x height @ density, such as 390x844@3 or 1440x900@1.")
+    return screen
+
+
+class Browser(Protocol):
+    """The algorithms of the HTML standard that rules and the simulator need.
+
+    They live in the markup room, which this one may not import: the job that runs the rules brings them along. Nothing here
+    raises for any string.
+    """
+
+    def select(self, image_set: ImageSet, screen: Screen) -> Candidate | None:
+        """The candidate that a screen would load."""
+
+    def source_size(self, image_set: ImageSet, source: Source, screen: Screen) -> float:
+        """The width in CSS pixels that a source's ``sizes`` gives for a screen; the whole viewport when it gives none."""
+
+    def matches(self, media: str, screen: Screen) -> bool:
+        """Whether a media query list matches a screen."""
+
+    def supports(self, mime: str) -> bool:
+        """Whether a ``type`` lets a browser use the source."""
+
+    def sizes_problems(self, sizes: str) -> Sequence[Problem]:
+        """What is wrong with a ``sizes`` value."""
+
+    def sizes_conditions(self, sizes: str) -> Sequence[str]:
+        """The media conditions of a ``sizes`` value that a browser keeps."""
+
+
+_NUMBER = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,4})?)(r?em)?", re.ASCII | re.IGNORECASE)
+_MOST_NUMBERS = 24
+_SIDES = (320, 768, 1366, 2560, 5120)
+_DENSITIES = (1.0, 2.0, 3.0)
+
+
+def ever_matches(media: str, browser: Browser) -> bool:
+    """Whether any screen worth thinking of matches: common ones, and those just around each number in the condition."""
+    numbers = [float(found[1]) * (16 if found[2] else 1) for found in _NUMBER.finditer(media)][:_MOST_NUMBERS]
+    near = {round(number) + step for number in numbers for step in (-1, 0, 1) if 0 < number < 20_000}
+    sides = sorted({*_SIDES, *(side for side in near if side > 0)})
+    common = (*(Screen(side, height) for side in sides for height in (*_SIDES, side)), *_dense(sides))
+    return any(browser.matches(media, screen) for screen in common) or _tall(media, sides, browser)
+
+
+def _dense(sides: Sequence[int]) -> list[Screen]:
+    return [Screen(side, 800, dpr) for side in sides for dpr in _DENSITIES[1:]]
+
+
+def _tall(media: str, sides: Sequence[int], browser: Browser) -> bool:
+    """Conditions on the height need every number as a height too."""
+    if "height" not in media.lower() and "ratio" not in media.lower():
+        return False
+    return any(browser.matches(media, Screen(width, height)) for width in sides for height in sides)

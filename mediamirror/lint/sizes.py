@@ -1,0 +1,103 @@
+"""MM104 to MM107: the sizes attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.screens import ever_matches
+from mediamirror.lint.subject import SetSubject, first_reference, first_url, is_element
+from mediamirror.model import Severity, Source
+
+_INVALID = frozenset(
+    {
+        "empty-source-size",
+        "invalid-source-size",
+        "invalid-media-condition",
+        "unknown-media-condition",
+        "unreachable-source-size",
+    }
+)
+
+
+def is_auto(sizes: str | None) -> bool:
+    """Whether a sizes value is ``auto``, or starts with it (HTML, "allows auto-sizes")."""
+    return (sizes or "").strip().lower().partition(",")[0].strip() == "auto"
+
+
+def _with_sizes(subject: SetSubject) -> list[tuple[Source, str]]:
+    return [(source, source.sizes) for source in subject.sources() if source.sizes is not None and is_element(source)]
+
+
+@RULES.add_set(
+    "MM104",
+    "width-without-sizes",
+    Severity.WARNING,
+    summary="A srcset has width descriptors, and its element has no sizes attribute.",
+    why="Browsers then take the picture to be as wide as the window, and load a file that is too large nearly everywhere.",
+    fix='Add sizes with the width that the layout gives the picture, such as sizes="(max-width: 700px) 100vw, 640px".',
+)
+def width_without_sizes(subject: SetSubject) -> Iterator[Violation]:
+    """Fire once for each such element."""
+    for source in subject.sources():
+        widths = [candidate for candidate in source.candidates if candidate.width is not None]
+        if widths and source.sizes is None and is_element(source):
+            message = f"The {source.carrier} has width descriptors and no sizes: browsers assume 100vw."
+            yield Violation(message, None, "100vw", first_reference(source), widths[0].url)
+
+
+@RULES.add_set(
+    "MM105",
+    "invalid-sizes",
+    Severity.WARNING,
+    summary="An entry of sizes is invalid, or can never apply.",
+    why="Browsers skip it in silence and go on to the next entry, or to the whole width of the window.",
+    fix="Write media conditions in parentheses, lengths with a unit (no percentages), commas between entries, and the default last.",
+)
+def invalid_sizes(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each entry that browsers skip, and for each condition that no screen meets."""
+    for source, sizes in _with_sizes(subject):
+        place, url = first_reference(source), first_url(source)
+        problems = [problem for problem in subject.browser.sizes_problems(sizes) if problem.code in _INVALID]
+        for problem in problems:
+            entry = sizes[slice(*problem.span)].strip() if problem.span else sizes
+            yield Violation(problem.message, entry[:200], None, place, url)
+        unknown = [sizes[slice(*p.span)] for p in problems if p.span and p.code == "unknown-media-condition"]
+        for condition in subject.browser.sizes_conditions(sizes):
+            if not any(condition in entry for entry in unknown) and not ever_matches(condition, subject.browser):
+                message = f"No screen meets the condition `{condition[:120]}` of sizes."
+                yield Violation(message, condition[:200], "never true", place, url)
+
+
+@RULES.add_set(
+    "MM106",
+    "sizes-without-default",
+    Severity.NOTE,
+    summary="Every entry of sizes has a media condition.",
+    why="Where none of them is true, browsers assume the whole width of the window.",
+    fix="End sizes with an entry that has no condition.",
+)
+def sizes_without_default(subject: SetSubject) -> Iterator[Violation]:
+    """Fire once for each such attribute."""
+    for source, sizes in _with_sizes(subject):
+        if any(problem.code == "no-default-size" for problem in subject.browser.sizes_problems(sizes)):
+            message = "No entry of sizes stands without a condition: 100vw applies where none is true."
+            yield Violation(message, sizes[:200], "100vw", first_reference(source), first_url(source))
+
+
+@RULES.add_set(
+    "MM107",
+    "auto-sizes-without-lazy",
+    Severity.WARNING,
+    summary='sizes is auto, and the img is not loaded lazily (loading="lazy").',
+    why="auto counts only for a lazy img, whose layout is known before it is loaded; for others it is ignored.",
+    fix='Add loading="lazy" to the img, or write a length.',
+)
+def auto_sizes_without_lazy(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each auto that cannot count: that of a ``source`` is governed by its img."""
+    img = next((source for source in subject.sources() if source.carrier == "img"), None)
+    for source, sizes in _with_sizes(subject):
+        owner = img if source.carrier == "source" and img is not None else source
+        if is_auto(sizes) and not owner.lazy:
+            message = f'sizes="{sizes[:80]}" on a {source.carrier} that is not loaded lazily: auto is ignored.'
+            yield Violation(message, "auto", "not lazy", first_reference(source), first_url(source))

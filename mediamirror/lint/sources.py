@@ -1,0 +1,161 @@
+"""MM109, MM110 and MM114 to MM117: the elements of a set: the fallback, and sources that are never used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from mediamirror.lint.formats import file_name, split_extensions
+from mediamirror.lint.likeness import alike
+from mediamirror.lint.names import width_tag
+from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.screens import ever_matches
+from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_written
+from mediamirror.model import ImageSet, Severity, Source
+
+_NOTHING_THERE = frozenset({"scheme-not-fetched", "unfilled-template", "invalid-url", "empty-url", "url-too-long"})
+"""Problems that say why an src is there and yields no candidate."""
+_COMMON_START = 4
+_NEVER_USED = {
+    "no-srcset": "it has no srcset (browsers ignore the src of a source in a picture)",
+    "not-a-child": "it is no child of the picture itself",
+    "img-not-a-child": "the img is no child of the picture itself",
+    "no-img": "the picture has no img, without which nothing is shown",
+}
+
+
+def _img(image_set: ImageSet) -> Source | None:
+    return next((s for s in image_set.sources if s.carrier == "img" and s.ignored is None and is_written(s)), None)
+
+
+@RULES.add_set(
+    "MM109",
+    "fallback-missing",
+    Severity.WARNING,
+    summary="An img with srcset has no src.",
+    why="The standard requires one: it is what old browsers, mail programs, feed readers, search engines and people who save it use.",
+    fix="Add src with a candidate of middle size.",
+)
+def fallback_missing(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for an img that has candidates and neither an src nor a problem that tells of one."""
+    img = _img(subject.image_set)
+    if img is None or img.default is not None or not img.candidates:
+        return
+    if not any(problem.code in _NOTHING_THERE for problem in subject.image_set.problems):
+        yield Violation("The img has a srcset and no src.", "src", None, first_reference(img), img.candidates[0].url)
+
+
+@RULES.add_set(
+    "MM110",
+    "fallback-not-in-family",
+    Severity.WARNING,
+    summary="The src of an img belongs to another family of files than its candidates, and shows another picture.",
+    why="Whoever uses the fallback sees something else than everybody else; nobody at your desk will notice.",
+    fix="Point src at one of the candidates, or at the same picture in a format that everything reads.",
+)
+def fallback_not_in_family(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for an src with a name of its own, unless its pixels are those of a candidate."""
+    img = _img(subject.image_set)
+    default = next((m for m in subject.members if img is not None and m.candidate is img.default), None)
+    others = [m for m in subject.members if m.source.ignored is None and m is not default and is_written(m.source)]
+    others = [m for m in others if m.source is img or not (m.source.media or "").strip()]
+    if default is None or not others or any(_same_family(default.url, other.url) for other in others):
+        return
+    seen = [other for other in others if other.look is not None]
+    if default.look is not None and any(_same_picture(default, other) for other in seen):
+        return
+    known = " and shows another picture" if default.look is not None and seen else ""
+    message = (
+        f"The src is {file_name(default.url) or default.url}, which has no name in common with the candidates{known}."
+    )
+    explains = frozenset(("MM311", url) for url in (default.url, *(other.url for other in others)))
+    explains |= {("MM310", default.url)}
+    yield Violation(message, others[0].url, default.url, default.candidate.reference, default.url, explains)
+
+
+def _same_picture(one: Member, other: Member) -> bool:
+    return one.look is not None and other.look is not None and alike(one.look, other.look)
+
+
+def _same_family(one: str, other: str) -> bool:
+    """Whether two URLs are named after one picture: equal, or with a beginning in common that is most of a name."""
+    names = [_stem(url) for url in (one, other)]
+    pairs = enumerate(zip(*names, strict=False))
+    common = next((at for at, (a, b) in pairs if a != b), min(map(len, names)))
+    return names[0] == names[1] or common >= max(_COMMON_START, min(map(len, names)) * 2 // 3)
+
+
+def _stem(url: str) -> str:
+    """A file name without extensions and width tag; where that leaves a bare number, the folder before it too."""
+    stem = split_extensions(file_name(url))[0]
+    tag = width_tag(url)
+    stem = stem.removesuffix(tag.text) if tag else stem
+    stem = stem.rstrip("0123456789-_.@xw")
+    return stem.lower() or url.rpartition("/")[0].lower()
+
+
+@RULES.add_set(
+    "MM114",
+    "type-never-matches",
+    Severity.WARNING,
+    summary="The type of a source is none that browsers decode as an image.",
+    why="Every browser skips the source, and its files are never loaded.",
+    fix='Write the MIME type of the files, such as type="image/webp".',
+)
+def type_never_matches(subject: SetSubject) -> Iterator[Violation]:
+    """Fire once for each such source."""
+    for source in subject.sources():
+        if source.carrier == "source" and source.mime is not None and not subject.browser.supports(source.mime):
+            message = f'No browser uses a source with type="{source.mime[:80]}".'
+            explains = frozenset(("MM304", candidate.url) for candidate in source.candidates)
+            yield Violation(message, source.mime[:200], None, first_reference(source), first_url(source), explains)
+
+
+@RULES.add_set(
+    "MM115",
+    "media-never-matches",
+    Severity.WARNING,
+    summary="The media of a source matches no screen.",
+    why="Every browser skips the source, and its files are never loaded.",
+    fix="Correct the media query: units, parentheses, and bounds that leave something between them.",
+)
+def media_never_matches(subject: SetSubject) -> Iterator[Violation]:
+    """Fire once for each source whose media no screen that we try matches."""
+    for source in subject.sources():
+        media = source.media if source.carrier == "source" else None
+        if media is not None and not ever_matches(media, subject.browser) and "print" not in media.lower():
+            message = f'No screen matches media="{media[:120]}".'
+            yield Violation(message, media[:200], "never true", first_reference(source), first_url(source))
+
+
+@RULES.add_set(
+    "MM116",
+    "source-after-img",
+    Severity.WARNING,
+    summary="A source stands after the img of its picture.",
+    why="Browsers stop at the img: what comes after it is never looked at.",
+    fix="Move the source before the img.",
+)
+def source_after_img(subject: SetSubject) -> Iterator[Violation]:
+    """Fire once for each such source."""
+    for source in subject.image_set.sources:
+        if source.ignored == "after-img":
+            message = "This source stands after the img, where no browser looks."
+            yield Violation(message, None, None, first_reference(source), first_url(source))
+
+
+@RULES.add_set(
+    "MM117",
+    "source-never-used",
+    Severity.WARNING,
+    summary="A source of a picture can never be used, because of where it stands or what it lacks.",
+    why="Its files are never loaded.",
+    fix="Put source elements with a srcset directly into the picture, before an img that is directly in it too.",
+)
+def source_never_used(subject: SetSubject) -> Iterator[Violation]:
+    """Fire once for each source with a reason that is not a rule of its own."""
+    for source in subject.image_set.sources:
+        reason = _NEVER_USED.get(source.ignored or "")
+        if source.carrier == "source" and reason is not None:
+            yield Violation(
+                f"This source is never used: {reason}.", None, None, first_reference(source), first_url(source)
+            )

@@ -1,0 +1,171 @@
+"""What the rules about sets look at: an image set, and what is known of each of its files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mediamirror.errors import FetchError, ImageError, UsageError
+from mediamirror.lint.screens import Browser
+from mediamirror.lint.tolerance import Tolerance, parse_tolerance
+from mediamirror.model import Candidate, Download, ImageFacts, ImageSet, Look, Promise, Reference, Source, Variant
+
+WRITTEN = frozenset({"srcset", "imagesrcset", "src", "href"})
+"""Attributes that browsers themselves read; those of lazy loaders are completed by scripts first."""
+_ELEMENTS = frozenset({"img", "source", "link"})
+
+
+@dataclass(frozen=True, slots=True)
+class VariantFacts:
+    """What is known of one file: how it was served, what its bytes are or why there are none, what they look like.
+
+    ``download`` is None for a file read from a disk, and for one that could not be fetched. ``size`` is the whole file's, in
+    bytes, whether or not all of it was fetched.
+    """
+
+    result: ImageFacts | ImageError | FetchError
+    download: Download | None = None
+    size: int | None = None
+    sha256: str | None = None
+    look: Look | None = None
+
+    @property
+    def facts(self) -> ImageFacts | None:
+        """The facts, when the bytes are an image."""
+        return self.result if isinstance(self.result, ImageFacts) else None
+
+
+@dataclass(frozen=True, slots=True)
+class LintOptions:
+    """How strict to be: ``ladder`` are the widths in pixels that are expected, ``codes`` the rules that run."""
+
+    tolerance: Tolerance
+    codes: frozenset[str]
+    ladder: tuple[int, ...] = ()
+
+
+def parse_ladder(text: str) -> tuple[int, ...]:
+    """Parse ``480,768,1280`` (ascending in the result, each once; empty for no ladder). Raises `UsageError`."""
+    words = [word.strip().lower().removesuffix("w") for word in text.split(",")] if text.strip() else []
+    if not all(word.isascii() and word.isdigit() and 0 < int(word) < 100_000 for word in words):
+        raise UsageError(f"{text!r} is no ladder: write widths in pixels, such as 480,768,1280,1920.")
+    return tuple(sorted({int(word) for word in words}))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One candidate of a set, the source it belongs to, and what is known of its file (None: not looked at)."""
+
+    source: Source
+    candidate: Candidate
+    known: VariantFacts | None
+
+    @property
+    def url(self) -> str:
+        """The URL that a browser would request."""
+        return self.candidate.url
+
+    @property
+    def facts(self) -> ImageFacts | None:
+        """The facts, when the file is an image that was looked at."""
+        return self.known.facts if self.known else None
+
+    @property
+    def look(self) -> Look | None:
+        """How it looks, when it was decoded and measured."""
+        return self.known.look if self.known else None
+
+    @property
+    def size(self) -> int | None:
+        """Bytes of the file."""
+        return self.known.size if self.known else None
+
+    @property
+    def shown(self) -> tuple[int, int] | None:
+        """Width and height in pixels as shown: EXIF orientations 5 to 8 lay a picture on its side."""
+        facts = self.facts
+        if facts is None:
+            return None
+        turned = facts.orientation in (5, 6, 7, 8)
+        return (facts.height, facts.width) if turned else (facts.width, facts.height)
+
+
+@dataclass(frozen=True, slots=True)
+class SetSubject:
+    """An image set as the rules see it.
+
+    ``members`` are all candidates, in document order. ``groups`` are those that are meant to show one picture: art direction
+    (sources with another ``media``) makes groups of its own, what a browser never selects from is in none, and each URL is in
+    a group once.
+    """
+
+    image_set: ImageSet
+    members: tuple[Member, ...]
+    groups: tuple[tuple[Member, ...], ...]
+    options: LintOptions
+    browser: Browser
+
+    def ladders(self) -> list[tuple[Member, ...]]:
+        """The candidates with width descriptors of each source that a browser may select from, where there are two or more."""
+        rows = [tuple(m for m in self.of(source) if m.candidate.width is not None) for source in self.sources()]
+        return [row for row in rows if len(row) > 1]
+
+    def sources(self) -> list[Source]:
+        """The sources that a browser may select from."""
+        return [source for source in self.image_set.sources if source.ignored is None]
+
+    def of(self, source: Source) -> tuple[Member, ...]:
+        """The members of one source."""
+        return tuple(member for member in self.members if member.source is source)
+
+
+def subject_of(
+    image_set: ImageSet, facts: Mapping[str, VariantFacts], options: LintOptions, browser: Browser
+) -> SetSubject:
+    """Put an image set beside what is known of its files."""
+    members = tuple(Member(source, candidate, facts.get(candidate.url)) for source, candidate in image_set.entries)
+    groups: dict[str, dict[str, Member]] = {}
+    for member in members:
+        if member.source.ignored is None:
+            groups.setdefault(_direction(member.source), {}).setdefault(member.url, member)
+    return SetSubject(image_set, members, tuple(tuple(group.values()) for group in groups.values()), options, browser)
+
+
+def _direction(source: Source) -> str:
+    """What tells art direction apart: the media of a ``source``. That of other elements chooses no picture."""
+    return " ".join((source.media or "").lower().split()) if source.carrier == "source" else ""
+
+
+def variants_of(image_set: ImageSet) -> list[Variant]:
+    """The distinct URLs of a set with everything that it promises about each, in document order."""
+    promises: dict[str, list[Promise]] = {}
+    for source, candidate in image_set.entries:
+        place = candidate.reference or Reference(image_set.document, source.carrier, None, image_set.line)
+        promises.setdefault(candidate.url, []).append(Promise(candidate.width, source.mime, place))
+    return [Variant(url, tuple(rows)) for url, rows in promises.items()]
+
+
+def lint_options(tolerance: str = "1px", *, ladder: str = "", codes: frozenset[str]) -> LintOptions:
+    """Build options from what a user wrote. Raises `UsageError` that says which word is wrong."""
+    return LintOptions(parse_tolerance(tolerance), codes, parse_ladder(ladder))
+
+
+def is_written(source: Source) -> bool:
+    """Whether browsers read the source's candidates from the page as it is."""
+    first = next((c.reference for c in source.candidates if c.reference is not None), None)
+    return first is None or first.attribute in WRITTEN
+
+
+def is_element(source: Source) -> bool:
+    """Whether the source is an element whose sizes, media and type browsers read as they stand."""
+    return source.carrier in _ELEMENTS and is_written(source)
+
+
+def first_reference(source: Source) -> Reference | None:
+    """Where a source's first URL stands."""
+    return next((c.reference for c in (*source.candidates, source.default) if c and c.reference), None)
+
+
+def first_url(source: Source) -> str:
+    """A source's first URL; empty when it has none."""
+    return next((c.url for c in (*source.candidates, source.default) if c is not None), "")

@@ -1,0 +1,202 @@
+"""MM309 and MM312: variants that are not larger than a smaller one: generators that never upscale, and those that do."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from math import sqrt
+
+from mediamirror.lint.likeness import alike
+from mediamirror.lint.markup import describe
+from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.subject import Member, SetSubject
+from mediamirror.model import Candidate, Severity, Source
+
+_NEAREST = 0.72
+"""Ratio of widths above which two rungs are too near for a difference in detail to be told."""
+_FURTHEST = 0.2
+_ABOVE, _BELOW = 1.25, 0.6
+"""Where detail is compared: a bit above the finest that the smaller rung can hold, and well below it."""
+_NONE_LEFT = ((_FURTHEST, 0.33), (0.25, 0.33), (0.33, 0.28), (0.4, 0.26), (0.5, 0.24), (0.6, 0.20), (_NEAREST, 0.18))
+"""By ratio of widths, the share of detail above the limit that still counts as none.
+
+Measured on photographs, enlarged with bicubic, bilinear and Lanczos filters and saved as WebP, JPEG and AVIF of usual quality,
+beside the same ones as they are: at a ratio of 0.5 the enlarged ones have 0.06 to 0.28, the others 0.32 and more.
+"""
+_VISIBLE = 4.0
+"""Grey levels of detail that a picture must have at the smaller rung, to say anything about the larger one."""
+_SMOOTHED = 0.7
+"""AVIF takes fine detail out of sound pictures too: less has to be left of it before that says anything."""
+_NOISE, _NOISE_SCALE = 0.6, 0.94
+"""Grey levels of the finest detail that are taken for noise of compression, which is spread over all scales."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """Candidates of one source with different descriptors and the same pixels. ``stays`` is the one to keep of them."""
+
+    source: Source
+    twins: tuple[Member, ...]
+    stays: Member
+    liars: tuple[Member, ...]
+
+    @property
+    def real(self) -> int:
+        """The width that all of them have, in pixels."""
+        return self.stays.facts.width if self.stays.facts else 0
+
+
+@RULES.add_set(
+    "MM309",
+    "not-upscaled",
+    Severity.ERROR,
+    summary="Several descriptors of a srcset stand for the same pixels: the original was too small for the larger ones.",
+    why="The generator does not enlarge and declares all widths: browsers believe it, and show a blurred or smaller picture.",
+    fix="End the srcset at the width of the original, as in the corrected srcset of the message.",
+)
+def not_upscaled(subject: SetSubject) -> Iterator[Violation]:
+    """Fire once for the set, with the corrected srcset of each source concerned."""
+    cases = [case for source in subject.sources() for case in _cases(subject, source)]
+    if not cases:
+        return
+    liars = [member for case in cases for member in case.liars]
+    words = ", ".join(dict.fromkeys(describe(m.candidate) for m in liars))
+    real = ", ".join(dict.fromkeys(f"{case.real} pixels" for case in cases))
+    corrected = " and ".join(f'srcset="{_corrected(case)}"' for case in cases)
+    message = f"Declared {words}, but nothing was enlarged: the files are {real} wide. Corrected: {corrected}."
+    touched = [*liars, *(case.stays for case in cases)]
+    explains = frozenset((rule, member.url) for member in touched for rule in ("MM301", "MM302"))
+    yield Violation(message, words, real, liars[-1].candidate.reference, liars[-1].url, explains)
+
+
+def _cases(subject: SetSubject, source: Source) -> Iterator[_Case]:
+    members = [m for m in subject.of(source) if m.facts is not None and m.candidate is not source.default]
+    for twins in _twins(members):
+        widths = [member.candidate.width for member in twins]
+        if None in widths and any(width is not None for width in widths):
+            continue
+        stays = next((m for m in twins if _is_true(subject, m)), min(twins, key=_claim))
+        liars = tuple(m for m in twins if _claim(m) > _claim(stays) or _is_too_much(subject, m))
+        liars = tuple(m for m in liars if m.candidate.width is None or _is_too_much(subject, m))
+        if liars:
+            yield _Case(source, tuple(twins), stays, liars)
+
+
+def _twins(members: Sequence[Member]) -> Iterator[list[Member]]:
+    by_size: dict[tuple[int, int, str], list[Member]] = defaultdict(list)
+    for member in members:
+        if member.facts is not None:
+            by_size[(member.facts.width, member.facts.height, member.facts.format)].append(member)
+    for group in by_size.values():
+        same = [member for member in group if _same_pixels(member, group[0])]
+        if len({_claim(member) for member in same}) > 1:
+            yield same
+
+
+def _same_pixels(one: Member, other: Member) -> bool:
+    if one.known is None or other.known is None or one.url == other.url:
+        return one.url == other.url
+    if one.known.sha256 is not None and one.known.sha256 == other.known.sha256:
+        return True
+    return one.look is None or other.look is None or alike(one.look, other.look)
+
+
+def _claim(member: Member) -> float:
+    """What the descriptor says: a width, or a density, which is 1 where there is none."""
+    candidate = member.candidate
+    return candidate.width if candidate.width is not None else 1.0 if candidate.density is None else candidate.density
+
+
+def _is_true(subject: SetSubject, member: Member) -> bool:
+    width, facts = member.candidate.width, member.facts
+    return width is not None and facts is not None and subject.options.tolerance.allows(width, facts.width)
+
+
+def _is_too_much(subject: SetSubject, member: Member) -> bool:
+    """Whether the width descriptor claims more pixels than the file has, whichever way up it is."""
+    width, facts = member.candidate.width, member.facts
+    if width is None or facts is None:
+        return False
+    real = max(facts.width, member.shown[0] if member.shown else 0)
+    return width > real and not subject.options.tolerance.allows(width, real)
+
+
+def _corrected(case: _Case) -> str:
+    """The srcset without the candidates that add no pixels, and the one that stays with its real width."""
+    dropped = {id(member.candidate) for member in case.twins if member is not case.stays}
+    kept = [candidate for candidate in case.source.candidates if id(candidate) not in dropped]
+    if case.stays.candidate.width is not None:
+        kept = [replace(c, width=case.real) if c is case.stays.candidate else c for c in kept]
+        kept.sort(key=lambda candidate: candidate.width or 0)
+    return ", ".join(_entry(candidate) for candidate in kept)
+
+
+def _entry(candidate: Candidate) -> str:
+    url = candidate.raw_url or candidate.url
+    return f"{url} {describe(candidate)}" if candidate.width or candidate.density else url
+
+
+@RULES.add_set(
+    "MM312",
+    "upscaled",
+    Severity.WARNING,
+    summary="A larger variant shows no detail that a smaller one does not have: it was enlarged from too small an original.",
+    why="It costs more bytes than the smaller one and is not sharper: browsers could enlarge the smaller file themselves.",
+    fix="Make it from a larger original, or end the srcset at the width of the original.",
+)
+def upscaled(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each variant without detail of its own, beside the largest smaller one that has as much."""
+    for group in subject.groups:
+        for member in group:
+            twin = _as_detailed(member, group)
+            if twin is not None and member.facts is not None and twin.facts is not None:
+                message = f"{member.facts.width} pixels wide, with no more detail than the variant of {twin.facts.width} pixels."
+                declared, actual = f"{member.facts.width} pixels of detail", f"at most {twin.facts.width}"
+                yield Violation(message, declared, actual, member.candidate.reference, member.url)
+
+
+def _as_detailed(member: Member, group: Sequence[Member]) -> Member | None:
+    if member.facts is None or member.look is None or not member.look.detail:
+        return None
+    width, detail = member.facts.width, member.look.detail
+    smaller = [m for m in group if m.facts is not None and m.facts.width < width and _related(m, member)]
+    smaller.sort(key=lambda m: m.facts.width if m.facts else 0, reverse=True)
+    strict = _SMOOTHED if member.facts.format == "avif" else 1.0
+    return next((m for m in smaller if m.facts and gains_nothing(detail, m.facts.width / width, strict=strict)), None)
+
+
+def _related(one: Member, other: Member) -> bool:
+    return one.look is not None and other.look is not None and alike(one.look, other.look)
+
+
+def gains_nothing(detail: Sequence[tuple[float, float]], ratio: float, *, strict: float = 1.0) -> bool:
+    """Whether a picture with this `Look.detail` shows nothing that one of ``ratio`` times its width can't show.
+
+    True only where the picture does have detail near the limit of the smaller one, and next to none beyond it: a soft
+    picture, which has little of either, says nothing. ``strict`` below 1 asks for still less beyond it.
+    """
+    if ratio > _NEAREST:
+        return False
+    ratio = max(ratio, _FURTHEST)
+    below, above = _lost(detail, _BELOW * ratio), _without_noise(detail, _ABOVE * ratio)
+    return below >= _VISIBLE and above <= strict * _between(_NONE_LEFT, ratio) * below
+
+
+def _without_noise(detail: Sequence[tuple[float, float]], scale: float) -> float:
+    noise = min(_NOISE, _lost(detail, _NOISE_SCALE)) ** 2 * (1 - scale**2) / (1 - _NOISE_SCALE**2)
+    return sqrt(max(0.0, _lost(detail, scale) ** 2 - noise))
+
+
+def _lost(detail: Sequence[tuple[float, float]], scale: float) -> float:
+    """What shrinking to a scale takes away, between the scales that were measured."""
+    return _between(sorted([(1.0, 0.0), *detail]), scale)
+
+
+def _between(points: Sequence[tuple[float, float]], at: float) -> float:
+    """The value at a place between points, which ascend."""
+    for (low, value), (high, next_value) in pairwise(points):
+        if low <= at <= high:
+            return value + (next_value - value) * (at - low) / (high - low)
+    return points[0][1] if at < points[0][0] else points[-1][1]

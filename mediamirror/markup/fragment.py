@@ -1,0 +1,137 @@
+"""HTML or text within another format: found by the ordinary finders, placed in the document around it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from mediamirror.markup import html, text
+from mediamirror.markup.candidates import Context
+from mediamirror.markup.source import SourceText, decode
+from mediamirror.markup.spelling import without_mark
+from mediamirror.model import Candidate, Extraction, ImageSet, Reference, Source, Span
+
+_LINE_END = re.compile(r"\r\n?|\n")
+_STRIDE = 4096
+_CONTINUATION = bytes(range(0x80, 0xC0))
+
+
+class Spelled(Protocol):
+    """A text, and the place in the document of each part of it, in code points."""
+
+    @property
+    def text(self) -> str:
+        """The text as it is meant."""
+        ...
+
+    def raw_span(self, start: int, end: int) -> Span:
+        """Return the place of the spelling of ``text[start:end]``."""
+        ...
+
+
+Find = Callable[[bytes, Context], Extraction]
+"""Find image sets in UTF-8; spans count its bytes."""
+
+
+def in_html(data: bytes, context: Context) -> Extraction:
+    """Read a fragment as HTML; a lazy image and its copy in ``noscript`` are one set."""
+    return html.find(data, document=context.document, base_url=context.base, encoding="utf-8")
+
+
+def in_html_unmerged(data: bytes, context: Context) -> Extraction:
+    """Read a fragment as HTML, every place a set of its own."""
+    return html.find(data, document=context.document, base_url=context.base, encoding="utf-8", merge=False)
+
+
+def in_text(data: bytes, context: Context) -> Extraction:
+    """Read a fragment as text."""
+    return text.find(decode(data, "utf-8"), document=context.document, base_url=context.base, merge=False)
+
+
+def find_within(spelled: Spelled, source: SourceText, context: Context, find: Find) -> Extraction:
+    """Find the image sets of a fragment, with their lines and byte spans in the document ``source``.
+
+    ``context`` holds the fragment's base URL. A URL spelled with escapes keeps that spelling as its ``raw_url``.
+    """
+    body = without_mark(spelled.text)
+    data = body.encode("utf-8", "replace")
+    outside = _Outside(spelled, source, _Positions.of(data), tuple(m.end() for m in _LINE_END.finditer(body)))
+    found = find(data, context)
+    problems = tuple(replace(problem, line=outside.line(problem.line)) for problem in found.problems)
+    return Extraction(tuple(outside.moved(row) for row in found.sets), problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Positions:
+    """From bytes of UTF-8 to code points. ``marks`` are the code points before every ``_STRIDE``-th byte."""
+
+    data: bytes
+    marks: tuple[int, ...]
+
+    @classmethod
+    def of(cls, data: bytes) -> _Positions:
+        if data.isascii():
+            return cls(data, ())
+        marks, count = [0], 0
+        for start in range(0, len(data), _STRIDE):
+            count += _leads(data[start : start + _STRIDE])
+            marks.append(count)
+        return cls(data, tuple(marks))
+
+    def at(self, byte: int) -> int:
+        """Return how many code points start before a byte."""
+        if not self.marks:
+            return byte
+        index = byte // _STRIDE
+        return self.marks[index] + _leads(self.data[index * _STRIDE : byte])
+
+
+def _leads(data: bytes) -> int:
+    return len(data.translate(None, _CONTINUATION))
+
+
+@dataclass(frozen=True, slots=True)
+class _Outside:
+    """The way from the places in a fragment to those of the document. ``lines`` are where the fragment's lines start."""
+
+    spelled: Spelled
+    source: SourceText
+    positions: _Positions
+    lines: tuple[int, ...]
+
+    def moved(self, row: ImageSet) -> ImageSet:
+        """Return a set of the fragment, placed in the document."""
+        problems = tuple(replace(problem, line=self.line(problem.line)) for problem in row.problems)
+        sources = tuple(self._source(source) for source in row.sources)
+        places = tuple(self._reference(place) for place in row.places)
+        return replace(row, sources=sources, problems=problems, line=self.line(row.line), places=places)
+
+    def line(self, line: int) -> int:
+        """Return the document's line on which a line of the fragment starts."""
+        start = self.lines[line - 2] if 2 <= line <= len(self.lines) + 1 else 0
+        return self.source.line(self.spelled.raw_span(start, start)[0])
+
+    def _source(self, source: Source) -> Source:
+        default = self._candidate(source.default) if source.default is not None else None
+        return replace(source, candidates=tuple(map(self._candidate, source.candidates)), default=default)
+
+    def _candidate(self, candidate: Candidate) -> Candidate:
+        reference = candidate.reference
+        if reference is None:
+            return candidate
+        place = self._place(reference)
+        raw_url = candidate.raw_url if place is None else self.source.text[slice(*place)]
+        return replace(candidate, raw_url=raw_url, reference=self._reference(reference))
+
+    def _reference(self, reference: Reference) -> Reference:
+        place = self._place(reference)
+        if place is None:
+            return replace(reference, line=self.line(reference.line))
+        return replace(reference, line=self.source.line(place[0]), span=self.source.span(*place))
+
+    def _place(self, reference: Reference) -> Span | None:
+        if reference.span is None:
+            return None
+        return self.spelled.raw_span(*(self.positions.at(byte) for byte in reference.span))

@@ -1,0 +1,172 @@
+"""Pictures in any JSON: by the shapes that scripts use, and by what the strings look like.
+
+| in an object there is                                        | it is                                               |
+|--------------------------------------------------------------|-----------------------------------------------------|
+| a ``srcset`` (``srcSet``, ``image_srcset``, …)               | one picture with its ``src``, ``sources``, ``fallback`` |
+| a list or map of renditions (``sizes``, ``formats``, …)      | one picture with the object's own URL               |
+| names that all are image URLs                                | one picture                                         |
+| any other string that is an image's URL                      | a picture of its own                                |
+
+No width is taken from JSON: it is the layout's as often as the file's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mediamirror.markup.image_urls import is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.json_text import Array, Json, Object, Text
+
+_SRC = frozenset({"src", "url", "sourceurl", "contenturl", "imageurl", "href", "uri"})
+_FALLBACKS = frozenset({"fallback", "img"})
+_SOURCES = frozenset({"sources"})
+_RENDITIONS = frozenset(
+    {"sizes", "formats", "variants", "renditions", "resolutions", "thumbnails", "derivatives", "crops"}
+)
+_RENDITIONS_WITHIN = frozenset({"mediadetails"})
+_ALTS = frozenset({"alt", "alttext", "alternativetext"})
+_SEPARATORS = re.compile(r"[\s_\-.:@]+")
+_MAX_NAMES = 1000
+
+IsImage = Callable[[str], bool]
+"""Says whether a string without a telling name is an image's URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One string of a picture: a srcset, or a URL. ``text`` is a plain string where it is a name, which has no place."""
+
+    text: Text | str
+    is_srcset: bool = False
+    mime: str | None = None
+    media: str | None = None
+    sizes: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture: its strings in order."""
+
+    parts: tuple[Part, ...]
+    alt: str | None = None
+
+
+def pictures(values: list[Json], is_image: IsImage = is_image_url) -> Iterator[Picture]:
+    """Yield every picture in order; without recursion."""
+    pending: list[Json] = list(reversed(values))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Text):
+            yield from _of_string(node, is_image)
+        elif isinstance(node, Array):
+            pending.extend(reversed(node.items))
+        elif isinstance(node, Object):
+            picture, rest = _of_object(node, is_image)
+            if picture is not None:
+                yield picture
+            pending.extend(reversed(rest))
+
+
+def _of_string(node: Text, is_image: IsImage) -> Iterator[Picture]:
+    text = node.value.strip()
+    if is_image(text):
+        yield Picture((Part(node),))
+    elif is_srcset_like(text):
+        yield Picture((Part(node, is_srcset=True),))
+
+
+def _of_object(node: Object, is_image: IsImage) -> tuple[Picture | None, list[Json]]:
+    """The picture that an object is, and the values to walk on through."""
+    for read in (_with_srcset, _with_renditions, _of_names):
+        parts, used = read(node, is_image)
+        if parts:
+            rest = [value for _, value in node.members if id(value) not in used]
+            return Picture(tuple(parts), _alt(node)), rest
+    return None, [value for _, value in node.members]
+
+
+def _with_srcset(node: Object, _: IsImage) -> tuple[list[Part], set[int]]:
+    parts, used = _element(node)
+    for key, value in node.members:
+        if _bare(key) in _FALLBACKS and isinstance(value, Object):
+            more, within = _element(value)
+            if within:
+                parts, used = parts + more, used | {id(value)}
+        elif _bare(key) in _SOURCES and isinstance(value, Array):
+            rows = [_element(item) for item in value.items if isinstance(item, Object)]
+            if rows and len(rows) == len(value.items) and all(any(p.is_srcset for p in row) for row, _ in rows):
+                parts, used = [p for row, _ in rows for p in row] + parts, used | {id(value)}
+    return (parts, used) if any(part.is_srcset for part in parts) else ([], set())
+
+
+def _element(node: Object) -> tuple[list[Part], set[int]]:
+    """The srcsets of an object and the URL beside them, as an ``img`` or ``source`` would have them."""
+    texts = {_bare(key): value for key, value in node.members if isinstance(value, Text) and value.value.strip()}
+    said = {name: texts[name].value for name in ("type", "media", "sizes") if name in texts}
+    mime = said.get("type") if said.get("type", "").startswith("image/") else None
+    parts, used = [], set()
+    for name, value in texts.items():
+        if name.endswith("srcset"):
+            parts.append(Part(value, True, mime, said.get("media"), said.get("sizes")))
+            used.add(id(value))
+    for name, value in texts.items():
+        if name in _SRC and is_one_word(value.value.strip()) and not value.value.startswith("data:"):
+            parts.append(Part(value))
+            used.add(id(value))
+    return parts, used
+
+
+def _with_renditions(node: Object, is_image: IsImage) -> tuple[list[Part], set[int]]:
+    groups = [value for key, value in node.members if _bare(key) in _RENDITIONS]
+    for key, value in node.members:
+        if _bare(key) in _RENDITIONS_WITHIN and isinstance(value, Object):
+            groups += [inner for name, inner in value.members if _bare(name) in _RENDITIONS]
+    parts: list[Part] = []
+    used: set[int] = set()
+    for group in groups:
+        rows = [_rendition(item, is_image) for item in _items(group)]
+        if rows and all(rows):
+            parts += [Part(row) for row in rows if row is not None]
+            used.add(id(group))
+    own = _rendition(node, is_image) if parts else None
+    if own is not None:
+        parts.insert(0, Part(own))
+        used.add(id(own))
+    return parts, used | ({id(v) for k, v in node.members if _bare(k) in _RENDITIONS_WITHIN} if parts else set())
+
+
+def _items(group: Json) -> list[Json]:
+    if isinstance(group, Array):
+        return group.items
+    return [value for _, value in group.members] if isinstance(group, Object) else []
+
+
+def _rendition(item: Json, is_image: IsImage) -> Text | None:
+    """The file of one rendition: itself, or the URL in its object."""
+    if isinstance(item, Text):
+        return item if is_image(item.value.strip()) else None
+    if isinstance(item, Object):
+        texts = [value for key, value in item.members if isinstance(value, Text) and _bare(key) in _SRC]
+        return next((text for text in texts if is_image(text.value.strip())), None)
+    return None
+
+
+def _of_names(node: Object, is_image: IsImage) -> tuple[list[Part], set[int]]:
+    """Amazon's ``{"https://….jpg": [679, 510], …}``."""
+    names = [key for key, _ in node.members]
+    if not names or len(names) > _MAX_NAMES or not all("/" in name and is_image(name) for name in names):
+        return [], set()
+    return [Part(name) for name in names], set()
+
+
+def _alt(node: Object) -> str | None:
+    texts = (value.value.strip() for key, value in node.members if isinstance(value, Text) and _bare(key) in _ALTS)
+    return next(texts, None) or None
+
+
+@lru_cache(maxsize=4096)
+def _bare(key: str) -> str:
+    return _SEPARATORS.sub("", key).lower()

@@ -1,0 +1,57 @@
+"""The records of a JSON text: the elements of a list at its top, or the values that follow each other in it.
+
+Each is parsed by itself, so that a crawl of a million pages is never in memory as objects, and one bad record is one problem.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from mediamirror.model import Span
+
+_TOKEN = re.compile(r'"(?:[^"\\]++|\\[\s\S]?)*+"?|[\[{]|[\]}]|[,\s\ufeff]++|[^"\[\]{},\s]++')
+_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?\s*+([{\[])")
+_OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*+\[?\s*+\{\s*+[\"}]")
+_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*+\{[^\r\n]*\}[ \t]*\r?\n\s*+\{")
+
+
+def is_json(data: bytes) -> bool:
+    """Say whether bytes start as a JSON object or list does."""
+    return _FIRST.match(data) is not None
+
+
+def looks_like_json(data: bytes) -> bool:
+    """Say whether bytes, of which nothing else is known, start with a JSON object or a list of them."""
+    return _OBJECTS.match(data) is not None
+
+
+def looks_like_lines(data: bytes) -> bool:
+    """Say whether bytes start with a JSON object on a line of its own, and another below."""
+    return _LINES.match(data) is not None
+
+
+def records(text: str) -> Iterator[Span]:
+    """Yield the place of each record of a text, in order; linear, whatever the nesting. Bare numbers and words are left."""
+    depth = base = 0
+    start = -1
+    is_first = True
+    for token in _TOKEN.finditer(text):
+        mark = text[token.start()]
+        if mark in "[{":
+            if is_first and mark == "[":
+                base = depth = 1
+            else:
+                start = token.start() if depth == base else start
+                depth += 1
+        elif mark in "]}":
+            depth = max(0, depth - 1)
+            if depth == base and start >= 0:
+                yield start, token.end()
+                start = -1
+            base = min(base, depth)
+        elif mark == '"' and depth == base:
+            yield token.span()
+        is_first = is_first and (mark in ",\ufeff" or mark.isspace())
+    if start >= 0:
+        yield start, len(text)

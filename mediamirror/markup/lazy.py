@@ -1,0 +1,137 @@
+"""Images that a script loads later: what lazy loaders keep in attributes of their own (`loaders`), and what looks like it.
+
+For an ``img`` or ``source`` everything becomes one image set with the standard's own attributes; the placeholder in ``src``
+is left out. On other elements (backgrounds, posters, galleries) the carrier is ``lazy``.
+
+The generic rule, after Readability's, takes any other attribute whose value looks like an image's URL or a srcset. Its risks:
+what is written for people (``alt``, titles, captions) is never looked at, a bare file name counts only under a name that says
+what it is, and nothing is preferred: every URL found is kept beside those that are there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+
+from turbohtml import Element
+
+from mediamirror.markup import page_json
+from mediamirror.markup.html_elements import Family, Read, image_set
+from mediamirror.markup.html_page import Page
+from mediamirror.markup.lazy_values import CARRIER, read_known, read_other, read_srcset
+from mediamirror.markup.loaders import BACKGROUNDS, KNOWN
+from mediamirror.markup.placeholders import CODE, is_placeholder, is_placeholder_srcset
+from mediamirror.markup.urls import shown
+from mediamirror.model import ImageSet, Problem
+
+MAX_ELEMENTS = 100_000
+"""Most elements of one page, other than images, that are looked at."""
+_MAX_NAMES = 64
+_PLAIN = frozenset(
+    {
+        *("src", "srcset", "sizes", "alt", "title", "class", "id", "style", "width", "height", "loading"),
+        *("decoding", "fetchpriority", "crossorigin", "referrerpolicy", "usemap", "ismap", "longdesc", "name"),
+        *("border", "align", "hspace", "vspace", "media", "type", "role", "tabindex", "lang", "dir", "hidden"),
+        *("itemprop", "itemscope", "slot", "part", "is", "nonce", "draggable", "translate", "datetime"),
+        *("data-sizes", "data-id", "data-widths", "data-aspectratio", "data-alt"),
+    }
+)
+"""Attributes that are read elsewhere, or never hold a URL."""
+# The look behind stands after `data-`: a pattern that starts with letters is searched for thirty times as fast.
+_NAME = re.compile(r"data-(?<![a-z0-9_.-]data-)[a-z0-9_.-]{1,100}+(?=\s{0,8}=)")
+_OTHER_NAMES = tuple(name for name in (*KNOWN, *BACKGROUNDS) if name.startswith(("lazy-", "nitro-")))
+"""Names without ``data-`` in front that are looked for on every element."""
+
+
+def element_reads(
+    page: Page,
+    element: Element,
+    standard: Family,
+    loaders: Mapping[str, Family],
+    *,
+    carrier: str,
+    why_not: str | None = None,
+) -> list[Read]:
+    """Read an ``img`` or ``source``: the standard's own attributes, unless they only hold the place, then the loaders'.
+
+    ``why_not`` is the reason why a browser never selects from the element.
+    """
+    lazy = list(lazy_reads(page, element, loaders, carrier=carrier, why_not=why_not))
+    left_out: tuple[Problem, ...] = ()
+    if any(read.source.candidates or read.source.default for read in lazy):
+        standard, left_out = _without_placeholders(page, element, standard)
+    if standard.srcset in element.attrs or standard.src in element.attrs:
+        ignored = why_not or ("no-srcset" if carrier == "source" and standard.srcset not in element.attrs else None)
+        lazy[:0] = read_srcset(page, element, standard, carrier, ignored)
+    if left_out:
+        lazy[0] = replace(lazy[0], problems=left_out + lazy[0].problems)
+    return lazy
+
+
+def lazy_reads(
+    page: Page, element: Element, loaders: Mapping[str, Family], *, carrier: str, why_not: str | None = None
+) -> Iterator[Read]:
+    """Read what lazy loaders keep on one element, in the order of its attributes."""
+    names = [name for name in element.attrs if name not in _PLAIN]
+    if not names:
+        return
+    done: set[str | None] = set()
+    for name in names:
+        if name in done:
+            continue
+        family = loaders.get(name)
+        if family is not None:
+            done |= {family.srcset, family.src}
+        for read in read_known(page, element, family, carrier) if family else read_other(page, element, name, carrier):
+            yield _judged(read, carrier, why_not)
+
+
+def find_lazy(page: Page) -> Iterator[ImageSet]:
+    """Yield the images that other elements keep for scripts: backgrounds, posters, galleries, JSON in attributes."""
+    for element in islice(_elements(page), MAX_ELEMENTS):
+        if element.tag in {"img", "source"} or _is_read_with_its_images(element):
+            continue
+        reads = list(lazy_reads(page, element, KNOWN, carrier=CARRIER))
+        if reads:
+            yield image_set(page, element, reads, element.attr("data-alt") or element.attr("aria-label"))
+        for name in list(element.attrs):
+            if page_json.is_json(element.attr(name) if name.startswith("data-") else None):
+                yield from page_json.in_attribute(page, element, name)
+
+
+def _is_read_with_its_images(element: Element) -> bool:
+    return element.tag == "picture" and element.select_one("img, source") is not None
+
+
+def _elements(page: Page) -> Iterable[Element]:
+    """The elements with an attribute that may hold something: found by the names that occur in the page's text."""
+    lowered = page.text.lower()
+    names = set(_NAME.findall(lowered)) - _PLAIN
+    names |= {name for name in _OTHER_NAMES if name in lowered}
+    if not names:
+        return ()
+    if len(names) > _MAX_NAMES or any("." in name for name in names):
+        return page.root.iter_elements()
+    return page.root.select(", ".join(f"[{name}]" for name in sorted(names)))
+
+
+def _judged(read: Read, carrier: str, why_not: str | None) -> Read:
+    """A source without candidates is one that a browser never selects from, as with the standard's own attributes."""
+    no_srcset = "no-srcset" if carrier == "source" and not read.source.candidates else None
+    return replace(read, source=replace(read.source, ignored=read.source.ignored or why_not or no_srcset))
+
+
+def _without_placeholders(page: Page, element: Element, standard: Family) -> tuple[Family, tuple[Problem, ...]]:
+    """The attributes that hold more than the place, and a problem for a file that only does. ``data:`` needs no word."""
+    srcset, src, problems = standard.srcset, standard.src, []
+    if srcset is not None and is_placeholder_srcset(element.attr(srcset) or ""):
+        srcset = None
+    url = element.attr(src) if src is not None else None
+    if url is not None and is_placeholder(url):
+        src = None
+        if url.strip()[:5].lower() not in {"data:", ""}:
+            message = f"{shown(url.strip())} only holds the place of an image that a script loads: it is left out."
+            problems.append(Problem(CODE, message, page.line(element), document=page.context.document))
+    return Family(srcset, src, standard.sizes), tuple(problems)

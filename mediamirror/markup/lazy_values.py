@@ -1,0 +1,140 @@
+"""One attribute of a lazy loader to what it names: a srcset, a URL, a template with its widths, a background, JSON."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+
+from turbohtml import Element
+
+from mediamirror.markup import page_json, templates
+from mediamirror.markup.candidates import split_problems
+from mediamirror.markup.html_elements import MAX_CANDIDATES, Family, Read, read_source
+from mediamirror.markup.html_page import Page, Value
+from mediamirror.markup.image_names import has_image_extension
+from mediamirror.markup.image_urls import is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.lazy_backgrounds import is_css, read_bgset, read_css
+from mediamirror.markup.lazy_templates import fill_attribute, widths_of
+from mediamirror.markup.loaders import BACKGROUNDS, BGSETS
+from mediamirror.markup.srcset_repair import IGNORED, may_need_repair, repaired
+from mediamirror.model import Problem
+
+CARRIER = "lazy"
+"""The carrier of what stands on other elements than images."""
+_FOR_PEOPLE = re.compile(
+    r"^(?:on|aria-)|title|caption|descr|credit|(?:^|[-_])(?:alt|name|label|text|author|copyright|filename|slug|class|id|type)$"
+)
+_SAYS_IMAGE = re.compile(
+    r"src|img|image|pic|photo|poster|thumb|lazy|original|small|medium|mobile|desktop|backgr|(?:^|-)bg|large|full|hi-?res|retina|zoom|echo|template"
+)
+_UNRENDERED = re.compile(r"\s*(?:\{\{|<%|\$\{)")
+_OTHER_FILES = re.compile(
+    r"\.(?:mp4|m4v|webm|ogv|mov|m3u8|mpd|mp3|html?|pdf|js|css|json|xml|woff2?)(?:[?#]|\Z)", re.IGNORECASE
+)
+
+
+def read_known(page: Page, element: Element, family: Family, carrier: str) -> Iterator[Read]:
+    """Read the attributes of one loader. On other elements than images, what they hold has to look like an image."""
+    sizes = family.sizes if family.sizes in element.attrs else "sizes"
+    for name in (family.srcset, family.src):
+        text = element.attr(name) if name else None
+        if name is not None and text is not None:
+            is_set = name == family.srcset
+            yield from _known(
+                page, element, Family(name if is_set else None, None if is_set else name, sizes), text, carrier
+            )
+
+
+def _known(page: Page, element: Element, family: Family, text: str, carrier: str) -> Iterator[Read]:
+    name = family.srcset or family.src or ""
+    trusted = carrier != CARRIER
+    if page_json.is_json(text):
+        yield from page_json.reads(page, element, name, carrier) if trusted else ()
+    elif templates.is_template(text) and widths_of(element):
+        yield from fill_attribute(page, element, name, carrier, family.sizes)
+    elif _is_srcset(text, family, trusted=trusted):
+        yield from read_srcset(page, element, Family(name, None, family.sizes), carrier)
+    elif family.src and (_is_reference(text) if trusted else _looks_right(name, text)):
+        yield read_source(page, element, family, carrier=carrier)
+
+
+def _is_srcset(text: str, family: Family, *, trusted: bool) -> bool:
+    if family.srcset and trusted and _is_reference(text, spaced=True):
+        return True
+    return is_srcset_like(text) or bool(family.srcset and is_image_url(text.strip()))
+
+
+def read_other(page: Page, element: Element, name: str, carrier: str) -> Iterator[Read]:
+    """Read an attribute that no loader of images is known for: a background, or what looks like an image."""
+    text = element.attr(name)
+    if text is None or not text.strip():
+        return
+    if name in BGSETS:
+        yield from read_bgset(page, element, name, carrier)
+    elif name in BACKGROUNDS:
+        yield from _background(page, element, name, text, carrier)
+    elif _FOR_PEOPLE.search(name) is None:
+        yield from _guessed(page, element, name, text, carrier)
+
+
+def _background(page: Page, element: Element, name: str, text: str, carrier: str) -> Iterator[Read]:
+    if is_css(text):
+        yield from read_css(page, element, name, carrier)
+    elif is_srcset_like(text):
+        yield from read_srcset(page, element, Family(name, None, None), carrier)
+    elif _is_reference(text):
+        yield read_source(page, element, Family(None, name, None), carrier=carrier)
+
+
+def _guessed(page: Page, element: Element, name: str, text: str, carrier: str) -> Iterator[Read]:
+    if page_json.is_json(text):
+        yield from page_json.reads(page, element, name, carrier) if carrier != CARRIER else ()
+    elif is_srcset_like(text):
+        yield from read_srcset(page, element, Family(name, None, "sizes"), carrier)
+    elif _looks_right(name, text):
+        if templates.is_template(text) and widths_of(element):
+            yield from fill_attribute(page, element, name, carrier, "sizes")
+        else:
+            yield read_source(page, element, Family(None, name, None), carrier=carrier)
+
+
+def read_srcset(
+    page: Page, element: Element, family: Family, carrier: str, ignored: str | None = None
+) -> Iterator[Read]:
+    """Read a family with a srcset, and what a repair finds in it beyond the strict parse."""
+    read = read_source(page, element, family, carrier=carrier, ignored=ignored)
+    yield read
+    text = (element.attr(family.srcset) if family.srcset else None) or ""
+    if not may_need_repair(text, read.problems) or text.count(",") > MAX_CANDIDATES:
+        return
+    value = page.value(element, family.srcset or "")
+    if value is None:
+        return
+    mended = repaired(value.text)
+    candidates, problems = split_problems(page.place(c, value, carrier) for c in mended.candidates)
+    if candidates:
+        source = replace(read.source, candidates=candidates, default=None, ignored=IGNORED)
+        yield Read(source, (*(_located(page, value, problem) for problem in mended.problems), *problems))
+
+
+def _located(page: Page, value: Value, problem: Problem) -> Problem:
+    line = page.line_in(value, problem.span[0] if problem.span else 0)
+    return replace(problem, line=line, document=page.context.document)
+
+
+def _is_reference(text: str, *, spaced: bool = False) -> bool:
+    """Say whether a trusted attribute holds a URL at all, and not ``true`` or a color; spaces are a file name's."""
+    if _UNRENDERED.match(text) is not None:
+        return True  # to be reported
+    url = text.strip()
+    if not any(mark in url for mark in "/.?") or _OTHER_FILES.search(url) is not None:
+        return False
+    return spaced or is_one_word(url) or has_image_extension(url)
+
+
+def _looks_right(name: str, text: str) -> bool:
+    url = text.strip()
+    if is_image_url(url):
+        return True
+    return has_image_extension(url) and is_one_word(url) and _SAYS_IMAGE.search(name) is not None

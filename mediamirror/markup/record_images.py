@@ -1,0 +1,194 @@
+"""Images in one record: HTML, Markdown, srcset strings and URLs, wherever in the record they are.
+
+Rules by value before rules by name, since every crawler calls its fields otherwise; see `record_names` for the names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from mediamirror.markup.fragment import Spelled, in_html, in_html_unmerged, in_text
+from mediamirror.markup.html_meta import length
+from mediamirror.markup.image_names import has_image_extension, is_image_type
+from mediamirror.markup.json_text import Array, Json, Object, Text
+from mediamirror.markup.markdown import in_markdown
+from mediamirror.markup.placing import NOTHING, Place, Stated
+from mediamirror.markup.record_names import (
+    ALTS,
+    GROUPS,
+    SRC,
+    bare,
+    is_image_field,
+    is_image_url,
+    is_srcset_name,
+    page_of,
+)
+from mediamirror.markup.spelling import Piece, Spelling, json_string, unescaped_again
+from mediamirror.markup.urls import base_of
+from mediamirror.model import Candidate, ImageSet, Problem, Source
+
+CARRIER = "json"
+MAX_DEPTH = 1_000
+"""How deep a record is followed."""
+_TAG = re.compile(
+    r"<(?:img|source|picture|image|video|svg|style|meta|link|input|object|embed|iframe|noscript|body|html|amp-img)\b"
+    r"|<[a-z][^<>]*\s(?:style|poster|background|data-[\w\-]+)\s*=|&lt;\s*(?:img|source|picture)\b",
+    re.IGNORECASE,
+)
+_MARKDOWN = re.compile(r"!\[[^\[\]\n]{0,500}\][(\[]")
+_DESCRIPTOR = re.compile(r"[0-9][wx](?![A-Za-z0-9])")
+_TOKEN = re.compile(r"[^\s,;|]\S*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    name: str
+    value: Json
+    place: Place
+    depth: int
+
+
+@dataclass(slots=True)
+class RecordReader:
+    """Finds the image sets of a record that starts at ``offset``, in code points, of the document.
+
+    ``merge`` folds lazy images and their ``noscript`` copies.
+    """
+
+    place: Place
+    merge: bool
+    offset: int = 0
+    is_cut: bool = False
+    """The record is nested deeper than `MAX_DEPTH`, and that was said."""
+
+    def images(self, record: Json) -> Iterator[ImageSet]:
+        """Yield the image sets of a record; without recursion."""
+        pending = [_Node("", record, self.place, 0)]
+        while pending:
+            node = pending.pop()
+            if isinstance(node.value, Text):
+                yield from self.value(node.place, node.name, self._spelled(node.value))
+            elif node.depth > MAX_DEPTH:
+                if not self.is_cut:
+                    yield self._too_deep()
+                self.is_cut = True
+            elif isinstance(node.value, Array):
+                if bare(node.name) in GROUPS and (group := self._group(node.value.items, node.place)) is not None:
+                    yield group
+                else:
+                    pending += (_Node(node.name, item, node.place, node.depth + 1) for item in node.value.items)
+            elif isinstance(node.value, Object):
+                yield from self._object(node, node.value, pending)
+
+    def _too_deep(self) -> ImageSet:
+        message = f"The JSON is nested deeper than {MAX_DEPTH:,}: what lies deeper is left out."
+        line = self.place.source.line(self.offset)
+        return self.place.trouble(Problem("json-too-deep", message, line, document=self.place.context.document))
+
+    def value(self, place: Place, name: str, value: Spelled) -> Iterator[ImageSet]:
+        """Yield the image sets of one field's value."""
+        text = value.text
+        if is_srcset_name(name) and text.strip():
+            candidates, problems = place.srcset(value, CARRIER, name)
+            yield place.image_set(place.line(value), [(Source(CARRIER, candidates), problems)])
+        elif _MARKDOWN.search(text):
+            yield from place.within(value, in_markdown)
+        elif _TAG.search(text):
+            spelled = unescaped_again(value) if isinstance(value, Spelling) else value
+            yield from place.within(spelled, in_html if self.merge else in_html_unmerged)
+        elif is_image_field(name, text.strip()):
+            yield place.single(value, CARRIER, name)
+        elif _DESCRIPTOR.search(text) and "/" in text:
+            yield from place.within(value, in_text)
+        else:
+            yield from self._listed(place, name, value)
+
+    def _listed(self, place: Place, name: str, value: Spelled) -> Iterator[ImageSet]:
+        """A value that is nothing but image URLs, parted by space or commas."""
+        tokens = [(m.start(), m[0].rstrip(",;|")) for m in _TOKEN.finditer(value.text)] if "." in value.text else []
+        if not tokens or not all(is_image_url(token) for _, token in tokens):
+            return
+        for start, token in tokens:
+            first, last = value.raw_span(start, start + len(token))
+            part = value if len(tokens) == 1 else Spelling.of([Piece(token, first, last)])
+            yield place.single(part, CARRIER, name)
+
+    def _object(self, node: _Node, record: Object, pending: list[_Node]) -> Iterator[ImageSet]:
+        page = page_of(record)
+        place = node.place.based_on(base_of(page, node.place.context.base)) if page else node.place
+        taken: frozenset[str] = frozenset()
+        if (image := self._image(record, place)) is not None:
+            yield image[0]
+            taken = image[1]
+        elif bare(node.name) in GROUPS:
+            group = self._group([value for _, value in record.members], place)
+            if group is not None:
+                yield group
+                return
+        pending += (_Node(key, value, place, node.depth + 1) for key, value in record.members if key not in taken)
+
+    def _image(self, record: Object, place: Place) -> tuple[ImageSet, frozenset[str]] | None:
+        """An object that is one image: a ``src`` and perhaps a ``srcset``, or a URL with its size or type."""
+        texts = {bare(key): (key, value) for key, value in record.members if isinstance(value, Text)}
+        srcset = next((row for name, row in texts.items() if is_srcset_name(name) and row[1].value.strip()), None)
+        stated = _stated(record)
+        src = self._file(record, stated, any_name=srcset is not None)
+        if srcset is None and (src is None or stated == NOTHING):
+            return None
+        alt = next((texts[name][1].value for name in ALTS & texts.keys()), None)
+        candidates: tuple[Candidate, ...] = ()
+        problems: tuple[Problem, ...] = ()
+        default: Candidate | None = None
+        if srcset is not None:
+            candidates, problems = place.srcset(self._spelled(srcset[1]), CARRIER, srcset[0])
+        if src is not None:
+            outcome = place.url(self._spelled(src[1]), CARRIER, src[0], stated if srcset is None else NOTHING)
+            default = outcome if isinstance(outcome, Candidate) else None
+            problems = problems if isinstance(outcome, Candidate) else (*problems, outcome)
+        taken = [row for row in (srcset, src) if row is not None]
+        source = Source(CARRIER, candidates, default, mime=stated.mime)
+        line = place.line(self._spelled(taken[0][1]))
+        return place.image_set(line, [(source, problems)], alt), frozenset(key for key, _ in taken)
+
+    def _file(self, record: Object, stated: Stated, *, any_name: bool) -> tuple[str, Text] | None:
+        """The field of an object that holds its file."""
+        for key, value in record.members:
+            if isinstance(value, Text) and bare(key) in SRC:
+                url = value.value.strip()
+                sure = is_image_type(stated.mime) or has_image_extension(url)
+                if url and (sure or (any_name and bare(key) == "src")):
+                    return key, value
+        return None
+
+    def _group(self, items: list[Json], place: Place) -> ImageSet | None:
+        """Objects that are renditions of one image: each a file with its width."""
+        parts: list[tuple[Source, tuple[Problem, ...]]] = []
+        line = 0
+        for item in items:
+            stated = _stated(item) if isinstance(item, Object) else NOTHING
+            file = self._file(item, stated, any_name=False) if isinstance(item, Object) else None
+            if file is None or stated.width is None:
+                return None
+            row = place.single(self._spelled(file[1]), CARRIER, file[0], stated)
+            line = line or row.line
+            parts += [(source, row.problems) for source in row.sources]
+        return place.image_set(line, parts) if parts else None
+
+    def _spelled(self, value: Text) -> Spelling:
+        start, end = value.span
+        return json_string(replace(value, span=(start + self.offset, end + self.offset)), self.place.source.text)
+
+
+def _stated(record: Object) -> Stated:
+    values = {bare(key): value for key, value in record.members}
+    mime = values.get("mimetype") or values.get("type") or values.get("encodingformat") or values.get("contenttype")
+    kind = mime.value.strip() if isinstance(mime, Text) else None
+    return Stated(_pixels(values.get("width")), _pixels(values.get("height")), kind if is_image_type(kind) else None)
+
+
+def _pixels(value: Json | None) -> int | None:
+    if isinstance(value, Text):
+        return length(value.value)
+    return length(value.removesuffix(".0")) if isinstance(value, str) else None

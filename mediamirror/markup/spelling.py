@@ -1,0 +1,141 @@
+"""Text that is spelled in another text, escaped or in pieces, and the way back from each of its code points.
+
+A feed's HTML stands in XML, as CDATA or with ``&lt;``; a crawl's stands in JSON strings. Finders read the text, references
+name the place of its spelling in the document.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mediamirror.markup.charrefs import Decoded, decode
+from mediamirror.markup.json_text import Text
+from mediamirror.model import Span
+
+_JSON_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[\s\S]?)")
+_ESCAPED_TAG = re.compile(r"&(?:lt|#0*60|#x0*3c);\s*/?[a-z!]", re.IGNORECASE)
+_BYTE_ORDER_MARK = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A run of the text. ``start`` and ``end`` are the place of its spelling in the document, in code points.
+
+    ``decoded`` tells what is spelled how within the run; without it the run is spelled as it is, or it is one escape.
+    """
+
+    text: str
+    start: int
+    end: int
+    decoded: Decoded | None = None
+
+    def raw(self, start: int, end: int) -> Span:
+        """Return the place in the document of ``text[start:end]``."""
+        if self.decoded is not None:
+            first, last = self.decoded.raw_span(start, end)
+            return self.start + first, self.start + last
+        if len(self.text) == self.end - self.start:
+            return self.start + start, self.start + end
+        return self.start, self.end if end else self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A text made of pieces in order."""
+
+    text: str
+    _starts: tuple[int, ...]
+    _pieces: tuple[Piece, ...]
+    _anchor: int = 0
+
+    @classmethod
+    def of(cls, pieces: Iterable[Piece], at: int = 0) -> Spelling:
+        """Put pieces together. An empty text is where its first piece is, or at ``at`` without any."""
+        rows = list(pieces)
+        kept = [piece for piece in rows if piece.text]
+        starts, length = [], 0
+        for piece in kept:
+            starts.append(length)
+            length += len(piece.text)
+        return cls("".join(piece.text for piece in kept), tuple(starts), tuple(kept), rows[0].start if rows else at)
+
+    def raw_span(self, start: int, end: int) -> Span:
+        """Return the place in the document, in code points, of ``text[start:end]``."""
+        if not self._pieces:
+            return self._anchor, self._anchor
+        first = max(0, bisect_right(self._starts, start) - 1)
+        # The end belongs to the piece before it: what lies between two pieces is no part of the text.
+        last = max(first, bisect_left(self._starts, end) - 1)
+        return (
+            self._pieces[first].raw(start - self._starts[first], start - self._starts[first])[0],
+            self._pieces[last].raw(end - self._starts[last], end - self._starts[last])[1],
+        )
+
+
+def as_written(text: str, start: int) -> Spelling:
+    """Text that stands in the document as it is."""
+    return Spelling.of([Piece(text, start, start + len(text))])
+
+
+def with_references(raw: str, start: int) -> Piece:
+    """A run of markup whose character references are to be decoded."""
+    decoded = decode(raw)
+    return Piece(decoded.text, start, start + len(raw), decoded)
+
+
+def json_string(value: Text, document: str) -> Spelling:
+    """A string of a JSON document."""
+    start, end = value.span
+    if len(value.value) == end - start:
+        return as_written(value.value, start)
+    return Spelling.of(_json_pieces(value.value, document[start:end], start))
+
+
+def _json_pieces(value: str, raw: str, start: int) -> Iterator[Piece]:
+    done = at = 0
+    for match in _JSON_ESCAPE.finditer(raw):
+        plain = match.start() - done
+        yield Piece(value[at : at + plain], start + done, start + match.start())
+        at += plain
+        size = _escape_size(match[0])
+        yield Piece(value[at : at + size], start + match.start(), start + match.end())
+        at += size
+        done = match.end()
+    yield Piece(value[at:], start + done, start + len(raw))
+
+
+def _escape_size(escape: str) -> int:
+    """How many code points an escape stands for: a pair of surrogates is one, a stray pair two, a lone backslash none."""
+    if len(escape) == 12:
+        return 1 if escape[2] in "dD" and escape[3] in "89abAB" else 2
+    return min(1, len(escape) - 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Unescaped:
+    """A text that was escaped once more than it should be."""
+
+    text: str
+    _outer: Spelling
+    _inner: Decoded
+
+    def raw_span(self, start: int, end: int) -> Span:
+        """Return the place in the document, in code points, of ``text[start:end]``."""
+        return self._outer.raw_span(*self._inner.raw_span(start, end))
+
+
+def unescaped_again(spelling: Spelling) -> Spelling | Unescaped:
+    """Decode character references once more where a text has escaped tags and no others."""
+    text = spelling.text
+    if "<" in text or _ESCAPED_TAG.search(text) is None:
+        return spelling
+    inner = decode(text)
+    return Unescaped(inner.text, spelling, inner)
+
+
+def without_mark(text: str) -> str:
+    """Replace a byte order mark at the start by a space: decoders drop it, and positions would shift."""
+    return " " + text[1:] if text.startswith(_BYTE_ORDER_MARK) else text

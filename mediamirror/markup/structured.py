@@ -1,0 +1,196 @@
+"""Images in JSON, JSON Lines, JSON Feed and tables: crawls, exports and the answers of content systems.
+
+Every record is read by itself, with the page that it is about as the base URL of what it holds.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain
+
+from mediamirror.markup.candidates import Context
+from mediamirror.markup.json_records import is_json, records
+from mediamirror.markup.json_text import MAX_NODES, Object, Text, read_json
+from mediamirror.markup.placing import Place, collected
+from mediamirror.markup.record_images import RecordReader
+from mediamirror.markup.record_names import bare, is_srcset_name, is_url, page_of
+from mediamirror.markup.source import decode
+from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Source, Span
+
+__all__ = ["Row", "find_json", "find_json_lines", "find_table", "is_json", "pick", "table_rows"]
+
+MAX_CELL = 64 * 1024 * 1024
+"""Longest value of a table, in code points."""
+_MARKUP = re.compile(r"<[a-z!][^<>]*>", re.IGNORECASE)
+_LOOKED_AT = 65536
+_LINE = re.compile(r"[^\r\n]+")
+
+
+def find_json(
+    data: bytes, *, document: str, base_url: str | None, encoding: str | None = None, merge: bool = True
+) -> Extraction:
+    """Find the image sets of a JSON text, or of a JSON Feed (https://www.jsonfeed.org/version/1.1/).
+
+    Never raises for bytes. What is malformed, nested too deep or too large is a problem, and the other records are read.
+    """
+    place = Place(decode(data, encoding), Context(document, base_url))
+    return collected(_in_records(place, records, merge=merge), document, merge=merge)
+
+
+def find_json_lines(
+    data: bytes, *, document: str, base_url: str | None, encoding: str | None = None, merge: bool = True
+) -> Extraction:
+    """Find the image sets of JSON Lines. Never raises for bytes; a bad line costs no other."""
+    place = Place(decode(data, encoding), Context(document, base_url))
+    return collected(_in_records(place, _lines, merge=merge), document, merge=merge)
+
+
+def _lines(text: str) -> Iterator[Span]:
+    return (line.span() for line in _LINE.finditer(text) if not line[0].isspace())
+
+
+def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge: bool) -> Iterator[ImageSet]:
+    text = place.source.text
+    for start, end in parted(text):
+        reading = read_json(text[start:end])
+        reader = RecordReader(place, merge, start)
+        for value in reading.values:
+            yield from reader.images(value)
+        if reader.is_cut:
+            continue
+        if reading.is_cut:
+            message = f"This record has more than {MAX_NODES:,} values: the rest of it is left out."
+            yield _trouble(place, "json-too-large", message, start)
+        elif reading.error is not None:
+            message = "The JSON is malformed here: what could be read of it was read."
+            yield _trouble(place, "malformed-json", message, start + reading.error)
+
+
+def _trouble(place: Place, code: str, message: str, at: int) -> ImageSet:
+    return place.trouble(Problem(code, message, place.source.line(at), document=place.context.document))
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of a table: the line on which it starts, counted from 1, and its values by column."""
+
+    line: int
+    values: dict[str, str]
+
+
+def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterator[Row | Problem]:
+    """Read CSV or TSV (RFC 4180) whose first row names the columns, a row at a time.
+
+    Without a ``delimiter`` the first row decides: tab, semicolon or comma, whichever it has most of. A row that can't be
+    read is a `Problem` (of no document yet), and the next is read.
+    """
+    # The csv module keeps one limit for the whole process; it only ever grows here.
+    csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
+    feed = iter(lines)
+    first = next(feed, "")
+    reader = csv.reader(chain((first,), feed), delimiter=delimiter or _delimiter(first))
+    names: list[str] | None = None
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            yield Problem("malformed-table", f"This row can't be read ({error}): it is left out.", line)
+            continue
+        if cells is None:
+            return
+        if names is None:
+            names = [name.strip().lstrip("\ufeff") or f"column {at}" for at, name in enumerate(cells, 1)]
+        elif cells:
+            yield Row(line, dict(zip(names, cells, strict=False)))
+
+
+def _delimiter(header: str) -> str:
+    return max("\t", ";", ",", key=lambda mark: (header.count(mark), mark == ","))
+
+
+def find_table(
+    data: bytes,
+    *,
+    document: str,
+    base_url: str | None,
+    encoding: str | None = None,
+    delimiter: str | None = None,
+    merge: bool = True,
+) -> Extraction:
+    """Find the image sets of CSV or TSV; lines are those of the table, spans are not kept."""
+    text = decode(data, encoding).text
+    sets: list[ImageSet] = []
+    for row in table_rows(io.StringIO(text, newline=""), delimiter=delimiter):
+        if isinstance(row, Problem):
+            sets.append(ImageSet(document, row.line, (), problems=(replace(row, document=document),)))
+            continue
+        found = find_json(
+            json.dumps(row.values, ensure_ascii=False).encode("utf-8", "replace"),
+            document=document,
+            base_url=base_url,
+            encoding="utf-8",
+            merge=merge,
+        )
+        sets += [_on_line(each, row.line) for each in found.sets]
+        sets += [
+            ImageSet(document, row.line, (), problems=(replace(problem, line=row.line),)) for problem in found.problems
+        ]
+    return collected(sets, document, merge=merge)
+
+
+def _on_line(row: ImageSet, line: int) -> ImageSet:
+    def moved(candidate: Candidate) -> Candidate:
+        reference = candidate.reference
+        return (
+            candidate if reference is None else replace(candidate, reference=replace(reference, line=line, span=None))
+        )
+
+    def source(each: Source) -> Source:
+        default = moved(each.default) if each.default is not None else None
+        return replace(each, candidates=tuple(map(moved, each.candidates)), default=default)
+
+    problems = tuple(replace(problem, line=line) for problem in row.problems)
+    places = tuple(replace(place, line=line, span=None) for place in row.places)
+    return replace(row, line=line, sources=tuple(map(source, row.sources)), problems=problems, places=places)
+
+
+@dataclass(frozen=True, slots=True)
+class Picked:
+    """One field's value: the text, how to read it (a kind of document), and the address of the page it is from."""
+
+    text: str
+    kind: str
+    page: str | None
+
+
+def pick(record: Object, field: str) -> Picked | None:
+    """Return a record's field by its name, ``a.b`` being ``b`` within ``a``; None where there is no such text.
+
+    Markup is read as HTML, a field named like a srcset attribute as one, everything else as text.
+    """
+    value: object = record.get(field)
+    if value is None:
+        value = record
+        for name in field.split("."):
+            value = value.get(name) if isinstance(value, Object) else None
+    if not isinstance(value, Text):
+        return None
+    name = field.rpartition(".")[2]
+    return Picked(value.value, kind_of_value(name, value.value), page_of(record))
+
+
+def kind_of_value(name: str, value: str) -> str:
+    """Say how to read a field's value: ``srcset``, ``html``, ``markdown``, ``urls`` or ``text``."""
+    if is_srcset_name(name):
+        return "srcset"
+    if "html" in bare(name) or _MARKUP.search(value, 0, _LOOKED_AT):
+        return "html"
+    if bare(name) in {"markdown", "md"}:
+        return "markdown"
+    return "urls" if is_url(value.strip()) else "text"

@@ -1,0 +1,223 @@
+"""An image set as the HTML report shows it: every word, link and number decided here, so that the templates only draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+
+from mediamirror.model import SetResult, SetRow, Severity, Status
+from mediamirror.report.charts import Chart, Sample, ladder_chart
+from mediamirror.report.data import GRAVITY, Entry, entries_of, entries_of_row
+from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
+from mediamirror.report.rulebook import explain
+from mediamirror.report.words import human_bytes
+
+_WORDS_ROOM = 1500
+_LONGEST_LINK = 8192
+
+Thumb = Callable[[bytes], str | None]
+"""Keeps a thumbnail and returns its address relative to the page, or None when the bytes are no picture we show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture on the contact sheet, with its caption. ``real_share`` and ``declared_share`` are 0..100 of the widest."""
+
+    promise: str
+    real: str
+    size: str
+    format: str
+    name: str
+    shown: str
+    href: str | None
+    thumb: str | None
+    absent: str
+    alt: str
+    status: str
+    severity: str
+    rules: tuple[str, ...]
+    mismatch: bool
+    real_share: float | None
+    declared_share: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Strip:
+    """The frames of one source of the set, under its condition."""
+
+    label: str
+    frames: tuple[Frame, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One finding in words: the sentence, the two values that disagree, the file's name and its place when elsewhere."""
+
+    message: str
+    declared: str
+    actual: str
+    name: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Everything that one rule says of the set."""
+
+    severity: str
+    rule: str
+    name: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One image set. ``words`` is what the search box looks in, lower case; ``verdict`` is a severity or ``sound``."""
+
+    number: int
+    title: str
+    titled_by_alt: bool
+    context: str
+    document: str
+    place: str
+    places: int
+    inferred: bool
+    verdict: str
+    counts: tuple[tuple[str, int], ...]
+    strips: tuple[Strip, ...]
+    notes: tuple[Note, ...]
+    chart: Chart | None
+    rules: tuple[str, ...]
+    severities: tuple[str, ...]
+    words: str
+
+
+def make_card(image_set: SetResult, number: int, thumb: Thumb) -> Card:
+    """Decide how a set is shown; ``number`` counts from 1 over the whole report."""
+    entries = entries_of(image_set)
+    alt = shorten(visible(image_set.alt or ""), 500)
+    name = file_name(image_set.rows[0].url) if image_set.rows else "An image set without images"
+    severities = tuple(dict.fromkeys(entry.severity.value for entry in entries))
+    return Card(
+        number=number,
+        title=shorten(alt or name, 140),
+        titled_by_alt=bool(alt),
+        context=shorten(visible(image_set.context or ""), 200),
+        document=shorten(shown_url(image_set.document) or "-", 2000),
+        place=f"line {image_set.line}" if image_set.line > 0 else "",
+        places=image_set.places,
+        inferred=image_set.inferred,
+        verdict=severities[0] if severities else "sound",
+        counts=tuple((s, sum(entry.severity.value == s for entry in entries)) for s in severities),
+        strips=tuple(_strips(image_set, thumb)),
+        notes=_notes(entries, image_set),
+        chart=ladder_chart(_samples(image_set)),
+        rules=tuple(sorted({visible(entry.rule) for entry in entries})),
+        severities=severities or ("sound",),
+        words=_words(image_set, entries),
+    )
+
+
+def _place(document: str, line: int) -> str:
+    shown = shown_url(document) or "-"
+    return f"{shown}:{line}" if line > 0 else shown
+
+
+def _strips(image_set: SetResult, thumb: Thumb) -> list[Strip]:
+    widest = max((max(row.width or 0, row.declared_width or 0) for row in image_set.rows), default=0)
+    return [
+        Strip(_strip_label(*key), tuple(_frame(row, image_set, widest, thumb) for row in rows))
+        for key, rows in groupby(image_set.rows, key=lambda row: (row.carrier, row.mime, row.media))
+    ]
+
+
+def _strip_label(carrier: str, mime: str | None, media: str | None) -> str:
+    return " · ".join(shorten(visible(part), 120) for part in (carrier, mime, media) if part)
+
+
+def _frame(row: SetRow, image_set: SetResult, widest: int, thumb: Thumb) -> Frame:
+    entries = entries_of_row(row, image_set)
+    gravest = min((entry.severity for entry in entries), key=GRAVITY.__getitem__, default=None)
+    status = row.status.value if row.status else ""
+    return Frame(
+        promise=_promise(row),
+        real=f"{row.width:,} × {row.height:,}" if row.width and row.height else "",
+        size=human_bytes(row.size),
+        format=visible(row.format or ""),
+        name=shorten(file_name(row.url), 120),
+        shown=shorten(shown_url(row.url), 2000),
+        href=link(row.url) if len(row.url) <= _LONGEST_LINK else None,
+        thumb=thumb(row.thumbnail) if row.thumbnail else None,
+        absent=_absent(row),
+        alt=f"{_promise(row)} variant: {shorten(file_name(row.url), 120)}",
+        status="" if row.status in (None, Status.STORED, Status.UNCHANGED) else status,
+        severity=gravest.value if gravest else "",
+        rules=tuple(dict.fromkeys(visible(entry.rule) for entry in entries)),
+        mismatch=bool(entries and row.width and row.declared_width and row.width != row.declared_width),
+        real_share=_share(row.width, widest),
+        declared_share=_share(row.declared_width, widest),
+    )
+
+
+def _promise(row: SetRow) -> str:
+    if row.declared_width is not None:
+        return f"{row.declared_width}w"
+    return f"{row.density:g}x" if row.density is not None else visible(row.attribute or row.carrier)
+
+
+def _absent(row: SetRow) -> str:
+    if row.error is not None:
+        return visible(row.error.code).replace("-", " ")
+    return "no preview" if row.width else "not fetched"
+
+
+def _share(width: int | None, widest: int) -> float | None:
+    return round(100 * width / widest, 1) if width and widest else None
+
+
+def _notes(entries: tuple[Entry, ...], image_set: SetResult) -> tuple[Note, ...]:
+    by_rule: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        by_rule.setdefault((entry.severity.value, entry.rule), []).append(entry)
+    return tuple(
+        Note(severity, visible(rule), visible(explain(rule).title), tuple(_line(entry, image_set) for entry in told))
+        for (severity, rule), told in by_rule.items()
+    )
+
+
+def _line(entry: Entry, image_set: SetResult) -> Line:
+    here = (entry.document, entry.line) == (image_set.document, image_set.line)
+    return Line(
+        message=shorten(visible(entry.message), 1000),
+        declared=shorten(visible(entry.declared or ""), 2000),
+        actual=shorten(visible(entry.actual or ""), 2000),
+        name=shorten(file_name(entry.url), 120) if entry.url else "",
+        place="" if here else _place(entry.document, entry.line),
+    )
+
+
+def _samples(image_set: SetResult) -> list[Sample]:
+    return [
+        Sample(
+            series=_series_name(row),
+            width=row.width,
+            size=row.size,
+            declared=row.declared_width,
+            grave=any(finding.severity is Severity.ERROR for finding in row.findings),
+        )
+        for row in image_set.rows
+        if row.width and row.size
+    ]
+
+
+def _series_name(row: SetRow) -> str:
+    return " · ".join(shorten(visible(part), 40) for part in (row.format, row.media) if part)
+
+
+def _words(image_set: SetResult, entries: tuple[Entry, ...]) -> str:
+    parts = [image_set.document, image_set.alt or "", image_set.context or ""]
+    parts += [entry.rule for entry in entries]
+    parts += [file_name(row.url) for row in image_set.rows]
+    parts += [shown_url(row.url) for row in image_set.rows]
+    return shorten(visible(" ".join(dict.fromkeys(parts))).lower(), _WORDS_ROOM)

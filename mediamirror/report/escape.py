@@ -1,0 +1,53 @@
+"""A stranger's text, made fit to be shown: nothing invisible, nothing that runs, no password."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
+
+# C0 and C1 controls (tab and line feed among them), the marks and overrides that turn text around, the byte order mark,
+# lone surrogates, and the code points that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets).
+_ODD = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
+)
+_SPACES = re.compile(r"[ \t\r\n\f]+")
+
+
+def visible(text: str) -> str:
+    """Fold white space to single spaces and write invisible or forbidden characters as ``\\u202e``."""
+    return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", _SPACES.sub(" ", text)).strip()
+
+
+def shown_url(url: str) -> str:
+    """The URL as text for people: visible, and without user name and password."""
+    parts = _split(url)
+    if parts is not None and "@" in parts.netloc:
+        url = urlunsplit(parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]))
+    return visible(url)
+
+
+def link(url: str) -> str | None:
+    """The URL where it may be a link, percent-encoded and without password: http and https only; otherwise None."""
+    parts = _split(url)
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc or _ODD.search(url):
+        return None
+    bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    return quote(bare, safe="%:/?#[]@!$&*+,;=~-._'()")
+
+
+def file_name(url: str) -> str:
+    """The last path segment of a URL or path for people, or the whole where there is none."""
+    shown = shown_url(url)
+    return re.split(r"[?#]", shown, maxsplit=1)[0].rstrip("/").rpartition("/")[2] or shown
+
+
+def shorten(text: str, room: int) -> str:
+    """At most ``room`` characters; what is left out is marked by an ellipsis."""
+    return text if len(text) <= room else text[: room - 1] + "…"
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None

@@ -1,0 +1,151 @@
+"""The HTML report: a folder that opens from disk, without a network, without a server, and can be sent to a colleague.
+
+index.html            the verdict, the rules that fired, the first hundred sets, what the rules mean
+sets-002.html ...     further sets, a hundred a page
+sets.js               what search and filters need to know of the other pages (only when there are any)
+thumbs/               the pictures of the contact sheets, each once
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from mediamirror.errors import BadDestination
+from mediamirror.model import Problem, SetResult, Summary
+from mediamirror.report.cards import Card, make_card
+from mediamirror.report.data import ReportData
+from mediamirror.report.overview import Highlights, Tally
+from mediamirror.report.pages import Heading, Page, Whole, page_name, render_page, render_sets
+from mediamirror.report.thumbs import Thumbs
+
+_MARK = b'<meta name="generator" content="mediamirror'
+_PAGE_NAME = re.compile(r"sets-(\d{3,})\.html")
+
+
+def write_html(folder: Path, data: ReportData, *, per_page: int = 100) -> Path:
+    """Write the report of a run that is in memory; return the path of its first page. Errors as in `HtmlReport`."""
+    with HtmlReport(folder, title=data.title, created=data.created, per_page=per_page) as report:
+        for image_set in data.sets:
+            report.add(image_set)
+        return report.finish(data.summary, data.problems)
+
+
+class HtmlReport:
+    """Writes a report set by set; memory holds one page of sets and a line for every other set.
+
+    Use as a context manager: `add` each set, then `finish` once. An earlier report in the folder is replaced; its first page
+    last. Raises `BadDestination` at once for a folder that can't be written or whose ``index.html`` is somebody else's, and
+    later when the disk fails.
+    """
+
+    def __init__(self, folder: Path, *, title: str, created: datetime, per_page: int = 100) -> None:
+        self._folder = folder
+        self._heading = Heading(title, created)
+        self._per_page = per_page
+        self._tally = Tally()
+        self._highlights = Highlights()
+        self._cards: list[Card] = []
+        self._index: list[str] = []
+        self._ends = [0]
+        self._thumbs = Thumbs(folder / "thumbs")
+        with _telling(folder):
+            self._replaces = _claim(folder)
+            self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed by __exit__
+
+    def __enter__(self) -> Self:
+        """Open."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Give the temporary file back."""
+        self._spool.close()
+
+    def add(self, image_set: SetResult) -> None:
+        """Add the next image set."""
+        with _telling(self._folder):
+            self._tally.add(image_set)
+            card = make_card(image_set, self._tally.sets, self._thumbs.keep)
+            self._highlights.offer(card)
+            self._cards.append(card)
+            if len(self._cards) == self._per_page:
+                self._turn()
+
+    def finish(self, summary: Summary, problems: Sequence[Problem] = ()) -> Path:
+        """Write the pages; return the path of the first one."""
+        with _telling(self._folder):
+            if self._cards or not self._index:
+                self._turn()
+            total = len(self._index)
+            if total > 1:
+                _publish(self._folder / "sets.js", "var mediamirrorSets=[\n" + ",\n".join(self._index) + "\n];\n")
+            whole = Whole(self._heading, self._tally, self._highlights, summary, problems, self._per_page)
+            for number in range(total, 0, -1):
+                _publish(self._folder / page_name(number), render_page(whole, self._page(number, total)))
+            if self._replaces:
+                self._drop_old(total)
+        return self._folder / page_name(1)
+
+    def _turn(self) -> None:
+        self._spool.write(render_sets(self._cards).encode())
+        self._ends.append(self._spool.tell())
+        rows = [[" ".join(card.severities), " ".join(card.rules), card.words] for card in self._cards]
+        self._index.append(json.dumps(rows, separators=(",", ":")))
+        self._cards = []
+
+    def _page(self, number: int, total: int) -> Page:
+        start, end = self._ends[number - 1], self._ends[number]
+        self._spool.seek(start)
+        first = (number - 1) * self._per_page + 1
+        last = min(number * self._per_page, self._tally.sets)
+        return Page(number, total, self._spool.read(end - start).decode(), first, last)
+
+    def _drop_old(self, total: int) -> None:
+        for path in self._folder.iterdir():
+            match = _PAGE_NAME.fullmatch(path.name)
+            if match and int(match[1]) > total:
+                path.unlink(missing_ok=True)
+        if total == 1:
+            (self._folder / "sets.js").unlink(missing_ok=True)
+        self._thumbs.drop_others()
+
+
+def _claim(folder: Path) -> bool:
+    """Make the folder; say whether an earlier report is in it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    index = folder / page_name(1)
+    if not index.exists():
+        return False
+    if _MARK not in index.read_bytes()[:4096]:
+        raise BadDestination(
+            f"{folder} already holds an index.html that is no report of ours: name another folder for the report."
+        )
+    return True
+
+
+def _publish(path: Path, text: str) -> None:
+    # A reader who has the old page open never sees half of the new one.
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text, encoding="utf-8", newline="\n")
+    os.replace(beside, path)  # noqa: PTH105
+
+
+@contextmanager
+def _telling(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadDestination(
+            f"The report can't be written to {folder} ({reason}): make the folder writable or name another one."
+        ) from error

@@ -1,0 +1,90 @@
+"""JUnit XML, for CI servers: a test suite per document, a test case per image set.
+
+The shape is what Jenkins, GitLab and GitHub reporters all read. Several of them keep only the first ``failure`` of a test
+case, so each case has at most one, which lists everything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from xml.etree import ElementTree as ET
+
+from mediamirror.model import Problem, SetResult, Severity
+from mediamirror.report.data import GRAVITY, Entry, ReportData, entries_of
+from mediamirror.report.escape import file_name, shorten, shown_url, visible
+
+
+def to_junit(data: ReportData, *, fail_on: Severity | None = Severity.ERROR) -> str:
+    """Render a run as JUnit XML. Findings at or above ``fail_on`` (None: no finding) make a case fail.
+
+    A case whose variant could not be fetched or read is an ``error``; lesser findings and problems are ``system-out``.
+    """
+    root = ET.Element("testsuites", name="mediamirror")
+    root.set("time", f"{data.summary.seconds:,.3f}")
+    totals = [0, 0, 0]
+    for document, sets in _by_document(data).items():
+        problems = [problem for problem in data.problems if problem.document == document]
+        for place, count in enumerate(_suite(root, document, sets, problems, fail_on)):
+            totals[place] += count
+    _count(root, totals)
+    ET.indent(root)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _by_document(data: ReportData) -> dict[str, list[SetResult]]:
+    documents: dict[str, list[SetResult]] = {}
+    for image_set in data.sets:
+        documents.setdefault(image_set.document, []).append(image_set)
+    for problem in data.problems:
+        documents.setdefault(problem.document, [])
+    return documents
+
+
+def _suite(
+    root: ET.Element, document: str, sets: Sequence[SetResult], problems: Sequence[Problem], fail_on: Severity | None
+) -> tuple[int, int, int]:
+    suite = ET.SubElement(root, "testsuite", name=shown_url(document) or "-")
+    verdicts = [_case(suite, image_set, fail_on) for image_set in sets]
+    if problems:
+        lines = [f"line {p.line}: {visible(p.code)}: {visible(p.message)}" for p in problems]
+        ET.SubElement(suite, "system-out").text = "\n".join(lines)
+    totals = (len(sets), verdicts.count("failure"), verdicts.count("error"))
+    _count(suite, totals)
+    return totals
+
+
+def _count(element: ET.Element, totals: Sequence[int]) -> None:
+    for name, count in zip(("tests", "failures", "errors"), totals, strict=True):
+        element.set(name, str(count))
+
+
+def _case(suite: ET.Element, image_set: SetResult, fail_on: Severity | None) -> str | None:
+    case = ET.SubElement(suite, "testcase", name=_name(image_set), classname=shown_url(image_set.document) or "-")
+    entries = entries_of(image_set)
+    grave = [entry for entry in entries if _fails(entry, fail_on)]
+    minor = [entry for entry in entries if not _fails(entry, fail_on)]
+    verdict = None
+    if grave:
+        verdict = "error" if all(entry.failure for entry in grave) else "failure"
+        told = ET.SubElement(case, verdict, type=visible(grave[0].rule), message=visible(grave[0].message))
+        told.text = "\n".join(map(_line, grave))
+    if minor:
+        ET.SubElement(case, "system-out").text = "\n".join(map(_line, minor))
+    return verdict
+
+
+def _fails(entry: Entry, fail_on: Severity | None) -> bool:
+    return entry.failure or (fail_on is not None and GRAVITY[entry.severity] <= GRAVITY[fail_on])
+
+
+def _name(image_set: SetResult) -> str:
+    subject = visible(image_set.alt or "") or (file_name(image_set.rows[0].url) if image_set.rows else "image set")
+    return f"line {image_set.line}: {shorten(subject, 120)}"
+
+
+def _line(entry: Entry) -> str:
+    values = ""
+    if entry.declared is not None and entry.actual is not None:
+        values = f" (declared {visible(entry.declared)}, found {visible(entry.actual)})"
+    place = f"{shown_url(entry.document)}:{entry.line}"
+    return f"{place}: {entry.severity.value} {visible(entry.rule)}: {visible(entry.message)}{values} {shown_url(entry.url)}"

@@ -1,0 +1,129 @@
+"""The first lines of the HTML report: the verdict, the counts, and which rules fired how often."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from mediamirror.model import SetResult, Severity
+from mediamirror.report.cards import Card
+from mediamirror.report.data import GRAVITY, entries_of
+from mediamirror.report.escape import shorten, visible
+from mediamirror.report.rulebook import RuleNote, explain
+from mediamirror.report.words import plural
+
+SOUND = "sound"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleCount:
+    """A rule that fired: its gravest severity, its findings, the image sets they are in, its share (0..100) of the most frequent."""
+
+    note: RuleNote
+    severity: str
+    findings: int
+    sets: int
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Highlight:
+    """A set to look at first: its number in the report, what it is, its gravest severity, what is wrong, a picture."""
+
+    number: int
+    title: str
+    severity: str
+    fault: str
+    thumb: str | None
+
+
+class Highlights:
+    """The first few sets in trouble, those with errors before those with warnings."""
+
+    def __init__(self, room: int = 8) -> None:
+        self._room = room
+        self._kept: dict[str, list[Highlight]] = {Severity.ERROR.value: [], Severity.WARNING.value: []}
+
+    def offer(self, card: Card) -> None:
+        """Keep the set if it is in trouble and there is room."""
+        kept = self._kept.get(card.verdict)
+        if kept is None or len(kept) >= self._room:
+            return
+        frames = [frame for strip in card.strips for frame in strip.frames]
+        fault = card.notes[0].name or card.notes[0].lines[0].message
+        thumb = next((frame.thumb for frame in frames if frame.thumb), None)
+        kept.append(Highlight(card.number, card.title, card.verdict, shorten(fault, 120), thumb))
+
+    def chosen(self) -> list[Highlight]:
+        """At most as many as there is room for."""
+        return [highlight for kept in self._kept.values() for highlight in kept][: self._room]
+
+
+class Tally:
+    """Counts while sets go by."""
+
+    def __init__(self) -> None:
+        self.sets = 0
+        self.verdicts: Counter[str] = Counter()
+        """Sets by their gravest finding."""
+        self.having: Counter[str] = Counter()
+        """Sets by each severity that they have a finding of."""
+        self.findings: Counter[Severity] = Counter()
+        self._rules: Counter[str] = Counter()
+        self._sets_of: Counter[str] = Counter()
+        self._severity: dict[str, Severity] = {}
+        self._seen: set[int] = set()
+
+    def add(self, image_set: SetResult) -> None:
+        """Count one set. A variant's finding counts once however many sets share the variant."""
+        entries = entries_of(image_set)
+        self.sets += 1
+        self.verdicts[entries[0].severity.value if entries else SOUND] += 1
+        self.having.update({entry.severity.value for entry in entries} or {SOUND})
+        self._sets_of.update({entry.rule for entry in entries})
+        for entry in entries:
+            self._severity[entry.rule] = min(
+                entry.severity, self._severity.get(entry.rule, entry.severity), key=GRAVITY.__getitem__
+            )
+            if hash(entry) not in self._seen:
+                self._seen.add(hash(entry))
+                self._rules[entry.rule] += 1
+                self.findings[entry.severity] += 1
+
+    def rules(self) -> list[RuleCount]:
+        """The rules that fired: gravest first, then by code."""
+        most = max(self._rules.values(), default=1)
+        codes = sorted(self._rules, key=lambda code: (GRAVITY[self._severity[code]], code))
+        return [
+            RuleCount(
+                note=_visible(explain(code)),
+                severity=self._severity[code].value,
+                findings=self._rules[code],
+                sets=self._sets_of[code],
+                share=round(100 * self._rules[code] / most, 1),
+            )
+            for code in codes
+        ]
+
+    def verdict(self) -> str:
+        """The headline, in one sentence."""
+        wrong = self.verdicts[Severity.ERROR.value]
+        odd = self.verdicts[Severity.WARNING.value]
+        if not self.sets:
+            return "No image was found."
+        if wrong == self.sets:
+            return (
+                "The only image is not what was promised."
+                if wrong == 1
+                else f"None of {wrong:,} images is what was promised."
+            )
+        if wrong:
+            return f"{wrong:,} of {plural(self.sets, 'image')} {'is' if wrong == 1 else 'are'} not what was promised."
+        every = "The only image is" if self.sets == 1 else f"All {self.sets:,} images are"
+        return f"{every} what was promised" + (
+            f"; {odd:,} {'deserves' if odd == 1 else 'deserve'} a look." if odd else "."
+        )
+
+
+def _visible(note: RuleNote) -> RuleNote:
+    return RuleNote(visible(note.code), visible(note.name), note.summary, note.why, note.fix)

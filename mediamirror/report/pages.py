@@ -1,0 +1,156 @@
+"""Pages of the HTML report from their templates. Escaping is Jinja's, on for everything; nothing here touches the disk."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from itertools import groupby
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from mediamirror.model import Problem, Summary
+from mediamirror.report.cards import Card
+from mediamirror.report.escape import link, shorten, shown_url, visible
+from mediamirror.report.overview import SOUND, Highlights, Tally
+from mediamirror.report.words import human_bytes, plural
+
+SEVERITIES = ("error", "warning", "note", SOUND)
+_MOST_PROBLEMS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands on top of every page."""
+
+    title: str
+    created: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of sets: its number from 1, how many pages there are, the rendered sets and their place in the whole."""
+
+    number: int
+    of: int
+    sets: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What every page is told of the whole report."""
+
+    heading: Heading
+    tally: Tally
+    highlights: Highlights
+    summary: Summary
+    problems: Sequence[Problem]
+    per_page: int
+
+    def address(self, number: int) -> str:
+        """Where set ``number`` stands, relative to the folder."""
+        return f"{page_name((number - 1) // self.per_page + 1)}#set-{number}"
+
+
+def page_name(number: int) -> str:
+    """The file name of a page."""
+    return "index.html" if number == 1 else f"sets-{number:03d}.html"
+
+
+def render_sets(cards: Sequence[Card]) -> str:
+    """Render the sets of one page, under the heading of each document."""
+    return _environment().get_template("sets.html").render(cards=cards)
+
+
+def render_page(whole: Whole, page: Page) -> str:
+    """Render a whole page around sets that are already rendered."""
+    style, script = _asset("report.css"), _asset("report.js")
+    problems = [(_place(p), visible(p.code), shorten(visible(p.message), 500)) for p in whole.problems[:_MOST_PROBLEMS]]
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            title=shorten(visible(whole.heading.title), 300),
+            created=whole.heading.created,
+            version=version("mediamirror"),
+            page=page,
+            sets=Markup(page.sets),  # noqa: S704  our own template's output
+            page_name=page_name,
+            address=whole.address,
+            tally=whole.tally,
+            highlights=whole.highlights.chosen(),
+            rules=whole.tally.rules(),
+            severities=SEVERITIES,
+            facts=_facts(whole.tally, whole.summary),
+            problems=problems,
+            more_problems=len(whole.problems) - len(problems),
+            style=Markup(style),  # noqa: S704  our own file
+            script=Markup(script),  # noqa: S704  our own file
+            policy=_policy(style, script, page.of),
+        )
+    )
+
+
+def _facts(tally: Tally, summary: Summary) -> list[tuple[str, str]]:
+    facts = [(plural(tally.sets, "image set"), "")]
+    if summary.variants:
+        facts.append((plural(summary.variants, "file"), ""))
+    if summary.documents:
+        facts.append((plural(summary.documents, "document"), ""))
+    if summary.bytes_in:
+        facts.append((human_bytes(summary.bytes_in), "downloaded"))
+    if summary.seconds:
+        facts.append((f"{summary.seconds:,.1f} s", ""))
+    return facts
+
+
+def _place(problem: Problem) -> str:
+    shown = shown_url(problem.document) or "-"
+    return f"{shown}:{problem.line}" if problem.line else shown
+
+
+def _policy(style: str, script: str, pages: int) -> str:
+    # Inline style and script by their hashes. `file:` stands for 'self' where a browser gives a file no origin of its own.
+    scripts = f"'{_hash(script)}'" + (" 'self' file:" if pages > 1 else "")
+    return (
+        f"default-src 'none'; img-src 'self' file:; style-src '{_hash(style)}'; script-src {scripts};"
+        " base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@cache
+def _asset(name: str) -> str:
+    return files("mediamirror.report").joinpath("templates", name).read_text(encoding="utf-8")
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("mediamirror.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"plural": plural, "anchor": _anchor, "link": link, "by_document": _by_document}
+    return environment
+
+
+def _by_document(cards: Sequence[Card]) -> list[tuple[str, list[Card]]]:
+    return [(document, list(group)) for document, group in groupby(cards, key=lambda card: card.document)]
+
+
+def _anchor(code: str) -> str:
+    return "".join(c if c.isalnum() else "-" for c in code)

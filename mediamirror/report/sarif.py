@@ -1,0 +1,111 @@
+"""SARIF 2.1.0, for code scanning (https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from importlib.metadata import version
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+from mediamirror.model import Problem, Severity
+from mediamirror.report.data import Entry, ReportData, all_entries
+from mediamirror.report.escape import link, shown_url, visible
+from mediamirror.report.rulebook import explain
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+
+def to_sarif(data: ReportData) -> str:
+    """Render a run as one SARIF log with one run: a result per finding and per failed variant.
+
+    Problems of the inputs are results of level ``note``. ``executionSuccessful`` is False for an interrupted run.
+    """
+    entries = [*all_entries(data.sets), *map(_from_problem, data.problems)]
+    order = {code: place for place, code in enumerate(sorted({entry.rule for entry in entries}))}
+    severities = {entry.rule: entry.severity for entry in reversed(entries)}
+    run = {
+        "tool": {
+            "driver": {
+                "name": "mediamirror",
+                "version": version("mediamirror"),
+                "rules": [_rule(code, severities[code]) for code in order],
+            }
+        },
+        "invocations": [{"executionSuccessful": data.summary.exit_code in (0, 1), "exitCode": data.summary.exit_code}],
+        "columnKind": "unicodeCodePoints",
+        "results": [_result(entry, order[entry.rule]) for entry in entries],
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, ensure_ascii=True, indent=2) + "\n"
+
+
+def _from_problem(problem: Problem) -> Entry:
+    return Entry(problem.code, Severity.NOTE, problem.message, "", problem.document, problem.line)
+
+
+def _rule(code: str, severity: Severity) -> dict[str, Any]:
+    note = explain(code)
+    told: dict[str, Any] = {"id": visible(code), "name": _pascal(note.name)}
+    if note.summary:
+        told["shortDescription"] = {"text": note.summary}
+    if note.why:
+        told["fullDescription"] = {"text": note.why}
+    told["defaultConfiguration"] = {"level": severity.value}
+    help_text = "\n\n".join(part for part in (note.summary, note.why, note.fix) if part)
+    if help_text:
+        told["help"] = {"text": help_text}
+    return told
+
+
+def _pascal(name: str) -> str:
+    # 3.49.7: a rule's name is an identifier that people can read; viewers expect it in Pascal case.
+    words = "".join(c if c.isalnum() else " " for c in name).split()
+    return "".join(word[:1].upper() + word[1:] for word in words) or "Rule"
+
+
+def _result(entry: Entry, index: int) -> dict[str, Any]:
+    result: dict[str, Any] = {
+        "ruleId": visible(entry.rule),
+        "ruleIndex": index,
+        "level": entry.severity.value,
+        "message": {"text": _message(entry)},
+    }
+    uri = artifact_uri(entry.document)
+    if uri is not None:
+        place: dict[str, Any] = {"artifactLocation": {"uri": uri}}
+        if entry.line > 0:
+            place["region"] = {"startLine": entry.line}
+        result["locations"] = [{"physicalLocation": place}]
+    result["partialFingerprints"] = {"mediamirror/v1": _fingerprint(entry)}
+    values = (("url", shown_url(entry.url)), ("declared", entry.declared), ("actual", entry.actual))
+    properties = {name: visible(value) for name, value in values if value}
+    if properties:
+        result["properties"] = properties
+    return result
+
+
+def _message(entry: Entry) -> str:
+    text = visible(entry.message) or visible(entry.rule)
+    shown = shown_url(entry.url)
+    return text if not shown or shown in text else f"{text} ({shown})"
+
+
+def _fingerprint(entry: Entry) -> str:
+    # Without the line: a finding stays the same one when the page around it grows.
+    told = "\0".join(
+        (entry.rule, entry.document, entry.url, entry.declared or "", entry.message if not entry.url else "")
+    )
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def artifact_uri(document: str) -> str | None:
+    """The URI reference of a document: a URL, ``file:`` for an absolute path, relative for a relative one; None for stdin."""
+    if document in ("", "-"):
+        return None
+    if "://" in document:
+        return link(document)
+    path = PurePath(document)
+    spelled = quote(path.as_posix().encode("utf-8", "surrogatepass"), safe="/~-._")
+    return f"file://{spelled}" if path.is_absolute() else spelled

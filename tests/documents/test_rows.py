@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from mediamirror.documents.document import Document
+from mediamirror.documents.parquet import parquet_rows
+from mediamirror.documents.read import read_inputs
+from mediamirror.documents.rows import Rows, json_lines, table
+from mediamirror.markup.extract import extract_document
+from mediamirror.model import Extraction, Problem
+
+CRAWLS = Path(__file__).parents[2] / "fixtures" / "crawls"
+
+
+async def read(path: Path, **options: object) -> list[Document | Problem]:
+    return [item async for item in read_inputs([str(path)], **options)]  # type: ignore[arg-type]
+
+
+def looked_through(document: Document) -> Extraction:
+    return extract_document(document.data, base_url=document.base_url, document=document.name, as_=document.kind)
+
+
+def urls(item: Document | Problem) -> list[list[str]]:
+    assert isinstance(item, Document)
+    return [[c.url for c in each.candidates] for each in looked_through(item).sets]
+
+
+async def test_every_line_of_json_lines_is_a_document_named_by_its_line() -> None:
+    items = await read(CRAWLS / "pages.jsonl")
+    assert [(Path(i.name).name, i.kind) for i in items if isinstance(i, Document)] == [
+        (f"pages.jsonl:{n}", "json") for n in (1, 2, 4, 5, 6, 7)
+    ]
+    assert [urls(item) for item in items] == [
+        [[f"https://site.example/marsh/marsh{name}.jpg" for name in ("", "-480", "-960")]],
+        [["https://cdn.example/reeds-480.webp", "https://cdn.example/reeds-960.webp"]],
+        [["https://site.example/md/owl.jpg"]],
+        [],
+        [
+            ["https://cdn.example/full.jpg"],
+            ["https://cdn.example/full-300x200.jpg", "https://cdn.example/full-1024x683.jpg"],
+        ],
+        [["https://cdn.example/p.png", "https://cdn.example/p.png", "https://cdn.example/p@2x.png"]],
+    ]
+    broken = items[3]
+    assert isinstance(broken, Document)
+    assert [p.code for p in looked_through(broken).problems] == ["malformed-json"]
+
+
+async def test_a_field_is_read_alone_under_its_rows_address() -> None:
+    items = await read(CRAWLS / "pages.jsonl", field="html")
+    documents = [item for item in items if isinstance(item, Document)]
+    assert [(Path(d.name).name, d.kind, d.base_url) for d in documents] == [
+        ("pages.jsonl:1", "html", "https://site.example/marsh/")
+    ]
+    assert documents[0].data.startswith(b"<html>")
+    problems = {item.code: item for item in items if isinstance(item, Problem)}
+    assert list(problems) == ["malformed-json", "field-missing"]
+    assert "5 rows have no text in the field 'html', the first in line 2." in problems["field-missing"].message
+
+
+@pytest.mark.parametrize(
+    ("field", "row", "kind", "data"),
+    [
+        ("text", {"text": "a.jpg 1x"}, "text", b"a.jpg 1x"),
+        ("text", {"text": "<p><img src=a>"}, "html", b"<p><img src=a>"),
+        ("a.b", {"a": {"b": "x"}}, "text", b"x"),
+        ("a.b", {"a.b": "y", "a": {"b": "x"}}, "text", b"y"),
+        ("raw_html", {"raw_html": "x"}, "html", b"x"),
+        ("srcset", {"srcset": "a 1x"}, "srcset", b"a 1x"),
+        ("img", {"img": "https://x.example/a"}, "urls", b"https://x.example/a"),
+        ("markdown", {"markdown": "![](a)"}, "markdown", b"![](a)"),
+    ],
+)
+def test_a_fields_name_and_text_say_how_it_is_read(field: str, row: dict[str, object], kind: str, data: bytes) -> None:
+    (item,) = json_lines(io.BytesIO(json.dumps(row).encode()), Rows("x.jsonl", field=field))
+    assert isinstance(item, Document)
+    assert (item.kind, item.data) == (kind, data)
+
+
+async def test_compressed_json_lines_are_read_and_a_cut_is_a_problem_after_the_rows_before_it(tmp_path: Path) -> None:
+    lines = b"".join(
+        json.dumps({"image": f"https://x.example/{n * 7919 % 10**6}.jpg"}).encode() + b"\n" for n in range(5000)
+    )
+    whole, cut = tmp_path / "whole.jsonl.gz", tmp_path / "cut.jsonl.gz"
+    whole.write_bytes(gzip.compress(lines))
+    cut.write_bytes(gzip.compress(lines)[:-5000])
+    assert len(await read(whole)) == 5000
+    items = await read(cut)
+    assert 1000 < len(items) < 5000
+    assert [(i.code) for i in items if isinstance(i, Problem)] == ["document-damaged"]
+    assert isinstance(items[-1], Problem)
+    assert "ends too early, after line" in items[-1].message
+
+
+def test_a_line_over_the_limit_is_a_problem_and_the_next_is_read() -> None:
+    data = b'{"a": "' + b"x" * 300_000 + b'"}\n{"image": "https://x.example/a.jpg"}\n'
+    items = list(json_lines(io.BytesIO(data), Rows("x.jsonl", limit=1000)))
+    assert [(i.code, i.line) if isinstance(i, Problem) else i.name for i in items] == [
+        ("row-too-large", 1),
+        "x.jsonl:2",
+    ]
+
+
+def test_bad_rows_are_reported_a_hundred_times_and_then_counted() -> None:
+    items = list(json_lines(io.BytesIO(b"nothing\n" * 250), Rows("x.jsonl", field="text")))
+    codes = [item.code for item in items if isinstance(item, Problem)]
+    assert (codes.count("malformed-json"), codes[-2:]) == (100, ["bad-rows", "field-missing"])
+
+
+async def test_a_deeply_nested_line_is_a_problem_of_its_document(tmp_path: Path) -> None:
+    path = tmp_path / "deep.jsonl"
+    path.write_bytes(b'{"a":' * 90_000 + b"1" + b"}" * 90_000 + b'\n{"image": "https://x.example/a.jpg"}\n')
+    deep, sound = await read(path)
+    assert isinstance(deep, Document)
+    assert [p.code for p in looked_through(deep).problems] == ["json-too-deep"]
+    assert urls(sound) == [["https://x.example/a.jpg"]]
+
+
+async def test_one_field_of_the_records_in_a_json_list_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "crawl.json"
+    path.write_text('[\n {"url": "https://x.example/", "html": "<img src=a.jpg>"},\n {"html": "<img src=/b.jpg>"}\n]')
+    items = await read(path, field="html", base_url="https://y.example/")
+    assert [(Path(i.name).name, urls(i)) for i in items if isinstance(i, Document)] == [
+        ("crawl.json:2", [["https://x.example/a.jpg"]]),
+        ("crawl.json:3", [["https://y.example/b.jpg"]]),
+    ]
+
+
+async def test_every_row_of_a_table_is_a_document_by_the_line_it_starts_on() -> None:
+    items = await read(CRAWLS / "products.csv")
+    assert [(Path(i.name).name, urls(i)) for i in items if isinstance(i, Document)] == [
+        (
+            "products.csv:2",
+            [
+                [
+                    "https://cdn.example/boots.jpg",
+                    "https://shop.example/i/boots-480.jpg",
+                    "https://shop.example/i/boots-960.jpg",
+                ]
+            ],
+        ),
+        ("products.csv:3", []),
+        ("products.csv:5", [["https://cdn.example/hat.png"]]),
+    ]
+
+
+async def test_a_column_is_read_alone(tmp_path: Path) -> None:
+    path = tmp_path / "a.tsv"
+    path.write_bytes("\ufeffurl\tbody\nhttps://x.example/p/\t<img src=a.jpg>\n".encode("utf-16-le"))
+    (item,) = await read(path, field="body")
+    assert isinstance(item, Document)
+    assert (item.kind, item.base_url, urls(item)) == ("html", "https://x.example/p/", [["https://x.example/p/a.jpg"]])
+
+
+def test_a_table_line_over_the_limit_is_a_problem_and_the_next_is_read() -> None:
+    data = b"image\n" + b"x" * 5000 + b"\nhttps://x.example/a.jpg\n"
+    items = list(table(io.BytesIO(data), Rows("x.csv", limit=1000)))
+    assert [i.code if isinstance(i, Problem) else urls(i) for i in items] == [
+        "malformed-table",
+        [["https://x.example/a.jpg"]],
+    ]
+
+
+def parquet(path: Path) -> Path:
+    rows = {
+        "url": ["https://x.example/p/", "https://y.example/"],
+        "content": ["<img src=a.jpg>", None],
+        "images": [[{"src": "https://cdn.example/b.jpg", "width": 300}], []],
+        "jpg": [b"\xff\xd8", b"\xff\xd8"],
+    }
+    pq.write_table(pa.table(rows), path)
+    return path
+
+
+async def test_parquet_rows_are_documents_and_binary_columns_are_left(tmp_path: Path) -> None:
+    first, second = await read(parquet(tmp_path / "a.parquet"))
+    assert urls(first) == [["https://x.example/p/a.jpg"], ["https://cdn.example/b.jpg"]]
+    assert urls(second) == []
+    assert isinstance(first, Document)
+    assert (Path(first.name).name, b"jpg" in json.loads(first.data)) == ("a.parquet:1", False)
+
+
+async def test_one_parquet_column_is_read_alone(tmp_path: Path) -> None:
+    items = await read(parquet(tmp_path / "a.parquet"), field="content")
+    assert [i.code if isinstance(i, Problem) else (i.kind, i.base_url) for i in items] == [
+        ("html", "https://x.example/p/"),
+        "field-missing",
+    ]
+
+
+async def test_a_damaged_parquet_file_is_a_problem(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a.parquet")
+    path.write_bytes(path.read_bytes()[:-20] + b"PAR1")
+    (problem,) = await read(path)
+    assert isinstance(problem, Problem)
+    assert problem.code == "parquet-damaged"
+
+
+def test_without_pyarrow_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
+    (problem,) = parquet_rows(io.BytesIO(b""), Rows("a.parquet"))
+    assert isinstance(problem, Problem)
+    assert problem.message == "a.parquet is a Parquet file, which needs pyarrow: pip install 'mediamirror[parquet]'."

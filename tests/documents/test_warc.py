@@ -1,0 +1,252 @@
+from __future__ import annotations
+
+import gzip
+import io
+import random
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import brotli
+import pytest
+from backports import zstd
+from fastwarc.warc import ArchiveIterator as FastIterator
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from warcio.archiveiterator import ArchiveIterator
+from warcio.statusandheaders import StatusAndHeaders
+from warcio.warcwriter import WARCWriter
+
+from fixtures.crawls.warcs import chunked, compressed, http, record, response
+from mediamirror.documents.document import Document
+from mediamirror.documents.warc import read_warc
+from mediamirror.documents.warc_records import Gap, Record, read_records
+from mediamirror.model import Problem
+
+PAGE = b"<!doctype html><img src=a.jpg srcset='b.jpg 2x'>"
+SITE = "https://site.example"
+HTML = "text/html; charset=utf-8"
+
+
+def write(path: Path, data: bytes) -> Path:
+    path.write_bytes(data)
+    return path
+
+
+def documents(path: Path, **options: int) -> list[Document]:
+    return [item for item in read_warc(path, **options) if isinstance(item, Document)]
+
+
+def problems(path: Path, **options: int) -> list[Problem]:
+    return [item for item in read_warc(path, **options) if isinstance(item, Problem)]
+
+
+def names(path: Path) -> list[str]:
+    return [document.name.removeprefix(SITE) for document in documents(path)]
+
+
+def pages(count: int, size: int = 3000) -> list[bytes]:
+    """Records that compression can't shrink, so that damage has something to hit."""
+    return [response(f"{SITE}/{n}", PAGE + random.Random(n).randbytes(size).hex().encode(), HTML) for n in range(count)]
+
+
+@pytest.mark.parametrize("make", [b"".join, compressed], ids=["plain", "gzip"])
+def test_pages_sheets_feeds_and_sitemaps_are_documents_under_their_own_address(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    records = [
+        record("warcinfo", "", b"software: x\r\n", content_type="application/warc-fields"),
+        record("request", f"{SITE}/", b"GET / HTTP/1.1\r\n\r\n", content_type="application/http; msgtype=request"),
+        response(f"{SITE}/", PAGE, "text/html; charset=koi8-r"),
+        response(f"{SITE}/s.css", b"a{background:url(x.png)}", "text/css"),
+        response(f"{SITE}/feed", b"<?xml version='1.0'?><rss><channel/></rss>", "text/xml"),
+        response(f"{SITE}/map", b"<urlset></urlset>", "application/xml"),
+        response(f"{SITE}/data.xml", b"<books/>", "application/xml"),
+        response(f"{SITE}/a.jpg", b"\xff\xd8\xff", "image/jpeg"),
+        response(f"{SITE}/gone", PAGE, HTML, status="404 Not Found"),
+        response(f"{SITE}/bare", PAGE, None),
+        record("resource", f"{SITE}/resource", PAGE, content_type=HTML),
+        record("conversion", f"{SITE}/wet", b"a.jpg 1x", content_type="text/plain"),
+    ]
+    found = documents(write(tmp_path / "a.warc", make(records)))
+    assert [(d.name.removeprefix(SITE), d.kind) for d in found] == [
+        ("/", "html"),
+        ("/s.css", "css"),
+        ("/feed", "feed"),
+        ("/map", "sitemap"),
+        ("/bare", "html"),
+        ("/resource", "html"),
+        ("/wet", "text"),
+    ]
+    assert (found[0].base_url, found[0].media_type, found[0].data) == (f"{SITE}/", "text/html; charset=koi8-r", PAGE)
+
+
+@pytest.mark.parametrize(
+    ("coding", "body"),
+    [
+        ("gzip", gzip.compress(PAGE)),
+        ("deflate", zlib.compress(PAGE)),
+        ("br", brotli.compress(PAGE)),
+        ("zstd", zstd.compress(PAGE)),
+        ("gzip", PAGE),
+        ("br", PAGE),
+        ("identity", PAGE),
+    ],
+    ids=["gzip", "deflate", "br", "zstd", "gzip undone already", "br undone already", "identity"],
+)
+def test_content_coding_is_undone_where_the_bytes_are_in_it(tmp_path: Path, coding: str, body: bytes) -> None:
+    data = response(f"{SITE}/", body, HTML, http_more=[("Content-Encoding", coding)])
+    assert [d.data for d in documents(write(tmp_path / "a.warc", data))] == [PAGE]
+
+
+@pytest.mark.parametrize("size", [1, 7, 100_000])
+def test_chunked_transfer_coding_is_undone_where_the_bytes_are_in_it(tmp_path: Path, size: int) -> None:
+    whole = PAGE + b"x" * 150_000
+    more = [("Transfer-Encoding", "chunked")]
+    data = response(f"{SITE}/a", chunked(whole, size), HTML, http_more=more)
+    data += response(f"{SITE}/b", whole, HTML, http_more=more)
+    data += response(f"{SITE}/c", PAGE, HTML, http_more=more)
+    data += response(
+        f"{SITE}/d", chunked(gzip.compress(whole), 50), HTML, http_more=[*more, ("Content-Encoding", "gzip")]
+    )
+    assert [d.data for d in documents(write(tmp_path / "a.warc", data))] == [whole, whole, PAGE, whole]
+
+
+def test_a_damaged_member_is_a_problem_with_its_place_and_the_rest_is_read(tmp_path: Path) -> None:
+    members = [compressed([page]) for page in pages(6)]
+    at = sum(map(len, members[:2]))
+    members[2] = members[2][:300] + b"\xff" * 100 + members[2][400:]
+    path = write(tmp_path / "a.warc.gz", b"".join(members))
+    assert names(path) == ["/0", "/1", "/3", "/4", "/5"]
+    (problem,) = problems(path)
+    assert problem.code == "warc-damaged"
+    assert f"damaged at byte {at:,}: what lies there is left out, and the rest is read." in problem.message
+
+
+def test_rubbish_between_records_is_stepped_over(tmp_path: Path) -> None:
+    first, second, third = pages(3)
+    plain = write(tmp_path / "a.warc", first + b"rubbish\r\n\x1f\x8b\x08" + second + third)
+    packed = write(tmp_path / "a.warc.gz", compressed([first]) + b"\x1f\x8b\x08rubbish" + compressed([second, third]))
+    for path in (plain, packed):
+        assert names(path) == ["/0", "/1", "/2"]
+        assert [p.code for p in problems(path)] == ["warc-damaged"]
+
+
+@pytest.mark.parametrize("make", [b"".join, compressed], ids=["plain", "gzip"])
+def test_a_truncated_file_gives_what_is_there_and_a_problem(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    data = make(pages(3))
+    path = write(tmp_path / "a.warc", data[:-1500])
+    assert [(len(d.data) > 2000, d.name.removeprefix(SITE)) for d in documents(path)] == [
+        (True, "/0"),
+        (True, "/1"),
+        (True, "/2"),
+    ]
+    (problem,) = problems(path)
+    assert "the file ends" in problem.message
+
+
+def test_a_record_that_says_it_is_longer_than_its_member_does_not_swallow_the_next(tmp_path: Path) -> None:
+    first, _, third = pages(3)
+    long = record("response", f"{SITE}/long", http(PAGE, HTML), length=9_000)
+    path = write(tmp_path / "a.warc.gz", compressed([first, long, third]))
+    assert names(path) == ["/0", "/long", "/2"]
+    assert "shorter than it says" in problems(path)[0].message
+
+
+def test_a_record_that_says_it_is_shorter_costs_no_other(tmp_path: Path) -> None:
+    first, _, third = pages(3)
+    short = record("response", f"{SITE}/short", http(PAGE, HTML), length=60)
+    for path in (
+        write(tmp_path / "a.warc.gz", compressed([first, short, third])),
+        write(tmp_path / "a.warc", first + short + third),
+    ):
+        assert [name for name in names(path) if name != "/short"] == ["/0", "/2"]
+        assert problems(path)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"\0" * 100,
+        b"PK\x03\x04 not a warc",
+        gzip.compress(b"not a warc"),
+        b"WARC/1.0\r\n",
+        b"WARC/1.0\r\nContent-Length: -1\r\n\r\n",
+    ],
+)
+def test_what_is_no_warc_has_no_documents_and_never_raises(tmp_path: Path, data: bytes) -> None:
+    path = write(tmp_path / "a.warc", data)
+    assert documents(path) == []
+    assert bool(problems(path)) is bool(data)
+
+
+def test_a_zstd_archive_says_what_to_do(tmp_path: Path) -> None:
+    assert [p.code for p in problems(write(tmp_path / "a.warc.zst", zstd.compress(pages(1)[0])))] == ["warc-zstd"]
+
+
+def test_a_page_over_the_limit_is_a_problem_and_the_next_is_read(tmp_path: Path) -> None:
+    bomb = response(f"{SITE}/bomb", gzip.compress(bytes(50_000_000)), HTML, http_more=[("Content-Encoding", "gzip")])
+    path = write(tmp_path / "a.warc.gz", compressed([bomb, *pages(1)]))
+    items = list(read_warc(path, limit=1_000_000))
+    assert [(i.code, i.document) for i in items if isinstance(i, Problem)] == [("document-too-large", f"{SITE}/bomb")]
+    assert [i.name for i in items if isinstance(i, Document)] == [f"{SITE}/0"]
+
+
+def test_a_member_that_inflates_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mediamirror.documents.warc_bytes.BOMB_SIZE", 1_000_000)
+    bomb = record("response", f"{SITE}/bomb", http(bytes(30_000_000), "image/png"))
+    path = write(tmp_path / "a.warc.gz", compressed([bomb, *pages(1)]))
+    assert names(path) == ["/0"]
+    assert "inflates without end" in problems(path)[0].message
+
+
+def test_many_damaged_places_are_counted(tmp_path: Path) -> None:
+    found = problems(write(tmp_path / "a.warc", b"WARC/1.0\r\nX: y\r\n\r\nrubbish\n" * 300))
+    assert len(found) == 101
+    assert "200 more damaged places" in found[-1].message
+
+
+def rows_of(path: Path) -> list[tuple[str, str, int, bytes]]:
+    with path.open("rb") as file:
+        return [
+            (item[0].kind, item[0].url, item[0].length, b"".join(item[1].chunks()))
+            for item in read_records(file)
+            if isinstance(item[0] if not isinstance(item, Gap) else None, Record)
+        ]
+
+
+def written(rows: Iterable[tuple[str, bytes]], *, gzipped: bool) -> bytes:
+    """A WARC as warcio writes it."""
+    file = io.BytesIO()
+    writer = WARCWriter(file, gzip=gzipped)
+    writer.write_record(writer.create_warcinfo_record("a.warc", {"software": "test"}))
+    for url, body in rows:
+        head = StatusAndHeaders("200 OK", [("Content-Type", "text/html")], protocol="HTTP/1.1")
+        writer.write_record(writer.create_warc_record(url, "response", payload=io.BytesIO(body), http_headers=head))
+    return file.getvalue()
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.binary(max_size=300), max_size=6), st.booleans())
+def test_sound_files_read_as_warcio_and_fastwarc_read_them(tmp_path: Path, bodies: list[bytes], gzipped: bool) -> None:
+    data = written([(f"{SITE}/{n}", body) for n, body in enumerate(bodies)], gzipped=gzipped)
+    ours = rows_of(write(tmp_path / "a.warc", data))
+    theirs = [
+        (r.rec_type, r.rec_headers.get_header("WARC-Target-URI") or "", r.length)
+        for r in ArchiveIterator(io.BytesIO(data), no_record_parse=True)
+    ]
+    fast = [r.reader.read() for r in FastIterator(io.BytesIO(data), parse_http=False)]
+    assert [row[:3] for row in ours] == theirs
+    assert [row[3] for row in ours] == fast
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_any_damage_leaves_every_record_outside_of_it(tmp_path: Path, data: st.DataObject) -> None:
+    members = [compressed([page]) for page in pages(5, size=200)]
+    victim = data.draw(st.integers(0, 4))
+    at = data.draw(st.integers(0, len(members[victim]) - 1))
+    rubbish = data.draw(st.binary(max_size=30))
+    cut = data.draw(st.integers(0, 30))
+    members[victim] = members[victim][:at] + rubbish + members[victim][at + cut :]
+    found = names(write(tmp_path / "a.warc.gz", b"".join(members)))
+    assert [name for name in found if name != f"/{victim}"] == [f"/{n}" for n in range(5) if n != victim]

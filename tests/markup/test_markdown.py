@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from mediamirror.markup.extract import extract_document
+from mediamirror.markup.markdown_code import without_code
+from mediamirror.markup.urls import resolve
+from mediamirror.model import Extraction
+
+DUMPS = Path(__file__).parents[2] / "fixtures" / "dumps"
+BASE = "https://base.example/"
+
+
+def find(text: str | bytes, **options: object) -> Extraction:
+    data = text.encode() if isinstance(text, str) else text
+    return extract_document(data, as_="markdown", base_url=BASE, **options)  # type: ignore[arg-type]
+
+
+def urls(found: Extraction) -> list[str]:
+    return [c.url.replace(BASE, "/") for row in found.sets for c in row.candidates]
+
+
+def test_a_page_of_every_form_is_read_and_what_is_code_is_left() -> None:
+    found = find((DUMPS / "guide.md").read_bytes())
+    assert [(s.line, s.alt, [c.url.replace(BASE, "/") for c in s.candidates]) for s in found.sets] == [
+        (4, "Inline *head*", ["/img/head.jpg"]),
+        (9, "full", ["https://cdn.example/owl%20photo.jpg"]),
+        (11, "E ] x", ["/img/a_b.jpg?x=1&y=2"]),
+        (13, "Linked", ["/img/linked.png"]),
+        (13, "Spaces", ["/img/a%20b.jpg"]),
+        (13, "(p)", ["/img/p_(1).jpg"]),
+        (17, "in list code?", ["/img/list-code.jpg"]),
+        (19, "in list", ["/img/list.jpg"]),
+        (21, "after tick", ["/img/tick.jpg"]),
+        (31, "quoted", ["/img/quoted.jpg"]),
+        (36, "Озеро", ["/img/p-480.webp", "/img/p-960.webp", "/img/p.jpg"]),
+        (40, None, ["https://cdn.example/lake-480.webp", "https://cdn.example/lake-960.webp"]),
+    ]
+    assert found.problems == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_every_span_is_the_url_as_the_document_spells_it(encoding: str) -> None:
+    data = (DUMPS / "guide.md").read_text("utf-8").encode(encoding)
+    candidates = [c for row in find(data, merge=False).sets for c in row.candidates]
+    assert len(candidates) > 15
+    for candidate in candidates:
+        assert candidate.reference is not None
+        assert candidate.reference.span is not None
+        raw = data[slice(*candidate.reference.span)]
+        assert raw.decode("utf-8" if encoding != "utf-16" else "utf-16-le") == candidate.raw_url
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`![a](/x.jpg)`",
+        "``` `\n![a](/x.jpg)`",
+        "```\n![a](/x.jpg)\n<img src=/x.jpg>\n",
+        "~~~~ md\n![a](/x.jpg)\n~~~\n![a](/x.jpg)\n~~~~",
+        "    ![a](/x.jpg)\n\n    ![a](/x.jpg)",
+        "text\n\n\t![a](/x.jpg)",
+        "\\![a](/x.jpg)",
+        "<!-- ![a](/x.jpg) -->",
+        "![a] (/x.jpg)",
+        "![a][b]",
+        "`https://x.example/a.jpg 480w, https://x.example/b.jpg 960w`",
+    ],
+)
+def test_what_is_no_image_is_left(text: str) -> None:
+    assert urls(find(text)) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "` ![a](/x.jpg)",
+        "`` ` ![a](/x.jpg)",
+        "\\`![a](/x.jpg)\\`",
+        "`a\n\nb ![a](/x.jpg)`",
+        "```\ncode\n```\n![a](/x.jpg)",
+        "text\n    ![a](/x.jpg)",
+        "- item\n\n    ![a](/x.jpg)",
+        "1. item\n\n   text\n\n    ![a](/x.jpg)",
+        "![a](\n/x.jpg\n'title')",
+        "![a[b]c](/x.jpg)",
+        "> ![a][b]\n\n> [b]: /x.jpg",
+        "![a]\n\n[A]:\n  /x.jpg",
+        "<div>\n\n![a](/x.jpg)\n\n</div>",
+    ],
+)
+def test_an_image_beside_what_looks_like_code_is_found(text: str) -> None:
+    assert urls(find(text)) == ["/x.jpg"]
+
+
+def of(tokens: list[Token]) -> list[str]:
+    out = []
+    for token in tokens:
+        out += [str(token.attrs["src"])] if token.type == "image" else []
+        # An image within an image's alt text is text there.
+        out += of(token.children or []) if token.type != "image" else []
+    return out
+
+
+PIECES = st.sampled_from(
+    [
+        *(
+            "![a](/1.jpg)",
+            "![b](</2 x.jpg> 't')",
+            '![c](/3_(1).jpg "t")',
+            "![d][r]",
+            "![r][]",
+            "![R]",
+            "![e\\]](/4.jpg)",
+        ),
+        *(
+            "[![f](/5.jpg)](https://x.example)",
+            "`",
+            "``",
+            "`x`",
+            "text",
+            "\\`",
+            "\\",
+            "\n",
+            "\n\n",
+            "\n\n```\n",
+            "\n\n~~~\n",
+        ),
+        *("\n\n[r]: /6.jpg\n\n", "\n> ", "![g](/7.jpg?a=1&amp;b)", "&amp;", "(", ")", "]", "*"),
+    ]
+)
+
+
+@given(st.lists(PIECES, max_size=12).map(" ".join))
+def test_images_are_those_that_commonmark_has(text: str) -> None:
+    theirs = [resolve(url, BASE) for url in of(MarkdownIt("commonmark").parse(text))]
+    ours = [c.url for row in find(text, merge=False).sets for c in row.candidates]
+    assert sorted(ours) == sorted(str(url) for url in theirs)
+
+
+@given(st.text(st.sampled_from("`~ \n\t>-1.![](x<>"), max_size=80))
+def test_code_is_taken_out_in_place(text: str) -> None:
+    masked = without_code(text)
+    assert len(masked) == len(text)
+    assert all(new == old or (new == " " and old not in "\r\n") for new, old in zip(masked, text, strict=True))
+    find(text)
+
+
+@pytest.mark.parametrize(
+    "unit", ["`", "`` ", "![", "![a][", "[a]: ", "<!--", "- ", "> ", "![a](", "[", "\\", "!", "~~~\n", "1. - > "]
+)
+def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
+    def seconds(count: int) -> float:
+        started = time.perf_counter()
+        find(unit * count)
+        return time.perf_counter() - started
+
+    small = max(min(seconds(2_000) for _ in range(3)), 2e-3)
+    assert seconds(16_000) < 8 * 5 * small

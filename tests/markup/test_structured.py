@@ -1,0 +1,241 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediamirror.markup.extract import choose_kind, extract_document
+from mediamirror.markup.json_records import records
+from mediamirror.markup.structured import Row, find_json, table_rows
+from mediamirror.model import Extraction, Problem
+
+CRAWLS = Path(__file__).parents[2] / "fixtures" / "crawls"
+BASE = "https://base.example/"
+
+
+def find(value: object, **options: object) -> Extraction:
+    data = value if isinstance(value, bytes) else json.dumps(value, indent=1).encode()
+    return find_json(data, document="x.json", base_url=BASE, **options)  # type: ignore[arg-type]
+
+
+def urls(found: Extraction) -> list[list[str]]:
+    return [[c.url.replace(BASE, "/") for c in row.candidates] for row in found.sets]
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"html": "<img src=/a.jpg srcset='/b.jpg 2x'>"}, [["/a.jpg", "/b.jpg"]]),
+        ({"content": {"rendered": "<p style='background:url(/a.jpg)'>"}}, [["/a.jpg"]]),
+        ({"html": "&lt;img src=&quot;/a.jpg&quot;&gt;"}, [["/a.jpg"]]),
+        (
+            {"text": "x https://c.example/a.jpg 480w, https://c.example/b.jpg 960w y"},
+            [["https://c.example/a.jpg", "https://c.example/b.jpg"]],
+        ),
+        ({"md": "text ![a](/a.jpg)"}, [["/a.jpg"]]),
+        ({"image": "/a"}, [["/a"]]),
+        ({"imageUrl": "https://c.example/a?id=1"}, [["https://c.example/a?id=1"]]),
+        ({"Image Src": "a.jpg"}, [["/a.jpg"]]),
+        ({"images": ["/a.jpg", "/b.jpg"]}, [["/a.jpg"], ["/b.jpg"]]),
+        ({"images": "/a.jpg, /b.jpg"}, [["/a.jpg"], ["/b.jpg"]]),
+        ({"anything": "https://c.example/a.webp"}, [["https://c.example/a.webp"]]),
+        ({"srcSet": "a.jpg 480w, b.jpg 960w"}, [["/a.jpg", "/b.jpg"]]),
+        ({"src": "/a", "srcset": "/b 2x", "alt": "x"}, [["/a", "/b"]]),
+        ({"url": "/get?1", "mime_type": "image/png"}, [["/get?1"]]),
+        (
+            {"sizes": {"s": {"url": "/a.jpg", "width": 300}, "m": {"url": "/b.jpg", "width": "600"}}},
+            [["/a.jpg", "/b.jpg"]],
+        ),
+        ({"thumbnails": [{"url": "/a.jpg", "width": 1}, {"url": "/b.jpg", "width": 2}]}, [["/a.jpg", "/b.jpg"]]),
+        ("https://c.example/a.jpg", [["https://c.example/a.jpg"]]),
+        (["https://c.example/a.jpg", 5, None, {"logo": "/l.svg"}], [["https://c.example/a.jpg"], ["/l.svg"]]),
+        ([[{"icon": "/i.png"}]], [["/i.png"]]),
+    ],
+)
+def test_images_are_found_by_how_a_value_looks_and_by_its_fields_name(value: object, expected: list[list[str]]) -> None:
+    assert urls(find(value)) == expected
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"image_id": "12", "image_alt": "/x", "image": "no url", "icon": "home", "src": "/app.js", "logo": "/a.html"},
+        {"file": "2024/01/a.jpg", "name": "a.jpg", "url": "https://site.example/"},
+        {"text": "a camera with 5x zoom, 10w"},
+        {"sizes": "(max-width: 600px) 100vw, 50vw", "width": 300},
+        [1, 2.5, True, None, "words"],
+        {},
+        [],
+    ],
+)
+def test_what_is_no_image_is_left(value: object) -> None:
+    assert find(value) == Extraction(())
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"url": "https://site.example/p/"},
+        {"link": "https://site.example/p/"},
+        {"metadata": {"sourceURL": "https://site.example/p/"}},
+        {"WARC-Target-URI": "https://site.example/p/"},
+        {"url": "https://site.example/i.jpg", "link": "https://site.example/p/"},
+    ],
+)
+def test_relative_urls_are_those_of_the_page_that_the_record_is_about(about: dict[str, object]) -> None:
+    found = find([{**about, "content": {"html": "<img src=a.jpg>"}}, {"html": "<img src=b.jpg>"}])
+    assert [u for u in urls(found) if "i.jpg" not in u[0]] == [["https://site.example/p/a.jpg"], ["/b.jpg"]]
+
+
+def test_sizes_are_statements_about_the_file() -> None:
+    (found,) = find({"image": {"url": "/a.jpg", "width": 1200, "height": "800px", "alt": "Owl"}}).sets
+    candidate = found.candidates[0]
+    assert (found.alt, candidate.width, candidate.height, candidate.flags) == ("Owl", 1200, 800, ("stated-size",))
+
+
+@given(
+    st.recursive(
+        st.one_of(
+            st.none(),
+            st.booleans(),
+            st.floats(),
+            st.text(max_size=8),
+            st.sampled_from(["<img src='/ü/a.jpg'>", '/b"\\/é.png', "x 1x, /😀.jpg 2x"]),
+        ),
+        lambda inner: st.one_of(
+            st.lists(inner, max_size=4),
+            st.dictionaries(st.sampled_from(["image", "html", "srcset", "url", "sizes", ""]), inner, max_size=4),
+        ),
+        max_leaves=12,
+    ),
+    st.booleans(),
+)
+def test_every_span_is_the_url_as_the_document_spells_it(value: object, ascii_only: bool) -> None:
+    data = json.dumps(value, ensure_ascii=ascii_only).encode("utf-8", "replace")
+    for row in find(data, merge=False).sets:
+        for candidate in row.candidates:
+            assert candidate.reference is not None
+            assert candidate.reference.span is not None
+            assert data[slice(*candidate.reference.span)].decode() == candidate.raw_url
+
+
+@given(st.binary(max_size=200) | st.text(st.sampled_from('{}[]",:\\ ua0\n<img src=/>'), max_size=80).map(str.encode))
+def test_anything_is_read(data: bytes) -> None:
+    find(data)
+
+
+@given(
+    st.lists(
+        st.recursive(
+            st.integers() | st.text(max_size=5),
+            lambda x: st.lists(x, max_size=3) | st.dictionaries(st.text(max_size=3), x, max_size=3),
+            max_leaves=6,
+        ),
+        max_size=5,
+    )
+)
+def test_the_records_of_a_list_are_its_elements(values: list[object]) -> None:
+    text = json.dumps(values)
+    wanted = [value for value in values if isinstance(value, str | list | dict)]
+    assert [json.loads(text[start:end]) for start, end in records(text)] == wanted
+    lines = "\n".join(json.dumps(value) for value in wanted if isinstance(value, dict))
+    assert [json.loads(lines[start:end]) for start, end in records(lines)] == [v for v in wanted if isinstance(v, dict)]
+
+
+def test_json_nested_a_hundred_thousand_deep_is_a_problem_and_the_next_record_is_read() -> None:
+    deep = b"[" * 100_000 + b"]" * 100_000
+    found = find(b'[{"a": ' + deep + b'},\n{"image": "/a.jpg"}]')
+    assert [(p.code, p.line) for p in found.problems] == [("json-too-deep", 1)]
+    assert urls(found) == [["/a.jpg"]]
+
+
+def test_json_cut_in_the_middle_gives_what_is_there_and_a_problem() -> None:
+    found = find(b'[{"image": "/a.jpg"},\n{"image": "/b.jpg", "html": "<img src=/c.jp')
+    assert urls(found) == [["/a.jpg"], ["/b.jpg"]]
+    assert [(p.code, p.line) for p in found.problems] == [("malformed-json", 2)]
+
+
+def test_a_bad_record_costs_no_other() -> None:
+    found = find(b'{"image": "/a.jpg"}\n{"image": /x.jpg"}\n{"image": "/b.jpg"}')
+    assert urls(found)[0] == ["/a.jpg"]
+    assert ("malformed-json", 2) in [(p.code, p.line) for p in found.problems]
+
+
+def test_data_urls_are_problems_with_their_line() -> None:
+    found = find({"a": 1, "image": "data:image/png;base64,AA"})
+    assert [(p.code, p.line) for p in found.problems] == [("scheme-not-fetched", 3)]
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind"),
+    [
+        (b'{"a": 1}\n{"a": 2}\n', "dump", "jsonl"),
+        (b'{"a": 1,\n "b": 2}', "dump", "json"),
+        (b'[{"a": 1}]', "dump", "json"),
+        (b"{}", "a.json.gz", "json"),
+        (b"a,b", "a.csv", "csv"),
+        (b"a\tb", "a.tsv", "tsv"),
+        (b"PAR1", "dump", "parquet"),
+        (b"WARC/1.0\r\n", "dump", "warc"),
+        (b'{"a": 1}', "-", "text"),
+        (b'{"a": 1}', "a.txt", "text"),
+    ],
+)
+def test_the_kind_of_structured_documents_is_known(data: bytes, name: str, kind: str) -> None:
+    assert choose_kind(data, media_type=None, document=name) == kind
+
+
+def test_json_lines_are_read_as_one_document_by_the_library() -> None:
+    data = (CRAWLS / "pages.jsonl").read_bytes()
+    found = extract_document(data, document="pages.jsonl")
+    assert [(s.line, len(s.candidates)) for s in found.sets] == [(1, 3), (2, 2), (4, 1), (6, 1), (6, 2), (7, 3)]
+    assert [(p.code, p.line) for p in found.problems] == [("malformed-json", 5)]
+
+
+def test_a_table_is_read_by_the_library_with_the_lines_of_its_rows() -> None:
+    data = (CRAWLS / "products.csv").read_bytes()
+    found = extract_document(data, document="products.csv")
+    assert [(s.line, [c.url.rpartition("/")[2] for c in s.candidates]) for s in found.sets] == [
+        (2, ["boots-480.jpg", "boots-960.jpg", "boots.jpg"]),
+        (5, ["hat.png"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("lines", "rows"),
+    [
+        (["a,b\n", "1,2\n"], [(2, {"a": "1", "b": "2"})]),
+        (["a;b;c,d\n", "1;2;3,4\n"], [(2, {"a": "1", "b": "2", "c,d": "3,4"})]),
+        (["\ufeffa\tb\r\n", '"1\r\n', 'x"\t2\r\n', "\r\n", "3\r\n"], [(2, {"a": "1\r\nx", "b": "2"}), (5, {"a": "3"})]),
+        (["a,\n", "1,2,3\n"], [(2, {"a": "1", "column 2": "2"})]),
+        (["a,b\n"], []),
+        ([], []),
+    ],
+)
+def test_a_tables_first_row_names_the_columns_and_its_delimiter(
+    lines: list[str], rows: list[tuple[int, dict[str, str]]]
+) -> None:
+    assert [(row.line, row.values) for row in table_rows(lines) if isinstance(row, Row)] == rows
+
+
+def test_a_quote_that_is_never_closed_is_one_row_and_no_error() -> None:
+    found = list(table_rows(["a\n", '"never\n', "closed\n"]))
+    assert [row.values["a"] for row in found if not isinstance(row, Problem)] == ["never\nclosed\n"]
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["[", "{", '{"a":', '"', '\\"', '"\\', '["<img src=a.jpg>",', '{"html":"<a ', '{"x":"![', '{"x":"1x /', "]", "}"],
+)
+def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
+    def seconds(count: int) -> float:
+        started = time.perf_counter()
+        find((unit * count).encode())
+        return time.perf_counter() - started
+
+    small = max(min(seconds(2_000) for _ in range(3)), 2e-3)
+    assert seconds(16_000) < 8 * 5 * small

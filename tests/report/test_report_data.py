@@ -1,0 +1,48 @@
+"""What is to be said of a set: findings, failures, each once."""
+
+from dataclasses import replace
+
+from fixtures.newsroom import PAGE, finding, gone, ladder, never_upscaled
+from mediamirror.model import ItemError, SetResult, Severity
+from mediamirror.report.data import all_entries, entries_of
+from mediamirror.report.rulebook import explain
+
+
+def test_entries_come_gravest_first_with_the_failure_that_no_rule_tells() -> None:
+    assert [(entry.rule, entry.severity.value, entry.failure) for entry in entries_of(gone(5))] == [
+        ("http-status", "error", True),
+        ("MM305", "error", False),
+    ]
+
+
+def test_an_error_that_a_finding_already_tells_is_not_told_twice() -> None:
+    row = ladder("a", [480], seed=1)[0]
+    told = finding("MM301", Severity.ERROR, row, "Too narrow.")
+    rejected = replace(row, findings=(told,), error=ItemError("MM301", "Too narrow."))
+    assert [entry.rule for entry in entries_of(SetResult(PAGE, 1, (rejected,)))] == ["MM301"]
+
+
+def test_a_variant_in_two_sets_is_told_once_for_its_place() -> None:
+    both = (never_upscaled(18), never_upscaled(18))
+    assert [entry.declared for entry in all_entries(both)] == ["1920w", "2560w"]
+
+
+def test_notes_stand_behind_errors_of_the_same_set() -> None:
+    row = ladder("a", [480], seed=1)[0]
+    found = (finding("MM202", Severity.NOTE, row, "n"), finding("MM301", Severity.ERROR, row, "e"))
+    assert [e.rule for e in entries_of(SetResult(PAGE, 1, (), findings=found))] == ["MM301", "MM202"]
+
+
+def test_a_rule_is_explained_from_the_registry() -> None:
+    note = explain("MM301")
+    assert (note.code, bool(note.summary), bool(note.why), bool(note.fix)) == ("MM301", True, True, True)
+    assert note.title[0].isupper()
+    assert "-" not in note.title
+
+
+def test_an_error_code_is_explained_from_the_tree_of_errors() -> None:
+    assert explain("http-status").summary == "The origin answered with a status that is not a success."
+
+
+def test_a_code_that_nobody_knows_explains_itself_by_its_name() -> None:
+    assert (explain("no-such-thing").title, explain("no-such-thing").summary) == ("", "")
