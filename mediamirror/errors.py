@@ -19,7 +19,7 @@
     │   ├── NotAnImage, ImageTruncated, ImageUndecodable, ImageOverBudget
     └── StoreError                 an item failed on its way out
         ├── StoreUnavailable (retry), StoreDenied, NoSuchBucket, StoreFull
-        ├── BadKey, ObjectMissing, ObjectCorrupt
+        ├── BadKey, ObjectMissing, ObjectCorrupt, SourceChanged
 
 Foreign errors (httpx2, botocore, OSError, sqlite3) are mapped at the edge to the most specific class here.
 A message is one sentence or two: what happened, to which thing, what to do now. It never holds a secret.
@@ -284,6 +284,12 @@ class ObjectMissing(StoreError):
     """No object under that key."""
 
     code = "object-missing"
+
+
+class SourceChanged(StoreError):
+    """A file or object that was written to while it was read."""
+
+    code = "source-changed"
 
 
 class ObjectCorrupt(StoreError):

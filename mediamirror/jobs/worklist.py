@@ -40,7 +40,7 @@ class WorkList(Generic[T]):
         self._count += 1
         if len(self._last) >= self._page:
             if self._file is None:
-                self._file = tempfile.TemporaryFile(prefix="mediamirror-")
+                self._file = tempfile.TemporaryFile(prefix="mediamirror-")  # noqa: SIM115 - closed by __exit__
             pickle.dump(self._last, self._file, pickle.HIGHEST_PROTOCOL)
             self._last = []
 

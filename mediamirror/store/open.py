@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -67,7 +68,8 @@ def _directory(dest: str) -> Store:
         raise BadDestination(f"{_shown(dest)} can't be a directory's path ({error}).") from None
     if taken:
         raise BadDestination(f"{_shown(dest)} is a file. Give a directory, or s3://bucket/prefix.")
-    return DirectoryStore(path)
+    # Whatever folder we run in and however it is spelled, one directory has one name: locks and catalogs go by it.
+    return DirectoryStore(Path(os.path.realpath(path)))
 
 
 def _shown(dest: str) -> str:

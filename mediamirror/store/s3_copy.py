@@ -10,9 +10,6 @@ from mediamirror.store import s3_headers
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.s3_sign import encoded_path
 
-MOST = 5 * 1024**3
-"""Largest object that one copy request takes, in bytes."""
-
 _ETAG = re.compile(rb"<ETag>([^<]*)</ETag>")
 
 

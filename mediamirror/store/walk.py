@@ -11,6 +11,8 @@ BATCH = 20_000
 """Names held at once for one directory: a larger one is read several times over, the smallest names first."""
 
 
+LINK = "a symbolic link"
+SPECIAL = "neither a file nor a directory"
 Notice = Callable[[str, str], None]
 """Told of an entry that is left out: its path below the root, in what can be shown of it, and the reason."""
 
@@ -78,7 +80,7 @@ def _keys_of_entries(directory: str, at: str, prefix: str, notice: Notice) -> It
             if not leads_on:
                 continue
             if not is_directory and not entry.is_file(follow_symlinks=False):
-                notice(_shown(whole), "a symbolic link" if entry.is_symlink() else "neither a file nor a directory")
+                notice(_shown(whole), LINK if entry.is_symlink() else SPECIAL)
                 continue
             try:
                 yield name.encode()

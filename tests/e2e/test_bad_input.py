@@ -141,7 +141,7 @@ def test_a_second_run_on_the_same_destination_is_told_who_holds_it(
     )
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     first = subprocess.Popen(
-        [_program(), "mirror", str(slow), "--to", dest, *site.arguments(), "--delay", "3"],
+        [_program(), "mirror", str(slow), "--to", dest, *site.arguments(), "--delay", "60"],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
