@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -23,6 +24,16 @@ _DOCUMENTS = "text/html,application/xhtml+xml,application/xml;q=0.9,text/plain;q
 def nobody_listens(event: Event) -> None:
     """Take an event and do nothing."""
     del event
+
+
+def identity_of(store_name: str, endpoint_url: str | None) -> str:
+    """Name a DEST so that two runs that mean the same place agree, wherever they are started from.
+
+    A directory is its real path; a bucket belongs to its endpoint.
+    """
+    if store_name.startswith("s3://"):
+        return f"{store_name}@{endpoint_url}" if endpoint_url else store_name
+    return str(Path(store_name).resolve())
 
 
 def now() -> datetime:

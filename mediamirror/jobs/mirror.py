@@ -23,7 +23,7 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import DestinationMissing
 from mediamirror.fetch import OpenFetcher, open_fetcher
-from mediamirror.jobs.common import Emit, documents, look_through, nobody_listens, now, own_hosts
+from mediamirror.jobs.common import Emit, documents, identity_of, look_through, nobody_listens, now, own_hosts
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
 from mediamirror.jobs.locks import hold, lock_name
@@ -85,7 +85,7 @@ class _MirrorRun:
                 open_fetcher(options.fetch, spool_dir=spool, own_hosts=own_hosts(inputs))
             )
             store = await stack.enter_async_context(open_store(self._to, options.store, transport=fetching.transport))
-            identity = f"{store.name}@{options.store.endpoint_url}" if options.store.endpoint_url else store.name
+            identity = identity_of(store.name, options.store.endpoint_url)
             path = catalog_path or default_catalog(identity)
             self._lock(stack, identity, path)
             await self._check(store)

@@ -201,3 +201,11 @@ def test_options_can_stand_in_the_environment_and_in_the_file(mediamirror: Comma
     assert by_width(mediamirror(*words, cwd=tmp_path))[480] == "stored"
     again = mediamirror(*words, cwd=tmp_path, MEDIAMIRROR_RUNGS="768")
     assert by_width(again) == {480: "skipped", 768: "stored", 1280: "skipped", 1920: "skipped"}
+
+
+def test_the_catalog_belongs_to_the_place_and_not_to_its_spelling(run: Command, tmp_path: Path, site: Site) -> None:
+    run(SEED)
+    site.reset_requests()
+    crooked = f"{tmp_path}/state/../m"
+    assert set(by_width(run(SEED, "--to", crooked)).values()) == {"unchanged"}
+    assert site.bodies() == []
