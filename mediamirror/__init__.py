@@ -11,8 +11,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from mediamirror.jobs.check import check
     from mediamirror.jobs.mirror import mirror
     from mediamirror.jobs.parse import parse
+    from mediamirror.jobs.sync import sync
     from mediamirror.jobs.verify import verify
     from mediamirror.markup.extract import extract
     from mediamirror.markup.select import select
@@ -21,9 +23,11 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "select", "verify"]
+__all__ = ["check", "evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "select", "sync", "verify"]
 
 _HOMES = {
+    "check": "mediamirror.jobs.check",
+    "sync": "mediamirror.jobs.sync",
     "evaluate_sizes": "mediamirror.markup.sizes",
     "extract": "mediamirror.markup.extract",
     "mirror": "mediamirror.jobs.mirror",

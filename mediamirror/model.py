@@ -260,10 +260,10 @@ class Look:
     ``colours`` is the picture on white, squeezed into a square of `LOOK_SIDE` pixels a side: RGB bytes, row by row.
     ``detail`` tells how fine its structure is: pairs of a scale (below 1, descending) and the root mean square, in grey
     levels, of what its most detailed part loses when it is shrunk to that scale and enlarged again; empty for small pictures.
-    ``thumbnail`` is a JPEG, or a WebP where it is transparent, with a long side of at most 320 pixels. ``personal`` names EXIF entries that tell of a person or a
-    device. ``profile`` is the description of an embedded colour profile, and ``wide`` says whether it has more colours than
-    sRGB, and whether the picture needs them (``used``, ``unused``, None for no wide profile). ``estimates`` are the sizes in
-    bytes of the same picture by format at quality 80, where they were asked for.
+    ``thumbnail`` is a JPEG, or a WebP where it is transparent, with a long side of at most 320 pixels. ``personal`` names EXIF
+    entries that tell of a person or a device. ``profile`` is the description of an embedded colour profile, and ``wide`` says
+    whether it has more colours than sRGB and the picture needs them (``used``, ``unused``; None for no wide profile).
+    ``estimates`` are the sizes in bytes of the same picture by format at quality 80, where they were asked for.
     """
 
     colours: bytes = field(repr=False)

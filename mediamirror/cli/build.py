@@ -8,7 +8,7 @@ from typing import Any
 from mediamirror.cli.running import fail
 from mediamirror.cli.values import pair
 from mediamirror.errors import MediamirrorError
-from mediamirror.settings import FetchOptions
+from mediamirror.settings import FetchOptions, StoreOptions
 
 
 def fetch_options(
@@ -31,3 +31,18 @@ def fetch_options(
 def metadata_pairs(values: list[str] | None) -> tuple[tuple[str, str], ...]:
     """Read every ``--metadata k=v``."""
     return tuple(pair(text) for text in values or ())
+
+
+def source_store(
+    store: StoreOptions, *, endpoint_url: str | None, region: str | None, profile: str | None
+) -> StoreOptions | None:
+    """Return how to reach SRC when that differs from DEST, else None. What is only for writing is left out."""
+    if endpoint_url is None and region is None and profile is None:
+        return None
+    return StoreOptions(
+        endpoint_url=endpoint_url or store.endpoint_url,
+        region=region or store.region,
+        profile=profile or store.profile,
+        no_sign_request=store.no_sign_request,
+        cacert=store.cacert,
+    )

@@ -228,3 +228,36 @@ CatalogFile = Annotated[
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done; fetch and store nothing.")]
+
+COMPARE = "Comparing"
+Source = Annotated[str, typer.Argument(metavar="SRC", help="A directory, or s3://bucket/prefix.")]
+Destination = Annotated[str, typer.Argument(metavar="DEST", help="A directory, or s3://bucket/prefix.")]
+Checksum = Annotated[
+    bool,
+    typer.Option("--checksum", rich_help_panel=COMPARE, help="Read the source's bytes again, whatever is recorded."),
+]
+SizeOnly = Annotated[
+    bool, typer.Option("--size-only", rich_help_panel=COMPARE, help="The same size is the same object.")
+]
+IncludeKey = Annotated[
+    list[str] | None,
+    typer.Option("--include", metavar="GLOB", rich_help_panel=COMPARE, help="Only keys that match (may be repeated)."),
+]
+ExcludeKey = Annotated[
+    list[str] | None,
+    typer.Option("--exclude", metavar="GLOB", rich_help_panel=COMPARE, help="No key that matches (may be repeated)."),
+]
+SourceEndpoint = Annotated[
+    str | None,
+    typer.Option(
+        "--source-endpoint-url", metavar="URL", rich_help_panel=STORE, help="The S3 server of SRC, when another."
+    ),
+]
+SourceRegion = Annotated[
+    str | None,
+    typer.Option("--source-region", metavar="NAME", rich_help_panel=STORE, help="The region of SRC, when another."),
+]
+SourceProfile = Annotated[
+    str | None,
+    typer.Option("--source-profile", metavar="NAME", rich_help_panel=STORE, help="The profile for SRC, when another."),
+]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, NoReturn
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import typer
 
@@ -13,6 +14,8 @@ from mediamirror.errors import MediamirrorError
 if TYPE_CHECKING:
     from mediamirror.cli.output import Output, Style
     from mediamirror.model import Summary
+
+T = TypeVar("T")
 
 EXIT_CODES = """\
 0    clean
@@ -32,15 +35,31 @@ def fail(error: MediamirrorError) -> NoReturn:
     raise typer.Exit(error.exit_code)
 
 
+class Ended(Protocol):
+    """The end of a run."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with."""
+        ...
+
+
 def run(job: Callable[[Output], Coroutine[Any, Any, Summary]], style: Style, *, verbose: bool) -> NoReturn:
     """Run a job to its end, printing its events, and exit with its code. Ctrl-C and SIGTERM stop it, its state saved."""
-    import asyncio
-
     from mediamirror.cli.output import Output
+
+    run_with(lambda: Output(style), job, verbose=verbose)
+
+
+def run_with(
+    opened: Callable[[], AbstractContextManager[T]], job: Callable[[T], Coroutine[Any, Any, Ended]], *, verbose: bool
+) -> NoReturn:
+    """Do what `run` does, with an output of the command's own."""
+    import asyncio
 
     _set_up_logging(verbose)
     try:
-        with Output(style) as output, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with opened() as output, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             summary = runner.run(_until_terminated(job(output)))
     except MediamirrorError as error:
         fail(error)
@@ -60,7 +79,7 @@ def run(job: Callable[[Output], Coroutine[Any, Any, Summary]], style: Style, *, 
     raise typer.Exit(summary.exit_code)
 
 
-async def _until_terminated(job: Coroutine[Any, Any, Summary]) -> Summary:
+async def _until_terminated(job: Coroutine[Any, Any, Ended]) -> Ended:
     import asyncio
     import signal
 

@@ -74,18 +74,19 @@ class Rules:
 def decide(source: Side | None, destination: Side | None, rules: Rules) -> Decision:
     """Decide about one key. At least one side has it.
 
-    | source | destination | ignore_existing | size | size_only | hashes known | sha256 | copied before | decision                     |
-    |--------|-------------|-----------------|------|-----------|--------------|--------|---------------|------------------------------|
-    | no     | yes         |                 |      |           |              |        |               | extra: not in the source     |
-    | yes    | no          |                 |      |           |              |        |               | copy: not in the destination |
-    | yes    | yes         | yes             |      |           |              |        |               | skip: exists                 |
-    | yes    | yes         | no              | ≠    |           |              |        |               | copy: size differs           |
-    | yes    | yes         | no              | =    | yes       |              |        |               | skip: same size              |
-    | yes    | yes         | no              | =    | no        | yes          | ≠      |               | copy: sha256 differs         |
-    | yes    | yes         | no              | =    | no        | yes          | =      |               | skip: same sha256            |
-    | yes    | yes         | no              | =    | no        | no           |        | yes           | skip: copied from it before  |
-    | yes    | yes         | no              | =    | no        | no           |        | no            | look: sha256 not known       |
+    | source | destination | ignore_existing | size | size_only | hashes known | sha256 | copied | decision                     |
+    |--------|-------------|-----------------|------|-----------|--------------|--------|--------|------------------------------|
+    | no     | yes         |                 |      |           |              |        |        | extra: not in the source     |
+    | yes    | no          |                 |      |           |              |        |        | copy: not in the destination |
+    | yes    | yes         | yes             |      |           |              |        |        | skip: exists                 |
+    | yes    | yes         | no              | ≠    |           |              |        |        | copy: size differs           |
+    | yes    | yes         | no              | =    | yes       |              |        |        | skip: same size              |
+    | yes    | yes         | no              | =    | no        | yes          | ≠      |        | copy: sha256 differs         |
+    | yes    | yes         | no              | =    | no        | yes          | =      |        | skip: same sha256            |
+    | yes    | yes         | no              | =    | no        | no           |        | yes    | skip: copied from it before  |
+    | yes    | yes         | no              | =    | no        | no           |        | no     | look: sha256 not known       |
 
+    ``copied``: the destination is recorded as the server's own copy of this very object.
     Neither an ETag nor a time is ever compared between the two sides.
     """
     if source is None:

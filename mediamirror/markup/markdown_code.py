@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from mediamirror.model import Span
 
@@ -16,6 +17,8 @@ _FENCE = re.compile(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*+(`{3,}|~{3,})([
 _CLOSING = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*\r?\n?\Z")
 _LIST_ITEM = re.compile(r" {0,3}(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]|\r?\n?\Z)")
 _INDENTED = re.compile(r"(?: {4}| {0,3}\t)[ \t]*\S")
+_QUOTE = re.compile(r" {0,3}>")
+_HEADING = re.compile(r"[ >]{0,12}#{1,6}(?:[ \t]|\r?\n?\Z)")
 _TICKS = re.compile(r"`+")
 
 
@@ -41,33 +44,58 @@ def _spans(text: str) -> Iterator[Span]:
 
 
 def _blocks(text: str) -> Iterator[Span]:
-    """Code blocks; an empty span where a blank line ends a paragraph."""
-    fence, opened, in_list, after_blank = "", 0, False, True
+    """Code blocks; an empty span where a paragraph ends without one."""
+    state = _State()
     for match in _LINE.finditer(text):
-        line, (start, end) = match[0], match.span()
-        if start == end:
+        if match.start() == match.end():
             break
-        if fence:
-            closing = _CLOSING.match(line)
-            if closing is not None and closing[1].startswith(fence):
-                yield opened, end
-                fence = ""
-            continue
+        yield from state.fenced(match) if state.fence else state.open(match)
+    if state.fence:
+        yield state.opened, len(text)
+
+
+@dataclass(slots=True)
+class _State:
+    """What the lines so far have opened. ``opened`` is where the fenced block starts."""
+
+    fence: str = ""
+    opened: int = 0
+    in_list: bool = False
+    in_quote: bool = False
+    after_blank: bool = True
+
+    def fenced(self, match: re.Match[str]) -> Iterator[Span]:
+        closing = _CLOSING.match(match[0])
+        if closing is not None and closing[1].startswith(self.fence):
+            yield self.opened, match.end()
+            self.fence = ""
+
+    def open(self, match: re.Match[str]) -> Iterator[Span]:
+        """Take a line that is in no fenced block."""
+        line, (start, end) = match[0], match.span()
         blank = not line.strip()
         opening = None if blank else _FENCE.match(line)
         if opening is not None and not (opening[1][0] == "`" and "`" in opening[2]):
-            fence, opened = opening[1], start
+            self.fence, self.opened = opening[1], start
             yield start, start
         elif blank:
             yield start, start
-        elif after_blank and not in_list and _INDENTED.match(line):
+        elif self.after_blank and not self.in_list and _INDENTED.match(line):
             yield start, end
-            continue  # what is indented below it is code as well
+            return  # what is indented below it is code as well
         else:
-            in_list = _LIST_ITEM.match(line) is not None or (in_list and (not after_blank or line[0] in " \t"))
-        after_blank = blank
-    if fence:
-        yield opened, len(text)
+            yield from self._text(line, start, end)
+        self.after_blank = blank
+
+    def _text(self, line: str, start: int, end: int) -> Iterator[Span]:
+        is_item, is_quote = _LIST_ITEM.match(line) is not None, _QUOTE.match(line) is not None
+        is_heading = _HEADING.match(line) is not None
+        if is_heading or is_item or (is_quote and not self.in_quote):
+            yield start, start
+        if is_heading:
+            yield end, end
+        self.in_list = is_item or (self.in_list and (not self.after_blank or line[0] in " \t"))
+        self.in_quote = is_quote or (self.in_quote and not self.after_blank)
 
 
 def _code_spans(text: str, start: int, end: int) -> Iterator[Span]:

@@ -24,7 +24,7 @@ CURRENT = """async () => {
   return Object.fromEntries(images.map(image => [image.alt, image.currentSrc]));
 }"""
 GIF = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-PICTURES = 100
+PICTURES = 80
 LADDER = (100, 200, 250, 400, 500, 800, 1280, 2000, 4000)
 
 

@@ -17,7 +17,7 @@ from mediamirror.markup.sizes import evaluate_sizes
 
 OpenTab = Callable[..., AbstractContextManager[Tab]]
 BLANK = "http://site.example/blank.html"
-ROWS = 700
+ROWS = 600
 # With one candidate of 1w the density is 1 / source size, so the picture is laid out as its own width times that size.
 PROBE = """async values => {
   const box = document.createElement('div');

@@ -43,6 +43,8 @@ def test_every_rule_has_a_case(near_miss: bool) -> None:
 
 def test_every_finding_says_where_and_what(seen: dict[tuple[bytes, bool], Seen]) -> None:
     findings = [finding for case in cases() for finding in findings_of(case, seen)]
-    assert [f for f in findings if f.reference is None or f.reference.line < 1 or f.reference.document != "page.html"] == []
+    assert [
+        f for f in findings if f.reference is None or f.reference.line < 1 or f.reference.document != "page.html"
+    ] == []
     assert [f.message for f in findings if not f.message.endswith((".", '"'))] == []
     assert {f.severity for f in findings} == set(Severity)

@@ -1,0 +1,166 @@
+"""``mediamirror verify``, run as a CI job runs it: on a built site, and on pages of a real server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+from fixtures.images import make_image
+from fixtures.site import Site
+
+Command = Callable[..., CompletedProcess[str]]
+
+SOUND = (
+    '<!doctype html><img alt="harbour" src="/img/a-960.webp" width="1600" height="900" sizes="100vw" '
+    'srcset="/img/a-480.webp 480w, /img/a-960.webp 960w, /img/a-1920.webp 1920w, /img/a-2880.webp 2880w">\n'
+)
+NO_UPSCALE = (
+    '<img alt="mill" src="img/b-960.jpg" sizes="100vw" '
+    'srcset="img/b-480.jpg 480w, img/b-960.jpg 960w, img/b-1440.jpg 1440w, img/b-1920.jpg 1920w">\n'
+)
+
+
+@pytest.fixture(scope="module")
+def pictures() -> dict[str, bytes]:
+    small = make_image(960, 540, "jpeg", seed=2)
+    ladder = {f"a-{w}.webp": make_image(w, w * 9 // 16, "webp", seed=1) for w in (480, 960, 1920, 2880)}
+    mill = {"b-480.jpg": make_image(480, 270, "jpeg", seed=2)} | {f"b-{w}.jpg": small for w in (960, 1440, 1920)}
+    return ladder | mill
+
+
+@pytest.fixture
+def dist(tmp_path: Path, pictures: dict[str, bytes]) -> Path:
+    folder = tmp_path / "dist"
+    (folder / "img").mkdir(parents=True)
+    for name, data in pictures.items():
+        (folder / "img" / name).write_bytes(data)
+    (folder / "index.html").write_text(SOUND + NO_UPSCALE)
+    return folder
+
+
+def findings(done: CompletedProcess[str]) -> list[dict[str, Any]]:
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert rows, done.stderr
+    assert rows[-1]["type"] == "summary"
+    return [row for row in rows if row["type"] == "finding" and row["severity"] != "note"]
+
+
+def test_a_sound_page_has_no_error_and_no_warning(mediamirror: Command, dist: Path) -> None:
+    (dist / "index.html").write_text(SOUND)
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--fail-on", "warning", "--format", "jsonl")
+    assert (done.returncode, findings(done)) == (0, []), done.stderr
+
+
+def test_the_no_upscale_set_is_one_finding_with_the_corrected_srcset(mediamirror: Command, dist: Path) -> None:
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--format", "jsonl")
+    (found,) = findings(done)
+    assert (done.returncode, found["rule"], found["line"]) == (1, "MM309", 2)
+    assert 'srcset="img/b-480.jpg 480w, img/b-960.jpg 960w"' in found["message"]
+
+
+def test_fail_on_never_is_0_and_ignored_rules_are_not_told(mediamirror: Command, dist: Path) -> None:
+    words = ("verify", str(dist), "--root", str(dist), "--format", "jsonl")
+    assert mediamirror(*words, "--fail-on", "never").returncode == 0
+    ignored = mediamirror(*words, "--ignore", "MM309", "--select", "MM3")
+    assert {row["rule"] for row in findings(ignored)} == {"MM301"}
+
+
+def test_a_rule_that_does_not_exist_is_named_with_the_nearest_that_does(mediamirror: Command, dist: Path) -> None:
+    done = mediamirror("verify", str(dist), "--select", "MM3O9")
+    assert (done.returncode, "MM309" in done.stderr) == (2, True), done.stderr
+
+
+def test_a_baseline_counts_only_what_is_new(mediamirror: Command, dist: Path, tmp_path: Path) -> None:
+    words = ("verify", str(dist), "--root", str(dist), "--format", "jsonl")
+    base = str(tmp_path / "base.json")
+    assert mediamirror(*words, "--write-baseline", base).returncode == 0
+    assert mediamirror(*words, "--baseline", base).returncode == 0
+    (dist / "index.html").write_text("<p>A line above</p>\n" + SOUND + NO_UPSCALE + '<img alt="" src="img/none.png">')
+    done = mediamirror(*words, "--baseline", base)
+    assert (done.returncode, [row["rule"] for row in findings(done)]) == (1, ["MM203"])
+    assert mediamirror(*words, "--baseline", str(tmp_path / "none.json")).returncode == 2
+
+
+def test_a_built_site_is_never_left(mediamirror: Command, dist: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret.webp").write_bytes((dist / "img/a-480.webp").read_bytes())
+    (dist / "img/link.webp").symlink_to(tmp_path / "secret.webp")
+    (dist / "index.html").write_text(
+        '<img alt="" src="img/../../secret.webp"><img alt="" src="img/%2e%2e/%2e%2e/secret.webp">'
+        '<img alt="" src="img/link.webp"><img alt="" src="https://elsewhere.example/x.webp">'
+    )
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--format", "jsonl")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    statuses = {row["url"].rsplit("/", 1)[1]: row["status"] for row in rows if row["type"] == "variant"}
+    assert statuses == {"secret.webp": "failed", "link.webp": "failed", "x.webp": "skipped"}
+
+
+def test_junit_sarif_github_and_markdown_tell_the_same_error(mediamirror: Command, dist: Path) -> None:
+    def printed(name: str) -> str:
+        return mediamirror("verify", str(dist), "--root", str(dist), "--format", name).stdout
+
+    assert len(ElementTree.fromstring(printed("junit")).findall(".//failure")) == 1
+    results = json.loads(printed("sarif"))["runs"][0]["results"]
+    assert [r["ruleId"] for r in results if r["level"] == "error"] == ["MM309"]
+    assert "::error title=MM309" in printed("github")
+    assert "MM309" in printed("md")
+
+
+def test_the_html_report_has_thumbnails_and_says_where_it_is(mediamirror: Command, dist: Path, tmp_path: Path) -> None:
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--report", str(tmp_path / "report"))
+    assert "report/index.html" in done.stderr
+    assert len(list((tmp_path / "report" / "thumbs").iterdir())) >= 4
+    assert "MM309" in (tmp_path / "report" / "index.html").read_text()
+
+
+def test_a_report_folder_that_is_somebody_elses_is_refused_before_the_run(
+    mediamirror: Command, dist: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "index.html").write_text("my page")
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--report", str(tmp_path / "mine"))
+    assert (done.returncode, (tmp_path / "mine" / "index.html").read_text()) == (2, "my page"), done.stderr
+
+
+def test_a_header_check_over_the_network_fetches_only_the_beginning(mediamirror: Command, site: Site) -> None:
+    words = ("verify", "fixtures/seed/news-by.txt", *site.arguments(), "--format", "jsonl")
+    done = mediamirror(*words, "--check", "header")
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert (done.returncode, findings(done)) == (0, [])
+    assert summary["bytes_saved"] > 100_000
+    assert {r.status for r in site.bodies()} == {206}
+    whole = sum(r.body_bytes for r in site.bodies()) + summary["bytes_saved"]
+    assert json.loads(mediamirror(*words).stdout.splitlines()[-1])["bytes_in"] == whole
+
+
+def test_the_liar_is_found_in_a_page_and_in_a_dump(mediamirror: Command, site: Site) -> None:
+    done = mediamirror("verify", "fixtures/demo/clock-tower.txt", *site.arguments(), "--format", "jsonl")
+    (found,) = findings(done)
+    assert (done.returncode, found["rule"], found["declared"], found["actual"]) == (1, "MM301", "1280", "960")
+
+
+def test_rules_explains_a_code_and_lists_all(mediamirror: Command) -> None:
+    assert "MM301" in mediamirror("rules").stdout
+    one = mediamirror("rules", "mm301")
+    assert all(word in one.stdout for word in ("What:", "Why:", "Fix:", "--ignore MM301"))
+    assert mediamirror("rules", "MM999").returncode == 2
+
+
+def test_ten_thousand_sets_are_judged_in_bounded_memory(mediamirror: Command, tmp_path: Path) -> None:
+    page = tmp_path / "big.html"
+    page.write_text("".join(f'<img alt="" src="https://h{n % 7}.invalid/{n}.webp">\n' for n in range(10_000)))
+    script = f"ulimit -v {2_500_000}; exec {_program()} verify {page} --root {tmp_path} -q --fail-on never"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr[-500:]
+
+
+def _program() -> str:
+    import sysconfig
+
+    return str(Path(sysconfig.get_path("scripts")) / "mediamirror")

@@ -1,0 +1,21 @@
+"""The pages under docs/rules are what the code says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mediamirror.lint import all_rules
+from mediamirror.lint.pages import rule_pages
+
+FOLDER = Path(__file__).parents[2] / "docs" / "rules"
+
+
+def test_the_pages_in_docs_are_those_that_the_rules_make() -> None:
+    written = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md")}
+    assert written == rule_pages(), "run: python -m docs.generate"
+
+
+def test_a_page_says_what_why_what_to_do_and_how_to_switch_it_off() -> None:
+    for rule in all_rules():
+        page = rule_pages()[f"{rule.code}.md"]
+        assert all(text in page for text in (rule.name, rule.summary, rule.why, rule.fix, f"--ignore {rule.code}"))
