@@ -12,7 +12,7 @@ import hashlib
 import pickle
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +33,8 @@ from mediamirror.jobs.look import Looked, Looker, without_body
 from mediamirror.jobs.pipeline import run_window
 from mediamirror.jobs.site_root import OtherOrigin, SiteRoot
 from mediamirror.jobs.tally import Tally
-from mediamirror.lint import LintOptions, VariantFacts, check_set, choose_codes, lint_options, rejects
+from mediamirror.lint import DEVICES, LintOptions, Screen, VariantFacts, check_set, choose_codes, lint_options, rejects
+from mediamirror.lint.simulate import Choice, simulate
 from mediamirror.model import (
     Finding,
     ImageSet,
@@ -58,6 +59,10 @@ class Note:
     looked: Looked
 
 
+OnSimulated = Callable[[ImageSet, Sequence[Choice]], None]
+"""Called with each set, and what each screen would load of it."""
+
+
 async def verify(
     inputs: Sequence[str],
     *,
@@ -74,10 +79,37 @@ async def verify(
     return await run.run(inputs)
 
 
-class _VerifyRun:
-    """One run: its options, and its running totals."""
+async def simulate_screens(
+    inputs: Sequence[str],
+    *,
+    screens: Sequence[Screen] = DEVICES,
+    options: VerifyOptions | None = None,
+    stdin: BinaryIO | None = None,
+    on_event: Emit = nobody_listens,
+    on_set: OnSimulated,
+) -> Summary:
+    """Say which file each screen would load of each set: ``on_set`` is called with the set and a `Choice` per screen.
 
-    def __init__(self, options: VerifyOptions, stdin: BinaryIO | None, emit: Emit) -> None:
+    The files are looked at as ``options.check`` says, so that their real bytes and pixels can be told.
+    """
+    run = _VerifyRun(options or VerifyOptions(), stdin, on_event, screens=screens, on_simulated=on_set)
+    return await run.run(inputs)
+
+
+class _VerifyRun:
+    """One run: its options, and its running totals. With ``on_simulated`` sets are simulated instead of judged."""
+
+    def __init__(
+        self,
+        options: VerifyOptions,
+        stdin: BinaryIO | None,
+        emit: Emit,
+        *,
+        screens: Sequence[Screen] = DEVICES,
+        on_simulated: OnSimulated | None = None,
+    ) -> None:
+        self._screens = screens
+        self._on_simulated = on_simulated
         self._options = options
         self._stdin = stdin
         self._emit = emit
@@ -189,10 +221,11 @@ class _VerifyRun:
 
     async def _judge(self, catalog: Catalog, spool: IO[bytes]) -> None:
         browser = StandardBrowser()
-        for image_set in _read_sets(spool):
-            urls = list({c.url: None for c in image_set.candidates})
-            notes = {url: pickle.loads(note) for url, note in (await catalog.get_notes(urls)).items()}  # noqa: S301 -- ours
+        async for image_set, notes in _with_notes(catalog, spool):
             facts = {url: known for url, known in notes.items() if not isinstance(known.result, OtherOrigin)}
+            if self._on_simulated is not None:
+                self._on_simulated(image_set, simulate(image_set, facts, browser=browser, screens=self._screens))
+                continue
             found = await asyncio.to_thread(check_set, image_set, facts, self._rules, browser=browser)
             fresh = [finding for finding in found if self._is_new(finding)]
             for finding in fresh:
@@ -222,6 +255,13 @@ class _VerifyRun:
 def _lint_options(options: VerifyOptions) -> LintOptions:
     codes = choose_codes(options.select, options.ignore)
     return lint_options(options.check.tolerance, ladder=options.ladder, codes=codes)
+
+
+async def _with_notes(catalog: Catalog, spool: IO[bytes]) -> AsyncIterator[tuple[ImageSet, dict[str, VariantFacts]]]:
+    for image_set in _read_sets(spool):
+        urls = list({c.url: None for c in image_set.candidates})
+        notes = await catalog.get_notes(urls)
+        yield image_set, {url: pickle.loads(note) for url, note in notes.items()}  # noqa: S301 -- ours
 
 
 def _read_sets(spool: IO[bytes]) -> Iterator[ImageSet]:

@@ -9,7 +9,7 @@ from math import sqrt
 from mediamirror.lint.rules import RULES, Violation
 from mediamirror.lint.screens import DEVICES, Screen
 from mediamirror.lint.sizes import is_auto
-from mediamirror.lint.subject import Member, SetSubject, first_reference, is_element
+from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_element
 from mediamirror.model import Severity, Source
 
 _FAR = 2.0
@@ -42,7 +42,7 @@ def missing_rung(subject: SetSubject) -> Iterator[Violation]:
         words = ", ".join(f"{width}w" for width in sorted(set(missing)))
         there = ", ".join(f"{c.width}w" for c in at.candidates if c.width is not None)
         message = f"The ladder asks for {words}, and the candidates are {there}."
-        yield Violation(message, words, there, first_reference(at), at.candidates[0].url)
+        yield Violation(message, words, there, first_reference(at), first_url(at))
 
 
 def _has(subject: SetSubject, rows: Sequence[Member], width: int) -> bool:

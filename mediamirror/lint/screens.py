@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from mediamirror.errors import UsageError
@@ -75,26 +76,23 @@ class Browser(Protocol):
 
 
 _NUMBER = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,4})?)(r?em)?", re.ASCII | re.IGNORECASE)
-_MOST_NUMBERS = 24
+_MOST_NUMBERS = 8
+_LONGEST = 1000
+"""Code points of a condition that are looked into; a longer one is believed."""
 _SIDES = (320, 768, 1366, 2560, 5120)
 _DENSITIES = (1.0, 2.0, 3.0)
 
 
+@lru_cache(maxsize=1024)
 def ever_matches(media: str, browser: Browser) -> bool:
     """Whether any screen worth thinking of matches: common ones, and those just around each number in the condition."""
+    return len(media) > _LONGEST or any(browser.matches(media, screen) for screen in _screens(media))
+
+
+def _screens(media: str) -> Iterator[Screen]:
     numbers = [float(found[1]) * (16 if found[2] else 1) for found in _NUMBER.finditer(media)][:_MOST_NUMBERS]
     near = {round(number) + step for number in numbers for step in (-1, 0, 1) if 0 < number < 20_000}
     sides = sorted({*_SIDES, *(side for side in near if side > 0)})
-    common = (*(Screen(side, height) for side in sides for height in (*_SIDES, side)), *_dense(sides))
-    return any(browser.matches(media, screen) for screen in common) or _tall(media, sides, browser)
-
-
-def _dense(sides: Sequence[int]) -> list[Screen]:
-    return [Screen(side, 800, dpr) for side in sides for dpr in _DENSITIES[1:]]
-
-
-def _tall(media: str, sides: Sequence[int], browser: Browser) -> bool:
-    """Conditions on the height need every number as a height too."""
-    if "height" not in media.lower() and "ratio" not in media.lower():
-        return False
-    return any(browser.matches(media, Screen(width, height)) for width in sides for height in sides)
+    yield from (Screen(side, 800, dpr) for dpr in _DENSITIES for side in sides)
+    if any(word in media.lower() for word in ("height", "ratio", "orientation")):
+        yield from (Screen(width, height) for width in sides for height in sides)

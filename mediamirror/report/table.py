@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mediamirror.lint.simulate import Choice
 from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, Severity, Source
 from mediamirror.report.words import human_bytes, plural
 
@@ -89,6 +92,29 @@ def _carrier(source: Source, candidate: Candidate) -> str:
     parts = [f"{source.carrier} {attribute}" if attribute else source.carrier]
     parts += [part for part in (source.mime, source.media) if part]
     return clean(", ".join(parts))
+
+
+def choices_table(found: ImageSet, choices: Sequence[Choice]) -> RenderableType:
+    """Render which file each screen would load."""
+    table = _table(("screen", "left"), ("", "left"), ("slot", "right"), ("wants", "right"), ("loads", "right"))
+    for name in ("real", "bytes", "not needed"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("url", overflow="fold")
+    for choice in choices:
+        table.add_row(
+            str(choice.screen),
+            choice.screen.name,
+            "" if choice.slot is None else f"{choice.slot:g} px",
+            "" if choice.needed is None else f"{choice.needed} px",
+            choice.descriptor or "",
+            f"{choice.width}×{choice.height}" if choice.width else "",
+            human_bytes(choice.size),
+            human_bytes(choice.wasted),
+            clean(choice.url or "nothing"),
+        )
+    return Group(
+        _heading(found.document, found.line, found.alt, found.context), Padding(table, (0, 0, 0, 2), expand=False)
+    )
 
 
 def problem(found: Problem) -> Text:

@@ -164,3 +164,13 @@ def _program() -> str:
     import sysconfig
 
     return str(Path(sysconfig.get_path("scripts")) / "mediamirror")
+
+
+def test_the_simulator_says_what_each_screen_loads_and_wastes(mediamirror: Command, dist: Path) -> None:
+    screens = ("--viewport", "390x844@3", "--viewport", "1440x900")
+    done = mediamirror("simulate", str(dist), "--root", str(dist), *screens, "--format", "jsonl")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    loaded = [(row["screen"], row["descriptor"], row["width"]) for row in rows if row["line"] == 1]
+    assert loaded == [("390x844@3", "1920w", 1920), ("1440x900@1", "1920w", 1920)]
+    assert all(row["wasted"] > 0 for row in rows if row["line"] == 1)
+    assert mediamirror("simulate", str(dist), "--viewport", "wide").returncode == 2

@@ -26,10 +26,7 @@ def at(path: str) -> str:
 
 def bare(*sizes: tuple[int, int], format: str = "webp") -> dict[str, VariantFacts]:
     """Facts from headers only, for /1.webp, /2.webp and so on."""
-    return {
-        at(f"/{number}.webp"): VariantFacts(ImageFacts(format, *size), size=size[0] * size[1] // 8)
-        for number, size in enumerate(sizes, 1)
-    }
+    return {at(f"/{number}.webp"): VariantFacts(ImageFacts(format, *size)) for number, size in enumerate(sizes, 1)}
 
 
 def one_set(html: str) -> ImageSet:
@@ -203,8 +200,10 @@ def test_a_plain_image_is_no_ladder() -> None:
 
 
 def test_a_step_is_judged_by_its_real_bytes() -> None:
-    heavy, light = bare((480, 320), (1920, 1280)), bare((480, 320), (1920, 1280))
-    light[at("/2.webp")] = replace(light[at("/2.webp")], size=40_000)
+    one, two = (at("/1.webp"), at("/2.webp"))
+    facts = bare((480, 320), (1920, 1280))
+    heavy = {one: replace(facts[one], size=20_000), two: replace(facts[two], size=220_000)}
+    light = {**heavy, two: replace(facts[two], size=40_000)}
     assert codes(check(image(480, 1920), heavy)) == ["MM402"]
     assert codes(check(image(480, 1920), light)) == []
 

@@ -1,0 +1,109 @@
+"""``mediamirror simulate``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from mediamirror.cli import options as o
+from mediamirror.cli.build import fetch_options
+from mediamirror.cli.running import fail, run
+from mediamirror.errors import MediamirrorError
+from mediamirror.settings import CheckOptions, ReadOptions, VerifyOptions
+
+if TYPE_CHECKING:
+    from mediamirror.lint.simulate import Choice
+    from mediamirror.model import ImageSet
+
+
+def command(
+    inputs: o.Inputs,
+    viewport: Annotated[
+        list[str] | None,
+        typer.Option("--viewport", metavar="WxH@DPR", help="A screen, such as 390x844@3 (may be repeated)."),
+    ] = None,
+    as_: o.As = "auto",
+    base_url: o.BaseUrl = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            "--root", metavar="DIR", rich_help_panel=o.READ, help="Read the site's own URLs from this folder."
+        ),
+    ] = None,
+    header: o.Header = None,
+    user_agent: o.UserAgent = None,
+    connect_to: o.ConnectTo = None,
+    cacert: o.CaCert = None,
+    proxy: o.Proxy = None,
+    ignore_robots: o.NoRobots = False,
+    allow_private: o.AllowPrivate = False,
+    allow_host: o.AllowHost = None,
+    timeout: o.Timeout = 60.0,
+    retries: o.Retries = 3,
+    format_: Annotated[
+        Literal["table", "jsonl"], typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")
+    ] = "table",
+    verbose: o.Verbose = False,
+) -> None:
+    """Say which file each screen would load, its real pixels and bytes, and what of it that screen can't use.
+
+    Only the first bytes of each file are fetched, where the server allows that. Without --viewport, common devices.
+
+    Examples:
+
+        mediamirror simulate page.html --viewport 390x844@3 --viewport 1440x900@1
+
+        mediamirror simulate dist/ --root dist/
+    """
+    from mediamirror.cli.output import Style
+    from mediamirror.jobs.verify import simulate_screens
+    from mediamirror.lint import DEVICES, parse_screen
+
+    try:
+        screens = tuple(parse_screen(text) for text in viewport or ()) or DEVICES
+    except MediamirrorError as error:
+        fail(error)
+    fetch = fetch_options(
+        header=header,
+        connect_to=connect_to,
+        cacert=cacert,
+        user_agent=user_agent,
+        proxy=proxy,
+        robots=not ignore_robots,
+        allow_private=allow_private,
+        allow_hosts=tuple(allow_host or ()),
+        timeout=timeout,
+        retries=retries,
+    )
+    options = VerifyOptions(
+        read=ReadOptions(as_=as_, base_url=base_url), fetch=fetch, check=CheckOptions(check="header"), root=root
+    )
+    show = _as_lines if format_ == "jsonl" else _as_table
+    run(
+        lambda output: simulate_screens(
+            inputs, screens=screens, options=options, stdin=sys.stdin.buffer, on_event=output, on_set=show
+        ),
+        Style("table", quiet=True),
+        verbose=verbose,
+    )
+
+
+def _as_lines(found: ImageSet, choices: Sequence[Choice]) -> None:
+    import json
+    from dataclasses import asdict
+
+    for choice in choices:
+        row = {"type": "choice", "document": found.document, "line": found.line, **asdict(choice)}
+        row["screen"] = str(choice.screen)
+        print(json.dumps(row, ensure_ascii=False))
+
+
+def _as_table(found: ImageSet, choices: Sequence[Choice]) -> None:
+    from mediamirror.report.table import choices_table, console_for
+
+    width = None if sys.stdout.isatty() else 250
+    console_for(sys.stdout, terminal_width=width).print(choices_table(found, choices))

@@ -1,0 +1,214 @@
+"""Compare two places key by key and say what differs. Nothing is written: no object, no catalog."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.errors import DestinationMissing, FetchError, InputMissing, StoreError, UsageError
+from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
+from mediamirror.jobs.sync_pairs import Held, Pair
+from mediamirror.jobs.sync_places import (
+    Place,
+    check_source,
+    identity_of,
+    open_transport,
+    place_of,
+    refuse_overlap,
+    source_options,
+)
+from mediamirror.jobs.sync_plan import Copy, Look, Rules, Skip, decide
+from mediamirror.jobs.sync_transfer import Task
+from mediamirror.model import Compared, Mark, Problem, SyncEvent, SyncSummary, Workload
+from mediamirror.settings import SyncOptions, default_catalog
+from mediamirror.store.open import open_store
+
+Listen = Callable[[SyncEvent], None]
+
+_STATUS = {
+    Mark.SAME: "same",
+    Mark.DIFFERS: "differ",
+    Mark.NOT_IN_DEST: "not in DEST",
+    Mark.NOT_IN_SRC: "not in SRC",
+    Mark.ERROR: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A comparison, and the bytes read for it."""
+
+    event: Compared
+    bytes_in: int = 0
+
+
+async def check(
+    source: str,
+    destination: str,
+    *,
+    options: SyncOptions | None = None,
+    catalog: Path | None = None,
+    on_event: Listen | None = None,
+) -> SyncSummary:
+    """Compare two places, each a directory or ``s3://bucket/prefix``; emit a `Compared` for every key of either.
+
+    Of the options, ``compare``, ``store``, ``source`` and ``concurrency`` count. Recorded hashes of ``catalog`` (default: that
+    of the destination, if there is one) are trusted where the listing shows the recorded state, unless ``compare.download``
+    wants the bytes of both sides. Returns the `SyncSummary`, exit code 1 on any difference or failure. Raises `UsageError`
+    when a side can't be read at all.
+    """
+    run = _CheckRun(source, destination, options or SyncOptions(), on_event or (lambda _: None))
+    return await run.run(catalog)
+
+
+class _CheckRun:
+    def __init__(self, source: str, destination: str, options: SyncOptions, emit: Listen) -> None:
+        self._names = (source, destination)
+        self._options = options
+        self._compare = options.compare
+        self._emit = emit
+        self._statuses: Counter[str] = Counter()
+        self._bytes = self._planned = 0
+        self._failed = False
+        self._started = time.monotonic()
+        if self._compare.size_only and (self._compare.checksum or self._compare.download):
+            raise UsageError("--size-only excludes --checksum and --download. Give one of them.")
+
+    async def run(self, catalog_path: Path | None) -> SyncSummary:
+        options = self._options
+        async with AsyncExitStack() as stack:
+            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+            transport = await stack.enter_async_context(open_transport(options.store, options.concurrency))
+            from_options = options.source or source_options(options.store)
+            source = await stack.enter_async_context(open_store(self._names[0], from_options, transport=transport))
+            store = await stack.enter_async_context(open_store(self._names[1], options.store, transport=transport))
+            refuse_overlap((source, from_options), (store, options.store))
+            await check_source(source)
+            try:
+                await check_source(store)
+            except InputMissing:
+                raise DestinationMissing(f"{store.name} is not there. Check the path of DEST.") from None
+            names = identity_of(source, from_options), identity_of(store, options.store)
+            # A dry run of the catalog: read if it is there, never made, never changed.
+            path = catalog_path or default_catalog(names[1])
+            catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=True))
+            sides = []
+            for each, name in zip((source, store), names, strict=True):
+                place = place_of(each, spool=spool, in_memory=0, notice=self._notice)
+                stack.push_async_callback(place.aclose)
+                sides.append(Listed(place, await catalog.store_id(name), name))
+            return await self._told(catalog, *sides)
+
+    async def _told(self, catalog: Catalog, left: Listed, right: Listed) -> SyncSummary:
+        try:
+            await self._all(catalog, left, right)
+        except asyncio.CancelledError:
+            self._emit(self._summary(130))
+            raise
+        alike = not (self._statuses.keys() - {"same"}) and not self._failed
+        summary = self._summary(0 if alike else 1)
+        self._emit(summary)
+        return summary
+
+    async def _all(self, catalog: Catalog, left: Listed, right: Listed) -> None:
+        rules = Rules(size_only=self._compare.size_only)
+        sorter = Sorter(left, right, rules, self._same)
+        looker = _Looker(left.place, right.place, self._compare.checksum, self._compare.download)
+        with sorter.work, sorter.extra:
+            async for pair in pairs(left, right, catalog, self._compare):
+                sorter.add(_unknown(pair) if self._compare.download else pair)
+            self._planned = len(sorter.work)
+            self._emit(Workload(sorter.sources + len(sorter.extra), self._planned, sorter.bytes))
+
+            async def record(seen: Sequence[_Seen]) -> None:
+                for one in seen:
+                    self._count(one)
+
+            await run_window(aiter(sorter.work), looker.handle, record, width=self._options.concurrency)
+            if not self._compare.one_way:
+                async for key in sorter.extra:
+                    self._count(_Seen(Compared(Mark.NOT_IN_SRC, key, "not in the source")))
+
+    def _same(self, pair: Pair, decision: Skip) -> None:
+        size = pair.source.row.size if pair.source else None
+        self._count(_Seen(Compared(Mark.SAME, pair.key, decision.reason, size)))
+
+    def _count(self, seen: _Seen) -> None:
+        self._statuses[_STATUS[seen.event.mark]] += 1
+        self._bytes += seen.bytes_in
+        self._emit(seen.event)
+
+    def _notice(self, path: str, reason: str, is_error: bool) -> None:
+        self._failed = self._failed or is_error
+        self._emit(Problem("left-out", f"{path} is left out: {reason}."))
+
+    def _summary(self, code: int) -> SyncSummary:
+        return SyncSummary(
+            source=self._names[0],
+            destination=self._names[1],
+            statuses=dict(sorted(self._statuses.items())),
+            bytes_in=self._bytes,
+            seconds=time.monotonic() - self._started,
+            exit_code=code,
+        )
+
+
+def _unknown(pair: Pair) -> Pair:
+    """Forget what is recorded: the bytes alone count."""
+    source = Held(pair.source.row) if pair.source else None
+    return replace(pair, source=source, destination=Held(pair.destination.row) if pair.destination else None)
+
+
+class _Looker:
+    """Finds the hashes that are missing. Safe to call concurrently."""
+
+    def __init__(self, source: Place, destination: Place, checksum: bool, download: bool) -> None:
+        self._source = source
+        self._destination = destination
+        self._read = (checksum or download, download)
+
+    async def handle(self, task: Task) -> _Seen:
+        """Return what is to be said of the key; only cancellation leaves this function as an exception."""
+        pair = task.pair
+        size = pair.source.row.size if pair.source else None
+        if isinstance(task.decision, Copy):
+            return _Seen(_difference(pair, task.decision, size))
+        try:
+            return await self._look(pair, size)
+        except (StoreError, FetchError) as error:
+            return _Seen(Compared(Mark.ERROR, pair.key, error.message, size))
+        except Exception as error:  # a defect of ours in one item must not end the run for the others
+            return _Seen(
+                Compared(Mark.ERROR, pair.key, f"an unexpected {type(error).__name__}; please report it", size)
+            )
+
+    async def _look(self, pair: Pair, size: int | None) -> _Seen:
+        read = 0
+        sides: list[Held] = []
+        for held, place, whole in zip(
+            (pair.source, pair.destination), (self._source, self._destination), self._read, strict=True
+        ):
+            if held is None:
+                raise ValueError("one side alone needs no look")
+            if held.sha256 is None:
+                digest = await place.digest(held.row, read=whole)
+                read += digest.bytes_read
+                held = replace(held, sha256=digest.sha256)  # noqa: PLW2901
+            sides.append(held)
+        decision = decide(sides[0].side(""), sides[1].side(""), Rules())
+        if isinstance(decision, Skip):
+            return _Seen(Compared(Mark.SAME, pair.key, decision.reason, size), read)
+        return _Seen(_difference(pair, decision, size), read)
+
+
+def _difference(pair: Pair, decision: object, size: int | None) -> Compared:
+    reason = decision.reason if isinstance(decision, Copy | Look) else "differs"
+    return Compared(Mark.NOT_IN_DEST if pair.destination is None else Mark.DIFFERS, pair.key, reason, size)

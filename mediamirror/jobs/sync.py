@@ -1,0 +1,240 @@
+"""Make DEST hold what SRC holds.
+
+    listing of SRC ┐
+                   ├─ key by key ─> settled by size and sha256: skip
+    listing of DEST┘             └> the rest, counted ─> window of workers: look closer, copy ─> catalog
+                                                      ─> deletions, when everything else went well
+
+Nothing is written before both sides are listed to their ends, so a refusal changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from mediamirror.catalog.catalog import Catalog, Run
+from mediamirror.catalog.sync_rows import Holding
+from mediamirror.errors import DestinationMissing, UsageError
+from mediamirror.jobs.common import now
+from mediamirror.jobs.locks import hold, lock_name
+from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
+from mediamirror.jobs.sync_pairs import Pair
+from mediamirror.jobs.sync_places import (
+    check_source,
+    identity_of,
+    open_transport,
+    place_of,
+    refuse_overlap,
+    source_options,
+)
+from mediamirror.jobs.sync_plan import Rules, Skip, refusal
+from mediamirror.jobs.sync_transfer import Done, Route, Transfer
+from mediamirror.model import ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
+from mediamirror.settings import SyncOptions, default_catalog, state_folder
+from mediamirror.store.base import Store
+from mediamirror.store.directory import DirectoryStore
+from mediamirror.store.open import open_store
+
+Listen = Callable[[SyncEvent], None]
+
+_FORGET = 500
+
+
+async def sync(
+    source: str,
+    destination: str,
+    *,
+    options: SyncOptions | None = None,
+    catalog: Path | None = None,
+    on_event: Listen | None = None,
+) -> SyncSummary:
+    """Make ``destination`` hold what ``source`` holds; each is a directory or ``s3://bucket/prefix``.
+
+    Whether two objects are the same is told by their sha256: recorded in ``catalog`` (default: one per destination in the
+    user's state folder) for the state that the listing shows, else from the object's metadata, else from its bytes.
+
+    Returns the `SyncSummary`; ``on_event`` is called with each `SyncEvent`. Raises `UsageError` for what stops the run before
+    anything is written, `CatalogError` when the catalog can't be used, `StoreError` when a side can't be listed. A failed
+    object is an event with an ``error``. When cancelled, what is finished is recorded and the cancellation goes on.
+    """
+    run = _SyncRun(source, destination, options or SyncOptions(), on_event or (lambda _: None))
+    return await run.run(catalog)
+
+
+class _SyncRun:
+    """One run: its options, and its running totals."""
+
+    def __init__(self, source: str, destination: str, options: SyncOptions, emit: Listen) -> None:
+        self._names = (source, destination)
+        self._options = options
+        self._emit = emit
+        self._statuses: Counter[str] = Counter()
+        self._bytes_in = self._bytes_out = self._planned = 0
+        self._failed = False
+        self._started = time.monotonic()
+        if options.compare.checksum and options.compare.size_only:
+            raise UsageError("--checksum and --size-only exclude each other. Give one of them.")
+
+    async def run(self, catalog_path: Path | None) -> SyncSummary:
+        options = self._options
+        async with AsyncExitStack() as stack:
+            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+            transport = await stack.enter_async_context(open_transport(options.store, options.concurrency))
+            from_options = options.source or source_options(options.store)
+            source = await stack.enter_async_context(open_store(self._names[0], from_options, transport=transport))
+            store = await stack.enter_async_context(open_store(self._names[1], options.store, transport=transport))
+            refuse_overlap((source, from_options), (store, options.store))
+            identities = identity_of(source, from_options), identity_of(store, options.store)
+            path = catalog_path or default_catalog(identities[1])
+            self._lock(stack, identities[1], path)
+            await check_source(source)
+            missing = await self._check(store)
+            catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.dry_run))
+            run = await catalog.begin_run("sync", identities[1], now().isoformat(timespec="seconds"))
+            places = [
+                place_of(each, spool=spool, in_memory=options.limit_memory, notice=notice)
+                for each, notice in ((source, self._notice), (store, _nobody))
+            ]
+            for place in places:
+                stack.push_async_callback(place.aclose)
+            op = "download" if isinstance(store, DirectoryStore) else "upload"
+            route = Route(places[0], source, identities[0], places[1], store, op, spool)
+            left = Listed(places[0], await catalog.store_id(identities[0]), identities[0])
+            right = Listed(places[1], run.store_id, identities[1], missing)
+            return await self._recorded(catalog, run, route, left, right)
+
+    def _lock(self, stack: AsyncExitStack, identity: str, catalog: Path) -> None:
+        if self._options.dry_run:
+            return
+        place = state_folder() / "locks" / lock_name(identity)
+        stack.enter_context(hold(place, thing=f"The destination {self._names[1]}", command="sync"))
+        beside = catalog.with_name(catalog.name + ".lock")
+        stack.enter_context(hold(beside, thing=f"The catalog {catalog}", command="sync"))
+
+    async def _check(self, store: Store) -> bool:
+        """Prove that DEST can be used; whether it is a directory that a dry run would have to make."""
+        try:
+            await store.check(create=not self._options.dry_run)
+        except DestinationMissing:
+            if not self._options.dry_run:
+                raise
+            return True
+        return False
+
+    async def _recorded(self, catalog: Catalog, run: Run, route: Route, left: Listed, right: Listed) -> SyncSummary:
+        """Do it all, and leave in the catalog how it ended."""
+        code = 2
+        try:
+            await self._all(catalog, route, left, right)
+            code = int(self._failed)
+        except asyncio.CancelledError:
+            code = 130
+            raise
+        finally:
+            await catalog.finish_run(run, now().isoformat(timespec="seconds"), code)
+            if code == 130:
+                self._emit(self._summary(code))
+        summary = self._summary(code)
+        self._emit(summary)
+        return summary
+
+    async def _all(self, catalog: Catalog, route: Route, left: Listed, right: Listed) -> None:
+        options = self._options
+        rules = Rules(options.compare.size_only, options.ignore_existing)
+        sorter = Sorter(left, right, rules, self._skip)
+        with sorter.work, sorter.extra:
+            async for pair in pairs(left, right, catalog, options.compare):
+                sorter.add(pair)
+            if (refused := refusal(sorter.census, options)) is not None:
+                raise refused
+            self._planned = len(sorter.work)
+            deletions = len(sorter.extra) if options.delete else 0
+            self._emit(Workload(self._planned + self._statuses.total(), self._planned, sorter.bytes, deletions))
+            transfer = Transfer(route, rules=rules, checksum=options.compare.checksum, dry_run=options.dry_run)
+
+            async def record(done: Sequence[Done]) -> None:
+                await self._record(catalog, left.store_id, right.store_id, done)
+
+            await run_window(aiter(sorter.work), transfer.handle, record, width=options.concurrency)
+            if deletions:
+                await self._delete(catalog, right.store_id, transfer, sorter)
+
+    async def _delete(self, catalog: Catalog, store_id: int, transfer: Transfer, sorter: Sorter) -> None:
+        """Remove what only the destination has: rows first, then bytes; not after a failure, which may be why it looks extra."""
+        if self._failed:
+            message = f"{len(sorter.extra):,} objects that only the destination has were kept, since something failed. Run again."
+            self._emit(Problem("deletions-kept", message))
+            return
+
+        async def forgotten() -> AsyncIterator[str]:
+            async for keys in _chunks(aiter(sorter.extra), _FORGET):
+                await catalog.forget(store_id, keys)
+                for key in keys:
+                    yield key
+
+        async def record(done: Sequence[Done]) -> None:
+            self._tell(done)
+
+        await run_window(forgotten(), transfer.delete, record, width=self._options.concurrency)
+
+    async def _record(self, catalog: Catalog, source: int, destination: int, done: Sequence[Done]) -> None:
+        rows: dict[int, list[Holding]] = {
+            source: [one.source for one in done if one.source is not None],
+            destination: [one.destination for one in done if one.destination is not None],
+        }
+        await catalog.remember(rows)
+        self._tell(done)
+
+    def _tell(self, done: Sequence[Done]) -> None:
+        for one in done:
+            self._statuses[one.status] += 1
+            self._bytes_in += one.bytes_in
+            self._bytes_out += one.bytes_out
+            self._failed = self._failed or one.event.error is not None
+            self._emit(one.event)
+
+    def _skip(self, pair: Pair, decision: Skip) -> None:
+        self._statuses["skipped"] += 1
+        size = pair.source.row.size if pair.source else None
+        self._emit(ObjectEvent("skip", pair.key, decision.reason, size, self._options.dry_run))
+
+    def _notice(self, path: str, reason: str, is_error: bool) -> None:
+        """Tell of an entry of SRC that can't be an object: nothing is left out in silence."""
+        self._failed = self._failed or is_error
+        self._emit(Problem("left-out", f"{path} is left out: {reason}.", document=self._names[0]))
+
+    def _summary(self, code: int) -> SyncSummary:
+        worked = self._statuses.total()
+        return SyncSummary(
+            source=self._names[0],
+            destination=self._names[1],
+            statuses=dict(sorted(self._statuses.items())),
+            bytes_in=self._bytes_in,
+            bytes_out=self._bytes_out,
+            seconds=time.monotonic() - self._started,
+            left=max(0, self._planned - worked) if code == 130 else 0,
+            dry_run=self._options.dry_run,
+            exit_code=code,
+        )
+
+
+def _nobody(path: str, reason: str, is_error: bool) -> None:
+    """What can't be a key in DEST is not ours to tell of."""
+
+
+async def _chunks(items: AsyncIterator[str], size: int) -> AsyncIterator[list[str]]:
+    chunk: list[str] = []
+    async for item in items:
+        chunk.append(item)
+        if len(chunk) >= size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,206 @@
+"""SRC and DEST as people write them: what each is, how it is read, whether one lies in the other."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import aiofiles
+
+from mediamirror.catalog.sync_rows import Holding
+from mediamirror.errors import InputMissing, InputUnreadable, ObjectCorrupt, SourceChanged, UsageError
+from mediamirror.jobs.sync_local import Content, Digest, LocalPlace, Notice
+from mediamirror.model import Body, StoredObject
+from mediamirror.settings import StoreOptions
+from mediamirror.store.base import ObjectAttributes, Store
+from mediamirror.store.directory import DirectoryStore
+
+if TYPE_CHECKING:
+    import httpx2
+
+
+class Place(Protocol):
+    """One side, as it is read. Errors are of `StoreError`."""
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        ...
+
+    def list(self) -> AsyncIterator[StoredObject]:
+        """Yield the content, sorted by the keys' bytes."""
+        ...
+
+    async def digest(self, row: StoredObject, *, read: bool) -> Digest:
+        """Return the sha256 of an object: as its metadata say, or with ``read`` from its bytes."""
+        ...
+
+    async def load(self, row: StoredObject) -> Content:
+        """Return an object's bytes and attributes; a body on disk is the caller's to `drop`."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let threads end."""
+        ...
+
+
+class BucketPlace:
+    """A store's objects. Those larger than ``in_memory`` bytes go through a file in ``spool`` on their way."""
+
+    def __init__(self, store: Store, *, spool: Path, in_memory: int) -> None:
+        self._store = store
+        self._spool = spool
+        self._in_memory = in_memory
+
+    @property
+    def name(self) -> str:
+        """``s3://bucket/prefix``."""
+        return self._store.name
+
+    def list(self) -> AsyncIterator[StoredObject]:
+        """Yield the objects."""
+        return self._store.list()
+
+    async def digest(self, row: StoredObject, *, read: bool) -> Digest:
+        """Ask for the metadata; where they hold no sha256, or with ``read``, hash the bytes."""
+        found = await self._head(row)
+        if found.sha256 is not None and not read:
+            return Digest(found.sha256, _holding(found, found.sha256))
+        digest, size = hashlib.sha256(), 0
+        async for chunk in self._store.get(row.key):
+            digest.update(chunk)
+            size += len(chunk)
+        if size != found.size:
+            raise self._changed(row)
+        return Digest(digest.hexdigest(), _holding(found, digest.hexdigest()), size)
+
+    async def load(self, row: StoredObject) -> Content:
+        """Fetch the bytes, and hold them against the object's size and recorded sha256."""
+        found = await self._head(row)
+        body = await self._fetch(found)
+        if body.size != found.size:
+            drop(body)
+            raise self._changed(row)
+        if found.sha256 is not None and found.sha256 != body.sha256:
+            drop(body)
+            raise ObjectCorrupt(
+                f"{self.name}/{row.key} does not hold the bytes that its sha256 speaks of; it was not copied. "
+                "Restore it from another copy."
+            )
+        attributes = ObjectAttributes(
+            found.content_type or "application/octet-stream", metadata=found.metadata, headers=found.headers
+        )
+        return Content(body, attributes, _holding(found, body.sha256))
+
+    async def _head(self, row: StoredObject) -> StoredObject:
+        found = await self._store.head(row.key)
+        if found is None:
+            raise SourceChanged(f"{self.name}/{row.key} was removed meanwhile. Run the same command again.")
+        return found
+
+    async def _fetch(self, found: StoredObject) -> Body:
+        if found.size > self._in_memory:
+            return await self._fetch_to_file(found)
+        data = b"".join([chunk async for chunk in self._store.get(found.key)])
+        return Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data[:4096])
+
+    async def _fetch_to_file(self, found: StoredObject) -> Body:
+        path, digest, size = self._spool / secrets.token_hex(8), hashlib.sha256(), 0
+        try:
+            async with aiofiles.open(path, "wb") as file:
+                async for chunk in self._store.get(found.key):
+                    digest.update(chunk)
+                    size += len(chunk)
+                    await file.write(chunk)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Body(size, digest.hexdigest(), path=path)
+
+    def _changed(self, row: StoredObject) -> SourceChanged:
+        return SourceChanged(f"{self.name}/{row.key} changed while it was read. Run the same command again.")
+
+    async def aclose(self) -> None:
+        """Nothing of our own is open."""
+
+
+def _holding(found: StoredObject, sha256: str) -> Holding | None:
+    return Holding(found.key, sha256, found.size, found.token) if found.token else None
+
+
+def drop(body: Body, *, spool: Path | None = None) -> None:
+    """Remove a body's temporary file; with ``spool`` only if it lies there, so that no file of a source is touched."""
+    if body.path is not None and (spool is None or body.path.parent == spool):
+        body.path.unlink(missing_ok=True)
+
+
+def place_of(store: Store, *, spool: Path, in_memory: int, notice: Notice) -> Place:
+    """Return how ``store`` is read."""
+    if isinstance(store, DirectoryStore):
+        return LocalPlace(Path(store.name), notice=notice, in_memory=in_memory)
+    return BucketPlace(store, spool=spool, in_memory=in_memory)
+
+
+async def check_source(store: Store) -> None:
+    """Prove that SRC is there and can be read, and write nothing. Raises `InputMissing` or `StoreRefused`."""
+    if not isinstance(store, DirectoryStore):
+        await store.check()
+        return
+    await asyncio.to_thread(_check_directory, store.name)
+
+
+def _check_directory(path: str) -> None:
+    if not Path(path).is_dir():
+        raise InputMissing(f"{path} is not there. Check the path of SRC.")
+    if not os.access(path, os.R_OK | os.X_OK):
+        raise InputUnreadable(f"{path} may not be read. Check its owner and permissions.")
+
+
+def refuse_overlap(source: tuple[Store, StoreOptions], destination: tuple[Store, StoreOptions]) -> None:
+    """Raise `UsageError` when SRC and DEST are the same or one lies in the other."""
+    (one, one_options), (other, other_options) = source, destination
+    if isinstance(one, DirectoryStore) != isinstance(other, DirectoryStore):
+        return
+    if not isinstance(one, DirectoryStore) and one_options.endpoint_url != other_options.endpoint_url:
+        return
+    a, b = f"{one.name}/".replace("//", "/"), f"{other.name}/".replace("//", "/")
+    if a == b:
+        raise UsageError(f"SRC and DEST are the same place, {one.name}. Give two places.")
+    if a.startswith(b) or b.startswith(a):
+        inner, outer = ("SRC", "DEST") if a.startswith(b) else ("DEST", "SRC")
+        raise UsageError(f"{inner} lies inside {outer} ({one.name}, {other.name}). Give two places apart.")
+
+
+def identity_of(store: Store, options: StoreOptions) -> str:
+    """Name a place among all services: what locks and catalogs go by."""
+    bucket = not isinstance(store, DirectoryStore)
+    return f"{store.name}@{options.endpoint_url}" if bucket and options.endpoint_url else store.name
+
+
+def source_options(store: StoreOptions) -> StoreOptions:
+    """Return how to reach SRC the same way as DEST, without what is only for writing."""
+    return replace(store, acl=None, cache_control=None, storage_class=None, metadata=())
+
+
+@asynccontextmanager
+async def open_transport(store: StoreOptions, concurrency: int) -> AsyncIterator[httpx2.AsyncBaseTransport]:
+    """Open the connections that objects travel on; nothing is imported for them before the first is needed."""
+    from mediamirror.fetch.guard import Guard  # noqa: PLC0415 - start-up time
+    from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context  # noqa: PLC0415
+
+    try:
+        context = make_ssl_context(str(store.cacert)) if store.cacert else None
+    except OSError as error:  # ssl.SSLError is one
+        raise UsageError(f"--cacert {store.cacert} can't be used: {error.strerror or error}.") from error
+    # The endpoint is the user's own choice, and often a private address.
+    async with AiohttpTransport(
+        guard=Guard(policy=lambda _: None), ssl_context=context, limit=concurrency + 16
+    ) as transport:
+        yield transport

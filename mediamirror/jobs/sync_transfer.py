@@ -1,0 +1,176 @@
+"""One item of a sync: look closer where that is needed, then copy by the shortest way. Failures become results."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mediamirror.catalog.sync_rows import Holding
+from mediamirror.errors import FetchError, ObjectCorrupt, SourceChanged, StoreDenied, StoreError
+from mediamirror.jobs.sync_local import Content
+from mediamirror.jobs.sync_pairs import Held, Pair, state_of
+from mediamirror.jobs.sync_places import Place, drop
+from mediamirror.jobs.sync_plan import Copy, Look, Rules, Skip, decide
+from mediamirror.model import ItemError, ObjectEvent, StoredObject
+from mediamirror.store.base import CopiesWithin, Store
+from mediamirror.store.s3_limits import MOST_COPIED
+
+log = logging.getLogger("mediamirror")
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A key that needs more than its listing."""
+
+    pair: Pair
+    decision: Copy | Look
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one key: the event, what may be recorded of either side, and the bytes that went in and out.
+
+    ``status`` counts it: ``uploaded``, ``downloaded``, ``copied`` (by the server), ``skipped``, ``deleted``, ``failed``.
+    """
+
+    event: ObjectEvent
+    status: str
+    source: Holding | None = None
+    destination: Holding | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """From where to where. ``op`` is what a copy is called: ``upload`` into a bucket, ``download`` into a directory."""
+
+    source: Place
+    source_store: Store
+    source_name: str
+    destination: Place
+    store: Store
+    op: str
+    spool: Path
+
+
+class Transfer:
+    """Handles tasks; safe to call concurrently. With ``dry_run`` it looks, and writes nothing."""
+
+    def __init__(self, route: Route, *, rules: Rules, checksum: bool, dry_run: bool) -> None:
+        self._route = route
+        self._rules = rules
+        self._checksum = checksum
+        self._dry_run = dry_run
+        self._by_server = isinstance(route.store, CopiesWithin) and route.store.copies_from(route.source_store)
+
+    async def handle(self, task: Task) -> Done:
+        """Return what became of the key; only cancellation leaves this function as an exception."""
+        return await self.guarded(task.pair.key, self._route.op, lambda: self._handle(task))
+
+    async def delete(self, key: str) -> Done:
+        """Remove one object of the destination."""
+
+        async def work() -> Done:
+            if not self._dry_run:
+                await self._route.store.delete(key)
+            return Done(ObjectEvent("delete", key, "not in the source", dry_run=self._dry_run), "deleted")
+
+        return await self.guarded(key, "delete", work)
+
+    async def guarded(self, key: str, op: str, work: Callable[[], Awaitable[Done]]) -> Done:
+        """Await ``work``; an error of ours, or a defect, becomes a failed result."""
+        try:
+            return await work()
+        except (StoreError, FetchError) as error:
+            return _failed(key, op, error.code, error.message)
+        except Exception as error:
+            log.exception("unexpected error for %s", key)
+            return _failed(
+                key, op, "internal", f"An unexpected {type(error).__name__} stopped this item; please report it."
+            )
+
+    async def _handle(self, task: Task) -> Done:
+        source, destination = task.pair.source, task.pair.destination
+        if source is None:
+            raise ValueError("a task without source")
+        if isinstance(task.decision, Look) and destination is not None:
+            return await self._look(task.pair.key, source, destination)
+        return await self._copy(source, task.decision.reason)
+
+    async def _look(self, key: str, source: Held, destination: Held) -> Done:
+        """Learn what is missing of the two hashes, and act on it."""
+        read = there = None
+        if source.sha256 is None:
+            read = await self._route.source.digest(source.row, read=self._checksum)
+            source = replace(source, sha256=read.sha256)
+        if destination.sha256 is None:
+            there = await self._route.destination.digest(destination.row, read=False)
+            destination = replace(destination, sha256=there.sha256)
+        bytes_in = sum(digest.bytes_read for digest in (read, there) if digest)
+        known = read.holding if read else None
+        decision = decide(source.side(""), destination.side(""), self._rules)
+        if isinstance(decision, Skip):
+            event = ObjectEvent("skip", key, decision.reason, source.row.size, self._dry_run)
+            return Done(event, "skipped", known, there.holding if there else None, bytes_in)
+        done = await self._copy(source, decision.reason)
+        return replace(done, source=done.source or known, bytes_in=done.bytes_in + bytes_in)
+
+    async def _copy(self, source: Held, reason: str) -> Done:
+        event = ObjectEvent(self._route.op, source.row.key, reason, source.row.size, self._dry_run)
+        if self._dry_run:
+            return Done(event, f"{self._route.op}ed")
+        if self._by_server and source.row.token and source.row.size <= MOST_COPIED:
+            done = await self._copy_by_server(source, event)
+            if done is not None:
+                return done
+        content = await self._route.source.load(source.row)
+        try:
+            stored = await self._put(source.row.key, content)
+        finally:
+            drop(content.body, spool=self._route.spool)
+        return Done(
+            replace(event, size=stored.size),
+            f"{self._route.op}ed",
+            content.holding,
+            _holding(stored, content.body.sha256),
+            content.body.size,
+            content.body.size,
+        )
+
+    async def _put(self, key: str, content: Content) -> StoredObject:
+        try:
+            return await self._route.store.put(key, content.body, content.attributes)
+        except ObjectCorrupt as error:
+            # A large file is read twice, for its hash and on its way: a second reading that differs is a change.
+            if content.body.path is not None and content.body.path.parent != self._route.spool:
+                raise SourceChanged(
+                    f"{content.body.path} changed while it was read; nothing was stored. Run the same command again."
+                ) from error
+            raise
+
+    async def _copy_by_server(self, source: Held, event: ObjectEvent) -> Done | None:
+        """Let the server copy; None when it may not (then the bytes go through here)."""
+        store = self._route.store
+        if not isinstance(store, CopiesWithin):
+            return None
+        try:
+            stored = await store.copy_from(self._route.source_store, source.row, source.sha256)
+        except StoreDenied:
+            self._by_server = False
+            return None
+        row = source.row
+        known = Holding(row.key, stored.sha256, row.size, row.token) if stored.sha256 and row.token else None
+        twin = state_of(self._route.source_name, row)
+        there = Holding(row.key, stored.sha256, stored.size, stored.token, twin) if stored.token else None
+        return Done(event, "copied", known, there)
+
+
+def _holding(stored: StoredObject, sha256: str) -> Holding | None:
+    return Holding(stored.key, sha256, stored.size, stored.token) if stored.token else None
+
+
+def _failed(key: str, op: str, code: str, message: str) -> Done:
+    return Done(ObjectEvent(op, key, "failed", error=ItemError(code, message)), "failed")

@@ -1,0 +1,72 @@
+"""The documentation of the rules, made from the registry: one page for each and an index, in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from mediamirror.lint.rules import RULES, Rule
+
+_FAMILIES = {
+    "MM1": ("Markup", "What the page says, before a file is looked at."),
+    "MM2": ("Transport", "How the origin gives the files out."),
+    "MM3": ("Pixels", "What the files are, one by one and beside each other."),
+    "MM4": ("Ladder and weight", "Advice on rungs and bytes."),
+}
+_SEVERITIES = {
+    "error": "the file is not what was promised",
+    "warning": "a browser will misread or mislabel it",
+    "note": "advice",
+}
+
+
+def rule_pages() -> dict[str, str]:
+    """Every page by file name (``MM301.md``, ..., ``README.md`` for the index)."""
+    rules = RULES.all()
+    return {"README.md": index_page(rules), **{f"{rule.code}.md": rule_page(rule) for rule in rules}}
+
+
+def rule_page(rule: Rule) -> str:
+    """The page of one rule."""
+    rejects = "\n`mirror` does not publish such an image unless `--keep-rejected` is given.\n" if rule.rejects else ""
+    return f"""# {rule.code}: {rule.name}
+
+**{rule.severity}** ({_SEVERITIES[rule.severity]})
+
+{rule.summary}
+{rejects}
+## Why it matters
+
+{rule.why}
+
+## What to do
+
+{rule.fix}
+
+## How to switch it off
+
+On the command line: `{rule.switch_off}`. For a project, in `mediamirror.toml`:
+
+```toml
+[verify]
+ignore = ["{rule.code}"]
+```
+
+[All rules](README.md)
+"""
+
+
+def index_page(rules: Sequence[Rule]) -> str:
+    """The list of all rules, by family."""
+    parts = ["# Rules\n", *(f"- **{name}**: {meaning}" for name, meaning in _SEVERITIES.items())]
+    parts.append(
+        "\n`--select` and `--ignore` take codes, names and beginnings of codes (`MM3`), and may be repeated; "
+        "the longer word wins, and `--ignore` wins over `--select` of the same length."
+    )
+    for family, members in groupby(rules, key=lambda rule: rule.code[:3]):
+        title, about = _FAMILIES[family]
+        parts.append(
+            f"\n## {family}xx: {title}\n\n{about}\n\n| code | name | severity | what it says |\n|---|---|---|---|"
+        )
+        parts += [f"| [{r.code}]({r.code}.md) | {r.name} | {r.severity} | {r.summary} |" for r in members]
+    return "\n".join(parts) + "\n"

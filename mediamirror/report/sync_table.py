@@ -1,0 +1,114 @@
+"""Events of sync and check, as lines for people and as JSON objects: two renderings of one thing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mediamirror.model import Compared, ObjectEvent, Problem, SyncEvent, SyncSummary
+from mediamirror.report.words import human_bytes, plural
+
+_DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "skip": "skipped"}
+_WOULD = {"upload": "would upload", "download": "would download", "delete": "would delete", "skip": "would skip"}
+_ORDER = (
+    "uploaded",
+    "downloaded",
+    "copied",
+    "deleted",
+    "same",
+    "skipped",
+    "differ",
+    "not in DEST",
+    "not in SRC",
+    "failed",
+)
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+def clean(text: str) -> str:
+    """Make control characters visible, and what is no character at all, so that none reaches the terminal."""
+    return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
+
+
+def object_line(event: ObjectEvent) -> str:
+    """Say in one line what was, would be, or could not be done to one object."""
+    if event.error is not None:
+        return f"failed          {clean(event.key)}  ({event.error.code}: {clean(event.error.message)})"
+    verb = (_WOULD if event.dry_run else _DONE).get(event.op, event.op)
+    size = f", {human_bytes(event.size)}" if event.size is not None else ""
+    return f"{verb:<15} {clean(event.key)}  ({event.reason}{size})"
+
+
+def compared_line(event: Compared) -> str:
+    """Render rclone's line: the mark and the key; for what is not the same, why."""
+    why = "" if event.mark == "=" else f"  ({clean(event.reason)})"
+    return f"{event.mark} {clean(event.key)}{why}"
+
+
+def summary_line(summary: SyncSummary) -> str:
+    """Say in one line how a sync or check ended."""
+    counts = sorted(summary.statuses.items(), key=lambda pair: _ORDER.index(pair[0]) if pair[0] in _ORDER else 99)
+    total = plural(sum(summary.statuses.values()), "object")
+    parts = ", ".join(f"{count:,} {name}" for name, count in counts)
+    line = f"{clean(summary.source)} -> {clean(summary.destination)}: {total}" + (f": {parts}" if parts else "")
+    rate = human_bytes(int(max(summary.bytes_in, summary.bytes_out) / summary.seconds)) if summary.seconds else "0 B"
+    line += f"; {human_bytes(summary.bytes_in)} read, {human_bytes(summary.bytes_out)} written, {summary.seconds:.1f} s"
+    line += f" ({rate}/s)." if summary.bytes_in or summary.bytes_out else "."
+    if summary.dry_run:
+        line += " Nothing was changed (dry run)."
+    if summary.exit_code == 130:
+        line += f" Interrupted with {plural(summary.left, 'object')} left: run the same command again to go on."
+    return line
+
+
+def to_object(event: SyncEvent) -> dict[str, Any] | None:
+    """Return the JSON object of an event, or None where there is none."""
+    match event:
+        case ObjectEvent():
+            error = {"code": event.error.code, "message": event.error.message} if event.error else None
+            return {
+                "type": "object",
+                "op": event.op,
+                "key": event.key,
+                "reason": event.reason,
+                "bytes": event.size,
+                "dry_run": event.dry_run,
+                "error": error,
+            }
+        case Compared():
+            return {
+                "type": "object",
+                "op": "compare",
+                "mark": event.mark.value,
+                "key": event.key,
+                "reason": event.reason,
+                "bytes": event.size,
+                "dry_run": True,
+            }
+        case Problem():
+            return {
+                "type": "problem",
+                "code": event.code,
+                "message": event.message,
+                "document": event.document,
+                "line": 0,
+            }
+        case SyncSummary():
+            return _summary(event)
+        case _:
+            return None
+
+
+def _summary(event: SyncSummary) -> dict[str, Any]:
+    return {
+        "type": "summary",
+        "source": event.source,
+        "destination": event.destination,
+        "statuses": event.statuses,
+        "findings": {},
+        "left": event.left,
+        "bytes_in": event.bytes_in,
+        "bytes_out": event.bytes_out,
+        "seconds": round(event.seconds, 3),
+        "dry_run": event.dry_run,
+        "exit_code": event.exit_code,
+    }
