@@ -10,7 +10,7 @@
     │   └── LockHeld               another run holds this DEST or catalog
     ├── CatalogError               exit 2: the catalog can't be used
     ├── FetchError                 an item failed on its way in
-    │   ├── InvalidURL, SchemeRefused, AddressRefused, RobotsRefused
+    │   ├── InvalidURL, SchemeRefused, AddressRefused, RobotsRefused, NotArchived
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
     │   ├── DeadlineExceeded (retry), TooSlow (retry)
     │   ├── TooManyRedirects, BodyTooLarge, EmptyBody, BadContentEncoding
@@ -120,6 +120,12 @@ class RobotsRefused(FetchError):
     """robots.txt of the origin does not allow this URL."""
 
     code = "robots-refused"
+
+
+class NotArchived(FetchError):
+    """A URL that no archive among the inputs holds, with ``--offline``."""
+
+    code = "not-archived"
 
 
 class ConnectFailed(FetchError):

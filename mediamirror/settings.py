@@ -132,6 +132,8 @@ class ReadOptions:
     """Which field of a row (JSON Lines, CSV, Parquet) is the document; None means the usual names."""
     links: bool = False
     """Whether a link to an image file counts as an image."""
+    offline: bool = False
+    """Whether images come from the archives among the inputs alone."""
 
 
 @dataclass(frozen=True, slots=True)

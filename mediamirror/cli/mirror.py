@@ -27,6 +27,7 @@ def command(
     base_url: o.BaseUrl = None,
     field: o.Field = None,
     links: o.Links = False,
+    offline: o.Offline = False,
     fail_empty: o.FailEmpty = False,
     rungs: o.Rungs = "all",
     min_width: o.MinWidth = None,
@@ -116,7 +117,7 @@ def command(
         cacert=cacert,
     )
     options = MirrorOptions(
-        read=ReadOptions(as_=as_, base_url=base_url, field=field, links=links),
+        read=ReadOptions(as_=as_, base_url=base_url, field=field, links=links, offline=offline),
         fetch=fetch,
         check=CheckOptions(check=check, tolerance=tolerance, keep_rejected=keep_rejected, workers=workers),
         select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for),

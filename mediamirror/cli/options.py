@@ -45,6 +45,10 @@ Field = Annotated[
 Links = Annotated[
     bool, typer.Option("--links", rich_help_panel=READ, help="Take links to image files (a href) as images too.")
 ]
+Offline = Annotated[
+    bool,
+    typer.Option("--offline", rich_help_panel=READ, help="Take images from the WARC files among the inputs alone."),
+]
 FailEmpty = Annotated[
     bool, typer.Option("--fail-empty", rich_help_panel=READ, help="Exit 1 when no input holds an image.")
 ]

@@ -21,3 +21,5 @@ class Document:
     media_type: str | None
     base_url: str | None
     kind: str
+    link_headers: tuple[str, ...] = ()
+    """The values of the response's Link headers, which may name images too; for a document that came over HTTP."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -148,10 +148,17 @@ async def _from_url(url: str, reading: _Reading) -> AsyncIterator[Document | Pro
         yield _problem("empty-document", url, f"{url} answered without a body.")
     elif body.path is not None:
         async for item in _from_path(body.path, name, media_type, base_url, reading):
-            yield item
+            yield _with_links(item, name, download.headers)
     else:
         async for item in _from_memory(body.data or b"", name, media_type, base_url, reading):
-            yield item
+            yield _with_links(item, name, download.headers)
+
+
+def _with_links(item: Document | Problem, url: str, headers: Iterable[tuple[str, str]]) -> Document | Problem:
+    """Give the document that a response is (not those inside of it) the response's Link headers."""
+    if isinstance(item, Problem) or item.name != url:
+        return item
+    return replace(item, link_headers=tuple(value for name, value in headers if name.lower() == "link"))
 
 
 async def _from_memory(

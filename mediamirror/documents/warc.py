@@ -101,7 +101,8 @@ def _document(record: Record, response: Response, limit: int) -> Iterator[Docume
     media_type = response.header("content-type")
     kind = "text" if record.kind == "conversion" else _kind(data, media_type, url)
     if data and kind is not None:
-        yield Document(url, data, media_type, url, kind)
+        links = tuple(value for name, value in response.headers if name.lower() == "link")
+        yield Document(url, data, media_type, url, kind, links)
 
 
 def _kind(data: bytes, media_type: str | None, url: str) -> str | None:

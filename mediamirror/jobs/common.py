@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.fetch import OpenFetcher, Request
+from mediamirror.markup import link_header
 from mediamirror.markup.extract import extract_document
 from mediamirror.model import Download, Event, Extraction, Problem
 from mediamirror.settings import ReadOptions
@@ -55,7 +57,11 @@ def _host(url: str) -> str | None:
 
 
 async def documents(
-    inputs: Sequence[str], options: ReadOptions, fetcher: OpenFetcher, stdin: BinaryIO | None
+    inputs: Sequence[str],
+    options: ReadOptions,
+    fetcher: OpenFetcher,
+    stdin: BinaryIO | None,
+    archive: WarcArchive | None = None,
 ) -> AsyncIterator[Document | Problem]:
     """Yield the documents of the inputs, those from the network fetched by the same stack as the images."""
 
@@ -70,6 +76,7 @@ async def documents(
         stdin=stdin,
         limit=options.max_document,
         field=options.field,
+        archive=archive,
     )
     async for found in read:
         yield found
@@ -77,7 +84,7 @@ async def documents(
 
 def look_through(document: Document, *, links: bool = False) -> Extraction:
     """Find the image sets of one document."""
-    return extract_document(
+    found = extract_document(
         document.data,
         media_type=document.media_type,
         base_url=document.base_url,
@@ -85,3 +92,7 @@ def look_through(document: Document, *, links: bool = False) -> Extraction:
         as_=document.kind,
         links=links,
     )
+    if not document.link_headers:
+        return found
+    headed = link_header.find(document.link_headers, document=document.name, base_url=document.name)
+    return Extraction((*headed.sets, *found.sets), (*headed.problems, *found.problems))

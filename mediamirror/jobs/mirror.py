@@ -19,10 +19,12 @@ from typing import BinaryIO
 
 from mediamirror.catalog.catalog import Catalog, Record, Run
 from mediamirror.catalog.ingest import DocumentRow
+from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import DestinationMissing
-from mediamirror.fetch import OpenFetcher, open_fetcher
+from mediamirror.fetch import Fetcher, OpenFetcher, open_fetcher
+from mediamirror.jobs.archived import ArchiveFirst
 from mediamirror.jobs.common import Emit, documents, identity_of, look_through, nobody_listens, now, own_hosts
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
@@ -91,7 +93,8 @@ class _MirrorRun:
             await self._check(store)
             catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.job.dry_run))
             run = await catalog.begin_run(options.job.command, identity, now().isoformat(timespec="seconds"))
-            return await self._all(inputs, catalog, run, fetching, store)
+            archive = stack.enter_context(WarcArchive(spool, max_size=options.fetch.max_size))
+            return await self._all(inputs, catalog, run, fetching, store, archive)
 
     def _lock(self, stack: AsyncExitStack, identity: str, catalog: Path) -> None:
         if self._options.job.dry_run:
@@ -114,11 +117,17 @@ class _MirrorRun:
                 raise
 
     async def _all(
-        self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher, store: Store
+        self,
+        inputs: Sequence[str],
+        catalog: Catalog,
+        run: Run,
+        fetching: OpenFetcher,
+        store: Store,
+        archive: WarcArchive,
     ) -> Summary:
         interrupted = False
         try:
-            await self._plan(inputs, catalog, run, fetching)
+            await self._plan(inputs, catalog, run, fetching, archive)
             await self._skip_unwanted(catalog, run)
             publisher = Publisher(
                 store, self._options.store, was_empty=await store.is_empty(), case_insensitive=store.folds_case
@@ -126,7 +135,9 @@ class _MirrorRun:
             if self._options.job.dry_run:
                 await self._preview(catalog, run, publisher)
             else:
-                await self._work(catalog, run, fetching, publisher)
+                await self._work(
+                    catalog, run, ArchiveFirst(archive, fetching, offline=self._options.read.offline), publisher
+                )
                 await self._show_sets(catalog, run)
         except asyncio.CancelledError:
             interrupted = True
@@ -141,9 +152,11 @@ class _MirrorRun:
         self._emit(summary)
         return summary
 
-    async def _plan(self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher) -> None:
+    async def _plan(
+        self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher, archive: WarcArchive
+    ) -> None:
         count = 0
-        async for found in documents(inputs, self._options.read, fetching, self._stdin):
+        async for found in documents(inputs, self._options.read, fetching, self._stdin, archive):
             if isinstance(found, Problem):
                 self._tally.add_problem(found)
                 self._emit(found)
@@ -180,7 +193,7 @@ class _MirrorRun:
                 batch = []
         await self._record(catalog, run, batch)
 
-    async def _work(self, catalog: Catalog, run: Run, fetching: OpenFetcher, publisher: Publisher) -> None:
+    async def _work(self, catalog: Catalog, run: Run, fetching: Fetcher, publisher: Publisher) -> None:
         check = self._options.check
         policy = Policy(self._tolerance, check.keep_rejected, check.check == "decode", self._options.select)
         async with open_inspector(check) as inspect:

@@ -56,6 +56,9 @@ class Browser(Protocol):
     raises for any string.
     """
 
+    def __hash__(self) -> int:
+        """Browsers are told apart, so that what one of them answered can be remembered."""
+
     def select(self, image_set: ImageSet, screen: Screen) -> Candidate | None:
         """The candidate that a screen would load."""
 

@@ -21,6 +21,7 @@ _ORDER = (
     "not in SRC",
     "failed",
 )
+_CHANGES = frozenset({"uploaded", "downloaded", "copied", "deleted"})
 _ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
@@ -48,7 +49,8 @@ def summary_line(summary: SyncSummary) -> str:
     """Say in one line how a sync or check ended."""
     counts = sorted(summary.statuses.items(), key=lambda pair: _ORDER.index(pair[0]) if pair[0] in _ORDER else 99)
     total = plural(sum(summary.statuses.values()), "object")
-    parts = ", ".join(f"{count:,} {name}" for name, count in counts)
+    still = "to be " if summary.dry_run else ""
+    parts = ", ".join(f"{count:,} {still if name in _CHANGES else ''}{name}" for name, count in counts)
     line = f"{clean(summary.source)} -> {clean(summary.destination)}: {total}" + (f": {parts}" if parts else "")
     rate = human_bytes(int(max(summary.bytes_in, summary.bytes_out) / summary.seconds)) if summary.seconds else "0 B"
     line += f"; {human_bytes(summary.bytes_in)} read, {human_bytes(summary.bytes_out)} written, {summary.seconds:.1f} s"

@@ -1,0 +1,71 @@
+"""Two listings and what is recorded, joined key by key."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediamirror.catalog.sync_rows import Holding
+from mediamirror.errors import StoreError
+from mediamirror.jobs.sync_pairs import Held, joined, paired
+from mediamirror.jobs.worklist import WorkList
+from mediamirror.model import StoredObject
+
+T = TypeVar("T")
+
+KEYS = st.sets(st.text(st.characters(exclude_categories=("Cs", "Cc")), min_size=1, max_size=4), max_size=12)
+
+
+async def stream(items: Iterable[T]) -> AsyncIterator[T]:
+    for item in items:
+        yield item
+
+
+def held(keys: Iterable[str]) -> AsyncIterator[Held]:
+    return stream(Held(StoredObject(key, 1)) for key in keys)
+
+
+@given(KEYS, KEYS)
+async def test_every_key_of_either_side_comes_once_in_order_with_what_each_side_has(a: set[str], b: set[str]) -> None:
+    found = [p async for p in paired(held(sorted(a, key=str.encode)), held(sorted(b, key=str.encode)))]
+    assert [(p.key, p.source is not None, p.destination is not None) for p in found] == [
+        (key, key in a, key in b) for key in sorted(a | b, key=str.encode)
+    ]
+
+
+@pytest.mark.parametrize("keys", [["b", "a"], ["a", "a"]])
+async def test_a_listing_out_of_order_stops_the_run_before_anything_looks_missing(keys: list[str]) -> None:
+    with pytest.raises(StoreError, match="not in order"):
+        _ = [p async for p in paired(held([]), held(keys))]
+
+
+@given(KEYS, KEYS)
+async def test_what_is_recorded_goes_with_its_key_alone(listed: set[str], recorded: set[str]) -> None:
+    rows = stream(StoredObject(key, 1, token="t") for key in sorted(listed, key=str.encode))
+    known = stream(Holding(key, f"sha of {key}", 1, "t") for key in sorted(recorded, key=str.encode))
+    assert {h.row.key: h.sha256 async for h in joined(rows, known)} == {
+        key: f"sha of {key}" if key in recorded else None for key in listed
+    }
+
+
+@pytest.mark.parametrize(
+    ("size", "token", "sha256"), [(1, "now", "right"), (2, "now", None), (1, "later", None), (1, None, None)]
+)
+async def test_a_recorded_hash_counts_only_for_the_recorded_size_and_token(
+    size: int, token: str | None, sha256: str | None
+) -> None:
+    known = stream([Holding("k", "stale", 1, "before"), Holding("k", "right", 1, "now")])
+    (found,) = [h async for h in joined(stream([StoredObject("k", size, token=token)]), known)]
+    assert found.sha256 == sha256
+
+
+@pytest.mark.parametrize("count", [0, 1, 9, 10, 11, 35])
+async def test_a_work_list_gives_back_what_it_was_given_in_order(count: int) -> None:
+    with WorkList[int](page=10) as work:
+        for number in range(count):
+            work.append(number)
+        assert (len(work), [n async for n in work]) == (count, list(range(count)))
