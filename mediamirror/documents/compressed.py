@@ -7,6 +7,7 @@ be told how much to give at once.
 from __future__ import annotations
 
 import importlib
+import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -130,7 +131,7 @@ def _brotli(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    zstd = _extra("backports.zstd")
+    zstd = _extra("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
     stream = zstd.ZstdDecompressor()
     try:
         for chunk in chunks:

@@ -209,6 +209,6 @@ class WarcBytes:
 
 
 def _is_compressed(head: bytes) -> bool:
-    if head.startswith((_RECORD, _MAGIC)):
-        return head.startswith(_MAGIC)
+    if head.startswith(_MAGIC):
+        return True
     return _MAGIC in head and _FIRST_LINE.search(head) is None

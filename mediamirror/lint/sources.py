@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mediamirror.lint.formats import file_name, split_extensions
 from mediamirror.lint.likeness import alike
@@ -60,16 +60,22 @@ def fallback_not_in_family(subject: SetSubject) -> Iterator[Violation]:
     others = [m for m in others if m.source is img or not (m.source.media or "").strip()]
     if default is None or not others or any(_same_family(default.url, other.url) for other in others):
         return
-    seen = [other for other in others if other.look is not None]
-    if default.look is not None and any(_same_picture(default, other) for other in seen):
+    seen = [other for other in others if other.look is not None] if default.look is not None else []
+    if any(_same_picture(default, other) for other in seen) or not (seen or _named_alike(others)):
         return
-    known = " and shows another picture" if default.look is not None and seen else ""
+    known = " and shows another picture" if seen else ""
     message = (
         f"The src is {file_name(default.url) or default.url}, which has no name in common with the candidates{known}."
     )
     explains = frozenset(("MM311", url) for url in (default.url, *(other.url for other in others)))
     explains |= {("MM310", default.url)}
     yield Violation(message, others[0].url, default.url, default.candidate.reference, default.url, explains)
+
+
+def _named_alike(members: Sequence[Member]) -> bool:
+    """Whether names mean anything here: where each file is called by a hash of its own, they tell of no family."""
+    urls = list(dict.fromkeys(member.url for member in members))
+    return len(urls) > 1 and all(_same_family(urls[0], url) for url in urls)
 
 
 def _same_picture(one: Member, other: Member) -> bool:
@@ -138,7 +144,7 @@ def media_never_matches(subject: SetSubject) -> Iterator[Violation]:
 def source_after_img(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such source."""
     for source in subject.image_set.sources:
-        if source.ignored == "after-img":
+        if source.ignored == "after-img" and is_written(source):
             message = "This source stands after the img, where no browser looks."
             yield Violation(message, None, None, first_reference(source), first_url(source))
 
@@ -155,7 +161,7 @@ def source_never_used(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each source with a reason that is not a rule of its own."""
     for source in subject.image_set.sources:
         reason = _NEVER_USED.get(source.ignored or "")
-        if source.carrier == "source" and reason is not None:
+        if source.carrier == "source" and reason is not None and is_written(source):
             yield Violation(
                 f"This source is never used: {reason}.", None, None, first_reference(source), first_url(source)
             )

@@ -152,7 +152,7 @@ def lint_options(tolerance: str = "1px", *, ladder: str = "", codes: frozenset[s
 
 def is_written(source: Source) -> bool:
     """Whether browsers read the source's candidates from the page as it is."""
-    first = next((c.reference for c in source.candidates if c.reference is not None), None)
+    first = first_reference(source)
     return first is None or first.attribute in WRITTEN
 
 

@@ -13,6 +13,7 @@ No width is taken from JSON: it is the layout's as often as the file's.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -88,18 +89,36 @@ def _of_object(node: Object, is_image: IsImage) -> tuple[Picture | None, list[Js
     return None, [value for _, value in node.members]
 
 
-def _with_srcset(node: Object, _: IsImage) -> tuple[list[Part], set[int]]:
+def _with_srcset(node: Object, is_image: IsImage) -> tuple[list[Part], set[int]]:
     parts, used = _element(node)
     for key, value in node.members:
         if _bare(key) in _FALLBACKS and isinstance(value, Object):
             more, within = _element(value)
-            if within:
+            if within and _nothing_else(value, within, is_image):
                 parts, used = parts + more, used | {id(value)}
         elif _bare(key) in _SOURCES and isinstance(value, Array):
-            rows = [_element(item) for item in value.items if isinstance(item, Object)]
-            if rows and len(rows) == len(value.items) and all(any(p.is_srcset for p in row) for row, _ in rows):
-                parts, used = [p for row, _ in rows for p in row] + parts, used | {id(value)}
+            rows = [(item, *_element(item)) for item in value.items if isinstance(item, Object)]
+            whole = rows and len(rows) == len(value.items)
+            if whole and all(
+                any(p.is_srcset for p in row) and _nothing_else(i, within, is_image) for i, row, within in rows
+            ):
+                parts, used = [p for _, row, _ in rows for p in row] + parts, used | {id(value)}
     return (parts, used) if any(part.is_srcset for part in parts) else ([], set())
+
+
+def _nothing_else(node: Object, used: set[int], is_image: IsImage) -> bool:
+    """Whether an object that is taken whole holds no other image, which would be lost with it."""
+    # Breadth first: an image in a nested fallback is met at once, however deep the nesting goes on.
+    pending: deque[Json] = deque(value for _, value in node.members if id(value) not in used)
+    while pending:
+        value = pending.popleft()
+        if isinstance(value, Array):
+            pending.extend(value.items)
+        elif isinstance(value, Object):
+            pending.extend(inner for _, inner in value.members)
+        elif isinstance(value, Text) and (is_image(value.value.strip()) or is_srcset_like(value.value.strip())):
+            return False
+    return True
 
 
 def _element(node: Object) -> tuple[list[Part], set[int]]:

@@ -215,6 +215,31 @@ def test_a_lazy_loaders_attributes_are_not_held_to_the_rules_of_markup() -> None
     assert check_set(lazy, {}, ALL, browser=BROWSER) == ()
 
 
+def test_a_source_that_a_script_will_complete_is_not_useless() -> None:
+    place = Reference("p.html", "source", "data-srcset", 1)
+    row = Candidate(at("/1.webp"), (0, 1), reference=place)
+    img = Source("img", default=replace(row, reference=replace(place, carrier="img", attribute="src")))
+    lazy = ImageSet("p.html", 1, (Source("source", (row,), ignored="no-srcset"), img))
+    assert check_set(lazy, {}, ALL, browser=BROWSER) == ()
+
+
+@pytest.mark.parametrize(
+    ("src", "candidates", "found"),
+    [
+        ("/market.jpg", "/harbour-480.webp 480w, /harbour-960.webp 960w", ["MM110"]),
+        ("/harbour.jpg", "/harbour-480.webp 480w, /harbour-960.webp 960w", []),
+        ("/harbour-480x320.jpg", "/harbour.webp 480w, /harbour@2x.webp 960w", []),
+        ("/9f3c.jpg", "/a77b01.webp 480w, /c4d2e8.webp 960w", []),
+        ("/fallback.jpg", "/harbour.avif 480w", []),
+        ("/image?url=a&amp;w=640", "/image?url=a&amp;w=480 480w, /image?url=a&amp;w=960 960w", []),
+    ],
+)
+def test_without_pixels_a_name_decides_whether_the_fallback_belongs(
+    src: str, candidates: str, found: list[str]
+) -> None:
+    assert codes(check(f'<img src="{src}" srcset="{candidates}" sizes="100px" alt="">', {})) == found
+
+
 def test_text_has_no_sizes_to_miss() -> None:
     place = Reference("a.txt", "text", None, 1)
     rows = tuple(Candidate(at(f"/{w}.webp"), (0, 1), width=w, reference=place) for w in (480, 960))

@@ -1,0 +1,214 @@
+"""Sync and check as people run them, between directories and buckets of a real server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+
+from fixtures.servers.endpoint import S3Endpoint
+from fixtures.servers.process import executable
+from fixtures.servers.seaweed import running_seaweed
+
+Command = Callable[..., CompletedProcess[str]]
+
+BUCKET = "sync-test"
+WEBP = b"RIFF\x1a\0\0\0WEBPVP8 "
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint]:
+    with running_seaweed(tmp_path_factory.mktemp("seaweed")) as endpoint:
+        endpoint.create_bucket(BUCKET)
+        yield endpoint
+
+
+@pytest.fixture
+def prefix() -> str:
+    return uuid.uuid4().hex[:8]
+
+
+@pytest.fixture
+def src(tmp_path: Path) -> Path:
+    root = tmp_path / "src"
+    for key, data in {
+        "host/a/one_480.webp": WEBP + b"1",
+        "host/a-b/two.jpg": b"\xff\xd8\xff2",
+        "page with space & ü.html": b"<html>",
+    }.items():
+        (root / key).parent.mkdir(parents=True, exist_ok=True)
+        (root / key).write_bytes(data)
+    return root
+
+
+class Runner:
+    """Runs the command against the server, and looks into the bucket with another client."""
+
+    def __init__(self, command: Command, server: S3Endpoint) -> None:
+        self._command = command
+        self._server = server
+        self.client = server.client()
+
+    def __call__(self, *words: str) -> tuple[int, list[dict[str, Any]], str]:
+        rest = ("--endpoint-url", self._server.url, "--format", "jsonl")
+        done = self._command(*words, *rest, **self._server.environment())
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+    def held(self, prefix: str) -> dict[str, bytes]:
+        rows = self.client.list_objects_v2(Bucket=BUCKET, Prefix=prefix + "/").get("Contents", [])
+        keys = [row["Key"] for row in rows if "/_mediamirror/" not in row["Key"]]
+        return {
+            key.removeprefix(prefix + "/"): self.client.get_object(Bucket=BUCKET, Key=key)["Body"].read()
+            for key in keys
+        }
+
+
+@pytest.fixture
+def run(mediamirror: Command, server: S3Endpoint) -> Runner:
+    return Runner(mediamirror, server)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    paths = [p for p in root.rglob("*") if p.is_file() and "_mediamirror" not in p.parts]
+    return {str(p.relative_to(root)): p.read_bytes() for p in paths}
+
+
+def ops(rows: list[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    return {row["key"]: (row["op"], row["reason"]) for row in rows if row["type"] == "object"}
+
+
+def test_a_directory_goes_up_typed_and_hashed_and_a_second_run_sends_nothing(
+    run: Runner, src: Path, prefix: str
+) -> None:
+    code, rows, said = run("sync", str(src), f"s3://{BUCKET}/{prefix}")
+    assert (code, run.held(prefix)) == (0, files(src)), said
+    head = run.client.head_object(Bucket=BUCKET, Key=f"{prefix}/host/a/one_480.webp")
+    assert (head["ContentType"], len(head["Metadata"]["sha256"])) == ("image/webp", 64)
+    code, rows, _ = run("sync", str(src), f"s3://{BUCKET}/{prefix}")
+    assert (code, {op for op, _ in ops(rows).values()}, rows[-1]["bytes_out"]) == (0, {"skip"}, 0)
+    assert rows[-1]["type"] == "summary"
+
+
+def test_a_lost_catalog_costs_questions_and_no_upload(run: Runner, src: Path, prefix: str, tmp_path: Path) -> None:
+    run("sync", str(src), f"s3://{BUCKET}/{prefix}")
+    code, rows, _ = run("sync", str(src), f"s3://{BUCKET}/{prefix}", "--catalog", str(tmp_path / "new.sqlite"))
+    assert (code, set(ops(rows).values())) == (0, {("skip", "same sha256")})
+
+
+def test_planted_differences_are_found_and_mended(run: Runner, src: Path, prefix: str) -> None:
+    dest = f"s3://{BUCKET}/{prefix}"
+    run("sync", str(src), dest)
+    one = src / "host/a/one_480.webp"
+    seen = one.stat()
+    one.write_bytes(WEBP + b"X")
+    os.utime(one, ns=(seen.st_atime_ns, seen.st_mtime_ns))
+    (src / "host/a-b/two.jpg").rename(src / "host/a-b/TWO.jpg")
+    run.client.put_object(Bucket=BUCKET, Key=f"{prefix}/page with space & ü.html", Body=b"<HTML>")
+    code, rows, _ = run("check", str(src), dest)
+    assert (code, {row["key"]: row["mark"] for row in rows if row["type"] == "object"}) == (
+        1,
+        {
+            "host/a/one_480.webp": "*",
+            "host/a-b/two.jpg": "-",
+            "host/a-b/TWO.jpg": "+",
+            "page with space & ü.html": "*",
+        },
+    )
+    code, rows, _ = run("sync", str(src), dest, "--delete")
+    assert (code, run.held(prefix)) == (0, files(src))
+    assert run("check", str(src), dest, "--download")[0] == 0
+
+
+def test_a_server_copies_within_itself_and_all_attributes_travel(run: Runner, prefix: str, tmp_path: Path) -> None:
+    attributes: dict[str, Any] = {
+        "ContentType": "image/webp",
+        "CacheControl": "max-age=60",
+        "ContentDisposition": "inline",
+        "Metadata": {"colour": "red"},
+    }
+    run.client.put_object(Bucket=BUCKET, Key=f"{prefix}/from/k.webp", Body=b"bytes", **attributes)
+    pair = (f"s3://{BUCKET}/{prefix}/from", f"s3://{BUCKET}/{prefix}/to")
+    code, rows, said = run("sync", *pair)
+    assert (code, rows[-1]["statuses"], rows[-1]["bytes_in"]) == (0, {"copied": 1}, 0), said
+    head = run.client.head_object(Bucket=BUCKET, Key=f"{prefix}/to/k.webp")
+    assert {name: head[name] for name in attributes} == attributes  # type: ignore[literal-required]
+    code, rows, _ = run("sync", *pair)
+    assert ops(rows) == {"k.webp": ("skip", "copied from it before, unchanged since")}
+    assert run("check", *pair, "--download")[0] == 0
+    code, rows, _ = run("sync", pair[0], str(tmp_path / "down"))
+    assert (code, files(tmp_path / "down"), rows[-1]["statuses"]) == (0, {"k.webp": b"bytes"}, {"downloaded": 1})
+
+
+def test_an_object_goes_to_another_service_with_its_attributes(
+    run: Runner, prefix: str, server: S3Endpoint, src: Path
+) -> None:
+    """The same server under another name: its bytes pass through here."""
+    run("sync", str(src), f"s3://{BUCKET}/{prefix}/from", "--metadata", "colour=red", "--cache-control", "max-age=9")
+    other = server.url.replace("127.0.0.1", "localhost")
+    code, rows, said = run(
+        "sync", f"s3://{BUCKET}/{prefix}/from", f"s3://{BUCKET}/{prefix}/to", "--source-endpoint-url", other
+    )
+    assert (code, rows[-1]["statuses"], run.held(f"{prefix}/to")) == (0, {"uploaded": 3}, files(src)), said
+    head = run.client.head_object(Bucket=BUCKET, Key=f"{prefix}/to/host/a/one_480.webp")
+    assert (head["ContentType"], head["CacheControl"], head["Metadata"]["colour"]) == ("image/webp", "max-age=9", "red")
+
+
+def test_an_object_that_does_not_hold_what_its_sha256_says_is_not_copied(
+    run: Runner, prefix: str, tmp_path: Path
+) -> None:
+    run.client.put_object(Bucket=BUCKET, Key=f"{prefix}/bad", Body=b"flipped", Metadata={"sha256": "0" * 64})
+    run.client.put_object(Bucket=BUCKET, Key=f"{prefix}/good", Body=b"fine")
+    code, rows, _ = run("sync", f"s3://{BUCKET}/{prefix}", str(tmp_path / "down"))
+    errors = {row["key"]: row["error"]["code"] for row in rows if row["type"] == "object" and row["error"]}
+    assert (code, errors, files(tmp_path / "down")) == (1, {"bad": "object-corrupt"}, {"good": b"fine"})
+
+
+def test_a_dry_run_into_a_bucket_that_is_not_there_fails_as_the_real_one_would(run: Runner, src: Path) -> None:
+    code, rows, said = run("sync", str(src), "s3://no-such-bucket-here/x", "-n")
+    assert (code, rows) == (2, [])
+    assert "There is no bucket no-such-bucket-here" in said
+
+
+def test_what_rclone_wrote_is_adopted_and_what_we_wrote_rclone_finds_the_same(
+    run: Runner, src: Path, prefix: str, server: S3Endpoint
+) -> None:
+    remote = f":s3,provider=Other,env_auth=true,endpoint='{server.url}',region={server.region}:{BUCKET}/{prefix}"
+    environment = {**os.environ, **server.environment(), "RCLONE_CONFIG": os.devnull}
+
+    def rclone(*words: str) -> int:
+        return subprocess.run(
+            [executable("rclone"), *words], env=environment, capture_output=True, check=False
+        ).returncode
+
+    assert rclone("copy", str(src), f"{remote}/theirs", "--s3-no-check-bucket") == 0
+    code, rows, said = run("sync", str(src), f"s3://{BUCKET}/{prefix}/theirs")
+    assert (code, set(ops(rows).values()), rows[-1]["bytes_out"]) == (0, {("skip", "same sha256")}, 0), said
+    run("sync", str(src), f"s3://{BUCKET}/{prefix}/ours")
+    assert rclone("check", str(src), f"{remote}/ours", "--download", "--exclude", "/_mediamirror/**") == 0
+
+
+def test_check_writes_the_lists_that_rclone_writes(run: Runner, src: Path, prefix: str, tmp_path: Path) -> None:
+    dest = f"s3://{BUCKET}/{prefix}"
+    run("sync", str(src), dest)
+    (src / "new").write_text("n")
+    (src / "host/a-b/two.jpg").unlink()
+    lists = {name: tmp_path / name for name in ("combined", "missing-on-dst", "missing-on-src", "match", "differ")}
+    code, _, _ = run("check", str(src), dest, *(w for n, p in lists.items() for w in (f"--{n}", str(p))))
+    said = {name: sorted(path.read_text().splitlines()) for name, path in lists.items()}
+    assert (code, said) == (
+        1,
+        {
+            "combined": ["+ new", "- host/a-b/two.jpg", "= host/a/one_480.webp", "= page with space & ü.html"],
+            "missing-on-dst": ["new"],
+            "missing-on-src": ["host/a-b/two.jpg"],
+            "match": ["host/a/one_480.webp", "page with space & ü.html"],
+            "differ": [],
+        },
+    )
