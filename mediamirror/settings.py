@@ -134,6 +134,14 @@ class ReadOptions:
     """Whether a link to an image file counts as an image."""
     offline: bool = False
     """Whether images come from the archives among the inputs alone."""
+    follow_sitemap: bool = False
+    """Whether the pages in the sitemaps of the INPUTs' sites are read too."""
+    depth: int = 0
+    """How many levels of links are followed from the INPUTs that are URLs, and from the pages of their sitemaps."""
+    same_host: bool = True
+    """Whether only pages of the INPUTs' own hosts are followed."""
+    max_pages: int = 1000
+    """Most pages asked for when pages are followed, the INPUTs among them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from mediamirror.catalog import ingest, results, sync_rows, work
+from mediamirror.catalog import ingest, manifest_rows, results, sync_rows, work
 from mediamirror.catalog.connection import connect, mapped_errors
 from mediamirror.catalog.ingest import DocumentRow
+from mediamirror.catalog.manifest_rows import ManifestObject
 from mediamirror.catalog.notes import get_notes, put_notes
 from mediamirror.catalog.rows import WorkItem
 from mediamirror.catalog.sync_rows import Holding
@@ -167,6 +168,41 @@ class Catalog:
     async def forget(self, store_id: int, keys: Sequence[str]) -> None:
         """Drop what is known of objects that are about to be deleted."""
         await self._transact(sync_rows.drop_holdings, store_id, keys)
+
+    async def manifest(self, store_id: int) -> AsyncIterator[ManifestObject]:
+        """Yield the objects that the store's manifest does not tell of as they are now."""
+        after = ""
+        while page := await self._call(manifest_rows.read_new, store_id, after=after, limit=HOLDINGS_PAGE):
+            for row in page:
+                yield row
+            after = page[-1].key
+
+    async def manifest_gone(self, store_id: int) -> AsyncIterator[str]:
+        """Yield the keys that the store's manifest tells of and that are no more."""
+        after = ""
+        while page := await self._call(manifest_rows.read_gone, store_id, after=after, limit=HOLDINGS_PAGE):
+            for key in page:
+                yield key
+            after = page[-1]
+
+    async def published_set(self, store_id: int, set_id: str) -> str | None:
+        """Return the hash of what the manifest says of an image set, or None."""
+        return await self._call(manifest_rows.published_set, store_id, set_id)
+
+    async def publish(
+        self,
+        store_id: int,
+        *,
+        objects: Sequence[ManifestObject] = (),
+        sets: Sequence[tuple[str, str]] = (),
+        gone: Sequence[str] = (),
+    ) -> None:
+        """Write down what a segment of the manifest says, once it is durable."""
+        await self._transact(manifest_rows.put_published, store_id, objects=objects, sets=sets, gone=gone)
+
+    async def is_new_here(self, store_id: int) -> bool:
+        """Whether nothing at all is known of a store's objects."""
+        return await self._call(manifest_rows.is_new_here, store_id)
 
 
 def _connect(path: Path | None, dry_run: bool) -> sqlite3.Connection:

@@ -7,6 +7,7 @@ Times are ISO 8601 in UTC. Booleans are 0 and 1. ``span_*`` are byte offsets in 
     variants ─< fetches >─ blobs             every exchange with an origin; what the bytes are
     stores ─< objects >─ blobs               where they lie now
     stores ─< holdings                       any object or file whose bytes `sync` or `check` has read, by change token
+    stores ─< published                      what the manifest in the store says of its objects and sets
     runs ─< items >─ variants                the work list of a run, and what became of each
     runs ─< findings
 """
@@ -175,6 +176,18 @@ CREATE TABLE holdings (
     size INTEGER NOT NULL,
     token TEXT NOT NULL,
     twin TEXT,
+    PRIMARY KEY (store_id, key)
+) STRICT, WITHOUT ROWID;
+""",
+    ),
+    (
+        3,
+        """
+CREATE TABLE published (
+    store_id INTEGER NOT NULL REFERENCES stores(id),
+    key TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    token TEXT,
     PRIMARY KEY (store_id, key)
 ) STRICT, WITHOUT ROWID;
 """,

@@ -141,6 +141,20 @@ async def _from_url(url: str, reading: _Reading) -> AsyncIterator[Document | Pro
     except FetchError as error:
         yield _problem(error.code, url, error.message)
         return
+    async for item in _from_download(url, download, reading):
+        yield item
+
+
+async def read_download(
+    url: str, download: Download, *, limit: int = MAX_DOCUMENT
+) -> AsyncIterator[Document | Problem]:
+    """Yield the documents in what a URL answered with, as `read_inputs` does for an INPUT; ``limit`` is in bytes."""
+    reading = _Reading("auto", None, None, None, limit, None, None)
+    async for item in _from_download(url, download, reading):
+        yield item
+
+
+async def _from_download(url: str, download: Download, reading: _Reading) -> AsyncIterator[Document | Problem]:
     name, media_type = download.final_url, download.header("content-type")
     base_url = reading.base_url or name
     body = download.body

@@ -13,13 +13,14 @@ from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.errors import DestinationMissing, FetchError, InputMissing, StoreError, UsageError
+from mediamirror.jobs.common import identity_of
+from mediamirror.jobs.manifest import adopt
 from mediamirror.jobs.pipeline import run_window
 from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
 from mediamirror.jobs.sync_pairs import Held, Pair
 from mediamirror.jobs.sync_places import (
     Place,
     check_source,
-    identity_of,
     open_transport,
     place_of,
     refuse_overlap,
@@ -29,6 +30,7 @@ from mediamirror.jobs.sync_plan import Copy, Look, Rules, Skip, decide
 from mediamirror.jobs.sync_transfer import Task
 from mediamirror.model import Compared, Mark, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.settings import SyncOptions, default_catalog
+from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
 
 Listen = Callable[[SyncEvent], None]
@@ -96,7 +98,10 @@ class _CheckRun:
                 await check_source(store)
             except InputMissing:
                 raise DestinationMissing(f"{store.name} is not there. Check the path of DEST.") from None
-            names = identity_of(source, from_options), identity_of(store, options.store)
+            names = (
+                identity_of(source.name, from_options.endpoint_url),
+                identity_of(store.name, options.store.endpoint_url),
+            )
             # A dry run of the catalog: read if it is there, never made, never changed.
             path = catalog_path or default_catalog(names[1])
             catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=True))
@@ -104,7 +109,10 @@ class _CheckRun:
             for each, name in zip((source, store), names, strict=True):
                 place = place_of(each, spool=spool, in_memory=0, notice=self._notice)
                 stack.push_async_callback(place.aclose)
-                sides.append(Listed(place, await catalog.store_id(name), name))
+                side = Listed(place, await catalog.store_id(name), name)
+                if not isinstance(each, DirectoryStore) and await catalog.is_new_here(side.store_id):
+                    await adopt(catalog, each, side.store_id)
+                sides.append(side)
             return await self._told(catalog, *sides)
 
     async def _told(self, catalog: Catalog, left: Listed, right: Listed) -> SyncSummary:

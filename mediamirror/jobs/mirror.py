@@ -29,6 +29,7 @@ from mediamirror.jobs.common import Emit, documents, identity_of, look_through, 
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
 from mediamirror.jobs.locks import hold, lock_name
+from mediamirror.jobs.manifest import write_segment
 from mediamirror.jobs.pipeline import BATCH, run_window
 from mediamirror.jobs.plan import check_rungs, wanted_urls
 from mediamirror.jobs.publish import Publisher
@@ -37,6 +38,7 @@ from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
 from mediamirror.settings import MirrorOptions, default_catalog, state_folder
 from mediamirror.store.base import Store
+from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
 
 MAX_SETS_SHOWN = 1000
@@ -138,6 +140,7 @@ class _MirrorRun:
                 await self._work(
                     catalog, run, ArchiveFirst(archive, fetching, offline=self._options.read.offline), publisher
                 )
+                await self._tell_manifest(catalog, run, store)
                 await self._show_sets(catalog, run)
         except asyncio.CancelledError:
             interrupted = True
@@ -221,6 +224,15 @@ class _MirrorRun:
                 )
             else:
                 self._emit(ObjectEvent("upload", key, "not in the store", None, True, item.variant.url))
+
+    async def _tell_manifest(self, catalog: Catalog, run: Run, store: Store) -> None:
+        """Say in a bucket itself what it holds now; a directory keeps nothing but its files."""
+        if isinstance(store, DirectoryStore):
+            return
+        problem = await write_segment(catalog, store, run.store_id, at=now(), run=run)
+        if problem is not None:
+            self._tally.add_problem(problem)
+            self._emit(problem)
 
     async def _show_sets(self, catalog: Catalog, run: Run) -> None:
         async for result in catalog.sets(run, troubled=self._tally.planned.sets > MAX_SETS_SHOWN):

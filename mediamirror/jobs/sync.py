@@ -21,14 +21,14 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import DestinationMissing, UsageError
-from mediamirror.jobs.common import now
+from mediamirror.jobs.common import identity_of, now
 from mediamirror.jobs.locks import hold, lock_name
+from mediamirror.jobs.manifest import adopt, write_segment
 from mediamirror.jobs.pipeline import run_window
 from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
 from mediamirror.jobs.sync_pairs import Pair
 from mediamirror.jobs.sync_places import (
     check_source,
-    identity_of,
     open_transport,
     place_of,
     refuse_overlap,
@@ -77,7 +77,7 @@ class _SyncRun:
         self._emit = emit
         self._statuses: Counter[str] = Counter()
         self._bytes_in = self._bytes_out = self._planned = 0
-        self._failed = False
+        self._failed = self._changed = False
         self._started = time.monotonic()
         if options.compare.checksum and options.compare.size_only:
             raise UsageError("--checksum and --size-only exclude each other. Give one of them.")
@@ -91,7 +91,10 @@ class _SyncRun:
             source = await stack.enter_async_context(open_store(self._names[0], from_options, transport=transport))
             store = await stack.enter_async_context(open_store(self._names[1], options.store, transport=transport))
             refuse_overlap((source, from_options), (store, options.store))
-            identities = identity_of(source, from_options), identity_of(store, options.store)
+            identities = (
+                identity_of(source.name, from_options.endpoint_url),
+                identity_of(store.name, options.store.endpoint_url),
+            )
             path = catalog_path or default_catalog(identities[1])
             self._lock(stack, identities[1], path)
             await check_source(source)
@@ -149,6 +152,9 @@ class _SyncRun:
         options = self._options
         rules = Rules(options.compare.size_only, options.ignore_existing)
         sorter = Sorter(left, right, rules, self._skip)
+        for store, side in ((route.source_store, left), (route.store, right)):
+            if not isinstance(store, DirectoryStore) and await catalog.is_new_here(side.store_id):
+                await adopt(catalog, store, side.store_id)
         with sorter.work, sorter.extra:
             async for pair in pairs(left, right, catalog, options.compare):
                 sorter.add(pair)
@@ -165,6 +171,14 @@ class _SyncRun:
             await run_window(aiter(sorter.work), transfer.handle, record, width=options.concurrency)
             if deletions:
                 await self._delete(catalog, right.store_id, transfer, sorter)
+        if self._changed and not options.dry_run and route.op == "upload":
+            await self._tell_manifest(catalog, route.store, right.store_id)
+
+    async def _tell_manifest(self, catalog: Catalog, store: Store, store_id: int) -> None:
+        problem = await write_segment(catalog, store, store_id, at=now())
+        if problem is not None:
+            self._failed = True
+            self._emit(problem)
 
     async def _delete(self, catalog: Catalog, store_id: int, transfer: Transfer, sorter: Sorter) -> None:
         """Remove what only the destination has: rows first, then bytes; not after a failure, which may be why it looks extra."""
@@ -198,6 +212,7 @@ class _SyncRun:
             self._bytes_in += one.bytes_in
             self._bytes_out += one.bytes_out
             self._failed = self._failed or one.event.error is not None
+            self._changed = self._changed or one.destination is not None or one.status == "deleted"
             self._emit(one.event)
 
     def _skip(self, pair: Pair, decision: Skip) -> None:

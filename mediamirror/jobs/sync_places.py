@@ -178,12 +178,6 @@ def refuse_overlap(source: tuple[Store, StoreOptions], destination: tuple[Store,
         raise UsageError(f"{inner} lies inside {outer} ({one.name}, {other.name}). Give two places apart.")
 
 
-def identity_of(store: Store, options: StoreOptions) -> str:
-    """Name a place among all services: what locks and catalogs go by."""
-    bucket = not isinstance(store, DirectoryStore)
-    return f"{store.name}@{options.endpoint_url}" if bucket and options.endpoint_url else store.name
-
-
 def source_options(store: StoreOptions) -> StoreOptions:
     """Return how to reach SRC the same way as DEST, without what is only for writing."""
     return replace(store, acl=None, cache_control=None, storage_class=None, metadata=())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from mediamirror.markup.image_names import has_image_extension, is_image_type
@@ -76,9 +77,13 @@ _HREFS = frozenset({Name("itunes", "image"), Name("googleplay", "image"), Name("
 
 def name_of(element: Element) -> Name:
     """Return an element's name, whatever prefix the document uses."""
-    uri = element.space.lower().replace("https://", "http://", 1)
-    known = next((word for start, word in _SPACES if uri.startswith(start)), None)
-    return Name(uri if known is None else known, element.name)
+    return Name(_space(element.space) if element.space else "", element.name)
+
+
+@lru_cache(maxsize=256)
+def _space(uri: str) -> str:
+    folded = uri[:200].lower().replace("https://", "http://", 1)
+    return next((word for start, word in _SPACES if folded.startswith(start)), folded)
 
 
 def names_image(name: Name, parent: Name | None) -> bool:

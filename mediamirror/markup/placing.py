@@ -12,7 +12,7 @@ from mediamirror.markup.source import SourceText
 from mediamirror.markup.srcset import parse_srcset
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source
 
-MAX_PER_DOCUMENT = 50_000
+MAX_PER_DOCUMENT = 200_000
 """Most candidates and problems read from one document, so that a hostile one costs bounded memory."""
 _WS = "\t\n\f\r "
 _ESCAPED_AGAIN = "&amp;"

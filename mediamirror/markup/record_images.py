@@ -25,7 +25,7 @@ from mediamirror.markup.record_names import (
     is_srcset_name,
     page_of,
 )
-from mediamirror.markup.spelling import Piece, Spelling, json_string, unescaped_again
+from mediamirror.markup.spelling import MAX_ESCAPES, Piece, Spelling, json_string, unescaped_again
 from mediamirror.markup.urls import base_of
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
@@ -69,7 +69,7 @@ class RecordReader:
         while pending:
             node = pending.pop()
             if isinstance(node.value, Text):
-                yield from self.value(node.place, node.name, self._spelled(node.value))
+                yield from self._text(node, node.value)
             elif node.depth > MAX_DEPTH:
                 if not self.is_cut:
                     yield self._too_deep()
@@ -81,6 +81,15 @@ class RecordReader:
                     pending += (_Node(node.name, item, node.place, node.depth + 1) for item in node.value.items)
             elif isinstance(node.value, Object):
                 yield from self._object(node, node.value, pending)
+
+    def _text(self, node: _Node, value: Text) -> Iterator[ImageSet]:
+        start, end = (position + self.offset for position in value.span)
+        if self.place.source.text.count("\\", start, end) > MAX_ESCAPES:
+            message = f"The field {node.name[:80]!r} has more than {MAX_ESCAPES:,} escapes: it is not read."
+            line = self.place.source.line(start)
+            yield self.place.trouble(Problem("too-many-escapes", message, line, document=self.place.context.document))
+        else:
+            yield from self.value(node.place, node.name, self._spelled(value))
 
     def _too_deep(self) -> ImageSet:
         message = f"The JSON is nested deeper than {MAX_DEPTH:,}: what lies deeper is left out."

@@ -18,6 +18,8 @@ from mediamirror.model import Span
 _JSON_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[\s\S]?)")
 _ESCAPED_TAG = re.compile(r"&(?:lt|#0*60|#x0*3c);\s*/?[a-z!]", re.IGNORECASE)
 _BYTE_ORDER_MARK = "\ufeff"
+MAX_ESCAPES = 250_000
+"""Most character references or escapes decoded in one text: the place of each is kept, which costs memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,16 @@ def as_written(text: str, start: int) -> Spelling:
 
 
 def with_references(raw: str, start: int) -> Piece:
-    """A run of markup whose character references are to be decoded."""
+    """A run of markup whose character references are to be decoded, unless there are more than `MAX_ESCAPES`."""
+    if is_over(raw):
+        return Piece(raw, start, start + len(raw))
     decoded = decode(raw)
     return Piece(decoded.text, start, start + len(raw), decoded)
+
+
+def is_over(raw: str) -> bool:
+    """Say whether a text may hold more character references than are decoded."""
+    return len(raw) > MAX_ESCAPES and raw.count("&") > MAX_ESCAPES
 
 
 def json_string(value: Text, document: str) -> Spelling:
@@ -130,7 +139,7 @@ class Unescaped:
 def unescaped_again(spelling: Spelling) -> Spelling | Unescaped:
     """Decode character references once more where a text has escaped tags and no others."""
     text = spelling.text
-    if "<" in text or _ESCAPED_TAG.search(text) is None:
+    if "<" in text or is_over(text) or _ESCAPED_TAG.search(text) is None:
         return spelling
     inner = decode(text)
     return Unescaped(inner.text, spelling, inner)

@@ -14,7 +14,7 @@ from itertools import islice
 from typing import Literal
 
 from mediamirror.markup.charrefs import Decoded, decode
-from mediamirror.markup.spelling import Piece, with_references
+from mediamirror.markup.spelling import MAX_ESCAPES, Piece, is_over, with_references
 
 MAX_DEPTH = 1_000
 """How deep elements are followed; what is nested deeper is stepped over."""
@@ -79,7 +79,7 @@ class End:
 class Flaw:
     """Something that is wrong with the document, and where. ``code`` is that of the `Problem` to make of it."""
 
-    code: Literal["malformed-xml", "entities-not-expanded", "xml-too-deep"]
+    code: Literal["malformed-xml", "entities-not-expanded", "xml-too-deep", "too-many-references"]
     message: str
     at: int
 
@@ -111,7 +111,7 @@ def read_xml(text: str) -> Iterator[Event]:
     state, at = _Open(), 0
     while (opening := text.find("<", at)) >= 0:
         if opening > at:
-            yield with_references(text[at:opening], at)
+            yield from _text(text[at:opening], at)
         if text[opening + 1 : opening + 2] in {"!", "?"}:
             at = yield from _declaration(text, opening, state)
         elif text[opening + 1 : opening + 2] == "/":
@@ -119,10 +119,18 @@ def read_xml(text: str) -> Iterator[Event]:
         else:
             at = yield from _start_tag(text, opening, state)
     if at < len(text):
-        yield with_references(text[at:], at)
+        yield from _text(text[at:], at)
     if state.names or state.deeper:
         yield from _flaw(state, f"The document ends within <{_shown(state.names[-1])}>.", len(text))
     yield from (End(len(text)) for _ in state.names)
+
+
+def _text(raw: str, at: int) -> Iterator[Event]:
+    if is_over(raw):
+        message = f"A text here has more than {MAX_ESCAPES:,} character references: it is not read."
+        yield Flaw("too-many-references", message, at)
+    else:
+        yield with_references(raw, at)
 
 
 def _flaw(state: _Open, message: str, at: int) -> Iterator[Event]:
