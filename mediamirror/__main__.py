@@ -1,6 +1,19 @@
-"""``python -m mediamirror``."""
+"""``python -m mediamirror``, and the console script: Ctrl-C ends it quietly from the first moment on."""
 
-from mediamirror.cli.app import main
+from __future__ import annotations
+
+import os
+
+
+def main() -> None:
+    """Run the command line; an interrupt while it is still loading exits 130 without a traceback."""
+    try:
+        from mediamirror.cli.app import main as run  # noqa: PLC0415 -- the loading is what may be interrupted
+
+        run()
+    except KeyboardInterrupt:
+        os._exit(130)
+
 
 if __name__ == "__main__":
     main()

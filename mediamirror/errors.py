@@ -10,7 +10,7 @@
     │   └── LockHeld               another run holds this DEST or catalog
     ├── CatalogError               exit 2: the catalog can't be used
     ├── FetchError                 an item failed on its way in
-    │   ├── InvalidURL, SchemeRefused, AddressRefused, RobotsRefused, NotArchived
+    │   ├── InvalidURL, SchemeRefused, AddressRefused, RobotsRefused, NotArchived, HostBusy
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
     │   ├── DeadlineExceeded (retry), TooSlow (retry)
     │   ├── TooManyRedirects, BodyTooLarge, EmptyBody, BadContentEncoding
@@ -126,6 +126,12 @@ class NotArchived(FetchError):
     """A URL that no archive among the inputs holds, with ``--offline``."""
 
     code = "not-archived"
+
+
+class HostBusy(FetchError):
+    """Not asked: the host wants to be left alone for longer than a run waits."""
+
+    code = "host-backoff"
 
 
 class ConnectFailed(FetchError):

@@ -112,9 +112,13 @@ class Catalog:
             _execute, "UPDATE runs SET finished_at = ?, exit_code = ? WHERE id = ?", (finished_at, exit_code, run.id)
         )
 
-    async def add_document(self, run: Run, row: DocumentRow, sets: Sequence[tuple[ImageSet, frozenset[str]]]) -> None:
-        """Add a document and its sets, each with the URLs of it that are wanted."""
-        await self._transact(_add_document, run, row, sets)
+    async def add_document(self, row: DocumentRow) -> int:
+        """Add a document, or renew it: what an earlier run found in it is dropped. Returns its id."""
+        return await self._transact(ingest.put_document, row)
+
+    async def add_sets(self, run: Run, document_id: int, sets: Sequence[tuple[ImageSet, frozenset[str]]]) -> None:
+        """Add sets of a document, each with the URLs of it that are wanted."""
+        await self._transact(_add_sets, run, document_id, sets)
 
     async def order_work(self, run: Run) -> tuple[int, int, int]:
         """End planning: order the queue. Returns the numbers of sets, of variants and of wanted variants."""
@@ -200,6 +204,10 @@ class Catalog:
         """Write down what a segment of the manifest says, once it is durable."""
         await self._transact(manifest_rows.put_published, store_id, objects=objects, sets=sets, gone=gone)
 
+    async def knows_manifest(self, store_id: int) -> bool:
+        """Whether any row of a store's manifest was written or read from here."""
+        return await self._call(manifest_rows.knows_manifest, store_id)
+
     async def is_new_here(self, store_id: int) -> bool:
         """Whether nothing at all is known of a store's objects."""
         return await self._call(manifest_rows.is_new_here, store_id)
@@ -234,10 +242,9 @@ def _begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at
     return Run(cursor.lastrowid, store_id)
 
 
-def _add_document(
-    db: sqlite3.Connection, run: Run, row: DocumentRow, sets: Sequence[tuple[ImageSet, frozenset[str]]]
+def _add_sets(
+    db: sqlite3.Connection, run: Run, document_id: int, sets: Sequence[tuple[ImageSet, frozenset[str]]]
 ) -> None:
-    document_id = ingest.put_document(db, row)
     for image_set, wanted in sets:
         ingest.put_set(db, run.id, document_id, image_set, wanted)
 

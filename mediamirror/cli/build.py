@@ -7,7 +7,7 @@ from typing import Any
 
 from mediamirror.cli.running import fail
 from mediamirror.cli.values import pair
-from mediamirror.errors import MediamirrorError
+from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.settings import FetchOptions, StoreOptions
 
 
@@ -18,6 +18,7 @@ def fetch_options(
     from mediamirror.fetch import parse_connect_to, parse_header
 
     try:
+        _check_proxy(plain.get("proxy"))
         return FetchOptions(
             headers=tuple(parse_header(text) for text in header or ()),
             connect_to=tuple(parse_connect_to(text) for text in connect_to or ()),
@@ -26,6 +27,11 @@ def fetch_options(
         )
     except MediamirrorError as error:
         fail(error)
+
+
+def _check_proxy(proxy: str | None) -> None:
+    if proxy is not None and not proxy.startswith(("http://", "https://")):
+        raise UsageError("--proxy wants an address such as http://proxy.example:3128.")
 
 
 def metadata_pairs(values: list[str] | None) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,10 @@ def command(
     base_url: o.BaseUrl = None,
     field: o.Field = None,
     links: o.Links = False,
+    follow_sitemap: o.FollowSitemap = False,
+    depth: o.Depth = 0,
+    same_host: o.SameHost = True,
+    max_pages: o.MaxPages = 1000,
     offline: o.Offline = False,
     fail_empty: o.FailEmpty = False,
     rungs: o.Rungs = "all",
@@ -82,6 +86,8 @@ def command(
         mediamirror mirror pages/ --to ./dataset --layout hash --rungs largest --min-width 640
 
         mediamirror mirror urls.txt --as urls --to ./mirror --fresh-for 24h --format jsonl
+
+        mediamirror mirror https://example.org/ --depth 2 --delay 1 --to ./mirror
     """
     from mediamirror import mirror
     from mediamirror.cli.output import Style
@@ -117,7 +123,17 @@ def command(
         cacert=cacert,
     )
     options = MirrorOptions(
-        read=ReadOptions(as_=as_, base_url=base_url, field=field, links=links, offline=offline),
+        read=ReadOptions(
+            as_=as_,
+            base_url=base_url,
+            field=field,
+            links=links,
+            offline=offline,
+            follow_sitemap=follow_sitemap,
+            depth=depth,
+            same_host=same_host,
+            max_pages=max_pages,
+        ),
         fetch=fetch,
         check=CheckOptions(check=check, tolerance=tolerance, keep_rejected=keep_rejected, workers=workers),
         select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for),

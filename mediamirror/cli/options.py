@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from mediamirror.cli.values import byte_size, duration
+from mediamirror.cli.values import byte_size, duration, seconds
 
 READ = "Reading inputs"
 SELECT = "Which variants"
@@ -26,7 +26,8 @@ As = Annotated[
         "--as",
         metavar="KIND",
         rich_help_panel=READ,
-        help="auto, srcset, html, text, markdown or urls, when the guess (Content-Type, extension, content) is wrong.",
+        help="auto, html, text, srcset, urls, css, markdown, feed, sitemap, json, jsonl, csv, tsv, parquet or warc: "
+        "when the guess (Content-Type, extension, content) is wrong.",
     ),
 ]
 BaseUrl = Annotated[
@@ -49,6 +50,32 @@ Offline = Annotated[
     bool,
     typer.Option("--offline", rich_help_panel=READ, help="Take images from the WARC files among the inputs alone."),
 ]
+FollowSitemap = Annotated[
+    bool,
+    typer.Option(
+        "--follow-sitemap",
+        rich_help_panel=READ,
+        help="Read the pages in the sitemaps of an INPUT URL's site too, and in a sitemap given as INPUT.",
+    ),
+]
+Depth = Annotated[
+    int,
+    typer.Option(
+        "--depth", metavar="N", min=0, max=100, rich_help_panel=READ, help="Follow links from INPUT URLs N levels far."
+    ),
+]
+SameHost = Annotated[
+    bool,
+    typer.Option(
+        "--same-host/--any-host", rich_help_panel=READ, help="Follow only to the INPUT URLs' own hosts, or to any."
+    ),
+]
+MaxPages = Annotated[
+    int,
+    typer.Option(
+        "--max-pages", metavar="N", min=1, rich_help_panel=READ, help="Stop following after N pages, INPUTs included."
+    ),
+]
 FailEmpty = Annotated[
     bool, typer.Option("--fail-empty", rich_help_panel=READ, help="Exit 1 when no input holds an image.")
 ]
@@ -57,6 +84,9 @@ Format = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=OUTPUT, help="Print only what went wrong.")]
 Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT, help="Say more on standard error.")]
+Explain = Annotated[
+    bool, typer.Option("--explain", rich_help_panel=OUTPUT, help="Say in the table which rule found each source.")
+]
 NoProgress = Annotated[bool, typer.Option("--no-progress", rich_help_panel=OUTPUT, help="Draw no progress bar.")]
 FailOn = Annotated[
     Literal["error", "warning", "never"],
@@ -101,7 +131,9 @@ HostConcurrency = Annotated[
 ]
 Delay = Annotated[
     float,
-    typer.Option("--delay", min=0, metavar="S", rich_help_panel=NETWORK, help="Seconds between requests to one host."),
+    typer.Option(
+        "--delay", parser=seconds, metavar="S", rich_help_panel=NETWORK, help="Seconds between requests to one host."
+    ),
 ]
 LimitRate = Annotated[
     int | None,
@@ -117,7 +149,9 @@ Retries = Annotated[
 ]
 Timeout = Annotated[
     float,
-    typer.Option("--timeout", min=0.1, metavar="S", rich_help_panel=NETWORK, help="Seconds for one request, whole."),
+    typer.Option(
+        "--timeout", parser=seconds, metavar="S", rich_help_panel=NETWORK, help="Seconds for one request, whole."
+    ),
 ]
 MaxSize = Annotated[
     int,

@@ -23,7 +23,8 @@ class Style:
     """How to print: the format, and what is wanted besides the data.
 
     ``sets``: print each image set as it is found (`parse`). ``troubled``: print only sets with something to say.
-    ``title`` names the run in reports; ``report`` is the folder of an HTML report.
+    ``title`` names the run in reports; ``report`` is the folder of an HTML report. ``explain``: say which rule found each
+    source of a set.
     """
 
     format: str
@@ -34,6 +35,7 @@ class Style:
     title: str = "mediamirror"
     report: Path | None = None
     fail_on: str = "error"
+    explain: bool = False
 
 
 class Printer(Protocol):
@@ -132,7 +134,7 @@ class _Table:
     def show(self, event: Event) -> None:
         match event:
             case ImageSet() if self._style.sets:
-                self._console.print(self._render.image_set(event))
+                self._console.print(self._render.image_set(event, explain=self._style.explain))
             case SetResult() if not (event.sound and (self._style.quiet or self._style.troubled)):
                 self._console.print(self._render.set_result(event, width=self._console.width))
             case ObjectEvent():

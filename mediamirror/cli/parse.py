@@ -16,6 +16,10 @@ def command(
     base_url: o.BaseUrl = None,
     field: o.Field = None,
     links: o.Links = False,
+    follow_sitemap: o.FollowSitemap = False,
+    depth: o.Depth = 0,
+    same_host: o.SameHost = True,
+    max_pages: o.MaxPages = 1000,
     fail_empty: o.FailEmpty = False,
     header: o.Header = None,
     user_agent: o.UserAgent = None,
@@ -25,19 +29,23 @@ def command(
     ignore_robots: o.NoRobots = False,
     allow_private: o.AllowPrivate = False,
     allow_host: o.AllowHost = None,
+    delay: o.Delay = 0.0,
     timeout: o.Timeout = 60.0,
     retries: o.Retries = 3,
     format_: o.Format = "table",
+    explain: o.Explain = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> None:
-    """Say what image sets are in the inputs; fetch nothing but INPUT.
+    """Say what image sets are in the inputs; fetch nothing but INPUT, and the pages it leads to where asked.
 
     Examples:
 
         mediamirror parse news-by.txt
 
         mediamirror parse page.html --base-url https://example.org/ --format jsonl
+
+        mediamirror parse https://example.org/ --follow-sitemap --depth 1 --max-pages 200
 
         curl -s https://example.org/ | mediamirror parse - --as html --base-url https://example.org/
     """
@@ -53,13 +61,23 @@ def command(
         robots=not ignore_robots,
         allow_private=allow_private,
         allow_hosts=tuple(allow_host or ()),
+        delay=delay,
         timeout=timeout,
         retries=retries,
     )
-    read = ReadOptions(as_=as_, base_url=base_url, field=field, links=links)
+    read = ReadOptions(
+        as_=as_,
+        base_url=base_url,
+        field=field,
+        links=links,
+        follow_sitemap=follow_sitemap,
+        depth=depth,
+        same_host=same_host,
+        max_pages=max_pages,
+    )
     job = JobOptions(fail_empty=fail_empty, command="parse")
     run(
         lambda output: parse(inputs, read=read, fetch=fetch, job=job, stdin=sys.stdin.buffer, on_event=output),
-        Style(format_, quiet=quiet, progress=False, sets=True),
+        Style(format_, quiet=quiet, progress=False, sets=True, explain=explain),
         verbose=verbose,
     )

@@ -64,11 +64,19 @@ def run_with(
     except MediamirrorError as error:
         fail(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
+        complain("interrupted.")
         raise typer.Exit(130) from None
     except BrokenPipeError:
         # The reader of our output went away (``| head``): nothing is left to say.
         _silence_stdout()
         raise typer.Exit(0) from None
+    except OSError as error:
+        if verbose:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        complain(f"the run ended: {error.strerror or error}{where}; mend that, and run the same command again.")
+        _silence_stdout()
+        raise typer.Exit(1) from None
     except Exception as error:
         if verbose:
             raise

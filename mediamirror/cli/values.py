@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 
 import typer
@@ -15,7 +16,10 @@ def byte_size(text: str) -> int:
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([bkmgt]?)(?:i?b)?", str(text).strip().lower())
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a size: write 500k, 2M, 1G or plain bytes.")
-    return int(float(match[1]) * _UNITS[match[2]])
+    size = int(float(match[1]) * _UNITS[match[2]])
+    if not size:
+        raise typer.BadParameter(f"{text!r} is no size to work with: leave the option away for no limit.")
+    return size
 
 
 def duration(text: str) -> float:
@@ -24,6 +28,17 @@ def duration(text: str) -> float:
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a duration: write 90, 30m, 24h or 7d.")
     return float(match[1]) * _SPANS[match[2]]
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds: finite, not negative."""
+    try:
+        value = float(str(text))
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value) or value < 0:
+        raise typer.BadParameter(f"{text!r} is not a number of seconds.")
+    return value
 
 
 def pair(text: str) -> tuple[str, str]:

@@ -33,6 +33,10 @@ def command(
     ] = None,
     field: o.Field = None,
     links: o.Links = False,
+    follow_sitemap: o.FollowSitemap = False,
+    depth: o.Depth = 0,
+    same_host: o.SameHost = True,
+    max_pages: o.MaxPages = 1000,
     fail_empty: o.FailEmpty = False,
     select: Annotated[
         list[str] | None, typer.Option("--select", metavar="RULE", help="Only these rules: codes, names or MM3.")
@@ -114,7 +118,16 @@ def command(
         allow_hosts=tuple(allow_host or ()),
     )
     options = VerifyOptions(
-        read=ReadOptions(as_=as_, base_url=base_url, field=field, links=links),
+        read=ReadOptions(
+            as_=as_,
+            base_url=base_url,
+            field=field,
+            links=links,
+            follow_sitemap=follow_sitemap,
+            depth=depth,
+            same_host=same_host,
+            max_pages=max_pages,
+        ),
         fetch=fetch,
         check=CheckOptions(check=check, tolerance=tolerance, workers=workers),
         job=JobOptions(fail_on=fail_on, fail_empty=fail_empty, command="verify"),

@@ -40,7 +40,8 @@ def plan_inputs(inputs: Sequence[str]) -> list[Place]:
     """
     if not inputs:
         raise UsageError("No INPUT: give a path, a directory, a glob, a URL, or - for standard input.")
-    places = [place for word in inputs for place in _places(word)]
+    words = [inputs] if isinstance(inputs, str) else inputs
+    places = [place for word in words for place in _places(word)]
     return list(dict.fromkeys(places))
 
 

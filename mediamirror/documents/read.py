@@ -251,7 +251,10 @@ def _document(
 
 
 def _is_binary(data: bytes) -> bool:
-    return b"\0" in data[:_LOOKED_AT] and not data.startswith(_WIDE_MARKS)
+    # A crawled text may hold a stray NUL; an image or a program holds many, or little else.
+    looked_at = data[:_LOOKED_AT]
+    stray = 1 if len(looked_at) < 100 else len(looked_at) // 100
+    return looked_at.count(0) > (stray if len(looked_at) > 64 else 0) and not data.startswith(_WIDE_MARKS)
 
 
 def _problem(code: str, document: str, message: str) -> Problem:

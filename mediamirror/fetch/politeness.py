@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from mediamirror.errors import HTTPStatus
+from mediamirror.errors import HostBusy, HTTPStatus
 from mediamirror.fetch.request import Fetcher, Request
 from mediamirror.fetch.urls import redact_url
 from mediamirror.model import Download
@@ -110,9 +110,8 @@ def _without_port(authority: str) -> str:
     return authority if not colon or authority.endswith("]") else host
 
 
-def _still_quiet(host: _Host, request: Request, seconds: float) -> HTTPStatus:
-    return HTTPStatus(
-        f"{redact_url(request.url)} was not asked for: its host wants to be left alone for {seconds:.0f} s more.",
-        status=host.quiet_status,
-        retry_after=seconds,
+def _still_quiet(host: _Host, request: Request, seconds: float) -> HostBusy:
+    return HostBusy(
+        f"{redact_url(request.url)} was not asked for: its host wants to be left alone for {seconds:.0f} s more "
+        f"(it answered {host.quiet_status}). Run the same command again later."
     )

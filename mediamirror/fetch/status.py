@@ -20,7 +20,7 @@ _MEANING = {
     205: "has no content",
     206: "sent a part of the file that was not asked for",
     304: "says that nothing has changed, though nothing was compared",
-    401: "wants a login; give one with -H 'Authorization: …'",
+    401: "wants a login; give one with -H 'Authorization: …' and --credentials-for its host",
     403: "is refused by the origin",
     404: "is gone: the origin does not know it",
     407: "is behind a proxy that wants a login",

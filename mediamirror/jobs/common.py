@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from mediamirror.documents.archive import WarcArchive
+from mediamirror.documents.crawl import Bounds, crawl
 from mediamirror.documents.document import Document
-from mediamirror.documents.read import read_inputs
+from mediamirror.documents.read import Fetch, read_inputs
+from mediamirror.errors import UsageError
 from mediamirror.fetch import OpenFetcher, Request
 from mediamirror.markup import link_header
-from mediamirror.markup.extract import extract_document
+from mediamirror.markup.extract import charset_of, extract_document
+from mediamirror.markup.slices import Slice, split
+from mediamirror.markup.urls import resolve
 from mediamirror.model import Download, Event, Extraction, Problem
 from mediamirror.settings import ReadOptions
 
@@ -28,24 +30,10 @@ def nobody_listens(event: Event) -> None:
     del event
 
 
-def identity_of(store_name: str, endpoint_url: str | None) -> str:
-    """Name a DEST so that two runs that mean the same place agree, wherever they are started from.
-
-    A directory is its real path; a bucket belongs to its endpoint.
-    """
-    if store_name.startswith("s3://"):
-        return f"{store_name}@{endpoint_url}" if endpoint_url else store_name
-    return str(Path(store_name).resolve())
-
-
-def now() -> datetime:
-    """Return the time, aware, in UTC."""
-    return datetime.now(UTC)
-
-
 def own_hosts(inputs: Sequence[str]) -> frozenset[str]:
     """Return the hosts of the inputs that are URLs: they may see the credentials that the user gave."""
-    urls = (each for each in inputs if each.startswith(("http://", "https://")))
+    words = [inputs] if isinstance(inputs, str) else inputs
+    urls = (each for each in words if each.startswith(("http://", "https://")))
     return frozenset(host for host in (_host(url) for url in urls) if host)
 
 
@@ -65,34 +53,55 @@ async def documents(
 ) -> AsyncIterator[Document | Problem]:
     """Yield the documents of the inputs, those from the network fetched by the same stack as the images."""
 
+    _check_base(options.base_url)
+
     async def fetch(url: str) -> Download:
         return await fetcher.fetch(Request(url, accept=_DOCUMENTS, max_size=options.max_document, allow_empty=True))
 
-    read = read_inputs(
-        inputs,
-        as_=options.as_,
-        base_url=options.base_url,
-        fetch=fetch,
-        stdin=stdin,
-        limit=options.max_document,
-        field=options.field,
-        archive=archive,
+    def read(by: Fetch) -> AsyncIterator[Document | Problem]:
+        return read_inputs(
+            inputs,
+            as_=options.as_,
+            base_url=options.base_url,
+            fetch=by,
+            stdin=stdin,
+            limit=options.max_document,
+            field=options.field,
+            archive=archive,
+        )
+
+    bounds = Bounds(
+        options.depth, options.follow_sitemap, options.same_host, options.max_pages, limit=options.max_document
     )
-    async for found in read:
+    follows = bounds.depth > 0 or bounds.follow_sitemap
+    async for found in crawl(read, fetch=fetch, bounds=bounds) if follows else read(fetch):
         yield found
 
 
-def look_through(document: Document, *, links: bool = False) -> Extraction:
-    """Find the image sets of one document."""
-    found = extract_document(
-        document.data,
-        media_type=document.media_type,
-        base_url=document.base_url,
-        document=document.name,
-        as_=document.kind,
-        links=links,
-    )
-    if not document.link_headers:
-        return found
-    headed = link_header.find(document.link_headers, document=document.name, base_url=document.name)
-    return Extraction((*headed.sets, *found.sets), (*headed.problems, *found.problems))
+def _check_base(base_url: str | None) -> None:
+    if base_url is not None and not isinstance(resolve(base_url, None), str):
+        raise UsageError(f"--base-url {base_url!r} is not an absolute URL such as https://example.org/.")
+
+
+def look_through(document: Document, *, links: bool = False) -> Iterator[Extraction]:
+    """Yield the image sets of one document: a long text slice by slice, what came with its headers first."""
+    if document.link_headers:
+        yield link_header.find(document.link_headers, document=document.name, base_url=document.name)
+    for part in _slices(document):
+        yield extract_document(
+            part.data,
+            media_type=document.media_type,
+            base_url=document.base_url,
+            document=document.name,
+            as_=document.kind,
+            links=links,
+            first_byte=part.offset,
+            lines_before=part.lines,
+        )
+
+
+def _slices(document: Document) -> Iterator[Slice]:
+    charset = charset_of(document.media_type)
+    if document.kind in {"text", "urls"} and (charset is None or charset.lower() in {"utf-8", "utf8"}):
+        return split(document.data, by_line=document.kind == "urls")
+    return iter((Slice(document.data, 0, 0),))

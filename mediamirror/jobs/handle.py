@@ -29,6 +29,10 @@ from mediamirror.settings import SelectOptions
 log = logging.getLogger("mediamirror")
 
 
+_STANDING = {Verdict.PUBLISH: Status.UNCHANGED, Verdict.REJECT: Status.REJECTED, Verdict.TOO_SMALL: Status.SKIPPED}
+"""What bytes that did not change are called."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """How this run judges: what counts as sound, and how often to ask."""
@@ -73,8 +77,9 @@ class Handler:
     async def _handle(self, item: WorkItem) -> Record:
         kept = await self._publisher.confirm(item)
         recorded = self._lint_recorded(item)
+        unpublished = self._verdict(item, item.fetch.facts if item.fetch else None, recorded) is not Verdict.PUBLISH
         ask = decide_ask(
-            Situation(item.fetch, kept is not None, self._rejected(recorded) and kept is None, self._policy.decode),
+            Situation(item.fetch, kept is not None, unpublished, self._policy.decode),
             now=self._now(),
             fresh_for=self._policy.select.fresh_for,
         )
@@ -101,8 +106,14 @@ class Handler:
             item.variant, download, result, tolerance=self._policy.tolerance, known_widths=item.sibling_widths
         )
 
-    def _rejected(self, findings: tuple[Finding, ...]) -> bool:
-        return not self._policy.keep_rejected and any(rejects(finding) for finding in findings)
+    def _verdict(self, item: WorkItem, facts: ImageFacts | None, findings: tuple[Finding, ...]) -> Verdict:
+        return judge(
+            facts,
+            rejected=any(rejects(finding) for finding in findings),
+            keep_rejected=self._policy.keep_rejected,
+            min_width=self._policy.select.min_width,
+            declared=bool(item.variant.declared_widths),
+        )
 
     def _unchanged(
         self, item: WorkItem, kept: KnownObject | None, findings: tuple[Finding, ...], answer: Download | None
@@ -110,12 +121,13 @@ class Handler:
         fetch = item.fetch
         if fetch is None:
             return _failed(item, "unasked-304", "The server answered 304 Not Modified to a request without conditions.")
-        rejection = _rejection(findings) if self._rejected(findings) else None
+        verdict = self._verdict(item, fetch.facts, findings)
+        rejection = _rejection(findings) if verdict is Verdict.REJECT else None
         outcome = Outcome(
             variant=item.variant,
-            status=Status.REJECTED if rejection else Status.UNCHANGED,
+            status=_STANDING[verdict],
             final_url=fetch.final_url if answer is None else answer.final_url,
-            key=kept.key if kept is not None and not rejection else None,
+            key=kept.key if kept is not None and verdict is Verdict.PUBLISH else None,
             facts=fetch.facts,
             size=fetch.size,
             sha256=fetch.sha256,
@@ -140,13 +152,7 @@ class Handler:
             download=download,
             fetched_bytes=body.size,
         )
-        verdict = judge(
-            facts,
-            rejected=any(rejects(finding) for finding in findings),
-            keep_rejected=self._policy.keep_rejected,
-            min_width=self._policy.select.min_width,
-            declared=bool(item.variant.declared_widths),
-        )
+        verdict = self._verdict(item, facts, findings)
         if verdict is Verdict.REJECT or facts is None:
             error = _rejection(findings) or _image_error(result)
             return Record(item.variant_id, replace(base, error=error), None)

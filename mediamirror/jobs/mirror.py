@@ -9,7 +9,6 @@ Bytes are durable in the store before the catalog says so.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import tempfile
 import time
 from collections.abc import Sequence
@@ -18,20 +17,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mediamirror.catalog.catalog import Catalog, Record, Run
-from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.documents.archive import WarcArchive
-from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import DestinationMissing
 from mediamirror.fetch import Fetcher, OpenFetcher, open_fetcher
 from mediamirror.jobs.archived import ArchiveFirst
-from mediamirror.jobs.common import Emit, documents, identity_of, look_through, nobody_listens, now, own_hosts
+from mediamirror.jobs.common import Emit, documents, nobody_listens, own_hosts
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
 from mediamirror.jobs.locks import hold, lock_name
 from mediamirror.jobs.manifest import write_segment
+from mediamirror.jobs.names import identity_of, now
 from mediamirror.jobs.pipeline import BATCH, run_window
 from mediamirror.jobs.plan import check_rungs, wanted_urls
+from mediamirror.jobs.planning import plan_document
 from mediamirror.jobs.publish import Publisher
 from mediamirror.jobs.tally import Tally
 from mediamirror.lint import parse_tolerance
@@ -165,27 +164,21 @@ class _MirrorRun:
                 self._emit(found)
                 continue
             count += 1
-            await self._plan_document(found, catalog, run)
+            await plan_document(
+                found,
+                catalog,
+                run,
+                links=self._options.read.links,
+                wanted=lambda image_set: wanted_urls(image_set, self._options.select),
+                on_found=self._found,
+            )
         sets, variants, wanted = await catalog.order_work(run)
         self._tally.planned = Planned(count, sets, variants, wanted)
         self._emit(self._tally.planned)
 
-    async def _plan_document(self, document: Document, catalog: Catalog, run: Run) -> None:
-        extraction = await asyncio.to_thread(look_through, document, links=self._options.read.links)
-        events: list[ImageSet | Problem] = [*extraction.problems, *extraction.sets]
-        for event in events:
-            self._tally.note(event)
-            self._emit(event)
-        row = DocumentRow(
-            document.name,
-            document.media_type,
-            document.base_url,
-            hashlib.sha256(document.data).hexdigest(),
-            len(document.data),
-            now().isoformat(timespec="seconds"),
-        )
-        wanted = [(s, wanted_urls(s, self._options.select)) for s in extraction.sets if s.candidates]
-        await catalog.add_document(run, row, wanted)
+    def _found(self, event: ImageSet | Problem) -> None:
+        self._tally.note(event)
+        self._emit(event)
 
     async def _skip_unwanted(self, catalog: Catalog, run: Run) -> None:
         batch: list[Record] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 import time
 from collections.abc import Sequence
@@ -38,13 +37,13 @@ async def parse(
                     on_event(found)
                     continue
                 read_count += 1
-                extraction = await asyncio.to_thread(look_through, found, links=read.links)
-                sets += sum(1 for each in extraction.sets if each.candidates)
-                variants += len({c.url for each in extraction.sets for c in each.candidates})
-                events: list[ImageSet | Problem] = [*extraction.problems, *extraction.sets]
-                for event in events:
-                    tally.note(event)
-                    on_event(event)
+                for part in look_through(found, links=read.links):
+                    sets += sum(1 for each in part.sets if each.candidates)
+                    variants += len({c.url for each in part.sets for c in each.candidates})
+                    events: list[ImageSet | Problem] = [*part.problems, *part.sets]
+                    for event in events:
+                        tally.note(event)
+                        on_event(event)
     tally.planned = Planned(read_count, sets, variants, 0)
     summary = tally.summary(seconds=time.monotonic() - started, options=job)
     on_event(summary)

@@ -17,7 +17,8 @@ from mediamirror.settings import SelectOptions
 def check_rungs(rungs: str) -> None:
     """Raise `UsageError` unless ``rungs`` is ``all``, ``largest`` or a list of widths in pixels."""
     parts = rungs.split(",")
-    if rungs in {"all", "largest"} or all(part.strip().isascii() and part.strip().isdigit() for part in parts):
+    words = [part.strip() for part in parts]
+    if rungs in {"all", "largest"} or all(word.isascii() and word.isdigit() and int(word[:9]) for word in words):
         return
     raise UsageError(f"--rungs takes all, largest, or widths such as 480,1280; not {rungs!r}.")
 
@@ -88,20 +89,20 @@ Ask = Full | Conditional | Fresh
 class Situation:
     """What is known of a variant before the origin is asked.
 
-    ``in_store`` says that the store confirmed the recorded object just now; ``still_rejected`` that the recorded facts
-    break a promise made today; ``decode`` that this run wants every pixel decoded.
+    ``in_store`` says that the store confirmed the recorded object just now; ``not_published`` that the recorded facts would
+    not be published today (they break a promise, or are under ``--min-width``); ``decode`` that every pixel is wanted decoded.
     """
 
     fetch: KnownFetch | None
     in_store: bool
-    still_rejected: bool
+    not_published: bool
     decode: bool
 
 
 def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
     """Decide what to ask the origin.
 
-    | fetched before | sound | decoded if wanted | in store or still rejected | checked within fresh_for | validators | ask         |
+    | fetched before | sound | decoded if wanted | in store or not published  | checked within fresh_for | validators | ask         |
     |----------------|-------|-------------------|----------------------------|--------------------------|------------|-------------|
     | no             |       |                   |                            |                          |            | full        |
     | yes            | no    |                   |                            |                          |            | full        |
@@ -118,7 +119,7 @@ def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
         return Full("was not a sound image")
     if situation.decode and not fetch.facts.decoded:
         return Full("only its header was checked")
-    if not situation.in_store and not situation.still_rejected:
+    if not situation.in_store and not situation.not_published:
         return Full("not in the store")
     # A clock set back makes the last check lie in the future: still fresh, nothing is asked again for that.
     if now - fetch.fetched_at < timedelta(seconds=fresh_for):

@@ -21,15 +21,15 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import DestinationMissing, UsageError
-from mediamirror.jobs.common import identity_of, now
+from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.locks import hold, lock_name
 from mediamirror.jobs.manifest import adopt, write_segment
+from mediamirror.jobs.names import identity_of, now
 from mediamirror.jobs.pipeline import run_window
 from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
 from mediamirror.jobs.sync_pairs import Pair
 from mediamirror.jobs.sync_places import (
     check_source,
-    open_transport,
     place_of,
     refuse_overlap,
     source_options,
@@ -86,7 +86,9 @@ class _SyncRun:
         options = self._options
         async with AsyncExitStack() as stack:
             spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
-            transport = await stack.enter_async_context(open_transport(options.store, options.concurrency))
+            transport = await stack.enter_async_context(
+                open_transport(options.store.cacert, limit=options.concurrency + 16)
+            )
             from_options = options.source or source_options(options.store)
             source = await stack.enter_async_context(open_store(self._names[0], from_options, transport=transport))
             store = await stack.enter_async_context(open_store(self._names[1], options.store, transport=transport))

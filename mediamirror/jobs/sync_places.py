@@ -7,10 +7,9 @@ import hashlib
 import os
 import secrets
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import aiofiles
 
@@ -21,9 +20,6 @@ from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import ObjectAttributes, Store
 from mediamirror.store.directory import DirectoryStore
-
-if TYPE_CHECKING:
-    import httpx2
 
 
 class Place(Protocol):
@@ -181,20 +177,3 @@ def refuse_overlap(source: tuple[Store, StoreOptions], destination: tuple[Store,
 def source_options(store: StoreOptions) -> StoreOptions:
     """Return how to reach SRC the same way as DEST, without what is only for writing."""
     return replace(store, acl=None, cache_control=None, storage_class=None, metadata=())
-
-
-@asynccontextmanager
-async def open_transport(store: StoreOptions, concurrency: int) -> AsyncIterator[httpx2.AsyncBaseTransport]:
-    """Open the connections that objects travel on; nothing is imported for them before the first is needed."""
-    from mediamirror.fetch.guard import Guard  # noqa: PLC0415 - start-up time
-    from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context  # noqa: PLC0415
-
-    try:
-        context = make_ssl_context(str(store.cacert)) if store.cacert else None
-    except OSError as error:  # ssl.SSLError is one
-        raise UsageError(f"--cacert {store.cacert} can't be used: {error.strerror or error}.") from error
-    # The endpoint is the user's own choice, and often a private address.
-    async with AiohttpTransport(
-        guard=Guard(policy=lambda _: None), ssl_context=context, limit=concurrency + 16
-    ) as transport:
-        yield transport

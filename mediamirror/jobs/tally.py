@@ -9,8 +9,13 @@ from mediamirror.jobs.plan import exit_code
 from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Summary
 from mediamirror.settings import JobOptions
 
-HARMLESS = frozenset({"empty-document"})
-"""Problems with an INPUT as a whole that are no failure."""
+HARMLESS = frozenset(
+    {
+        *("empty-document", "page-limit", "sitemap-limit", "too-many-links"),
+        *("page-closed", "page-nofollow", "not-a-page", "other-host"),
+    }
+)
+"""Problems with a document as a whole that are no failure: there is nothing in it, or a crawl leaves it out by its rules."""
 
 
 @dataclass
@@ -73,6 +78,6 @@ class Tally:
             bytes_saved=self.bytes_saved,
             known=self.known,
             seconds=seconds,
-            left=max(0, self.planned.variants - self.statuses.total()),
+            left=max(0, self.planned.variants - self.statuses.total()) if interrupted else 0,
             exit_code=130 if interrupted else code,
         )

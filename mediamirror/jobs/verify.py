@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog, Run
-from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.catalog.rows import WorkItem
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
@@ -28,9 +27,11 @@ from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.jobs.baseline import fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.browser import StandardBrowser
-from mediamirror.jobs.common import Emit, documents, look_through, nobody_listens, now, own_hosts
+from mediamirror.jobs.common import Emit, documents, nobody_listens, own_hosts
 from mediamirror.jobs.look import Looked, Looker, without_body
+from mediamirror.jobs.names import now
 from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.planning import plan_document
 from mediamirror.jobs.site_root import OtherOrigin, SiteRoot
 from mediamirror.jobs.tally import Tally
 from mediamirror.lint import DEVICES, LintOptions, Screen, VariantFacts, check_set, choose_codes, lint_options, rejects
@@ -164,7 +165,14 @@ class _VerifyRun:
                 self._emit(found)
                 continue
             count += 1
-            await self._plan_document(self._placed(found), catalog, run, spool)
+            await plan_document(
+                self._placed(found),
+                catalog,
+                run,
+                links=self._options.read.links,
+                wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
+                on_found=lambda event: self._found(event, spool),
+            )
         sets, variants, wanted = await catalog.order_work(run)
         self._tally.planned = Planned(count, sets, variants, wanted)
         self._emit(self._tally.planned)
@@ -174,19 +182,11 @@ class _VerifyRun:
         url = self._root.url_of(document.name) if self._root else None
         return document if url is None else replace(document, base_url=url)
 
-    async def _plan_document(self, document: Document, catalog: Catalog, run: Run, spool: IO[bytes]) -> None:
-        extraction = await asyncio.to_thread(look_through, document, links=self._options.read.links)
-        events: list[ImageSet | Problem] = [*extraction.problems, *extraction.sets]
-        for event in events:
-            self._tally.note(event)
-            self._emit(event)
-        digest = hashlib.sha256(document.data).hexdigest()
-        stamp = now().isoformat(timespec="seconds")
-        row = DocumentRow(document.name, document.media_type, document.base_url, digest, len(document.data), stamp)
-        sets = [s for s in extraction.sets if s.candidates]
-        await catalog.add_document(run, row, [(s, frozenset(c.url for c in s.candidates)) for s in sets])
-        for image_set in extraction.sets:
-            pickle.dump(image_set, spool)
+    def _found(self, event: ImageSet | Problem, spool: IO[bytes]) -> None:
+        self._tally.note(event)
+        self._emit(event)
+        if isinstance(event, ImageSet):
+            pickle.dump(event, spool)
 
     async def _look(self, catalog: Catalog, run: Run, fetcher: OpenFetcher) -> None:
         check = self._options.check

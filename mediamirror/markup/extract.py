@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
@@ -15,7 +15,7 @@ from mediamirror.errors import UsageError
 from mediamirror.markup import css, feeds, html, markdown, sitemap, structured, text
 from mediamirror.markup.json_records import looks_like_json, looks_like_lines
 from mediamirror.markup.lists import find_srcset, find_urls
-from mediamirror.markup.source import decode
+from mediamirror.markup.source import SourceText, decode
 from mediamirror.model import Extraction, ImageSet
 
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']{1,40})", re.IGNORECASE)
@@ -46,6 +46,15 @@ class Request:
     encoding: str | None
     merge: bool
     links: bool = False
+    first_byte: int = 0
+    lines_before: int = 0
+
+    def text(self) -> SourceText:
+        """Return the text, decoded; its places count from the start of the document that it may be a slice of."""
+        source = decode(self.data, self.encoding)
+        if not self.first_byte:
+            return source
+        return replace(source, first_byte=self.first_byte, lines_before=self.lines_before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,7 @@ def _css(r: Request) -> Extraction:
 
 
 def _text(r: Request) -> Extraction:
-    return text.find(decode(r.data, r.encoding), document=r.document, base_url=r.base_url, merge=r.merge)
+    return text.find(r.text(), document=r.document, base_url=r.base_url, merge=r.merge)
 
 
 def _markdown(r: Request) -> Extraction:
@@ -117,7 +126,7 @@ def _srcset(r: Request) -> Extraction:
 
 
 def _urls(r: Request) -> Extraction:
-    return find_urls(decode(r.data, r.encoding), r.document, r.base_url, merge=r.merge)
+    return find_urls(r.text(), r.document, r.base_url, merge=r.merge)
 
 
 KINDS: dict[str, Kind] = {
@@ -180,12 +189,15 @@ def extract_document(
     as_: str = "auto",
     merge: bool = True,
     links: bool = False,
+    first_byte: int = 0,
+    lines_before: int = 0,
 ) -> Extraction:
     """Find the image sets of one document, and the problems that belong to none of them.
 
     ``media_type`` is a Content-Type, parameters allowed: its charset is used. Sets with the same variants become one
     with several ``places`` unless ``merge`` is False. ``links`` takes a
-    page's ``a href`` to image files too. Raises `KindUnknown` and `KindUnsupported`.
+    page's ``a href`` to image files too. ``first_byte`` and ``lines_before`` say where in its document a slice of a text begins.
+    Raises `KindUnknown` and `KindUnsupported`.
     """
     name = choose_kind(data, media_type=media_type, document=document, as_=as_)
     find = KINDS[name].find
@@ -193,8 +205,13 @@ def extract_document(
         raise KindUnsupported(
             f"{document or 'The input'} is {name}, which is read from a file: give its path as INPUT."
         )
+    return find(Request(data, document, base_url, charset_of(media_type), merge, links, first_byte, lines_before))
+
+
+def charset_of(media_type: str | None) -> str | None:
+    """Return the encoding label that a Content-Type gives."""
     charset = _CHARSET.search(media_type or "")
-    return find(Request(data, document, base_url, charset[1] if charset else None, merge, links))
+    return charset[1] if charset else None
 
 
 def extract(

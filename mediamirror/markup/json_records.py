@@ -33,24 +33,22 @@ def looks_like_lines(data: bytes) -> bool:
 
 def records(text: str) -> Iterator[Span]:
     """Yield the place of each record of a text, in order; linear, whatever the nesting. Bare numbers and words are left."""
-    depth = base = 0
+    depth = 0
     start = -1
     is_first = True
     for token in _TOKEN.finditer(text):
         mark = text[token.start()]
         if mark in "[{":
-            if is_first and mark == "[":
-                base = depth = 1
-            else:
-                start = token.start() if depth == base else start
+            # A list at the top is only what its elements stand in.
+            if not (is_first and mark == "["):
+                start = token.start() if depth == 0 else start
                 depth += 1
         elif mark in "]}":
             depth = max(0, depth - 1)
-            if depth == base and start >= 0:
+            if depth == 0 and start >= 0:
                 yield start, token.end()
                 start = -1
-            base = min(base, depth)
-        elif mark == '"' and depth == base:
+        elif mark == '"' and depth == 0:
             yield token.span()
         is_first = is_first and (mark in ",\ufeff" or mark.isspace())
     if start >= 0:

@@ -22,6 +22,8 @@ MAX_URLS = 50_000
 """Most ``url`` and ``sitemap`` entries that one sitemap may have, by the protocol; what comes after is left out."""
 MAX_BYTES = 52_428_800
 """Largest sitemap by the protocol, in bytes, uncompressed."""
+INDEX = "sitemap-index"
+"""The code of the note that a sitemap lists others."""
 _PIECES = 1_000
 _IMAGE = Name("image", "image")
 _THUMBNAIL = Name("video", "thumbnail_loc")
@@ -58,18 +60,24 @@ def read(
     data: bytes, *, document: str, base_url: str | None, encoding: str | None = None, merge: bool = True
 ) -> Sitemap:
     """Read a sitemap or a sitemap index whole: the images, and what else there is to follow. Never raises for bytes."""
-    place = Place(decode(data, encoding or declared_encoding(data)), Context(document, base_url))
+    label = encoding or declared_encoding(data)
+    place = Place(decode(data[:MAX_BYTES], label), Context(document, base_url))
     reader = _Reader(place)
-    extraction = collected(reader.read(), document, merge=merge)
-    return Sitemap(tuple(reader.entries), _with_note(extraction, reader.entries, document))
+    found = collected(reader.read(), document, merge=merge)
+    if len(data) > MAX_BYTES:
+        message = (
+            f"The sitemap is larger than {MAX_BYTES:,} bytes, which is more than one may be: the rest is left out."
+        )
+        found = Extraction(found.sets, (*found.problems, Problem("sitemap-too-large", message, document=document)))
+    return Sitemap(tuple(reader.entries), _with_note(found, reader.entries, document))
 
 
 def _with_note(extraction: Extraction, entries: list[Entry], document: str) -> Extraction:
     children = [entry for entry in entries if entry.kind == "sitemap"]
     if not children:
         return extraction
-    message = f"This is an index of sitemaps: {len(children):,} are listed, and what they hold is not read here."
-    note = Problem("sitemap-index", message, children[0].line, document=document)
+    message = f"This is an index of sitemaps: {len(children):,} are listed, and what they hold is read with --follow-sitemap only."
+    note = Problem(INDEX, message, children[0].line, document=document)
     return Extraction(extraction.sets, (*extraction.problems, note))
 
 

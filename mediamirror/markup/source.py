@@ -72,16 +72,19 @@ class SourceText:
     _wire: str
     _marks: tuple[int, ...] | None
     _lines: tuple[int, ...]
+    first_byte: int = 0
+    """Where these bytes begin in the document they are a slice of."""
+    lines_before: int = 0
 
     def span(self, start: int, end: int) -> Span | None:
         """Return the half-open byte span of ``text[start:end]``, or None for an encoding that allows none."""
         if self._marks is None:
             return None
-        return self._byte(start), self._byte(end)
+        return self.first_byte + self._byte(start), self.first_byte + self._byte(end)
 
     def line(self, position: int) -> int:
         """Return the line of a position, counted from 1; CRLF, CR and LF end a line."""
-        return bisect_right(self._lines, position) + 1
+        return self.lines_before + bisect_right(self._lines, position) + 1
 
     def _byte(self, position: int) -> int:
         if not self._marks:

@@ -30,6 +30,7 @@ _LEFT_OVER = re.compile(r"(?:(?:<\w+\s+)?[\w\-]{1,40}=)?(?:\\?[\"'(\[<!\]]|&(?:q
 _EXTENSION_WITHIN = re.compile(r"\.(?:jpe?g|png|webp|avif|gif)(?![a-z0-9])", re.IGNORECASE)
 SURE_WIDTH = 100
 """From this width on, in pixels, a descriptor is hardly a word of an article (``5w``, ``10w``)."""
+_URL_WITHIN = re.compile(r"\S{0,40}(?:https?:)?//\S")
 _AFTER_SET = " \t.,;:|\"'`)]}>\\/"
 
 
@@ -169,6 +170,10 @@ def _notes(chain: Chain, text: str) -> Iterator[tuple[str, str, Span]]:
         if "wrapped" in pair.flags or "spaces" in pair.flags:
             what = "was broken over lines" if "wrapped" in pair.flags else "has spaces in it"
             yield "mended-url", f"{shown(pair.url)} {what} and is put together again.", pair.place
+    for pair in chain.pairs:
+        if pair.tail in {"word", "letters"}:
+            message = f"A word is glued to the descriptor of {shown(pair.url)}: the descriptor was taken alone."
+            yield "glued-word", message, pair.descriptor
     rest = _unfinished(chain.pairs[-1], text)
     if rest is not None:
         message = f"{shown(text[slice(*rest)])} has no descriptor and may be cut off: it is left out."
@@ -214,5 +219,8 @@ def _may_be_cut(word: str, last: Pair, *, at_end: bool) -> bool:
 def _context(text: str, after: int, start: int) -> str | None:
     line = max(after, *(text.rfind(mark, after, start) + 1 for mark in "\r\n\u2028"))
     before = text[max(line, start - _MAX_CONTEXT) : start]
+    # What was lost of this set itself (a URL before a descriptor that is none) is no context.
+    url = _URL_WITHIN.search(before)
+    before = before[: url.start()] if url else before
     words = " ".join(_LEFT_OVER.sub("", before).split())
     return (words.lstrip(_AFTER_SET) if line == after and after else words) or None

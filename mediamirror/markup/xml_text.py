@@ -18,6 +18,8 @@ from mediamirror.markup.spelling import MAX_ESCAPES, Piece, is_over, with_refere
 
 MAX_DEPTH = 1_000
 """How deep elements are followed; what is nested deeper is stepped over."""
+MAX_ELEMENTS = 2_000_000
+"""Most elements read from one document; a sitemap as large as the protocol allows has fewer."""
 MAX_ATTRIBUTES = 500
 MAX_PREFIXES = 200
 
@@ -79,7 +81,7 @@ class End:
 class Flaw:
     """Something that is wrong with the document, and where. ``code`` is that of the `Problem` to make of it."""
 
-    code: Literal["malformed-xml", "entities-not-expanded", "xml-too-deep", "too-many-references"]
+    code: Literal["malformed-xml", "entities-not-expanded", "xml-too-deep", "xml-too-large", "too-many-references"]
     message: str
     at: int
 
@@ -104,6 +106,7 @@ class _Open:
     deeper: int = 0
     flawed: bool = False
     typed: bool = False
+    count: int = 0
 
 
 def read_xml(text: str) -> Iterator[Event]:
@@ -118,6 +121,12 @@ def read_xml(text: str) -> Iterator[Event]:
             at = yield from _end_tag(text, opening, state)
         else:
             at = yield from _start_tag(text, opening, state)
+            if state.count > MAX_ELEMENTS:
+                message = f"The document has more than {MAX_ELEMENTS:,} elements: the rest is left out."
+                yield Flaw("xml-too-large", message, opening)
+                state.flawed = True
+                at = len(text)
+                break
     if at < len(text):
         yield from _text(text[at:], at)
     if state.names or state.deeper:
@@ -176,6 +185,7 @@ def _start_tag(text: str, at: int, state: _Open) -> _Steps:
         yield Piece("<", at, at + 1)
         yield from _flaw(state, "A < stands here that opens no tag.", at)
         return at + 1
+    state.count += 1
     is_empty = tag["attributes"].endswith("/")
     if len(state.names) >= MAX_DEPTH:
         if not is_empty:

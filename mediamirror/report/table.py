@@ -9,8 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from mediamirror.fetch import redact_url
 from mediamirror.lint.simulate import Choice
 from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, Severity, Source
+from mediamirror.report.explain import rules_of
 from mediamirror.report.words import human_bytes, plural
 
 _STYLES = {
@@ -43,7 +45,7 @@ def set_result(result: SetResult, *, width: int) -> RenderableType:
             row.format or "",
             human_bytes(row.size),
             Text(status, style=_STYLES.get(status, "")),
-            _tail(row.key or row.url, room),
+            _tail(row.key or redact_url(row.url), room),
         )
     heading = _heading(result.document, result.line, result.alt, result.context)
     if result.places > 1:
@@ -55,22 +57,25 @@ def _reasons(result: SetResult) -> list[Text]:
     """Say what is wrong, each sentence once though several rows may share it, the set as a whole first."""
     lines: dict[str, str] = {}
     for found in result.findings:
-        lines.setdefault(_sentence(found), _TONES[found.severity])
+        lines.setdefault(_sentence(found, result.document), _TONES[found.severity])
     for row in result.rows:
         if row.error is not None and row.error.code not in {found.rule for found in row.findings}:
             lines.setdefault(f"  {row.error.code}: {clean(row.error.message)}", "red")
         for found in row.findings:
-            lines.setdefault(_sentence(found), _TONES[found.severity])
+            lines.setdefault(_sentence(found, result.document), _TONES[found.severity])
     return [Text(line, style=style) for line, style in lines.items()]
 
 
-def _sentence(found: Finding) -> str:
-    line = f" line {found.reference.line}" if found.reference is not None and found.reference.line else ""
+def _sentence(found: Finding, document: str) -> str:
+    place = found.reference
+    line = f" line {place.line}" if place is not None and place.line else ""
+    if place is not None and place.document != document:
+        line = f" {clean(place.document)}:{place.line}"  # the same set stands there too, and promises something else
     return f"  {found.severity} {found.rule}{line}: {clean(found.message)}"
 
 
-def image_set(found: ImageSet) -> RenderableType:
-    """Render what `parse` found: a row per candidate, problems below."""
+def image_set(found: ImageSet, *, explain: bool = False) -> RenderableType:
+    """Render what `parse` found: a row per candidate, problems below, and with ``explain`` the rules that found it."""
     table = _table(("declared", "right"), ("carrier", "left"), ("line", "right"))
     table.add_column("url", overflow="fold")
     for source, candidate in found.entries:
@@ -81,7 +86,8 @@ def image_set(found: ImageSet) -> RenderableType:
     heading = _heading(found.document, found.line, found.alt, found.context)
     if found.inferred:
         heading.append("  (grouped by naming)", style="dim")
-    notes = [Text(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
+    notes = [Text(f"  found by: {clean(rule)}", style="dim") for rule in (rules_of(found) if explain else ())]
+    notes += [Text(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
     return (
         Group(heading, Padding(table, (0, 0, 0, 2), expand=False), *notes) if found.entries else Group(heading, *notes)
     )

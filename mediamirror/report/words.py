@@ -25,7 +25,10 @@ def plural(count: int, noun: str) -> str:
 def summary_sentence(summary: Summary) -> str:
     """Say in one line how a run ended."""
     if not summary.variants:
-        return f"No image found in {plural(summary.documents, 'document')}."
+        where = plural(summary.documents, "document")
+        if summary.problems:
+            return f"No image in {where} can be used; {plural(summary.problems, 'problem')} told above."
+        return f"No image found in {where}."
     parts = [f"{count:,} {status}" for status, count in _in_order(summary.statuses)]
     line = f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}"
     line += f": {', '.join(parts)}" if parts else f" in {plural(summary.documents, 'document')}"

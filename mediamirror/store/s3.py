@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from mediamirror.errors import BadKey, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store import s3_copy, s3_headers
+from mediamirror.store import s3_copy, s3_headers, s3_listing
 from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.keys import checked_key, visible
@@ -35,7 +35,7 @@ from mediamirror.store.s3_multipart import MultipartUploads
 from mediamirror.store.s3_session import connect
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import ListObjectsV2OutputTypeDef
+    pass
 
 _SAME_SERVICE = ("endpoint_url", "region", "profile", "no_sign_request")
 _THREADS = 8
@@ -246,26 +246,21 @@ class S3Store:
         return None if answer.status == 404 else answer
 
     async def _listed(self, exchange: Exchange, prefix: str) -> AsyncIterator[StoredObject]:
-        """Pages in the server's own order, fetched by boto3 in a thread."""
-        paginator = exchange.connection.client.get_paginator("list_objects_v2")
-        pages = iter(
-            paginator.paginate(
-                Bucket=self._bucket, Prefix=self._prefix + prefix, PaginationConfig={"PageSize": self._page_size}
-            )
-        )
-        while (page := await self._next_page(pages, exchange)) is not None:
-            for found in page.get("Contents", ()):
-                row = s3_headers.row_from_listing(found, self._prefix)
+        """Pages in the server's own order."""
+        following: str | None = None
+        while True:
+            query = s3_listing.page_query(self._prefix + prefix, self._page_size, following)
+            answer = await exchange.call(Call("GET", "", self.name, query, longest=s3_listing.LONGEST_PAGE))
+            try:
+                page = s3_listing.read_page(answer.body, self._prefix)
+            except s3_listing.BadListing as error:
+                raise StoreError(f"{self.name} could not be listed: the answer makes no sense ({error}).") from error
+            for row in page.rows:
                 if self._is_content(row.key, prefix):
                     yield row
-
-    async def _next_page(
-        self, pages: Iterator[ListObjectsV2OutputTypeDef], exchange: Exchange
-    ) -> ListObjectsV2OutputTypeDef | None:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, next, pages, None)
-        except (ClientError, BotoCoreError) as error:
-            raise self._mapped(error, exchange, self.name) from error
+            if page.following is None:
+                return
+            following = page.following
 
     def _is_content(self, key: str, prefix: str) -> bool:
         try:

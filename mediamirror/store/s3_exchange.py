@@ -41,6 +41,8 @@ class Call:
     query: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     body: Body | None = None
+    longest: int = _LONGEST_ANSWER
+    """Bytes of the answer that are read at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +194,7 @@ class Exchange:
     async def _whole(self, call: Call) -> Answer | Refusal:
         """Send, read the answer to its end, and tell success from refusal: a 200 may hold an error."""
         response = await self._send(call)
-        body = await _read(response)
+        body = await _read(response, call.longest)
         missing = response.status_code == 404 and call.method in {"HEAD", "DELETE"} and b"NoSuchBucket" not in body
         if missing or (response.status_code in {200, 204} and not is_error_document(body)):
             return Answer(response.status_code, response.headers, body)
@@ -244,7 +246,7 @@ async def _chunks(body: Body, path: Path) -> AsyncIterator[bytes]:
         yield held
 
 
-async def _read(response: httpx2.Response) -> bytes:
+async def _read(response: httpx2.Response, longest: int = _LONGEST_ANSWER) -> bytes:
     """Read an answer that is small by nature, and close it; what is longer is cut."""
     parts: list[bytes] = []
     size = 0
@@ -252,7 +254,7 @@ async def _read(response: httpx2.Response) -> bytes:
         async for chunk in response.aiter_raw():
             parts.append(chunk)
             size += len(chunk)
-            if size > _LONGEST_ANSWER:
+            if size > longest:
                 break
     finally:
         await response.aclose()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mediamirror.catalog.catalog import Catalog, Record
+from mediamirror.catalog.catalog import Catalog, Record, Run
 from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.errors import CatalogError
 from mediamirror.model import (
@@ -55,10 +55,14 @@ def stored(url: str, **changes: object) -> Outcome:
     return Outcome(**values)  # type: ignore[arg-type]
 
 
+async def add(catalog: Catalog, run: Run, name: str, sets: list[tuple[ImageSet, frozenset[str]]]) -> None:
+    await catalog.add_sets(run, await catalog.add_document(document(name)), sets)
+
+
 async def plan(catalog: Catalog, documents: dict[str, list[ImageSet]]):
     run = await catalog.begin_run("mirror", "./m", NOW.isoformat())
     for name, sets in documents.items():
-        await catalog.add_document(run, document(name), [everything(each) for each in sets])
+        await add(catalog, run, name, [everything(each) for each in sets])
     return run, await catalog.order_work(run)
 
 
@@ -99,9 +103,7 @@ async def test_hosts_take_turns_in_the_queue() -> None:
 async def test_unwanted_variants_are_listed_apart() -> None:
     async with await Catalog.open(None) as catalog:
         run = await catalog.begin_run("mirror", "./m", NOW.isoformat())
-        await catalog.add_document(
-            run, document("a"), [(make_set("a", "https://h/1", "https://h/2"), frozenset({"https://h/2"}))]
-        )
+        await add(catalog, run, "a", [(make_set("a", "https://h/1", "https://h/2"), frozenset({"https://h/2"}))])
         assert await catalog.order_work(run) == (1, 2, 1)
         assert [i.variant.url async for i in catalog.work(run)] == ["https://h/2"]
         assert [i.variant.url async for i in catalog.work(run, wanted=False)] == ["https://h/1"]
@@ -129,7 +131,7 @@ async def test_an_object_belongs_to_the_store_it_was_put_into(tmp_path: Path) ->
         item = await anext(catalog.work(run))
         await catalog.record(run, [Record(item.variant_id, stored("https://h/1"), StoredObject("k", 3))])
         other = await catalog.begin_run("mirror", "s3://elsewhere", NOW.isoformat())
-        await catalog.add_document(other, document("a"), [everything(make_set("a", "https://h/1"))])
+        await add(catalog, other, "a", [everything(make_set("a", "https://h/1"))])
         await catalog.order_work(other)
         assert (await anext(catalog.work(other))).objects == ()
 

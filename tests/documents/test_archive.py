@@ -126,7 +126,7 @@ async def test_a_revisit_has_the_body_it_refers_to_and_headers_of_its_own(
     tmp_path: Path, more: list[tuple[str, str]]
 ) -> None:
     original = image("a", date="2025-01-01T00:00:00Z", more=[("WARC-Payload-Digest", "sha1:ABC")])
-    other = image("a", b"other", date="2024-01-01T00:00:00Z")
+    other = image("a", b"other", date="2025-06-01T00:00:00Z")
     (found,) = await look(tmp_path, [other, original, revisit("b", date="2026-01-01T00:00:00Z", more=more)], "b")
     assert body_of(found) == JPEG
     assert found is not None

@@ -55,6 +55,11 @@ def one_sentence(done: CompletedProcess[str]) -> str:
         (("mirror", SEED, "--to", "{tmp}/m", "-H", "nocolon"), 2, "-H wants 'Name: value'"),
         (("mirror", SEED, "--to", "{tmp}/m", "--connect-to", "a:b"), 2, "a:b"),
         (("mirror", SEED, "--to", "{tmp}/m", "--as", "words"), 2, "'words' is no kind of document"),
+        (("mirror", SEED, "--to", "{tmp}/m", "--timeout", "nan"), 2, "'nan' is not a number of seconds"),
+        (("mirror", SEED, "--to", "{tmp}/m", "--proxy", "nonsense"), 2, "--proxy wants an address"),
+        (("mirror", SEED, "--to", "{tmp}/m", "--base-url", "nonsense"), 2, "--base-url 'nonsense' is not"),
+        (("mirror", SEED, "--to", "{tmp}/m", "--rungs", "0"), 2, "--rungs takes all, largest, or widths"),
+        (("mirror", SEED, "--to", "{tmp}/m", "--limit-rate", "0"), 2, "'0' is no size to work with"),
         (("parse", "nothing.txt"), 2, "nothing.txt does not exist"),
     ],
 )
@@ -65,7 +70,7 @@ def test_it_ends_in_one_sentence_and_its_exit_code(
     (tmp_path / "words.txt").write_text("A camera with 5x zoom and 100w of light, and no picture at all.\n" * 90)
     done = mediamirror(*(word.format(tmp=tmp_path) for word in words))
     said = done.stderr.strip().splitlines()
-    assert (done.returncode, sentence in said[0], "Traceback" in done.stderr) == (code, True, False), done.stderr
+    assert (done.returncode, sentence in done.stderr, "Traceback" in done.stderr) == (code, True, False), said
 
 
 def test_an_input_url_that_is_gone_is_a_missing_input(mediamirror: Command, site: Site, tmp_path: Path) -> None:
@@ -188,3 +193,19 @@ def _wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
         time.sleep(0.02)
+
+
+def test_a_full_disk_behind_standard_output_is_one_sentence(mediamirror: Command) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([_program(), "parse", SEED], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, "No space left on device" in done.stderr, "Traceback" in done.stderr) == (1, True, False)
+
+
+def test_an_interrupt_while_loading_shows_nothing_of_our_code(tmp_path: Path) -> None:
+    for wait in (0.1, 0.2, 0.3):
+        words = [_program(), "mirror", SEED, "--to", str(tmp_path / "m")]
+        process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+        time.sleep(wait)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+        assert "cli/app.py" not in said, said

@@ -77,6 +77,17 @@ def test_a_least_width_judges_undeclared_widths_by_the_real_pixels(run: Command,
     assert len(files(tmp_path / "m")) == 2
 
 
+def test_what_was_too_small_is_not_fetched_again(run: Command, tmp_path: Path, site: Site) -> None:
+    urls = tmp_path / "list.txt"
+    urls.write_text("\n".join(r.url for r in seed_variants()))
+    words = (str(urls), "--as", "urls", "--min-width", "1000")
+    first = {row["url"]: row["status"] for row in rows(run(*words))}
+    site.reset_requests()
+    again = {row["url"]: row["status"] for row in rows(run(*words))}
+    assert site.bodies() == []
+    assert again == {url: status.replace("stored", "unchanged") for url, status in first.items()}
+
+
 def test_fresh_for_asks_the_origin_nothing(run: Command, site: Site) -> None:
     run(SEED)
     site.reset_requests()

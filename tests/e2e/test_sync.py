@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ import pytest
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.process import executable
 from fixtures.servers.seaweed import running_seaweed
+from fixtures.site import Site
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -212,3 +214,33 @@ def test_check_writes_the_lists_that_rclone_writes(run: Runner, src: Path, prefi
             "differ": [],
         },
     )
+
+
+def manifest(run: Runner, prefix: str) -> list[dict[str, Any]]:
+    listed = run.client.list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/_mediamirror/manifest/").get("Contents", [])
+    bodies = [run.client.get_object(Bucket=BUCKET, Key=row["Key"])["Body"].read() for row in listed]
+    return [json.loads(line) for body in bodies for line in gzip.decompress(body).splitlines()]
+
+
+def test_a_mirror_says_in_its_bucket_which_sets_are_whole_and_which_have_a_hole(
+    mediamirror: Command, server: S3Endpoint, site: Site, run: Runner, prefix: str
+) -> None:
+    words = ("fixtures/seed/news-by.txt", "fixtures/demo/clock-tower.txt", "--to", f"s3://{BUCKET}/{prefix}")
+    words = ("mirror", *words, "--endpoint-url", server.url, *site.arguments())
+    mediamirror(*words, **server.environment())
+    rows = manifest(run, prefix)
+    sets = sorted(
+        (r["status"], len(r["objects"]), [m["reason"] for m in r["missing"]]) for r in rows if r["type"] == "set"
+    )
+    assert sets == [("partial", 3, ["MM301"]), ("whole", 4, [])]
+    assert {r["key"] for r in rows if r["type"] == "object"} == set(run.held(prefix))
+    mediamirror(*words, **server.environment())
+    assert manifest(run, prefix) == rows
+
+
+def test_another_machine_learns_from_the_manifest_and_reads_only_its_own_files(
+    run: Runner, src: Path, prefix: str, tmp_path: Path
+) -> None:
+    run("sync", str(src), f"s3://{BUCKET}/{prefix}")
+    code, rows, _ = run("check", str(src), f"s3://{BUCKET}/{prefix}", "--catalog", str(tmp_path / "elsewhere.sqlite"))
+    assert (code, rows[-1]["bytes_in"]) == (0, sum(map(len, files(src).values())))

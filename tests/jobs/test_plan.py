@@ -78,7 +78,7 @@ def test_a_rung_that_is_none_is_a_usage_error(rungs: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fetch", "in_store", "still_rejected", "decode", "fresh_for", "expected"),
+    ("fetch", "in_store", "not_published", "decode", "fresh_for", "expected"),
     [
         (None, False, False, True, 0, Full("never fetched")),
         (replace(FETCH, facts=None), True, False, True, 0, Full("was not a sound image")),
@@ -100,8 +100,8 @@ def test_a_rung_that_is_none_is_a_usage_error(rungs: str) -> None:
         (replace(FETCH, fetched_at=NOW + timedelta(days=1)), True, False, True, 60, Fresh()),
     ],
 )
-def test_what_is_asked_of_the_origin(fetch, in_store, still_rejected, decode, fresh_for, expected) -> None:
-    situation = Situation(fetch, in_store, still_rejected, decode)
+def test_what_is_asked_of_the_origin(fetch, in_store, not_published, decode, fresh_for, expected) -> None:
+    situation = Situation(fetch, in_store, not_published, decode)
     assert decide_ask(situation, now=NOW, fresh_for=fresh_for) == expected
 
 

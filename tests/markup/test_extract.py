@@ -91,6 +91,26 @@ def test_urls_are_one_a_line_with_comments_and_each_its_own_set() -> None:
     assert data[slice(*candidate.reference.span)] == b"b.jpg"
 
 
+@pytest.mark.parametrize(
+    ("line", "url", "width", "density"),
+    [
+        ("https://x.example/a.jpg 480", "https://x.example/a.jpg", 480, None),
+        ("https://x.example/a.jpg\t480w,", "https://x.example/a.jpg", 480, None),
+        ("https://x.example/a.jpg, 480px", "https://x.example/a.jpg", 480, None),
+        ("a.jpg  1.5x  ", BASE + "a.jpg", None, 1.5),
+        ("photo of 480 birds.jpg", BASE + "photo%20of%20480%20birds.jpg", None, None),
+        ("photo 0", BASE + "photo%200", None, None),
+        ("https://x.example/w_480,c_fill/a.jpg", "https://x.example/w_480,c_fill/a.jpg", None, None),
+    ],
+)
+def test_a_width_or_density_may_follow_a_listed_url(
+    line: str, url: str, width: int | None, density: float | None
+) -> None:
+    (found,) = extract_document(line.encode(), as_="urls", base_url=BASE).sets
+    candidate = found.candidates[0]
+    assert (candidate.url, candidate.width, candidate.density) == (url, width, density)
+
+
 def test_markdown_gives_images_inline_html_and_srcset_text_each_once() -> None:
     data = (FIXTURES / "dumps" / "notes.md").read_bytes()
     found = extract_document(data, document="notes.md", base_url=BASE)

@@ -98,6 +98,16 @@ def test_every_span_is_the_url_as_the_document_spells_it(name: str) -> None:
         assert data[slice(*candidate.reference.span)].decode(encoding) == candidate.raw_url
 
 
+def test_a_span_is_right_behind_much_text_of_many_bytes_a_letter() -> None:
+    text = item("<description>" + "Озеро 😀 &amp; " * 2000 + "\n&lt;img src='/ё.jpg?a&amp;amp;b'&gt;</description>")
+    (found,) = find(text).sets
+    candidate = found.candidates[0]
+    assert candidate.reference is not None
+    assert candidate.reference.span is not None
+    assert (candidate.raw_url, candidate.reference.line) == ("/ё.jpg?a&amp;amp;b", 2)
+    assert text.encode()[slice(*candidate.reference.span)].decode() == candidate.raw_url
+
+
 @pytest.mark.parametrize(
     "element",
     [

@@ -90,6 +90,13 @@ def test_more_addresses_than_the_protocol_allows_are_left_out_with_a_problem(mon
     assert [p.code for p in found.extraction.problems] == ["sitemap-too-long"]
 
 
+def test_a_sitemap_larger_than_the_protocol_allows_is_cut_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sitemap, "MAX_BYTES", 100)
+    found = read("<urlset><url><loc>/a</loc></url>" + " " * 100 + "<url><loc>/b</loc></url></urlset>")
+    assert [e.url[-2:] for e in found.entries] == ["/a"]
+    assert [p.code for p in found.extraction.problems] == ["malformed-xml", "sitemap-too-large"]
+
+
 def test_a_sitemap_cut_in_the_middle_gives_what_is_there_and_a_problem() -> None:
     data = (FEEDS / "sitemap.xml").read_bytes()
     found = read(data[: data.index(b"<video:video>")])

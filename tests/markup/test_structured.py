@@ -165,6 +165,19 @@ def test_a_bad_record_costs_no_other() -> None:
     assert ("malformed-json", 2) in [(p.code, p.line) for p in found.problems]
 
 
+def test_a_string_of_too_many_escapes_is_left_out_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mediamirror.markup.record_images.MAX_ESCAPES", 100)
+    found = find({"html": "\n" * 101 + "<img src=/a.jpg>", "image": "/b.jpg"})
+    assert urls(found) == [["/b.jpg"]]
+    assert [p.code for p in found.problems] == ["too-many-escapes"]
+
+
+def test_more_images_than_one_document_may_name_are_left_out_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mediamirror.markup.placing.MAX_PER_DOCUMENT", 10)
+    found = find([f"https://c.example/{n}.jpg" for n in range(20)])
+    assert (len(found.sets), [p.code for p in found.problems]) == (10, ["too-many-candidates"])
+
+
 def test_data_urls_are_problems_with_their_line() -> None:
     found = find({"a": 1, "image": "data:image/png;base64,AA"})
     assert [(p.code, p.line) for p in found.problems] == [("scheme-not-fetched", 3)]

@@ -1,0 +1,230 @@
+"""The manifest of a bucket: immutable segments under ``_mediamirror/manifest/``, the newest row per key wins.
+
+Each run that changed something adds one segment, whose name no other run can have; none is ever rewritten. The rows are JSON,
+one a line, gzipped:
+
+    {"type": "object", "key", "sha256", "size", "token", "content_type", "url", "format", "width", "height"}
+    {"type": "deleted", "key"}
+    {"type": "set", "id", "status": "whole" | "partial", "document", "line", "alt", "context",
+     "objects": [{"url", "key", "width", "density"}], "missing": [{"url", "width", "density", "reason"}]}
+
+A set's row is written when the last of its rungs is settled, and says ``partial`` with what is missing while one is: a reader
+never takes a set with a hole for a whole one. A directory has none: its change tokens mean nothing on another disk.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import secrets
+import tempfile
+import zlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, TypeVar
+
+from mediamirror.catalog.catalog import Catalog, Run
+from mediamirror.catalog.manifest_rows import ManifestObject
+from mediamirror.catalog.sync_rows import Holding
+from mediamirror.errors import ObjectCorrupt, StoreError
+from mediamirror.jobs.worklist import WorkList
+from mediamirror.model import Body, Problem, SetResult, SetRow
+from mediamirror.store.base import RESERVED, ObjectAttributes, Store
+
+T = TypeVar("T")
+
+SEGMENTS = f"{RESERVED}manifest/"
+LONGEST_ROW = 1024 * 1024
+"""Bytes of one row that are read at most; a set with a thousand rungs has a tenth of that."""
+
+_REQUIRED = {
+    "object": frozenset({"key", "sha256", "size", "token"}),
+    "deleted": frozenset({"key"}),
+    "set": frozenset({"id", "status", "objects"}),
+}
+_CHUNK = 64 * 1024
+_PAGE = 500
+
+
+def segment_name(at: datetime) -> str:
+    """Return the key of a new segment: names sort by time, and no two are the same."""
+    return f"{SEGMENTS}{at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(6)}.jsonl.gz"
+
+
+async def write_segment(
+    catalog: Catalog, store: Store, store_id: int, *, at: datetime, run: Run | None = None
+) -> Problem | None:
+    """Write what the manifest does not say yet as one segment, if there is anything.
+
+    With ``run``, the image sets of that mirror run are told of too. The catalog's rows speak of durable bytes, so the segment
+    does; it is marked as written only after it is durable itself. A store that refuses it gives a `Problem`: the next run
+    that changes something says it all again.
+    """
+    if not await catalog.knows_manifest(store_id):
+        await adopt(catalog, store, store_id, holdings=False)
+    with (
+        tempfile.TemporaryDirectory(prefix="mediamirror-") as folder,
+        WorkList[ManifestObject]() as objects,
+        WorkList[str]() as gone,
+        WorkList[tuple[str, str]]() as sets,
+    ):
+        path = Path(folder) / "segment.gz"
+        with gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
+            async for row in catalog.manifest(store_id):
+                _write(file, object_row(row))
+                objects.append(row)
+            async for key in catalog.manifest_gone(store_id):
+                _write(file, {"type": "deleted", "key": key})
+                gone.append(key)
+            if run is not None:
+                await _write_sets(catalog, run, file, sets)
+        if not len(objects) + len(gone) + len(sets):
+            return None
+        try:
+            await store.put(segment_name(at), _body(path), ObjectAttributes("application/gzip"))
+        except StoreError as error:
+            return Problem("manifest-not-written", f"The manifest of {store.name} was not written: {error.message}")
+        await _mark(catalog, store_id, objects, gone, sets)
+        return None
+
+
+async def _write_sets(catalog: Catalog, run: Run, file: IO[str], sets: WorkList[tuple[str, str]]) -> None:
+    async for result in catalog.sets(run):
+        row = set_row(result)
+        digest = _digest(row)
+        if row["objects"] and await catalog.published_set(run.store_id, row["id"]) != digest:
+            _write(file, row)
+            sets.append((row["id"], digest))
+
+
+async def _mark(
+    catalog: Catalog,
+    store_id: int,
+    objects: WorkList[ManifestObject],
+    gone: WorkList[str],
+    sets: WorkList[tuple[str, str]],
+) -> None:
+    async for page in _pages(aiter(objects)):
+        await catalog.publish(store_id, objects=page)
+    async for keys in _pages(aiter(gone)):
+        await catalog.publish(store_id, gone=keys)
+    async for pairs in _pages(aiter(sets)):
+        await catalog.publish(store_id, sets=pairs)
+
+
+def _digest(row: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(row, sort_keys=True).encode()).hexdigest()
+
+
+def object_row(row: ManifestObject) -> dict[str, Any]:
+    """Return the JSON of one object."""
+    return {"type": "object"} | {name: getattr(row, name) for name in ManifestObject.__slots__}
+
+
+def set_row(result: SetResult) -> dict[str, Any]:
+    """Return the JSON of one image set: what of it is stored where, and what is missing and why."""
+    stored = [row for row in result.rows if row.key is not None and row.error is None]
+    wanted = [row for row in result.rows if row.status is None or row.status.value != "skipped"]
+    missing = [row for row in wanted if row.key is None or row.error is not None]
+    urls = sorted({row.url for row in result.rows})
+    return {
+        "type": "set",
+        "id": hashlib.sha256("\n".join(urls).encode()).hexdigest()[:32],
+        "status": "partial" if missing else "whole",
+        "document": result.document,
+        "line": result.line,
+        "alt": result.alt,
+        "context": result.context,
+        "objects": [_rung(row) | {"key": row.key} for row in stored],
+        "missing": [_rung(row) | {"reason": row.error.code if row.error else "not reached"} for row in missing],
+    }
+
+
+def _rung(row: SetRow) -> dict[str, Any]:
+    return {"url": row.url, "width": row.declared_width, "density": row.density}
+
+
+async def read_segments(store: Store) -> AsyncIterator[dict[str, Any]]:
+    """Yield every row of every segment, oldest first, in bounded memory: whoever keeps the last row per key has it right.
+
+    Raises `ObjectCorrupt` for a segment that is damaged, before any row that lies behind the damage.
+    """
+    async for found in store.list(SEGMENTS):
+        if found.key.endswith(".jsonl.gz"):
+            async for row in _rows(store, found.key):
+                yield row
+
+
+async def adopt(catalog: Catalog, store: Store, store_id: int, *, holdings: bool = True) -> None:
+    """Take what the manifest says into a catalog that has not read it yet.
+
+    Without ``holdings`` only so that it is not said again: what the catalog knows of the objects is newer.
+    """
+    async for page in _pages(read_segments(store)):
+        newest = {row["key"]: row for row in page if row["type"] in {"object", "deleted"}}
+        objects = [_object(row) for row in newest.values() if row["type"] == "object"]
+        gone = [row["key"] for row in newest.values() if row["type"] == "deleted"]
+        if holdings:
+            await catalog.remember({store_id: [Holding(o.key, o.sha256, o.size, o.token) for o in objects]})
+            await catalog.forget(store_id, gone)
+        sets = [(row["id"], _digest(row)) for row in page if row["type"] == "set"]
+        await catalog.publish(store_id, objects=objects, gone=gone, sets=sets)
+
+
+def _object(row: dict[str, Any]) -> ManifestObject:
+    return ManifestObject(**{name: row.get(name) for name in ManifestObject.__slots__})  # type: ignore[arg-type]
+
+
+async def _rows(store: Store, key: str) -> AsyncIterator[dict[str, Any]]:
+    try:
+        async for line in _lines(store, key):
+            yield _row(line)
+    except (zlib.error, ValueError) as error:
+        raise ObjectCorrupt(
+            f"The manifest segment {store.name}/{key} is damaged ({error}): remove it, and run the same command again."
+        ) from error
+
+
+async def _lines(store: Store, key: str) -> AsyncIterator[bytes]:
+    inflate, rest = zlib.decompressobj(wbits=31), b""
+    async for chunk in store.get(key):
+        while chunk:
+            rest += inflate.decompress(chunk, _CHUNK)
+            chunk = inflate.unconsumed_tail  # noqa: PLW2901
+            *lines, rest = rest.split(b"\n")
+            if len(rest) > LONGEST_ROW:
+                raise ValueError("a row is too long")
+            for line in lines:
+                yield line
+    if rest or not inflate.eof:
+        raise ValueError("it ends too early")
+
+
+def _row(line: bytes) -> dict[str, Any]:
+    row = json.loads(line)
+    if not isinstance(row, dict) or not _REQUIRED.get(row.get("type", ""), frozenset()) <= row.keys():
+        raise ValueError("a row lacks what its type needs")
+    return row
+
+
+def _write(file: IO[str], row: dict[str, Any]) -> None:
+    file.write(json.dumps(row, separators=(",", ":")) + "\n")
+
+
+def _body(path: Path) -> Body:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return Body(path.stat().st_size, digest, path=path)
+
+
+async def _pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    page: list[T] = []
+    async for item in items:
+        page.append(item)
+        if len(page) >= _PAGE:
+            yield page
+            page = []
+    if page:
+        yield page

@@ -1,0 +1,21 @@
+"""What a place is called among all services, and what time it is: for every job, and cheap to import."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+
+def identity_of(store_name: str, endpoint_url: str | None) -> str:
+    """Name a DEST so that two runs that mean the same place agree, wherever they are started from.
+
+    A directory is its real path; a bucket belongs to its endpoint.
+    """
+    if store_name.startswith("s3://"):
+        return f"{store_name}@{endpoint_url}" if endpoint_url else store_name
+    return str(Path(store_name).resolve())
+
+
+def now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(UTC)
