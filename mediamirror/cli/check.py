@@ -5,17 +5,19 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Annotated, Literal, Self
+from typing import IO, TYPE_CHECKING, Annotated, Literal, Self
 
 import typer
 
 from mediamirror.cli import options as o
 from mediamirror.cli.build import source_store
-from mediamirror.cli.objects import ObjectOutput
 from mediamirror.cli.running import run_with
 from mediamirror.errors import UsageError
-from mediamirror.model import Compared, Mark, SyncEvent
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
+
+if TYPE_CHECKING:
+    from mediamirror.cli.objects import ObjectOutput
+    from mediamirror.model import Mark, SyncEvent
 
 LISTS = "Lists of keys"
 _DEFAULT = SyncOptions()
@@ -75,6 +77,8 @@ def command(
         mediamirror check ./mirror s3://media/news --download --combined marks.txt
     """
     from mediamirror import check
+    from mediamirror.cli.objects import ObjectOutput
+    from mediamirror.model import Mark
 
     store = StoreOptions(
         endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
@@ -135,6 +139,8 @@ class _Lists:
 
     def __call__(self, event: SyncEvent) -> None:
         """Take one event."""
+        from mediamirror.model import Compared
+
         if isinstance(event, Compared):
             if self._combined is not None:
                 self._combined.write(f"{event.mark.value} {event.key}\n")

@@ -18,7 +18,6 @@ from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.markup.json_records import records
 from mediamirror.markup.json_text import Json, Object, read_json
 from mediamirror.markup.source import decode
-from mediamirror.markup.structured import pick, table_rows
 from mediamirror.model import Problem
 
 _LOOKED_AT = 64 * 1024
@@ -114,6 +113,8 @@ def _json_row(data: bytes, line: int, rows: Rows, counted: _Counted) -> Iterator
 
 
 def _picked(record: Json | None, line: int, rows: Rows, counted: _Counted) -> Iterator[Document]:
+    from mediamirror.markup.structured import pick  # noqa: PLC0415 -- loaded for rows alone
+
     found = pick(record, rows.field or "") if isinstance(record, Object) else None
     if found is None:
         counted.without_field(line)
@@ -124,6 +125,8 @@ def _picked(record: Json | None, line: int, rows: Rows, counted: _Counted) -> It
 
 def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterator[Document | Problem]:
     """Yield a document for every row of CSV or TSV whose first row names the columns. Raises `OSError`."""
+    from mediamirror.markup.structured import table_rows  # noqa: PLC0415 -- loaded for rows alone
+
     counted = _Counted(rows)
     line = 0
     try:

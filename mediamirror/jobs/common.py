@@ -7,7 +7,6 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from mediamirror.documents.archive import WarcArchive
-from mediamirror.documents.crawl import Bounds, crawl
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_inputs
 from mediamirror.errors import UsageError
@@ -70,11 +69,16 @@ async def documents(
             archive=archive,
         )
 
+    if not options.depth and not options.follow_sitemap:
+        async for found in read(fetch):
+            yield found
+        return
+    from mediamirror.documents.crawl import Bounds, crawl  # noqa: PLC0415 -- start-up time
+
     bounds = Bounds(
         options.depth, options.follow_sitemap, options.same_host, options.max_pages, limit=options.max_document
     )
-    follows = bounds.depth > 0 or bounds.follow_sitemap
-    async for found in crawl(read, fetch=fetch, bounds=bounds) if follows else read(fetch):
+    async for found in crawl(read, fetch=fetch, bounds=bounds):
         yield found
 
 

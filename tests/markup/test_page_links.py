@@ -28,7 +28,7 @@ def test_names_with_dots_that_are_no_extension_are_pages() -> None:
     assert urls(page) == ["/john.smith", "/v1.2", "/a.php", "/b.html?c=d.zip"]
 
 
-def test_a_page_of_a_million_links_gives_a_bounded_number_and_says_so() -> None:
+def test_a_page_of_very_many_links_gives_a_bounded_number_and_says_so() -> None:
     page = "<p>" + "".join(f"<a href={n}>x</a>" for n in range(MAX_LINKS + 5))
     found = find(page.encode(), document=X, base_url=f"{X}/")
     assert (len(found.urls), found.cut) == (MAX_LINKS, True)
