@@ -53,6 +53,7 @@ bench-extract: .venv/.stamp-dev
 
 docs: .venv/.stamp-dev
 	@$(RUN) -m typer mediamirror.cli.app utils docs --name mediamirror --title 'Commands' --output docs/commands.md
+	@$(RUN) -m docs.generate
 
 clean:
 	@rm -rf .venv demo-out bench/out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

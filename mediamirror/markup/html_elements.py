@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -18,6 +19,8 @@ MAX_CANDIDATES = 50_000
 """Most image candidates read from one attribute: each needs a comma, so commas are counted first."""
 MAX_REFERENCES = 200_000
 """Most character references decoded in one attribute."""
+
+_DIMENSION = re.compile(r"[ \t\n\f\r]*([0-9]{1,6})(?:\.[0-9]*)?(?![0-9.%])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +56,17 @@ def read_source(page: Page, element: Element, family: Family, *, carrier: str, i
         sizes=_text(element, family.sizes),
         lazy=(_text(element, "loading") or "").lower() == "lazy",
         ignored=ignored,
+        width=_dimension(element, "width"),
+        height=_dimension(element, "height"),
     )
     return Read(source, problems + skipped)
+
+
+def _dimension(element: Element, name: str) -> int | None:
+    """A width or height attribute in CSS pixels, None for a percentage or for none (HTML, "dimension attributes")."""
+    value = element.attrs.get(name)
+    found = _DIMENSION.match(value) if isinstance(value, str) else None
+    return int(found[1]) if found and int(found[1]) else None
 
 
 def image_set(page: Page, element: Element, reads: Iterable[Read], alt: str | None = None) -> ImageSet:
