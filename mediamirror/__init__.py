@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mediamirror.jobs.check import check
     from mediamirror.jobs.mirror import mirror
     from mediamirror.jobs.parse import parse
+    from mediamirror.jobs.scrub import scrub
     from mediamirror.jobs.sync import sync
     from mediamirror.jobs.verify import verify
     from mediamirror.markup.extract import extract
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["check", "evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "select", "sync", "verify"]
+__all__ = ["check", "evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "scrub", "select", "sync", "verify"]
 
 _HOMES = {
     "check": "mediamirror.jobs.check",
@@ -33,6 +34,7 @@ _HOMES = {
     "mirror": "mediamirror.jobs.mirror",
     "parse": "mediamirror.jobs.parse",
     "parse_srcset": "mediamirror.markup.srcset",
+    "scrub": "mediamirror.jobs.scrub",
     "select": "mediamirror.markup.select",
     "verify": "mediamirror.jobs.verify",
 }

@@ -269,3 +269,16 @@ class SyncOptions:
     limit_memory: int = 1 * MiB
     """Objects larger than this are not held in memory on their way."""
     dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubOptions:
+    """How to re-read a mirror. ``sample`` is the share of objects read, 1.0 for all; ``seed`` makes a sample repeatable."""
+
+    store: StoreOptions = field(default_factory=StoreOptions)
+    job: JobOptions = field(default_factory=JobOptions)
+    concurrency: int = 16
+    sample: float = 1.0
+    seed: int | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()

@@ -20,6 +20,15 @@ class KnownObject:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedObject:
+    """An object as it was recorded when it was put into a store."""
+
+    key: str
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class KnownFetch:
     """The newest exchange that gave this variant's bytes: validators, headers and the facts about those bytes.
 

@@ -41,6 +41,18 @@ def seconds(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """Read ``5%`` or ``0.05``: a share, more than 0 and at most 1."""
+    word = str(text).strip()
+    try:
+        value = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+    except ValueError:
+        value = math.nan
+    if not 0 < value <= 1:
+        raise typer.BadParameter(f"{text!r} is not a share such as 5% or 0.05.")
+    return value
+
+
 def pair(text: str) -> tuple[str, str]:
     """Read ``key=value``."""
     key, equals, value = str(text).partition("=")

@@ -10,8 +10,18 @@ import typer
 
 from mediamirror.cli import options as o
 from mediamirror.cli.build import fetch_options
-from mediamirror.cli.running import run
-from mediamirror.settings import CheckOptions, FetchOptions, JobOptions, ReadOptions, VerifyOptions
+from mediamirror.cli.running import fail, run
+from mediamirror.cli.values import share
+from mediamirror.errors import UsageError
+from mediamirror.settings import (
+    CheckOptions,
+    FetchOptions,
+    JobOptions,
+    ReadOptions,
+    ScrubOptions,
+    StoreOptions,
+    VerifyOptions,
+)
 
 _DEFAULT = FetchOptions()
 
@@ -19,7 +29,25 @@ FORMATS = Literal["table", "json", "jsonl", "junit", "sarif", "github", "md"]
 
 
 def command(
-    inputs: o.Inputs,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[INPUT...]", help="A path, a directory, a glob, a URL, or - for standard input."),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option("--mirror", metavar="DEST", help="Re-read this mirror instead, and check it against its record."),
+    ] = None,
+    sample: Annotated[
+        str,
+        typer.Option(
+            "--sample", metavar="PERCENT", help="With --mirror: read only this share of the objects, such as 5%."
+        ),
+    ] = "100%",
+    catalog: o.CatalogFile = None,
+    endpoint_url: o.EndpointUrl = None,
+    region: o.Region = None,
+    profile: o.Profile = None,
+    no_sign_request: o.NoSign = False,
     as_: o.As = "auto",
     base_url: o.BaseUrl = None,
     root: Annotated[
@@ -95,10 +123,39 @@ def command(
         mediamirror verify dist/ --root dist/ --format sarif > findings.sarif
 
         mediamirror verify page.html --check header --select MM3 --report ./report
+
+        mediamirror verify --mirror s3://media/news --endpoint-url http://127.0.0.1:8333 --sample 5%
     """
-    from mediamirror import verify
+    from mediamirror import scrub, verify
     from mediamirror.cli.output import Style
 
+    if (mirror is None) == (not inputs):
+        fail(UsageError("verify wants INPUTs, or --mirror DEST: one of the two."))
+    style = Style(
+        format_,
+        quiet=quiet,
+        progress=not no_progress,
+        troubled=not verbose,
+        title=mirror or _title(inputs or []),
+        report=report,
+        fail_on=fail_on,
+    )
+    if mirror is not None:
+        scrubbing = ScrubOptions(
+            store=StoreOptions(
+                endpoint_url=endpoint_url,
+                region=region,
+                profile=profile,
+                no_sign_request=no_sign_request,
+                cacert=cacert,
+            ),
+            job=JobOptions(fail_on=fail_on, command="verify --mirror"),
+            concurrency=min(concurrency, 32),
+            sample=share(sample),
+            select=_words(select),
+            ignore=_words(ignore),
+        )
+        run(lambda output: scrub(mirror, options=scrubbing, catalog=catalog, on_event=output), style, verbose=verbose)
     fetch = fetch_options(
         header=header,
         connect_to=connect_to,
@@ -140,16 +197,15 @@ def command(
         write_baseline=write_baseline,
         thumbnails=report is not None,
     )
-    style = Style(
-        format_,
-        quiet=quiet,
-        progress=not no_progress,
-        troubled=not verbose,
-        title=", ".join(inputs[:3]) + (" …" if len(inputs) > 3 else ""),
-        report=report,
-        fail_on=fail_on,
+    run(
+        lambda output: verify(inputs or (), options=options, stdin=sys.stdin.buffer, on_event=output),
+        style,
+        verbose=verbose,
     )
-    run(lambda output: verify(inputs, options=options, stdin=sys.stdin.buffer, on_event=output), style, verbose=verbose)
+
+
+def _title(inputs: list[str]) -> str:
+    return ", ".join(inputs[:3]) + (" …" if len(inputs) > 3 else "")
 
 
 def _words(values: list[str] | None) -> tuple[str, ...]:

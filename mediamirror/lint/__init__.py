@@ -13,6 +13,7 @@ from mediamirror.lint import pixels as _pixels
 from mediamirror.lint import privacy as _privacy
 from mediamirror.lint import sizes as _sizes
 from mediamirror.lint import sources as _sources
+from mediamirror.lint import stored as _stored
 from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling
 from mediamirror.lint import weight as _weight
@@ -52,6 +53,7 @@ _FAMILIES = (
     _privacy,
     _sizes,
     _sources,
+    _stored,
     _transport,
     _upscaling,
     _weight,

@@ -12,6 +12,7 @@ _FAMILIES = {
     "MM2": ("Transport", "How the origin gives the files out."),
     "MM3": ("Pixels", "What the files are, one by one and beside each other."),
     "MM4": ("Ladder and weight", "Advice on rungs and bytes."),
+    "MM5": ("Mirror", "Whether a mirror still holds what it recorded (`verify --mirror`)."),
 }
 _SEVERITIES = {
     "error": "the file is not what was promised",

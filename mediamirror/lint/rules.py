@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from mediamirror.errors import FetchError, ImageError, UsageError
 from mediamirror.lint.subject import SetSubject
@@ -101,6 +102,13 @@ class SetRule(Rule):
     check: SetCheck
 
 
+@dataclass(frozen=True, slots=True)
+class StoredRule(Rule):
+    """A rule about one object of a mirror (`lint.stored`)."""
+
+    check: Callable[[Any], Iterator[Violation]]
+
+
 class Registry:
     """Rules by code, in the order of their codes."""
 
@@ -134,6 +142,17 @@ class Registry:
 
         def register(check: SetCheck) -> SetCheck:
             self._put(SetRule(code, name, severity, False, summary, why, fix, check))
+            return check
+
+        return register
+
+    def add_stored(
+        self, code: str, name: str, severity: Severity, *, summary: str, why: str, fix: str
+    ) -> Callable[[Callable[[Any], Iterator[Violation]]], Callable[[Any], Iterator[Violation]]]:
+        """Register the decorated function as the check of a rule about a stored object."""
+
+        def register(check: Callable[[Any], Iterator[Violation]]) -> Callable[[Any], Iterator[Violation]]:
+            self._put(StoredRule(code, name, severity, False, summary, why, fix, check))
             return check
 
         return register

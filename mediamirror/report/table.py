@@ -138,7 +138,7 @@ def object_event(event: ObjectEvent) -> Text:
 
 
 def _heading(document: str, line: int, alt: str | None, context: str | None) -> Text:
-    text = Text(f"{clean(document)}:{line}", style="bold")
+    text = Text(f"{clean(document)}:{line}" if line else clean(document), style="bold")
     for note in (context, alt):
         if note:
             text.append(f"  {clean(note)[:100]}", style="dim")

@@ -31,6 +31,8 @@ def summary_sentence(summary: Summary) -> str:
         return f"No image found in {where}."
     parts = [f"{count:,} {status}" for status, count in _in_order(summary.statuses)]
     line = f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}"
+    if not summary.sets:
+        line = plural(summary.variants, "object")
     line += f": {', '.join(parts)}" if parts else f" in {plural(summary.documents, 'document')}"
     if summary.findings:
         line += "; " + ", ".join(plural(n, severity) for severity, n in summary.findings.items())

@@ -38,7 +38,8 @@ def test_of_a_sound_page_nothing_is_said(seen: dict[tuple[bytes, bool], Seen]) -
 @pytest.mark.parametrize("near_miss", [False, True], ids=["defect", "near miss"])
 def test_every_rule_has_a_case(near_miss: bool) -> None:
     shown = {case.rule for case in cases() if case.near_miss is near_miss}
-    assert [rule.code for rule in all_rules() if rule.code not in shown] == []
+    # The rules about a mirror's objects have no page to stand in: tests/e2e/test_scrub.py shows them.
+    assert [rule.code for rule in all_rules() if rule.code not in shown and not rule.code.startswith("MM5")] == []
 
 
 def test_every_finding_says_where_and_what(seen: dict[tuple[bytes, bool], Seen]) -> None:
