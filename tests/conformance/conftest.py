@@ -71,12 +71,16 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory, certs: Certs) -> Iterato
         manager.__exit__(None, None, None)
 
 
-@pytest.fixture(scope="session", autouse=True)
+_CONNECT_ONCE = functools.cache(s3.connect)
+_TRUST_ONCE = functools.cache(s3._trust)
+
+
+@pytest.fixture(scope="module", autouse=True)
 def _connect_once() -> Iterator[None]:
     """boto3 takes 0.2 s to make a client, OpenSSL 20 ms to load its authorities; the tests of one server share both."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(s3, "connect", functools.cache(s3.connect))
-        patch.setattr(s3, "_trust", functools.cache(s3._trust))
+        patch.setattr(s3, "connect", _CONNECT_ONCE)
+        patch.setattr(s3, "_trust", _TRUST_ONCE)
         yield
 
 
