@@ -57,6 +57,8 @@ def test_images_come_out_of_the_archive_and_the_rest_fails_offline(
         1,
         {"hero.png": "stored", "a-480.webp": "stored", "a-960.webp": "stored", "missing.webp": "failed"},
     ), done.stderr
+    (lost,) = [row["error"]["code"] for row in map(json.loads, done.stdout.splitlines()) if row.get("error")]
+    assert lost == "not-archived"
     assert (tmp_path / "m/site.example/a-960.webp").read_bytes() == make_image(960, 480, "webp")
     again = statuses(mediamirror(*words))
     assert again == {

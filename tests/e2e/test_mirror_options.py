@@ -220,3 +220,19 @@ def test_the_catalog_belongs_to_the_place_and_not_to_its_spelling(run: Command, 
     crooked = f"{tmp_path}/state/../m"
     assert set(by_width(run(SEED, "--to", crooked)).values()) == {"unchanged"}
     assert site.bodies() == []
+
+
+def test_past_a_thousand_sets_only_trouble_and_totals_are_printed(mediamirror: Command, tmp_path: Path) -> None:
+    body = make_image(16, 12, "png")
+    served = [Resource("h.example", f"/{number}.png", body, "image/png") for number in range(1001)]
+    urls = tmp_path / "list.txt"
+    urls.write_text("\n".join([*(r.url for r in served), "https://h.example/gone.png"]))
+    (tmp_path / "site").mkdir()
+    with running_site(tmp_path / "site", served) as site:
+        words = ("mirror", str(urls), "--as", "urls", "--to", str(tmp_path / "m"), "--check", "header")
+        done = mediamirror(*words, *site.arguments())
+    said = done.stdout.splitlines()
+    assert done.returncode == 1
+    assert [line for line in said if "list.txt" in line] == [f"{urls}:1002"]
+    assert any("404" in line for line in said)
+    assert said[-1].startswith("1,002 image sets, 1,002 variants: 1,001 stored, 1 failed")
