@@ -1,1 +1,0 @@
-"""Runs shards of a job."""
