@@ -151,6 +151,8 @@ class JobOptions:
     dry_run: bool = False
     fail_on: Literal["error", "warning", "never"] = "error"
     fail_empty: bool = False
+    tell_sets: bool = True
+    """Whether the sets are told with their outcomes at the end; JSON says it all in the outcomes."""
     command: str = "mirror"
     """What the catalog and the locks record as the command; must hold no secret."""
 

@@ -157,8 +157,8 @@ class Catalog:
         """Yield the run's image sets with their outcomes; with ``troubled`` only those that have something to say."""
         after = 0
         while ids := await self._call(results.set_ids, run.id, troubled=troubled, after=after, limit=PAGE):
-            for set_id in ids:
-                yield await self._call(results.read_set, run.id, set_id)
+            for result in await self._call(results.read_sets, run.id, ids):
+                yield result
             after = ids[-1]
 
     async def store_id(self, name: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from mediamirror.model import (
     Finding,
@@ -119,6 +119,11 @@ def set_ids(db: sqlite3.Connection, run_id: int, *, troubled: bool, after: int, 
         f"{trouble if troubled else ''} ORDER BY p.set_id LIMIT ?"
     )
     return [row[0] for row in db.execute(query, (run_id, after, limit))]
+
+
+def read_sets(db: sqlite3.Connection, run_id: int, ids: Sequence[int]) -> list[SetResult]:
+    """Read a page of sets of a run."""
+    return [read_set(db, run_id, set_id) for set_id in ids]
 
 
 def read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:

@@ -138,7 +138,9 @@ def command(
         check=CheckOptions(check=check, tolerance=tolerance, keep_rejected=keep_rejected, workers=workers),
         select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for),
         store=store,
-        job=JobOptions(dry_run=dry_run, fail_on=fail_on, fail_empty=fail_empty, command="mirror"),
+        job=JobOptions(
+            dry_run=dry_run, tell_sets=format_ == "table", fail_on=fail_on, fail_empty=fail_empty, command="mirror"
+        ),
     )
     style = Style(format_, quiet=quiet, progress=not no_progress)
     run(

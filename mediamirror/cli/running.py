@@ -58,6 +58,7 @@ def run_with(
     import asyncio
 
     _set_up_logging(verbose)
+    _collect_less_often()
     try:
         with opened() as output, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             summary = runner.run(_until_terminated(job(output)))
@@ -103,6 +104,17 @@ def _loop_factory() -> Any:
     import uvloop
 
     return uvloop.new_event_loop
+
+
+def _collect_less_often() -> None:
+    """Spare the garbage collector: what is imported stays, and a run makes few cycles among very many objects.
+
+    Measured on 2,000 images (2026-11-24, four runs each, in turns): 6.6 s of CPU without, 5.7 s with it.
+    """
+    import gc
+
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
 
 
 def _set_up_logging(verbose: bool) -> None:

@@ -228,5 +228,7 @@ class _MirrorRun:
             self._emit(problem)
 
     async def _show_sets(self, catalog: Catalog, run: Run) -> None:
+        if not self._options.job.tell_sets:
+            return
         async for result in catalog.sets(run, troubled=self._tally.planned.sets > MAX_SETS_SHOWN):
             self._emit(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from mediamirror.errors import ImageError
 from mediamirror.lint import caching as _caching
@@ -60,6 +61,12 @@ _FAMILIES = (
 )
 
 
+@cache
+def _promise_rules() -> tuple[VariantRule, ...]:
+    # Asked for each variant of a mirror; the registry is filled once, on import.
+    return tuple(rule for rule in RULES.all() if isinstance(rule, VariantRule) and not rule.verify_only)
+
+
 def check_variant(
     variant: Variant,
     download: Download,
@@ -75,8 +82,7 @@ def check_variant(
     """
     widths = frozenset(known_widths) | frozenset(variant.declared_widths)
     subject = Subject(variant, download, result, tolerance, widths)
-    rules = [rule for rule in RULES.all() if isinstance(rule, VariantRule) and not rule.verify_only]
-    return tuple(finding for rule in rules for finding in rule.findings(subject))
+    return tuple(finding for rule in _promise_rules() for finding in rule.findings(subject))
 
 
 def check_set(

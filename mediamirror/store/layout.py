@@ -94,18 +94,19 @@ def _parse(url: str) -> _Address:
         parsed = ada_url.URL(url)
     except ValueError:
         raise InvalidURL(f"{_shown(url)} is not a URL, so it has no place in the mirror.") from None
-    if parsed.protocol not in {"http:", "https:"}:
+    # Each attribute is a call into the parser, and every image comes through here: read once.
+    protocol, port, host = parsed.protocol, parsed.port, parsed.hostname
+    if protocol not in {"http:", "https:"}:
         raise InvalidURL(f"{_shown(url)} is not an http or https URL, so it has no place in the mirror.")
-    parsed.hash = ""
-    href = parsed.href
-    plain_origin = parsed.protocol == "https:" and not parsed.port
-    scheme = () if plain_origin else (parsed.protocol[:-1],)
-    origin = "+".join((parsed.hostname, *scheme, *((parsed.port,) if parsed.port else ())))
+    href = parsed.href.partition("#")[0]
+    plain_origin = protocol == "https:" and not port
+    scheme = () if plain_origin else (protocol[:-1],)
+    origin = "+".join((host, *scheme, *((port,) if port else ())))
     return _Address(
         origin=origin,
         segments=tuple(parsed.pathname[1:].split("/")),
         # A bare "?" is another URL than none, and leaves no trace in `search`.
-        extra="?" in href or bool(parsed.username or parsed.password) or "+" in parsed.hostname,
+        extra="?" in href or ("@" in href and bool(parsed.username or parsed.password)) or "+" in host,
         mark=f"~{sha256_of(href.encode()).hexdigest()[:10]}",
     )
 
