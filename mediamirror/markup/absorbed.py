@@ -15,6 +15,8 @@ def absorbed(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
     """Fold every set of a repeating carrier whose URLs all belong to one other set into that set, as a place. Linear."""
     rows = list(sets)
     repeats = [_repeats(row) for row in rows]
+    if not any(repeats):
+        return tuple(rows)
     owners: dict[str, int] = {}
     for index, row in enumerate(rows):
         if not repeats[index]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.urls import Skip, resolve
+from mediamirror.markup.urls import Skip, plain, resolve
 from mediamirror.model import Candidate, ImageSet, Problem, Reference
 
 MAX_URL = 8192
@@ -23,10 +23,10 @@ class Context:
 
 def placed(candidate: Candidate, *, raw_url: str, reference: Reference, context: Context) -> Candidate | Problem:
     """Resolve a candidate's URL, and keep its spelling and its place."""
-    outcome = resolved(candidate.url, context)
-    if isinstance(outcome, Skip):
-        return Problem(outcome.code, outcome.message, reference.line, candidate.span, context.document)
     c = candidate
+    outcome = plain(c.url, context.base) or resolved(c.url, context)
+    if isinstance(outcome, Skip):
+        return Problem(outcome.code, outcome.message, reference.line, c.span, context.document)
     # Not dataclasses.replace, which takes four times as long: every URL of every document comes through here.
     return Candidate(outcome, c.span, c.width, c.density, c.height, c.descriptor_span, raw_url, reference, c.flags)
 
@@ -54,12 +54,19 @@ def merged(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
     first: dict[frozenset[tuple[object, ...]], ImageSet] = {}
     places: dict[frozenset[tuple[object, ...]], list[Reference]] = {}
     for image_set in sets:
-        key = frozenset((c.url, c.width, c.density, c.height) for c in image_set.candidates)
+        key = frozenset([(c.url, c.width, c.density, c.height) for c in _unordered(image_set)])
         known = first.setdefault(key, image_set)
         if known is not image_set:
             places.setdefault(key, []).append(_place(image_set))
             first[key] = _completed(known, image_set)
     return tuple(_with_places(row, places.get(key)) for key, row in first.items())
+
+
+def _unordered(image_set: ImageSet) -> Iterator[Candidate]:
+    for source in image_set.sources:
+        yield from source.candidates
+        if source.default is not None:
+            yield source.default
 
 
 def _place(image_set: ImageSet) -> Reference:

@@ -66,9 +66,9 @@ def decode(raw: str) -> Decoded:
 def _decode_ampersands(raw: str) -> Decoded:
     """`decode` where the only reference is ``&amp;``, as in most URLs with a query."""
     places = [match.start() for match in _AMPERSAND.finditer(raw)]
-    starts = [place - 4 * number for number, place in enumerate(places)]
-    at = tuple(mark for start in starts for mark in (start, start + 1))
-    return Decoded(raw.replace("&amp;", "&"), at, tuple(mark for place in places for mark in (place, place + 5)))
+    # One mark behind each is enough: up to the ampersand itself, the text before goes on.
+    at = tuple([place - 4 * number + 1 for number, place in enumerate(places)])
+    return Decoded(raw.replace("&amp;", "&"), at, tuple([place + 5 for place in places]))
 
 
 def _value(match: re.Match[str], raw: str) -> tuple[str | None, int]:

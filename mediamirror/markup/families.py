@@ -99,6 +99,8 @@ def _lone_url(row: ImageSet, carriers: frozenset[str] | None) -> str | None:
     """The URL of a set that has one and promises nothing about it."""
     if carriers is not None and any(source.carrier not in carriers for source in row.sources):
         return None
+    if any(source.candidates and source.candidates[0].width for source in row.sources):
+        return None  # most sets, and quickly
     candidates = row.candidates
     urls = {candidate.url for candidate in candidates}
     if len(urls) != 1 or any(c.width or c.density or c.height for c in candidates):

@@ -63,7 +63,8 @@ def _is_usable(row: ImageSet) -> bool:
 
 
 def _position(row: ImageSet) -> tuple[int, int]:
-    urls = (c for source in row.sources for c in (*source.candidates, source.default) if c is not None)
+    # The candidates of a source stand in its value's order: the first of them is enough.
+    urls = [c for source in row.sources for c in (*source.candidates[:1], source.default) if c is not None]
     references = [c.reference for c in urls if c.reference is not None]
-    first = min((r.span[0] for r in references if r.span is not None), default=0)
-    return min((r.line for r in references), default=row.line), first
+    first = min([r.span[0] for r in references if r.span is not None], default=0)
+    return min([r.line for r in references], default=row.line), first

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from turbohtml import Element
+from turbohtml import Element, SourceSpan
 
-from mediamirror.markup.candidates import MAX_URL, resolved, split_problems
+from mediamirror.markup.candidates import MAX_URL, resolved
 from mediamirror.markup.html_page import Page, Value
 from mediamirror.markup.srcset import parse_srcset
 from mediamirror.markup.urls import Skip
@@ -45,26 +45,29 @@ class Read:
 
 def read_source(page: Page, element: Element, family: Family, *, carrier: str, ignored: str | None = None) -> Read:
     """Read one family of attributes of one element."""
-    candidates, problems = _srcset(page, element, family.srcset, carrier)
-    default, skipped = _src(page, element, family.src, carrier)
+    attributes, spans = element.attrs, page.spans(element)
+    candidates, problems = _srcset(page, element, family.srcset, carrier, spans)
+    default, skipped = _src(page, element, family.src, carrier, spans)
     source = Source(
         carrier,
         candidates,
         default,
-        media=_text(element, "media"),
-        mime=_text(element, "type"),
-        sizes=_text(element, family.sizes),
-        lazy=(_text(element, "loading") or "").lower() == "lazy",
+        media=_text(attributes, "media") if "media" in attributes else None,
+        mime=_text(attributes, "type") if "type" in attributes else None,
+        sizes=_text(attributes, family.sizes),
+        lazy="loading" in attributes and (_text(attributes, "loading") or "").lower() == "lazy",
         ignored=ignored,
-        width=_dimension(element, "width"),
-        height=_dimension(element, "height"),
+        width=_dimension(attributes, "width"),
+        height=_dimension(attributes, "height"),
     )
     return Read(source, problems + skipped)
 
 
-def _dimension(element: Element, name: str) -> int | None:
+def _dimension(attributes: Mapping[str, object], name: str) -> int | None:
     """A width or height attribute in CSS pixels, None for a percentage or for none (HTML, "dimension attributes")."""
-    value = element.attrs.get(name)
+    value = attributes.get(name)
+    if value is None:
+        return None
     found = _DIMENSION.match(value) if isinstance(value, str) else None
     return int(found[1]) if found and int(found[1]) else None
 
@@ -78,19 +81,19 @@ def image_set(page: Page, element: Element, reads: Iterable[Read], alt: str | No
 
 
 def _srcset(
-    page: Page, element: Element, name: str | None, carrier: str
+    page: Page, element: Element, name: str | None, carrier: str, spans: Mapping[str, SourceSpan]
 ) -> tuple[tuple[Candidate, ...], tuple[Problem, ...]]:
-    text = _text(element, name)
+    text = _text(element.attrs, name)
     if name is None or not text:
         return (), ()
     if text.count(",") > MAX_CANDIDATES or text.count("&") > MAX_REFERENCES:
         message = f"The {name} attribute has more than {MAX_CANDIDATES:,} entries: it is left out."
         return (), (Problem("too-many-candidates", message, page.line(element), document=page.context.document),)
-    value = page.value(element, name)
+    value = page.value_at(spans.get(name), name)
     if value is None:
         return (), ()
     parsed = parse_srcset(value.text)
-    candidates, problems = split_problems(page.place(candidate, value, carrier) for candidate in parsed.candidates)
+    candidates, problems = page.place_all(parsed.candidates, value, carrier)
     return candidates, tuple(_located(page, value, parsed.problems)) + problems
 
 
@@ -100,14 +103,16 @@ def _located(page: Page, value: Value, problems: Iterable[Problem]) -> Iterator[
         yield replace(problem, line=line, document=page.context.document)
 
 
-def _src(page: Page, element: Element, name: str | None, carrier: str) -> tuple[Candidate | None, tuple[Problem, ...]]:
-    text = _text(element, name)
+def _src(
+    page: Page, element: Element, name: str | None, carrier: str, spans: Mapping[str, SourceSpan]
+) -> tuple[Candidate | None, tuple[Problem, ...]]:
+    text = _text(element.attrs, name)
     if name is None or text is None:
         return None, ()
     if len(text) > MAX_URL and isinstance(skip := resolved(text, page.context), Skip):
         # A placeholder of megabytes is not worth decoding again only to say where it stands.
         return None, (Problem(skip.code, skip.message, page.line(element), document=page.context.document),)
-    value = page.value(element, name)
+    value = page.value_at(spans.get(name), name)
     if value is None:
         return None, ()
     start = len(value.text) - len(value.text.lstrip(_WS))
@@ -116,6 +121,6 @@ def _src(page: Page, element: Element, name: str | None, carrier: str) -> tuple[
     return (outcome, ()) if isinstance(outcome, Candidate) else (None, (outcome,))
 
 
-def _text(element: Element, name: str | None) -> str | None:
-    value = element.attrs.get(name) if name is not None else None
+def _text(attributes: Mapping[str, str | list[str] | None], name: str | None) -> str | None:
+    value = attributes.get(name) if name is not None else None
     return " ".join(value) if isinstance(value, list) else value

@@ -45,10 +45,10 @@ def find_images(page: Page) -> Iterator[ImageSet]:
     for group in _grouped(page):
         if not group.images:
             reads = [row for s in group.sources for row in _source(page, s.element, "no-img")]
-            reads += _of_picture(page, group.sources[0].element)
+            reads += _of_picture(page, group.picture)
             yield image_set(page, group.sources[0].element, reads)
         for image in group.images:
-            yield _image(page, image, group.sources)
+            yield _image(page, image, group)
 
 
 def find_preloads(page: Page) -> Iterator[ImageSet]:
@@ -87,6 +87,7 @@ class _Member:
 class _Group:
     """One picture's sources and images, or one image outside of any picture."""
 
+    picture: Element | None
     sources: list[_Member] = field(default_factory=list)
     images: list[_Member] = field(default_factory=list)
 
@@ -98,7 +99,10 @@ def _grouped(page: Page) -> Iterator[_Group]:
         if picture is None and element.tag == "source":
             continue  # of video or audio, or stray: never an image
         # Wrappers of one element compare equal; an element without picture is a group of its own.
-        group = groups.setdefault(element if picture is None else picture, _Group())
+        owner = element if picture is None else picture
+        group = groups.get(owner)
+        if group is None:
+            group = groups[owner] = _Group(picture)
         member = _Member(element, order, picture is not None and element.parent == picture)
         (group.images if element.tag == "img" else group.sources).append(member)
     yield from groups.values()
@@ -113,19 +117,19 @@ def _picture_of(element: Element) -> Element | None:
     return None
 
 
-def _image(page: Page, image: _Member, sources: list[_Member]) -> ImageSet:
+def _image(page: Page, image: _Member, group: _Group) -> ImageSet:
+    sources = group.sources
     before = [row for s in sources if s.order < image.order for row in _source(page, s.element, _why_not(s, image))]
     own = element_reads(page, image.element, STANDARD, KNOWN, carrier="img")
-    own += _of_picture(page, image.element)
+    own += _of_picture(page, group.picture)
     after = [row for s in sources if s.order > image.order for row in _source(page, s.element, _why_not(s, image))]
     alt = image.element.attrs.get("alt")
     row = image_set(page, image.element, [*before, *own, *after], alt if isinstance(alt, str) else None)
     return without_tracker(row, image.element)
 
 
-def _of_picture(page: Page, element: Element) -> list[Read]:
+def _of_picture(page: Page, picture: Element | None) -> list[Read]:
     """What a loader keeps on the picture itself."""
-    picture = _picture_of(element)
     return [] if picture is None else list(lazy_reads(page, picture, KNOWN, carrier="picture"))
 
 

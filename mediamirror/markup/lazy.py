@@ -39,9 +39,10 @@ _PLAIN = frozenset(
     }
 )
 """Attributes that are read elsewhere, or never hold a URL."""
-# The look behind stands after `data-`: a pattern that starts with letters is searched for thirty times as fast.
+_DATA = "data-"
 _NAME = re.compile(r"data-(?<![a-z0-9_.-]data-)[a-z0-9_.-]{1,100}+(?=\s{0,8}=)")
-_OTHER_NAMES = tuple(name for name in (*KNOWN, *BACKGROUNDS) if name.startswith(("lazy-", "nitro-")))
+_OTHER_PREFIXES = ("lazy-", "nitro-")
+_OTHER_NAMES = tuple(name for name in (*KNOWN, *BACKGROUNDS) if name.startswith(_OTHER_PREFIXES))
 """Names without ``data-`` in front that are looked for on every element."""
 
 
@@ -108,13 +109,26 @@ def _is_read_with_its_images(element: Element) -> bool:
 def _elements(page: Page) -> Iterable[Element]:
     """The elements with an attribute that may hold something: found by the names that occur in the page's text."""
     lowered = page.text.lower()
-    names = set(_NAME.findall(lowered)) - _PLAIN
-    names |= {name for name in _OTHER_NAMES if name in lowered}
+    names = _data_names(lowered) - _PLAIN
+    if any(prefix in lowered for prefix in _OTHER_PREFIXES):
+        names |= {name for name in _OTHER_NAMES if name in lowered}
     if not names:
         return ()
     if len(names) > _MAX_NAMES or any("." in name for name in names):
         return page.root.iter_elements()
     return page.root.select(", ".join(f"[{name}]" for name in sorted(names)))
+
+
+def _data_names(lowered: str) -> set[str]:
+    """The names after which an equals sign stands. A page without any costs one look: `str.find` runs at memory speed."""
+    names: set[str] = set()
+    found = lowered.find(_DATA)
+    while found != -1:
+        match = _NAME.match(lowered, found)
+        if match is not None:
+            names.add(match[0])
+        found = lowered.find(_DATA, found + len(_DATA) if match is None else match.end())
+    return names
 
 
 def _judged(read: Read, carrier: str, why_not: str | None) -> Read:

@@ -66,7 +66,7 @@ def read_bgset(page: Page, element: Element, name: str, carrier: str) -> Iterato
 def _part(page: Page, value: Value, part: Part, source: Source) -> Read:
     parsed = parse_srcset(part.srcset)
     moved = (replace(c, span=(c.span[0] + part.start, c.span[1] + part.start)) for c in parsed.candidates)
-    candidates, problems = split_problems(page.place(c, value, source.carrier) for c in moved)
+    candidates, problems = page.place_all(moved, value, source.carrier)
     notes = []
     for problem in parsed.problems:
         line = page.line_in(value, part.start + (problem.span[0] if problem.span else 0))

@@ -9,7 +9,6 @@ from dataclasses import replace
 from turbohtml import Element
 
 from mediamirror.markup import page_json, templates
-from mediamirror.markup.candidates import split_problems
 from mediamirror.markup.html_elements import MAX_CANDIDATES, Family, Read, read_source
 from mediamirror.markup.html_page import Page, Value
 from mediamirror.markup.image_names import has_image_extension
@@ -112,7 +111,7 @@ def read_srcset(
     if value is None:
         return
     mended = repaired(value.text)
-    candidates, problems = split_problems(page.place(c, value, carrier) for c in mended.candidates)
+    candidates, problems = page.place_all(mended.candidates, value, carrier)
     if candidates:
         source = replace(read.source, candidates=candidates, default=None, ignored=IGNORED)
         yield Read(source, (*(_located(page, value, problem) for problem in mended.problems), *problems))

@@ -82,6 +82,11 @@ class SourceText:
             return None
         return self.first_byte + self._byte(start), self.first_byte + self._byte(end)
 
+    @property
+    def shift(self) -> int | None:
+        """What to add to a position to get its byte, where that is all there is to it; else None: ask `span`."""
+        return None if self._marks is None or self._marks else self.first_byte + self.bom
+
     def line(self, position: int) -> int:
         """Return the line of a position, counted from 1; CRLF, CR and LF end a line."""
         return self.lines_before + bisect_right(self._lines, position) + 1

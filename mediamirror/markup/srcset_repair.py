@@ -25,14 +25,15 @@ IGNORED = "repaired"
 """Why a browser never selects from such a source."""
 _BROKEN = frozenset({"unknown-descriptor", "duplicate-descriptor", "mixed-descriptors"})
 _FIXES = (
-    (re.compile(r"(?<=[0-9])W(?=[\s,.;'\"]|\Z)"), "w"),
-    (re.compile(r"(?<=[0-9])X(?=[\s,.;'\"]|\Z)"), "x"),
-    (re.compile(r"(?<=[0-9])px(?=[\s,.;'\"]|\Z)"), "w "),
+    (re.compile(r"(\s[0-9.]*+(?<=[0-9]))W(?=[\s,.;'\"]|\Z)"), r"\1w"),
+    (re.compile(r"(\s[0-9.]*+(?<=[0-9]))X(?=[\s,.;'\"]|\Z)"), r"\1x"),
+    (re.compile(r"(\s[0-9.]*+(?<=[0-9]))px(?=[\s,.;'\"]|\Z)"), r"\1w "),
     (re.compile(r"(?<=\s[0-9][wx])['\"]|(?<=[0-9]{2}[wx])['\"]"), " "),
     (re.compile(r"(?<=[0-9][wx])[.;](?=\s|\Z)"), ","),
     (re.compile(r"(?<=[0-9][wx])\s(?=\s*[^\s,]*[/.])"), ","),
 )
-"""What is exchanged in a candidate that was dropped; every exchange keeps the length, so that positions stay true."""
+"""What is exchanged in a candidate that was dropped. Its URL begins the text and stays; every exchange keeps the length, so
+that positions stay true."""
 _SPACED = re.compile(r"(\S.*\S)[ \t]+([0-9]{1,9}w|[0-9]{1,9}(?:\.[0-9]{1,9})?x)[ \t]*")
 _STEP = re.compile(r"[a-z]{1,4}_[A-Za-z0-9.:!\-]{1,60}(?:/\S*)?")
 _STEPS_BEGIN = re.compile(r"\S*/[a-z]{1,4}_[A-Za-z0-9.:!\-]{1,60}")

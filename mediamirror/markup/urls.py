@@ -23,6 +23,8 @@ _PLAIN_PATH = r"[A-Za-z0-9\-._~!$()*+,;=:@&]*+"
 _PLAIN = re.compile(
     rf"(?:(https?://[a-z0-9.\-:]++)|(?!//))(?:/(?!\.){_PLAIN_PATH})++(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
 )
+MAX_PLAIN = 2048
+"""Longest URL taken as it stands; what is longer goes the long way, and meets its limits."""
 _QUERY_ESCAPED = frozenset(b"\"#<>'")
 
 
@@ -41,16 +43,16 @@ def resolve(url: str, base: str | None, *, encoding: str = "utf-8") -> str | Ski
     Reasons: ``empty-url``, ``fragment-only``, ``scheme-not-fetched``, ``unfilled-template``,
     ``relative-url-without-base``, ``invalid-url``.
     """
-    return _plain(url, base) or _resolve(url, base, encoding)
+    return plain(url, base) or _resolve(url, base, encoding)
 
 
-def _plain(url: str, base: str | None) -> str | None:
+def plain(url: str, base: str | None) -> str | None:
     """The URL where nothing in it can change: a path of plain characters without dot segments, on a known origin.
 
     That is most of them, and ada takes a multiple of the time. None says nothing about the URL.
     """
     match = _PLAIN.fullmatch(url)
-    if match is None:
+    if match is None or len(url) > MAX_PLAIN:
         return None
     if match[1] is not None:
         return url if _is_serialised(match[1]) else None
@@ -71,17 +73,23 @@ def _prefix(base: str) -> str | None:
     return str(parsed.href)[:-1] if parsed is not None and parsed.protocol in {"http:", "https:"} else None
 
 
+@lru_cache(maxsize=64)
+def _is_base(base: str) -> bool:
+    """Say whether a base is a URL at all: what is not must not spoil the absolute URLs beside it."""
+    return _parse(base, None) is not None
+
+
 def _resolve(url: str, base: str | None, encoding: str) -> str | Skip:
     trimmed = url.strip(_C0_AND_SPACE)
     skip = _nothing_to_fetch(trimmed)
     if skip is not None:
         return skip
-    parsed = _parse(_encode_query(trimmed, encoding), base)
+    parsed = _parse(_encode_query(trimmed, encoding), base if base is not None and _is_base(base) else None)
     if parsed is not None:
         parsed.hash = ""
         serialised = parsed.href.removesuffix("#")
         return _nothing_to_fetch(serialised) or serialised
-    if base is None and not _HAS_SCHEME.match(trimmed):
+    if (base is None or not _is_base(base)) and not _HAS_SCHEME.match(trimmed):
         return Skip("relative-url-without-base", f"{shown(url)} is relative: give its page's address with --base-url.")
     return Skip("invalid-url", f"{shown(url)} is not a valid URL.")
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mediamirror.markup import html
@@ -73,7 +73,8 @@ def test_lazy_attributes_are_repaired_too() -> None:
     assert [c.url for c in row.candidates] == ["https://x.example/a%20b.jpg"]
 
 
-@given(st.text("ab.jpg 12wx,;'(/_\n", max_size=60))
+@given(st.text("ab.jpg 12wxWX,;'(/_\n", max_size=60))
+@example("1px 1px")
 def test_a_repair_only_adds_to_what_the_strict_parse_found_and_keeps_places_true(value: str) -> None:
     strict = {c.span for c in parse_srcset(value).candidates}
     for candidate in repaired(value).candidates:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mediamirror.markup import urls
@@ -140,11 +140,19 @@ BASES = st.sampled_from(
 
 
 @given(PREFIXES, PLAIN_OR_NOT, BASES)
+@example("https://h.example", "/é", "relative")
 def test_plain_urls_take_a_short_way_to_the_same_result(prefix: str, rest: str, base: str | None) -> None:
-    short = urls._plain(prefix + rest, base)
+    short = urls.plain(prefix + rest, base)
     assert short is None or short == urls._resolve(prefix + rest, base, "utf-8")
+
+
+def test_a_base_that_is_no_url_does_not_spoil_absolute_urls() -> None:
+    assert urls.resolve("https://h.example/\u00e9", "relative") == "https://h.example/%C3%A9"
+    outcome = urls.resolve("a.png", "relative")
+    assert isinstance(outcome, urls.Skip)
+    assert outcome.code == "relative-url-without-base"
 
 
 def test_the_short_way_is_taken_by_what_pages_are_full_of() -> None:
     plain = ("/media/a-480.webp?v=2&w=480", "https://cdn.example/q/f_auto,w_480/a@2x.jpg")
-    assert [urls._plain(url, "https://b.example/dir/") is not None for url in plain] == [True, True]
+    assert [urls.plain(url, "https://b.example/dir/") is not None for url in plain] == [True, True]
