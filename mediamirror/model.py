@@ -102,6 +102,8 @@ class Source:
     ``candidates`` are those of its srcset; ``default`` is its ``src`` or ``href``, without descriptor. ``ignored``
     names the reason why a browser never selects from it (``after-img``, ``no-srcset``, ...): a mirror still wants it.
     ``lazy`` is the element's ``loading=lazy``; ``width`` and ``height`` are its dimension attributes in CSS pixels.
+    ``inline`` and ``inline_default`` are ``data:`` URLs, cut to a few characters: nothing to fetch, so no candidates, but
+    a browser may choose one.
     """
 
     carrier: str
@@ -114,6 +116,8 @@ class Source:
     ignored: str | None = None
     width: int | None = None
     height: int | None = None
+    inline: tuple[Candidate, ...] = ()
+    inline_default: Candidate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ MAX_CANDIDATES = 50_000
 MAX_REFERENCES = 200_000
 """Most character references decoded in one attribute."""
 
+_INLINE_KEPT = 64
+"""Code points kept of a ``data:`` URL: enough to say which one it is."""
 _DIMENSION = re.compile(r"[ \t\n\f\r]*([0-9]{1,6})(?:\.[0-9]*)?(?![0-9.%])")
 
 
@@ -46,8 +48,9 @@ class Read:
 def read_source(page: Page, element: Element, family: Family, *, carrier: str, ignored: str | None = None) -> Read:
     """Read one family of attributes of one element."""
     attributes, spans = element.attrs, page.spans(element)
-    candidates, problems = _srcset(page, element, family.srcset, carrier, spans)
+    candidates, inline, problems = _srcset(page, element, family.srcset, carrier, spans)
     default, skipped = _src(page, element, family.src, carrier, spans)
+    first = _inline([Candidate(_text(attributes, family.src) or "", (0, 0))]) if skipped else ()
     source = Source(
         carrier,
         candidates,
@@ -59,8 +62,16 @@ def read_source(page: Page, element: Element, family: Family, *, carrier: str, i
         ignored=ignored,
         width=_dimension(attributes, "width"),
         height=_dimension(attributes, "height"),
+        inline=inline,
+        inline_default=next(iter(first), None),
     )
     return Read(source, problems + skipped)
+
+
+def _inline(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
+    """The ``data:`` URLs among candidates, cut."""
+    rows = [(c, c.url[:_INLINE_KEPT].strip(_WS)) for c in candidates if "data:" in c.url[:_INLINE_KEPT].lower()]
+    return tuple(replace(c, url=url) for c, url in rows if url[:5].lower() == "data:")
 
 
 def _dimension(attributes: Mapping[str, object], name: str) -> int | None:
@@ -82,19 +93,21 @@ def image_set(page: Page, element: Element, reads: Iterable[Read], alt: str | No
 
 def _srcset(
     page: Page, element: Element, name: str | None, carrier: str, spans: Mapping[str, SourceSpan]
-) -> tuple[tuple[Candidate, ...], tuple[Problem, ...]]:
+) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...], tuple[Problem, ...]]:
+    """The candidates to fetch, the inline ones, the problems."""
     text = _text(element.attrs, name)
     if name is None or not text:
-        return (), ()
+        return (), (), ()
     if text.count(",") > MAX_CANDIDATES or text.count("&") > MAX_REFERENCES:
         message = f"The {name} attribute has more than {MAX_CANDIDATES:,} entries: it is left out."
-        return (), (Problem("too-many-candidates", message, page.line(element), document=page.context.document),)
+        return (), (), (Problem("too-many-candidates", message, page.line(element), document=page.context.document),)
     value = page.value_at(spans.get(name), name)
     if value is None:
-        return (), ()
+        return (), (), ()
     parsed = parse_srcset(value.text)
     candidates, problems = page.place_all(parsed.candidates, value, carrier)
-    return candidates, tuple(_located(page, value, parsed.problems)) + problems
+    inline = _inline(parsed.candidates) if problems else ()
+    return candidates, inline, tuple(_located(page, value, parsed.problems)) + problems
 
 
 def _located(page: Page, value: Value, problems: Iterable[Problem]) -> Iterator[Problem]:

@@ -51,7 +51,8 @@ def select(
 
     "Select an image source from a source set" leaves the choice to the browser. Here it is the lowest density that
     is at least ``dpr``, else the highest, as in Chromium when nothing is cached (docs/decisions/0010-selection-policy.md).
-    ``auto_width`` is as in `source_set`. None when there is nothing to load.
+    ``auto_width`` is as in `source_set`. None when there is nothing to load. A ``data:`` URL may be chosen too: it is one of a
+    source's ``inline``, and none of the set's candidates.
     """
     entries = source_set(image_set, viewport=viewport, dpr=dpr, auto_width=auto_width)
     if not entries:
@@ -108,7 +109,7 @@ def _applies(source: Source, viewport: tuple[float, float], dpr: float) -> bool:
         # Step 3.1: the element itself. media and type on an img mean nothing; a preload link has to match both.
         return source.carrier == "img" or _matches(source, viewport, dpr)
     # Steps 3.2 to 3.9: not without candidates, a media query list that matches and a type that is supported.
-    return bool(source.candidates) and _matches(source, viewport, dpr)
+    return bool(source.candidates or source.inline) and _matches(source, viewport, dpr)
 
 
 def _matches(source: Source, viewport: tuple[float, float], dpr: float) -> bool:
@@ -119,11 +120,14 @@ def _matches(source: Source, viewport: tuple[float, float], dpr: float) -> bool:
 
 def _with_default(source: Source) -> Iterator[Candidate]:
     """ "Create a source set", step 4: src or href joins unless a candidate is exactly 1x or any has a width."""
-    yield from source.candidates
-    default = source.default
+    rows = source.candidates
+    if source.inline:
+        rows = tuple(sorted((*rows, *source.inline), key=lambda candidate: candidate.span))
+    yield from rows
+    default = source.default or source.inline_default
     if source.carrier == "source" or default is None or not default.url:
         return
-    if not any(candidate.density == 1 or candidate.width is not None for candidate in source.candidates):
+    if not any(candidate.density == 1 or candidate.width is not None for candidate in rows):
         yield default
 
 

@@ -67,6 +67,25 @@ def test_random_pictures_load_what_select_predicts(
     assert disagreements(html, predictions(html, screen), theirs) == []
 
 
+@pytest.mark.parametrize("screen", [LAPTOP, PHONE], ids=str)
+def test_what_is_written_into_the_page_may_be_chosen_too(open_tab: OpenTab, pages: PageServer, screen: Screen) -> None:
+    html = HEAD + "\n".join(
+        [
+            f'<img alt=i1 src="{GIF}" srcset="/i/1.png 2x">',
+            f'<img alt=i2 src="/i/2.png" srcset="{GIF} 1x, /i/2b.png 3x">',
+            f'<picture><source srcset="{GIF}"><img alt=i3 src="/i/3.png"></picture>',
+            f'<img alt=i4 src="{GIF}" srcset="{GIF} 1w, /i/4.png 9000w">',
+            f'<img alt=i5 src="/i/5.png" srcset=" {GIF} 9000w, /i/5b.png 100w">',
+        ]
+    )
+    with open_tab(screen) as tab:
+        theirs = choices(tab, pages, html, f"inline-{screen.viewport[0]}")
+    assert {alt: url[:16] for alt, url in predictions(html, screen).items()} == {
+        alt: url[:16] for alt, url in theirs.items()
+    }
+    assert "data:" in {url[:5] for url in theirs.values()}
+
+
 @pytest.mark.parametrize("screen", SCREENS, ids=str)
 def test_the_lowest_density_that_suffices_wins_to_single_precision(
     open_tab: OpenTab, pages: PageServer, screen: Screen
