@@ -18,7 +18,7 @@
     ├── ImageError                 bytes that are not a sound image
     │   ├── NotAnImage, ImageTruncated, ImageUndecodable, ImageOverBudget
     └── StoreError                 an item failed on its way out
-        ├── StoreUnavailable (retry), StoreDenied, NoSuchBucket, StoreFull
+        ├── StoreUnavailable (retry), StoreDenied, NoSuchBucket, StoreFull, StoreStopped
         ├── BadKey, ObjectMissing, ObjectCorrupt, SourceChanged
 
 Foreign errors (httpx2, botocore, OSError, sqlite3) are mapped at the edge to the most specific class here.
@@ -284,6 +284,12 @@ class StoreFull(StoreError):
     """No space left, or over quota."""
 
     code = "store-full"
+
+
+class StoreStopped(StoreError):
+    """Not tried: the destination failed too many objects in a row."""
+
+    code = "store-stopped"
 
 
 class BadKey(StoreError):

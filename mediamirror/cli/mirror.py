@@ -121,6 +121,8 @@ def command(
         storage_class=storage_class,
         metadata=metadata_pairs(metadata),
         cacert=cacert,
+        retries=retries,
+        timeout=timeout,
     )
     options = MirrorOptions(
         read=ReadOptions(

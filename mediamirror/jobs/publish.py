@@ -9,12 +9,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from mediamirror.catalog.rows import KnownObject, WorkItem
+from mediamirror.errors import NoSuchBucket, StoreDenied, StoreError, StoreFull, StoreStopped, StoreUnavailable
 from mediamirror.fetch import redact_url
 from mediamirror.model import Body, ImageFacts, Status, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import ObjectAttributes, Store
 from mediamirror.store.layout import key_for
 
+ENDURED = 50
+"""Objects in a row that a destination may refuse or fail before the rest of the run is not tried."""
 MAX_METADATA_VALUE = 1024
 """S3 allows 2 KiB of user metadata in all; a longer source URL is left out of it (the catalog has it)."""
 
@@ -26,6 +29,29 @@ class Published:
     status: Status
     stored: StoredObject
     sent_bytes: int = 0
+
+
+class _Patience:
+    """Counts the objects in a row that the destination as a whole failed; another `ENDURED` are not fetched for nothing."""
+
+    def __init__(self) -> None:
+        self._failures = 0
+        self._last = ""
+
+    def check(self) -> None:
+        if self._failures >= ENDURED:
+            raise StoreStopped(
+                f"Not tried, because the destination failed {ENDURED} objects in a row. The last: {self._last} "
+                "Mend that and run the same command again."
+            )
+
+    def failed(self, error: StoreError) -> None:
+        if isinstance(error, (StoreDenied, StoreFull, NoSuchBucket, StoreUnavailable)):
+            self._failures += 1
+            self._last = error.message
+
+    def worked(self) -> None:
+        self._failures = 0
 
 
 class Publisher:
@@ -40,6 +66,7 @@ class Publisher:
         self._was_empty = was_empty
         self._case_insensitive = case_insensitive
         self._under_way: dict[str, asyncio.Lock] = {}
+        self._patience = _Patience()
 
     def key(self, url: str, *, sha256: str | None = None, image_format: str | None = None) -> str | None:
         """Return the key of a variant; None in the hash layout while the bytes are not known."""
@@ -63,8 +90,9 @@ class Publisher:
     async def confirm(self, item: WorkItem) -> KnownObject | None:
         """Return the recorded object if the store still holds it with the recorded size and sha256.
 
-        Raises `StoreError` when the store can't be asked.
+        Raises `StoreError` when the store can't be asked, or when it is not worth asking any more.
         """
+        self._patience.check()
         recorded = self._recorded(item)
         if recorded is None:
             return None
@@ -78,6 +106,15 @@ class Publisher:
 
     async def publish(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts) -> Published:
         """Make sure that the store holds ``body`` under its key. Raises `StoreError`."""
+        try:
+            published = await self._publish(item, kept, body, facts)
+        except StoreError as error:
+            self._patience.failed(error)
+            raise
+        self._patience.worked()
+        return published
+
+    async def _publish(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts) -> Published:
         key = key_for(
             item.variant.url,
             layout=self._options.layout,

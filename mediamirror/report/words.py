@@ -37,7 +37,7 @@ def summary_sentence(summary: Summary) -> str:
     if summary.findings:
         line += "; " + ", ".join(plural(n, severity) for severity, n in summary.findings.items())
     if summary.problems:
-        line += f"; {plural(summary.problems, 'problem')} in the inputs"
+        line += f"; {plural(summary.problems, 'problem')}"
     if summary.known:
         line += f"; {plural(summary.known, 'known finding')} left out"
     if parts:

@@ -31,6 +31,7 @@ from mediamirror.store.keys import checked_key, visible
 from mediamirror.store.ordering import sorted_by_key
 from mediamirror.store.s3_errors import explain, not_s3, read_client_error, unreachable
 from mediamirror.store.s3_exchange import Answer, Call, Exchange
+from mediamirror.store.s3_md5 import content_md5
 from mediamirror.store.s3_multipart import MultipartUploads
 from mediamirror.store.s3_session import connect
 
@@ -215,9 +216,9 @@ class S3Store:
                 return None
             return found if found and s3_headers.holds(found.headers, headers, body) else None
 
-        answer = await exchange.call(
-            Call("PUT", whole, self._shown(whole), headers=headers, body=body), settled=settled
-        )
+        is_secure = exchange.connection.base_url.startswith("https:")
+        sent = headers if is_secure else {**headers, "content-md5": await content_md5(body)}
+        answer = await exchange.call(Call("PUT", whole, self._shown(whole), headers=sent, body=body), settled=settled)
         return s3_headers.etag(answer.headers)
 
     async def _put_parts(self, whole: str, body: Body, wanted: ObjectAttributes) -> str | None:
