@@ -221,6 +221,8 @@ class Download:
     fetched_at: datetime
     seconds: float = 0.0
     redirects: tuple[str, ...] = ()
+    hops: tuple[tuple[str, int, tuple[tuple[str, str], ...]], ...] = ()
+    """The answers behind ``redirects``, where they were seen: URL, status and headers of each."""
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by lower-case name."""

@@ -7,11 +7,12 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from mediamirror.catalog import ingest, manifest_rows, results, sync_rows, work
-from mediamirror.catalog.connection import connect, mapped_errors
+from mediamirror.catalog.connection import connect, connect_existing, mapped_errors
 from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.catalog.manifest_rows import ManifestObject
 from mediamirror.catalog.notes import get_notes, put_notes
@@ -71,6 +72,33 @@ class Catalog:
         if dry_run:
             await catalog._call(_execute, "BEGIN")
         return catalog
+
+    @classmethod
+    async def open_existing(cls, path: Path, *, read_only: bool = False) -> Self:
+        """Open a catalog that must be there. ``read_only`` sees one state of it from beginning to end, and may run beside a job."""
+        thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
+        try:
+            connect_it = partial(connect_existing, path, read_only=read_only)
+            db = await asyncio.get_running_loop().run_in_executor(thread, connect_it)
+        except BaseException:
+            thread.shutdown(wait=False)
+            raise
+        catalog = cls(db, thread, str(path), dry_run=read_only)
+        if read_only:
+            await catalog._call(_execute, "BEGIN")
+        return catalog
+
+    async def read(
+        self, query: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Ask a question of another module of this package: ``query`` is called on the catalog's thread."""
+        return await self._call(query, *args, **kwargs)
+
+    async def write(
+        self, action: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Let a function of another module of this package write, in one transaction."""
+        return await self._transact(action, *args, **kwargs)
 
     async def __aenter__(self) -> Self:
         """Return the open catalog."""

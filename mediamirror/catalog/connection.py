@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from mediamirror.catalog.schema import MIGRATIONS, NEWEST
 from mediamirror.errors import CatalogError
@@ -21,10 +22,11 @@ def mapped_errors(name: str) -> Iterator[None]:
 
 
 def _sentence(name: str, error: sqlite3.DatabaseError) -> str:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return (
-            f"The catalog {name} is damaged ({error}): move it away and run again; the stored images are not touched."
+            f"The catalog {name} is damaged ({error}): nothing was written. Make it anew from what is stored with "
+            f"`mediamirror catalog rebuild DEST --catalog {name}`; the damaged file is kept beside it."
         )
     if code == sqlite3.SQLITE_FULL:
         return f"No space left for the catalog {name}: free some and run the same command again."
@@ -54,6 +56,46 @@ def connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
+def connect_existing(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """Open a catalog that must be there. Raises `CatalogError`; nothing is made in its place.
+
+    With ``read_only`` it is only read, beside whoever writes to it; a file of an older release is brought up to date first.
+    """
+    if not path.exists():
+        raise CatalogError(
+            f"There is no catalog {path}: nothing was mirrored or synced to this place from here. If the place holds a mirror, "
+            "make one from it with `mediamirror catalog rebuild DEST`; or name the catalog with --catalog FILE."
+        )
+    if not read_only:
+        return connect(path)
+    connection = _open_read_only(path)
+    if connection is None:
+        connect(path).close()
+        connection = _open_read_only(path)
+    if connection is None:
+        raise CatalogError(f"The catalog {path} can't be brought up to date: check its folder.")
+    return connection
+
+
+def _open_read_only(path: Path) -> sqlite3.Connection | None:
+    """Open the file for reading; None when it lacks a migration."""
+    with mapped_errors(str(path)):
+        uri = f"file:{quote(str(path))}?mode=ro"
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        try:
+            connection.execute("PRAGMA busy_timeout = 2000")
+            _check(connection)
+            connection.execute("PRAGMA temp_store = FILE")
+            done = _version(connection, str(path))
+        except BaseException:
+            connection.close()
+            raise
+        if done == NEWEST:
+            return connection
+        connection.close()
+    return None
+
+
 def _make_folder(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,11 +107,7 @@ def _make_folder(path: Path) -> None:
 
 def _prepare(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("PRAGMA busy_timeout = 2000")
-    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-    if verdict != "ok":
-        raise CatalogError(
-            f"The catalog {name} is damaged ({verdict}): move it away and run again; the stored images are not touched."
-        )
+    _check(connection)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -77,19 +115,31 @@ def _prepare(connection: sqlite3.Connection, name: str) -> None:
     migrate(connection, name)
 
 
+def _check(connection: sqlite3.Connection) -> None:
+    verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+    if verdict != "ok":
+        raise sqlite3.DatabaseError(verdict)
+
+
 def migrate(connection: sqlite3.Connection, name: str) -> None:
     """Apply every migration that is not recorded yet; each with its record in one transaction."""
     connection.execute(
         "CREATE TABLE IF NOT EXISTS migrations (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL) STRICT"
     )
-    done = connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0]
-    if done > NEWEST:
-        raise CatalogError(
-            f"The catalog {name} was written by a newer release (schema {done}, this one knows {NEWEST}): "
-            "upgrade mediamirror, or name another with --catalog."
-        )
+    done = _version(connection, name)
     for version, script in MIGRATIONS:
         if version > done:
             connection.executescript(
                 f"BEGIN; {script} INSERT INTO migrations VALUES ({version}, strftime('%Y-%m-%dT%H:%M:%SZ')); COMMIT;"
             )
+
+
+def _version(connection: sqlite3.Connection, name: str) -> int:
+    known = connection.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'migrations')").fetchone()[0]
+    done: int = connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0] if known else 0
+    if done > NEWEST:
+        raise CatalogError(
+            f"The catalog {name} was written by a newer release (schema {done}, this one knows {NEWEST}): "
+            "upgrade mediamirror, or name another with --catalog."
+        )
+    return done

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 
+from mediamirror.catalog.standings import put_standing
 from mediamirror.model import (
     Finding,
     ItemError,
@@ -29,6 +30,7 @@ def put_outcome(
         _put_fetch(db, run_id, variant_id, outcome)
     if stored is not None and outcome.sha256 is not None:
         _put_object(db, store_id, variant_id, outcome.sha256, stored)
+    put_standing(db, run_id, store_id, variant_id, outcome)
     error = outcome.error or ItemError("", "")
     db.execute(
         "UPDATE items SET status = ?, key = ?, sha256 = ?, error_code = ?, error_message = ? "
@@ -65,18 +67,18 @@ def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Ou
     download, error = outcome.download, outcome.error
     db.execute(
         "INSERT INTO fetches (variant_id, run_id, fetched_at, final_url, http_status, headers, etag, last_modified, "
-        "seconds, received, sha256, error_code, error_message) "
-        "VALUES (?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%S+00:00')),?,?,?,?,?,?,?,?,?,?)",
+        "seconds, redirects, received, sha256, error_code, error_message) "
+        "VALUES (?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%S+00:00')),?,?,?,?,?,?,?,?,?,?,?)",
         (
             *(variant_id, run_id),
             *(
                 (
                     *(download.fetched_at.isoformat(timespec="seconds"), download.final_url, download.http_status),
                     *(json.dumps(download.headers), download.header("etag"), download.header("last-modified")),
-                    download.seconds,
+                    *(download.seconds, json.dumps(download.hops)),
                 )
                 if download is not None
-                else (None,) * 7
+                else (None,) * 8
             ),
             *(outcome.fetched_bytes, outcome.sha256),
             *((error.code, error.message) if error is not None else (None, None)),

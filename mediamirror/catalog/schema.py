@@ -10,6 +10,10 @@ Times are ISO 8601 in UTC. Booleans are 0 and 1. ``span_*`` are byte offsets in 
     stores ─< published                      what the manifest in the store says of its objects and sets
     runs ─< items >─ variants                the work list of a run, and what became of each
     runs ─< findings
+    stores ─< standings >─ variants          what became of each variant when it was last wanted there
+
+``fetches.redirects`` is JSON, ``[[url, status, [[name, value], ...]], ...]``, each answer that led on to the final URL; NULL in
+rows written before it was recorded.
 """
 
 from __future__ import annotations
@@ -190,6 +194,38 @@ CREATE TABLE published (
     token TEXT,
     PRIMARY KEY (store_id, key)
 ) STRICT, WITHOUT ROWID;
+""",
+    ),
+    (
+        4,
+        """
+CREATE TABLE standings (
+    store_id INTEGER NOT NULL REFERENCES stores(id),
+    variant_id INTEGER NOT NULL REFERENCES variants(id),
+    run_id INTEGER NOT NULL,
+    status TEXT NOT NULL,
+    sha256 TEXT,
+    error_code TEXT,
+    error_message TEXT,
+    settled_at TEXT NOT NULL,
+    PRIMARY KEY (store_id, variant_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX standings_failed ON standings(store_id, variant_id) WHERE status = 'failed';
+CREATE INDEX items_by_variant ON items(variant_id);
+INSERT INTO standings
+    SELECT coalesce((SELECT min(o.store_id) FROM objects o WHERE o.variant_id = i.variant_id), (SELECT min(id) FROM stores)),
+        i.variant_id, max(i.run_id), i.status, i.sha256, i.error_code, i.error_message,
+        coalesce((SELECT r.started_at FROM runs r WHERE r.id = i.run_id), '')
+    FROM items i WHERE i.status IS NOT NULL AND (i.status <> 'skipped' OR i.sha256 IS NOT NULL) GROUP BY i.variant_id;
+INSERT OR IGNORE INTO standings
+    SELECT o.store_id, o.variant_id, 0, 'stored', o.sha256, NULL, NULL, max(o.stored_at)
+    FROM objects o GROUP BY o.store_id, o.variant_id;
+INSERT OR IGNORE INTO standings
+    SELECT (SELECT min(id) FROM stores), i.variant_id, max(i.run_id), i.status, NULL, NULL, NULL,
+        coalesce((SELECT r.started_at FROM runs r WHERE r.id = i.run_id), '')
+    FROM items i WHERE i.status = 'skipped' GROUP BY i.variant_id;
+DROP INDEX items_by_variant;
+ALTER TABLE fetches ADD COLUMN redirects TEXT;
 """,
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
 from mediamirror.catalog.rows import KnownFetch, KnownObject, RecordedObject, WorkItem
@@ -44,7 +45,8 @@ def read_page(
     ]
 
 
-def _marks(ids: list[int]) -> str:
+def marks(ids: Sequence[object]) -> str:
+    """Return the question marks of an ``IN`` for so many values."""
     return ",".join("?" * len(ids))
 
 
@@ -54,7 +56,7 @@ def _promises(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, 
     query = (
         "SELECT c.variant_id, c.width, c.mime, d.name, c.carrier, c.attribute, c.line, c.span_start, c.span_end, "
         "min(c.id) FROM candidates c JOIN places p ON p.id = c.place_id JOIN documents d ON d.id = p.document_id "
-        f"WHERE c.variant_id IN ({_marks(ids)}) AND p.run_id = ? "
+        f"WHERE c.variant_id IN ({marks(ids)}) AND p.run_id = ? "
         "GROUP BY c.variant_id, c.width, c.mime ORDER BY min(c.id)"
     )
     for variant_id, width, mime, name, carrier, attribute, line, start, end, _ in db.execute(query, (*ids, run_id)):
@@ -68,7 +70,7 @@ def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
         "SELECT f.variant_id, f.fetched_at, f.final_url, f.http_status, f.headers, f.etag, f.last_modified, f.sha256, "
         "b.size, b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps "
         "FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "
-        f"WHERE variant_id IN ({_marks(ids)}) AND sha256 IS NOT NULL GROUP BY variant_id)"
+        f"WHERE variant_id IN ({marks(ids)}) AND sha256 IS NOT NULL GROUP BY variant_id)"
     )
     return {row[0]: _known_fetch(row[1:9], row[9:]) for row in db.execute(query, ids)}
 
@@ -112,7 +114,7 @@ def _siblings(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, 
     # The first place speaks for all, and 64 widths for a hostile set of 100,000: this only helps to read file names.
     query = (
         "SELECT c.variant_id, min(c.place_id) FROM candidates c JOIN places p ON p.id = c.place_id "
-        f"WHERE c.variant_id IN ({_marks(ids)}) AND p.run_id = ? GROUP BY c.variant_id"
+        f"WHERE c.variant_id IN ({marks(ids)}) AND p.run_id = ? GROUP BY c.variant_id"
     )
     place_of = dict(db.execute(query, (*ids, run_id)).fetchall())
     widths = {place: _widths(db, place) for place in set(place_of.values())}
@@ -128,7 +130,7 @@ def _objects(db: sqlite3.Connection, store_id: int, ids: list[int]) -> dict[int,
     found: dict[int, list[KnownObject]] = defaultdict(list)
     query = (
         "SELECT variant_id, key, sha256, size, content_type, token FROM objects "
-        f"WHERE store_id = ? AND variant_id IN ({_marks(ids)})"
+        f"WHERE store_id = ? AND variant_id IN ({marks(ids)})"
     )
     for variant_id, *rest in db.execute(query, (store_id, *ids)):
         found[variant_id].append(KnownObject(*rest))

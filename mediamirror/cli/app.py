@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from mediamirror.cli import check, mirror, parse, rules, simulate, sync, verify
-from mediamirror.cli.config import default_map
+from mediamirror.cli import catalog, check, mirror, parse, rules, simulate, sync, verify
+from mediamirror.cli.config import default_map, nested, options_of
 from mediamirror.cli.running import EXIT_CODES, fail
 from mediamirror.errors import MediamirrorError
 
@@ -46,12 +46,8 @@ def root(
 ) -> None:
     """Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes."""
     del version
-    commands = {
-        name: {p.name: getattr(p, "multiple", False) for p in command.params if p.name}
-        for name, command in context.command.commands.items()  # type: ignore[attr-defined]
-    }
     try:
-        context.default_map = default_map(commands, config)
+        context.default_map = nested(default_map(options_of(context.command), config))
     except MediamirrorError as error:
         fail(error)
 
@@ -61,6 +57,7 @@ app.command(name="mirror", epilog=EPILOG)(mirror.command)
 app.command(name="verify", epilog=EPILOG)(verify.command)
 app.command(name="sync", epilog=EPILOG)(sync.command)
 app.command(name="check", epilog=EPILOG)(check.command)
+app.add_typer(catalog.app, epilog=EPILOG)
 app.command(name="simulate", epilog=EPILOG)(simulate.command)
 app.command(name="rules")(rules.command)
 

@@ -21,6 +21,29 @@ Commands = dict[str, dict[str, bool]]
 """Per command, its options by name (underscores), and whether each may be repeated."""
 
 
+def options_of(group: Any, *, above: str = "") -> Commands:
+    """Return the options of every command of a group; one of a group within is called ``catalog ls``."""
+    found: Commands = {}
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            found |= options_of(command, above=f"{above}{name} ")
+        else:
+            found[above + name] = {p.name: getattr(p, "multiple", False) for p in command.params if p.name}
+    return found
+
+
+def nested(defaults: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the defaults as typer wants them: those of ``catalog ls`` under ``ls`` within ``catalog``."""
+    found: dict[str, Any] = {}
+    for name, values in defaults.items():
+        *above, last = name.split(" ")
+        place = found
+        for word in above:
+            place = place.setdefault(word, {})
+        place[last] = values
+    return found
+
+
 def default_map(commands: Commands, config: Path | None) -> dict[str, dict[str, Any]]:
     """Return the defaults of every command. Raises `UsageError` for a file or key that can't be used."""
     known = {option for options in commands.values() for option in options}
@@ -28,9 +51,11 @@ def default_map(commands: Commands, config: Path | None) -> dict[str, dict[str, 
     table = _read(path) if path else {}
     result: dict[str, dict[str, Any]] = {name: {} for name in commands}
     for key, value in table.items():
-        if isinstance(value, dict) and key in commands:
+        meant = {name: options for name, options in commands.items() if name == key or name.startswith(f"{key} ")}
+        if isinstance(value, dict) and meant:
+            own = {option for options in meant.values() for option in options}
             for option, inner in value.items():
-                _put(result, {key: commands[key]}, _option(option, set(commands[key]), path), inner)
+                _put(result, meant, _option(option, own, path), inner)
         else:
             _put(result, commands, _option(key, known, path), value)
     for name, text in environment_options().items():

@@ -59,3 +59,17 @@ def pair(text: str) -> tuple[str, str]:
     if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+", key):
         raise typer.BadParameter(f"{text!r} is not of the form key=value (letters, digits, - and _ in the key).")
     return key.lower(), value
+
+
+def width_range(text: str) -> tuple[int, int]:
+    """Read ``480``, ``480-1280``, ``>=480``, ``>480``, ``<=480`` or ``<480``: pixels, both ends included."""
+    most = 2**63 - 1
+    match = re.fullmatch(r"(>=|<=|>|<|=?)([0-9]{1,9})(?:px|w)?(?:-([0-9]{1,9})(?:px|w)?)?", str(text).replace(" ", ""))
+    if match is None or (match[3] and match[1]):
+        raise typer.BadParameter(f"{text!r} is not a width: write 480, 480-1280, '>=1280' or '<480' (pixels).")
+    number = int(match[2])
+    if match[3]:
+        return number, int(match[3])
+    return {">=": (number, most), ">": (number + 1, most), "<=": (0, number), "<": (0, number - 1)}.get(
+        match[1], (number, number)
+    )

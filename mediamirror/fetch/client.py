@@ -95,7 +95,7 @@ class Client:
 
     async def _follow(self, request: Request, target: Target, deadline: asyncio.Timeout) -> Download:
         started = time.monotonic()
-        passed: list[str] = []
+        passed: list[_Answer] = []
         trusted = True
         while True:
             answer = await self._send(request, target, trusted=trusted)
@@ -107,9 +107,9 @@ class Client:
                 await _drain(answer)
             finally:
                 await answer.response.stream.aclose()  # type: ignore[union-attr]
-            passed.append(target.href)
+            passed.append(answer)
             following = parse_target(location or "", self._guard, base=target.href)
-            self._check_redirect(following, passed)
+            self._check_redirect(following, [each.target.href for each in passed])
             trusted = trusted and not (target.scheme == "https" and following.scheme == "http")
             target = following
             if self._admit is not None:
@@ -193,7 +193,7 @@ async def _drain(answer: _Answer) -> None:
                 pass
 
 
-def _download(request: Request, answer: _Answer, body: Body | None, passed: list[str], seconds: float) -> Download:
+def _download(request: Request, answer: _Answer, body: Body | None, passed: list[_Answer], seconds: float) -> Download:
     return Download(
         url=request.url,
         final_url=answer.target.href,
@@ -202,7 +202,8 @@ def _download(request: Request, answer: _Answer, body: Body | None, passed: list
         body=body,
         fetched_at=datetime.now(UTC),
         seconds=seconds,
-        redirects=tuple(passed),
+        redirects=tuple(each.target.href for each in passed),
+        hops=tuple((each.target.href, each.response.status_code, each.headers) for each in passed),
     )
 
 

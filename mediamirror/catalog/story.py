@@ -1,0 +1,178 @@
+"""Everything that the catalog knows of one thing: a URL, a key, or bytes by their sha256."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mediamirror.catalog.work import marks
+from mediamirror.errors import UsageError
+
+SHORTEST_DIGEST = 6
+MOST = 50
+"""Rows of one kind that a story holds; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Rows of one kind, the newest or first ones, and how many there are in all."""
+
+    rows: tuple[dict[str, Any], ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class VariantStory:
+    """One URL: who names it and with which promise, every exchange with its origin, findings, how it stands in each store."""
+
+    url: str
+    host: str
+    named_by: Part = field(default_factory=Part)
+    fetches: Part = field(default_factory=Part)
+    findings: Part = field(default_factory=Part)
+    standings: Part = field(default_factory=Part)
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What a word turned out to mean: ``kind`` is ``url``, ``key`` or ``sha256``."""
+
+    kind: str
+    word: str
+    variants: tuple[VariantStory, ...]
+    objects: Part
+    blobs: tuple[dict[str, Any], ...]
+
+
+def read_story(db: sqlite3.Connection, word: str, store: str | None) -> Story:
+    """Find what ``word`` names, and all that is known of it. Raises `UsageError` for a word that names nothing, or several."""
+    kind, ids, keys, digests = _resolve(db, word, store)
+    chosen = ids[:MOST]
+    variants = tuple(_variant(db, each) for each in chosen)
+    objects = _objects(db, chosen, keys, store)
+    seen = {row["sha256"] for row in objects.rows} | set(digests)
+    seen |= {row["sha256"] for each in variants for row in each.fetches.rows}
+    known = sorted(sha for sha in seen if sha)
+    blobs = _rows(db, f"SELECT * FROM blobs WHERE sha256 IN ({marks(known)})", known)
+    return Story(kind, word, variants, objects, tuple(blobs))
+
+
+def _resolve(
+    db: sqlite3.Connection, word: str, store: str | None
+) -> tuple[str, list[int], list[tuple[int, str]], list[str]]:
+    """Return what the word is, with the variants, the objects and the bytes that it means."""
+    row = db.execute("SELECT id FROM variants WHERE url = ?", (word,)).fetchone()
+    if row is not None:
+        return "url", [row[0]], [], []
+    of_key = _objects_where(db, "key = ?", word, store)
+    if of_key:
+        return "key", _variants_of(db, of_key), of_key, []
+    digest = _digest(db, word.lower())
+    if digest is None:
+        raise UsageError(
+            f"The catalog knows no {word!r}: give a URL as the page has it, a key, or the first {SHORTEST_DIGEST} or more "
+            "digits of a sha256. `mediamirror catalog ls` lists them."
+        )
+    of_bytes = _objects_where(db, "sha256 = ?", digest, store)
+    fetched = db.execute("SELECT DISTINCT variant_id FROM fetches WHERE sha256 = ? LIMIT ?", (digest, MOST)).fetchall()
+    return "sha256", sorted({*_variants_of(db, of_bytes), *(row[0] for row in fetched)}), of_bytes, [digest]
+
+
+def _digest(db: sqlite3.Connection, word: str) -> str | None:
+    if len(word) < SHORTEST_DIGEST or len(word) > 64 or not all(sign in "0123456789abcdef" for sign in word):
+        return None
+    found: set[str] = set()
+    for table in ("blobs", "objects", "holdings"):
+        query = f"SELECT DISTINCT sha256 FROM {table} WHERE sha256 GLOB ? ORDER BY sha256 LIMIT 11"
+        found.update(row[0] for row in db.execute(query, (f"{word}*",)))
+    if len(found) > 1:
+        shown = sorted(found)
+        more = "" if len(shown) <= 10 else ", and more"
+        raise UsageError(
+            f"{word} begins more than one sha256: {', '.join(shown[:10])}{more}. Give more digits of the one you mean."
+        )
+    return found.pop() if found else None
+
+
+def _objects_where(db: sqlite3.Connection, condition: str, word: str, store: str | None) -> list[tuple[int, str]]:
+    query = f"SELECT store_id, key FROM objects WHERE {condition} UNION SELECT store_id, key FROM holdings WHERE {condition}"
+    rows = db.execute(query, (word, word)).fetchall()
+    if store is None:
+        return rows
+    place = db.execute("SELECT id FROM stores WHERE name = ?", (store,)).fetchone()
+    return [row for row in rows if place is not None and row[0] == place[0]]
+
+
+def _variants_of(db: sqlite3.Connection, objects: Sequence[tuple[int, str]]) -> list[int]:
+    query = "SELECT variant_id FROM objects WHERE store_id = ? AND key = ?"
+    return sorted({row[0] for pair in objects[:MOST] for row in db.execute(query, pair)})
+
+
+def _variant(db: sqlite3.Connection, variant: int) -> VariantStory:
+    url, host = db.execute("SELECT url, host FROM variants WHERE id = ?", (variant,)).fetchone()
+    fetches = _part(
+        db,
+        "SELECT fetched_at, http_status, final_url, redirects, headers, seconds, received, sha256, error_code, error_message "
+        "FROM fetches WHERE variant_id = ? ORDER BY id DESC",
+        variant,
+    )
+    for row in fetches.rows:
+        row["headers"] = json.loads(row["headers"] or "[]")
+        row["redirects"] = None if row["redirects"] is None else json.loads(row["redirects"])
+    return VariantStory(
+        url,
+        host,
+        _part(
+            db,
+            "SELECT d.name AS document, c.line, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, c.sizes, "
+            "i.id AS set_number, lower(hex(i.fingerprint)) AS set_id, i.alt, i.context, d.read_at FROM candidates c "
+            "JOIN places p ON p.id = c.place_id JOIN documents d ON d.id = p.document_id "
+            "JOIN image_sets i ON i.id = p.set_id WHERE c.variant_id = ? ORDER BY c.id",
+            variant,
+        ),
+        fetches,
+        _part(
+            db,
+            "SELECT rule, severity, message, document, line, declared, actual FROM findings WHERE variant_id = ? ORDER BY id",
+            variant,
+        ),
+        _part(
+            db,
+            "SELECT n.name AS store, s.status, s.error_code, s.error_message, s.settled_at FROM standings s "
+            "JOIN stores n ON n.id = s.store_id WHERE s.variant_id = ? ORDER BY s.store_id",
+            variant,
+        ),
+    )
+
+
+def _objects(db: sqlite3.Connection, ids: list[int], keys: list[tuple[int, str]], store: str | None) -> Part:
+    pairs = {*keys[:MOST]}
+    query = f"SELECT DISTINCT store_id, key FROM objects WHERE variant_id IN ({marks(ids)}) LIMIT {MOST}"
+    pairs |= {(row[0], row[1]) for row in db.execute(query, ids)}
+    rows: list[dict[str, Any]] = []
+    for pair in sorted(pairs):
+        rows += _rows(
+            db,
+            "SELECT n.name AS store, o.key, o.sha256, o.size, o.content_type, o.token, o.stored_at FROM objects o "
+            "JOIN stores n ON n.id = o.store_id WHERE o.store_id = ? AND o.key = ? GROUP BY o.sha256, o.token UNION ALL "
+            "SELECT n.name, h.key, h.sha256, h.size, NULL, h.token, NULL FROM holdings h JOIN stores n ON n.id = h.store_id "
+            "WHERE h.store_id = ? AND h.key = ? AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.store_id = h.store_id "
+            "AND o.key = h.key AND o.sha256 IS h.sha256 AND o.token IS h.token)",
+            (*pair, *pair),
+        )
+    rows = [row for row in rows if store is None or row["store"] == store]
+    return Part(tuple(rows), max(len(keys), len(rows)))
+
+
+def _part(db: sqlite3.Connection, query: str, variant: int) -> Part:
+    total = db.execute(f"SELECT count(*) FROM ({query})", (variant,)).fetchone()[0]
+    return Part(tuple(_rows(db, f"{query} LIMIT {MOST}", (variant,))), total)
+
+
+def _rows(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
+    cursor = db.execute(query, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

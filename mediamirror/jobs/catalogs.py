@@ -1,0 +1,80 @@
+"""Which catalog a word means, and what can be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.listing import CatalogRow, Query, choose, read_page
+from mediamirror.catalog.story import Story, read_story
+from mediamirror.errors import UsageError
+from mediamirror.jobs.locks import hold, lock_name
+from mediamirror.jobs.names import identity_of
+from mediamirror.settings import StoreOptions, default_catalog, state_folder
+from mediamirror.store.open import open_store
+
+_PAGE = 500
+_MOST_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A catalog's file, and the name that the DEST meant has in it (None: whatever is in the file)."""
+
+    path: Path
+    identity: str | None
+
+
+def locate(dest: str | None, catalog: Path | None, endpoint_url: str | None) -> Where:
+    """Find the catalog that belongs to DEST, or is named by its file. Raises `UsageError` when neither is given."""
+    if dest is None and catalog is None:
+        raise UsageError(f"Which catalog? Give the DEST of the mirror, or --catalog FILE.{_known()}")
+    identity = None if dest is None else identity_of(_name(dest), endpoint_url)
+    return Where(catalog or default_catalog(identity or ""), identity)
+
+
+def _name(dest: str) -> str:
+    if dest[:5].lower() == "s3://":  # as the store calls itself, without importing all that S3 needs
+        bucket, _, prefix = dest[5:].partition("/")
+        return f"s3://{bucket}/{prefix.strip('/')}".rstrip("/")
+    return open_store(dest, StoreOptions()).name
+
+
+def _known() -> str:
+    paths = sorted((state_folder() / "catalogs").glob("*.sqlite"))
+    if not paths:
+        return ""
+    more = f", and {len(paths) - _MOST_SHOWN} more" if len(paths) > _MOST_SHOWN else ""
+    return f" There are: {', '.join(str(path) for path in paths[:_MOST_SHOWN])}{more}."
+
+
+async def list_rows(where: Where, query: Query) -> AsyncIterator[CatalogRow]:
+    """Yield what the catalog says of each variant and object, image sets together. Raises `CatalogError`."""
+    async with await Catalog.open_existing(where.path, read_only=True) as catalog:
+        await catalog.read(choose, query)
+        after = 0
+        while page := await catalog.read(read_page, after=after, limit=_PAGE):
+            for _, row in page:
+                yield row
+            after = page[-1][0]
+
+
+@contextmanager
+def held(identity: str, catalog: Path, *, dest: str, command: str) -> Iterator[None]:
+    """Hold the locks of a DEST and of its catalog, as every job that writes to them does. Raises `LockHeld`."""
+    place = state_folder() / "locks" / lock_name(identity)
+    beside = catalog.with_name(catalog.name + ".lock")
+    with (
+        hold(place, thing=f"The destination {dest}", command=command),
+        hold(beside, thing=f"The catalog {catalog}", command=command),
+    ):
+        yield
+
+
+async def tell(where: Where, word: str) -> Story:
+    """Return all that is known of a URL, a key or a sha256. Raises `CatalogError`, and `UsageError` for what names nothing."""
+    async with await Catalog.open_existing(where.path, read_only=True) as catalog:
+        return await catalog.read(read_story, word, where.identity)
