@@ -481,6 +481,22 @@ class Summary:
     exit_code: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class MendSummary:
+    """The end of a command that mends a catalog. ``counts`` says of how many things what became; bytes are those freed or read."""
+
+    command: str
+    destination: str
+    counts: dict[str, int] = field(default_factory=dict)
+    bytes: int = 0
+    seconds: float = 0.0
+    dry_run: bool = False
+    exit_code: int = 0
+
+
+MendEvent = ObjectEvent | Problem | MendSummary
+"""What gc, rebuild and import tell their caller."""
+
 SyncEvent = ObjectEvent | Compared | Workload | Problem | SyncSummary
 """What sync and check tell their caller: skips while listing, the workload, what was done, the summary."""
 

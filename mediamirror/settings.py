@@ -284,3 +284,29 @@ class ScrubOptions:
     seed: int | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GcOptions:
+    """What ``catalog gc`` may do. Nothing younger than ``older_than`` seconds is removed from the store."""
+
+    store: StoreOptions = field(default_factory=StoreOptions)
+    delete: bool = False
+    """Remove objects that no row names."""
+    max_delete: int | None = None
+    force: bool = False
+    older_than: float = 86_400.0
+    concurrency: int = 16
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AdoptOptions:
+    """How ``catalog rebuild`` and ``catalog import`` learn what lies in a store."""
+
+    store: StoreOptions = field(default_factory=StoreOptions)
+    force: bool = False
+    """Rebuild a catalog that is sound, too."""
+    base_url: str | None = None
+    """The URL that keys hang under, where they are paths of one site."""
+    concurrency: int = 16

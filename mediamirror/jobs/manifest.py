@@ -73,17 +73,17 @@ async def write_segment(
         path = Path(folder) / "segment.gz"
         with gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
             async for row in catalog.manifest(store_id):
-                _write(file, object_row(row))
+                write_row(file, object_row(row))
                 objects.append(row)
             async for key in catalog.manifest_gone(store_id):
-                _write(file, {"type": "deleted", "key": key})
+                write_row(file, {"type": "deleted", "key": key})
                 gone.append(key)
             if run is not None:
                 await _write_sets(catalog, run, file, sets)
         if not len(objects) + len(gone) + len(sets):
             return None
         try:
-            await store.put(segment_name(at), _body(path), ObjectAttributes("application/gzip"))
+            await store.put(segment_name(at), segment_body(path), ObjectAttributes("application/gzip"))
         except StoreError as error:
             return Problem("manifest-not-written", f"The manifest of {store.name} was not written: {error.message}")
         await _mark(catalog, store_id, objects, gone, sets)
@@ -95,7 +95,7 @@ async def _write_sets(catalog: Catalog, run: Run, file: IO[str], sets: WorkList[
         row = set_row(result)
         digest = _digest(row)
         if row["objects"] and await catalog.published_set(run.store_id, row["id"]) != digest:
-            _write(file, row)
+            write_row(file, row)
             sets.append((row["id"], digest))
 
 
@@ -106,11 +106,11 @@ async def _mark(
     gone: WorkList[str],
     sets: WorkList[tuple[str, str]],
 ) -> None:
-    async for page in _pages(aiter(objects)):
+    async for page in pages(aiter(objects)):
         await catalog.publish(store_id, objects=page)
-    async for keys in _pages(aiter(gone)):
+    async for keys in pages(aiter(gone)):
         await catalog.publish(store_id, gone=keys)
-    async for pairs in _pages(aiter(sets)):
+    async for pairs in pages(aiter(sets)):
         await catalog.publish(store_id, sets=pairs)
 
 
@@ -153,7 +153,7 @@ async def read_segments(store: Store) -> AsyncIterator[dict[str, Any]]:
     """
     async for found in store.list(SEGMENTS):
         if found.key.endswith(".jsonl.gz"):
-            async for row in _rows(store, found.key):
+            async for row in read_segment(store, found.key):
                 yield row
 
 
@@ -162,7 +162,7 @@ async def adopt(catalog: Catalog, store: Store, store_id: int, *, holdings: bool
 
     Without ``holdings`` only so that it is not said again: what the catalog knows of the objects is newer.
     """
-    async for page in _pages(read_segments(store)):
+    async for page in pages(read_segments(store)):
         newest = {row["key"]: row for row in page if row["type"] in {"object", "deleted"}}
         objects = [_object(row) for row in newest.values() if row["type"] == "object"]
         gone = [row["key"] for row in newest.values() if row["type"] == "deleted"]
@@ -177,7 +177,8 @@ def _object(row: dict[str, Any]) -> ManifestObject:
     return ManifestObject(**{name: row.get(name) for name in ManifestObject.__slots__})  # type: ignore[arg-type]
 
 
-async def _rows(store: Store, key: str) -> AsyncIterator[dict[str, Any]]:
+async def read_segment(store: Store, key: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield every row of one segment. Raises `ObjectCorrupt` for one that is damaged, at the latest at its end."""
     try:
         async for line in _lines(store, key):
             yield _row(line)
@@ -209,17 +210,20 @@ def _row(line: bytes) -> dict[str, Any]:
     return row
 
 
-def _write(file: IO[str], row: dict[str, Any]) -> None:
+def write_row(file: IO[str], row: dict[str, Any]) -> None:
+    """Write one row of a segment."""
     file.write(json.dumps(row, separators=(",", ":")) + "\n")
 
 
-def _body(path: Path) -> Body:
+def segment_body(path: Path) -> Body:
+    """Return a finished segment as a store takes it."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Body(path.stat().st_size, digest, path=path)
 
 
-async def _pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
+    """Yield the items a page at a time."""
     page: list[T] = []
     async for item in items:
         page.append(item)

@@ -8,7 +8,9 @@ from mediamirror.model import Compared, ObjectEvent, Problem, SyncEvent, SyncSum
 from mediamirror.report.words import human_bytes, plural
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "skip": "skipped"}
+_DONE |= {"forget": "forgot", "compact": "compacted", "sweep": "swept", "record": "recorded"}
 _WOULD = {"upload": "would upload", "download": "would download", "delete": "would delete", "skip": "would skip"}
+_WOULD |= {"forget": "would forget", "compact": "would compact", "sweep": "would sweep", "record": "would record"}
 _ORDER = (
     "uploaded",
     "downloaded",

@@ -5,8 +5,10 @@ tests/conformance holds the suite that each store passes, on every server it is 
 
 from __future__ import annotations
 
+import builtins
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Protocol, Self, runtime_checkable
 
@@ -133,4 +135,17 @@ class CopiesWithin(Protocol):
         ``found`` is it as listed: when its token is no longer that, nothing is copied and `ObjectMissing` is raised.
         ``sha256`` is recorded with the copy where it is known and the source's metadata do not say it.
         """
+        ...
+
+
+@runtime_checkable
+class Sweeps(Protocol):
+    """A store where a run that was killed may leave something half-written behind."""
+
+    async def leftovers(self, *, before: datetime) -> builtins.list[str]:
+        """Return what was begun before that moment and never finished, as people may be told of it."""
+        ...
+
+    async def sweep(self, *, before: datetime) -> int:
+        """Remove it; return how many. Never called by itself: another run may be writing."""
         ...

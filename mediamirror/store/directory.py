@@ -7,6 +7,7 @@ token (size, mtime, ctime and inode) tells whether what it has still holds.
 from __future__ import annotations
 
 import asyncio
+import builtins
 import os
 import stat
 import threading
@@ -120,6 +121,10 @@ class DirectoryStore:
         Never called by itself: another run may be writing.
         """
         return await self._hop(lambda: files.sweep(self._area.temporary, before.timestamp()))
+
+    async def leftovers(self, *, before: datetime) -> builtins.list[str]:
+        """Return the paths of those files."""
+        return await self._hop(lambda: files.leftovers(self._area.temporary, before.timestamp()))
 
     async def aclose(self) -> None:
         """Let the threads end, and take away the temporary area if nothing is in it."""

@@ -69,15 +69,24 @@ def remove(root: Path, path: Path) -> None:
             return
 
 
-def sweep(temporary: Path, before: float) -> int:
-    """Remove temporary files last written before ``before`` (seconds since the epoch); return how many."""
-    removed = 0
+def leftovers(temporary: Path, before: float) -> list[str]:
+    """Return the temporary files last written before ``before`` (seconds since the epoch), sorted."""
+    found: list[str] = []
     with suppress(FileNotFoundError), os.scandir(temporary) as entries:
         for entry in entries:
             with suppress(FileNotFoundError):
                 if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before:
-                    Path(entry.path).unlink()
-                    removed += 1
+                    found.append(entry.path)
+    return sorted(found)
+
+
+def sweep(temporary: Path, before: float) -> int:
+    """Remove those files; return how many."""
+    removed = 0
+    for path in leftovers(temporary, before):
+        with suppress(FileNotFoundError):
+            Path(path).unlink()
+            removed += 1
     return removed
 
 

@@ -7,15 +7,17 @@ boto3 finds credentials, region and endpoint, lists, and uploads large bodies in
 from __future__ import annotations
 
 import asyncio
+import builtins
 import random
 import ssl
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx2
@@ -32,11 +34,13 @@ from mediamirror.store.ordering import sorted_by_key
 from mediamirror.store.s3_errors import explain, not_s3, read_client_error, unreachable
 from mediamirror.store.s3_exchange import Answer, Call, Exchange
 from mediamirror.store.s3_md5 import content_md5
-from mediamirror.store.s3_multipart import MultipartUploads
+from mediamirror.store.s3_multipart import MultipartUploads, unfinished
 from mediamirror.store.s3_session import connect
 
 if TYPE_CHECKING:
     pass
+
+T = TypeVar("T")
 
 _SAME_SERVICE = ("endpoint_url", "region", "profile", "no_sign_request")
 _THREADS = 8
@@ -139,6 +143,29 @@ class S3Store:
         """Remove an object; a missing one is fine."""
         whole = checked_key(key, prefix=self._prefix)
         await (await self._open()).call(Call("DELETE", whole, self._shown(whole)))
+
+    async def leftovers(self, *, before: datetime) -> builtins.list[str]:
+        """Return the uploads in parts that were begun before that moment and never finished. See `store.base.Sweeps`."""
+        return [f"{self._shown(key)} (upload {upload[:12]})" for key, upload in await self._unfinished(before)]
+
+    async def sweep(self, *, before: datetime) -> int:
+        """Abort them."""
+        exchange = await self._open()
+        uploads = await self._unfinished(before)
+        for key, upload in uploads:
+            abort = partial(exchange.connection.client.abort_multipart_upload, Bucket=self._bucket)
+            await self._blocking(partial(abort, Key=key, UploadId=upload), self._shown(key))
+        return len(uploads)
+
+    async def _unfinished(self, before: datetime) -> builtins.list[tuple[str, str]]:
+        client = (await self._open()).connection.client
+        return await self._blocking(partial(unfinished, client, self._bucket, self._prefix, before), self.name)
+
+    async def _blocking(self, call: Callable[[], T], what: str) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        except (ClientError, BotoCoreError) as error:
+            raise self._mapped(error, await self._open(), what) from error
 
     def copies_from(self, other: object) -> bool:
         """Whether ``other`` is a bucket of the same service, reached as the same user. See `store.base.CopiesWithin`."""

@@ -8,6 +8,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -106,6 +107,18 @@ class MultipartUploads:
             abort = partial(self._client.abort_multipart_upload, **place, UploadId=creating.result()["UploadId"])
             with suppress(ClientError, BotoCoreError):
                 await asyncio.get_running_loop().run_in_executor(self._pool, abort)
+
+
+def unfinished(client: S3Client, bucket: str, prefix: str, before: datetime) -> list[tuple[str, str]]:
+    """Return key and id of every upload under ``prefix`` that was begun before that moment and not finished. Blocking."""
+    found: list[tuple[str, str]] = []
+    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+        for upload in page.get("Uploads", []):
+            begun = upload.get("Initiated")
+            # Not every server minds the prefix.
+            if begun is not None and begun < before and upload["Key"].startswith(prefix):
+                found.append((upload["Key"], upload["UploadId"]))
+    return sorted(found)
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None], _: Future[Any]) -> None:

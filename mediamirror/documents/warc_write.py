@@ -1,0 +1,114 @@
+"""Writing a WARC file, a record at a time (WARC 1.1, https://iipc.github.io/warc-specifications/specifications/warc-format/warc-1.1/).
+
+Each record is a gzip member of its own where the file is compressed, so that readers can seek to it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import IO
+from uuid import uuid4
+
+from mediamirror.documents.warc_http import Headers, Response
+
+_CHUNK = 256 * 1024
+
+
+class WarcWriter:
+    """Writes records to ``file``; with ``compressed`` each is a gzip member."""
+
+    def __init__(self, file: IO[bytes], *, compressed: bool) -> None:
+        self._file = file
+        self._compressed = compressed
+
+    def info(self, fields: Sequence[tuple[str, str]], at: datetime) -> None:
+        """Write the ``warcinfo`` record that describes the file."""
+        block = "".join(f"{name}: {value}\r\n" for name, value in fields).encode()
+        self._record("warcinfo", None, at, "application/warc-fields", block, None)
+
+    def response(self, url: str, at: datetime, status: int, headers: Headers, body: IO[bytes] | None) -> None:
+        """Write a ``response`` record: the recorded status and headers, and the decoded body (None: none was kept).
+
+        Headers that told of the body's way, and not of the body, are left out, and Content-Length is that of what is here.
+        """
+        size, payload = _measured(body)
+        try:
+            reason = HTTPStatus(status).phrase
+        except ValueError:
+            reason = ""
+        rows = [*Response(status, headers, iter(())).lasting_headers, ("content-length", str(size))]
+        head = f"HTTP/1.1 {status} {reason}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in rows) + "\r\n"
+        kind = "application/http; msgtype=response"
+        self._record(
+            "response", url, at, kind, head.encode("utf-8", "surrogateescape"), body, payload=payload, size=size
+        )
+
+    def resource(self, url: str, at: datetime, media_type: str, body: IO[bytes]) -> None:
+        """Write a ``resource`` record: bytes of whose exchange nothing is known."""
+        size, payload = _measured(body)
+        self._record("resource", url, at, media_type, b"", body, payload=payload, size=size)
+
+    def _record(
+        self,
+        kind: str,
+        url: str | None,
+        at: datetime,
+        media_type: str,
+        head: bytes,
+        body: IO[bytes] | None,
+        *,
+        payload: str | None = None,
+        size: int = 0,
+    ) -> None:
+        digest = hashlib.sha1(head, usedforsecurity=False)
+        for chunk in _chunks(body):
+            digest.update(chunk)
+        rows = [
+            ("WARC-Type", kind),
+            *([("WARC-Target-URI", url)] if url else []),
+            ("WARC-Date", f"{at:%Y-%m-%dT%H:%M:%SZ}"),
+            ("WARC-Record-ID", f"<urn:uuid:{uuid4()}>"),
+            ("WARC-Block-Digest", _shown(digest.digest())),
+            *([("WARC-Payload-Digest", payload)] if payload else []),
+            ("Content-Type", media_type),
+            ("Content-Length", str(len(head) + size)),
+        ]
+        start = "WARC/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in rows) + "\r\n"
+        self._write(start.encode() + head, body)
+
+    def _write(self, head: bytes, body: IO[bytes] | None) -> None:
+        pieces = (piece for part in ((head,), _chunks(body), (b"\r\n\r\n",)) for piece in part)
+        if not self._compressed:
+            for piece in pieces:
+                self._file.write(piece)
+            return
+        member = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+        for piece in pieces:
+            self._file.write(member.compress(piece))
+        self._file.write(member.flush())
+
+
+def _measured(body: IO[bytes] | None) -> tuple[int, str]:
+    """Return the size of a body in bytes and its digest as WARC writes it."""
+    digest, size = hashlib.sha1(usedforsecurity=False), 0
+    for chunk in _chunks(body):
+        digest.update(chunk)
+        size += len(chunk)
+    return size, _shown(digest.digest())
+
+
+def _chunks(body: IO[bytes] | None) -> Iterator[bytes]:
+    if body is None:
+        return
+    body.seek(0)
+    while chunk := body.read(_CHUNK):
+        yield chunk
+
+
+def _shown(digest: bytes) -> str:
+    return f"sha1:{base64.b32encode(digest).decode()}"

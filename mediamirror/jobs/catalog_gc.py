@@ -1,0 +1,277 @@
+"""``catalog gc``: what no row names, rows that no object backs, superseded manifest segments, half-written leftovers.
+
+    listing (sorted) ── beside ── named keys (sorted) ──> counted and refused, or: rows go, then objects, then segments
+
+Rows go before bytes, and nothing goes before both sides are read to their ends. A kill leaves what the next run takes away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.inventory import Known, begin_manifest, known_page, known_store
+from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
+from mediamirror.fetch.endpoint import open_transport
+from mediamirror.jobs.catalogs import held, locate
+from mediamirror.jobs.compact import compact, load_manifest
+from mediamirror.jobs.manifest import pages, write_segment
+from mediamirror.jobs.names import now
+from mediamirror.jobs.worklist import WorkList
+from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
+from mediamirror.settings import GcOptions
+from mediamirror.store.base import Store, Sweeps
+from mediamirror.store.directory import DirectoryStore
+from mediamirror.store.open import open_store
+
+Listen = Callable[[MendEvent], None]
+
+_PAGE = 1_000
+
+
+async def collect_garbage(
+    dest: str, *, options: GcOptions | None = None, catalog: Path | None = None, on_event: Listen = lambda _: None
+) -> MendSummary:
+    """Drop rows without object, compact the manifest, sweep leftovers; with ``options.delete`` remove what no row names.
+
+    Raises `UsageError` (also when more would go than is allowed, before anything does), `CatalogError`, `StoreError`.
+    """
+    run = _Gc(dest, options or GcOptions(), on_event)
+    return await run.run(catalog)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the comparison counted, for `refusal`."""
+
+    listed: int
+    own_rows: int
+    unnamed: int
+    unbacked: int
+
+
+def refusal(found: Found, options: GcOptions) -> UsageError | None:
+    """Say whether nothing must be changed.
+
+    | rows without object = all rows | --delete | unnamed > --max-delete | unnamed = all objects | --force | refused                   |
+    |--------------------------------|----------|------------------------|-----------------------|---------|---------------------------|
+    | yes                            |          |                        |                       | no      | is this the right place?  |
+    | no                             | yes      | yes                    |                       |         | more than --max-delete    |
+    | no                             | yes      | no                     | yes                   | no      | would empty it            |
+    | otherwise                      |          |                        |                       |         | no                        |
+    """
+    if found.own_rows and found.unbacked == found.own_rows and not options.force:
+        return UsageError(
+            f"None of the {found.own_rows:,} objects that the catalog names is there: nothing was changed. Check that DEST is the "
+            "right place and mounted; if the objects are gone indeed, add --force."
+        )
+    if not options.delete or not found.unnamed:
+        return None
+    if options.max_delete is not None and found.unnamed > options.max_delete:
+        return UsageError(
+            f"--delete would remove {found.unnamed:,} objects and --max-delete allows {options.max_delete:,}: nothing was "
+            "changed. Look at them with -n, then raise --max-delete."
+        )
+    if found.unnamed == found.listed and not options.force:
+        return UsageError(
+            f"--delete would remove all {found.listed:,} objects, since the catalog names none of them: nothing was changed. "
+            "Is it the right catalog? `mediamirror catalog import DEST` takes them in; to remove them all, add --force."
+        )
+    return None
+
+
+class _Gc:
+    def __init__(self, dest: str, options: GcOptions, emit: Listen) -> None:
+        self._dest = dest
+        self._options = options
+        self._emit = emit
+        self._counts: Counter[str] = Counter()
+        self._bytes = 0
+        self._failed = False
+        self._before = now() - timedelta(seconds=options.older_than)
+        self._started = time.monotonic()
+        self._may_delete = options.delete
+        self._segments = 0
+
+    async def run(self, catalog_path: Path | None) -> MendSummary:
+        options = self._options
+        async with AsyncExitStack() as stack:
+            where = locate(self._dest, catalog_path, options.store.endpoint_url)
+            transport = await stack.enter_async_context(open_transport(options.store.cacert, limit=32))
+            store = await stack.enter_async_context(open_store(self._dest, options.store, transport=transport))
+            identity = where.identity or ""
+            if not options.dry_run:
+                stack.enter_context(held(identity, where.path, dest=self._dest, command="catalog gc"))
+            await store.check()
+            catalog = await stack.enter_async_context(
+                await Catalog.open_existing(where.path, read_only=options.dry_run)
+            )
+            place = await catalog.read(known_store, identity)
+            if place is None or await catalog.is_new_here(place):
+                raise UsageError(
+                    f"The catalog {where.path} knows nothing of {self._dest}: nothing was changed. Make one from the store with "
+                    "`mediamirror catalog rebuild DEST`, or take it in with `mediamirror catalog import DEST`."
+                )
+            await self._all(catalog, store, place)
+        summary = MendSummary(
+            "gc",
+            self._dest,
+            dict(sorted(self._counts.items())),
+            self._bytes,
+            time.monotonic() - self._started,
+            options.dry_run,
+            int(self._failed),
+        )
+        self._emit(summary)
+        return summary
+
+    async def _all(self, catalog: Catalog, store: Store, place: int) -> None:
+        await catalog.write(begin_manifest)
+        has_manifest = not isinstance(store, DirectoryStore) and await self._load(catalog, store)
+        with ExitStack() as lists:
+            unnamed = lists.enter_context(WorkList[StoredObject]())
+            unbacked = lists.enter_context(WorkList[Known]())
+            absent = lists.enter_context(WorkList[str]())
+            listed = own = own_unbacked = 0
+            async for row, known in _beside(store.list(), _known(catalog, place)):
+                listed += row is not None
+                own += known is not None and known.own
+                if known is None and row is not None:
+                    self._keep_or_list(row, unnamed)
+                elif row is None and known is not None and await store.head(known.key) is None:  # a listing may lag
+                    unbacked.append(known)
+                    own_unbacked += known.own
+            refused = refusal(Found(listed, own, len(unnamed), own_unbacked), self._options)
+            if refused is not None:
+                raise refused
+            await self._forget(catalog, place, unbacked, absent)
+            if self._may_delete:
+                await self._delete(store, unnamed)
+            if has_manifest:
+                await self._compact(catalog, store, place, absent)
+        await self._sweep(store)
+
+    async def _load(self, catalog: Catalog, store: Store) -> bool:
+        """Read the manifest: what it names is named. A damaged one names nobody knows what, so that nothing may be deleted."""
+        try:
+            self._segments = len(await load_manifest(catalog, store))
+        except ObjectCorrupt as error:
+            self._failed, self._may_delete = True, False
+            self._emit(Problem(error.code, f"{error.message} Until then no object is deleted.", document=self._dest))
+            return False
+        return True
+
+    def _keep_or_list(self, row: StoredObject, unnamed: WorkList[StoredObject]) -> None:
+        young = row.modified is not None and row.modified > self._before
+        if self._may_delete and not young:
+            unnamed.append(row)
+            return
+        self._counts["unnamed, kept"] += 1
+        why = f"younger than {_span(self._options.older_than)}, see --older-than" if young else "--delete removes it"
+        self._emit(ObjectEvent("keep", row.key, f"no row names it; {why}", row.size, self._options.dry_run))
+
+    async def _forget(self, catalog: Catalog, place: int, unbacked: WorkList[Known], absent: WorkList[str]) -> None:
+        async for page in pages(aiter(unbacked)):
+            keys = [known.key for known in page if known.own]
+            if not self._options.dry_run:
+                await catalog.forget(place, keys)
+            for known in page:
+                absent.append(known.key)
+                self._counts["rows forgotten"] += 1
+                said = "the catalog names it" if known.own else "the manifest names it"
+                self._emit(
+                    ObjectEvent("forget", known.key, f"{said}, and it is not there", None, self._options.dry_run)
+                )
+
+    async def _delete(self, store: Store, unnamed: WorkList[StoredObject]) -> None:
+        async for row in unnamed:
+            event = ObjectEvent("delete", row.key, "no row names it", row.size, self._options.dry_run)
+            try:
+                seen = await store.head(row.key)
+                if seen is None:
+                    continue
+                if (seen.size, seen.token) != (row.size, row.token):
+                    self._counts["unnamed, kept"] += 1
+                    self._emit(ObjectEvent("keep", row.key, "it changed meanwhile", seen.size))
+                    continue
+                if not self._options.dry_run:
+                    await store.delete(row.key)
+            except StoreError as error:
+                self._failed = True
+                self._counts["failed"] += 1
+                self._emit(ObjectEvent("delete", row.key, "failed", error=ItemError(error.code, error.message)))
+                continue
+            self._counts["objects deleted"] += 1
+            self._bytes += row.size
+            self._emit(event)
+
+    async def _compact(self, catalog: Catalog, store: Store, place: int, absent: WorkList[str]) -> None:
+        if self._options.dry_run:
+            if self._segments > 1:
+                self._counts["segments compacted"] += self._segments
+                reason = f"{self._segments:,} segments become one"
+                self._emit(ObjectEvent("compact", "the manifest", reason, dry_run=True))
+            return
+        problem = await write_segment(catalog, store, place, at=now())
+        if problem is not None:
+            self._failed = True
+            self._emit(problem)
+            return
+        done = await compact(catalog, store, absent)
+        if done is not None:
+            self._counts["segments compacted"] += done[1]
+            self._emit(ObjectEvent("compact", done[0], f"{done[1]:,} segments became one"))
+
+    async def _sweep(self, store: Store) -> None:
+        if not isinstance(store, Sweeps):
+            return
+        found = await store.leftovers(before=self._before)
+        if found and not self._options.dry_run:
+            await store.sweep(before=self._before)
+        for name in found:
+            self._counts["leftovers swept"] += 1
+            reason = f"never finished, older than {_span(self._options.older_than)}"
+            self._emit(ObjectEvent("sweep", name, reason, dry_run=self._options.dry_run))
+
+
+async def _known(catalog: Catalog, place: int) -> AsyncIterator[Known]:
+    after = ""
+    while page := await catalog.read(known_page, place, after=after, limit=_PAGE):
+        for row in page:
+            yield row
+        after = page[-1].key
+
+
+async def _beside(
+    listed: AsyncIterator[StoredObject], known: AsyncIterator[Known]
+) -> AsyncIterator[tuple[StoredObject | None, Known | None]]:
+    """Merge two sorted streams key by key. Raises `StoreError` for a listing out of order: its end can't be trusted."""
+    name, last = await anext(known, None), ""
+    async for row in listed:
+        if row.key <= last:
+            raise StoreError(f"The listing is not in order ({row.key!r} after {last!r}): nothing was changed.")
+        last = row.key
+        while name is not None and name.key < row.key:
+            yield None, name
+            name = await anext(known, None)
+        if name is not None and name.key == row.key:
+            yield row, name
+            name = await anext(known, None)
+        else:
+            yield row, None
+    while name is not None:
+        yield None, name
+        name = await anext(known, None)
+
+
+def _span(seconds: float) -> str:
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size and seconds % size == 0 and (unit != "d" or seconds > 86_400):
+            return f"{seconds / size:g} {unit}"
+    return f"{seconds:g} s"

@@ -1,0 +1,136 @@
+"""Stored responses as a web archive: the recorded status, headers and times, and the bytes out of the store."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import IO
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.exchanges import Exchange, read_exchange
+from mediamirror.catalog.listing import CatalogRow, Query
+from mediamirror.documents.warc_write import WarcWriter
+from mediamirror.errors import StoreError
+from mediamirror.fetch.endpoint import open_transport
+from mediamirror.jobs.catalogs import Where, list_rows
+from mediamirror.jobs.common import Emit, nobody_listens
+from mediamirror.jobs.names import now
+from mediamirror.model import Problem
+from mediamirror.settings import StoreOptions
+from mediamirror.store.base import Store
+from mediamirror.store.open import open_store
+
+_IN_MEMORY = 4 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Archived:
+    """What an archive was made of. ``resources`` are bytes of which no exchange is recorded."""
+
+    responses: int = 0
+    resources: int = 0
+    redirects: int = 0
+    failed: int = 0
+    without_url: int = 0
+    hops_unknown: int = 0
+
+    @property
+    def exit_code(self) -> int:
+        """1 when an object could not be read, or is not what was recorded."""
+        return int(self.failed > 0)
+
+
+async def export_warc(
+    dest: str,
+    where: Where,
+    query: Query,
+    file: IO[bytes],
+    *,
+    options: StoreOptions,
+    software: str,
+    compressed: bool,
+    on_event: Emit = nobody_listens,
+) -> Archived:
+    """Write every stored object that ``query`` chooses into ``file`` as WARC records.
+
+    An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out. Raises `UsageError`,
+    `CatalogError` and `StoreRefused`.
+    """
+    done = Archived()
+    async with AsyncExitStack() as stack:
+        transport = await stack.enter_async_context(open_transport(options.cacert, limit=16))
+        store = await stack.enter_async_context(open_store(dest, options, transport=transport))
+        await store.check()
+        catalog = await stack.enter_async_context(await Catalog.open_existing(where.path, read_only=True))
+        writer = WarcWriter(file, compressed=compressed)
+        writer.info((("software", software), ("format", "WARC File Format 1.1"), ("description", _ABOUT)), now())
+        async for row in list_rows(where, query):
+            if row.key is None or row.status == "gone":
+                continue
+            if row.url is None or row.sha256 is None:
+                done.without_url += 1
+                continue
+            exchange = await catalog.read(read_exchange, row.url, row.sha256)
+            try:
+                with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
+                    await _load(store, row, body)
+                    _write(writer, row, exchange, body, done)
+            except StoreError as error:
+                done.failed += 1
+                on_event(Problem(error.code, error.message, document=row.key))
+    return done
+
+
+_ABOUT = (
+    "Responses as recorded by the catalog; header names in lower case, bodies with every coding undone, "
+    "bodies of redirects not kept."
+)
+
+
+async def _load(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
+    digest = hashlib.sha256()
+    async for chunk in store.get(row.key or ""):
+        digest.update(chunk)
+        body.write(chunk)
+    if digest.hexdigest() != row.sha256:
+        raise StoreError(
+            f"{store.name}/{row.key} does not hold the bytes that were recorded; it was left out. "
+            "Look at the mirror with `mediamirror verify --mirror DEST`."
+        )
+
+
+def _write(writer: WarcWriter, row: CatalogRow, exchange: Exchange | None, body: IO[bytes], done: Archived) -> None:
+    url = row.url or ""
+    if exchange is None:
+        at = datetime.fromisoformat(row.stored_at) if row.stored_at else now()
+        writer.resource(url, at.astimezone(UTC), row.content_type or f"image/{row.format or 'x-unknown'}", body)
+        done.resources += 1
+        return
+    at = exchange.fetched_at.astimezone(UTC)
+    for hop, status, headers in exchange.hops or ():
+        writer.response(hop, at, status, headers, None)
+        done.redirects += 1
+    done.hops_unknown += exchange.hops is None and exchange.final_url != url
+    writer.response(exchange.final_url, at, exchange.status, exchange.headers, body)
+    done.responses += 1
+
+
+def sentence(done: Archived) -> str:
+    """Say in one line what was written, and what could not be."""
+    parts = [f"{done.responses:,} responses"]
+    parts += [f"{done.redirects:,} redirects"] if done.redirects else []
+    parts += [f"{done.resources:,} resources whose exchange is not recorded"] if done.resources else []
+    line = f"{', '.join(parts)} written."
+    if done.without_url:
+        line += f" {done.without_url:,} objects have no recorded URL and were left out."
+    if done.hops_unknown:
+        line += (
+            f" {done.hops_unknown:,} were fetched before redirects were recorded: they stand under their final URL alone; "
+            "mirror them anew to have the redirects."
+        )
+    if done.failed:
+        line += f" {done.failed:,} could not be read or are not what was recorded."
+    return line

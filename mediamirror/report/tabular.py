@@ -1,0 +1,143 @@
+"""Rows of the catalog as files for other programs: JSON Lines, CSV, Parquet. One row a variant; docs/catalog.md has the columns."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import io
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Any, Protocol, Self
+
+from mediamirror.catalog.listing import CatalogRow
+from mediamirror.errors import UsageError
+from mediamirror.report.catalog_table import to_variant
+from mediamirror.report.jsonl import to_line
+
+COLUMNS: dict[str, str] = {
+    "set_number": "int64", "set_id": "string", "sets": "strings", "document": "string", "line": "int64", "alt": "string",
+    "context": "string", "url": "string", "final_url": "string", "status": "string", "store": "string", "key": "string",
+    "declared_width": "int64s", "width": "int64", "height": "int64", "format": "string", "bytes": "int64",
+    "sha256": "string", "content_type": "string", "token": "string", "findings": "strings", "error_code": "string",
+    "error_message": "string", "fetched_at": "string", "http_status": "int64", "stored_at": "string",
+}  # fmt: skip
+"""Every column, in order, with its type; a plural is a list."""
+
+_GROUP = 10_000
+
+
+class Writer(Protocol):
+    """Takes rows, and ends what it has written. Use as a context manager."""
+
+    def write(self, row: CatalogRow) -> None:
+        """Write one row."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Begin."""
+        ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End the file."""
+        ...
+
+
+def writer_for(format_: str, file: IO[bytes]) -> Writer:
+    """Return the writer of ``jsonl``, ``csv`` or ``parquet``. Raises `UsageError` when an extra is not installed."""
+    makers: dict[str, Callable[[IO[bytes]], Writer]] = {"jsonl": JsonLines, "csv": Csv, "parquet": Parquet}
+    return makers[format_](file)
+
+
+def values_of(row: CatalogRow) -> dict[str, Any]:
+    """Return a row by column."""
+    whole = to_variant(row)
+    error = whole["error"] or {}
+    return {name: whole.get(name) for name in COLUMNS} | {
+        "error_code": error.get("code"),
+        "error_message": error.get("message"),
+    }
+
+
+class JsonLines:
+    """One object a line, the same as ``catalog ls --format jsonl`` without a summary."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def write(self, row: CatalogRow) -> None:
+        """Write one row."""
+        self._file.write(to_line(to_variant(row)).encode() + b"\n")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.flush()
+
+
+class Csv:
+    """RFC 4180, UTF-8, a heading line; lists are joined by spaces, what is not known is empty."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._text = io.TextIOWrapper(
+            file, encoding="utf-8", errors="backslashreplace", newline="", write_through=False
+        )
+        self._csv = csv.writer(self._text)
+        self._csv.writerow(COLUMNS)
+
+    def write(self, row: CatalogRow) -> None:
+        """Write one row."""
+        cells = values_of(row).values()
+        self._csv.writerow([" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._text.flush()
+        self._text.detach()  # the file is its owner's to close
+
+
+class Parquet:
+    """A Parquet file, a row group for each 10,000 rows. Needs pyarrow."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        try:
+            self._arrow: Any = importlib.import_module("pyarrow")
+            parquet: Any = importlib.import_module("pyarrow.parquet")
+        except ImportError:
+            raise UsageError(
+                "--format parquet needs pyarrow, which is not installed: pip install 'mediamirror[parquet]'."
+            ) from None
+        self._schema = self._arrow.schema([(name, self._type(kind)) for name, kind in COLUMNS.items()])
+        self._writer = parquet.ParquetWriter(file, self._schema, compression="zstd")
+        self._rows: list[dict[str, Any]] = []
+
+    def _type(self, kind: str) -> Any:
+        plain = {"int64": self._arrow.int64(), "string": self._arrow.string()}
+        return plain[kind] if kind in plain else self._arrow.list_(plain[kind.removesuffix("s")])
+
+    def write(self, row: CatalogRow) -> None:
+        """Write one row."""
+        self._rows.append({name: _text(value) for name, value in values_of(row).items()})
+        if len(self._rows) >= _GROUP:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(self._arrow.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._rows and kind is None:
+            self._flush()
+        self._writer.close()
+
+
+def _text(value: Any) -> Any:
+    """Parquet's text is UTF-8: half a character can't be in it."""
+    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
