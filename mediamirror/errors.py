@@ -9,6 +9,7 @@
     │   │   └── DestinationMissing a DEST directory that is not there yet
     │   └── LockHeld               another run holds this DEST or catalog
     ├── CatalogError               exit 2: the catalog can't be used
+    │   └── CatalogDamaged         its file is damaged
     ├── FetchError                 an item failed on its way in
     │   ├── InvalidURL, SchemeRefused, AddressRefused, RobotsRefused, NotArchived, HostBusy
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
@@ -90,6 +91,12 @@ class CatalogError(MediamirrorError):
 
     code = "catalog"
     exit_code = 2
+
+
+class CatalogDamaged(CatalogError):
+    """The catalog's file is damaged; `catalog rebuild` makes it anew."""
+
+    code = "catalog-damaged"
 
 
 class FetchError(MediamirrorError):

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from mediamirror.catalog.schema import MIGRATIONS, NEWEST
-from mediamirror.errors import CatalogError
+from mediamirror.errors import CatalogDamaged, CatalogError
 
 
 @contextmanager
@@ -18,11 +18,18 @@ def mapped_errors(name: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise CatalogError(_sentence(name, error)) from error
+        damaged = _code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+        raise (CatalogDamaged if damaged else CatalogError)(_sentence(name, error)) from error
+
+
+def _code(error: sqlite3.DatabaseError) -> int:
+    # What `quick_check` found has no code of SQLite's: it is raised here.
+    found: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
+    return found & 0xFF
 
 
 def _sentence(name: str, error: sqlite3.DatabaseError) -> str:
-    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+    code = _code(error)
     if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
         return (
             f"The catalog {name} is damaged ({error}): nothing was written. Make it anew from what is stored with "

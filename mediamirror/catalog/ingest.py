@@ -77,7 +77,7 @@ def _put_place(db: sqlite3.Connection, run_id: int, set_id: int, document_id: in
 def _put_candidate(
     db: sqlite3.Connection, run_id: int, place_id: int, source: Source, candidate: Candidate, wanted: bool
 ) -> None:
-    variant_id = _put_variant(db, candidate.url)
+    variant_id = put_variant(db, candidate.url)
     reference = candidate.reference
     start, end = (reference.span if reference else None) or (None, None)
     db.execute(
@@ -105,7 +105,8 @@ def _promised(number: int | None, candidate: Candidate) -> int | None:
     return min(number, 2**63 - 1)
 
 
-def _put_variant(db: sqlite3.Connection, url: str) -> int:
+def put_variant(db: sqlite3.Connection, url: str) -> int:
+    """Return the id of a URL, known or new."""
     row = db.execute("SELECT id FROM variants WHERE url = ?", (url,)).fetchone()
     if row is None:
         cursor = db.execute("INSERT INTO variants (url, host) VALUES (?,?)", (url, urlsplit(url).netloc))

@@ -59,12 +59,12 @@ class Found:
 def refusal(found: Found, options: GcOptions) -> UsageError | None:
     """Say whether nothing must be changed.
 
-    | rows without object = all rows | --delete | unnamed > --max-delete | unnamed = all objects | --force | refused                   |
-    |--------------------------------|----------|------------------------|-----------------------|---------|---------------------------|
-    | yes                            |          |                        |                       | no      | is this the right place?  |
-    | no                             | yes      | yes                    |                       |         | more than --max-delete    |
-    | no                             | yes      | no                     | yes                   | no      | would empty it            |
-    | otherwise                      |          |                        |                       |         | no                        |
+    | no row's object is there | --delete | unnamed > --max-delete | unnamed = all objects | --force | refused                  |
+    |--------------------------|----------|------------------------|-----------------------|---------|--------------------------|
+    | yes                      |          |                        |                       | no      | is this the right place? |
+    | no                       | yes      | yes                    |                       |         | more than --max-delete   |
+    | no                       | yes      | no                     | yes                   | no      | would empty it           |
+    | otherwise                |          |                        |                       |         | no                       |
     """
     if found.own_rows and found.unbacked == found.own_rows and not options.force:
         return UsageError(

@@ -17,13 +17,17 @@ def event_line(event: ObjectEvent | Problem) -> str:
 def summary_line(summary: MendSummary) -> str:
     """Say in one line how it ended."""
     still = "to be " if summary.dry_run else ""
-    parts = [
-        f"{count:,} {name if 'kept' in name else name.replace(' ', f' {still}', 1) if ' ' in name else name}"
-        for name, count in summary.counts.items()
-    ]
+    parts = [f"{count:,} {_label(name, count, still)}" for name, count in summary.counts.items()]
     size = f"; {human_bytes(summary.bytes)}" if summary.bytes else ""
     line = f"{sync_table.clean(summary.destination)}: {', '.join(parts) or 'nothing to do'}{size}, {summary.seconds:.1f} s."
     return f"{line} Nothing was changed (dry run)." if summary.dry_run else line
+
+
+def _label(name: str, count: int, still: str) -> str:
+    noun, _, done = name.partition(" ")
+    if noun.endswith("s") and count == 1:
+        noun = noun.removesuffix("s")
+    return " ".join(part for part in (noun, f"{still}{done}" if done and "kept" not in done else done) if part)
 
 
 def to_object(event: MendEvent) -> dict[str, Any]:

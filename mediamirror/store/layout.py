@@ -73,6 +73,22 @@ def key_for(
     return _path_key(_parse(url), case_insensitive)
 
 
+def url_of(key: str) -> str | None:
+    """Return the URL whose key in the ``path`` layout is ``key``; None where the key does not tell (it is marked, or no such key).
+
+    A first segment without a dot is no host of the open web, and makes no URL.
+    """
+    host, slash, path = key.partition("/")
+    scheme, host = ("http", host.removesuffix("+http")) if host.endswith("+http") else ("https", host)
+    if not slash or "." not in host or "+" in host or _MARKED.search(key):
+        return None
+    url = f"{scheme}://{host}/{quote(path, safe=_KEPT_BY_WHATWG)}"
+    try:
+        return url if key_for(url) == key else None
+    except InvalidURL:
+        return None
+
+
 def hash_key(sha256: str, format: str | None) -> str:
     """Return ``sha256/ab/cd/<hex>.<ext>``, the extension by the format that the bytes really have."""
     name = (format or "bin").lower()

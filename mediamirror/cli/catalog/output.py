@@ -113,9 +113,10 @@ def _conclude(listed: Listed, style: str) -> None:
 class MendOutput:
     """What gc, rebuild and import print: a line for what was done, failed or kept, and a summary. Call it with each event."""
 
-    def __init__(self, style: str, *, quiet: bool) -> None:
+    def __init__(self, style: str, *, quiet: bool, verbose: bool = True) -> None:
         self._style = style
         self._quiet = quiet
+        self._verbose = verbose
         self._rows: list[str] = []
 
     def __enter__(self) -> Self:
@@ -138,7 +139,8 @@ class MendOutput:
             print(to_line(to_object(event)))
         elif isinstance(event, ObjectEvent | Problem):
             failed = isinstance(event, Problem) or event.error is not None
-            if failed or not self._quiet:
+            wanted = isinstance(event, Problem) or event.op != "record" or self._verbose
+            if failed or (wanted and not self._quiet):
                 print(event_line(event), file=sys.stderr if failed else sys.stdout)
         if isinstance(event, MendSummary) and not self._quiet:
             sys.stdout.flush()

@@ -1,0 +1,131 @@
+"""Taking in what lies in a store, from its manifest or from a look at it, where no run of ours has recorded it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mediamirror.catalog.ingest import put_variant
+from mediamirror.catalog.sync_rows import Holding, put_holdings
+
+_IMAGE_CODES = ("MM", "not-an-image", "truncated", "undecodable", "over-budget")
+
+
+@dataclass(frozen=True, slots=True)
+class Adopted:
+    """An object as it lies there now. Sizes in bytes, widths and heights in pixels; None where not known."""
+
+    key: str
+    sha256: str
+    size: int
+    token: str | None
+    content_type: str | None = None
+    urls: tuple[str, ...] = ()
+    format: str | None = None
+    width: int | None = None
+    height: int | None = None
+
+
+def put_adopted(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[Adopted]) -> None:
+    """Write objects down, in one transaction: with their URLs where those are known, else by their keys alone."""
+    for row in rows:
+        db.execute(
+            "INSERT INTO blobs (sha256, size, format, width, height, decoded) VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING",
+            (row.sha256, row.size, row.format, row.width, row.height, 0 if row.format else None),
+        )
+        for url in row.urls:
+            _put_object(db, place, run_id, put_variant(db, url), row)
+        if not row.urls and row.token is not None:
+            put_holdings(db, place, (Holding(row.key, row.sha256, row.size, row.token),))
+
+
+def _put_object(db: sqlite3.Connection, place: int, run_id: int, variant: int, row: Adopted) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO objects (store_id, key, variant_id, sha256, size, content_type, token, stored_at) "
+        "VALUES (?,?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ'))",
+        (place, row.key, variant, row.sha256, row.size, row.content_type, row.token),
+    )
+    _stand(db, place, run_id, variant, "stored", row.sha256, None)
+
+
+def _stand(
+    db: sqlite3.Connection, place: int, run_id: int, variant: int, status: str, sha256: str | None, code: str | None
+) -> None:
+    db.execute(
+        "INSERT OR REPLACE INTO standings (store_id, variant_id, run_id, status, sha256, error_code, settled_at) "
+        "VALUES (?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ'))",
+        (place, variant, run_id, status, sha256, code),
+    )
+
+
+def put_manifest_sets(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[dict[str, Any]]) -> None:
+    """Write image sets down as the manifest tells of them: document, line, and every rung with its descriptor."""
+    for row in rows:
+        fingerprint = bytes.fromhex(row["id"])
+        name = row.get("document") or ""
+        db.execute(
+            "INSERT OR IGNORE INTO documents (name, sha256, size, read_at) VALUES (?, '', 0, strftime('%Y-%m-%dT%H:%M:%SZ'))",
+            (name,),
+        )
+        db.execute(
+            "INSERT OR IGNORE INTO image_sets (fingerprint, alt, context, inferred) VALUES (?,?,?,0)",
+            (fingerprint, row.get("alt"), row.get("context")),
+        )
+        cursor = db.execute(
+            "INSERT INTO places (set_id, document_id, run_id, line, carrier) SELECT s.id, d.id, ?, ?, 'manifest' "
+            "FROM image_sets s, documents d WHERE s.fingerprint = ? AND d.name = ?",
+            (run_id, row.get("line") or 0, fingerprint, name),
+        )
+        assert cursor.lastrowid is not None
+        _put_rungs(db, cursor.lastrowid, row.get("line") or 0, (*row["objects"], *row.get("missing", ())))
+        for rung in row.get("missing", ()):
+            _stand_missing(db, place, run_id, rung)
+
+
+def _put_rungs(db: sqlite3.Connection, place_id: int, line: int, rungs: Sequence[dict[str, Any]]) -> None:
+    for rung in rungs:
+        db.execute(
+            "INSERT INTO candidates (place_id, variant_id, carrier, width, density, raw_url, line) "
+            "VALUES (?,?,'manifest',?,?,?,?)",
+            (place_id, put_variant(db, rung["url"]), rung.get("width"), rung.get("density"), rung["url"], line),
+        )
+
+
+def _stand_missing(db: sqlite3.Connection, place: int, run_id: int, rung: dict[str, Any]) -> None:
+    reason = str(rung.get("reason") or "")
+    variant = put_variant(db, rung["url"])
+    if reason and reason != "not reached":
+        status = "rejected" if reason.startswith(_IMAGE_CODES) else "failed"
+        _stand(db, place, run_id, variant, status, None, reason)
+
+
+def begin_told(db: sqlite3.Connection) -> None:
+    """Start with an empty list of what a user says of keys."""
+    db.execute("DROP TABLE IF EXISTS temp.told")
+    db.execute(
+        "CREATE TEMP TABLE told (key TEXT, url TEXT, sha256 TEXT, seen INTEGER, PRIMARY KEY (key, url)) WITHOUT ROWID"
+    )
+
+
+def note_told(db: sqlite3.Connection, rows: Iterable[tuple[str, str, str | None]]) -> None:
+    """Take key, URL and sha256 (None where not said) in."""
+    db.executemany("INSERT OR REPLACE INTO temp.told VALUES (?,?,?,0)", rows)
+
+
+def told_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, list[tuple[str, str | None]]]:
+    """Return URL and sha256 that were said of these keys, and note that the keys are there."""
+    found: dict[str, list[tuple[str, str | None]]] = {}
+    for key in keys:
+        rows = db.execute("SELECT url, sha256 FROM temp.told WHERE key = ?", (key,)).fetchall()
+        if rows:
+            found[key] = rows
+            db.execute("UPDATE temp.told SET seen = 1 WHERE key = ?", (key,))
+    return found
+
+
+def told_in_vain(db: sqlite3.Connection, *, after: str, limit: int) -> list[str]:
+    """Return keys that something was said of and that are not there."""
+    query = "SELECT DISTINCT key FROM temp.told WHERE seen = 0 AND key > ? ORDER BY key LIMIT ?"
+    return [row[0] for row in db.execute(query, (after, limit))]

@@ -1,0 +1,356 @@
+"""``catalog rebuild`` and ``catalog import``: what lies in a store becomes rows of a catalog.
+
+    listing ── beside ── the manifest ──> same size and change token: as it says ──> catalog
+                                     └──> window: metadata, else bytes and header ─┘
+
+Every object is told of as it lies there now: what the manifest says of one that is gone or changed counts for nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import quote
+
+from mediamirror.catalog.adoption import (
+    Adopted,
+    begin_told,
+    note_told,
+    put_adopted,
+    put_manifest_sets,
+    told_in_vain,
+    told_of,
+)
+from mediamirror.catalog.catalog import Catalog, Run
+from mediamirror.catalog.inventory import begin_manifest, manifest_rows_of
+from mediamirror.errors import (
+    CatalogDamaged,
+    ImageError,
+    ObjectCorrupt,
+    ObjectMissing,
+    SourceChanged,
+    StoreError,
+    UsageError,
+)
+from mediamirror.fetch.endpoint import open_transport
+from mediamirror.imaging.header import read_header
+from mediamirror.jobs.catalogs import held, locate
+from mediamirror.jobs.compact import load_manifest, manifest_rows
+from mediamirror.jobs.manifest import adopt, pages
+from mediamirror.jobs.names import now
+from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.sync_local import content_type_of
+from mediamirror.jobs.sync_pairs import joined
+from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
+from mediamirror.settings import AdoptOptions
+from mediamirror.store.base import Store
+from mediamirror.store.directory import DirectoryStore
+from mediamirror.store.layout import url_of
+from mediamirror.store.open import open_store
+
+Listen = Callable[[MendEvent], None]
+Told = list[tuple[str, str | None]]
+
+_PREFIX = 64 * 1024
+_PAGE = 500
+
+
+async def rebuild(
+    dest: str, *, options: AdoptOptions | None = None, catalog: Path | None = None, on_event: Listen = lambda _: None
+) -> MendSummary:
+    """Make the catalog of a store anew from the store alone, and put it in the place of the old one, which is kept beside it.
+
+    Raises `UsageError` (also for a catalog that is sound, without ``options.force``), `CatalogError`, `StoreError`.
+    """
+    options = options or AdoptOptions()
+    where = locate(dest, catalog, options.store.endpoint_url)
+    run = _Adoption(dest, options, on_event, "rebuild")
+    with held(where.identity or "", where.path, dest=dest, command="catalog rebuild"):
+        await _refuse_sound(where.path, options)
+        fresh = where.path.with_name(where.path.name + ".rebuilding")
+        _remove(fresh)
+        try:
+            await run.into(fresh, where.identity or "", ())
+        except BaseException:
+            _remove(fresh)
+            raise
+        aside = _put_in_place(fresh, where.path)
+    if aside is not None:
+        on_event(Problem("catalog-kept", f"The old catalog is kept as {aside}.", document=dest))
+    return run.finish()
+
+
+async def take_in(
+    dest: str,
+    *,
+    list_: BinaryIO | None = None,
+    options: AdoptOptions | None = None,
+    catalog: Path | None = None,
+    on_event: Listen = lambda _: None,
+) -> MendSummary:
+    """Take a store's objects into its catalog, which is made where there is none; what is known already is left as it is.
+
+    ``list_`` is JSON Lines with ``url``, ``key`` and, where known, ``sha256``. Raises `UsageError`, `CatalogError`, `StoreError`.
+    """
+    options = options or AdoptOptions()
+    where = locate(dest, catalog, options.store.endpoint_url)
+    run = _Adoption(dest, options, on_event, "import")
+    rows = _read_list(list_) if list_ is not None else ()
+    with held(where.identity or "", where.path, dest=dest, command="catalog import"):
+        await run.into(where.path, where.identity or "", rows)
+    return run.finish()
+
+
+async def _refuse_sound(path: Path, options: AdoptOptions) -> None:
+    if not await asyncio.to_thread(path.exists):
+        return
+    try:
+        async with await Catalog.open_existing(path, read_only=True):
+            pass
+    except CatalogDamaged:
+        return
+    if not options.force:
+        raise UsageError(
+            f"The catalog {path} is sound: nothing was changed. It holds more than a store can give back (what failed, when and how "
+            "everything was fetched); to make it anew all the same, add --force."
+        )
+
+
+def _remove(path: Path) -> None:
+    for ending in ("", "-wal", "-shm"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+def _put_in_place(fresh: Path, path: Path) -> Path | None:
+    """Move the old catalog aside, its log before itself, since a log beside another file would damage that."""
+    aside = path.with_name(f"{path.name}.old-{now():%Y%m%dT%H%M%SZ}") if path.exists() else None
+    for ending in ("-wal", "-shm", ""):
+        old = path.with_name(path.name + ending)
+        if aside is not None and old.exists():
+            old.replace(aside.with_name(aside.name + ending))
+        elif ending:
+            old.unlink(missing_ok=True)
+    fresh.replace(path)
+    return aside
+
+
+def _read_list(file: BinaryIO) -> Iterable[tuple[str, str, str | None]]:
+    for number, line in enumerate(file, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            key, url, sha256 = row["key"], row["url"], row.get("sha256")
+        except (ValueError, KeyError, TypeError, AttributeError):
+            key = url = sha256 = None
+        if not isinstance(key, str) or not isinstance(url, str) or not isinstance(sha256, str | None):
+            raise UsageError(
+                f'Line {number} of the list is not of the form {{"url": "https://…", "key": "…"}} (sha256 may follow): nothing was '
+                "recorded."
+            )
+        yield key, url, sha256.lower() if sha256 else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    row: StoredObject
+    manifest: dict[str, Any] | None
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    event: ObjectEvent
+    adopted: Adopted | None = None
+
+
+class _Adoption:
+    def __init__(self, dest: str, options: AdoptOptions, emit: Listen, command: str) -> None:
+        self._dest = dest
+        self._options = options
+        self._emit = emit
+        self._command = command
+        self._counts: Counter[str] = Counter()
+        self._bytes = 0
+        self._failed = False
+        self._started = time.monotonic()
+
+    def finish(self) -> MendSummary:
+        """Tell how it ended."""
+        counts = dict(sorted(self._counts.items()))
+        seconds = time.monotonic() - self._started
+        summary = MendSummary(self._command, self._dest, counts, self._bytes, seconds, False, int(self._failed))
+        self._emit(summary)
+        return summary
+
+    async def into(self, path: Path, identity: str, told: Iterable[tuple[str, str, str | None]]) -> None:
+        """Take everything in."""
+        async with AsyncExitStack() as stack:
+            options = self._options.store
+            transport = await stack.enter_async_context(open_transport(options.cacert, limit=32))
+            store = await stack.enter_async_context(open_store(self._dest, options, transport=transport))
+            await store.check()
+            catalog = await stack.enter_async_context(await Catalog.open(path))
+            run = await catalog.begin_run(f"catalog {self._command}", identity, now().isoformat(timespec="seconds"))
+            await catalog.write(begin_told)
+            async for page in pages(_each(told)):
+                await catalog.write(note_told, page)
+            readable = await self._load(catalog, store)
+
+            async def record(done: Sequence[_Done]) -> None:
+                await catalog.write(put_adopted, run.store_id, run.id, [d.adopted for d in done if d.adopted])
+                for one in done:
+                    self._tell(one)
+
+            await run_window(
+                self._tasks(catalog, store, run),
+                _Looker(store, self._options.base_url, rebuild=self._command == "rebuild").look,
+                record,
+                width=self._options.concurrency,
+            )
+            await self._in_vain(catalog)
+            if self._command == "rebuild":
+                async for sets in pages(_sets(catalog)):
+                    await catalog.write(put_manifest_sets, run.store_id, run.id, sets)
+                    self._counts["sets recorded"] += len(sets)
+            if readable and not isinstance(store, DirectoryStore):
+                await adopt(catalog, store, run.store_id, holdings=False)
+            await catalog.finish_run(run, now().isoformat(timespec="seconds"), int(self._failed))
+
+    async def _load(self, catalog: Catalog, store: Store) -> bool:
+        """Read the manifest, if the store has one. Of a damaged one nothing is believed: the objects are looked at instead."""
+        await catalog.write(begin_manifest)
+        if isinstance(store, DirectoryStore):
+            return True
+        try:
+            await load_manifest(catalog, store)
+        except ObjectCorrupt as error:
+            self._failed = True
+            await catalog.write(begin_manifest)
+            message = f"{error.message} The objects were looked at one by one instead; the image sets are not known."
+            self._emit(Problem(error.code, message, document=self._dest))
+            return False
+        return True
+
+    async def _tasks(self, catalog: Catalog, store: Store, run: Run) -> AsyncIterator[_Task]:
+        async for page in pages(joined(store.list(), catalog.holdings(run.store_id))):
+            keys = [each.row.key for each in page]
+            said = await catalog.write(told_of, keys)
+            manifest = await catalog.read(manifest_rows_of, keys)
+            for each in page:
+                key = each.row.key
+                if each.sha256 is not None and key not in said:
+                    self._counts["known already"] += 1
+                    continue
+                yield _Task(each.row, _fitting(manifest.get(key), each.row), said.get(key, []))
+
+    async def _in_vain(self, catalog: Catalog) -> None:
+        after = ""
+        while keys := await catalog.read(told_in_vain, after=after, limit=_PAGE):
+            for key in keys:
+                error = ItemError("object-missing", f"The list names it, and {self._dest} does not hold it.")
+                self._tell(_Done(ObjectEvent("record", key, "failed", error=error)))
+            after = keys[-1]
+
+    def _tell(self, done: _Done) -> None:
+        failed = done.event.error is not None
+        self._failed = self._failed or failed
+        self._counts["failed" if failed else "objects recorded"] += 1
+        self._bytes += done.event.size or 0
+        self._emit(done.event)
+
+
+def _fitting(row: dict[str, Any] | None, listed: StoredObject) -> dict[str, Any] | None:
+    """What the manifest says, if it says it of the object in this state."""
+    return row if row is not None and (row["size"], row["token"]) == (listed.size, listed.token) else None
+
+
+async def _each(rows: Iterable[tuple[str, str, str | None]]) -> AsyncIterator[tuple[str, str, str | None]]:
+    for row in rows:
+        yield row
+
+
+async def _sets(catalog: Catalog) -> AsyncIterator[dict[str, Any]]:
+    async for row in manifest_rows(catalog):
+        if row["type"] == "set":
+            yield row
+
+
+class _Looker:
+    """Learns what an object is. Safe to call concurrently."""
+
+    def __init__(self, store: Store, base_url: str | None, *, rebuild: bool) -> None:
+        self._store = store
+        self._base_url = base_url
+        self._rebuild = rebuild
+
+    async def look(self, task: _Task) -> _Done:
+        """Return what can be recorded of one object; its failure is a result."""
+        key = task.row.key
+        try:
+            adopted, reason = await self._learn(task)
+        except StoreError as error:
+            return _Done(ObjectEvent("record", key, "failed", error=ItemError(error.code, error.message)))
+        said = next((sha for _, sha in task.told if sha is not None and sha != adopted.sha256), None)
+        if said is not None:
+            message = f"The list says its sha256 is {said}, and it is {adopted.sha256}: it was not recorded."
+            return _Done(ObjectEvent("record", key, "failed", error=ItemError("object-corrupt", message)))
+        return _Done(ObjectEvent("record", key, reason, adopted.size), adopted)
+
+    async def _learn(self, task: _Task) -> tuple[Adopted, str]:
+        row, said = task.row, tuple(url for url, _ in task.told)
+        if (known := task.manifest) is not None:
+            urls = said or ((known["url"],) if known.get("url") else self._guess(row.key, ()))
+            pixels = (known.get("format"), known.get("width"), known.get("height"))
+            found = Adopted(row.key, known["sha256"], row.size, row.token, known.get("content_type"), urls, *pixels)
+            return found, "as the manifest says"
+        head = await self._store.head(row.key)
+        if head is None:
+            raise ObjectMissing(f"{self._store.name}/{row.key} was removed meanwhile. Run the same command again.")
+        urls = said or self._guess(row.key, head.metadata)
+        metadata = dict(head.metadata)
+        if head.sha256 is not None and metadata.get("width", "").isdigit() and metadata.get("height", "").isdigit():
+            kind = (head.content_type or "").removeprefix("image/") or None
+            pixels = (kind, int(metadata["width"]), int(metadata["height"]))
+            found = Adopted(row.key, head.sha256, head.size, head.token, head.content_type, urls, *pixels)
+            return found, "as its metadata say"
+        return await self._read(head, urls), "as its bytes are"
+
+    async def _read(self, head: StoredObject, urls: tuple[str, ...]) -> Adopted:
+        digest, prefix, size = hashlib.sha256(), b"", 0
+        async for chunk in self._store.get(head.key):
+            digest.update(chunk)
+            size += len(chunk)
+            prefix += chunk[: max(0, _PREFIX - len(prefix))]
+        again = await self._store.head(head.key)
+        if again is None or (again.size, again.token) != (size, head.token):
+            raise SourceChanged(f"{self._store.name}/{head.key} changed while it was read. Run the same command again.")
+        try:
+            facts = read_header(prefix)
+        except ImageError:
+            facts = None
+        pixels = (facts.format, facts.width, facts.height) if facts is not None else (None, None, None)
+        kind = head.content_type or content_type_of(head.key, prefix)
+        return Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, *pixels)
+
+    def _guess(self, key: str, metadata: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """The URL as the object's metadata say, else from the key: under --base-url, or as the path layout made it."""
+        recorded = dict(metadata).get("source-url", "")
+        if (
+            recorded.startswith(("http://", "https://"))
+            and "***" not in recorded
+            and not recorded.endswith("%E2%80%A6")
+        ):
+            return (recorded,)
+        if self._base_url is not None:
+            return (f"{self._base_url.rstrip('/')}/{quote(key, safe='/~!$&()*+,;=:@')}",)
+        url = url_of(key) if self._rebuild else None
+        return (url,) if url is not None else ()
