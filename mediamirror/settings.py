@@ -98,6 +98,8 @@ class SelectOptions:
     exclude: tuple[str, ...] = ()
     fresh_for: float = 0.0
     """Seconds during which what was checked is not asked for again."""
+    retry_failed: bool = False
+    """Only what failed when it was last wanted: of the INPUTs, or without any, of the whole catalog."""
 
 
 @dataclass(frozen=True, slots=True)

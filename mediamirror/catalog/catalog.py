@@ -74,8 +74,9 @@ class Catalog:
         return catalog
 
     @classmethod
-    async def open_existing(cls, path: Path, *, read_only: bool = False) -> Self:
+    async def open_existing(cls, path: Path, *, read_only: bool = False, dry_run: bool = False) -> Self:
         """Open a catalog that must be there. ``read_only`` sees one state of it from beginning to end, and may run beside a job."""
+        dry_run = dry_run or read_only
         thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
         try:
             connect_it = partial(connect_existing, path, read_only=read_only)
@@ -83,8 +84,8 @@ class Catalog:
         except BaseException:
             thread.shutdown(wait=False)
             raise
-        catalog = cls(db, thread, str(path), dry_run=read_only)
-        if read_only:
+        catalog = cls(db, thread, str(path), dry_run=dry_run)
+        if dry_run:
             await catalog._call(_execute, "BEGIN")
         return catalog
 

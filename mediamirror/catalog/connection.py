@@ -125,7 +125,7 @@ def _prepare(connection: sqlite3.Connection, name: str) -> None:
 def _check(connection: sqlite3.Connection) -> None:
     verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if verdict != "ok":
-        raise sqlite3.DatabaseError(verdict)
+        raise sqlite3.DatabaseError(" ".join(verdict.replace("*", "").split()))
 
 
 def migrate(connection: sqlite3.Connection, name: str) -> None:

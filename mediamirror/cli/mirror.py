@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from mediamirror.cli import options as o
 from mediamirror.cli.build import fetch_options, metadata_pairs
-from mediamirror.cli.running import run
+from mediamirror.cli.running import fail, run_with
+from mediamirror.errors import UsageError
 from mediamirror.settings import (
     CheckOptions,
     FetchOptions,
@@ -21,8 +26,33 @@ _DEFAULT = FetchOptions()
 
 
 def command(
-    inputs: o.Inputs,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="INPUT...",
+            show_default=False,
+            help="A path, a directory, a glob, a URL, or - for standard input. None is needed with --retry-failed.",
+        ),
+    ] = None,
+    *,
     to: o.To,
+    retry_failed: Annotated[
+        bool,
+        typer.Option(
+            "--retry-failed",
+            rich_help_panel=o.SELECT,
+            help="Only what failed last time: of the INPUTs, or without any, of all that was ever mirrored to DEST.",
+        ),
+    ] = False,
+    error_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--error-file",
+            metavar="FILE",
+            rich_help_panel=o.OUTPUT,
+            help="Write the URL of each variant that failed, and why, into this file; it can be an INPUT (--as urls).",
+        ),
+    ] = None,
     as_: o.As = "auto",
     base_url: o.BaseUrl = None,
     field: o.Field = None,
@@ -88,9 +118,15 @@ def command(
         mediamirror mirror urls.txt --as urls --to ./mirror --fresh-for 24h --format jsonl
 
         mediamirror mirror https://example.org/ --depth 2 --delay 1 --to ./mirror
+
+        mediamirror mirror --retry-failed --to ./mirror --error-file failed.txt
     """
     from mediamirror import mirror
-    from mediamirror.cli.output import Style
+    from mediamirror.cli.error_file import ErrorFile
+    from mediamirror.cli.output import Output, Style
+
+    if not inputs and not retry_failed:
+        fail(UsageError("mirror wants an INPUT (or --retry-failed): `mediamirror mirror --help` has examples."))
 
     fetch = fetch_options(
         header=header,
@@ -138,15 +174,17 @@ def command(
         ),
         fetch=fetch,
         check=CheckOptions(check=check, tolerance=tolerance, keep_rejected=keep_rejected, workers=workers),
-        select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for),
+        select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for, retry_failed),
         store=store,
         job=JobOptions(
             dry_run=dry_run, tell_sets=format_ == "table", fail_on=fail_on, fail_empty=fail_empty, command="mirror"
         ),
     )
     style = Style(format_, quiet=quiet, progress=not no_progress)
-    run(
-        lambda output: mirror(inputs, to=to, options=options, catalog=catalog, stdin=sys.stdin.buffer, on_event=output),
-        style,
+    run_with(
+        lambda: ErrorFile(error_file, Output(style)),
+        lambda output: mirror(
+            inputs or (), to=to, options=options, catalog=catalog, stdin=sys.stdin.buffer, on_event=output
+        ),
         verbose=verbose,
     )

@@ -11,13 +11,15 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import BinaryIO
 
 from mediamirror.catalog.catalog import Catalog, Record, Run
+from mediamirror.catalog.standings import plan_retry
 from mediamirror.documents.archive import WarcArchive
+from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import DestinationMissing
 from mediamirror.fetch import Fetcher, OpenFetcher, open_fetcher
@@ -81,7 +83,8 @@ class _MirrorRun:
 
     async def run(self, inputs: Sequence[str], catalog_path: Path | None) -> Summary:
         options = self._options
-        plan_inputs(inputs)
+        if inputs or not options.select.retry_failed:
+            plan_inputs(inputs)
         async with AsyncExitStack() as stack:
             spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
             fetching = await stack.enter_async_context(
@@ -92,10 +95,17 @@ class _MirrorRun:
             path = catalog_path or default_catalog(identity)
             self._lock(stack, identity, path)
             await self._check(store)
-            catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.job.dry_run))
+            catalog = await stack.enter_async_context(await self._open(path))
             run = await catalog.begin_run(options.job.command, identity, now().isoformat(timespec="seconds"))
             archive = stack.enter_context(WarcArchive(spool, max_size=options.fetch.max_size))
             return await self._all(inputs, catalog, run, fetching, store, archive)
+
+    async def _open(self, path: Path) -> Catalog:
+        dry_run = self._options.job.dry_run
+        if not self._options.select.retry_failed:
+            return await Catalog.open(path, dry_run=dry_run)
+        # What failed is known from a catalog alone: none is made here.
+        return await Catalog.open_existing(path, read_only=False, dry_run=dry_run)
 
     def _lock(self, stack: AsyncExitStack, identity: str, catalog: Path) -> None:
         if self._options.job.dry_run:
@@ -129,7 +139,8 @@ class _MirrorRun:
         interrupted = False
         try:
             await self._plan(inputs, catalog, run, fetching, archive)
-            await self._skip_unwanted(catalog, run)
+            if not self._options.select.retry_failed:
+                await self._skip_unwanted(catalog, run)
             publisher = Publisher(
                 store, self._options.store, was_empty=await store.is_empty(), case_insensitive=store.folds_case
             )
@@ -158,7 +169,8 @@ class _MirrorRun:
         self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher, archive: WarcArchive
     ) -> None:
         count = 0
-        async for found in documents(inputs, self._options.read, fetching, self._stdin, archive):
+        found_in = documents(inputs, self._options.read, fetching, self._stdin, archive) if inputs else _nothing()
+        async for found in found_in:
             if isinstance(found, Problem):
                 self._tally.add_problem(found)
                 self._emit(found)
@@ -172,7 +184,13 @@ class _MirrorRun:
                 wanted=lambda image_set: wanted_urls(image_set, self._options.select),
                 on_found=self._found,
             )
+        if self._options.select.retry_failed:
+            await catalog.write(plan_retry, run.id, run.store_id, planned=bool(inputs))
         sets, variants, wanted = await catalog.order_work(run)
+        if self._options.select.retry_failed and not wanted:
+            self._emit(
+                Problem("nothing-failed", f"Nothing to try again: nothing failed in {self._to}.", document=self._to)
+            )
         self._tally.planned = Planned(count, sets, variants, wanted)
         self._emit(self._tally.planned)
 
@@ -232,3 +250,10 @@ class _MirrorRun:
             return
         async for result in catalog.sets(run, troubled=self._tally.planned.sets > MAX_SETS_SHOWN):
             self._emit(result)
+
+
+async def _nothing() -> AsyncIterator[Document | Problem]:
+    """No input: what is tried again is in the catalog."""
+    nothing: tuple[Document, ...] = ()
+    for found in nothing:
+        yield found

@@ -58,7 +58,7 @@ def _value(place: _Place, match: re.Match[str]) -> ImageSet:
 
 
 def find_urls(source: SourceText, document: str, base_url: str | None, *, merge: bool = True) -> Extraction:
-    """Read one URL a line, each an image set of its own; lines that start with ``#`` are comments.
+    """Read one URL a line, each an image set of its own; ``#`` at its start or after a tab begins a comment.
 
     Lines that naming shows to be one picture become one ``inferred`` set, unless ``merge`` is False.
     A width may follow the URL, as ``480``, ``480w`` or ``480px``, or a density (``2x``).
@@ -74,7 +74,7 @@ def find_urls(source: SourceText, document: str, base_url: str | None, *, merge:
 
 def _url_lines(body: str) -> Iterator[Span]:
     for match in _LINE.finditer(body):
-        url = match[0].strip(_WS)
+        url = match[0].partition("\t#")[0].strip(_WS)
         if url and not url.startswith("#"):
             start = match.start() + len(match[0]) - len(match[0].lstrip(_WS))
             yield start, start + len(url)
