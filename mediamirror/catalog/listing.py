@@ -169,10 +169,11 @@ def _set_words(word: str) -> dict[str, object]:
     plain = not any(sign in word for sign in "*?")
     is_id = len(word) >= 6 and all(sign in "0123456789abcdefABCDEF" for sign in word)
     escaped = "".join(f"[{sign}]" if sign == "[" else sign for sign in word.casefold())
+    number = int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None
     return {
-        "number": int(word) if word.isascii() and word.isdigit() and len(word) < 19 else None,
+        "number": number,
         "digits": f"{word.upper()}*" if is_id else None,
-        "word": f"*{escaped}*" if plain else escaped,
+        "word": None if number is not None else f"*{escaped}*" if plain else escaped,
     }
 
 
