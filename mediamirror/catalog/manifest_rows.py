@@ -66,6 +66,16 @@ def read_gone(db: sqlite3.Connection, place: int, *, after: str, limit: int) -> 
     return [row[0] for row in db.execute(query, (place, after, limit))]
 
 
+def drop_unknown(db: sqlite3.Connection, place: int) -> None:
+    """Leave to others what the manifest tells of and the catalog has no row of: it is not ours to call it gone."""
+    db.execute(
+        "DELETE FROM published WHERE store_id = ? AND token IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM holdings h WHERE h.store_id = published.store_id AND h.key = published.key) "
+        "AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.store_id = published.store_id AND o.key = published.key)",
+        (place,),
+    )
+
+
 def published_set(db: sqlite3.Connection, place: int, set_id: str) -> str | None:
     """Return the hash of what the manifest says of an image set, or None."""
     row = db.execute("SELECT sha256 FROM published WHERE store_id = ? AND key = ?", (place, _SET + set_id)).fetchone()

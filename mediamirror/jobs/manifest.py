@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import IO, Any, TypeVar
 
 from mediamirror.catalog.catalog import Catalog, Run
-from mediamirror.catalog.manifest_rows import ManifestObject
+from mediamirror.catalog.manifest_rows import ManifestObject, drop_unknown
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import ObjectCorrupt, StoreError
 from mediamirror.jobs.worklist import WorkList
@@ -64,6 +64,8 @@ async def write_segment(
     """
     if not await catalog.knows_manifest(store_id):
         await adopt(catalog, store, store_id, holdings=False)
+        # What only another machine knows of is not gone because it is not known here.
+        await catalog.write(drop_unknown, store_id)
     with (
         tempfile.TemporaryDirectory(prefix="mediamirror-") as folder,
         WorkList[ManifestObject]() as objects,

@@ -8,6 +8,8 @@ import pytest
 
 from mediamirror.catalog.catalog import Catalog, Record, Run
 from mediamirror.catalog.ingest import DocumentRow
+from mediamirror.catalog.listing import Query, choose, read_page
+from mediamirror.catalog.schema import MIGRATIONS
 from mediamirror.errors import CatalogError
 from mediamirror.model import (
     Body,
@@ -205,3 +207,48 @@ async def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> N
     (tmp_path / "file").write_text("")
     with pytest.raises(CatalogError, match="--catalog"):
         await Catalog.open(tmp_path / "file" / "c.sqlite")
+
+
+async def test_a_catalog_of_an_older_release_is_brought_up_to_date_with_how_each_variant_stands(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE migrations (version INTEGER PRIMARY KEY, applied_at TEXT NOT NULL) STRICT")
+        for version, script in MIGRATIONS[:3]:
+            db.executescript(script)
+            db.execute("INSERT INTO migrations VALUES (?, '')", (version,))
+        db.execute("INSERT INTO stores VALUES (1, './m')")
+        db.execute(
+            "INSERT INTO runs VALUES (1, 'mirror', '2026-01-01', NULL, NULL), (2, 'mirror', '2026-01-02', NULL, NULL)"
+        )
+        for number, name in enumerate(("kept", "failed", "mended", "unwanted", "forgotten"), 1):
+            db.execute("INSERT INTO variants VALUES (?, ?, 'h')", (number, f"https://h/{name}"))
+        items = [(1, 1, "stored"), (2, 1, "skipped"), (1, 2, "stored"), (2, 2, "failed"), (1, 3, "failed"), (2, 3, "unchanged"),
+                 (2, 4, "skipped")]  # fmt: skip
+        db.executemany("INSERT INTO items (run_id, variant_id, wanted, status) VALUES (?,?,1,?)", items)
+        db.executemany(
+            "INSERT INTO objects VALUES (1, ?, ?, 'aa', 3, NULL, 't', '2026')", [("k1", 1), ("k3", 3), ("k5", 5)]
+        )
+    async with await Catalog.open_existing(path, read_only=True) as catalog:
+        assert await catalog.read(choose, Query(store="./m")) == 5
+        rows = [row for _, row in await catalog.read(read_page, after=0, limit=9)]
+    assert [(row.url, row.status, row.key) for row in rows] == [
+        ("https://h/kept", "stored", "k1"),
+        ("https://h/failed", "failed", None),
+        ("https://h/mended", "stored", "k3"),
+        ("https://h/unwanted", "skipped", None),
+        ("https://h/forgotten", "stored", "k5"),
+    ]
+
+
+async def test_a_catalog_is_read_beside_the_run_that_writes_it(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    async with await Catalog.open(path) as writing:
+        run, _ = await plan(writing, {"a": [make_set("a", "https://h/1")]})
+        item = await anext(writing.work(run))
+        async with await Catalog.open_existing(path, read_only=True) as reading:
+            assert await reading.read(choose, Query()) == 0
+            await writing.record(run, [Record(item.variant_id, stored("https://h/1"), StoredObject("k", 3))])
+            assert await reading.read(choose, Query()) == 0, "one state from beginning to end"
+        async with await Catalog.open_existing(path, read_only=True) as reading:
+            assert await reading.read(choose, Query()) == 1
+        await writing.begin_run("mirror", "./m", NOW.isoformat())

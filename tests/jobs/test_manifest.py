@@ -143,3 +143,12 @@ async def test_a_new_catalog_that_found_everything_itself_does_not_say_it_again(
         await tell(other, store, Holding("a", "1", 5, "t"), seconds=1)
         await tell(other, store, Holding("a", "2", 5, "t2"), seconds=2)
     assert await rows(store) == [("object", "a", "1"), ("object", "a", "2")]
+
+
+async def test_a_new_catalog_does_not_call_gone_what_only_another_machine_knows(catalog: Catalog) -> None:
+    store = MemoryStore()
+    await tell(catalog, store, Holding("a", "1", 5, "t"))
+    async with await Catalog.open(None) as other:
+        await tell(other, store, Holding("b", "2", 5, "t"), seconds=1)
+        await tell(other, store, Holding("b", "3", 5, "t3"), seconds=2)
+    assert await rows(store) == [("object", "a", "1"), ("object", "b", "2"), ("object", "b", "3")]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mediamirror.errors import InvalidURL
 from mediamirror.store.keys import checked_key
-from mediamirror.store.layout import MAX_PATH_KEY_BYTES, key_for
+from mediamirror.store.layout import MAX_PATH_KEY_BYTES, key_for, url_of
 
 RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
@@ -239,3 +239,16 @@ def test_plain_urls_are_switched_by_swapping_a_prefix(url: str) -> None:
     segments = url.removeprefix("https://").split("/")
     if not any(RESERVED_NAME.match(segment) for segment in segments):
         assert key_for(url) == url.removeprefix("https://")
+
+
+@pytest.mark.parametrize("url", PLAIN)
+def test_a_plain_key_gives_its_url_back(url: str) -> None:
+    without_port = "8080" not in url and "8443" not in url
+    expected = ada_url.normalize_url(url).partition("#")[0] if without_port else None
+    assert url_of(key_for(url)) == expected
+
+
+@given(urls())
+def test_no_key_gives_another_url_back(url: str) -> None:
+    key = key_for(url)
+    assert url_of(key) in {None, ada_url.normalize_url(url).partition("#")[0]}

@@ -107,11 +107,15 @@ def query(
     from mediamirror.cli.values import width_range
     from mediamirror.lint import choose_codes
 
+    try:
+        widths = None if width is None else width_range(width)
+    except typer.BadParameter as error:
+        raise UsageError(f"--width: {error.message}") from error
     return Query(
         store=where.identity,
         host=host,
         image_set=image_set,
-        widths=None if width is None else width_range(width),
+        widths=widths,
         format=None if image_format is None else {"jpg": "jpeg"}.get(image_format.lower(), image_format.lower()),
         statuses=tuple(status or ()),
         rules=tuple(sorted(choose_codes(tuple(rule), ()))) if rule else (),
