@@ -163,7 +163,7 @@ async def by_aiohttp() -> AsyncIterator[Get]:
 
 @asynccontextmanager
 async def by_stack() -> AsyncIterator[Get]:
-    options = FetchOptions(concurrency=AT_ONCE, host_concurrency=AT_ONCE)
+    options = FetchOptions(concurrency=AT_ONCE, host_concurrency=AT_ONCE, allow_private=True)
     with tempfile.TemporaryDirectory() as spool:
         async with open_fetcher(options, spool_dir=Path(spool)) as fetcher:
 

@@ -11,7 +11,7 @@
     ├── CatalogError               exit 2: the catalog can't be used
     │   └── CatalogDamaged         its file is damaged
     ├── FetchError                 an item failed on its way in
-    │   ├── InvalidURL, SchemeRefused, AddressRefused, RobotsRefused, NotArchived, HostBusy
+    │   ├── InvalidURL, SchemeRefused, PortRefused, AddressRefused, RobotsRefused, NotArchived, HostBusy
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
     │   ├── DeadlineExceeded (retry), TooSlow (retry)
     │   ├── TooManyRedirects, BodyTooLarge, EmptyBody, BadContentEncoding
@@ -115,6 +115,12 @@ class SchemeRefused(FetchError):
     """A scheme other than http and https."""
 
     code = "scheme-refused"
+
+
+class PortRefused(FetchError):
+    """A port that the Fetch standard blocks."""
+
+    code = "port-refused"
 
 
 class AddressRefused(FetchError):

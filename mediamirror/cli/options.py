@@ -203,11 +203,21 @@ Proxy = Annotated[
 ]
 NoRobots = Annotated[bool, typer.Option("--ignore-robots", rich_help_panel=NETWORK, help="Don't ask robots.txt.")]
 AllowPrivate = Annotated[
-    bool, typer.Option("--allow-private", rich_help_panel=NETWORK, help="Allow addresses of private networks.")
+    bool,
+    typer.Option(
+        "--allow-private",
+        rich_help_panel=NETWORK,
+        help="Fetch from private and all other addresses too, not only from public ones.",
+    ),
 ]
 AllowHost = Annotated[
     list[str] | None,
-    typer.Option("--allow-host", metavar="HOST", rich_help_panel=NETWORK, help="Allow this host whatever its address."),
+    typer.Option(
+        "--allow-host",
+        metavar="HOST[:PORT]",
+        rich_help_panel=NETWORK,
+        help="Fetch from this name, address or block (10.0.0.0/8) too (may be repeated).",
+    ),
 ]
 
 Check = Annotated[

@@ -22,12 +22,18 @@ def parse_connect_to(text: str) -> Rewired:
 
 
 def rewire(host: str, port: int, rules: Sequence[Rewired]) -> tuple[str, int]:
-    """Where to dial for a URL's host and port. As in curl, the first rule that matches decides, alone."""
-    wanted = host.lower().strip("[]")
-    for rule in rules:
-        if rule.host in {"", wanted} and rule.port in {None, port}:
-            return rule.to_host or wanted, rule.to_port if rule.to_port is not None else port
-    return wanted, port
+    """Where to dial for a URL's host and port."""
+    wanted = _host(host)
+    rule = rule_for(host, port, rules)
+    if rule is None:
+        return wanted, port
+    return rule.to_host or wanted, rule.to_port if rule.to_port is not None else port
+
+
+def rule_for(host: str, port: int, rules: Sequence[Rewired]) -> Rewired | None:
+    """The rule for a URL's host and port. As in curl, the first that matches decides, alone."""
+    wanted = _host(host)
+    return next((rule for rule in rules if rule.host in {"", wanted} and rule.port in {None, port}), None)
 
 
 def _host(text: str) -> str:

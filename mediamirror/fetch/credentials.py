@@ -49,7 +49,7 @@ def is_secret(name: str) -> bool:
 
 
 def may_see_secrets(target: Target, hosts: Iterable[str]) -> bool:
-    """Say whether a URL's host is among ``hosts``: each ``host`` (any port) or ``host:port``, IPv6 in brackets."""
+    """Say whether a URL is meant by ``hosts``: each an origin, ``host`` (any port) or ``host:port``, IPv6 in brackets."""
     bare = f"[{target.host}]" if ":" in target.host else target.host
-    names = {target.host, bare, f"{bare}:{target.port}"}
+    names = {target.origin, target.host, bare, f"{bare}:{target.port}"}
     return any(host.lower() in names for host in hosts)

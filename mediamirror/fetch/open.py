@@ -15,6 +15,7 @@ import httpx2
 from mediamirror.errors import UsageError
 from mediamirror.fetch.client import Client
 from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.policy import guard_for
 from mediamirror.fetch.politeness import Polite
 from mediamirror.fetch.rate import Bucket
 from mediamirror.fetch.request import Fetcher, Request
@@ -30,10 +31,10 @@ _ROBOTS_REDIRECTS = 5
 
 @dataclass(frozen=True, slots=True)
 class OpenFetcher:
-    """The whole stack, open. ``transport`` is the connection pool beneath it, for the S3 store to send through."""
+    """The whole stack, open. ``transport`` is the connection pool beneath it; nothing but the stack sends through it."""
 
     stack: Fetcher
-    transport: httpx2.AsyncBaseTransport
+    transport: AiohttpTransport
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL, politely, safely, and again where that may help."""
@@ -51,18 +52,22 @@ async def open_fetcher(
 ) -> AsyncIterator[OpenFetcher]:
     """Open the stack for one run, and close every connection after it.
 
-    ``spool_dir`` is an existing directory for bodies too large for memory. ``own_hosts`` are the hosts (``host`` or
-    ``host:port``) of the INPUTs: they may see secret headers. Raises `UsageError` when ``--cacert`` can't be read.
+    ``spool_dir`` is an existing directory for bodies too large for memory. ``own_hosts`` are the INPUTs' origins, or hosts
+    (``host`` or ``host:port``): they may see secret headers. ``guard`` takes the place of the one that the options ask
+    for. Raises `UsageError` for a ``--cacert`` that can't be read, a malformed ``--allow-host``, or a ``--connect-to`` beside
+    a ``--proxy``.
     """
-    guard = guard or Guard()
+    if options.proxy is not None and options.connect_to:
+        raise UsageError("--connect-to and --proxy can't be used together: with a proxy it is the proxy that dials.")
+    guard = guard or guard_for(options)
     agent = options.user_agent or default_user_agent()
     async with AiohttpTransport(
         guard=guard,
         connect_to=options.connect_to,
         ssl_context=_ssl_context(options.cacert),
         proxy=options.proxy,
-        # Beyond the downloads there is room for as many uploads; what is waited for is decided above, not here.
-        limit=2 * options.concurrency + 32,
+        # Room for robots.txt beyond the downloads; what is waited for is decided above, not here.
+        limit=options.concurrency + 32,
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
     ) as transport:

@@ -19,8 +19,8 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.tracing import Trace
 
 from mediamirror.errors import AddressRefused
-from mediamirror.fetch.connect_to import rewire
-from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.connect_to import rewire, rule_for
+from mediamirror.fetch.guard import Guard, allow_all, own_machine
 from mediamirror.settings import Rewired
 
 _READ_BUFFER = 256 * 1024
@@ -54,7 +54,9 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         connect_timeout: float | None = 10.0,
         read_timeout: float | None = 30.0,
     ) -> None:
-        self._connector = _GuardedConnector(guard or Guard(), tuple(connect_to), ssl_context, limit=limit)
+        # What is dialled with a proxy is the proxy, which the user named; the guard judges the URLs that it is told.
+        dialling, rules = (guard or Guard(), tuple(connect_to)) if proxy is None else (Guard(allow_all), ())
+        self._connector = _GuardedConnector(dialling, rules, ssl_context, limit=limit)
         self._timeout = _timeout(connect_timeout, read_timeout, None)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
@@ -157,10 +159,14 @@ class _GuardedConnector(aiohttp.TCPConnector):
         self._admitted: set[tuple[str, int]] = set()
 
     async def _resolve_host(self, host: str, port: int, traces: Sequence[Trace] | None = None) -> list[ResolveResult]:
+        rule = rule_for(host, port, self._rules)
+        named = rule is not None and rule.to_host != ""
         to_host, to_port = rewire(host, port, self._rules)
+        if (own := own_machine(to_host)) is not None:
+            self._guard.admit(host, port, [(str(own), to_port)], named=named)
         found = await super()._resolve_host(to_host, to_port, traces)
         addresses = [(entry["host"], entry["port"]) for entry in found]
-        self._guard.admit(host, port, addresses)
+        self._guard.admit(host, port, addresses, named=named)
         self._admitted.update(addresses)
         return found
 

@@ -39,10 +39,10 @@ class Target:
 
 
 def parse_target(url: str, guard: Guard, *, base: str | None = None) -> Target:
-    """Parse a URL by the URL Standard, against ``base`` when given, drop its fragment and check its scheme.
+    """Parse a URL by the URL Standard, against ``base`` when given, drop its fragment and check its scheme and port.
 
-    Raises `InvalidURL` (also for ``user:password@``, which would send a secret to whoever owns the host) and
-    `SchemeRefused`.
+    Raises `InvalidURL` (also for ``user:password@``, which would send a secret to whoever owns the host),
+    `SchemeRefused` and `PortRefused`; where a proxy is to dial, `AddressRefused` too.
     """
     href = _normalize(url, base).partition("#")[0]
     scheme, colon, rest = href.partition(":")
@@ -53,6 +53,7 @@ def parse_target(url: str, guard: Guard, *, base: str | None = None) -> Target:
     if "@" in origin:
         raise InvalidURL(f"{redact_url(href)} holds a user name or password; use a header instead.")
     host, port = split_origin(origin)
+    guard.check_place(host, port)
     return Target(href, scheme, host, port, origin, href[cut:].encode())
 
 

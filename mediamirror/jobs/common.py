@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -29,18 +30,24 @@ def nobody_listens(event: Event) -> None:
     del event
 
 
-def own_hosts(inputs: Sequence[str]) -> frozenset[str]:
-    """Return the hosts of the inputs that are URLs: they may see the credentials that the user gave."""
+def own_origins(inputs: Sequence[str]) -> frozenset[str]:
+    """Return the origins of the inputs that are URLs: they may see the credentials that the user gave.
+
+    Another port or scheme of the same host is another origin, but for one: a site that sends ``http`` on to ``https``, both
+    on their default ports, is still the one that was meant.
+    """
     words = [inputs] if isinstance(inputs, str) else inputs
-    urls = (each for each in words if each.startswith(("http://", "https://")))
-    return frozenset(host for host in (_host(url) for url in urls) if host)
+    origins = {urlsplit(url)._replace(path="", query="", fragment="").geturl() for url in _urls(words)}
+    secured = {f"https{origin[4:]}" for origin in origins if re.fullmatch(r"http://(\[.*\]|[^:]*)", origin)}
+    return frozenset(origins | secured)
 
 
-def _host(url: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:
-        return None
+def _urls(words: Iterable[str]) -> Iterator[str]:
+    """The words that are URLs, as they are requested."""
+    for word in words:
+        url = resolve(word, None) if re.match("https?:", word, re.IGNORECASE) else None
+        if isinstance(url, str):
+            yield url
 
 
 async def documents(

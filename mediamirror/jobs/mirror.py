@@ -23,8 +23,9 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import DestinationMissing
 from mediamirror.fetch import Fetcher, OpenFetcher, open_fetcher
+from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.archived import ArchiveFirst
-from mediamirror.jobs.common import Emit, documents, nobody_listens, own_hosts
+from mediamirror.jobs.common import Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
 from mediamirror.jobs.locks import hold, lock_name
@@ -88,9 +89,9 @@ class _MirrorRun:
         async with AsyncExitStack() as stack:
             spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
             fetching = await stack.enter_async_context(
-                open_fetcher(options.fetch, spool_dir=spool, own_hosts=own_hosts(inputs))
+                open_fetcher(options.fetch, spool_dir=spool, own_hosts=own_origins(inputs))
             )
-            store = await stack.enter_async_context(open_store(self._to, options.store, transport=fetching.transport))
+            store = await stack.enter_async_context(await self._open_store(stack))
             identity = identity_of(store.name, options.store.endpoint_url)
             path = catalog_path or default_catalog(identity)
             self._lock(stack, identity, path)
@@ -106,6 +107,16 @@ class _MirrorRun:
             return await Catalog.open(path, dry_run=dry_run)
         # What failed is known from a catalog alone: none is made here.
         return await Catalog.open_existing(path, read_only=False, dry_run=dry_run)
+
+    async def _open_store(self, stack: AsyncExitStack) -> Store:
+        fetch = self._options.fetch
+        endpoint = open_transport(
+            self._options.store.cacert or fetch.cacert,
+            limit=fetch.concurrency + 16,
+            connect_to=fetch.connect_to,
+            proxy=fetch.proxy,
+        )
+        return open_store(self._to, self._options.store, transport=await stack.enter_async_context(endpoint))
 
     def _lock(self, stack: AsyncExitStack, identity: str, catalog: Path) -> None:
         if self._options.job.dry_run:

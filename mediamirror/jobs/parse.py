@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.fetch import open_fetcher
-from mediamirror.jobs.common import Emit, documents, look_through, nobody_listens, own_hosts
+from mediamirror.jobs.common import Emit, documents, look_through, nobody_listens, own_origins
 from mediamirror.jobs.tally import Tally
 from mediamirror.model import ImageSet, Planned, Problem, Summary
 from mediamirror.settings import FetchOptions, JobOptions, ReadOptions
@@ -30,7 +30,9 @@ async def parse(
     read_count = sets = variants = 0
     plan_inputs(inputs)
     with tempfile.TemporaryDirectory(prefix="mediamirror-") as spool:
-        async with open_fetcher(fetch or FetchOptions(), spool_dir=Path(spool), own_hosts=own_hosts(inputs)) as fetcher:
+        async with open_fetcher(
+            fetch or FetchOptions(), spool_dir=Path(spool), own_hosts=own_origins(inputs)
+        ) as fetcher:
             async for found in documents(inputs, read, fetcher, stdin):
                 if isinstance(found, Problem):
                     tally.add_problem(found)

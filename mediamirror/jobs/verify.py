@@ -27,7 +27,7 @@ from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.jobs.baseline import fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.browser import StandardBrowser
-from mediamirror.jobs.common import Emit, documents, nobody_listens, own_hosts
+from mediamirror.jobs.common import Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.look import Looked, Looker, without_body
 from mediamirror.jobs.names import now
 from mediamirror.jobs.pipeline import run_window
@@ -128,7 +128,7 @@ class _VerifyRun:
         async with AsyncExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
             fetcher = await stack.enter_async_context(
-                open_fetcher(options.fetch, spool_dir=folder, own_hosts=own_hosts(inputs))
+                open_fetcher(options.fetch, spool_dir=folder, own_hosts=own_origins(inputs))
             )
             catalog = await stack.enter_async_context(await Catalog.open(folder / "verify.sqlite"))
             spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack

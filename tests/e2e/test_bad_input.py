@@ -54,6 +54,7 @@ def one_sentence(done: CompletedProcess[str]) -> str:
         (("mirror", SEED, "--to", "{tmp}/m", "--catalog", "{tmp}/words.txt"), 2, "words.txt is damaged"),
         (("mirror", SEED, "--to", "{tmp}/m", "-H", "nocolon"), 2, "-H wants 'Name: value'"),
         (("mirror", SEED, "--to", "{tmp}/m", "--connect-to", "a:b"), 2, "a:b"),
+        (("mirror", SEED, "--to", "{tmp}/m", "--allow-host", "*"), 2, "--allow-host wants a name"),
         (("mirror", SEED, "--to", "{tmp}/m", "--as", "words"), 2, "'words' is no kind of document"),
         (("mirror", SEED, "--to", "{tmp}/m", "--timeout", "nan"), 2, "'nan' is not a number of seconds"),
         (("mirror", SEED, "--to", "{tmp}/m", "--proxy", "nonsense"), 2, "--proxy wants an address"),

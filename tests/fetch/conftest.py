@@ -14,6 +14,7 @@ import pytest
 import trustme
 
 from mediamirror.fetch.client import Client
+from mediamirror.fetch.guard import Guard, allow_all
 from mediamirror.fetch.transport import AiohttpTransport
 from mediamirror.settings import FetchOptions
 
@@ -146,7 +147,7 @@ async def serve() -> AsyncIterator[Serve]:
 
 @pytest.fixture
 async def transport() -> AsyncIterator[AiohttpTransport]:
-    async with AiohttpTransport() as opened:
+    async with AiohttpTransport(guard=Guard(allow_all)) as opened:
         yield opened
 
 

@@ -472,7 +472,7 @@ async def test_a_message_shows_no_secret_of_the_url(serve, client, make_reply):
         ("http://a..b/", errors.FetchError),
         ("http://" + "a" * 70 + ".example/", errors.FetchError),
         ("http://xn--a/", errors.FetchError),
-        ("http://127.0.0.1:0/", errors.ConnectFailed),
+        ("http://127.0.0.1:0/", errors.PortRefused),
         ("file:///etc/passwd", errors.SchemeRefused),
         ("data:image/png;base64,AA", errors.SchemeRefused),
         ("ftp://h/x", errors.SchemeRefused),

@@ -11,8 +11,11 @@ import pytest
 
 from mediamirror.errors import AddressRefused
 from mediamirror.fetch import parse_connect_to
-from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.guard import Guard, allow_all
 from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
+
+OPEN = Guard(allow_all)
+"""For the transport by itself: its origins listen on this machine."""
 
 
 def get(url, **extensions):
@@ -61,13 +64,13 @@ async def test_tls_names_and_checks_the_host_of_the_url(serve, make_reply, tls, 
 
 async def test_tls_with_a_literal_address_checks_the_address(serve, make_reply, tls, cacert):
     origin = await serve(make_reply(b"x"), context=tls("127.0.0.1"))
-    async with AiohttpTransport(ssl_context=make_ssl_context(str(cacert))) as transport:
+    async with AiohttpTransport(guard=OPEN, ssl_context=make_ssl_context(str(cacert))) as transport:
         assert await read(transport, get(origin.url())) == b"x"
 
 
 async def test_an_unknown_authority_is_a_connect_error(serve, make_reply, tls):
     origin = await serve(make_reply(b"x"), context=tls("127.0.0.1"))
-    async with AiohttpTransport() as transport:
+    async with AiohttpTransport(guard=OPEN) as transport:
         with pytest.raises(httpx2.ConnectError):
             await read(transport, get(origin.url()))
 
@@ -113,7 +116,7 @@ async def test_an_address_that_bypassed_the_guard_is_not_dialled(serve, make_rep
 
     origin = await serve(make_reply(b"x"))
     monkeypatch.setattr(module._GuardedConnector, "_resolve_host", aiohttp.TCPConnector._resolve_host)
-    async with AiohttpTransport() as transport:
+    async with AiohttpTransport(guard=OPEN) as transport:
         with pytest.raises(AddressRefused, match="did not pass the guard"):
             await read(transport, get(origin.url()))
     assert origin.connections == 0
@@ -177,7 +180,7 @@ async def test_a_head_and_a_delete_go_through(serve, transport, make_reply):
 
 async def test_works_under_an_httpx2_client(serve, make_reply):
     origin = await serve(make_reply(b"pixels", Content_Type="image/webp"))
-    async with httpx2.AsyncClient(transport=AiohttpTransport(), trust_env=False) as client:
+    async with httpx2.AsyncClient(transport=AiohttpTransport(guard=OPEN), trust_env=False) as client:
         response = await client.get(origin.url())
     assert (response.status_code, response.content, response.headers["content-type"]) == (200, b"pixels", "image/webp")
 
@@ -208,7 +211,7 @@ async def test_cancelling_loses_no_slot_of_the_pool(serve, make_reply):
         writer.write(make_reply(b"x" * 1000))
 
     origin = await serve(slowly)
-    async with AiohttpTransport(limit=4) as transport:
+    async with AiohttpTransport(guard=OPEN, limit=4) as transport:
 
         async def churn(seed):
             for step in range(30):
@@ -251,7 +254,7 @@ async def test_waiting_too_long_for_a_free_connection_is_a_connect_timeout(serve
         await asyncio.sleep(60)
 
     origin = await serve(silence)
-    async with AiohttpTransport(limit=1) as transport:
+    async with AiohttpTransport(guard=OPEN, limit=1) as transport:
         holder = asyncio.create_task(read(transport, get(origin.url())))
         await until(lambda: transport.connections)
         with pytest.raises(httpx2.ConnectTimeout):
@@ -267,6 +270,6 @@ async def test_an_http_proxy_gets_the_absolute_url(serve, make_reply):
 
 
 async def test_closing_twice_is_fine():
-    transport = AiohttpTransport()
+    transport = AiohttpTransport(guard=OPEN)
     await transport.aclose()
     await transport.aclose()
