@@ -14,7 +14,7 @@
     │   ├── InvalidURL, SchemeRefused, PortRefused, AddressRefused, RobotsRefused, NotArchived, HostBusy
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
     │   ├── DeadlineExceeded (retry), TooSlow (retry)
-    │   ├── TooManyRedirects, BodyTooLarge, EmptyBody, BadContentEncoding
+    │   ├── TooManyRedirects, BodyTooLarge, HeadersTooLarge, EmptyBody, BadContentEncoding
     │   └── HTTPStatus (retry for 408, 425, 429, 500, 502, 503, 504)
     ├── ImageError                 bytes that are not a sound image
     │   ├── NotAnImage, ImageTruncated, ImageUndecodable, ImageOverBudget
@@ -198,6 +198,12 @@ class BodyTooLarge(FetchError):
     """The body is larger than ``--max-size``."""
 
     code = "too-large"
+
+
+class HeadersTooLarge(FetchError):
+    """An answer's headers are more than ``--max-header-size``, or more fields than any server has to say."""
+
+    code = "headers-too-large"
 
 
 class EmptyBody(FetchError):

@@ -47,10 +47,12 @@ class FetchOptions:
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     min_rate: int = 1024
-    """Bytes a second, measured over ``min_rate_window``; slower is given up."""
+    """Bytes a second, measured over ``min_rate_window``; slower is given up. 0 waits for any."""
     min_rate_window: float = 30.0
     max_size: int = 256 * MiB
     """Largest body accepted."""
+    max_header_size: int = 64 * 1024
+    """Most bytes of one answer's headers."""
     max_redirects: int = 10
     spool_over: int = 1 * MiB
     """Bodies larger than this go to a temporary file instead of memory."""
@@ -129,7 +131,13 @@ class ReadOptions:
     as_: str = "auto"
     base_url: str | None = None
     max_document: int = 256 * MiB
-    """Largest document read."""
+    """Largest document read, in bytes, inflated."""
+    max_documents: int = 10_000_000
+    """Most documents read in one run."""
+    max_sets: int = 1_000_000
+    """Most image sets taken of one document."""
+    max_candidates: int = 1000
+    """Most candidates taken of one image set."""
     field: str | None = None
     """Which field of a row (JSON Lines, CSV, Parquet) is the document; None means the usual names."""
     links: bool = False

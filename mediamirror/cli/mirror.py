@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
 from mediamirror.cli.build import fetch_options, metadata_pairs
 from mediamirror.cli.running import fail, run_with
@@ -22,7 +23,7 @@ from mediamirror.settings import (
     StoreOptions,
 )
 
-_DEFAULT = FetchOptions()
+_DEFAULT, _READ, _CHECK = FetchOptions(), ReadOptions(), CheckOptions()
 
 
 def command(
@@ -88,7 +89,17 @@ def command(
     limit_rate: o.LimitRate = None,
     retries: o.Retries = _DEFAULT.retries,
     timeout: o.Timeout = _DEFAULT.timeout,
-    max_size: o.MaxSize = _DEFAULT.max_size,
+    max_size: m.MaxSize = _DEFAULT.max_size,
+    max_header_size: m.MaxHeaderSize = _DEFAULT.max_header_size,
+    max_redirects: m.MaxRedirects = _DEFAULT.max_redirects,
+    min_rate: m.MinRate = _DEFAULT.min_rate,
+    max_document_size: m.MaxDocumentSize = _READ.max_document,
+    max_documents: m.MaxDocuments = _READ.max_documents,
+    max_sets: m.MaxSets = _READ.max_sets,
+    max_candidates: m.MaxCandidates = _READ.max_candidates,
+    max_pixels: m.MaxPixels = _CHECK.max_pixels,
+    max_frames: m.MaxFrames = _CHECK.max_frames,
+    max_total_pixels: m.MaxTotalPixels = _CHECK.max_total_pixels,
     header: o.Header = None,
     credentials_for: o.CredentialsFor = None,
     user_agent: o.UserAgent = None,
@@ -139,6 +150,9 @@ def command(
         retries=retries,
         timeout=timeout,
         max_size=max_size,
+        max_header_size=max_header_size,
+        max_redirects=max_redirects,
+        min_rate=min_rate,
         credentials_for=tuple(credentials_for or ()),
         user_agent=user_agent,
         proxy=proxy,
@@ -171,9 +185,21 @@ def command(
             depth=depth,
             same_host=same_host,
             max_pages=max_pages,
+            max_document=max_document_size,
+            max_documents=max_documents,
+            max_sets=max_sets,
+            max_candidates=max_candidates,
         ),
         fetch=fetch,
-        check=CheckOptions(check=check, tolerance=tolerance, keep_rejected=keep_rejected, workers=workers),
+        check=CheckOptions(
+            check=check,
+            tolerance=tolerance,
+            keep_rejected=keep_rejected,
+            workers=workers,
+            max_pixels=max_pixels,
+            max_frames=max_frames,
+            max_total_pixels=max_total_pixels,
+        ),
         select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for, retry_failed),
         store=store,
         job=JobOptions(

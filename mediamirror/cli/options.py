@@ -153,17 +153,6 @@ Timeout = Annotated[
         "--timeout", parser=seconds, metavar="S", rich_help_panel=NETWORK, help="Seconds for one request, whole."
     ),
 ]
-MaxSize = Annotated[
-    int,
-    typer.Option(
-        "--max-size",
-        parser=byte_size,
-        metavar="SIZE",
-        show_default="256M",
-        rich_help_panel=NETWORK,
-        help="Largest body accepted.",
-    ),
-]
 Header = Annotated[
     list[str] | None,
     typer.Option(

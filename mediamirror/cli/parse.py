@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
 from mediamirror.cli.build import fetch_options
 from mediamirror.cli.running import run
-from mediamirror.settings import JobOptions, ReadOptions
+from mediamirror.settings import FetchOptions, JobOptions, ReadOptions
+
+_DEFAULT, _READ = FetchOptions(), ReadOptions()
 
 
 def command(
@@ -31,6 +34,13 @@ def command(
     allow_host: o.AllowHost = None,
     delay: o.Delay = 0.0,
     timeout: o.Timeout = 60.0,
+    max_header_size: m.MaxHeaderSize = _DEFAULT.max_header_size,
+    max_redirects: m.MaxRedirects = _DEFAULT.max_redirects,
+    min_rate: m.MinRate = _DEFAULT.min_rate,
+    max_document_size: m.MaxDocumentSize = _READ.max_document,
+    max_documents: m.MaxDocuments = _READ.max_documents,
+    max_sets: m.MaxSets = _READ.max_sets,
+    max_candidates: m.MaxCandidates = _READ.max_candidates,
     retries: o.Retries = 3,
     format_: o.Format = "table",
     explain: o.Explain = False,
@@ -63,6 +73,9 @@ def command(
         allow_hosts=tuple(allow_host or ()),
         delay=delay,
         timeout=timeout,
+        max_header_size=max_header_size,
+        max_redirects=max_redirects,
+        min_rate=min_rate,
         retries=retries,
     )
     read = ReadOptions(
@@ -74,6 +87,10 @@ def command(
         depth=depth,
         same_host=same_host,
         max_pages=max_pages,
+        max_document=max_document_size,
+        max_documents=max_documents,
+        max_sets=max_sets,
+        max_candidates=max_candidates,
     )
     job = JobOptions(fail_empty=fail_empty, command="parse")
     run(

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
 from mediamirror.cli.build import fetch_options
 from mediamirror.cli.running import fail, run
@@ -23,7 +24,7 @@ from mediamirror.settings import (
     VerifyOptions,
 )
 
-_DEFAULT = FetchOptions()
+_DEFAULT, _READ, _CHECK = FetchOptions(), ReadOptions(), CheckOptions()
 
 FORMATS = Literal["table", "json", "jsonl", "junit", "sarif", "github", "md"]
 
@@ -96,7 +97,17 @@ def command(
     limit_rate: o.LimitRate = None,
     retries: o.Retries = _DEFAULT.retries,
     timeout: o.Timeout = _DEFAULT.timeout,
-    max_size: o.MaxSize = _DEFAULT.max_size,
+    max_size: m.MaxSize = _DEFAULT.max_size,
+    max_header_size: m.MaxHeaderSize = _DEFAULT.max_header_size,
+    max_redirects: m.MaxRedirects = _DEFAULT.max_redirects,
+    min_rate: m.MinRate = _DEFAULT.min_rate,
+    max_document_size: m.MaxDocumentSize = _READ.max_document,
+    max_documents: m.MaxDocuments = _READ.max_documents,
+    max_sets: m.MaxSets = _READ.max_sets,
+    max_candidates: m.MaxCandidates = _READ.max_candidates,
+    max_pixels: m.MaxPixels = _CHECK.max_pixels,
+    max_frames: m.MaxFrames = _CHECK.max_frames,
+    max_total_pixels: m.MaxTotalPixels = _CHECK.max_total_pixels,
     header: o.Header = None,
     credentials_for: o.CredentialsFor = None,
     user_agent: o.UserAgent = None,
@@ -167,6 +178,9 @@ def command(
         retries=retries,
         timeout=timeout,
         max_size=max_size,
+        max_header_size=max_header_size,
+        max_redirects=max_redirects,
+        min_rate=min_rate,
         credentials_for=tuple(credentials_for or ()),
         user_agent=user_agent,
         proxy=proxy,
@@ -184,9 +198,20 @@ def command(
             depth=depth,
             same_host=same_host,
             max_pages=max_pages,
+            max_document=max_document_size,
+            max_documents=max_documents,
+            max_sets=max_sets,
+            max_candidates=max_candidates,
         ),
         fetch=fetch,
-        check=CheckOptions(check=check, tolerance=tolerance, workers=workers),
+        check=CheckOptions(
+            check=check,
+            tolerance=tolerance,
+            workers=workers,
+            max_pixels=max_pixels,
+            max_frames=max_frames,
+            max_total_pixels=max_total_pixels,
+        ),
         job=JobOptions(fail_on=fail_on, fail_empty=fail_empty, command="verify"),
         select=_words(select),
         ignore=_words(ignore),

@@ -244,7 +244,9 @@ def _document(
         return _problem("empty-document", name, f"{name} is empty: there is nothing to find in it.")
     if len(data) > reading.limit:
         limit = f"{reading.limit // _MiB} MiB" if reading.limit >= _MiB else f"{reading.limit} bytes"
-        return _problem("document-too-large", name, f"{name} is over the limit of {limit}: split it.")
+        return _problem(
+            "document-too-large", name, f"{name} is over the limit of {limit}: split it, or raise --max-document-size."
+        )
     if _is_binary(data):
         return _problem("binary-document", name, f"{name} is not text but binary data: give a page or a text.")
     return Document(name, data, media_type, base_url, _kind(data[:_SNIFFED], media_type, name, reading))

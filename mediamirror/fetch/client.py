@@ -18,6 +18,7 @@ from mediamirror.errors import (
     DeadlineExceeded,
     EmptyBody,
     FetchError,
+    HeadersTooLarge,
     TooManyRedirects,
     TooSlow,
     TransferTruncated,
@@ -100,6 +101,7 @@ class Client:
         while True:
             answer = await self._send(request, target, trusted=trusted)
             try:
+                self._check_headers(answer)
                 location = answer.named.get("location")
                 if not is_redirect(answer.response.status_code, location):
                     body = await self._receive(request, answer, deadline)
@@ -114,6 +116,14 @@ class Client:
             target = following
             if self._admit is not None:
                 await self._admit(target)
+
+    def _check_headers(self, answer: _Answer) -> None:
+        limit = self._options.max_header_size
+        if sum(len(name) + len(value) for name, value in answer.headers) > limit:
+            raise HeadersTooLarge(
+                f"{redact_url(answer.target.href)} answered with more than {limit:,} bytes of headers; "
+                "raise --max-header-size to accept it."
+            )
 
     def _check_redirect(self, target: Target, passed: list[str]) -> None:
         first = redact_url(passed[0])

@@ -8,12 +8,14 @@ import ssl
 from collections.abc import Iterator
 
 import httpx2
+from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from mediamirror.errors import (
     ConnectFailed,
     ConnectionLost,
     DeadlineExceeded,
     FetchError,
+    HeadersTooLarge,
     InvalidURL,
     TLSFailed,
     TooSlow,
@@ -46,6 +48,8 @@ def _from_httpx2(error: httpx2.HTTPError, shown_url: str) -> FetchError:
             return _from_connect(error, shown_url)
         case httpx2.LocalProtocolError():
             return FetchError(f"{shown_url} can't be asked for: a header or the URL can't be written as HTTP.")
+        case httpx2.RemoteProtocolError() if any(map(_is_too_much, _causes(error))):
+            return HeadersTooLarge(f"{shown_url} answered with more headers than are accepted; see --max-header-size.")
         case httpx2.RemoteProtocolError():
             return ConnectionLost(f"{shown_url}: the origin broke off or did not speak HTTP.")
         case _:
@@ -66,6 +70,13 @@ def _from_connect(error: httpx2.HTTPError, shown_url: str) -> FetchError:
     reason = next((_words(c) for c in _causes(error) if isinstance(c, OSError) and c.errno), "no connection")
     via = "the proxy " if isinstance(error, httpx2.ProxyError) else ""
     return ConnectFailed(f"{shown_url}: {via}could not be reached ({reason}).")
+
+
+def _is_too_much(cause: BaseException) -> bool:
+    # aiohttp has a class for a line that is too long, and a message for too many of them.
+    return isinstance(cause, LineTooLong) or (
+        isinstance(cause, BadHttpMessage) and cause.message == "Too many headers received"
+    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

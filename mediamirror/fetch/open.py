@@ -70,6 +70,7 @@ async def open_fetcher(
         limit=options.concurrency + 32,
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
+        max_field=options.max_header_size,
     ) as transport:
         robots = _robots(transport, options, guard, spool_dir, agent) if options.robots else None
         client = Client(

@@ -98,7 +98,9 @@ def _create(directory: Path) -> Path:
 
 def too_large(href: str, limit: int) -> BodyTooLarge:
     """The error for a body over its limit."""
-    return BodyTooLarge(f"{redact_url(href)} is larger than {limit:,} bytes; raise --max-size to accept it.")
+    return BodyTooLarge(
+        f"{redact_url(href)} is larger than {limit:,} bytes; raise --max-size (for a document --max-document-size) to accept it."
+    )
 
 
 def discard(body: Body | None) -> None:

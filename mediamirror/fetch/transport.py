@@ -25,7 +25,8 @@ from mediamirror.settings import Rewired
 
 _READ_BUFFER = 256 * 1024
 _MAX_LINE = 16 * 1024
-_MAX_FIELD = 32 * 1024
+_MAX_FIELD = 64 * 1024
+_MAX_FIELDS = 128
 _AUTO_HEADERS = frozenset({"accept", "accept-encoding", "content-type", "user-agent"})
 _SENT_BY_US = frozenset({"accept", "accept-encoding", "user-agent"})
 
@@ -53,6 +54,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         limit: int = 256,
         connect_timeout: float | None = 10.0,
         read_timeout: float | None = 30.0,
+        max_field: int = _MAX_FIELD,
     ) -> None:
         # What is dialled with a proxy is the proxy, which the user named; the guard judges the URLs that it is told.
         dialling, rules = (guard or Guard(), tuple(connect_to)) if proxy is None else (Guard(allow_all), ())
@@ -67,7 +69,8 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
             timeout=self._timeout,
             read_bufsize=_READ_BUFFER,
             max_line_size=_MAX_LINE,
-            max_field_size=_MAX_FIELD,
+            max_field_size=max_field,
+            max_headers=_MAX_FIELDS,
         )
 
     @property

@@ -78,12 +78,14 @@ def check_budget(facts: ImageFacts, options: CheckOptions) -> None:
     canvas = facts.width * facts.height
     size = f"{facts.width:,} x {facts.height:,} pixels"
     if canvas > options.max_pixels:
-        raise ImageOverBudget(f"The canvas is {size}; the limit is {options.max_pixels:,} pixels.")
+        raise ImageOverBudget(f"The canvas is {size}; the limit is {options.max_pixels:,} pixels (--max-pixels).")
     frames = facts.frames or 1
     if frames > options.max_frames:
-        raise ImageOverBudget(f"The animation has {frames:,} frames; the limit is {options.max_frames:,}.")
+        raise ImageOverBudget(
+            f"The animation has {frames:,} frames; the limit is {options.max_frames:,} (--max-frames)."
+        )
     if frames * canvas > options.max_total_pixels:
-        limit = f"the limit is {options.max_total_pixels:,} pixels in all"
+        limit = f"the limit is {options.max_total_pixels:,} pixels in all (--max-total-pixels)"
         raise ImageOverBudget(f"The animation has {frames:,} frames of {size}; {limit}.")
 
 

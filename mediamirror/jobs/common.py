@@ -76,17 +76,35 @@ async def documents(
             archive=archive,
         )
 
+    left = options.max_documents
+    async for found in _all_documents(read, fetch, options):
+        if isinstance(found, Document):
+            if not left:
+                yield _too_many(found, options.max_documents)
+                return
+            left -= 1
+        yield found
+
+
+def _all_documents(
+    read: Callable[[Fetch], AsyncIterator[Document | Problem]], fetch: Fetch, options: ReadOptions
+) -> AsyncIterator[Document | Problem]:
     if not options.depth and not options.follow_sitemap:
-        async for found in read(fetch):
-            yield found
-        return
+        return read(fetch)
     from mediamirror.documents.crawl import Bounds, crawl  # noqa: PLC0415 -- start-up time
 
     bounds = Bounds(
         options.depth, options.follow_sitemap, options.same_host, options.max_pages, limit=options.max_document
     )
-    async for found in crawl(read, fetch=fetch, bounds=bounds):
-        yield found
+    return crawl(read, fetch=fetch, bounds=bounds)
+
+
+def _too_many(document: Document, most: int) -> Problem:
+    return Problem(
+        "too-many-documents",
+        f"Stopped after {most} documents, before {document.name}. Raise --max-documents to read on.",
+        document=document.name,
+    )
 
 
 def _check_base(base_url: str | None) -> None:

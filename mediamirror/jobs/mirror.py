@@ -191,7 +191,7 @@ class _MirrorRun:
                 found,
                 catalog,
                 run,
-                links=self._options.read.links,
+                read=self._options.read,
                 wanted=lambda image_set: wanted_urls(image_set, self._options.select),
                 on_found=self._found,
             )

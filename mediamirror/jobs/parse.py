@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.fetch import open_fetcher
+from mediamirror.jobs.bounds import bounded
 from mediamirror.jobs.common import Emit, documents, look_through, nobody_listens, own_origins
 from mediamirror.jobs.tally import Tally
 from mediamirror.model import ImageSet, Planned, Problem, Summary
@@ -39,7 +40,7 @@ async def parse(
                     on_event(found)
                     continue
                 read_count += 1
-                for part in look_through(found, links=read.links):
+                for part in bounded(look_through(found, links=read.links), read, found.name):
                     sets += sum(1 for each in part.sets if each.candidates)
                     variants += len({c.url for each in part.sets for c in each.candidates})
                     events: list[ImageSet | Problem] = [*part.problems, *part.sets]

@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.documents.document import Document
+from mediamirror.jobs.bounds import bounded
 from mediamirror.jobs.common import look_through
 from mediamirror.jobs.names import now
 from mediamirror.model import Extraction, ImageSet, Problem
+from mediamirror.settings import ReadOptions
 
 Wanted = Callable[[ImageSet], frozenset[str]]
 """Which URLs of a set are wanted."""
@@ -22,7 +24,7 @@ async def plan_document(
     catalog: Catalog,
     run: Run,
     *,
-    links: bool,
+    read: ReadOptions,
     wanted: Wanted,
     on_found: Callable[[ImageSet | Problem], None],
 ) -> None:
@@ -31,7 +33,7 @@ async def plan_document(
     Of a long text one slice is in memory at a time, whatever the number of sets in it.
     """
     document_id = await catalog.add_document(_row(document))
-    parts = look_through(document, links=links)
+    parts = bounded(look_through(document, links=read.links), read, document.name)
     while (part := await asyncio.to_thread(_next, parts)) is not None:
         found: list[ImageSet | Problem] = [*part.problems, *part.sets]
         for each in found:

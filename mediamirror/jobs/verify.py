@@ -169,7 +169,7 @@ class _VerifyRun:
                 self._placed(found),
                 catalog,
                 run,
-                links=self._options.read.links,
+                read=self._options.read,
                 wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
                 on_found=lambda event: self._found(event, spool),
             )

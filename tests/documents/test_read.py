@@ -117,7 +117,10 @@ async def test_an_empty_and_an_oversized_document_are_problems() -> None:
     assert summary(await read(["-"], stdin=io.BytesIO(b""))) == [("-", "empty-document")]
     (problem,) = await read(["-"], stdin=io.BytesIO(b"x" * 11), limit=10)
     assert isinstance(problem, Problem)
-    assert (problem.code, problem.message) == ("document-too-large", "- is over the limit of 10 bytes: split it.")
+    assert (problem.code, problem.message) == (
+        "document-too-large",
+        "- is over the limit of 10 bytes: split it, or raise --max-document-size.",
+    )
 
 
 async def test_utf_16_is_no_binary_data(tmp_path: Path) -> None:
