@@ -82,6 +82,8 @@ class CheckOptions:
     keep_rejected: bool = False
     workers: int | None = None
     """Decoder processes; None means one per core."""
+    sandbox: bool = True
+    """Whether decoder processes may only make the system calls that decoding needs, where the platform can hold them to it."""
     max_pixels: int = 50_000_000
     """Largest canvas, in pixels."""
     max_frames: int = 1000

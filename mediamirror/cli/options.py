@@ -226,6 +226,14 @@ Workers = Annotated[
         "--workers", metavar="N", min=1, max=256, rich_help_panel=CHECK, help="Decoder processes (one per core)."
     ),
 ]
+NoSandbox = Annotated[
+    bool,
+    typer.Option(
+        "--no-sandbox",
+        rich_help_panel=CHECK,
+        help="Decode without filtering system calls (-v says what is filtered); limits of memory and CPU stay.",
+    ),
+]
 
 To = Annotated[str, typer.Option("--to", metavar="DEST", help="A directory, or s3://bucket/prefix.")]
 Layout = Annotated[

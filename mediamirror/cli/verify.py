@@ -82,6 +82,7 @@ def command(
     check: o.Check = "decode",
     tolerance: o.TolerancePx = "1px",
     workers: o.Workers = None,
+    no_sandbox: o.NoSandbox = False,
     baseline: Annotated[
         Path | None, typer.Option("--baseline", metavar="FILE", help="Tell only findings that are not in this file.")
     ] = None,
@@ -208,6 +209,7 @@ def command(
             check=check,
             tolerance=tolerance,
             workers=workers,
+            sandbox=not no_sandbox,
             max_pixels=max_pixels,
             max_frames=max_frames,
             max_total_pixels=max_total_pixels,

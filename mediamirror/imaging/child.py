@@ -6,12 +6,15 @@ import asyncio
 import contextlib
 import json
 import os
+import socket
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from mediamirror.errors import UsageError
+from mediamirror.errors import ImageUndecodable, UsageError
 from mediamirror.imaging.protocol import MAX_BODY, MAX_HEAD, PREFIX, Limits, Wish, frame, settings
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions, inherited_environment
@@ -43,24 +46,42 @@ class Reply:
 class Child:
     """A decoder process: one job at a time. After any exception from `ask` it has to be killed: a reply may be under way."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, files: socket.socket | None) -> None:
         self._process = process
+        self._files = files
         self.jobs = 0
         """Jobs that it has answered."""
+        self.sandbox: dict[str, Any] = {}
+        """What it says of its sandbox, once it is ready: ``level`` and ``why``."""
 
     @classmethod
     async def spawn(cls, options: CheckOptions, limits: Limits) -> Child:
         """Start a process; `ready` is due next. Raises `UsageError` when the system refuses."""
-        return cls(await _spawn(options, limits))
+        if sys.platform == "win32":
+            return cls(await _spawn(options, limits, None), None)
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                return cls(await _spawn(options, limits, theirs), ours)
+            except BaseException:
+                ours.close()
+                raise
 
     async def ready(self, seconds: float) -> None:
         """Wait until it can take jobs. Raises `UsageError`, with the process's own words, when it ends instead."""
         try:
             async with asyncio.timeout(seconds):
-                await self._receive()
+                head = (await self._receive()).head
         except (ChildDied, TimeoutError) as error:
             self.kill()
             raise UsageError(await _why_not(self._process)) from error
+        if head.get("ready") is not True:
+            raise UsageError(
+                f"The decoder does not work on this system ({head.get('message', 'it is not ready')}); try --no-sandbox, "
+                "or --check header to go without decoding."
+            )
+        told = head.get("sandbox")
+        self.sandbox = told if isinstance(told, dict) else {}
 
     @property
     def alive(self) -> bool:
@@ -72,15 +93,19 @@ class Child:
         """Its process id."""
         return self._process.pid
 
-    async def ask(self, body: Body, wish: Wish) -> Reply:
-        """Send one image and return the reply. Raises `ChildDied`."""
+    async def ask(self, image: bytes | BinaryIO, wish: Wish) -> Reply:
+        """Send one image, as bytes or as an open file, and return the reply. Raises `ChildDied`."""
         stdin = self._process.stdin
         assert stdin is not None  # noqa: S101 - we asked for the pipe
         try:
-            if body.data is not None:
-                stdin.writelines((frame(asdict(wish), len(body.data)), body.data))
+            if isinstance(image, bytes):
+                stdin.writelines((frame(asdict(wish), len(image)), image))
+            elif self._files is not None:
+                # Never blocks: the socket is empty when a job begins.
+                socket.send_fds(self._files, [b"\0"], [image.fileno()])
+                stdin.write(frame({**asdict(wish), "file": True}))
             else:
-                stdin.write(frame({**asdict(wish), "path": os.fspath(body.path or "")}))
+                stdin.write(frame({**asdict(wish), "path": image.name}))
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise ChildDied(await self.wait()) from None
@@ -116,7 +141,24 @@ class Child:
 
     async def wait(self) -> int:
         """Wait for its end and return its exit status, negative for a signal."""
-        return await self._process.wait()
+        status = await self._process.wait()
+        if self._files is not None:
+            self._files.close()
+        return status
+
+
+@contextmanager
+def opened(body: Body) -> Iterator[bytes | BinaryIO]:
+    """The bytes of a body, or its spooled file, open. Raises `ImageUndecodable` when that can't be opened any more."""
+    if body.data is not None:
+        yield body.data
+        return
+    try:
+        file = open(body.path or "", "rb")  # noqa: PTH123, SIM115 - a body without bytes has a path
+    except OSError as error:
+        raise ImageUndecodable(f"The spooled file can't be read back ({error.strerror}).") from error
+    with file:
+        yield file
 
 
 def _stream(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
@@ -124,7 +166,7 @@ def _stream(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
     return stream
 
 
-async def _spawn(options: CheckOptions, limits: Limits) -> asyncio.subprocess.Process:
+async def _spawn(options: CheckOptions, limits: Limits, files: socket.socket | None) -> asyncio.subprocess.Process:
     # -P and our own path: a folder named PIL where the user happens to stand must never be imported.
     path = os.pathsep.join(dict.fromkeys([_PACKAGE_HOME, *(entry for entry in sys.path if entry)]))
     try:
@@ -134,6 +176,8 @@ async def _spawn(options: CheckOptions, limits: Limits) -> asyncio.subprocess.Pr
             "-m",
             "mediamirror.imaging.worker",
             settings(options, limits),
+            *([] if files is None else [str(files.fileno())]),
+            pass_fds=[] if files is None else [files.fileno()],
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
-from mediamirror.imaging.child import Child, ChildDied, Reply
+from mediamirror.imaging.child import Child, ChildDied, Reply, opened
 from mediamirror.imaging.header import check_budget, read_body
 from mediamirror.imaging.protocol import OUT_OF_MEMORY, Limits, Wish, facts_of, look_of
 from mediamirror.model import Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
+
+log = logging.getLogger("mediamirror")
 
 _FINISH_SECONDS = 2.0
 
@@ -32,6 +35,7 @@ class DecoderPool:
         self._idle: list[Child] = []
         self._ended: set[asyncio.Task[int]] = set()
         self._busy: set[Child] = set()
+        self._told = False
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -58,22 +62,23 @@ class DecoderPool:
         # What the header gives away costs no process its time.
         check_budget(read_body(body), self._options)
         async with self._turns:
-            reply, tired = await self._ask(body, wish)
-            if reply.head.get("error") == OUT_OF_MEMORY and tired:
-                # Perhaps the memory went to the jobs before: a fresh process gives the answer that counts.
-                reply, _ = await self._ask(body, wish)
+            with opened(body) as image:
+                reply, tired = await self._ask(image, wish)
+                if reply.head.get("error") == OUT_OF_MEMORY and tired:
+                    # Perhaps the memory went to the jobs before: a fresh process gives the answer that counts.
+                    reply, _ = await self._ask(image, wish)
         if reply.head.get("error") == OUT_OF_MEMORY:
             raise ImageOverBudget(
                 f"Decoding needs more than {self._limits.memory // 1024**2:,} MiB of memory, the limit."
             )
         return reply
 
-    async def _ask(self, body: Body, wish: Wish) -> tuple[Reply, bool]:
+    async def _ask(self, image: bytes | BinaryIO, wish: Wish) -> tuple[Reply, bool]:
         """The reply of a worker, and whether that worker had answered others before."""
         child = await self._take()
         try:
             async with asyncio.timeout(self._limits.wall_seconds):
-                reply = await child.ask(body, wish)
+                reply = await child.ask(image, wish)
         except TimeoutError:
             self._drop(child)
             raise ImageOverBudget(f"Decoding took longer than {self._limits.wall_seconds:g} s, the limit.") from None
@@ -105,7 +110,24 @@ class DecoderPool:
         except BaseException:
             self._drop(child)
             raise
+        self._tell(child.sandbox)
         return child
+
+    def _tell(self, sandbox: dict[str, object]) -> None:
+        """Say once what the decoder processes are held to, and what this platform does not give."""
+        if self._told:
+            return
+        self._told = True
+        held = (
+            f"memory {self._limits.memory // 1024**2:,} MiB, CPU {self._limits.cpu_seconds} s an image, no file written"
+        )
+        match sandbox.get("level"):
+            case "syscalls":
+                log.info("decoder sandbox: %s; no file opened, no network, no new process (seccomp)", held)
+            case "limits":
+                log.info("decoder sandbox: %s; network and processes are NOT filtered: %s", held, sandbox.get("why"))
+            case _:
+                log.info("decoder sandbox: a process of its own, without any limit: %s", sandbox.get("why"))
 
     def _drop(self, child: Child) -> None:
         child.kill()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Callable
+from typing import BinaryIO
 
 from mediamirror.errors import ImageOverBudget, ImageTruncated, NotAnImage
 from mediamirror.imaging import avif, gif, jpeg, png, webp
@@ -102,8 +103,8 @@ def _dispatch(readers: dict[str, Callable[[Octets], ImageFacts]], data: Octets) 
         raise damaged(NAMES[kind], "its structure makes no sense") from None
 
 
-def map_file(path: str) -> mmap.mmap | bytes:
-    """Map a spooled file for reading; an empty one can't be mapped and is empty bytes."""
-    with open(path, "rb") as file:  # noqa: PTH123 - the path may hold undecodable bytes
-        file.seek(0, 2)
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if file.tell() else b""
+def map_file(file: BinaryIO) -> mmap.mmap | bytes:
+    """Map an open file for reading and leave it at its beginning; an empty one can't be mapped and is empty bytes."""
+    size = file.seek(0, 2)
+    file.seek(0)
+    return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if size else b""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin
 
@@ -41,8 +42,8 @@ class Seen:
     look: Look | None = None
 
 
-def decode(source: bytes | str, options: CheckOptions, wish: Wish = Wish()) -> Seen:  # noqa: B008 - frozen
-    """Decode an image, given as bytes or as the path of a file, and tell all facts, and a look if that is the wish.
+def decode(source: bytes | BinaryIO, options: CheckOptions, wish: Wish = Wish()) -> Seen:  # noqa: B008 - frozen
+    """Decode an image, given as bytes or as an open file, and tell all facts, and a look if that is the wish.
 
     Raises `NotAnImage`, `ImageTruncated` (the structure ends early), `ImageOverBudget` before anything is decoded, and
     `ImageUndecodable` when the structure is whole and the decoder refuses the data. MemoryError passes through.
@@ -65,7 +66,7 @@ def decode(source: bytes | str, options: CheckOptions, wish: Wish = Wish()) -> S
         ) from error
 
 
-def _decode(source: bytes | str, data: Octets, facts: ImageFacts, options: CheckOptions, wish: Wish) -> Seen:
+def _decode(source: bytes | BinaryIO, data: Octets, facts: ImageFacts, options: CheckOptions, wish: Wish) -> Seen:
     opened = io.BytesIO(data) if isinstance(source, bytes) else source
     with Image.open(opened, formats=(facts.format.upper(),)) as image:
         image.load()

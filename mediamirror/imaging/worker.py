@@ -1,7 +1,7 @@
 """The decoder process: reads jobs from stdin, decodes, answers on stdout. Started as ``python -m mediamirror.imaging.worker``.
 
-It limits itself before it sees the first byte of an image, and ends when stdin does: when the pool closes, or the program
-that held it dies.
+It loads what it needs, then enters its sandbox before it sees the first byte of an image. It ends when stdin does: when the
+pool closes, or the program that held it dies.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import sys
 from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from mediamirror.errors import ImageError, ImageUndecodable, NotAnImage
+from mediamirror.imaging import sandbox
 from mediamirror.imaging.protocol import OUT_OF_MEMORY, PREFIX, Limits, Wish, frame, look_head, parse_settings, wish_of
 from mediamirror.settings import CheckOptions
 
@@ -25,19 +27,28 @@ def main() -> None:
     """Serve jobs until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started us; it will close stdin.
     options, limits = parse_settings(sys.argv[1])
-    from mediamirror.imaging import pixels  # noqa: PLC0415 - Pillow is loaded in this process only
+    from mediamirror.imaging import pixels, warm_up  # noqa: PLC0415 - Pillow is loaded in this process only
 
     pixels.configure(options)
+    samples = warm_up.samples(options)
     jobs, replies = _take_pipes()
-    _restrict(limits)
+    files = _take_files(int(sys.argv[2])) if len(sys.argv) > 2 else None
+    entered = sandbox.enter(limits, files=files.fileno() if files else None, syscalls=options.sandbox)
     try:
-        _send(replies, {"ready": True})
-        while (job := _receive(jobs)) is not None:
+        _send(replies, _ready(entered, warm_up.differing(samples, options)))
+        while (job := _receive(jobs, files)) is not None:
             _allow_cpu(limits)
             _send(replies, *_answer(*job, options))
+            del job  # A file must be closed before the next one arrives.
     except BrokenPipeError:
         pass
     os._exit(0)  # No teardown: nothing here is worth the milliseconds or the surprises.
+
+
+def _ready(entered: sandbox.Sandbox, differing: list[str]) -> dict[str, Any]:
+    if differing:
+        return {"ready": False, "message": f"inside its sandbox it can't decode {' or '.join(differing)}"}
+    return {"ready": True, "sandbox": asdict(entered)}
 
 
 def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
@@ -46,21 +57,13 @@ def _take_pipes() -> tuple[BinaryIO, BinaryIO]:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
+    os.close(nothing)
     return jobs, replies
 
 
-def _restrict(limits: Limits) -> None:
-    """No more memory than agreed, no files written, no core dumps."""
-    if sys.platform == "win32":
-        return
-    for what, most in (
-        (resource.RLIMIT_AS, limits.memory),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        hard = resource.getrlimit(what)[1]
-        allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(what, (allowed, allowed))
+def _take_files(descriptor: int) -> socket.socket:
+    """The socket on which spooled files arrive, open. Its kind is told, so that nothing has to be asked about it."""
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, 0, fileno=descriptor)
 
 
 def _allow_cpu(limits: Limits) -> None:
@@ -73,8 +76,8 @@ def _allow_cpu(limits: Limits) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def _receive(jobs: BinaryIO) -> tuple[bytes | str, Wish] | None:
-    """The next image, or the path of its file, and what is asked about it; None at the end of stdin."""
+def _receive(jobs: BinaryIO, files: socket.socket | None) -> tuple[bytes | BinaryIO | str, Wish] | None:
+    """The next image, or its open file, or the path of one, and what is asked about it; None at the end of stdin."""
     prefix = jobs.read(PREFIX.size)
     if len(prefix) < PREFIX.size:
         return None
@@ -82,6 +85,9 @@ def _receive(jobs: BinaryIO) -> tuple[bytes | str, Wish] | None:
     head, body = json.loads(jobs.read(head_size) or "{}"), jobs.read(body_size)
     if len(body) < body_size:
         return None
+    if files is not None and head.get("file") is True:
+        descriptors = socket.recv_fds(files, 1, 1)[1]
+        return (os.fdopen(descriptors[0], "rb"), wish_of(head)) if descriptors else None
     path = head.get("path")
     return path if isinstance(path, str) else body, wish_of(head)
 
@@ -91,11 +97,15 @@ def _send(replies: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
     replies.flush()
 
 
-def _answer(image: bytes | str, wish: Wish, options: CheckOptions) -> tuple[dict[str, Any], bytes]:
+def _answer(image: bytes | BinaryIO | str, wish: Wish, options: CheckOptions) -> tuple[dict[str, Any], bytes]:
     from mediamirror.imaging import pixels  # noqa: PLC0415 - loaded by main before
 
     try:
-        seen = pixels.decode(image, options, wish)
+        if isinstance(image, bytes):
+            seen = pixels.decode(image, options, wish)
+        else:
+            with open(image, "rb") if isinstance(image, str) else image as file:  # noqa: PTH123 - the path may be any
+                seen = pixels.decode(file, options, wish)
     except ImageError as error:
         kind = error.kind if isinstance(error, NotAnImage) else None
         return {"error": error.code, "message": error.message, "kind": kind}, b""
