@@ -255,6 +255,15 @@ class ImageFacts:
     has_gps: bool | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class SourceBytes:
+    """What came from the origin, where what is stored was made from it (``--strip-metadata``). ``size`` in bytes."""
+
+    sha256: str
+    size: int
+    facts: ImageFacts | None = None
+
+
 LOOK_SIDE = 32
 """Pixels a side of `Look.colours`."""
 
@@ -323,7 +332,11 @@ class ItemError:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a variant. A rejected image is an Outcome, never an exception."""
+    """What became of a variant. A rejected image is an Outcome, never an exception.
+
+    ``facts``, ``size`` and ``sha256`` are of what is stored, where something is; ``source`` is what came from the origin, where
+    that was stripped before it was stored (or would have been, had there been anything to strip), else None.
+    """
 
     variant: Variant
     status: Status
@@ -339,6 +352,7 @@ class Outcome:
     """Body bytes that crossed the network for this variant."""
     sent_bytes: int = 0
     """Bytes handed to the store."""
+    source: SourceBytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

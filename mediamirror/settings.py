@@ -119,6 +119,8 @@ class StoreOptions:
     cache_control: str | None = None
     storage_class: str | None = None
     metadata: tuple[tuple[str, str], ...] = ()
+    strip_metadata: bool = False
+    """Whether `mirror` drops EXIF, XMP, IPTC and comments of WebP, JPEG and PNG before it stores them."""
     cacert: Path | None = None
     multipart_over: int = 16 * MiB
     part_size: int = 8 * MiB

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from mediamirror.catalog.standings import put_standing
 from mediamirror.model import (
     Finding,
+    ImageFacts,
     ItemError,
     Outcome,
     Reference,
@@ -24,12 +25,15 @@ def put_outcome(
     db: sqlite3.Connection, run_id: int, store_id: int, variant_id: int, outcome: Outcome, stored: StoredObject | None
 ) -> None:
     """Record what became of a variant. The caller has made its bytes durable before."""
+    source = outcome.source
     if outcome.sha256 is not None:
-        _put_blob(db, outcome)
+        _put_blob(db, outcome.sha256, outcome.size, outcome.facts)
+    if source is not None and source.sha256 != outcome.sha256:
+        _put_blob(db, source.sha256, source.size, source.facts)
     if outcome.download is not None or (outcome.error is not None and outcome.status is Status.FAILED):
         _put_fetch(db, run_id, variant_id, outcome)
     if stored is not None and outcome.sha256 is not None:
-        _put_object(db, store_id, variant_id, outcome.sha256, stored)
+        _put_object(db, store_id, variant_id, outcome.sha256, source.sha256 if source else None, stored)
     put_standing(db, run_id, store_id, variant_id, outcome)
     error = outcome.error or ItemError("", "")
     db.execute(
@@ -42,8 +46,7 @@ def put_outcome(
         _put_finding(db, run_id, variant_id, finding)
 
 
-def _put_blob(db: sqlite3.Connection, outcome: Outcome) -> None:
-    facts = outcome.facts
+def _put_blob(db: sqlite3.Connection, sha256: str, size: int | None, facts: ImageFacts | None) -> None:
     values = (
         (None,) * 10
         if facts is None
@@ -59,7 +62,7 @@ def _put_blob(db: sqlite3.Connection, outcome: Outcome) -> None:
         "width = excluded.width, height = excluded.height, decoded = excluded.decoded, frames = excluded.frames, "
         "mode = excluded.mode, alpha = excluded.alpha, icc = excluded.icc, orientation = excluded.orientation, "
         "has_gps = excluded.has_gps WHERE coalesce(excluded.decoded, 0) >= coalesce(decoded, 0)",
-        (outcome.sha256, outcome.size, *values),
+        (sha256, size, *values),
     )
 
 
@@ -80,19 +83,21 @@ def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Ou
                 if download is not None
                 else (None,) * 8
             ),
-            *(outcome.fetched_bytes, outcome.sha256),
+            *(outcome.fetched_bytes, outcome.source.sha256 if outcome.source else outcome.sha256),
             *((error.code, error.message) if error is not None else (None, None)),
         ),
     )
 
 
-def _put_object(db: sqlite3.Connection, store_id: int, variant_id: int, sha256: str, stored: StoredObject) -> None:
+def _put_object(
+    db: sqlite3.Connection, store_id: int, variant_id: int, sha256: str, source: str | None, stored: StoredObject
+) -> None:
     db.execute(
-        "INSERT INTO objects (store_id, key, variant_id, sha256, size, content_type, token, stored_at) "
-        "VALUES (?,?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO UPDATE SET sha256 = excluded.sha256, "
+        "INSERT INTO objects (store_id, key, variant_id, sha256, size, content_type, token, source_sha256, stored_at) "
+        "VALUES (?,?,?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO UPDATE SET sha256 = excluded.sha256, "
         "size = excluded.size, content_type = excluded.content_type, token = excluded.token, "
-        "stored_at = excluded.stored_at",
-        (store_id, stored.key, variant_id, sha256, stored.size, stored.content_type, stored.token),
+        "source_sha256 = excluded.source_sha256, stored_at = excluded.stored_at",
+        (store_id, stored.key, variant_id, sha256, stored.size, stored.content_type, stored.token, source),
     )
 
 

@@ -17,6 +17,8 @@ class KnownObject:
     size: int
     content_type: str | None
     token: str | None
+    source_sha256: str | None = None
+    """The origin's bytes that these were stripped from, or were found to need no stripping; None: stored as they came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,11 @@ rows written before it was recorded.
 
 from __future__ import annotations
 
+_SOURCE_OF_OBJECTS = """
+ALTER TABLE objects ADD COLUMN source_sha256 TEXT;
+"""
+"""With ``--strip-metadata``: the blob that came from the origin, which `objects.sha256` was made from. NULL: stored as it came."""
+
 MIGRATIONS: tuple[tuple[int, str], ...] = (
     (
         1,
@@ -228,6 +233,7 @@ DROP INDEX items_by_variant;
 ALTER TABLE fetches ADD COLUMN redirects TEXT;
 """,
     ),
+    (5, _SOURCE_OF_OBJECTS),
 )
 
 NEWEST = MIGRATIONS[-1][0]

@@ -84,6 +84,7 @@ def command(
     cache_control: o.CacheControl = None,
     storage_class: o.StorageClass = None,
     metadata: o.Metadata = None,
+    strip_metadata: o.StripMetadata = False,
     concurrency: o.Concurrency = _DEFAULT.concurrency,
     host_concurrency: o.HostConcurrency = _DEFAULT.host_concurrency,
     delay: o.Delay = 0.0,
@@ -131,6 +132,8 @@ def command(
 
         mediamirror mirror https://example.org/ --depth 2 --delay 1 --to ./mirror
 
+        mediamirror mirror page.html --to s3://public/news --strip-metadata
+
         mediamirror mirror --retry-failed --to ./mirror --error-file failed.txt
     """
     from mediamirror import mirror
@@ -171,6 +174,7 @@ def command(
         cache_control=cache_control,
         storage_class=storage_class,
         metadata=metadata_pairs(metadata),
+        strip_metadata=strip_metadata,
         cacert=cacert,
         retries=retries,
         timeout=timeout,

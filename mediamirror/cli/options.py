@@ -266,6 +266,14 @@ Metadata = Annotated[
         "--metadata", metavar="K=V", rich_help_panel=STORE, help="Metadata of the stored objects (may be repeated)."
     ),
 ]
+StripMetadata = Annotated[
+    bool,
+    typer.Option(
+        "--strip-metadata",
+        rich_help_panel=STORE,
+        help="Store WebP, JPEG and PNG without EXIF, XMP, IPTC and comments: the same pixels, orientation and colours.",
+    ),
+]
 CatalogFile = Annotated[
     Path | None,
     typer.Option(

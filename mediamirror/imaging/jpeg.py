@@ -11,14 +11,14 @@ from mediamirror.imaging.octets import Octets, cut, damaged
 from mediamirror.model import ImageFacts
 
 # A marker is FF, any number of FF as fill, then a code. In a scan, FF 00 is a data byte and D0 to D7 are restarts.
-_next_marker = re.compile(rb"\xff+([^\xff])", re.DOTALL).search
-_end_of_scan = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL).search
+next_marker = re.compile(rb"\xff+([^\xff])", re.DOTALL).search
+end_of_scan = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL).search
 _u16 = Struct(">H").unpack_from
 _frame = Struct(">BHHB").unpack_from
 
 _SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_SOI, _EOI, _SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
-_BARE = frozenset({0x00, 0x01, _SOI, *range(0xD0, 0xD8)})
+SOI, EOI, SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
+BARE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
 
 
 def read(data: Octets) -> ImageFacts:
@@ -33,7 +33,7 @@ def _scan_header(data: Octets) -> tuple[ImageFacts, int]:
         marker, at = _marker(data, at)
         if marker in _SOF:
             return _read_frame(data, at, exif, icc), at + _u16(data, at)[0]
-        if marker in _BARE or marker in (_EOI, _SOS):
+        if marker in BARE or marker in (EOI, SOS):
             raise damaged("JPEG", f"marker {marker:02X} comes before any frame")
         end = _segment_end(data, at)
         if marker == _APP1 and exif is None and data[at + 2 : at + 8] == b"Exif\0\0":
@@ -44,7 +44,7 @@ def _scan_header(data: Octets) -> tuple[ImageFacts, int]:
 
 def _marker(data: Octets, at: int) -> tuple[int, int]:
     """The next marker's code and the offset after it; stray bytes before it are skipped, as decoders do."""
-    found = _next_marker(data, at)
+    found = next_marker(data, at)
     if found is None:
         raise cut("JPEG", len(data), "before its frame header")
     return found[1][0], found.end()
@@ -74,15 +74,15 @@ def read_whole(data: Octets) -> ImageFacts:
     facts, at = _scan_header(data)
     size, in_scan = len(data), False
     while True:
-        found = (_end_of_scan if in_scan else _next_marker)(data, at)
+        found = (end_of_scan if in_scan else next_marker)(data, at)
         if found is None:
             raise cut("JPEG", size, "before its end marker")
         marker, at = data[found.end() - 1], found.end()
-        if marker == _EOI:
+        if marker == EOI:
             return replace(facts, orientation=facts.orientation or 1)
-        if marker in _BARE:
+        if marker in BARE:
             continue
         if at + 2 > size:
             raise cut("JPEG", size, "inside a segment")
         at += max(2, _u16(data, at)[0])
-        in_scan = marker == _SOS
+        in_scan = marker == SOS

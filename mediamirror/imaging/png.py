@@ -29,7 +29,7 @@ def read(data: Octets) -> ImageFacts:
     if not 0 < width <= _MAX_SIDE or not 0 < height <= _MAX_SIDE:
         raise damaged("PNG", f"its header says {width} x {height}")
     facts = ImageFacts("png", width, height, alpha=True if colour in (4, 6) else None, icc=None)
-    for name, start, end in _chunks(data):
+    for name, start, end in chunks(data):
         if name == b"IDAT":
             return _settle(facts)
         facts = _learn(facts, data, name, start, end)
@@ -61,7 +61,7 @@ def _settle(facts: ImageFacts) -> ImageFacts:
 def read_whole(data: Octets) -> ImageFacts:
     """Walk all chunks to IEND, counting the frames that are there (``fcTL``) besides those announced."""
     facts, controls = read(data), 0
-    for name, start, end in _chunks(data):
+    for name, start, end in chunks(data):
         if end + 4 > len(data):
             break
         if name == b"IEND":
@@ -76,7 +76,7 @@ def read_whole(data: Octets) -> ImageFacts:
     raise cut("PNG", len(data), "before its IEND chunk")
 
 
-def _chunks(data: Octets) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: Octets) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of the content of each chunk whose header is there. A CRC of four bytes follows each."""
     at, size = 8, len(data)
     while at + 8 <= size:
@@ -88,7 +88,7 @@ def _chunks(data: Octets) -> Iterator[tuple[bytes, int, int]]:
 def check_text(data: Octets, limit: int) -> None:
     """Raise `ImageOverBudget` when the compressed texts and profiles unpack to more than ``limit`` bytes in all."""
     left = limit
-    for name, start, end in _chunks(data):
+    for name, start, end in chunks(data):
         if name in (b"zTXt", b"iTXt", b"iCCP"):
             left -= _unpacked_size(name, data[start:end], left)
         if left < 0:

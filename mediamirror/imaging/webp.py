@@ -69,7 +69,7 @@ def read_whole(data: Octets) -> ImageFacts:
     facts = read(data)
     check_size(data, len(data))
     if facts.frames is None:
-        frames = sum(name == b"ANMF" for name, _, _ in _chunks(data))
+        frames = sum(name == b"ANMF" for name, _, _ in chunks(data))
         facts = replace(facts, frames=frames or 1)
     if facts.orientation is None:
         facts = replace(facts, orientation=1, has_gps=False)
@@ -84,13 +84,13 @@ def check_size(data: Octets, size: int) -> None:
 
 
 def _find_exif(data: Octets) -> Exif | None:
-    for name, start, end in _chunks(data):
+    for name, start, end in chunks(data):
         if name == b"EXIF" and end <= len(data):
             return read_exif(data[start:end])
     return None
 
 
-def _chunks(data: Octets) -> Iterator[tuple[bytes, int, int]]:
+def chunks(data: Octets) -> Iterator[tuple[bytes, int, int]]:
     """Name, start and end of each chunk inside the RIFF, as far as the data goes."""
     at, limit = 12, min(len(data), _u32(data, 4)[0] + 8)
     while at + 8 <= limit:

@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mediamirror.catalog.catalog import Record
-from mediamirror.catalog.rows import KnownObject, WorkItem
+from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
 from mediamirror.errors import FetchError, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request, discard, redact_url
 from mediamirror.jobs.inspect import Inspect
 from mediamirror.jobs.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
-from mediamirror.jobs.publish import Publisher
+from mediamirror.jobs.publish import Published, Publisher
 from mediamirror.lint import Tolerance, check_variant, rejects
 from mediamirror.model import (
     Body,
@@ -22,6 +22,7 @@ from mediamirror.model import (
     ImageFacts,
     ItemError,
     Outcome,
+    SourceBytes,
     Status,
 )
 from mediamirror.settings import SelectOptions
@@ -127,7 +128,6 @@ class Handler:
             variant=item.variant,
             status=_STANDING[verdict],
             final_url=fetch.final_url if answer is None else answer.final_url,
-            key=kept.key if kept is not None and verdict is Verdict.PUBLISH else None,
             facts=fetch.facts,
             size=fetch.size,
             sha256=fetch.sha256,
@@ -135,6 +135,8 @@ class Handler:
             error=rejection,
             download=None if answer is None else recorded_download(item, fetch, answer),
         )
+        if kept is not None and verdict is Verdict.PUBLISH:
+            outcome = _still_kept(outcome, kept, fetch)
         return Record(item.variant_id, outcome, None)
 
     async def _take(self, item: WorkItem, kept: KnownObject | None, download: Download, body: Body) -> Record:
@@ -164,14 +166,36 @@ class Handler:
             # The bytes arrived; what failed is storing them. The catalog keeps the exchange, not an object.
             failed = replace(base, status=Status.FAILED, error=ItemError(error.code, error.message))
             return Record(item.variant_id, failed, None)
-        outcome = replace(base, status=published.status, key=published.stored.key, sent_bytes=published.sent_bytes)
-        return Record(item.variant_id, outcome, published.stored)
+        return Record(item.variant_id, _published(base, published), published.stored)
 
     async def _inspect(self, body: Body) -> ImageFacts | ImageError:
         try:
             return await self._inspector(body)
         except ImageError as error:
             return error
+
+
+def _published(base: Outcome, published: Published) -> Outcome:
+    return replace(
+        base,
+        status=published.status,
+        key=published.stored.key,
+        facts=published.facts,
+        size=published.stored.size,
+        sha256=published.sha256,
+        sent_bytes=published.sent_bytes,
+        source=published.source,
+    )
+
+
+def _still_kept(outcome: Outcome, kept: KnownObject, fetch: KnownFetch) -> Outcome:
+    """The outcome of bytes that did not change at the origin and are still stored, stripped or as they came."""
+    if kept.source_sha256 is None:
+        return replace(outcome, key=kept.key)
+    source = SourceBytes(fetch.sha256, fetch.size, fetch.facts)
+    stripped = kept.sha256 != kept.source_sha256 and fetch.facts is not None
+    facts = replace(fetch.facts, has_gps=False) if stripped and fetch.facts is not None else fetch.facts
+    return replace(outcome, key=kept.key, facts=facts, size=kept.size, sha256=kept.sha256, source=source)
 
 
 def _rejection(findings: tuple[Finding, ...]) -> ItemError | None:

@@ -35,6 +35,7 @@ from mediamirror.jobs.pipeline import BATCH, run_window
 from mediamirror.jobs.plan import check_rungs, wanted_urls
 from mediamirror.jobs.planning import plan_document
 from mediamirror.jobs.publish import Publisher
+from mediamirror.jobs.strip import Stripper
 from mediamirror.jobs.tally import Tally
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
@@ -152,8 +153,13 @@ class _MirrorRun:
             await self._plan(inputs, catalog, run, fetching, archive)
             if not self._options.select.retry_failed:
                 await self._skip_unwanted(catalog, run)
+            stripper = Stripper() if self._options.store.strip_metadata else None
             publisher = Publisher(
-                store, self._options.store, was_empty=await store.is_empty(), case_insensitive=store.folds_case
+                store,
+                self._options.store,
+                was_empty=await store.is_empty(),
+                case_insensitive=store.folds_case,
+                stripper=stripper,
             )
             if self._options.job.dry_run:
                 await self._preview(catalog, run, publisher)
@@ -161,6 +167,8 @@ class _MirrorRun:
                 await self._work(
                     catalog, run, ArchiveFirst(archive, fetching, offline=self._options.read.offline), publisher
                 )
+                for problem in stripper.problems() if stripper else ():
+                    self._found(problem)
                 await self._tell_manifest(catalog, run, store)
                 await self._show_sets(catalog, run)
         except asyncio.CancelledError:

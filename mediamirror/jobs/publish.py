@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from mediamirror.catalog.rows import KnownObject, WorkItem
 from mediamirror.errors import NoSuchBucket, StoreDenied, StoreError, StoreFull, StoreStopped, StoreUnavailable
 from mediamirror.fetch import redact_url
-from mediamirror.model import Body, ImageFacts, Status, StoredObject
+from mediamirror.jobs.strip import Stripper
+from mediamirror.model import Body, ImageFacts, SourceBytes, Status, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import ObjectAttributes, Store
 from mediamirror.store.layout import key_for
@@ -21,14 +22,23 @@ ENDURED = 50
 MAX_METADATA_VALUE = 1024
 """S3 allows 2 KiB of user metadata in all; a longer source URL is left out of it (the catalog has it)."""
 
+SOURCE_SHA256 = "source-sha256"
+"""Metadata of an object that was stripped: the sha256 of what the origin gave."""
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """How the bytes came to be in the store: ``stored``, ``unchanged`` or ``duplicate``."""
+    """How the bytes came to be in the store: ``stored``, ``unchanged`` or ``duplicate``; and what they are.
+
+    ``facts`` are of what is stored; ``source`` is what that was stripped from, if stripping was asked for.
+    """
 
     status: Status
     stored: StoredObject
-    sent_bytes: int = 0
+    sha256: str
+    sent_bytes: int
+    facts: ImageFacts
+    source: SourceBytes | None = None
 
 
 class _Patience:
@@ -57,14 +67,24 @@ class _Patience:
 class Publisher:
     """Decides the key and puts the bytes, unless the store has them already.
 
-    ``was_empty`` says that the store held nothing when the run began, which saves asking for each key.
+    ``was_empty`` says that the store held nothing when the run began, which saves asking for each key. With a ``stripper``
+    what it makes of the bytes is stored, under a record of both hashes.
     """
 
-    def __init__(self, store: Store, options: StoreOptions, *, was_empty: bool, case_insensitive: bool) -> None:
+    def __init__(
+        self,
+        store: Store,
+        options: StoreOptions,
+        *,
+        was_empty: bool,
+        case_insensitive: bool,
+        stripper: Stripper | None = None,
+    ) -> None:
         self._store = store
         self._options = options
         self._was_empty = was_empty
         self._case_insensitive = case_insensitive
+        self._stripper = stripper
         self._under_way: dict[str, asyncio.Lock] = {}
         self._patience = _Patience()
 
@@ -84,8 +104,13 @@ class Publisher:
         fetch = item.fetch
         if fetch is None or fetch.facts is None:
             return None
-        key = self.key(item.variant.url, sha256=fetch.sha256, image_format=fetch.facts.format)
-        return next((o for o in item.objects if o.key == key and o.sha256 == fetch.sha256), None)
+        return next((o for o in item.objects if self._is_of(o, item.variant.url, fetch.sha256, fetch.facts)), None)
+
+    def _is_of(self, known: KnownObject, url: str, fetched: str, facts: ImageFacts) -> bool:
+        """Whether an object is what this run would store, and where, for the bytes that were fetched last."""
+        # What was stored as it came may hold metadata: with a stripper it has to be looked at once.
+        origin = known.sha256 if self._stripper is None else known.source_sha256
+        return origin == fetched and known.key == self.key(url, sha256=known.sha256, image_format=facts.format)
 
     async def confirm(self, item: WorkItem) -> KnownObject | None:
         """Return the recorded object if the store still holds it with the recorded size and sha256.
@@ -105,16 +130,24 @@ class Publisher:
         return recorded
 
     async def publish(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts) -> Published:
-        """Make sure that the store holds ``body`` under its key. Raises `StoreError`."""
+        """Make sure that the store holds ``body``, stripped if that is asked for, under its key. Raises `StoreError`."""
         try:
-            published = await self._publish(item, kept, body, facts)
+            published = await self._made_ready(item, kept, body, facts)
         except StoreError as error:
             self._patience.failed(error)
             raise
         self._patience.worked()
         return published
 
-    async def _publish(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts) -> Published:
+    async def _made_ready(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts) -> Published:
+        if self._stripper is None:
+            return await self._publish(item, kept, body, facts, None)
+        async with self._stripper.stripped(redact_url(item.variant.url), body, facts) as ready:
+            return await self._publish(item, kept, ready.body, ready.facts, ready.source)
+
+    async def _publish(
+        self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts, source: SourceBytes | None
+    ) -> Published:
         key = key_for(
             item.variant.url,
             layout=self._options.layout,
@@ -123,18 +156,21 @@ class Publisher:
             case_insensitive=self._case_insensitive,
         )
         if kept is not None and kept.key == key and kept.sha256 == body.sha256:
-            return Published(Status.UNCHANGED, _as_stored(kept))
-        attributes = self._attributes(item.variant.url, facts)
+            return Published(Status.UNCHANGED, _as_stored(kept), body.sha256, 0, facts, source)
+        attributes = self._attributes(item.variant.url, facts, source)
         if self._options.layout == "path":
-            there = None if self._was_empty else await self._same(key, body)
+            there = None if self._was_empty else await self._same(key, body, source)
             if there is not None:
-                return Published(Status.UNCHANGED, there)
-            return Published(Status.STORED, await self._store.put(key, body, attributes), body.size)
+                return Published(Status.UNCHANGED, there, body.sha256, 0, facts, source)
+            stored = await self._store.put(key, body, attributes)
+            return Published(Status.STORED, stored, body.sha256, body.size, facts, source)
         async with self._turn(key):
-            there = await self._same(key, body)
+            # Several origins may give what is the same without its metadata: the first one's hash stands beside the object.
+            there = await self._same(key, body, None)
             if there is not None:
-                return Published(Status.DUPLICATE, there)
-            return Published(Status.STORED, await self._store.put(key, body, attributes), body.size)
+                return Published(Status.DUPLICATE, there, body.sha256, 0, facts, source)
+            stored = await self._store.put(key, body, attributes)
+            return Published(Status.STORED, stored, body.sha256, body.size, facts, source)
 
     @asynccontextmanager
     async def _turn(self, key: str) -> AsyncIterator[None]:
@@ -147,19 +183,23 @@ class Publisher:
             if not lock.locked():
                 self._under_way.pop(key, None)
 
-    async def _same(self, key: str, body: Body) -> StoredObject | None:
+    async def _same(self, key: str, body: Body, source: SourceBytes | None) -> StoredObject | None:
+        """The object under a key if it has these bytes, and names their ``source`` where the store keeps such things."""
         found = await self._store.head(key)
         if found is None or found.size != body.size:
             return None
         if found.sha256 is not None:
-            return found if found.sha256 == body.sha256 else None
+            told = source is None or dict(found.metadata).get(SOURCE_SHA256) == source.sha256
+            return found if found.sha256 == body.sha256 and told else None
         digest = hashlib.sha256()
         async for chunk in self._store.get(key):
             digest.update(chunk)
         return found if digest.hexdigest() == body.sha256 else None
 
-    def _attributes(self, url: str, facts: ImageFacts) -> ObjectAttributes:
+    def _attributes(self, url: str, facts: ImageFacts, source: SourceBytes | None) -> ObjectAttributes:
         own = [("source-url", redact_url(url)), ("width", str(facts.width)), ("height", str(facts.height))]
+        if source is not None:
+            own.append((SOURCE_SHA256, source.sha256))
         given = self._options.metadata
         return ObjectAttributes(
             content_type=f"image/{facts.format}",

@@ -93,6 +93,7 @@ def _variant(outcome: Outcome) -> dict[str, Any]:
         "format": facts.format if facts else None,
         "bytes": outcome.size,
         "sha256": outcome.sha256,
+        "source_sha256": outcome.source.sha256 if outcome.source else None,
         "findings": sorted({finding.rule for finding in outcome.findings}),
         "error": {"code": error.code, "message": error.message} if error else None,
     }
