@@ -15,7 +15,7 @@ RUN := .venv/bin/python
 PIP := $(RUN) -m pip install -qq
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint fmt bench bench-extract docs clean
+.PHONY: help demo test lint fmt bench bench-extract torture docs clean
 
 help: ## Say what there is to make
 	@echo 'make demo     mirror the seed document from a real site into a directory and a bucket'
@@ -24,6 +24,7 @@ help: ## Say what there is to make
 	@echo 'make fmt      put the code into shape'
 	@echo 'make bench    measure us beside rclone; needs nginx (installed by apt when root)'
 	@echo 'make bench-extract  measure the reading of a page and of text'
+	@echo 'make torture  the long sweeps: fuzzing'
 	@echo 'make docs     write docs/commands.md anew from the code'
 	@echo 'make clean    remove .venv and everything made'
 
@@ -37,7 +38,7 @@ test: lint ## Everything that CI runs
 lint: .venv/.stamp-dev
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Some files are not formatted: make fmt'; exit 1; }
 	@$(RUN) -m ruff check --quiet .
-	@$(RUN) -m mypy --no-error-summary -p mediamirror -p fixtures -p bench
+	@$(RUN) -m mypy --no-error-summary -p mediamirror -p fixtures -p bench -p fuzz
 	@.venv/bin/lint-imports >.venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@echo 'lint: clean'
 
@@ -50,6 +51,9 @@ bench: .venv/.stamp-demo
 
 bench-extract: .venv/.stamp-dev
 	@$(RUN) -m bench.extract $(BENCH_ARGS)
+
+torture: .venv/.stamp-dev
+	@$(RUN) -m fuzz.run --seconds 60
 
 docs: .venv/.stamp-dev
 	@$(RUN) -m typer mediamirror.cli.app utils docs --name mediamirror --title 'Commands' --output docs/commands.md

@@ -10,13 +10,14 @@ from mediamirror.imaging.exif import Exif, read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged
 from mediamirror.model import ImageFacts
 
-# A marker is FF, any number of FF as fill, then a code. In a scan, FF 00 is a data byte and D0 to D7 are restarts.
-next_marker = re.compile(rb"\xff+([^\xff])", re.DOTALL).search
-end_of_scan = re.compile(rb"\xff+[^\x00\xd0-\xd7\xff]", re.DOTALL).search
+# A marker is FF, any number of FF as fill, then a code. In a scan, FF 00 is a data byte and D0 to D7 are restarts. The fill is
+# passed over: a pattern that took it would be tried again from each byte of it.
+next_marker = re.compile(rb"\xff([^\xff])", re.DOTALL).search
+end_of_scan = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL).search
 _u16 = Struct(">H").unpack_from
 _frame = Struct(">BHHB").unpack_from
 
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 SOI, EOI, SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
 BARE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
 
@@ -31,7 +32,7 @@ def _scan_header(data: Octets) -> tuple[ImageFacts, int]:
     exif, icc, at = None, False, 2
     while True:
         marker, at = _marker(data, at)
-        if marker in _SOF:
+        if marker in SOF:
             return _read_frame(data, at, exif, icc), at + _u16(data, at)[0]
         if marker in BARE or marker in (EOI, SOS):
             raise damaged("JPEG", f"marker {marker:02X} comes before any frame")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from mediamirror.imaging.exif import read_exif
-from mediamirror.imaging.jpeg import BARE, EOI, SOS, end_of_scan, next_marker
+from mediamirror.imaging.jpeg import BARE, EOI, SOF, SOS, end_of_scan, next_marker
 from mediamirror.imaging.octets import Octets
 from mediamirror.imaging.strip_parts import LeftAlone, Piece, orientation_exif
 from mediamirror.model import ImageFacts
@@ -36,7 +36,7 @@ def plan(data: Octets, facts: ImageFacts) -> list[Piece]:
         if marker in BARE:
             pieces.append((at - 2, at))
             continue
-        end = _end(data, at)
+        end = _end(data, at, frame=marker in SOF)
         kept = _kept(data, marker, at, end)
         if kept and marker == _APP0 and len(pieces) == 1:
             exif_at = 1 + len(kept)
@@ -50,9 +50,9 @@ def plan(data: Octets, facts: ImageFacts) -> list[Piece]:
     return pieces
 
 
-def _end(data: Octets, at: int) -> int:
+def _end(data: Octets, at: int, *, frame: bool) -> int:
     length = struct.unpack_from(">H", data, at)[0]
-    if length < 2 or at + length > len(data):
+    if length < 2 or at + length > len(data) or (frame and length != 8 + 3 * data[at + 7]):
         raise LeftAlone("a segment of it is damaged")
     return at + int(length)
 
@@ -61,7 +61,7 @@ def _kept(data: Octets, marker: int, at: int, end: int) -> list[Piece]:
     """What stays of one segment, from its marker on; ``at`` is the offset of its length."""
     content = data[at + 2 : min(end, at + 16)]
     if marker == _APP0:
-        return _jfif(content, at) if content[:5] == b"JFIF\0" and len(content) == _JFIF else []
+        return _jfif(content, at, end) if content[:5] == b"JFIF\0" and len(content) == _JFIF else []
     if marker == _APP2:
         return [(at - 2, end)] if content[:12] == b"ICC_PROFILE\0" else []
     if marker == _APP14:
@@ -69,6 +69,8 @@ def _kept(data: Octets, marker: int, at: int, end: int) -> list[Piece]:
     return [] if _APP1 <= marker <= _APP15 or marker == _COM else [(at - 2, end)]
 
 
-def _jfif(content: bytes, at: int) -> list[Piece]:
-    # The thumbnail's size becomes 0 x 0; its pixels, if any, are left out.
-    return [b"\xff\xe0\0\x10", (at + 2, at + 14), b"\0\0"] if content[12:] != b"\0\0" else [(at - 2, at + 16)]
+def _jfif(content: bytes, at: int, end: int) -> list[Piece]:
+    if content[12:] == b"\0\0" and end == at + 16:
+        return [(at - 2, end)]
+    # The thumbnail's size becomes 0 x 0; its pixels, and what else there is, are left out.
+    return [b"\xff\xe0\0\x10", (at + 2, at + 14), b"\0\0"]

@@ -30,6 +30,8 @@ def plan(data: Octets, facts: ImageFacts) -> list[Piece]:
             pieces.append((start - 8, end))
         pieces.append(b"\0" * (end - start & 1))
         length += 8 + (end - start) + (end - start & 1)
+    if length == 4:
+        raise LeftAlone("its size is wrong")
     if not dropped:
         return [(0, len(data))]
     if exif:

@@ -26,7 +26,8 @@ MAX_PREFIXES = 200
 _NAME = r"[^\s/>=<\"'!?][^\s/>=<\"']*+"
 # XML, production 10: no < in a value, so a quote that is never closed costs one tag and not the rest.
 _TAG = re.compile(rf"<(?P<name>{_NAME})(?P<attributes>(?:[^<>\"'=]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')|[=\"'])*+)>")
-_ATTRIBUTE = re.compile(rf"({_NAME})\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))")
+# A name begins after something else than a name: one without a value would be tried again from each of its characters.
+_ATTRIBUTE = re.compile(rf"(?<![^\s/>=<\"'])({_NAME})\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))")
 _CLOSE = re.compile(rf"</\s*+({_NAME})[^<>]*+>")
 _SUBSET_LOOKED_AT = 16_384
 _SUBSET = re.compile(r"(?:[^\]\"'<]++|\"[^\"]*+\"|'[^']*+'|<!--(?:[^-]++|-(?!->))*+-->|[<\"'])*+\]\s*+>")

@@ -157,7 +157,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint]:
         yield endpoint
 
 
-def test_an_object_names_its_source_and_a_lost_catalog_costs_no_upload(
+def test_an_object_names_its_source_a_lost_catalog_costs_no_upload_and_a_wrong_source_is_mended(
     run: Command, bucket: S3Endpoint, tmp_path: Path
 ) -> None:
     where = ("--to", "s3://media/path", "--endpoint-url", bucket.url, "--strip-metadata")
@@ -169,6 +169,13 @@ def test_an_object_names_its_source_and_a_lost_catalog_costs_no_upload(
     again = run(*where, "--catalog", str(tmp_path / "lost.sqlite"), **bucket.environment())
     assert statuses(again) == {"unchanged"}
     assert rows(again, "summary")[0]["bytes_out"] == 0
+    # An object with the same bytes, said to be made from others: what it says is put right.
+    key = {"Bucket": "media", "Key": "path/" + first["told.png"]["key"]}
+    said = {**bucket.client().head_object(**key)["Metadata"], "source-sha256": "0" * 64}
+    bucket.client().copy_object(**key, CopySource=key, Metadata=said, MetadataDirective="REPLACE")
+    mended = by_name(run(*where, "--catalog", str(tmp_path / "another.sqlite"), **bucket.environment()))
+    assert {name for name, row in mended.items() if row["status"] == "stored"} == {"told.png"}
+    assert bucket.client().head_object(**key)["Metadata"]["source-sha256"] == sha(FILES["told.png"])
 
 
 def test_in_the_hash_layout_the_key_is_the_hash_of_what_is_stored(

@@ -181,3 +181,9 @@ def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
     small = max(min(seconds(4_000) for _ in range(3)), 1e-3)
     # Eight times the text; a square would take 64 times as long.
     assert min(seconds(32_000) for _ in range(2)) < 8 * 5 * small
+
+
+def test_a_long_attribute_name_without_a_value_is_looked_at_once() -> None:
+    started = time.process_time()
+    assert [type(event) for event in read_xml(f"<a {'b:' * 200_000}>")][:1] == [Element]
+    assert time.process_time() - started < 5
