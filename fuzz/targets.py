@@ -68,7 +68,7 @@ def _srcset(data: bytes) -> Hashable:
 def _sizes(data: bytes) -> Hashable:
     value = _text(data)
     width = evaluate_sizes(value, viewport=(1280, 720))
-    _must(width == "auto" or (math.isfinite(float(width)) and float(width) >= 0), "a width is no length")
+    _must(math.isfinite(width) and width >= 0, "a width is no length")
     parsed = parse_sizes(value)
     for entry in parsed.entries:
         _must(entry.size in value[slice(*entry.span)], "a span is not its entry")
