@@ -83,6 +83,7 @@ def test_a_rejected_variant_has_its_error_and_its_findings_follow() -> None:
             "format": "webp",
             "bytes": 9,
             "sha256": "ab",
+            "source_sha256": None,
             "findings": ["MM301"],
             "error": {"code": "MM301", "message": "no"},
         },
