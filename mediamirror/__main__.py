@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 
 
 def main() -> None:
     """Run the command line; an interrupt while it is still loading exits 130 without a traceback."""
     try:
+        # Until a run has its own way to stop, SIGTERM is as good as Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         from mediamirror.cli.app import main as run  # noqa: PLC0415 -- the loading is what may be interrupted
 
         run()

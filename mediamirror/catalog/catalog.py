@@ -166,6 +166,10 @@ class Catalog:
         """Write outcomes in one transaction. The bytes they speak of are durable already."""
         await self._transact(_record, run, records)
 
+    async def note_fetches(self, run: Run, records: Sequence[Record]) -> None:
+        """Write down what was fetched before it is stored: after a kill between the two, its object can be told for ours."""
+        await self._transact(_note_fetches, run, records)
+
     async def put_notes(self, notes: Sequence[tuple[str, bytes]]) -> None:
         """Keep a note for each URL until the catalog is closed."""
         await self._transact(put_notes, notes)
@@ -207,8 +211,13 @@ class Catalog:
         await self._transact(_remember, holdings)
 
     async def forget(self, store_id: int, keys: Sequence[str]) -> None:
-        """Drop what is known of objects that are about to be deleted."""
-        await self._transact(sync_rows.drop_holdings, store_id, keys)
+        """Drop what is known of objects that are about to be deleted. Durable on return: rows go before bytes."""
+        # Everywhere else a power cut may cost the newest rows, which speak of bytes that are there; here they would come back.
+        await self._call(_execute, "PRAGMA synchronous = FULL")
+        try:
+            await self._transact(sync_rows.drop_holdings, store_id, keys)
+        finally:
+            await self._call(_execute, "PRAGMA synchronous = NORMAL")
 
     async def manifest(self, store_id: int) -> AsyncIterator[ManifestObject]:
         """Yield the objects that the store's manifest does not tell of as they are now."""
@@ -302,3 +311,8 @@ def _remember(db: sqlite3.Connection, holdings: Mapping[int, Sequence[Holding]])
 def _record(db: sqlite3.Connection, run: Run, records: Sequence[Record]) -> None:
     for record in records:
         results.put_outcome(db, run.id, run.store_id, record.variant_id, record.outcome, record.stored)
+
+
+def _note_fetches(db: sqlite3.Connection, run: Run, records: Sequence[Record]) -> None:
+    for record in records:
+        results.put_fetched(db, run.id, record.variant_id, record.outcome)

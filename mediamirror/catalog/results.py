@@ -26,12 +26,7 @@ def put_outcome(
 ) -> None:
     """Record what became of a variant. The caller has made its bytes durable before."""
     source = outcome.source
-    if outcome.sha256 is not None:
-        _put_blob(db, outcome.sha256, outcome.size, outcome.facts)
-    if source is not None and source.sha256 != outcome.sha256:
-        _put_blob(db, source.sha256, source.size, source.facts)
-    if outcome.download is not None or (outcome.error is not None and outcome.status is Status.FAILED):
-        _put_fetch(db, run_id, variant_id, outcome)
+    put_fetched(db, run_id, variant_id, outcome)
     if stored is not None and outcome.sha256 is not None:
         _put_object(db, store_id, variant_id, outcome.sha256, source.sha256 if source else None, stored)
     put_standing(db, run_id, store_id, variant_id, outcome)
@@ -44,6 +39,28 @@ def put_outcome(
     db.execute("DELETE FROM findings WHERE variant_id = ?", (variant_id,))
     for finding in outcome.findings:
         _put_finding(db, run_id, variant_id, finding)
+
+
+def put_fetched(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Outcome) -> None:
+    """Record an exchange and what its bytes are, whatever becomes of them; a second time in a run renews the first."""
+    source = outcome.source
+    if outcome.sha256 is not None:
+        _put_blob(db, outcome.sha256, outcome.size, outcome.facts)
+    if source is not None and source.sha256 != outcome.sha256:
+        _put_blob(db, source.sha256, source.size, source.facts)
+    if outcome.download is not None or (outcome.error is not None and outcome.status is Status.FAILED):
+        fetched = source.sha256 if source is not None else outcome.sha256
+        error = outcome.error
+        told = (error.code, error.message) if error is not None else (None, None)
+        if fetched is None or not _renewed(db, run_id, variant_id, fetched, told):
+            _put_fetch(db, run_id, variant_id, outcome)
+
+
+def _renewed(
+    db: sqlite3.Connection, run_id: int, variant_id: int, sha256: str, told: tuple[str | None, str | None]
+) -> bool:
+    query = "UPDATE fetches SET error_code = ?, error_message = ? WHERE variant_id = ? AND run_id = ? AND sha256 = ?"
+    return db.execute(query, (*told, variant_id, run_id, sha256)).rowcount > 0
 
 
 def _put_blob(db: sqlite3.Connection, sha256: str, size: int | None, facts: ImageFacts | None) -> None:

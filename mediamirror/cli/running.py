@@ -57,11 +57,13 @@ def run_with(
     """Do what `run` does, with an output of the command's own."""
     import asyncio
 
+    from mediamirror.cli.stopping import until_stopped
+
     _set_up_logging(verbose)
     _collect_less_often()
     try:
         with opened() as output, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            summary = runner.run(_until_terminated(job(output)))
+            summary = runner.run(until_stopped(job(output)))
     except MediamirrorError as error:
         fail(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -86,16 +88,6 @@ def run_with(
         )
         raise typer.Exit(1) from None
     raise typer.Exit(summary.exit_code)
-
-
-async def _until_terminated(job: Coroutine[Any, Any, Ended]) -> Ended:
-    import asyncio
-    import signal
-
-    task = asyncio.current_task()
-    if task is not None and sys.platform != "win32":
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await job
 
 
 def _loop_factory() -> Any:

@@ -17,6 +17,7 @@ from mediamirror.documents.parquet import parquet_rows
 from mediamirror.documents.rows import Rows, json_lines, json_list, table
 from mediamirror.documents.warc import read_warc
 from mediamirror.model import Problem
+from mediamirror.scratch import scratch_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +64,8 @@ def _warc(container: Container) -> Iterator[Document | Problem]:
             shutil.copyfileobj(container.file, kept)
         yield from read_warc(path, archive=container.archive, limit=container.limit)
         return
-    with tempfile.TemporaryDirectory(prefix="mediamirror-") as directory:
-        path = Path(directory) / "stdin.warc"
+    with scratch_folder() as directory:
+        path = directory / "stdin.warc"
         with path.open("xb") as copy:
             shutil.copyfileobj(container.file, copy)
         yield from read_warc(path, limit=container.limit)

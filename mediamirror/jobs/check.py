@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -29,6 +28,7 @@ from mediamirror.jobs.sync_places import (
 from mediamirror.jobs.sync_plan import Copy, Look, Rules, Skip, decide
 from mediamirror.jobs.sync_transfer import Task
 from mediamirror.model import Compared, Mark, Problem, SyncEvent, SyncSummary, Workload
+from mediamirror.scratch import scratch_folder
 from mediamirror.settings import SyncOptions, default_catalog
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
@@ -87,7 +87,7 @@ class _CheckRun:
     async def run(self, catalog_path: Path | None) -> SyncSummary:
         options = self._options
         async with AsyncExitStack() as stack:
-            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+            spool = stack.enter_context(scratch_folder())
             transport = await stack.enter_async_context(
                 open_transport(options.store.cacert, limit=options.concurrency + 16)
             )

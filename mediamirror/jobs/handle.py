@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mediamirror.catalog.catalog import Record
 from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
-from mediamirror.errors import FetchError, ImageError, StoreError
+from mediamirror.errors import CatalogError, FetchError, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request, discard, redact_url
 from mediamirror.jobs.inspect import Inspect
 from mediamirror.jobs.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
@@ -44,8 +44,15 @@ class Policy:
     select: SelectOptions
 
 
+async def _unnoted(record: Record) -> None:
+    """Write nothing down before the bytes are stored."""
+
+
 class Handler:
-    """Takes one work item through ask, check and publish. Safe to call concurrently."""
+    """Takes one work item through ask, check and publish. Safe to call concurrently.
+
+    ``note`` is awaited with what was fetched before it is stored.
+    """
 
     def __init__(
         self,
@@ -55,12 +62,14 @@ class Handler:
         policy: Policy,
         *,
         now: Callable[[], datetime],
+        note: Callable[[Record], Awaitable[None]] = _unnoted,
     ) -> None:
         self._fetcher = fetcher
         self._inspector = inspect
         self._publisher = publisher
         self._policy = policy
         self._now = now
+        self._note = note
 
     async def handle(self, item: WorkItem) -> Record:
         """Return what became of the item; only cancellation leaves this function as an exception."""
@@ -68,6 +77,8 @@ class Handler:
             return await self._handle(item)
         except (FetchError, StoreError, ImageError) as error:
             return _failed(item, error.code, error.message)
+        except CatalogError:
+            raise
         except Exception as error:
             # A defect of ours in one item must not end the run for the others.
             log.exception("unexpected error for %s", redact_url(item.variant.url))
@@ -79,19 +90,22 @@ class Handler:
         kept = await self._publisher.confirm(item)
         recorded = self._lint_recorded(item)
         unpublished = self._verdict(item, item.fetch.facts if item.fetch else None, recorded) is not Verdict.PUBLISH
+        adopted = None if kept is not None or unpublished else await self._publisher.adopt(item)
+        if adopted is not None and item.fetch is not None:
+            kept = KnownObject(adopted.key, item.fetch.sha256, adopted.size, adopted.content_type, adopted.token)
         ask = decide_ask(
             Situation(item.fetch, kept is not None, unpublished, self._policy.decode),
             now=self._now(),
             fresh_for=self._policy.select.fresh_for,
         )
         if isinstance(ask, Fresh):
-            return self._unchanged(item, kept, recorded, None)
+            return replace(self._unchanged(item, kept, recorded, None), stored=adopted)
         request = Request(item.variant.url)
         if isinstance(ask, Conditional):
             request = replace(request, etag=ask.etag, last_modified=ask.last_modified)
         download = await self._fetcher.fetch(request)
         if download.body is None:
-            return self._unchanged(item, kept, recorded, download)
+            return replace(self._unchanged(item, kept, recorded, download), stored=adopted)
         try:
             return await self._take(item, kept, download, download.body)
         finally:
@@ -160,6 +174,7 @@ class Handler:
             return Record(item.variant_id, replace(base, error=error), None)
         if verdict is Verdict.TOO_SMALL:
             return Record(item.variant_id, replace(base, status=Status.SKIPPED), None)
+        await self._note(Record(item.variant_id, replace(base, error=None), None))
         try:
             published = await self._publisher.publish(item, kept, body, facts)
         except StoreError as error:

@@ -10,11 +10,42 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mediamirror.errors import LockHeld, UsageError
+from mediamirror.settings import state_folder
+from mediamirror.store.base import Store
+from mediamirror.store.directory import DirectoryStore
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
+
+def hold_places(stack: AsyncExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool) -> None:
+    """Hold a DEST and a catalog until ``stack`` closes. Raises `LockHeld`.
+
+    A dry run writes to neither, but works in a transaction of the catalog: it holds that alone, and only where it is there.
+    """
+    if not dry_run:
+        place = state_folder() / "locks" / lock_name(identity)
+        stack.enter_context(hold(place, thing=f"The destination {to}", command=command))
+    elif not catalog.exists():
+        return
+    real = Path(os.path.realpath(catalog))
+    stack.enter_context(hold(real.with_name(real.name + ".lock"), thing=f"The catalog {catalog}", command=command))
+
+
+async def take_over(stack: AsyncExitStack, store: Store, *, to: str) -> None:
+    """Hold the directory of a DEST itself, then sweep what runs that were killed left half-written in it.
+
+    The lock on the directory also turns away a run of another user, or one with another state folder. Called after
+    `hold_places` and the store's check, before the first item.
+    """
+    if isinstance(store, DirectoryStore):
+        stack.enter_context(hold_folder(Path(store.name), thing=f"The destination {to}"))
+        # Whatever lies there is a dead run's, even where a clock that was set back says it is of tomorrow.
+        await store.sweep(before=_FOR_EVER)
 
 
 @contextmanager
@@ -32,12 +63,35 @@ def hold(path: Path, *, thing: str, command: str) -> Iterator[None]:
             file.seek(0)
             holder = file.read().strip() or "another run"
             raise LockHeld(f"{thing} is in use by {holder}: wait for it to end, then run this again.") from None
-        file.truncate(0)
-        file.write(f"process {os.getpid()} ({command}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
-        file.flush()
+        _name(file.fileno(), f"process {os.getpid()} ({command}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
         yield
         # Emptied, not removed: removing would let a third run lock a new file while a second still waits on the old.
-        file.truncate(0)
+        _name(file.fileno(), "")
+
+
+@contextmanager
+def hold_folder(folder: Path, *, thing: str) -> Iterator[None]:
+    """Hold a directory itself. Raises `LockHeld`; where the file system has no such locks, there is none."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LockHeld(
+                    f"{thing} is in use by a run of another user or with another state folder: wait for it to end, "
+                    "then run this again."
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _name(descriptor: int, holder: str) -> None:
+    """Write who holds the lock; on a full disk it is held all the same."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, holder.encode(), 0)
 
 
 def lock_name(identity: str) -> str:

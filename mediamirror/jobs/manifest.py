@@ -18,7 +18,6 @@ import gzip
 import hashlib
 import json
 import secrets
-import tempfile
 import zlib
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -31,6 +30,7 @@ from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import ObjectCorrupt, StoreError
 from mediamirror.jobs.worklist import WorkList
 from mediamirror.model import Body, Problem, SetResult, SetRow
+from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import RESERVED, ObjectAttributes, Store
 
 T = TypeVar("T")
@@ -67,12 +67,12 @@ async def write_segment(
         # What only another machine knows of is not gone because it is not known here.
         await catalog.write(drop_unknown, store_id)
     with (
-        tempfile.TemporaryDirectory(prefix="mediamirror-") as folder,
+        scratch_folder() as folder,
         WorkList[ManifestObject]() as objects,
         WorkList[str]() as gone,
         WorkList[tuple[str, str]]() as sets,
     ):
-        path = Path(folder) / "segment.gz"
+        path = folder / "segment.gz"
         with gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
             async for row in catalog.manifest(store_id):
                 write_row(file, object_row(row))

@@ -9,7 +9,6 @@ Bytes are durable in the store before the catalog says so.
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
@@ -21,17 +20,17 @@ from mediamirror.catalog.standings import plan_retry
 from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
-from mediamirror.errors import DestinationMissing
+from mediamirror.errors import CatalogError, DestinationMissing
 from mediamirror.fetch import Fetcher, OpenFetcher, open_fetcher
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.archived import ArchiveFirst
 from mediamirror.jobs.common import Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
-from mediamirror.jobs.locks import hold, lock_name
+from mediamirror.jobs.locks import hold_places, take_over
 from mediamirror.jobs.manifest import write_segment
 from mediamirror.jobs.names import identity_of, now
-from mediamirror.jobs.pipeline import BATCH, run_window
+from mediamirror.jobs.pipeline import BATCH, Together, run_window
 from mediamirror.jobs.plan import check_rungs, wanted_urls
 from mediamirror.jobs.planning import plan_document
 from mediamirror.jobs.publish import Publisher
@@ -39,7 +38,8 @@ from mediamirror.jobs.strip import Stripper
 from mediamirror.jobs.tally import Tally
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
-from mediamirror.settings import MirrorOptions, default_catalog, state_folder
+from mediamirror.scratch import scratch_folder
+from mediamirror.settings import MirrorOptions, default_catalog
 from mediamirror.store.base import Store
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
@@ -88,15 +88,18 @@ class _MirrorRun:
         if inputs or not options.select.retry_failed:
             plan_inputs(inputs)
         async with AsyncExitStack() as stack:
-            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+            spool = stack.enter_context(scratch_folder())
             fetching = await stack.enter_async_context(
                 open_fetcher(options.fetch, spool_dir=spool, own_hosts=own_origins(inputs))
             )
             store = await stack.enter_async_context(await self._open_store(stack))
             identity = identity_of(store.name, options.store.endpoint_url)
             path = catalog_path or default_catalog(identity)
-            self._lock(stack, identity, path)
+            job = options.job
+            hold_places(stack, to=self._to, identity=identity, catalog=path, command=job.command, dry_run=job.dry_run)
             await self._check(store)
+            if not job.dry_run:
+                await take_over(stack, store, to=self._to)
             catalog = await stack.enter_async_context(await self._open(path))
             run = await catalog.begin_run(options.job.command, identity, now().isoformat(timespec="seconds"))
             archive = stack.enter_context(WarcArchive(spool, max_size=options.fetch.max_size))
@@ -118,17 +121,6 @@ class _MirrorRun:
             proxy=fetch.proxy,
         )
         return open_store(self._to, self._options.store, transport=await stack.enter_async_context(endpoint))
-
-    def _lock(self, stack: AsyncExitStack, identity: str, catalog: Path) -> None:
-        if self._options.job.dry_run:
-            return
-        command = self._options.job.command
-        stack.enter_context(
-            hold(state_folder() / "locks" / lock_name(identity), thing=f"The destination {self._to}", command=command)
-        )
-        stack.enter_context(
-            hold(catalog.with_name(catalog.name + ".lock"), thing=f"The catalog {catalog}", command=command)
-        )
 
     async def _check(self, store: Store) -> None:
         dry_run = self._options.job.dry_run
@@ -230,13 +222,18 @@ class _MirrorRun:
         check = self._options.check
         policy = Policy(self._tolerance, check.keep_rejected, check.check == "decode", self._options.select)
         async with open_inspector(check) as inspect:
-            handler = Handler(fetching, inspect, publisher, policy, now=now)
-            await run_window(
-                catalog.work(run),
-                handler.handle,
-                lambda records: self._record(catalog, run, records),
-                width=self._options.fetch.concurrency,
-            )
+            note = Together[Record](lambda records: catalog.note_fetches(run, records))
+            handler = Handler(fetching, inspect, publisher, policy, now=now, note=note)
+            try:
+                await run_window(
+                    catalog.work(run),
+                    handler.handle,
+                    lambda records: self._record(catalog, run, records),
+                    width=self._options.fetch.concurrency,
+                )
+            except* CatalogError as failed:
+                # The one thing that ends a run for all items: what can't be recorded must not be stored.
+                raise failed.exceptions[0] from None
 
     async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record]) -> None:
         await catalog.record(run, records)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 from mediamirror.documents.plan import plan_inputs
@@ -14,6 +12,7 @@ from mediamirror.jobs.bounds import bounded
 from mediamirror.jobs.common import Emit, documents, look_through, nobody_listens, own_origins
 from mediamirror.jobs.tally import Tally
 from mediamirror.model import ImageSet, Planned, Problem, Summary
+from mediamirror.scratch import scratch_folder
 from mediamirror.settings import FetchOptions, JobOptions, ReadOptions
 
 
@@ -30,10 +29,8 @@ async def parse(
     read, job, started, tally = read or ReadOptions(), job or JobOptions(), time.monotonic(), Tally()
     read_count = sets = variants = 0
     plan_inputs(inputs)
-    with tempfile.TemporaryDirectory(prefix="mediamirror-") as spool:
-        async with open_fetcher(
-            fetch or FetchOptions(), spool_dir=Path(spool), own_hosts=own_origins(inputs)
-        ) as fetcher:
+    with scratch_folder() as spool:
+        async with open_fetcher(fetch or FetchOptions(), spool_dir=spool, own_hosts=own_origins(inputs)) as fetcher:
             async for found in documents(inputs, read, fetcher, stdin):
                 if isinstance(found, Problem):
                     tally.add_problem(found)

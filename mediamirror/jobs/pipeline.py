@@ -8,13 +8,39 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 BATCH = 256
 """Most results handed to the recorder at once."""
+
+
+class Together(Generic[T]):
+    """Writes the items of many callers as few batches: whoever comes while one is being written is in the next.
+
+    A call returns when its item is written. A failure to write is raised for every caller from then on.
+    """
+
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]]) -> None:
+        self._write = write
+        self._waiting: list[T] = []
+        self._turn = asyncio.Lock()
+        self._failure: Exception | None = None
+
+    async def __call__(self, item: T) -> None:
+        """Write one item, with whatever else is waiting."""
+        self._waiting.append(item)
+        async with self._turn:
+            batch, self._waiting = self._waiting, []
+            if batch and self._failure is None:
+                try:
+                    await self._write(batch)
+                except Exception as error:
+                    self._failure = error
+        if self._failure is not None:
+            raise self._failure
 
 
 async def run_window(
@@ -31,8 +57,9 @@ async def run_window(
     recorded, and the cancellation goes on. A recorder that fails ends the run with its error.
     """
     finished: asyncio.Queue[R | None] = asyncio.Queue(4 * width)
-    recorder = asyncio.create_task(_record_all(finished, record))
-    workers = asyncio.create_task(_work_all(items, handle, finished, width))
+    late: list[R] = []
+    recorder = asyncio.create_task(_record_all(finished, late, record))
+    workers = asyncio.create_task(_work_all(items, handle, finished, late, width))
     try:
         await asyncio.wait({recorder, workers}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -47,7 +74,11 @@ async def run_window(
 
 
 async def _work_all(
-    items: AsyncIterator[T], handle: Callable[[T], Awaitable[R]], finished: asyncio.Queue[R | None], width: int
+    items: AsyncIterator[T],
+    handle: Callable[[T], Awaitable[R]],
+    finished: asyncio.Queue[R | None],
+    late: list[R],
+    width: int,
 ) -> None:
     turn = asyncio.Lock()
 
@@ -58,14 +89,22 @@ async def _work_all(
                     item = await anext(items)
                 except StopAsyncIteration:
                     return
-            await finished.put(await handle(item))
+            result = await handle(item)
+            try:
+                await finished.put(result)
+            except asyncio.CancelledError:
+                # The queue was full: what is done is done, and must not be lost with the place in it.
+                late.append(result)
+                raise
 
     async with asyncio.TaskGroup() as group:
         for _ in range(width):
             group.create_task(worker())
 
 
-async def _record_all(finished: asyncio.Queue[R | None], record: Callable[[Sequence[R]], Awaitable[None]]) -> None:
+async def _record_all(
+    finished: asyncio.Queue[R | None], late: list[R], record: Callable[[Sequence[R]], Awaitable[None]]
+) -> None:
     open_ = True
     while open_:
         batch = [await finished.get()]
@@ -73,3 +112,5 @@ async def _record_all(finished: asyncio.Queue[R | None], record: Callable[[Seque
             batch.append(finished.get_nowait())
         open_ = batch[-1] is not None
         await record([result for result in batch if result is not None])
+    if late:
+        await record(late)

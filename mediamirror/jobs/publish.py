@@ -14,7 +14,7 @@ from mediamirror.fetch import redact_url
 from mediamirror.jobs.strip import Stripper
 from mediamirror.model import Body, ImageFacts, SourceBytes, Status, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import ObjectAttributes, Store
+from mediamirror.store.base import MakesDurable, ObjectAttributes, Store
 from mediamirror.store.layout import key_for
 
 ENDURED = 50
@@ -129,6 +129,17 @@ class Publisher:
             return None
         return recorded
 
+    async def adopt(self, item: WorkItem) -> StoredObject | None:
+        """Return the object that holds what was fetched last, stored by a run that died before it could record that.
+
+        Told by its key and its sha256. Raises `StoreError` when the store can't be asked.
+        """
+        fetch = item.fetch
+        if self._was_empty or self._stripper is not None or fetch is None or fetch.facts is None:
+            return None  # what is stored stripped is told apart by `confirm` alone
+        key = self.key(item.variant.url, sha256=fetch.sha256, image_format=fetch.facts.format)
+        return await self._same(key, Body(fetch.size, fetch.sha256), None) if key is not None else None
+
     async def publish(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts) -> Published:
         """Make sure that the store holds ``body``, stripped if that is asked for, under its key. Raises `StoreError`."""
         try:
@@ -194,7 +205,11 @@ class Publisher:
         digest = hashlib.sha256()
         async for chunk in self._store.get(key):
             digest.update(chunk)
-        return found if digest.hexdigest() == body.sha256 else None
+        if digest.hexdigest() != body.sha256:
+            return None
+        if isinstance(self._store, MakesDurable):
+            await self._store.make_durable(key)
+        return found
 
     def _attributes(self, url: str, facts: ImageFacts, source: SourceBytes | None) -> ObjectAttributes:
         own = [("source-url", redact_url(url)), ("width", str(facts.width)), ("height", str(facts.height))]

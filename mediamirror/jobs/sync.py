@@ -11,7 +11,6 @@ Nothing is written before both sides are listed to their ends, so a refusal chan
 from __future__ import annotations
 
 import asyncio
-import tempfile
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,7 +21,7 @@ from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import DestinationMissing, UsageError
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.jobs.locks import hold, lock_name
+from mediamirror.jobs.locks import hold_places, take_over
 from mediamirror.jobs.manifest import adopt, write_segment
 from mediamirror.jobs.names import identity_of, now
 from mediamirror.jobs.pipeline import run_window
@@ -37,7 +36,8 @@ from mediamirror.jobs.sync_places import (
 from mediamirror.jobs.sync_plan import Rules, Skip, refusal
 from mediamirror.jobs.sync_transfer import Done, Route, Transfer
 from mediamirror.model import ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
-from mediamirror.settings import SyncOptions, default_catalog, state_folder
+from mediamirror.scratch import scratch_folder
+from mediamirror.settings import SyncOptions, default_catalog
 from mediamirror.store.base import Store
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
@@ -85,7 +85,7 @@ class _SyncRun:
     async def run(self, catalog_path: Path | None) -> SyncSummary:
         options = self._options
         async with AsyncExitStack() as stack:
-            spool = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+            spool = stack.enter_context(scratch_folder())
             transport = await stack.enter_async_context(
                 open_transport(options.store.cacert, limit=options.concurrency + 16)
             )
@@ -98,9 +98,12 @@ class _SyncRun:
                 identity_of(store.name, options.store.endpoint_url),
             )
             path = catalog_path or default_catalog(identities[1])
-            self._lock(stack, identities[1], path)
+            to, dry = self._names[1], options.dry_run
+            hold_places(stack, to=to, identity=identities[1], catalog=path, command="sync", dry_run=dry)
             await check_source(source)
             missing = await self._check(store)
+            if not dry:
+                await take_over(stack, store, to=to)
             catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.dry_run))
             run = await catalog.begin_run("sync", identities[1], now().isoformat(timespec="seconds"))
             places = [
@@ -114,14 +117,6 @@ class _SyncRun:
             left = Listed(places[0], await catalog.store_id(identities[0]), identities[0])
             right = Listed(places[1], run.store_id, identities[1], missing)
             return await self._recorded(catalog, run, route, left, right)
-
-    def _lock(self, stack: AsyncExitStack, identity: str, catalog: Path) -> None:
-        if self._options.dry_run:
-            return
-        place = state_folder() / "locks" / lock_name(identity)
-        stack.enter_context(hold(place, thing=f"The destination {self._names[1]}", command="sync"))
-        beside = catalog.with_name(catalog.name + ".lock")
-        stack.enter_context(hold(beside, thing=f"The catalog {catalog}", command="sync"))
 
     async def _check(self, store: Store) -> bool:
         """Prove that DEST can be used; whether it is a directory that a dry run would have to make."""

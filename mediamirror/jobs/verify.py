@@ -15,7 +15,6 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog, Run
@@ -49,6 +48,7 @@ from mediamirror.model import (
     Summary,
     Variant,
 )
+from mediamirror.scratch import scratch_folder
 from mediamirror.settings import VerifyOptions
 
 
@@ -126,7 +126,7 @@ class _VerifyRun:
         plan_inputs(inputs)
         options = self._options
         async with AsyncExitStack() as stack:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+            folder = stack.enter_context(scratch_folder())
             fetcher = await stack.enter_async_context(
                 open_fetcher(options.fetch, spool_dir=folder, own_hosts=own_origins(inputs))
             )

@@ -24,6 +24,8 @@ def plural(count: int, noun: str) -> str:
 
 def summary_sentence(summary: Summary) -> str:
     """Say in one line how a run ended."""
+    if not summary.variants and summary.exit_code == 130:
+        return "Interrupted before the first image was found: run the same command again."
     if not summary.variants:
         where = plural(summary.documents, "document")
         if summary.problems:

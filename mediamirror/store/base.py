@@ -122,6 +122,15 @@ class Store(Protocol):
 
 
 @runtime_checkable
+class MakesDurable(Protocol):
+    """A store that may hold an object whose bytes are not durable yet: written by another program, or by a run that died."""
+
+    async def make_durable(self, key: str) -> None:
+        """Make an object that is there as durable as one that `put` returned."""
+        ...
+
+
+@runtime_checkable
 class CopiesWithin(Protocol):
     """A store whose server copies objects itself, without their bytes passing through here."""
 

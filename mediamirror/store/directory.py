@@ -115,6 +115,11 @@ class DirectoryStore:
 
         await self._hop(work, key)
 
+    async def make_durable(self, key: str) -> None:
+        """Sync a file that is there, and its directory. See `store.base.MakesDurable`."""
+        checked_key(key)
+        await self._hop(lambda: files.make_durable(self._inside(key)), key)
+
     async def sweep(self, *, before: datetime) -> int:
         """Remove what earlier runs left half-written before that moment; return how many files.
 

@@ -69,6 +69,12 @@ def remove(root: Path, path: Path) -> None:
             return
 
 
+def make_durable(path: Path) -> None:
+    """Sync a file that another program wrote, or a run that died before it could sync the directory."""
+    _sync(path)
+    _sync_directory(path.parent)
+
+
 def leftovers(temporary: Path, before: float) -> list[str]:
     """Return the temporary files last written before ``before`` (seconds since the epoch), sorted."""
     found: list[str] = []
@@ -176,9 +182,12 @@ def _make_directories(root: Path, wanted: Path) -> None:
 
 
 def _sync_directory(directory: Path) -> None:
-    if os.name == "nt":
-        return
-    descriptor = os.open(directory, os.O_RDONLY)
+    if os.name != "nt":
+        _sync(directory)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import weakref
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
 
 from mediamirror.errors import StoreRefused
+from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions
 
 if TYPE_CHECKING:
@@ -110,24 +110,24 @@ def _client(session: boto3.session.Session, options: StoreOptions, addressing: s
         "read_timeout": 30,
         "max_pool_connections": 16,
     }
-    verify = _bundle(options.cacert) if options.cacert else None
+    folder = ExitStack()
+    verify = _bundle(options.cacert, folder.enter_context(scratch_folder())) if options.cacert else None
     client = session.client("s3", endpoint_url=options.endpoint_url, verify=verify, config=Config(**settings))
     if verify is not None:
-        weakref.finalize(client, Path(verify).unlink, missing_ok=True)
+        weakref.finalize(client, folder.close)
     return client
 
 
-def _bundle(cacert: Path) -> str:
+def _bundle(cacert: Path, folder: Path) -> str:
     """Write the usual authorities and those of ``--cacert`` into one file: boto3 takes one instead of the other."""
     try:
         own = Path(cacert).read_bytes()
     except OSError as error:
         raise StoreRefused(f"The certificates in {cacert} can't be read: {error}. Check --cacert.") from error
     usual = Path(get_cert_path(True) or "").read_bytes()
-    handle, name = tempfile.mkstemp(prefix="mediamirror-", suffix=".pem")
-    with os.fdopen(handle, "wb") as file:
-        file.write(usual + b"\n" + own)
-    return name
+    bundle = folder / "ca.pem"
+    bundle.write_bytes(usual + b"\n" + own)
+    return str(bundle)
 
 
 def _base_url(client: S3Client, bucket: str) -> str:

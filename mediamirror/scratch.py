@@ -1,0 +1,60 @@
+"""Folders for bytes on their way, in the system's temporary folder: one that a kill left behind is removed by the next run.
+
+Each is held by a lock of the kernel's (flock) on the folder itself, released by whatever kind of death. So the next run can
+tell a folder that nobody uses any more from one that is in use.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PREFIX = "mediamirror-"
+_TRIES = 100
+
+
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
+    """Make a folder that goes with the block, and first remove what runs that died have left. Raises `OSError`."""
+    sweep(Path(tempfile.gettempdir()))
+    folder, held = _make()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(held)
+
+
+def sweep(base: Path) -> int:
+    """Remove the folders below ``base`` whose run has died; return how many. What can't be removed is left."""
+    removed = 0
+    for folder in base.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                if os.fstat(descriptor).st_uid == os.getuid():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(folder)
+                    removed += 1
+            finally:
+                os.close(descriptor)
+    return removed
+
+
+def _make() -> tuple[Path, int]:
+    for _ in range(_TRIES):
+        folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        # Another run that sweeps may take the folder for a dead one's before it is held.
+        with suppress(OSError):
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            with suppress(OSError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.path.samestat(os.fstat(descriptor), folder.stat()):
+                    return folder, descriptor
+            os.close(descriptor)
+    raise OSError(f"no folder could be kept in {tempfile.gettempdir()}")
