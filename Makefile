@@ -24,7 +24,7 @@ help: ## Say what there is to make
 	@echo 'make fmt      put the code into shape'
 	@echo 'make bench    measure us beside rclone; needs nginx (installed by apt when root)'
 	@echo 'make bench-extract  measure the reading of a page and of text'
-	@echo 'make torture  the long sweeps: fuzzing'
+	@echo 'make torture  the long sweeps: runs killed at every moment, then fuzzing; 10 minutes; needs strace (installed by apt when root)'
 	@echo 'make docs     write docs/commands.md anew from the code'
 	@echo 'make clean    remove .venv and everything made'
 
@@ -38,7 +38,7 @@ test: lint ## Everything that CI runs
 lint: .venv/.stamp-dev
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Some files are not formatted: make fmt'; exit 1; }
 	@$(RUN) -m ruff check --quiet .
-	@$(RUN) -m mypy --no-error-summary -p mediamirror -p fixtures -p bench -p fuzz
+	@$(RUN) -m mypy --no-error-summary -p mediamirror -p fixtures -p bench -p torture -p fuzz
 	@.venv/bin/lint-imports >.venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
 	@echo 'lint: clean'
 
@@ -53,6 +53,8 @@ bench-extract: .venv/.stamp-dev
 	@$(RUN) -m bench.extract $(BENCH_ARGS)
 
 torture: .venv/.stamp-dev
+	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get install -qq -y strace >/dev/null; } || true
+	@$(RUN) -m torture $(if $(KILLS),--kills $(KILLS)) $(TORTURE_ARGS)
 	@$(RUN) -m fuzz.run --seconds 60
 
 docs: .venv/.stamp-dev

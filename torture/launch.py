@@ -1,0 +1,144 @@
+"""``python -m torture.launch POINT:N -- WORDS``: the real command line, killed at the Nth passing of a named point.
+
+The points are put into the program from here, around its functions: the program itself carries none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A place in the program: a function by module and name, and whether the kill comes before or after it, or halfway."""
+
+    module: str
+    name: str
+    when: str
+
+
+POINTS = {
+    "body-arrives": Point("mediamirror.fetch.spool", "Spool.take", "after"),
+    "body-spilled": Point("mediamirror.fetch.spool", "Spool.spill", "after"),
+    "before-note": Point("mediamirror.catalog.catalog", "Catalog.note_fetches", "before"),
+    "inside-note": Point("mediamirror.catalog.results", "put_fetched", "after"),
+    "after-note": Point("mediamirror.catalog.catalog", "Catalog.note_fetches", "after"),
+    "half-written": Point("mediamirror.store.files", "_write_all", "halfway"),
+    "before-rename": Point("mediamirror.store.files", "_publish", "before"),
+    "after-rename": Point("mediamirror.store.files", "_sync_directory", "before"),
+    "after-file": Point("mediamirror.store.directory", "DirectoryStore.put", "after"),
+    "before-put": Point("mediamirror.store.s3", "S3Store.put", "before"),
+    "after-put": Point("mediamirror.store.s3", "S3Store.put", "after"),
+    "part-sent": Point("mediamirror.store.s3_multipart", "MultipartUploads._send_part", "after"),
+    "before-record": Point("mediamirror.catalog.catalog", "Catalog.record", "before"),
+    "inside-record": Point("mediamirror.catalog.results", "put_outcome", "after"),
+    "after-record": Point("mediamirror.catalog.catalog", "Catalog.record", "after"),
+    "inside-plan": Point("mediamirror.catalog.ingest", "put_set", "after"),
+    "before-segment": Point("mediamirror.jobs.mirror", "write_segment", "before"),
+    "after-segment": Point("mediamirror.jobs.manifest", "_mark", "before"),
+    "before-finish": Point("mediamirror.catalog.catalog", "Catalog.finish_run", "before"),
+    "after-finish": Point("mediamirror.catalog.catalog", "Catalog.finish_run", "after"),
+    "before-remember": Point("mediamirror.catalog.catalog", "Catalog.remember", "before"),
+    "after-remember": Point("mediamirror.catalog.catalog", "Catalog.remember", "after"),
+    "after-forget": Point("mediamirror.catalog.catalog", "Catalog.forget", "after"),
+    "after-delete": Point("mediamirror.store.files", "remove", "after"),
+    "after-bucket-delete": Point("mediamirror.store.s3", "S3Store.delete", "after"),
+}
+
+MIRROR_POINTS = (
+    "body-arrives",
+    "before-note",
+    "inside-note",
+    "after-note",
+    "before-record",
+    "inside-record",
+    "after-record",
+)
+EVERY_RUN = ("before-finish", "after-finish")
+DIRECTORY_POINTS = ("half-written", "before-rename", "after-rename", "after-file")
+BUCKET_POINTS = ("before-put", "after-put", "after-segment")
+
+
+def main() -> None:
+    """Plant the point that is named, then be the program."""
+    name, _, number = sys.argv[1].rpartition(":")
+    plant(POINTS[name], int(number))
+    sys.argv = ["mediamirror", *sys.argv[3:]]
+    from mediamirror.__main__ import main as program  # noqa: PLC0415 - after the point is planted
+
+    program()
+
+
+def plant(point: Point, number: int) -> None:
+    """Replace the point's function by one that kills this process at its ``number``-th call."""
+    *path, last = point.name.split(".")
+    owner: Any = functools.reduce(getattr, path, importlib.import_module(point.module))
+    real, passed = getattr(owner, last), Passing(number)
+    setattr(owner, last, _halfway(passed) if point.when == "halfway" else _around(real, point.when, passed))
+
+
+class Passing:
+    """Counts down; the process dies at nought."""
+
+    def __init__(self, number: int) -> None:
+        self._left = number
+
+    def is_last(self) -> bool:
+        """Count one; whether it is the one to die at."""
+        self._left -= 1
+        return self._left == 0
+
+    def __call__(self) -> None:
+        """Count one, and die if it is the one."""
+        if self.is_last():
+            die()
+
+
+def die() -> None:
+    """End this process as ``kill -9`` does."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _around(real: Callable[..., Any], when: str, passed: Passing) -> Callable[..., Any]:
+    @functools.wraps(real)
+    def plain(*args: Any, **kwargs: Any) -> Any:
+        if when == "before":
+            passed()
+        result = real(*args, **kwargs)
+        if when == "after":
+            passed()
+        return result
+
+    @functools.wraps(real)
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        if when == "before":
+            passed()
+        result = await real(*args, **kwargs)
+        if when == "after":
+            passed()
+        return result
+
+    return awaited if asyncio.iscoroutinefunction(real) else plain
+
+
+def _halfway(passed: Passing) -> Callable[[int, bytes], None]:
+    def write(descriptor: int, chunk: bytes) -> None:
+        last = passed.is_last()
+        os.write(descriptor, chunk[: len(chunk) // 2])
+        if last:
+            die()
+        os.write(descriptor, chunk[len(chunk) // 2 :])
+
+    return write
+
+
+if __name__ == "__main__":
+    main()
