@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import tempfile
 import time
@@ -31,6 +32,7 @@ def main() -> int:
         tempfile.TemporaryDirectory(prefix="torture-") as folder,
         open_benches(Path(folder), given.workers, kinds) as benches,
     ):
+        os.environ.update(benches[0].bench.server.environment())  # for verify, which runs in this process
         kills = plan(benches[0].bench, given.seed, given.kills or 400, kinds)
         print(f"{len(kills):,} kills planned (seed {given.seed})", flush=True)
         report = sweep(benches, kills, most=given.kills or len(kills), until=started + 60 * minutes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import threading
@@ -60,7 +59,6 @@ def open_benches(folder: Path, workers: int, kinds: Sequence[str] = KINDS) -> It
 
 
 def _benches(stack: ExitStack, folder: Path, server: S3Endpoint, workers: int, kinds: Sequence[str]) -> list[Ready]:
-    os.environ.update(server.environment())  # for verify, which runs in this process
     server.create_bucket(BUCKET)
     benches = [stack.enter_context(open_bench(folder / f"bench-{n}", server)) for n in range(workers)]
     return [Ready(bench, {kind: undisturbed(bench, kind) for kind in kinds}) for bench in benches]

@@ -1,0 +1,91 @@
+"""Ctrl-C and SIGTERM: what is finished is kept, and the process is gone in time."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.faults.conftest import Start, Waiting, wait_for
+from torture.places import DirectoryPlace, read_catalog
+
+IN_TIME = 5
+"""Seconds after the first signal in which the process has to be gone."""
+
+STUCK = """
+import threading
+from pathlib import Path
+from mediamirror.store import files
+def stuck(*_):
+    Path(sys.argv[-1]).touch()
+    threading.Event().wait()
+files._publish = stuck
+"""
+"""A system call that does not come back, as on a network file system whose server is gone."""
+
+
+def mirror(urls: Path, waiting: Waiting, dest: Path) -> tuple[str, ...]:
+    return ("mirror", str(urls), "--as", "urls", "--to", str(dest), *waiting.arguments())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_stops_a_run_with_its_state_saved_and_says_what_is_left(
+    start: Start, waiting: Waiting, urls: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    dest = DirectoryPlace(tmp_path / "m")
+    catalog = tmp_path / "catalog.sqlite"
+    child = start(*mirror(urls, waiting, dest.root), "--catalog", str(catalog))
+    wait_for(lambda: len(list(dest.root.rglob("*.webp"))) == 3 and len(waiting.asked) == 6, child)
+    child.send_signal(number)
+    _, said = child.communicate(timeout=IN_TIME)
+    assert (child.returncode, "Interrupted with 40 variants left" in said) == (130, True), said
+    assert (dest.leftovers(), list((tmp_path / "tmp").iterdir())) == ([], [])
+    assert {key for key, _ in read_catalog(catalog).of(str(dest.root))} == set(dest.held())
+
+
+def test_a_run_stopped_while_it_still_reads_its_input_says_so(start: Start, waiting: Waiting, tmp_path: Path) -> None:
+    child = start("mirror", "http://never.example/page.html", "--to", str(tmp_path / "m"), *waiting.arguments())
+    wait_for(lambda: bool(waiting.asked), child)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=IN_TIME)
+    assert (child.returncode, "Interrupted before the first image was found" in said) == (130, True), said
+
+
+def test_a_thread_that_never_comes_back_does_not_keep_the_process_alive(
+    start: Start, waiting: Waiting, urls: Path, tmp_path: Path
+) -> None:
+    mark = tmp_path / "stuck"
+    child = start(*mirror(urls, waiting, tmp_path / "m"), "--exclude", str(mark), before=STUCK)
+    wait_for(mark.exists, child)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=IN_TIME)
+    assert (child.returncode, "stopped after 4 s" in said) == (130, True), said
+
+
+def test_a_second_ctrl_c_ends_the_process_at_once(start: Start, waiting: Waiting, urls: Path, tmp_path: Path) -> None:
+    mark = tmp_path / "stuck"
+    child = start(*mirror(urls, waiting, tmp_path / "m"), "--exclude", str(mark), before=STUCK)
+    wait_for(mark.exists, child)
+    child.send_signal(signal.SIGINT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.3)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=IN_TIME)
+    assert (child.returncode, "stopped at once" in said) == (130, True), said
+
+
+def test_a_signal_while_the_program_is_loading_ends_it_as_ctrl_c_does(start: Start) -> None:
+    loading = """
+import builtins, os, signal
+real = builtins.__import__
+def slow(name, *rest, **more):
+    if name == "mediamirror.cli.app":
+        os.kill(os.getpid(), signal.SIGTERM)
+    return real(name, *rest, **more)
+builtins.__import__ = slow
+"""
+    child = start("rules", before=loading)
+    out, said = child.communicate(timeout=30)
+    assert (child.returncode, out, said) == (130, "", "")
