@@ -11,7 +11,8 @@
     ├── CatalogError               exit 2: the catalog can't be used
     │   └── CatalogDamaged         its file is damaged
     ├── FetchError                 an item failed on its way in
-    │   ├── InvalidURL, SchemeRefused, PortRefused, AddressRefused, RobotsRefused, NotArchived, HostBusy
+    │   ├── InvalidURL, SchemeRefused, PortRefused, AddressRefused, RobotsRefused, RobotsTagRefused, NotArchived
+    │   ├── HostBusy, HostUnavailable (not asked: come back later)
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
     │   ├── DeadlineExceeded (retry), TooSlow (retry)
     │   ├── TooManyRedirects, BodyTooLarge, HeadersTooLarge, EmptyBody, BadContentEncoding
@@ -100,9 +101,14 @@ class CatalogDamaged(CatalogError):
 
 
 class FetchError(MediamirrorError):
-    """An item failed on its way in."""
+    """An item failed on its way in.
+
+    ``deferred``: that is for its host's sake, which wants a pause or can't be reached; who has other work hands the item
+    in again later.
+    """
 
     code = "fetch"
+    deferred: bool = False
 
 
 class InvalidURL(FetchError):
@@ -135,6 +141,12 @@ class RobotsRefused(FetchError):
     code = "robots-refused"
 
 
+class RobotsTagRefused(FetchError):
+    """The answer's X-Robots-Tag forbids it, and the user asked to respect that."""
+
+    code = "robots-tag-refused"
+
+
 class NotArchived(FetchError):
     """A URL that no archive among the inputs holds, with ``--offline``."""
 
@@ -145,6 +157,14 @@ class HostBusy(FetchError):
     """Not asked: the host wants to be left alone for longer than a run waits."""
 
     code = "host-backoff"
+    deferred = True
+
+
+class HostUnavailable(FetchError):
+    """Not asked: the host could not be reached several times in a row."""
+
+    code = "host-unavailable"
+    deferred = True
 
 
 class ConnectFailed(FetchError):

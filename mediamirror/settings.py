@@ -40,8 +40,8 @@ class FetchOptions:
     """Requests under way at once to one host."""
     delay: float = 0.0
     """Seconds between the starts of two requests to one host."""
-    retries: int = 3
-    """Further tries after the first."""
+    retries: int = 4
+    """Further tries after the first: with one request in five failing, 4 leave 0.03% of the items undone, 3 leave 0.16%."""
     timeout: float = 60.0
     """Seconds for one request whole, redirects included, retries not."""
     connect_timeout: float = 10.0
@@ -68,6 +68,8 @@ class FetchOptions:
     cacert: Path | None = None
     proxy: str | None = field(default=None, repr=False)
     robots: bool = True
+    respect_x_robots_tag: bool = False
+    """Whether an image whose X-Robots-Tag forbids it to robots or to data sets is refused."""
     allow_private: bool = False
     allow_hosts: tuple[str, ...] = ()
 

@@ -162,6 +162,18 @@ class Catalog:
                 yield item
             after = page[-1][0]
 
+    async def lanes(self, run: Run) -> AsyncIterator[tuple[str, int, int]]:
+        """Yield the hosts (with their ports) of the wanted variants, each with the first and last of its places."""
+        after = 0
+        while page := await self._call(work.read_lanes, run.id, after=after, limit=PAGE):
+            for lane in page:
+                yield lane
+            after = page[-1][1]
+
+    async def lane(self, run: Run, after: int, last: int, limit: int) -> list[tuple[int, WorkItem]]:
+        """Return up to ``limit`` wanted variants from the places after ``after`` up to ``last``, each with its place."""
+        return await self._call(work.read_page, run.id, run.store_id, wanted=True, after=after, last=last, limit=limit)
+
     async def record(self, run: Run, records: Sequence[Record]) -> None:
         """Write outcomes in one transaction. The bytes they speak of are durable already."""
         await self._transact(_record, run, records)

@@ -117,12 +117,25 @@ def put_variant(db: sqlite3.Connection, url: str) -> int:
 
 
 def order_work(db: sqlite3.Connection, run_id: int) -> None:
-    """Give every wanted item its place in the queue, hosts taking turns, so that no host's list blocks the others."""
+    """Give every wanted item its place in the queue: host by host, in the order of finding, each host's items in a row.
+
+    So that work can be handed out for each host by itself, the stretches of places are kept as the table ``lanes``.
+    """
     db.execute(
         "UPDATE items SET position = turn.place FROM ("
-        "  SELECT variant_id, row_number() OVER (ORDER BY round, variant_id) AS place FROM ("
-        "    SELECT i.variant_id, row_number() OVER (PARTITION BY v.host ORDER BY i.variant_id) AS round"
+        "  SELECT variant_id, row_number() OVER (ORDER BY lead, variant_id) AS place FROM ("
+        "    SELECT i.variant_id, min(i.variant_id) OVER (PARTITION BY v.host) AS lead"
         "    FROM items i JOIN variants v ON v.id = i.variant_id WHERE i.run_id = :run AND i.wanted = 1"
         "  )) AS turn WHERE items.run_id = :run AND items.variant_id = turn.variant_id",
         {"run": run_id},
+    )
+    db.execute(
+        "CREATE TEMP TABLE IF NOT EXISTS lanes ("
+        "run_id INTEGER, first INTEGER, last INTEGER, host TEXT, PRIMARY KEY (run_id, first)) WITHOUT ROWID"
+    )
+    db.execute("DELETE FROM temp.lanes WHERE run_id = ?", (run_id,))
+    db.execute(
+        "INSERT INTO temp.lanes SELECT i.run_id, min(i.position), max(i.position), v.host FROM items i "
+        "JOIN variants v ON v.id = i.variant_id WHERE i.run_id = ? AND i.wanted = 1 GROUP BY v.host",
+        (run_id,),
     )

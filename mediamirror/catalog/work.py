@@ -13,17 +13,18 @@ from mediamirror.model import ImageFacts, Promise, Reference, Variant
 
 
 def read_page(
-    db: sqlite3.Connection, run_id: int, store_id: int, *, wanted: bool, after: int, limit: int
+    db: sqlite3.Connection, run_id: int, store_id: int, *, wanted: bool, after: int, limit: int, last: int = 2**63 - 1
 ) -> list[tuple[int, WorkItem]]:
-    """Return up to ``limit`` items after a cursor, each with the cursor that follows it.
+    """Return up to ``limit`` items after a cursor, and none after ``last``, each with the cursor that follows it.
 
     Wanted items come by their position in the queue, the others by variant.
     """
     cursor = "i.position" if wanted else "i.variant_id"
     rows = db.execute(
         f"SELECT {cursor}, v.id, v.url FROM items i JOIN variants v ON v.id = i.variant_id "
-        f"WHERE i.run_id = ? AND i.wanted = ? AND {cursor} > ? ORDER BY {cursor} LIMIT ?",
-        (run_id, int(wanted), after, limit),
+        f"WHERE i.run_id = ? AND i.wanted = ? AND {cursor} > ? AND {cursor} <= ? "
+        f"ORDER BY {cursor} LIMIT ?",
+        (run_id, int(wanted), after, last, limit),
     ).fetchall()
     ids = [row[1] for row in rows]
     promises = _promises(db, run_id, ids)
@@ -43,6 +44,12 @@ def read_page(
         )
         for place, variant_id, url in rows
     ]
+
+
+def read_lanes(db: sqlite3.Connection, run_id: int, *, after: int, limit: int) -> list[tuple[str, int, int]]:
+    """Return up to ``limit`` hosts whose first place comes after a cursor, each with its first and its last place."""
+    query = "SELECT host, first, last FROM temp.lanes WHERE run_id = ? AND first > ? ORDER BY first LIMIT ?"
+    return db.execute(query, (run_id, after, limit)).fetchall()
 
 
 def marks(ids: Sequence[object]) -> str:

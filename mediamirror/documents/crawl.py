@@ -9,7 +9,7 @@ listed comes before what is only linked. Whether a page may be asked for, and ho
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mediamirror.documents.document import MAX_DOCUMENT, Document
@@ -30,6 +30,9 @@ Found = AsyncIterator[Document | Problem]
 Start = Callable[[Fetch], Found]
 """Read the INPUTs with this fetch."""
 
+Sitemaps = Callable[[str], Awaitable[tuple[str, ...] | None]]
+"""Origin to the sitemaps that its robots.txt names, where somebody has read that already; None sends us to read it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
@@ -42,21 +45,26 @@ class Bounds:
     limit: int = MAX_DOCUMENT
 
 
-def crawl(start: Start, *, fetch: Fetch, bounds: Bounds) -> Found:
+async def _not_known(origin: str) -> tuple[str, ...] | None:  # noqa: ARG001 - the shape of Sitemaps
+    return None
+
+
+def crawl(start: Start, *, fetch: Fetch, bounds: Bounds, sitemaps: Sitemaps = _not_known) -> Found:
     """Yield the documents of the INPUTs, then the pages found from them, named by their final URLs.
 
     INPUTs that are URLs, and sitemaps given as files, are where it starts; other files lead nowhere. A page that can't be
     read is a `Problem`, and the crawl goes on; so is an end before the last page, with code ``page-limit``. ``page-closed``
     (robots.txt), ``page-nofollow``, ``not-a-page`` and ``other-host`` say what was left out. Raises what ``start`` raises.
     """
-    return _Crawl(fetch, bounds).run(start)
+    return _Crawl(fetch, bounds, sitemaps).run(start)
 
 
 class _Crawl:
     """One crawl: what it may reach, what it knows, and how many pages it has asked for."""
 
-    def __init__(self, fetch: Fetch, bounds: Bounds) -> None:
+    def __init__(self, fetch: Fetch, bounds: Bounds, sitemaps: Sitemaps) -> None:
         self._fetch = fetch
+        self._sitemaps = sitemaps
         self._bounds = bounds
         self._frontier = Frontier(bounds.max_pages)
         self._hosts: set[str] = set()
@@ -184,14 +192,19 @@ class _Crawl:
 
     async def _site(self, origin: str) -> Found:
         url = f"{origin}/robots.txt"
-        try:
-            robots = await asyncio.to_thread(body_of, await self._fetch(url), _MAX_ROBOTS)
-        except (FetchError, OSError):
-            robots = b""  # without one, all is open; with one that can't be read, each page will say so
-        named = page_links.sitemaps_of(robots[:_MAX_ROBOTS].decode("utf-8", "replace"), url)
+        known = await self._sitemaps(origin)
+        text = await self._read_robots(url) if known is None else "".join(f"Sitemap: {each}\n" for each in known)
+        named = page_links.sitemaps_of(text, url)
         for each in self._listing(url, Listing(children=named)):
             yield each
         self._leads.add(Lead(f"{origin}/sitemap.xml", guess=True, alone=not named))
+
+    async def _read_robots(self, url: str) -> str:
+        try:
+            robots = await asyncio.to_thread(body_of, await self._fetch(url), _MAX_ROBOTS)
+        except (FetchError, OSError):
+            return ""  # without one, all is open; with one that can't be read, each page will say so
+        return robots[:_MAX_ROBOTS].decode("utf-8", "replace")
 
     async def _sitemap(self, lead: Lead) -> Found:
         try:

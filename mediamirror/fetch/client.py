@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -28,6 +28,7 @@ from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.rate import Bucket, RateWatch
 from mediamirror.fetch.request import Request
+from mediamirror.fetch.robots_tag import check_robots_tag, robots_token
 from mediamirror.fetch.spool import Spool, too_large
 from mediamirror.fetch.status import check_status, is_redirect, parse_length
 from mediamirror.fetch.urls import Target, parse_target, redact_url
@@ -39,7 +40,7 @@ _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 1.0
 
 Admit = Callable[[Target], Awaitable[None]]
-"""Asked before a redirect is followed; raises a `FetchError` to refuse it (robots.txt)."""
+"""Asked before a redirect is followed: waits for the goal's turn, or raises a `FetchError` to refuse it (robots.txt)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,7 @@ class Client:
         self._guard = guard or Guard()
         self._admit = admit
         self._bucket = bucket
+        self._token = robots_token(user_agent)
         self._writer = RequestWriter(options, own_hosts=own_hosts, user_agent=user_agent)
 
     async def fetch(self, request: Request) -> Download:
@@ -115,7 +117,8 @@ class Client:
             trusted = trusted and not (target.scheme == "https" and following.scheme == "http")
             target = following
             if self._admit is not None:
-                await self._admit(target)
+                async with _stopped(deadline):
+                    await self._admit(target)
 
     def _check_headers(self, answer: _Answer) -> None:
         limit = self._options.max_header_size
@@ -146,6 +149,8 @@ class Client:
         except FetchError:
             await _drain(answer)
             raise
+        if self._options.respect_x_robots_tag and request.for_image:
+            await self._check_robots_tag(answer)
         if status == 304:
             return None
         limit = request.max_size if request.max_size is not None else self._options.max_size
@@ -161,6 +166,13 @@ class Client:
         if body.size == 0 and not request.allow_empty:
             raise EmptyBody(f"{redact_url(href)} is an empty file (HTTP status {status}).")
         return body
+
+    async def _check_robots_tag(self, answer: _Answer) -> None:
+        try:
+            check_robots_tag(answer.headers, self._token, answer.target.href)
+        except FetchError:
+            await _drain(answer)
+            raise
 
     async def _pour(self, answer: _Answer, spool: Spool, deadline: asyncio.Timeout) -> None:
         href = answer.target.href
@@ -182,6 +194,16 @@ class Client:
             raise ConnectionLost(f"{redact_url(href)}: the connection broke off in the middle.") from error
         if inflater is not None:
             inflater.finish()
+
+
+@asynccontextmanager
+async def _stopped(deadline: asyncio.Timeout) -> AsyncIterator[None]:
+    """What happens inside does not count against the deadline."""
+    when, began = deadline.when(), asyncio.get_running_loop().time()
+    deadline.reschedule(None)
+    yield
+    if when is not None:
+        deadline.reschedule(when + asyncio.get_running_loop().time() - began)
 
 
 def _extend(deadline: asyncio.Timeout, watch: RateWatch, seconds: float) -> None:

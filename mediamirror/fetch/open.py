@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -15,15 +17,20 @@ import httpx2
 from mediamirror.errors import UsageError
 from mediamirror.fetch.client import Client
 from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.hosts import Hosts, Outlook, without_port
 from mediamirror.fetch.policy import guard_for
 from mediamirror.fetch.politeness import Polite
 from mediamirror.fetch.rate import Bucket
 from mediamirror.fetch.request import Fetcher, Request
 from mediamirror.fetch.retry import Retrying
-from mediamirror.fetch.robots import ACCEPTED_BYTES, Obedient, Robots
+from mediamirror.fetch.robots import ACCEPTED_BYTES, Obedient, Robots, admit
+from mediamirror.fetch.robots_tag import robots_token
 from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
+from mediamirror.fetch.urls import Target
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
+
+log = logging.getLogger("mediamirror")
 
 _ROBOTS_SECONDS = 20.0
 _ROBOTS_REDIRECTS = 5
@@ -35,10 +42,20 @@ class OpenFetcher:
 
     stack: Fetcher
     transport: AiohttpTransport
+    hosts: Hosts
+    robots: Robots | None
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL, politely, safely, and again where that may help."""
         return await self.stack.fetch(request)
+
+    def outlook(self, authority: str) -> Outlook:
+        """Say when the host of a ``host`` or ``host:port`` may be asked."""
+        return self.hosts.outlook(without_port(authority))
+
+    async def sitemaps(self, origin: str) -> tuple[str, ...] | None:
+        """Return the sitemaps that an origin's robots.txt names, by the copy that the run has; None with ``--ignore-robots``."""
+        return None if self.robots is None else await self.robots.sitemaps(origin)
 
 
 @asynccontextmanager
@@ -72,20 +89,30 @@ async def open_fetcher(
         read_timeout=options.read_timeout,
         max_field=options.max_header_size,
     ) as transport:
+        random = random or Random()  # noqa: S311 - spreads load, guards nothing
+        hosts = Hosts(options, clock=time.monotonic, random=random)
         robots = _robots(transport, options, guard, spool_dir, agent) if options.robots else None
+
+        async def may_follow(target: Target) -> None:
+            if robots is not None:
+                await admit(target, robots, hosts)
+            await polite.follow(target.href)
+
         client = Client(
             transport,
             options,
             spool_dir=spool_dir,
             guard=guard,
             own_hosts=own_hosts,
-            admit=robots.require if robots else None,
+            admit=may_follow,
             bucket=Bucket(options.limit_rate) if options.limit_rate else None,
             user_agent=agent,
         )
-        polite = Polite(client, options)
-        obedient = Obedient(polite, robots, guard) if robots else polite
-        yield OpenFetcher(Retrying(obedient, options, random=random), transport)
+        polite = Polite(client, options, hosts=hosts)
+        obedient = Obedient(polite, robots, guard, hosts) if robots else polite
+        if robots is None:
+            log.warning("robots.txt is not asked, by --ignore-robots: closed paths and Crawl-delay are not honoured.")
+        yield OpenFetcher(Retrying(obedient, options, random=random), transport, hosts, robots)
 
 
 def default_user_agent() -> str:
@@ -94,11 +121,6 @@ def default_user_agent() -> str:
         return f"mediamirror/{version('mediamirror')}"
     except PackageNotFoundError:
         return "mediamirror"
-
-
-def robots_token(user_agent: str) -> str:
-    """The product token that robots.txt groups are matched with: what stands before the first slash or space."""
-    return (user_agent.split("/", maxsplit=1)[0].split() or ["mediamirror"])[0].lower()
 
 
 def _robots(

@@ -29,6 +29,11 @@ class Request:
     allow_empty: bool = False
 
     @property
+    def for_image(self) -> bool:
+        """True for what is wanted as an image, not as a document."""
+        return self.accept == IMAGES
+
+    @property
     def conditional(self) -> bool:
         """True when the caller holds a copy and asks only whether it still holds."""
         return self.etag is not None or self.last_modified is not None

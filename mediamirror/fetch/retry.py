@@ -8,24 +8,28 @@ from collections.abc import Awaitable, Callable
 from random import Random
 
 from mediamirror.errors import FetchError, HTTPStatus
+from mediamirror.fetch.backoff import jitter
+from mediamirror.fetch.hosts import host_of
 from mediamirror.fetch.request import Fetcher, Request
+from mediamirror.fetch.waiting import waiting
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
 
-BASE = 0.5
-LONGEST = 30.0
+BUDGET = 50.0
+"""Retries that a host is granted before it has answered anything."""
+
+REFUND = 0.3
+"""Part of a retry that every success earns its host: retries come to at most so much of the successes, in the long run."""
 
 
 def delay(attempt: int, random: Random, *, retry_after: float | None = None) -> float:
     """Seconds to wait before the next try; ``attempt`` counts the failures so far, from 1.
 
-    Exponential with full jitter: uniform between 0 and 0.5 s doubled with every failure, at most 30 s. An origin that said
-    how long to wait is given that time and up to a tenth more, so that not everyone is back in the same instant.
+    Full jitter (`backoff.jitter`). An origin that said how long to wait is given that time and up to a tenth more, so that
+    not everyone is back in the same instant.
     """
-    jitter = random.uniform(0.0, min(LONGEST, BASE * 2.0 ** min(attempt - 1, 16)))
-    if retry_after is None:
-        return jitter
-    return retry_after + min(jitter, retry_after / 10)
+    drawn = jitter(attempt, random)
+    return drawn if retry_after is None else retry_after + min(drawn, retry_after / 10)
 
 
 def next_wait(error: FetchError, attempt: int, elapsed: float, options: FetchOptions, random: Random) -> float | None:
@@ -51,8 +55,40 @@ def next_wait(error: FetchError, attempt: int, elapsed: float, options: FetchOpt
     return wait if elapsed + wait <= 2 * options.timeout + options.retry_after_cap else None
 
 
+class RetryBudget:
+    """How many more retries a host is granted: a bucket of tokens, so that a sick host is not made sicker.
+
+    A retry takes a token, a success puts `REFUND` of one back, up to `BUDGET`. Only hosts with less than that are kept.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[str, float] = {}
+
+    def take(self, host: str) -> bool:
+        """Take a token for a retry; False when none is left."""
+        left = self._left.get(host, BUDGET)
+        if left < 1:
+            return False
+        self._left[host] = left - 1
+        return True
+
+    def succeeded(self, host: str) -> None:
+        """Earn for a success."""
+        left = self._left.get(host)
+        if left is None:
+            return
+        if left + REFUND >= BUDGET:
+            del self._left[host]
+        else:
+            self._left[host] = left + REFUND
+
+
 class Retrying:
-    """Tries again what may succeed later, after `next_wait`. Raises the last error."""
+    """Tries again what may succeed later, after `next_wait`, while its host's `RetryBudget` lasts. Raises the last error.
+
+    An error whose cause is the host as a whole, one that can't be reached or wants a longer pause than is waited for, is
+    raised at once and says so by ``deferred``.
+    """
 
     def __init__(
         self,
@@ -68,17 +104,35 @@ class Retrying:
         self._clock = clock
         self._random = random or Random()  # noqa: S311 - spreads load, guards nothing
         self._sleep = sleep
+        self._budget = RetryBudget()
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL, in at most ``options.retries`` further tries."""
+        host = host_of(request.url)
         started = self._clock()
         attempt = 0
+        last: FetchError | None = None
         while True:
             try:
-                return await self._fetcher.fetch(request)
+                download = await self._fetcher.fetch(request)
             except FetchError as error:
+                if error.deferred and last is not None:
+                    # What the item itself met with says more than that nobody may ask any more.
+                    last.deferred = True
+                    raise last from error
                 attempt += 1
                 wait = next_wait(error, attempt, self._clock() - started, self._options, self._random)
-                if wait is None:
+                if wait is None or not self._budget.take(host):
+                    error.deferred = error.deferred or _over_cap(error, self._options)
                     raise
-            await self._sleep(wait)
+                last = error
+            else:
+                self._budget.succeeded(host)
+                return download
+            async with waiting():
+                await self._sleep(wait)
+
+
+def _over_cap(error: FetchError, options: FetchOptions) -> bool:
+    asked = error.retry_after if isinstance(error, HTTPStatus) else None
+    return asked is not None and asked > options.retry_after_cap

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,10 +13,14 @@ from protego import Protego
 
 from mediamirror.errors import FetchError, HTTPStatus, RobotsRefused
 from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, host_of
 from mediamirror.fetch.request import Fetcher, Request
 from mediamirror.fetch.spool import discard
 from mediamirror.fetch.urls import Target, parse_target, redact_url
+from mediamirror.fetch.waiting import waiting
 from mediamirror.model import Download
+
+log = logging.getLogger("mediamirror")
 
 MAX_BYTES = 500 * 1024
 """What is read of a robots.txt (RFC 9309, 2.5); the rest is ignored."""
@@ -24,6 +30,8 @@ ACCEPTED_BYTES = 4 * MAX_BYTES
 
 _FRESH = 24 * 3600.0
 _FRESH_FAILURE = 300.0
+_FRESH_UNREACHABLE = 4.0
+"""Shorter than the first of `hosts.PROBES`: a probe of the host asks for robots.txt anew."""
 _MOST_ORIGINS = 4096
 
 
@@ -34,6 +42,7 @@ class _Verdict:
     until: float
     rules: Protego | None = None
     failure: FetchError | None = None
+    crawl_delay: float = 0.0
 
 
 class Robots:
@@ -51,15 +60,29 @@ class Robots:
         self._known: dict[str, _Verdict] = {}
         self._asking: dict[str, asyncio.Lock] = {}
 
-    async def require(self, target: Target) -> None:
-        """Return when the URL may be asked for; raise `RobotsRefused`, or the error that kept us from knowing."""
-        verdict = self._known.get(target.origin)
-        if verdict is None or verdict.until <= self._clock():
-            verdict = await self._ask_once(target.origin)
+    async def require(self, target: Target) -> float:
+        """Return the Crawl-delay in seconds, or 0, when the URL may be asked for.
+
+        Raises `RobotsRefused`, or the error that kept us from knowing.
+        """
+        verdict = await self._verdict(target.origin)
         if verdict.failure is not None:
             raise _again(verdict.failure, target)
         if verdict.rules is not None and not verdict.rules.can_fetch(target.href, self._token):
             raise RobotsRefused(f"{redact_url(target.href)} is closed to robots by {target.origin}/robots.txt.")
+        return verdict.crawl_delay
+
+    async def sitemaps(self, origin: str) -> tuple[str, ...]:
+        """Return the sitemaps that an origin's robots.txt names, as they stand there; none when it can't be read."""
+        verdict = await self._verdict(origin)
+        return () if verdict.rules is None else tuple(verdict.rules.sitemaps)
+
+    async def _verdict(self, origin: str) -> _Verdict:
+        verdict = self._known.get(origin)
+        if verdict is not None and verdict.until > self._clock():
+            return verdict
+        async with waiting():
+            return await self._ask_once(origin)
 
     async def _ask_once(self, origin: str) -> _Verdict:
         # A lock and not a shared task: when whoever asks is cancelled, the next one in line asks.
@@ -83,8 +106,10 @@ class Robots:
                 return _Verdict(self._clock() + _FRESH)
             return _Verdict(self._clock() + _FRESH_FAILURE, failure=error)
         except FetchError as error:
-            return _Verdict(self._clock() + _FRESH_FAILURE, failure=error)
-        return _Verdict(self._clock() + _FRESH, rules=_rules(download))
+            fresh = _FRESH_UNREACHABLE if isinstance(error, UNREACHABLE) else _FRESH_FAILURE
+            return _Verdict(self._clock() + fresh, failure=error)
+        rules = _rules(download)
+        return _Verdict(self._clock() + _FRESH, rules=rules, crawl_delay=_crawl_delay(rules, self._token, origin))
 
     def _remember(self, origin: str, verdict: _Verdict) -> None:
         if len(self._known) >= _MOST_ORIGINS:
@@ -95,15 +120,39 @@ class Robots:
 class Obedient:
     """Asks `Robots` before a fetcher is asked. Outside politeness: who waits for a robots.txt keeps no slot."""
 
-    def __init__(self, fetcher: Fetcher, robots: Robots, guard: Guard) -> None:
+    def __init__(self, fetcher: Fetcher, robots: Robots, guard: Guard, hosts: Hosts) -> None:
         self._fetcher = fetcher
         self._robots = robots
         self._guard = guard
+        self._hosts = hosts
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL that its origin leaves open to us."""
-        await self._robots.require(parse_target(request.url, self._guard))
+        await admit(parse_target(request.url, self._guard), self._robots, self._hosts)
         return await self._fetcher.fetch(request)
+
+
+async def admit(target: Target, robots: Robots, hosts: Hosts) -> None:
+    """Return when a URL may be asked for by its origin's robots.txt, whose Crawl-delay ``hosts`` is told."""
+    name = host_of(target.href)
+    hosts.check(name, target.href)
+    try:
+        crawl_delay = await robots.require(target)
+    except UNREACHABLE as error:
+        hosts.unreachable(name, error)
+        raise
+    hosts.get(name).reached = True
+    if crawl_delay:
+        hosts.space(name, crawl_delay)
+
+
+def _crawl_delay(rules: Protego, token: str, origin: str) -> float:
+    seconds = rules.crawl_delay(token) or 0.0
+    if not 0 <= seconds < math.inf:
+        return 0.0
+    if seconds > LONGEST_CRAWL_DELAY:
+        log.warning("%s asks for a Crawl-delay of %g s; %g s are kept.", origin, seconds, LONGEST_CRAWL_DELAY)
+    return min(seconds, LONGEST_CRAWL_DELAY)
 
 
 def _rules(download: Download) -> Protego:
@@ -122,4 +171,5 @@ def _again(failure: FetchError, target: Target) -> FetchError:
         )
     error = type(failure)(failure.message)
     error.retryable = False
+    error.deferred = isinstance(error, UNREACHABLE)
     return error

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
+from mediamirror.catalog.catalog import Catalog, Run
+from mediamirror.catalog.rows import WorkItem
 from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_inputs
@@ -77,7 +79,7 @@ async def documents(
         )
 
     left = options.max_documents
-    async for found in _all_documents(read, fetch, options):
+    async for found in _all_documents(read, fetch, fetcher, options):
         if isinstance(found, Document):
             if not left:
                 yield _too_many(found, options.max_documents)
@@ -87,7 +89,10 @@ async def documents(
 
 
 def _all_documents(
-    read: Callable[[Fetch], AsyncIterator[Document | Problem]], fetch: Fetch, options: ReadOptions
+    read: Callable[[Fetch], AsyncIterator[Document | Problem]],
+    fetch: Fetch,
+    fetcher: OpenFetcher,
+    options: ReadOptions,
 ) -> AsyncIterator[Document | Problem]:
     if not options.depth and not options.follow_sitemap:
         return read(fetch)
@@ -96,7 +101,7 @@ def _all_documents(
     bounds = Bounds(
         options.depth, options.follow_sitemap, options.same_host, options.max_pages, limit=options.max_document
     )
-    return crawl(read, fetch=fetch, bounds=bounds)
+    return crawl(read, fetch=fetch, bounds=bounds, sitemaps=fetcher.sitemaps)
 
 
 def _too_many(document: Document, most: int) -> Problem:
@@ -110,6 +115,22 @@ def _too_many(document: Document, most: int) -> Problem:
 def _check_base(base_url: str | None) -> None:
     if base_url is not None and not isinstance(resolve(base_url, None), str):
         raise UsageError(f"--base-url {base_url!r} is not an absolute URL such as https://example.org/.")
+
+
+class WorkByHost:
+    """The work list of a run as `jobs.lanes` wants it."""
+
+    def __init__(self, catalog: Catalog, run: Run) -> None:
+        self._catalog = catalog
+        self._run = run
+
+    def lanes(self) -> AsyncIterator[tuple[str, int, int]]:
+        """Yield each host with its first and last place."""
+        return self._catalog.lanes(self._run)
+
+    async def read(self, after: int, last: int, limit: int) -> list[tuple[int, WorkItem]]:
+        """Return up to ``limit`` items from the places after ``after`` up to ``last``, each with its place."""
+        return await self._catalog.lane(self._run, after, last, limit)
 
 
 def look_through(document: Document, *, links: bool = False) -> Iterator[Extraction]:

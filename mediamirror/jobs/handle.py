@@ -12,6 +12,7 @@ from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
 from mediamirror.errors import CatalogError, FetchError, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request, discard, redact_url
 from mediamirror.jobs.inspect import Inspect
+from mediamirror.jobs.lanes import Later
 from mediamirror.jobs.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
 from mediamirror.jobs.publish import Published, Publisher
 from mediamirror.lint import Tolerance, check_variant, rejects
@@ -71,11 +72,14 @@ class Handler:
         self._now = now
         self._note = note
 
-    async def handle(self, item: WorkItem) -> Record:
+    async def handle(self, item: WorkItem) -> Record | Later[Record]:
         """Return what became of the item; only cancellation leaves this function as an exception."""
         try:
             return await self._handle(item)
-        except (FetchError, StoreError, ImageError) as error:
+        except FetchError as error:
+            failed = _failed(item, error.code, error.message)
+            return Later(failed) if error.deferred else failed
+        except (StoreError, ImageError) as error:
             return _failed(item, error.code, error.message)
         except CatalogError:
             raise

@@ -21,16 +21,17 @@ from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import CatalogError, DestinationMissing
-from mediamirror.fetch import Fetcher, OpenFetcher, open_fetcher
+from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.archived import ArchiveFirst
-from mediamirror.jobs.common import Emit, documents, nobody_listens, own_origins
+from mediamirror.jobs.common import Emit, WorkByHost, documents, nobody_listens, own_origins
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
+from mediamirror.jobs.lanes import run_lanes
 from mediamirror.jobs.locks import hold_places, take_over
 from mediamirror.jobs.manifest import write_segment
 from mediamirror.jobs.names import identity_of, now
-from mediamirror.jobs.pipeline import BATCH, Together, run_window
+from mediamirror.jobs.pipeline import BATCH, Together
 from mediamirror.jobs.plan import check_rungs, wanted_urls
 from mediamirror.jobs.planning import plan_document
 from mediamirror.jobs.publish import Publisher
@@ -156,9 +157,7 @@ class _MirrorRun:
             if self._options.job.dry_run:
                 await self._preview(catalog, run, publisher)
             else:
-                await self._work(
-                    catalog, run, ArchiveFirst(archive, fetching, offline=self._options.read.offline), publisher
-                )
+                await self._work(catalog, run, fetching, archive, publisher)
                 for problem in stripper.problems() if stripper else ():
                     self._found(problem)
                 await self._tell_manifest(catalog, run, store)
@@ -218,18 +217,23 @@ class _MirrorRun:
                 batch = []
         await self._record(catalog, run, batch)
 
-    async def _work(self, catalog: Catalog, run: Run, fetching: Fetcher, publisher: Publisher) -> None:
+    async def _work(
+        self, catalog: Catalog, run: Run, fetching: OpenFetcher, archive: WarcArchive, publisher: Publisher
+    ) -> None:
         check = self._options.check
         policy = Policy(self._tolerance, check.keep_rejected, check.check == "decode", self._options.select)
+        fetcher = ArchiveFirst(archive, fetching, offline=self._options.read.offline)
         async with open_inspector(check) as inspect:
             note = Together[Record](lambda records: catalog.note_fetches(run, records))
-            handler = Handler(fetching, inspect, publisher, policy, now=now, note=note)
+            handler = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
             try:
-                await run_window(
-                    catalog.work(run),
+                await run_lanes(
+                    WorkByHost(catalog, run),
                     handler.handle,
                     lambda records: self._record(catalog, run, records),
                     width=self._options.fetch.concurrency,
+                    host_width=self._options.fetch.host_concurrency,
+                    outlook=fetching.outlook,
                 )
             except* CatalogError as failed:
                 # The one thing that ends a run for all items: what can't be recorded must not be stored.

@@ -7,7 +7,7 @@ through a bounded queue to one recorder, which writes whatever has gathered as o
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
@@ -56,10 +56,36 @@ async def run_window(
     which they are finished. When the caller is cancelled, what is under way is cancelled, everything finished is still
     recorded, and the cancellation goes on. A recorder that fails ends the run with its error.
     """
-    finished: asyncio.Queue[R | None] = asyncio.Queue(4 * width)
-    late: list[R] = []
-    recorder = asyncio.create_task(_record_all(finished, late, record))
-    workers = asyncio.create_task(_work_all(items, handle, finished, late, width))
+    await run_recorded(lambda finished: _work_all(items, handle, finished.put, width), record, width=width)
+
+
+class Finished(Generic[R]):
+    """Results on their way to the recorder, a bounded number of them."""
+
+    def __init__(self, size: int) -> None:
+        self.queue: asyncio.Queue[R | None] = asyncio.Queue(size)
+        self.late: list[R] = []
+
+    async def put(self, result: R) -> None:
+        """Hand a result over; one that is cancelled while it waits for room is not lost."""
+        try:
+            await self.queue.put(result)
+        except asyncio.CancelledError:
+            # The queue was full: what is done is done, and must not be lost with the place in it.
+            self.late.append(result)
+            raise
+
+
+async def run_recorded(
+    produce: Callable[[Finished[R]], Coroutine[None, None, None]],
+    record: Callable[[Sequence[R]], Awaitable[None]],
+    *,
+    width: int,
+) -> None:
+    """Record what ``produce`` puts into the queue it is given, until it returns; ends as `run_window` does."""
+    finished: Finished[R] = Finished(4 * width)
+    recorder = asyncio.create_task(_record_all(finished, record))
+    workers = asyncio.create_task(produce(finished))
     try:
         await asyncio.wait({recorder, workers}, return_when=asyncio.FIRST_COMPLETED)
     finally:
@@ -67,18 +93,14 @@ async def run_window(
             workers.cancel()
         await asyncio.wait({workers})
         if not recorder.done():
-            await finished.put(None)
+            await finished.queue.put(None)
         await asyncio.wait({recorder})
     recorder.result()
     workers.result()
 
 
 async def _work_all(
-    items: AsyncIterator[T],
-    handle: Callable[[T], Awaitable[R]],
-    finished: asyncio.Queue[R | None],
-    late: list[R],
-    width: int,
+    items: AsyncIterator[T], handle: Callable[[T], Awaitable[R]], finish: Callable[[R], Awaitable[None]], width: int
 ) -> None:
     turn = asyncio.Lock()
 
@@ -89,28 +111,20 @@ async def _work_all(
                     item = await anext(items)
                 except StopAsyncIteration:
                     return
-            result = await handle(item)
-            try:
-                await finished.put(result)
-            except asyncio.CancelledError:
-                # The queue was full: what is done is done, and must not be lost with the place in it.
-                late.append(result)
-                raise
+            await finish(await handle(item))
 
     async with asyncio.TaskGroup() as group:
         for _ in range(width):
             group.create_task(worker())
 
 
-async def _record_all(
-    finished: asyncio.Queue[R | None], late: list[R], record: Callable[[Sequence[R]], Awaitable[None]]
-) -> None:
+async def _record_all(finished: Finished[R], record: Callable[[Sequence[R]], Awaitable[None]]) -> None:
     open_ = True
     while open_:
-        batch = [await finished.get()]
-        while len(batch) < BATCH and not finished.empty():
-            batch.append(finished.get_nowait())
+        batch = [await finished.queue.get()]
+        while len(batch) < BATCH and not finished.queue.empty():
+            batch.append(finished.queue.get_nowait())
         open_ = batch[-1] is not None
         await record([result for result in batch if result is not None])
-    if late:
-        await record(late)
+    if finished.late:
+        await record(finished.late)

@@ -26,10 +26,10 @@ from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.jobs.baseline import fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.browser import StandardBrowser
-from mediamirror.jobs.common import Emit, documents, nobody_listens, own_origins
+from mediamirror.jobs.common import Emit, WorkByHost, documents, nobody_listens, own_origins
+from mediamirror.jobs.lanes import Later, run_lanes
 from mediamirror.jobs.look import Looked, Looker, without_body
 from mediamirror.jobs.names import now
-from mediamirror.jobs.pipeline import run_window
 from mediamirror.jobs.planning import plan_document
 from mediamirror.jobs.site_root import OtherOrigin, SiteRoot
 from mediamirror.jobs.tally import Tally
@@ -197,15 +197,24 @@ class _VerifyRun:
             bring = self._root.bring if self._root else fetcher.fetch
             looker = Looker(bring, pool, check, estimate=self._options.estimate, from_disk=self._root is not None)
 
-            async def handle(item: WorkItem) -> Note:
-                return Note(item, await looker.look(item.variant.url))
+            async def handle(item: WorkItem) -> Note | Later[Note]:
+                note = Note(item, await looker.look(item.variant.url))
+                error = note.looked.known.result
+                return Later(note) if isinstance(error, FetchError) and error.deferred else note
 
             async def record(notes: Sequence[Note]) -> None:
                 await catalog.put_notes([(n.item.variant.url, pickle.dumps(self._kept(n.looked.known))) for n in notes])
                 for note in notes:
                     self._tell(note)
 
-            await run_window(catalog.work(run), handle, record, width=self._options.fetch.concurrency)
+            await run_lanes(
+                WorkByHost(catalog, run),
+                handle,
+                record,
+                width=self._options.fetch.concurrency,
+                host_width=self._options.fetch.host_concurrency,
+                outlook=fetcher.outlook,
+            )
 
     def _kept(self, known: VariantFacts) -> VariantFacts:
         look = known.look

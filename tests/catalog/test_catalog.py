@@ -94,12 +94,16 @@ async def test_the_same_set_in_two_documents_is_one_set_with_two_places() -> Non
         assert [(r.document, r.places, r.alt) for r in results] == [("a", 2, "alt of a")]
 
 
-async def test_hosts_take_turns_in_the_queue() -> None:
+async def test_each_hosts_items_lie_in_a_row_in_the_queue() -> None:
     async with await Catalog.open(None) as catalog:
-        sets = [make_set("a", *(f"https://{host}/{n}" for n in range(3))) for host in ("x", "y")]
+        sets = [make_set("a", *(f"https://{host}/{n}" for host in ("x", "y:8080"))) for n in range(3)]
         run, _ = await plan(catalog, {"a": sets})
         order = [item.variant.url.removeprefix("https://") async for item in catalog.work(run)]
-        assert order == ["x/0", "y/0", "x/1", "y/1", "x/2", "y/2"]
+        assert order == ["x/0", "x/1", "x/2", "y:8080/0", "y:8080/1", "y:8080/2"]
+        assert [lane async for lane in catalog.lanes(run)] == [("x", 1, 3), ("y:8080", 4, 6)]
+        found = await catalog.lane(run, 1, 3, 9)
+        assert [(place, item.variant.url) for place, item in found] == [(2, "https://x/1"), (3, "https://x/2")]
+        assert [place for place, _ in await catalog.lane(run, 3, 6, 2)] == [4, 5]
 
 
 async def test_unwanted_variants_are_listed_apart() -> None:

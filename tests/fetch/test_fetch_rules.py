@@ -30,7 +30,7 @@ from mediamirror.fetch.coding import inflater_for
 from mediamirror.fetch.connect_to import rewire
 from mediamirror.fetch.credentials import is_secret
 from mediamirror.fetch.guard import Guard
-from mediamirror.fetch.politeness import host_of
+from mediamirror.fetch.hosts import host_of
 from mediamirror.fetch.rate import Bucket, RateWatch
 from mediamirror.fetch.retry import delay, next_wait
 from mediamirror.fetch.status import parse_retry_after

@@ -1,0 +1,253 @@
+"""What a run has learnt of each host: how soon it may be asked again, and whether it is there at all.
+
+Pure but for the clock and the random numbers, which are passed in. Nobody waits in here; see `fetch.politeness`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from random import Random
+from typing import NamedTuple
+
+from mediamirror.errors import (
+    BadContentEncoding,
+    BodyTooLarge,
+    ConnectFailed,
+    ConnectionLost,
+    DeadlineExceeded,
+    EmptyBody,
+    FetchError,
+    HostBusy,
+    HostUnavailable,
+    HTTPStatus,
+    RobotsTagRefused,
+    TooManyRedirects,
+    TooSlow,
+    TransferTruncated,
+)
+from mediamirror.fetch.backoff import jitter
+from mediamirror.fetch.urls import redact_url
+from mediamirror.settings import FetchOptions
+
+BREAK_AFTER = 8
+"""Connection failures and timeouts in a row that open a host's breaker."""
+
+PROBES = (5.0, 15.0)
+"""Seconds from the breaker's opening to the first probe, and from a failed probe to the next; then the last for good."""
+
+LAST_PROBE = 60.0
+"""Seconds between probes after those."""
+
+LONGEST_CRAWL_DELAY = 30.0
+"""A longer Crawl-delay is shortened to this many seconds."""
+
+UNREACHABLE = (ConnectFailed, ConnectionLost, DeadlineExceeded, TooSlow)
+"""Errors that say that a host is not there, or not able to answer."""
+
+_ANSWERS = (
+    *(HTTPStatus, TransferTruncated, EmptyBody, BodyTooLarge, BadContentEncoding),
+    *(TooManyRedirects, RobotsTagRefused),
+)
+_SWEEP_OVER = 1024
+_LONGEST_HOST = 255
+
+
+class Outlook(NamedTuple):
+    """When a host may be asked, for whoever hands out work."""
+
+    seconds: float
+    """Until then; 0: now."""
+    hopeful: bool = True
+    """Whether that is worth waiting for when nothing else is left to do."""
+    probe: bool = False
+    """Whether it may be asked for one thing alone, to see if it is there."""
+
+
+NOW = Outlook(0.0)
+
+
+@dataclass(slots=True)
+class Host:
+    """One host's state. Times are the clock's."""
+
+    slots: asyncio.Semaphore
+    users: int = 0
+    spacing: float = 0.0
+    next_start: float = 0.0
+    quiet_until: float = 0.0
+    quiet_status: int = 503
+    strikes: int = 0
+    """429 and 503 in a row."""
+    failures: int = 0
+    """Connection failures and timeouts in a row."""
+    probes: int = 0
+    """How often in a row the breaker has opened; 0: it is closed."""
+    closed_until: float = 0.0
+    probing: bool = False
+    reached: bool = False
+    """Whether it has answered anything: then it may come back, and is worth waiting for."""
+    cause: str = ""
+
+
+class Hosts:
+    """The states of all hosts, and the decisions that follow from them.
+
+    | answer                        | what follows for the host                                                  |
+    |-------------------------------|----------------------------------------------------------------------------|
+    | 429 or 503 with Retry-After   | quiet for that long                                                        |
+    | 429 or 503 without            | quiet for a jittered time that doubles with each in a row, at most 30 s    |
+    | `BREAK_AFTER` failures in a row | breaker open: nothing is asked but a probe, after 5 s, 15 s, then 60 s   |
+    | anything else                 | sound                                                                      |
+
+    A quiet time over ``options.retry_after_cap`` is not waited for.
+    """
+
+    def __init__(self, options: FetchOptions, *, clock: Callable[[], float], random: Random) -> None:
+        self._options = options
+        self._clock = clock
+        self._random = random
+        self._hosts: dict[str, Host] = {}
+        self._sweep_over = _SWEEP_OVER
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def get(self, name: str) -> Host:
+        """Return the state of a host, new when nothing is known."""
+        host = self._hosts.get(name)
+        if host is None:
+            self._sweep()
+            slots = asyncio.Semaphore(self._options.host_concurrency)
+            host = self._hosts[name] = Host(slots, spacing=self._options.delay)
+        return host
+
+    def outlook(self, name: str) -> Outlook:
+        """Say when a host may be asked."""
+        host = self._hosts.get(name)
+        if host is None:
+            return NOW
+        now = self._clock()
+        if host.probes:
+            pause = PROBES[0] if host.probing else max(0.0, host.closed_until - now)
+            return Outlook(pause, hopeful=host.reached and host.probes <= len(PROBES), probe=True)
+        quiet = host.quiet_until - now
+        if quiet > 0:
+            return Outlook(quiet, hopeful=quiet <= self._options.retry_after_cap)
+        return Outlook(max(0.0, host.next_start - now))
+
+    def check(self, name: str, url: str) -> None:
+        """Raise `HostUnavailable` or `HostBusy` when the host is not to be asked, nor to be waited for in a request."""
+        host = self._hosts.get(name)
+        if host is None:
+            return
+        now = self._clock()
+        if host.probes and (host.probing or host.closed_until > now):
+            raise _unavailable(host, url)
+        if host.quiet_until - now > self._options.retry_after_cap:
+            raise _still_quiet(host, url, host.quiet_until - now)
+
+    def space(self, name: str, seconds: float) -> None:
+        """Honour a Crawl-delay, in seconds: starts to the host lie this far apart, or by ``--delay`` when that is longer."""
+        self.get(name).spacing = max(self._options.delay, min(seconds, LONGEST_CRAWL_DELAY))
+
+    def start(self, host: Host) -> float:
+        """Start a request and return 0, or return the seconds until one may start."""
+        now = self._clock()
+        wait = max(host.quiet_until, host.next_start) - now
+        if wait > 0:
+            return wait
+        host.next_start = now + host.spacing
+        host.probing = host.probes > 0
+        return 0.0
+
+    def answered(self, host: Host) -> None:
+        """Learn that the host answered in earnest."""
+        host.strikes = host.failures = host.probes = 0
+        host.probing = False
+        host.reached = True
+
+    def failed(self, host: Host, error: FetchError, began: float) -> None:
+        """Learn from the error of a request that began at that time."""
+        if isinstance(error, UNREACHABLE):
+            host.failures += 1
+            if host.probing or (host.failures >= BREAK_AFTER and not host.probes):
+                self._open(host, error)
+            return
+        strikes = host.strikes
+        if not isinstance(error, _ANSWERS):
+            self.abandoned(host)
+            return
+        self.answered(host)
+        if isinstance(error, HTTPStatus) and error.status in {429, 503}:
+            host.strikes = strikes
+            self._quieten(host, error, began)
+
+    def abandoned(self, host: Host) -> None:
+        """Learn that a request ended without telling anything about the host: a probe is still owed."""
+        host.probing = False
+
+    def unreachable(self, name: str, error: FetchError) -> None:
+        """Learn that the host could not be reached in several tries: its breaker opens at once."""
+        host = self.get(name)
+        if host.closed_until <= self._clock():
+            self._open(host, error)
+
+    def _open(self, host: Host, error: FetchError) -> None:
+        pause = PROBES[host.probes] if host.probes < len(PROBES) else LAST_PROBE
+        host.probes += 1
+        host.failures = 0
+        host.probing = False
+        host.closed_until = self._clock() + pause
+        host.cause = error.code
+
+    def _quieten(self, host: Host, error: HTTPStatus, began: float) -> None:
+        pause = error.retry_after
+        if pause is None:
+            if began < host.quiet_until:
+                return  # one of a volley that was under way when the host first complained
+            host.strikes += 1
+            pause = jitter(host.strikes, self._random)
+        host.quiet_until = max(host.quiet_until, self._clock() + pause)
+        host.quiet_status = error.status
+
+    def _sweep(self) -> None:
+        """Forget hosts that nobody asks and that ask nothing of us: memory must not grow with the hosts seen."""
+        if len(self._hosts) < self._sweep_over:
+            return
+        now = self._clock()
+        self._hosts = {name: host for name, host in self._hosts.items() if host.users or _until(host) > now}
+        self._sweep_over = max(_SWEEP_OVER, 2 * len(self._hosts))
+
+
+def _until(host: Host) -> float:
+    return max(host.quiet_until, host.next_start, host.closed_until + LAST_PROBE if host.probes else 0.0)
+
+
+def host_of(url: str) -> str:
+    """What stands for the host in a serialised URL, without port; the URL's own start when it has none."""
+    authority = url.split("/", 3)[2:3] or [url[:_LONGEST_HOST]]
+    return without_port(authority[0])
+
+
+@lru_cache(maxsize=1024)
+def without_port(authority: str) -> str:
+    """The host of ``host:port``, an IPv6 address in its brackets."""
+    host, colon, _ = authority.rpartition(":")
+    return authority if not colon or authority.endswith("]") else host
+
+
+def _still_quiet(host: Host, url: str, seconds: float) -> HostBusy:
+    return HostBusy(
+        f"{redact_url(url)} was not asked for: its host wants to be left alone for {seconds:.0f} s more "
+        f"(it answered {host.quiet_status}). Run the same command again later."
+    )
+
+
+def _unavailable(host: Host, url: str) -> HostUnavailable:
+    return HostUnavailable(
+        f"{redact_url(url)} was not asked for: its host could not be reached several times in a row "
+        f"({host.cause}). Run the same command again when it is up."
+    )
