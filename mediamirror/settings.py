@@ -61,6 +61,8 @@ class FetchOptions:
     retry_after_cap: float = 120.0
     """A Retry-After longer than this is not waited for: the item fails for now."""
     user_agent: str | None = None
+    contact: str | None = None
+    """Where a site's owner reaches who runs this: an address or a page, told in the User-Agent."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     credentials_for: tuple[str, ...] = ()
     """Hosts, besides those of the INPUTs, that may see ``Authorization``, ``Cookie`` and their like."""

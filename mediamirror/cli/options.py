@@ -191,6 +191,23 @@ Proxy = Annotated[
     typer.Option("--proxy", metavar="URL", rich_help_panel=NETWORK, help="Fetch through this HTTP proxy."),
 ]
 NoRobots = Annotated[bool, typer.Option("--ignore-robots", rich_help_panel=NETWORK, help="Don't ask robots.txt.")]
+RobotsTag = Annotated[
+    bool,
+    typer.Option(
+        "--respect-x-robots-tag",
+        rich_help_panel=NETWORK,
+        help="Refuse images whose X-Robots-Tag says noindex, noimageindex, noai, noimageai or none.",
+    ),
+]
+Contact = Annotated[
+    str | None,
+    typer.Option(
+        "--contact",
+        metavar="URL|MAIL",
+        rich_help_panel=NETWORK,
+        help="Where a site's owner reaches you; goes into the User-Agent.",
+    ),
+]
 AllowPrivate = Annotated[
     bool,
     typer.Option(

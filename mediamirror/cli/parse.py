@@ -26,6 +26,7 @@ def command(
     fail_empty: o.FailEmpty = False,
     header: o.Header = None,
     user_agent: o.UserAgent = None,
+    contact: o.Contact = None,
     connect_to: o.ConnectTo = None,
     cacert: o.CaCert = None,
     proxy: o.Proxy = None,
@@ -65,6 +66,7 @@ def command(
     fetch = fetch_options(
         header=header,
         user_agent=user_agent,
+        contact=contact,
         connect_to=connect_to,
         cacert=cacert,
         proxy=proxy,

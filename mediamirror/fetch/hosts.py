@@ -51,6 +51,9 @@ _ANSWERS = (
     *(HTTPStatus, TransferTruncated, EmptyBody, BodyTooLarge, BadContentEncoding),
     *(TooManyRedirects, RobotsTagRefused),
 )
+_MOMENT = 1e-3
+"""Seconds that nobody is held back for; what is left by rounding is less."""
+
 _SWEEP_OVER = 1024
 _LONGEST_HOST = 255
 
@@ -134,9 +137,10 @@ class Hosts:
             pause = PROBES[0] if host.probing else max(0.0, host.closed_until - now)
             return Outlook(pause, hopeful=host.reached and host.probes <= len(PROBES), probe=True)
         quiet = host.quiet_until - now
-        if quiet > 0:
+        if quiet > _MOMENT:
             return Outlook(quiet, hopeful=quiet <= self._options.retry_after_cap)
-        return Outlook(max(0.0, host.next_start - now))
+        wait = host.next_start - now
+        return Outlook(wait) if wait > _MOMENT else NOW
 
     def check(self, name: str, url: str) -> None:
         """Raise `HostUnavailable` or `HostBusy` when the host is not to be asked, nor to be waited for in a request."""
@@ -157,7 +161,7 @@ class Hosts:
         """Start a request and return 0, or return the seconds until one may start."""
         now = self._clock()
         wait = max(host.quiet_until, host.next_start) - now
-        if wait > 0:
+        if wait > _MOMENT:
             return wait
         host.next_start = now + host.spacing
         host.probing = host.probes > 0

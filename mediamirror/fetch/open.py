@@ -77,7 +77,7 @@ async def open_fetcher(
     if options.proxy is not None and options.connect_to:
         raise UsageError("--connect-to and --proxy can't be used together: with a proxy it is the proxy that dials.")
     guard = guard or guard_for(options)
-    agent = options.user_agent or default_user_agent()
+    agent = user_agent(options)
     async with AiohttpTransport(
         guard=guard,
         connect_to=options.connect_to,
@@ -115,8 +115,22 @@ async def open_fetcher(
         yield OpenFetcher(Retrying(obedient, options, random=random), transport, hosts, robots)
 
 
+def user_agent(options: FetchOptions) -> str:
+    """Return who we say we are: ``mediamirror/<version> (+contact)``, or what ``--user-agent`` says in its place.
+
+    Raises `UsageError` for a ``--contact`` that can't stand in the header.
+    """
+    agent = options.user_agent or default_user_agent()
+    contact = options.contact
+    if contact is None:
+        return agent
+    if not contact.isascii() or not contact.isprintable() or not contact.strip() or set("()\\") & set(contact):
+        raise UsageError("--contact wants a mail address or the URL of a page, in ASCII and without brackets.")
+    return f"{agent} (+{contact.strip()})"
+
+
 def default_user_agent() -> str:
-    """``mediamirror/<version>``; a way to reach the operator is added with ``--user-agent``."""
+    """``mediamirror/<version>``."""
     try:
         return f"mediamirror/{version('mediamirror')}"
     except PackageNotFoundError:

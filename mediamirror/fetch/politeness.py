@@ -54,7 +54,9 @@ class Polite:
         self._clock = clock
         self._sleep = sleep
         self._everyone = asyncio.Semaphore(options.concurrency)
-        self._hosts = hosts or Hosts(options, clock=clock, random=Random())  # noqa: S311 - spreads load, guards nothing
+        if hosts is None:
+            hosts = Hosts(options, clock=clock, random=Random())  # noqa: S311 - spreads load, guards nothing
+        self._hosts = hosts
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL when its host and the whole run have room for it."""
