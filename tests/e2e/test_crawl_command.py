@@ -103,6 +103,7 @@ def test_pages_of_the_sitemaps_are_read_though_nothing_links_to_them(mediamirror
     done = parse(mediamirror, blog, "--follow-sitemap")
     assert images(done) == ["home.webp", "unlinked.webp"]
     assert asked(blog) == ["/", "/maps.xml", "/sitemap.xml", "/map.xml.gz", "/old/unlinked.html"]
+    assert [r.path for r in blog.requests()].count("/robots.txt") == 1
     assert [p["code"] for p in rows(done, "problem")] == ["page-closed"]
     assert done.returncode == 0
 
