@@ -42,7 +42,7 @@ def command(
     max_documents: m.MaxDocuments = _READ.max_documents,
     max_sets: m.MaxSets = _READ.max_sets,
     max_candidates: m.MaxCandidates = _READ.max_candidates,
-    retries: o.Retries = 3,
+    retries: o.Retries = _DEFAULT.retries,
     format_: o.Format = "table",
     explain: o.Explain = False,
     quiet: o.Quiet = False,

@@ -45,7 +45,7 @@ def command(
     allow_private: o.AllowPrivate = False,
     allow_host: o.AllowHost = None,
     timeout: o.Timeout = 60.0,
-    retries: o.Retries = 3,
+    retries: o.Retries = 4,
     format_: Annotated[
         Literal["table", "jsonl"], typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")
     ] = "table",

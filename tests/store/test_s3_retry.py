@@ -70,9 +70,9 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Callable[..., S3Store]:
     }.items():
         monkeypatch.setenv(name, value)
 
-    def build(transport: Scripted, **changes: object) -> S3Store:
+    def build(transport: Scripted, backoff: Backoff | None = None, **changes: object) -> S3Store:
         options = StoreOptions(endpoint_url="http://127.0.0.1:1", retries=3, **changes)  # type: ignore[arg-type]
-        return S3Store("media", "news", options=options, transport=transport, backoff=Backoff(base=0, cap=0))
+        return S3Store("media", "news", options=options, transport=transport, backoff=backoff or Backoff(base=0, cap=0))
 
     return build
 
@@ -209,21 +209,29 @@ async def test_no_credentials_is_said_before_the_first_item(
         await make(Scripted()).check()
 
 
-async def test_slow_down_holds_everyone_back() -> None:
-    from mediamirror.store.backoff import Pause
+async def test_slow_down_to_one_call_holds_every_later_call_back(make: Callable[..., S3Store]) -> None:
+    transport = Scripted(answer(503, "SlowDown"), stored(), stored())
+    store = make(transport, backoff=Backoff(base=0.4, cap=0.4))
+    told = asyncio.create_task(store.put("a.webp", BODY, WEBP))
+    while not transport.requests:
+        await asyncio.sleep(0)
+    other = asyncio.create_task(store.put("b.webp", BODY, WEBP))
+    for _ in range(200):
+        await asyncio.sleep(0)
+    assert len(transport.requests) == 1
+    await asyncio.gather(told, other)
+    assert transport.methods == ["PUT", "PUT", "PUT"]
 
-    pause, order = Pause(), []
 
-    async def other() -> None:
-        await pause.wait()
-        order.append("sent")
-
-    pause.extend(0.05)
-    task = asyncio.create_task(other())
-    await asyncio.sleep(0.01)
-    order.append("still waiting")
-    await task
-    assert order == ["still waiting", "sent"]
+async def test_another_passing_refusal_holds_nobody_else_back(make: Callable[..., S3Store]) -> None:
+    transport = Scripted(answer(409, "ConditionalRequestConflict"), stored(), stored())
+    store = make(transport, backoff=Backoff(base=0.4, cap=0.4))
+    told = asyncio.create_task(store.put("a.webp", BODY, WEBP))
+    while not transport.requests:
+        await asyncio.sleep(0)
+    await store.put("b.webp", BODY, WEBP)
+    assert not told.done()
+    await told
 
 
 def test_delays_double_up_to_the_cap_and_never_fall_below_what_was_asked() -> None:
