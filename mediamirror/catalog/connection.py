@@ -93,6 +93,7 @@ def _open_read_only(path: Path) -> sqlite3.Connection | None:
             connection.execute("PRAGMA busy_timeout = 2000")
             _check(connection)
             connection.execute("PRAGMA temp_store = FILE")
+            connection.execute("PRAGMA cache_size = -16384")
             done = _version(connection, str(path))
         except BaseException:
             connection.close()

@@ -10,6 +10,9 @@ from typing import Any
 
 _TABLE = "CREATE TEMP TABLE manifest (kind TEXT, name TEXT, row TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID"
 
+_PLACE = "WHERE store_id = :place AND key > :after ORDER BY key LIMIT :limit"
+"""A page of each source, so that a page of all is made without reading any of them to its end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Known:
@@ -61,9 +64,10 @@ def manifest_rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, d
 def known_page(db: sqlite3.Connection, place: int, *, after: str, limit: int) -> list[Known]:
     """Return the keys that catalog or manifest name, after a key, in the order of their bytes."""
     rows = db.execute(
-        "SELECT key, max(own) FROM (SELECT key, 1 AS own FROM objects WHERE store_id = :place AND key > :after "
-        "UNION ALL SELECT key, 1 FROM holdings WHERE store_id = :place AND key > :after "
-        "UNION ALL SELECT name, 0 FROM temp.manifest WHERE kind = 'object' AND name > :after) "
+        "SELECT key, max(own) FROM ("
+        f"SELECT * FROM (SELECT DISTINCT key, 1 AS own FROM objects {_PLACE}) "
+        f"UNION ALL SELECT * FROM (SELECT key, 1 FROM holdings {_PLACE}) UNION ALL SELECT * FROM (SELECT name, 0 "
+        "FROM temp.manifest WHERE kind = 'object' AND name > :after ORDER BY name LIMIT :limit)) "
         "GROUP BY key ORDER BY key LIMIT :limit",
         {"place": place, "after": after, "limit": limit},
     )

@@ -215,7 +215,6 @@ CREATE TABLE standings (
     settled_at TEXT NOT NULL,
     PRIMARY KEY (store_id, variant_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX standings_failed ON standings(store_id, variant_id) WHERE status = 'failed';
 CREATE INDEX items_by_variant ON items(variant_id);
 INSERT INTO standings
     SELECT coalesce((SELECT min(o.store_id) FROM objects o WHERE o.variant_id = i.variant_id), (SELECT min(id) FROM stores)),

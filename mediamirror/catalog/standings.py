@@ -60,7 +60,8 @@ def plan_retry(db: sqlite3.Connection, run_id: int, store_id: int, *, planned: b
         )
     db.execute(
         "UPDATE items SET status = s.status, sha256 = s.sha256, error_code = s.error_code, error_message = s.error_message, "
-        "key = (SELECT o.key FROM objects o WHERE o.variant_id = s.variant_id AND o.store_id = s.store_id "
+        "key = (SELECT o.key FROM objects o INDEXED BY objects_by_variant "
+        "WHERE o.variant_id = s.variant_id AND o.store_id = s.store_id "
         "ORDER BY o.stored_at DESC LIMIT 1) FROM standings s WHERE s.store_id = :store AND s.variant_id = items.variant_id "
         "AND items.run_id = :run AND items.wanted = 0",
         {"run": run_id, "store": store_id},

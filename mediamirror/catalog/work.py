@@ -135,8 +135,10 @@ def _widths(db: sqlite3.Connection, place_id: int) -> tuple[int, ...]:
 
 def _objects(db: sqlite3.Connection, store_id: int, ids: list[int]) -> dict[int, list[KnownObject]]:
     found: dict[int, list[KnownObject]] = defaultdict(list)
+    # Left to itself SQLite reads all objects of the store for each page.
     query = (
         "SELECT variant_id, key, sha256, size, content_type, token, source_sha256 FROM objects "
+        "INDEXED BY objects_by_variant "
         f"WHERE store_id = ? AND variant_id IN ({marks(ids)})"
     )
     for variant_id, *rest in db.execute(query, (store_id, *ids)):
