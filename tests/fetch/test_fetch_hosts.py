@@ -243,7 +243,7 @@ async def test_waiting_at_a_redirects_goal_does_not_count_against_the_timeout(se
 async def test_crawl_delay_in_robots_txt_spaces_the_requests(serve, make_routes, make_reply, tmp_path, caplog):
     rules = make_reply(b"User-agent: mediamirror\nCrawl-delay: 90\n\nUser-agent: *\nCrawl-delay: 1")
     origin = await serve(make_routes({"/robots.txt": rules, "/a": make_reply(b"x")}))
-    async with open_fetcher(FetchOptions(), spool_dir=tmp_path) as fetcher:
+    async with open_fetcher(FetchOptions(allow_private=True), spool_dir=tmp_path) as fetcher:
         await fetcher.fetch(Request(origin.url("/a")))
         assert LONGEST_CRAWL_DELAY - 5 < fetcher.outlook(f"127.0.0.1:{origin.port}").seconds <= LONGEST_CRAWL_DELAY
     assert "asks for a Crawl-delay of 90 s; 30 s are kept" in caplog.text
@@ -255,16 +255,16 @@ async def test_sitemaps_are_told_from_the_robots_txt_that_was_read_already(serve
     )
     origin = await serve(make_routes({"/robots.txt": rules, "/a": make_reply(b"x")}))
     home = origin.url("").rstrip("/")
-    async with open_fetcher(FetchOptions(), spool_dir=tmp_path) as fetcher:
+    async with open_fetcher(FetchOptions(allow_private=True), spool_dir=tmp_path) as fetcher:
         await fetcher.fetch(Request(origin.url("/a")))
         assert await fetcher.sitemaps(home) == ("/one.xml", "https://x.example/two.xml")
     assert origin.targets == ["/robots.txt", "/a"]
-    async with open_fetcher(FetchOptions(robots=False), spool_dir=tmp_path) as fetcher:
+    async with open_fetcher(FetchOptions(robots=False, allow_private=True), spool_dir=tmp_path) as fetcher:
         assert await fetcher.sitemaps(home) is None
 
 
 async def test_not_to_ask_robots_txt_is_logged(tmp_path, caplog):
-    async with open_fetcher(FetchOptions(robots=False), spool_dir=tmp_path):
+    async with open_fetcher(FetchOptions(robots=False, allow_private=True), spool_dir=tmp_path):
         pass
     assert [(r.levelno, r.getMessage()) for r in caplog.records if "--ignore-robots" in r.getMessage()] == [
         (logging.WARNING, "robots.txt is not asked, by --ignore-robots: closed paths and Crawl-delay are not honoured.")
