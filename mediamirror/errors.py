@@ -15,7 +15,7 @@
     │   ├── HostBusy, HostUnavailable (not asked: come back later)
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
     │   ├── DeadlineExceeded (retry), TooSlow (retry)
-    │   ├── TooManyRedirects, BodyTooLarge, HeadersTooLarge, EmptyBody, BadContentEncoding
+    │   ├── TooManyRedirects, BodyTooLarge, HeadersTooLarge, EmptyBody, BadContentEncoding, SpoolFailed
     │   └── HTTPStatus (retry for 408, 425, 429, 500, 502, 503, 504)
     ├── ImageError                 bytes that are not a sound image
     │   ├── NotAnImage, ImageTruncated, ImageUndecodable, ImageOverBudget
@@ -230,6 +230,12 @@ class EmptyBody(FetchError):
     """A success status, and not a single byte."""
 
     code = "empty-body"
+
+
+class SpoolFailed(FetchError):
+    """The temporary file that a large body goes through could not be written: the disk is full, or fails."""
+
+    code = "spool-failed"
 
 
 class BadContentEncoding(FetchError):

@@ -11,7 +11,7 @@ from uuid import uuid4
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
-from mediamirror.errors import BodyTooLarge
+from mediamirror.errors import BodyTooLarge, SpoolFailed
 from mediamirror.fetch.urls import redact_url
 from mediamirror.model import Body
 
@@ -53,7 +53,19 @@ class Spool:
         return self._held > (_WRITE if self._path is not None else self._spool_over)
 
     async def spill(self) -> None:
-        """Write what is held to the temporary file."""
+        """Write what is held to the temporary file. Raises `SpoolFailed`."""
+        try:
+            await self._spill()
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> SpoolFailed:
+        return SpoolFailed(
+            f"{redact_url(self._href)} could not be kept in {self._directory} on its way ({error.strerror}): free some space "
+            "there, or set TMPDIR to another folder."
+        )
+
+    async def _spill(self) -> None:
         held = b"".join(self._pending)
         self._pending, self._held = [], 0
         if self._file is None:
@@ -72,7 +84,10 @@ class Spool:
         if self._pending:
             await self.spill()
         if self._file is not None:
-            await self._file.close()
+            try:
+                await self._file.close()
+            except OSError as error:
+                raise self._failed(error) from error
         return Body(self._size, sha256, path=self._path, prefix=self._prefix)
 
     async def abandon(self) -> None:

@@ -17,6 +17,7 @@ from fixtures.images import make_image
 from fixtures.looping import call_in, loop_in_thread
 from fixtures.site import Resource, Site, running_site
 
+Command = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.Popen[str]]
 
 NEVER = 40
@@ -98,3 +99,22 @@ def wait_for(what: Callable[[], bool], child: subprocess.Popen[str]) -> None:
     while not what():
         assert child.poll() is None, child.communicate()
         time.sleep(0.005)
+
+
+@pytest.fixture
+def start_under(tmp_path: Path) -> Command:
+    """Run the command line to its end under another program, such as strace."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MEDIAMIRROR_"))}
+
+    def run(program: tuple[str, ...], *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*program, sys.executable, "-m", "mediamirror", *words],
+            env=kept | {"XDG_STATE_HOME": str(tmp_path / "state")},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run
