@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PREFIX = "mediamirror-"
+PREFIX = "mediamirror-scratch-"
+"""No other folder may begin so: what nobody holds under it is removed."""
 _TRIES = 100
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.pipeline import Together, run_window
 
 
 async def numbers(count: int):
@@ -90,6 +90,59 @@ async def test_cancelling_records_what_is_finished_and_goes_on() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert sorted(recorder.rows) == list(range(10))
+
+
+async def test_what_is_finished_is_recorded_even_when_the_queue_is_full_as_the_run_is_cancelled() -> None:
+    handled: list[int] = []
+    recorded: list[int] = []
+    busy, go_on = asyncio.Event(), asyncio.Event()
+
+    async def handle(number: int) -> int:
+        handled.append(number)
+        return number
+
+    async def slow(batch) -> None:
+        busy.set()
+        await go_on.wait()
+        recorded.extend(batch)
+
+    task = asyncio.create_task(run_window(numbers(1000), handle, slow, width=3))
+    await busy.wait()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert (sorted(recorded), len(handled) > 12) == (handled, True)
+
+
+async def test_what_many_note_at_once_is_written_in_few_batches_and_before_any_of_them_goes_on() -> None:
+    batches: list[list[int]] = []
+
+    async def write(batch) -> None:
+        await asyncio.sleep(0)
+        batches.append(list(batch))
+
+    note = Together[int](write)
+
+    async def one(number: int) -> bool:
+        await note(number)
+        return any(number in batch for batch in batches)
+
+    assert all(await asyncio.gather(*map(one, range(50))))
+    assert (sorted(n for batch in batches for n in batch), len(batches)) == (list(range(50)), 2)
+
+
+async def test_a_note_that_can_not_be_written_fails_for_everyone_who_waits_for_it() -> None:
+    async def full(batch) -> None:
+        await asyncio.sleep(0)
+        raise OSError("disk full")
+
+    note = Together[int](full)
+    told = await asyncio.gather(*(note(n) for n in range(5)), return_exceptions=True)
+    assert [str(error) for error in told] == ["disk full"] * 5
 
 
 async def test_a_recorder_that_fails_ends_the_run_with_its_error() -> None:

@@ -1,0 +1,49 @@
+"""Scratch folders: those of the dead are swept, those of the living are not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mediamirror.scratch import scratch_folder, sweep
+
+HOLD = """
+import sys
+from mediamirror.scratch import scratch_folder
+with scratch_folder() as folder:
+    (folder / "body.part").write_bytes(b"half")
+    print(folder, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_is_left_alone_while_its_run_lives_and_swept_when_it_was_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={"TMPDIR": str(tmp_path)},
+    ) as other:
+        assert other.stdout is not None
+        theirs = Path(other.stdout.readline().strip())
+        with scratch_folder() as ours:
+            assert (theirs.exists(), ours.exists(), ours != theirs) == (True, True, True)
+        assert (theirs.exists(), ours.exists()) == (True, False)
+        other.kill()
+        other.wait()
+    assert (theirs.exists(), sweep(tmp_path), list(tmp_path.iterdir())) == (True, 1, [])
+
+
+def test_what_is_no_folder_of_ours_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "mediamirror-scratch-notes.txt").write_text("mine")
+    (tmp_path / "mediamirror-scratch-link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "mediamirror-bench").mkdir()
+    assert (sweep(tmp_path), len(list(tmp_path.iterdir()))) == (0, 4)
