@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import sys
 import threading
 import time
 from collections import Counter
@@ -131,6 +132,8 @@ def _work(
         with lock:
             report.by_way.setdefault(f"{kill.kind}, {_way(kill)}", Counts()).add(counts)
             report.over_before += not counts.kills
+            if (done := report.total().kills) % 50 == 0 and counts.kills:
+                print(f"{done:,} kills, {report.total().faults} faults", file=sys.stderr, flush=True)
 
 
 def one(ready: Ready, kill: Kill) -> Counts:

@@ -29,17 +29,16 @@ def test_the_second_run_is_told_who_holds_the_destination_and_leaves_the_firsts_
     half.parent.mkdir(parents=True, exist_ok=True)
     half.write_bytes(b"half")
     holder = f"in use by process {first.pid} (mirror, since"
-    for other, told in {
-        ("--catalog", str(tmp_path / "other.sqlite")): ("The destination", holder),
-        ("--to", str(tmp_path / "elsewhere")): ("The catalog", holder),
-        ("--dry-run",): ("The catalog", holder),
-    }.items():
-        second = start(*words, *other)
-        _, said = second.communicate(timeout=30)
-        assert (second.returncode, *(word in said for word in told)) == (2, True, True), said
-    stranger = start(*words, "--catalog", str(tmp_path / "s.sqlite"), XDG_STATE_HOME=str(tmp_path / "stranger"))
-    _, said = stranger.communicate(timeout=30)
-    assert (stranger.returncode, "in use by a run of another user" in said) == (2, True), said
+    stranger = {"XDG_STATE_HOME": str(tmp_path / "stranger")}
+    others = [
+        (start(*words, "--catalog", str(tmp_path / "other.sqlite")), f"The destination {tmp_path / 'm'} is {holder}"),
+        (start(*words, "--to", str(tmp_path / "elsewhere")), f"The catalog {tmp_path / 'c.sqlite'} is {holder}"),
+        (start(*words, "--dry-run"), f"The catalog {tmp_path / 'c.sqlite'} is {holder}"),
+        (start(*words, "--catalog", str(tmp_path / "s.sqlite"), **stranger), "is in use by a run of another user"),
+    ]
+    for second, told in others:
+        _, said = second.communicate(timeout=60)
+        assert (second.returncode, told in said) == (2, True), said
     assert (first.poll(), half.exists()) == (None, True)
 
 
