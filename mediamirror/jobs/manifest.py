@@ -20,7 +20,7 @@ import json
 import secrets
 import zlib
 from collections.abc import AsyncIterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -45,12 +45,13 @@ _REQUIRED = {
     "set": frozenset({"id", "status", "objects"}),
 }
 _CHUNK = 64 * 1024
+_STAMP = "%Y%m%dT%H%M%S.%fZ"
 _PAGE = 500
 
 
 def segment_name(at: datetime) -> str:
     """Return the key of a new segment: names sort by time, and no two are the same."""
-    return f"{SEGMENTS}{at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(6)}.jsonl.gz"
+    return f"{SEGMENTS}{at:{_STAMP}}-{secrets.token_hex(6)}.jsonl.gz"
 
 
 async def write_segment(
@@ -85,11 +86,25 @@ async def write_segment(
         if not len(objects) + len(gone) + len(sets):
             return None
         try:
-            await store.put(segment_name(at), segment_body(path), ObjectAttributes("application/gzip"))
+            await store.put(await _newest_name(store, at), segment_body(path), ObjectAttributes("application/gzip"))
         except StoreError as error:
             return Problem("manifest-not-written", f"The manifest of {store.name} was not written: {error.message}")
         await _mark(catalog, store_id, objects, gone, sets)
         return None
+
+
+async def _newest_name(store: Store, at: datetime) -> str:
+    """Return a name that sorts after those that are there, also when the clock was set back since they were written."""
+    newest = ""
+    async for found in store.list(SEGMENTS):
+        newest = found.key
+    if (name := segment_name(at)) > newest:
+        return name
+    try:
+        last = datetime.strptime(newest[len(SEGMENTS) :].partition("-")[0], _STAMP)
+    except ValueError:
+        return name
+    return segment_name(last + timedelta(microseconds=1))
 
 
 async def _write_sets(catalog: Catalog, run: Run, file: IO[str], sets: WorkList[tuple[str, str]]) -> None:
