@@ -114,7 +114,6 @@ class Case:
     allowed: Mapping[str, frozenset[str]]
     """The hashes that a key may have at any moment: what it had before, and what it gets."""
     expected: Mapping[str, str]
-    extra: tuple[str, ...] = ()
 
     @property
     def catalog(self) -> Path:
@@ -126,9 +125,9 @@ class Case:
         """The temporary folder of its processes."""
         return self.folder / "tmp"
 
-    def command(self, *words: str, module: str = "mediamirror") -> list[str]:
+    def command(self, *words: str) -> list[str]:
         """Return what is executed; ``words`` instead of the job's own."""
-        return [sys.executable, "-m", module, *(words or self.words)]
+        return [sys.executable, "-m", "mediamirror", *(words or self.words)]
 
 
 KINDS = ("mirror-directory", "mirror-bucket", "sync-directory", "sync-bucket")
@@ -150,9 +149,7 @@ def new_case(bench: Bench, kind: str, *extra: str) -> Case:
     allowed = {
         key: frozenset({side[key] for side in (before, expected) if key in side}) for key in {*before, *expected}
     }
-    return Case(
-        kind, (*words, *extra), place, folder, kept | bench.server.environment() | own, allowed, expected, extra
-    )
+    return Case(kind, (*words, *extra), place, folder, kept | bench.server.environment() | own, allowed, expected)
 
 
 def _new_place(bench: Bench, kind: str, folder: Path) -> Place:

@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from torture.launch import POINTS, plant
+from torture.points import POINTS, plant
 
 LOADED = (
     *("mediamirror.cli.app", "mediamirror.cli.output", "mediamirror.cli.objects", "mediamirror.cli.stopping", "uvloop"),

@@ -82,6 +82,10 @@ def survive(bench: Bench, case: Case, kill: Kill, truth: Undisturbed) -> Counts:
         counts.told.append(f"the restart ended with {again.returncode}: {again.output[-500:]}")
     _requests(bench, case, counts, recorded, held, fetched_before)
     _at_the_end(bench, case, counts, truth)
+    said = _verify_by_command(bench, case) if kill.number % 10 == 0 else _verify(bench, case)
+    if said is not None:
+        counts.unverified += 1
+        counts.told.append(f"verify --mirror: {said}")
     counts.told = [f"{kill}: {line}" for line in counts.told]
     return counts
 
@@ -144,9 +148,6 @@ def _at_the_end(bench: Bench, case: Case, counts: Counts, truth: Undisturbed) ->
     left = [*case.place.leftovers(), *(path.name for path in case.temporary.iterdir())]
     counts.leftovers += len(left)
     counts.told += [f"{name} was left behind" for name in left]
-    if (said := _verify(bench, case)) is not None:
-        counts.unverified += 1
-        counts.told.append(f"verify --mirror: {said}")
 
 
 def _compare_catalogs(case: Case, counts: Counts, truth: Undisturbed) -> None:
@@ -179,9 +180,10 @@ def _verify(bench: Bench, case: Case) -> str | None:
     return None if summary.exit_code == 0 else f"exit {summary.exit_code}, {summary.statuses}"
 
 
-def verify_by_command(bench: Bench, case: Case) -> int:
-    """Run ``verify --mirror`` as people do, and return its exit code."""
+def _verify_by_command(bench: Bench, case: Case) -> str | None:
+    """What ``verify --mirror`` says when it is run as people do."""
     words = ["verify", "--mirror", case.place.dest, "--catalog", str(case.catalog), "--format", "json"]
     if not isinstance(case.place, DirectoryPlace):
         words += ["--endpoint-url", bench.relay.url]
-    return run(case, case.command(*words)).returncode
+    done = run(case, case.command(*words))
+    return None if done.returncode == 0 else f"exit {done.returncode}: {done.output[-500:]}"

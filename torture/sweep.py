@@ -18,7 +18,7 @@ from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.seaweed import running_seaweed
 from torture.jobs import BUCKET, KINDS, Bench, new_case, open_bench
 from torture.kills import ONE_AFTER_THE_OTHER, SYSTEM_CALLS, Kill, count_calls, strace_works
-from torture.launch import BUCKET_POINTS, DIRECTORY_POINTS, EVERY_RUN, MIRROR_POINTS
+from torture.points import BUCKET_POINTS, DIRECTORY_POINTS, EVERY_RUN, MIRROR_POINTS
 from torture.survival import Counts, Undisturbed, survive, undisturbed
 
 TURNS = 6

@@ -1,7 +1,4 @@
-"""``python -m torture.launch POINT:N -- WORDS``: the real command line, killed at the Nth passing of a named point.
-
-The points are put into the program from here, around its functions: the program itself carries none.
-"""
+"""Named points at which a run can be killed. They are put around the program's functions from here: it carries none itself."""
 
 from __future__ import annotations
 
@@ -10,7 +7,6 @@ import functools
 import importlib
 import os
 import signal
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -65,16 +61,6 @@ MIRROR_POINTS = (
 EVERY_RUN = ("before-finish", "after-finish")
 DIRECTORY_POINTS = ("half-written", "before-rename", "after-rename", "after-file")
 BUCKET_POINTS = ("before-put", "after-put", "after-segment")
-
-
-def main() -> None:
-    """Plant the point that is named, then be the program."""
-    name, _, number = sys.argv[1].rpartition(":")
-    plant(POINTS[name], int(number))
-    sys.argv = ["mediamirror", *sys.argv[3:]]
-    from mediamirror.__main__ import main as program  # noqa: PLC0415 - after the point is planted
-
-    program()
 
 
 def plant(point: Point, number: int) -> None:
@@ -138,7 +124,3 @@ def _halfway(passed: Passing) -> Callable[[int, bytes], None]:
         os.write(descriptor, chunk[len(chunk) // 2 :])
 
     return write
-
-
-if __name__ == "__main__":
-    main()
