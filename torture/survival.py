@@ -81,7 +81,7 @@ def survive(bench: Bench, case: Case, kill: Kill, truth: Undisturbed) -> Counts:
         counts.lost += 1
         counts.told.append(f"the restart ended with {again.returncode}: {again.output[-500:]}")
     _requests(bench, case, counts, recorded, held, fetched_before)
-    _at_the_end(bench, case, counts, truth)
+    _at_the_end(case, counts, truth)
     said = _verify_by_command(bench, case) if kill.number % 10 == 0 else _verify(bench, case)
     if said is not None:
         counts.unverified += 1
@@ -133,7 +133,7 @@ def _requests(
         counts.told += [f"{key} was put again, although it was there" for key in twice]
 
 
-def _at_the_end(bench: Bench, case: Case, counts: Counts, truth: Undisturbed) -> None:
+def _at_the_end(case: Case, counts: Counts, truth: Undisturbed) -> None:
     held = case.place.held()
     for key in truth.held.keys() - held.keys():
         counts.lost += 1
