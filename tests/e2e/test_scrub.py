@@ -85,7 +85,11 @@ def test_a_thousand_flipped_objects_are_a_thousand_findings(mediamirror: Command
                 data if number >= 1000 else data[:-1] + bytes([data[-1] ^ 1])
             )
             row = (store, f"h.example/{number}.webp", 1, hashlib.sha256(data).hexdigest(), len(data), "", "", "2026")
-            db.execute("INSERT INTO objects VALUES (?,?,?,?,?,?,?,?)", row)
+            db.execute(
+                "INSERT INTO objects (store_id, key, variant_id, sha256, size, content_type, token, stored_at) "
+                "VALUES (?,?,?,?,?,?,?,?)",
+                row,
+            )
     done = mediamirror("verify", "--mirror", str(mirror), "--catalog", str(catalog), "--format", "jsonl")
     found = [json.loads(line) for line in done.stdout.splitlines()]
     numbers = {int(Path(row["url"]).stem) for row in found if row["type"] == "finding" and row["rule"] == "MM502"}
