@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -159,7 +160,7 @@ class _MirrorRun:
             else:
                 await self._work(catalog, run, fetching, archive, publisher)
                 for problem in stripper.problems() if stripper else ():
-                    self._found(problem)
+                    self._found(replace(problem, document=store.name))
                 await self._tell_manifest(catalog, run, store)
                 await self._show_sets(catalog, run)
         except asyncio.CancelledError:
