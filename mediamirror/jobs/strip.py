@@ -89,23 +89,23 @@ def _strip(body: Body) -> Body:
 
 
 def _strip_file(body: Body, path: Path) -> Body:
-    with path.open("rb") as file:
-        whole = map_file(file)
+    beside = path.with_name(path.name + ".stripped")
+    try:
+        with path.open("rb") as file:
+            whole = map_file(file)
         pieces = plan(whole)
         if pieces == [(0, body.size)]:
             return body
-        beside = path.with_name(path.name + ".stripped")
-        try:
-            stripped = _write(beside, whole, pieces)
-            with beside.open("rb") as written:
-                _check(whole, map_file(written))
-        except OSError as error:
-            beside.unlink(missing_ok=True)
-            raise StoreFull(f"A stripped copy of {body.size:,} bytes can't be written ({error.strerror}).") from error
-        except BaseException:
-            beside.unlink(missing_ok=True)
-            raise
-        return stripped
+        stripped = _write(beside, whole, pieces)
+        with beside.open("rb") as written:
+            _check(whole, map_file(written))
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise StoreFull(f"A stripped copy of {body.size:,} bytes can't be made ({error.strerror}).") from error
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    return stripped
 
 
 def _write(path: Path, whole: Octets, pieces: Sequence[Piece]) -> Body:
