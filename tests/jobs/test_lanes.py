@@ -81,6 +81,9 @@ class Result(dict):
     def __init__(self):
         super().__init__()
         self.at = {}
+        self.handled = 0
+        self.open = 0
+        self.most_open = 0
 
     def codes(self, host):
         return Counter(code for url, code in self.items() if url.split("/")[2] == host)
@@ -101,11 +104,16 @@ def mirror(source, web, **chosen):
         fetcher = Retrying(polite, options, clock=loop.time, random=Random(2))
 
         async def handle(url):
+            results.handled += 1
+            results.open += 1
+            results.most_open = max(results.most_open, results.open)
             try:
                 await fetcher.fetch(Request(url))
             except FetchError as error:
                 result = (url, error.code)
                 return Later(result) if error.deferred else result
+            finally:
+                results.open -= 1
             return url, "ok"
 
         async def record(batch):
@@ -154,6 +162,8 @@ def test_3000_urls_of_a_slow_host_in_front_of_all_others_hold_up_nobody():
     assert Counter(results.values()) == {"ok": 8_000}
     assert max(results.ended(f"h{n}") for n in range(50)) < 1.1 * others
     assert web.most["slow"] == 6
+    # 64 at work, and at every host no more that wait than it takes at once, but for one volley.
+    assert results.most_open < 51 * 2 * 6 + 64
 
 
 def test_what_is_read_ahead_is_bounded_whatever_the_number_of_items():
@@ -255,6 +265,8 @@ def test_a_host_that_falls_away_for_a_while_is_probed_and_loses_nothing():
     down = [at for at in web.asked["flaky"] if 5 < at < 17]
     assert len(down) < 30
     assert len([at for at in down if at > 7]) == 1
+    # What was under way or waited when the breaker opened is handed in again, and the probe.
+    assert results.handled < 1_075
 
 
 def test_a_host_that_falls_away_for_good_is_given_up_after_its_probes():
