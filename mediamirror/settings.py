@@ -328,3 +328,13 @@ class AdoptOptions:
     base_url: str | None = None
     """The URL that keys hang under, where they are paths of one site."""
     concurrency: int = 16
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewOptions:
+    """How to show what was mirrored. Without ``thumbnails`` the catalog alone is read, and no object."""
+
+    store: StoreOptions = field(default_factory=StoreOptions)
+    check: CheckOptions = field(default_factory=CheckOptions)
+    concurrency: int = 16
+    thumbnails: bool = True

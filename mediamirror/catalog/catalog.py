@@ -11,10 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from mediamirror.catalog import ingest, manifest_rows, results, sync_rows, work
+from mediamirror.catalog import ingest, manifest_rows, mirrored, results, sync_rows, work
 from mediamirror.catalog.connection import connect, connect_existing, mapped_errors
 from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.catalog.manifest_rows import ManifestObject
+from mediamirror.catalog.mirrored import MirroredSet
 from mediamirror.catalog.notes import get_notes, put_notes
 from mediamirror.catalog.rows import RecordedObject, WorkItem
 from mediamirror.catalog.sync_rows import Holding
@@ -205,6 +206,21 @@ class Catalog:
             for result in await self._call(results.read_sets, run.id, ids):
                 yield result
             after = ids[-1]
+
+    async def stores(self) -> list[str]:
+        """Return the names of the stores that something is recorded of."""
+        return await self._call(mirrored.store_names)
+
+    async def mirrored(self, store_name: str) -> AsyncIterator[list[MirroredSet]]:
+        """Yield the image sets of a store over all runs, a page at a time."""
+        after = 0
+        while ids := await self._call(mirrored.mirrored_ids, store_name, after=after, limit=PAGE):
+            yield await self._call(mirrored.read_mirrored, store_name, ids)
+            after = ids[-1]
+
+    async def count_mirrored(self, store_name: str) -> tuple[int, int]:
+        """Return the numbers of image sets and of objects of a store over all runs."""
+        return await self._call(mirrored.count_mirrored, store_name)
 
     async def store_id(self, name: str) -> int:
         """Return the id of a store by its name, known or new."""

@@ -176,16 +176,17 @@ def _rows(db: sqlite3.Connection, run_id: int, place_id: int) -> Iterator[SetRow
         status = Status(row[8]) if row[8] else None
         key, fmt, width, height, size = row[9:14]
         error = ItemError(row[14], row[15] or "") if row[14] else None
-        found = tuple(_findings(db, run_id, row[0], url))
+        found = tuple(findings_of(db, row[0], url, run_id=run_id))
         yield SetRow(
             url, carrier, attribute, declared, density, media, mime, status, key, fmt, width, height, size, found, error
         )
 
 
-def _findings(db: sqlite3.Connection, run_id: int, variant_id: int, url: str) -> Iterator[Finding]:
+def findings_of(db: sqlite3.Connection, variant_id: int, url: str, *, run_id: int | None = None) -> Iterator[Finding]:
+    """Read what a run found in a variant; without ``run_id`` what the newest run did, which replaced all before."""
     query = (
         "SELECT rule, severity, message, document, line, declared, actual FROM findings "
-        "WHERE variant_id = ? AND run_id = ? ORDER BY rule, id"
+        "WHERE variant_id = ? AND run_id = coalesce(?, run_id) ORDER BY rule, id"
     )
     for rule, severity, message, document, line, declared, actual in db.execute(query, (variant_id, run_id)):
         reference = None if document is None else Reference(document, "", None, line or 0)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mediamirror.cli import catalog, check, mirror, parse, rules, simulate, sync, verify
+from mediamirror.cli import catalog, check, mirror, parse, report, rules, simulate, sync, verify
 from mediamirror.cli.config import default_map, nested, options_of
 from mediamirror.cli.running import EXIT_CODES, fail
 from mediamirror.errors import MediamirrorError
@@ -57,6 +57,7 @@ app.command(name="mirror", epilog=EPILOG)(mirror.command)
 app.command(name="verify", epilog=EPILOG)(verify.command)
 app.command(name="sync", epilog=EPILOG)(sync.command)
 app.command(name="check", epilog=EPILOG)(check.command)
+app.command(name="report", epilog=EPILOG)(report.command)
 app.add_typer(catalog.app, epilog=EPILOG)
 app.command(name="simulate", epilog=EPILOG)(simulate.command)
 app.command(name="rules")(rules.command)

@@ -20,7 +20,7 @@ STREAMED = ("table", "json", "jsonl")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How to print: the format, and what is wanted besides the data.
+    """How to print: the format (``none``: nothing but the report), and what is wanted besides the data.
 
     ``sets``: print each image set as it is found (`parse`). ``troubled``: print only sets with something to say.
     ``title`` names the run in reports; ``report`` is the folder of an HTML report. ``explain``: say which rule found each
@@ -55,7 +55,7 @@ class Output:
 
     def __init__(self, style: Style) -> None:
         self._style = style
-        self._printers: list[Printer] = [_printer(style)]
+        self._printers: list[Printer] = [] if style.format == "none" else [_printer(style)]
         if style.report is not None:
             self._printers.append(_Html(style.report, style.title))
         self._progress = None

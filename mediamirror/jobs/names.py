@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,12 @@ def identity_of(store_name: str, endpoint_url: str | None) -> str:
     if store_name.startswith("s3://"):
         return f"{store_name}@{endpoint_url}" if endpoint_url else store_name
     return str(Path(store_name).resolve())
+
+
+def place_of_identity(identity: str) -> tuple[str, str | None]:
+    """Undo `identity_of`: the DEST as `open_store` takes it, and the endpoint URL that belongs to it."""
+    found = re.fullmatch(r"(s3://.*?)@(https?://.*)", identity)
+    return (found[1], found[2]) if found else (identity, None)
 
 
 def now() -> datetime:

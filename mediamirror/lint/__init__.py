@@ -9,6 +9,7 @@ from mediamirror.errors import ImageError
 from mediamirror.lint import caching as _caching
 from mediamirror.lint import ladder as _ladder
 from mediamirror.lint import markup as _markup
+from mediamirror.lint import mirrored as _mirrored
 from mediamirror.lint import pictures as _pictures
 from mediamirror.lint import pixels as _pixels
 from mediamirror.lint import privacy as _privacy
@@ -49,6 +50,7 @@ _FAMILIES = (
     _caching,
     _ladder,
     _markup,
+    _mirrored,
     _pictures,
     _pixels,
     _privacy,

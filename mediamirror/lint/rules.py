@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from mediamirror.errors import FetchError, ImageError, UsageError
 from mediamirror.lint.subject import SetSubject
@@ -104,9 +104,10 @@ class SetRule(Rule):
 
 @dataclass(frozen=True, slots=True)
 class StoredRule(Rule):
-    """A rule about one object of a mirror (`lint.stored`)."""
+    """A rule about a mirror (`lint.stored`), and which kind of its things it is about."""
 
     check: Callable[[Any], Iterator[Violation]]
+    about: Literal["object", "set", "source"] = "object"
 
 
 class Registry:
@@ -147,12 +148,20 @@ class Registry:
         return register
 
     def add_stored(
-        self, code: str, name: str, severity: Severity, *, summary: str, why: str, fix: str
+        self,
+        code: str,
+        name: str,
+        severity: Severity,
+        *,
+        summary: str,
+        why: str,
+        fix: str,
+        about: Literal["object", "set", "source"] = "object",
     ) -> Callable[[Callable[[Any], Iterator[Violation]]], Callable[[Any], Iterator[Violation]]]:
-        """Register the decorated function as the check of a rule about a stored object."""
+        """Register the decorated function as the check of a rule about a mirror."""
 
         def register(check: Callable[[Any], Iterator[Violation]]) -> Callable[[Any], Iterator[Violation]]:
-            self._put(StoredRule(code, name, severity, False, summary, why, fix, check))
+            self._put(StoredRule(code, name, severity, False, summary, why, fix, check, about))
             return check
 
         return register

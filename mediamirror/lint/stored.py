@@ -74,8 +74,16 @@ def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
 
 def check_stored(subject: StoredSubject, codes: frozenset[str]) -> tuple[Finding, ...]:
     """Run the chosen rules on one object; its key stands for the URL."""
-    reference = Reference(subject.mirror, "object", None, 0)
-    rules = [rule for rule in RULES.all() if isinstance(rule, StoredRule) and rule.code in codes]
+    return run_stored("object", subject, codes, url=subject.key, reference=Reference(subject.mirror, "object", None, 0))
+
+
+def run_stored(
+    about: str, subject: object, codes: frozenset[str], *, url: str, reference: Reference
+) -> tuple[Finding, ...]:
+    """Run the chosen rules about one kind of things in a mirror."""
+    rules = [r for r in RULES.all() if isinstance(r, StoredRule) and r.about == about and r.code in codes]
     return tuple(
-        rule.finding(found, url=subject.key, reference=reference) for rule in rules for found in rule.check(subject)
+        rule.finding(found, url=found.url or url, reference=reference)
+        for rule in rules
+        for found in rule.check(subject)
     )

@@ -13,7 +13,7 @@ import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -58,6 +58,7 @@ class HtmlReport:
         self._ends = [0]
         self._thumbs = Thumbs(folder / "thumbs")
         with _telling(folder):
+            self._made = not folder.exists()
             self._replaces = _claim(folder)
             self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed by __exit__
 
@@ -68,8 +69,11 @@ class HtmlReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Give the temporary file back."""
+        """Give the temporary file back, and a folder that was made for nothing."""
         self._spool.close()
+        if self._made:
+            with suppress(OSError):  # that it is not empty, most of the time
+                self._folder.rmdir()
 
     def add(self, image_set: SetResult) -> None:
         """Add the next image set."""

@@ -1,0 +1,131 @@
+"""What a store holds of each image set, over all runs: a page of sets at a time."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from mediamirror.catalog.results import findings_of
+from mediamirror.catalog.rows import RecordedObject
+from mediamirror.model import ItemError, SetResult, SetRow, Status
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredSet:
+    """One image set, as the newest run that read its page left it, and the objects that the store holds of it.
+
+    A row's ``key`` is that of its object, whatever the newest run made of it; a row without one has no object.
+    """
+
+    result: SetResult
+    objects: tuple[RecordedObject, ...]
+
+
+def store_names(db: sqlite3.Connection) -> list[str]:
+    """Return the stores that something is recorded of, by name."""
+    query = (
+        "SELECT name FROM stores s WHERE EXISTS (SELECT 1 FROM objects o WHERE o.store_id = s.id) "
+        "OR (SELECT count(*) FROM stores) = 1 ORDER BY name"
+    )
+    return [row[0] for row in db.execute(query)]
+
+
+_NAMED = "SELECT 1 FROM places p JOIN candidates c ON c.place_id = p.id"
+_HELD = f"{_NAMED} JOIN objects o ON o.variant_id = c.variant_id"
+_OF_STORE = (
+    f"FROM image_sets s WHERE s.id > :after AND EXISTS ({_NAMED} WHERE p.set_id = s.id) AND ("
+    f"EXISTS ({_HELD} WHERE p.set_id = s.id AND o.store_id = (SELECT id FROM stores WHERE name = :name)) "
+    f"OR NOT EXISTS ({_HELD} WHERE p.set_id = s.id))"
+)
+"""Sets of which the store holds something, and those of which no store holds anything."""
+
+
+def mirrored_ids(db: sqlite3.Connection, store_name: str, *, after: int, limit: int) -> list[int]:
+    """Return ids of a store's sets after an id."""
+    query = f"SELECT s.id {_OF_STORE} ORDER BY s.id LIMIT :limit"
+    return [row[0] for row in db.execute(query, {"after": after, "name": store_name, "limit": limit})]
+
+
+def count_mirrored(db: sqlite3.Connection, store_name: str) -> tuple[int, int]:
+    """Count a store's sets, and its objects."""
+    sets = db.execute(f"SELECT count(*) {_OF_STORE}", {"after": 0, "name": store_name}).fetchone()[0]
+    objects = db.execute(
+        "SELECT count(DISTINCT key) FROM objects WHERE store_id = (SELECT id FROM stores WHERE name = ?)", (store_name,)
+    ).fetchone()[0]
+    return sets, objects
+
+
+def read_mirrored(db: sqlite3.Connection, store_name: str, ids: Sequence[int]) -> list[MirroredSet]:
+    """Read a page of sets."""
+    return [_read(db, store_name, set_id) for set_id in ids]
+
+
+def _read(db: sqlite3.Connection, store_name: str, set_id: int) -> MirroredSet:
+    place_id, run_id, document, line, alt, context, inferred = db.execute(
+        "SELECT p.id, p.run_id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
+        "JOIN documents d ON d.id = p.document_id JOIN image_sets s ON s.id = p.set_id WHERE p.set_id = ? "
+        "AND EXISTS (SELECT 1 FROM candidates c WHERE c.place_id = p.id) ORDER BY p.id LIMIT 1",
+        (set_id,),
+    ).fetchone()
+    places = db.execute("SELECT count(*) FROM places WHERE set_id = ?", (set_id,)).fetchone()[0]
+    pairs = list(_rows(db, store_name, run_id, place_id))
+    objects = tuple(dict.fromkeys(held for _, held in pairs if held is not None))
+    rows = tuple(row for row, _ in pairs)
+    return MirroredSet(SetResult(document, line, rows, alt, context, bool(inferred), places), objects)
+
+
+def _rows(
+    db: sqlite3.Connection, store_name: str, run_id: int, place_id: int
+) -> Iterator[tuple[SetRow, RecordedObject | None]]:
+    query = (
+        "SELECT v.id, v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, i.wanted, i.status, "
+        "i.error_code, i.error_message, i.key FROM candidates c JOIN variants v ON v.id = c.variant_id "
+        "LEFT JOIN items i ON i.variant_id = v.id AND i.run_id = ? WHERE c.place_id = ? ORDER BY c.id"
+    )
+    for variant_id, url, carrier, attribute, declared, density, media, mime, *item in db.execute(
+        query, (run_id, place_id)
+    ).fetchall():
+        wanted, status, code, message, key = item
+        held = _object(db, store_name, variant_id, key)
+        fmt, width, height, size = _blob(db, held, run_id, variant_id)
+        row = SetRow(
+            *(url, carrier, attribute, declared, density, media, mime, _status(status, wanted, held)),
+            *(held.key if held else None, fmt, width, height, size),
+            findings=tuple(findings_of(db, variant_id, url)),
+            error=ItemError(code, message or "") if code else None,
+        )
+        yield row, held
+
+
+def _status(status: str | None, wanted: int | None, held: RecordedObject | None) -> Status | None:
+    """What became of it; None where a run was to fetch it and did not get to it."""
+    if status in {Status.FAILED, Status.REJECTED}:
+        return Status(status)
+    if held is not None:
+        return Status.STORED
+    # The work lists of old runs are dropped, and a run into another store says nothing of this one.
+    return None if wanted and status is None else Status.SKIPPED
+
+
+def _object(db: sqlite3.Connection, store_name: str, variant_id: int, key: str | None) -> RecordedObject | None:
+    row = db.execute(
+        "SELECT o.key, o.sha256, o.size FROM objects o JOIN stores s ON s.id = o.store_id "
+        "WHERE o.variant_id = ? AND s.name = ? ORDER BY (o.key = ?) DESC, o.stored_at DESC, o.key LIMIT 1",
+        (variant_id, store_name, key or ""),
+    ).fetchone()
+    return RecordedObject(*row) if row else None
+
+
+def _blob(
+    db: sqlite3.Connection, held: RecordedObject | None, run_id: int, variant_id: int
+) -> tuple[str | None, int | None, int | None, int | None]:
+    """Format, width, height and size of the object, or of what was fetched and not stored."""
+    sha256 = held.sha256 if held else None
+    if sha256 is None:
+        found = db.execute(
+            "SELECT sha256 FROM items WHERE run_id = ? AND variant_id = ?", (run_id, variant_id)
+        ).fetchone()
+        sha256 = found[0] if found else None
+    row = db.execute("SELECT format, width, height, size FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
+    return row or (None, None, None, held.size if held else None)

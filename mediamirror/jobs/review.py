@@ -1,0 +1,262 @@
+"""``mediamirror report``: what was mirrored, set by set, with thumbnails decoded from the stored bytes.
+
+    catalog: sets, a page at a time ──> their objects, each once: read, hash, decode ──> SetResult
+
+Memory holds one page of sets and its thumbnails, whatever the size of the mirror.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.mirrored import MirroredSet
+from mediamirror.catalog.rows import RecordedObject
+from mediamirror.errors import FetchError, ImageError, InputMissing, ObjectMissing, StoreError, UsageError
+from mediamirror.fetch import discard
+from mediamirror.fetch.endpoint import open_transport
+from mediamirror.fetch.spool import Spool
+from mediamirror.imaging.decode import DecoderPool
+from mediamirror.jobs.common import Emit, nobody_listens
+from mediamirror.jobs.names import identity_of, place_of_identity
+from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.tally import Tally
+from mediamirror.lint import choose_codes
+from mediamirror.lint.mirrored import check_mirrored
+from mediamirror.lint.stored import StoredSubject, check_stored
+from mediamirror.model import (
+    Body,
+    Finding,
+    ItemError,
+    Outcome,
+    Planned,
+    SetResult,
+    SetRow,
+    Status,
+    Summary,
+    Variant,
+)
+from mediamirror.settings import JobOptions, ReviewOptions, default_catalog
+from mediamirror.store.base import Store
+from mediamirror.store.open import open_store
+
+_IN_MEMORY = 1024 * 1024
+_LARGEST = 1024 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What was seen of one object: a thumbnail, or why there is none."""
+
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    thumbnail: bytes | None = None
+
+
+async def review(
+    dest: str | None = None,
+    *,
+    options: ReviewOptions | None = None,
+    catalog: Path | None = None,
+    on_event: Emit = nobody_listens,
+) -> Summary:
+    """Tell every image set that was mirrored to ``dest``, with what was found then, and thumbnails of the stored bytes.
+
+    Without ``dest`` the catalog says which place it is about. Emits `Planned`, an `Outcome` per object read, a `SetResult` per
+    set, the `Summary`. An object that is missing, was changed or can't be decoded makes the exit code 1. Raises `UsageError`,
+    `CatalogError`, `StoreRefused`.
+    """
+    run = _Review(options or ReviewOptions(), on_event)
+    return await run.run(dest, catalog)
+
+
+class _Review:
+    """One run: its options, and its running totals."""
+
+    def __init__(self, options: ReviewOptions, emit: Emit) -> None:
+        self._options = options
+        self._emit = emit
+        self._codes = choose_codes()
+        self._tally = Tally()
+        self._counted: set[int] = set()
+        self._sets = 0
+        self._objects = 0
+        self._documents: set[int] = set()
+        self._started = time.monotonic()
+
+    async def run(self, dest: str | None, path: Path | None) -> Summary:
+        options = self._options
+        async with AsyncExitStack() as stack:
+            transport = await stack.enter_async_context(
+                open_transport(options.store.cacert, limit=2 * options.concurrency)
+            )
+            if dest is not None:
+                store = await stack.enter_async_context(open_store(dest, options.store, transport=transport))
+                await self._check(store)
+                identity = identity_of(store.name, options.store.endpoint_url)
+                path = path or default_catalog(identity)
+            known = await stack.enter_async_context(await Catalog.open(_existing(path, dest), dry_run=True))
+            identity = _chosen(await known.stores(), path, identity if dest is not None else None)
+            if dest is None:
+                place, endpoint = place_of_identity(identity)
+                where = replace(options.store, endpoint_url=options.store.endpoint_url or endpoint)
+                store = await stack.enter_async_context(open_store(place, where, transport=transport))
+                await self._check(store)
+            reader = await self._reader(stack, store)
+            await self._all(known, identity, reader)
+        summary = self._summary()
+        self._emit(summary)
+        return summary
+
+    async def _check(self, store: Store) -> None:
+        if self._options.thumbnails:
+            await store.check()
+
+    async def _reader(self, stack: AsyncExitStack, store: Store) -> _Reader | None:
+        if not self._options.thumbnails:
+            return None
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
+        pool = await stack.enter_async_context(DecoderPool(self._options.check))
+        return _Reader(store, pool, folder, self._codes)
+
+    async def _all(self, catalog: Catalog, identity: str, reader: _Reader | None) -> None:
+        sets, objects = await catalog.count_mirrored(identity)
+        self._objects = objects
+        self._emit(Planned(0, sets, objects if reader is not None else 0, 0))
+        async for page in catalog.mirrored(identity):
+            seen = await self._look(page, reader)
+            for each in page:
+                self._tell(_shown(each.result, seen, self._codes))
+
+    async def _look(self, page: Sequence[MirroredSet], reader: _Reader | None) -> dict[str, _Seen]:
+        """Read the objects of a page of sets, each once."""
+        seen: dict[str, _Seen] = {}
+        if reader is None:
+            return seen
+        objects = {held.key: held for each in page for held in each.objects}
+
+        async def record(batch: Sequence[_Seen]) -> None:
+            for one in batch:
+                seen[one.outcome.key or ""] = one
+                self._tally.add(one.outcome)
+                self._emit(one.outcome)
+
+        await run_window(_each(objects.values()), reader.read, record, width=self._options.concurrency)
+        return seen
+
+    def _tell(self, result: SetResult) -> None:
+        self._sets += 1
+        self._documents.add(hash(result.document))
+        for finding in (*result.findings, *(f for row in result.rows for f in row.findings)):
+            mark = hash((finding.rule, finding.url, finding.message))
+            if mark not in self._counted:
+                self._counted.add(mark)
+                self._tally.add_finding(finding)
+        self._emit(result)
+
+    def _summary(self) -> Summary:
+        self._tally.planned = Planned(len(self._documents), self._sets, self._objects, self._objects)
+        # What the mirror's own run found is old news; that an object can't be shown is not.
+        seconds = time.monotonic() - self._started
+        return self._tally.summary(seconds=seconds, options=JobOptions(fail_on="never", command="report"))
+
+
+def _existing(path: Path | None, dest: str | None) -> Path:
+    if path is None:
+        raise UsageError("report wants a DEST, or --catalog FILE, or both.")
+    if path.is_file():
+        return path
+    if dest is None:
+        raise InputMissing(f"The catalog {path} does not exist.")
+    raise InputMissing(
+        f"Nothing is recorded of {dest}: there is no catalog {path}. Name the one it was mirrored with by --catalog FILE."
+    )
+
+
+def _chosen(stores: Sequence[str], path: Path | None, identity: str | None) -> str:
+    if identity is not None and identity in stores:
+        return identity
+    if identity is None and len(stores) == 1:
+        return stores[0]
+    known = ", ".join(stores[:5]) or "nothing"
+    if identity is None and stores:
+        raise UsageError(f"The catalog {path} tells of several places ({known}): name one of them as DEST.")
+    what = f"nothing of {identity}" if identity is not None else "of no mirror"
+    raise UsageError(f"The catalog {path} tells {what}; it knows {known}.")
+
+
+async def _each(objects: Iterable[RecordedObject]) -> AsyncIterator[RecordedObject]:
+    for held in objects:
+        yield held
+
+
+def _shown(result: SetResult, seen: dict[str, _Seen], codes: frozenset[str]) -> SetResult:
+    rows = tuple(_row(row, seen.get(row.key) if row.key else None) for row in result.rows)
+    return replace(result, rows=rows, findings=(*result.findings, *check_mirrored(result, codes)))
+
+
+def _row(row: SetRow, seen: _Seen | None) -> SetRow:
+    if seen is None:
+        return row
+    findings = tuple(replace(finding, url=row.url, reference=None) for finding in seen.findings)
+    error = row.error or (None if seen.findings else seen.outcome.error)
+    return replace(row, thumbnail=seen.thumbnail, findings=(*row.findings, *findings), error=error)
+
+
+class _Reader:
+    """Reads one object whole, compares it with the record, and decodes it."""
+
+    def __init__(self, store: Store, pool: DecoderPool, folder: Path, codes: frozenset[str]) -> None:
+        self._store = store
+        self._pool = pool
+        self._folder = folder
+        self._codes = codes
+
+    async def read(self, held: RecordedObject) -> _Seen:
+        """Return what was seen; only cancellation leaves this function as an exception."""
+        try:
+            body = await self._body(held.key)
+        except ObjectMissing:
+            return self._judged(held, None, None)
+        except (StoreError, FetchError) as error:
+            return _Seen(_outcome(held, Status.FAILED, None, ItemError(error.code, error.message)))
+        try:
+            _, look = await self._pool.look(body)
+        except ImageError as error:
+            return self._judged(held, body, None, ItemError(error.code, error.message))
+        finally:
+            discard(body)
+        return self._judged(held, body, look.thumbnail if look is not None else None)
+
+    async def _body(self, key: str) -> Body:
+        spool = Spool(self._folder, spool_over=_IN_MEMORY, limit=_LARGEST, href=key)
+        try:
+            async for chunk in self._store.get(key):
+                if spool.take(chunk):
+                    await spool.spill()
+            return await spool.finish()
+        except BaseException:
+            await spool.abandon()
+            raise
+
+    def _judged(
+        self, held: RecordedObject, body: Body | None, thumbnail: bytes | None, error: ItemError | None = None
+    ) -> _Seen:
+        subject = StoredSubject(
+            held.key, self._store.name, body is not None, held.sha256, body.sha256 if body is not None else None
+        )
+        findings = check_stored(subject, self._codes)
+        if findings:
+            error = ItemError(findings[0].rule, findings[0].message)
+        status = Status.CHECKED if error is None else Status.REJECTED
+        return _Seen(_outcome(held, status, body, error), findings, thumbnail)
+
+
+def _outcome(held: RecordedObject, status: Status, body: Body | None, error: ItemError | None) -> Outcome:
+    size = body.size if body is not None else None
+    return Outcome(Variant(held.key), status, key=held.key, size=size, fetched_bytes=size or 0, error=error)
