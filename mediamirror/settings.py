@@ -293,13 +293,17 @@ class SyncOptions:
 
 @dataclass(frozen=True, slots=True)
 class ScrubOptions:
-    """How to re-read a mirror. ``sample`` is the share of objects read, 1.0 for all; ``seed`` makes a sample repeatable."""
+    """How to re-read a mirror. ``sample`` is the share of objects read, 1.0 for all; ``seed`` makes a sample repeatable.
+
+    ``source`` is how to ask the origins whether they still give out the same; None asks nobody.
+    """
 
     store: StoreOptions = field(default_factory=StoreOptions)
     job: JobOptions = field(default_factory=JobOptions)
     concurrency: int = 16
     sample: float = 1.0
     seed: int | None = None
+    source: FetchOptions | None = None
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 

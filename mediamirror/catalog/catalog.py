@@ -15,7 +15,7 @@ from mediamirror.catalog import ingest, manifest_rows, mirrored, results, sync_r
 from mediamirror.catalog.connection import connect, connect_existing, mapped_errors
 from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.catalog.manifest_rows import ManifestObject
-from mediamirror.catalog.mirrored import MirroredSet
+from mediamirror.catalog.mirrored import MirroredSet, MirroredSource
 from mediamirror.catalog.notes import get_notes, put_notes
 from mediamirror.catalog.rows import RecordedObject, WorkItem
 from mediamirror.catalog.sync_rows import Holding
@@ -217,6 +217,14 @@ class Catalog:
         while ids := await self._call(mirrored.mirrored_ids, store_name, after=after, limit=PAGE):
             yield await self._call(mirrored.read_mirrored, store_name, ids)
             after = ids[-1]
+
+    async def sources(self, store_name: str) -> AsyncIterator[MirroredSource]:
+        """Yield where a store's objects came from, a page at a time."""
+        after = ("", 0)
+        while page := await self._call(mirrored.read_sources, store_name, after=after, limit=PAGE):
+            for row in page:
+                yield row
+            after = (page[-1].key, page[-1].variant_id)
 
     async def count_mirrored(self, store_name: str) -> tuple[int, int]:
         """Return the numbers of image sets and of objects of a store over all runs."""

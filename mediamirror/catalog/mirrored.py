@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from mediamirror.catalog.results import findings_of
 from mediamirror.catalog.rows import RecordedObject
@@ -20,6 +21,35 @@ class MirroredSet:
 
     result: SetResult
     objects: tuple[RecordedObject, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MirroredSource:
+    """Where an object came from: its URL, and the validators and the time of the fetch that gave its bytes."""
+
+    url: str
+    key: str
+    sha256: str
+    fetched_at: datetime
+    etag: str | None
+    last_modified: str | None
+    variant_id: int
+
+
+def read_sources(
+    db: sqlite3.Connection, store_name: str, *, after: tuple[str, int], limit: int
+) -> list[MirroredSource]:
+    """Return a page of a store's objects with their sources, after a key and a variant; several URLs may share a key."""
+    query = (
+        "SELECT v.url, o.key, o.sha256, coalesce(f.fetched_at, o.stored_at), f.etag, f.last_modified, v.id "
+        "FROM objects o JOIN stores s ON s.id = o.store_id JOIN variants v ON v.id = o.variant_id "
+        "LEFT JOIN fetches f ON f.id = (SELECT max(id) FROM fetches WHERE variant_id = v.id AND sha256 = o.sha256) "
+        "WHERE s.name = ? AND (o.key, o.variant_id) > (?, ?) ORDER BY o.key, o.variant_id LIMIT ?"
+    )
+    return [
+        MirroredSource(url, key, sha256, datetime.fromisoformat(at), *rest)
+        for url, key, sha256, at, *rest in db.execute(query, (store_name, *after, limit))
+    ]
 
 
 def store_names(db: sqlite3.Connection) -> list[str]:

@@ -44,6 +44,10 @@ def command(
             "--sample", metavar="PERCENT", help="With --mirror: read only this share of the objects, such as 5%."
         ),
     ] = "100%",
+    source: Annotated[
+        bool,
+        typer.Option("--source", help="With --mirror: ask the origins too whether their files have changed since."),
+    ] = False,
     catalog: o.CatalogFile = None,
     endpoint_url: o.EndpointUrl = None,
     region: o.Region = None,
@@ -139,12 +143,16 @@ def command(
         mediamirror verify page.html --check header --select MM3 --report ./report
 
         mediamirror verify --mirror s3://media/news --endpoint-url http://127.0.0.1:8333 --sample 5%
+
+        mediamirror verify --mirror ./mirror --source
     """
     from mediamirror import scrub, verify
     from mediamirror.cli.output import Style
 
     if (mirror is None) == (not inputs):
         fail(UsageError("verify wants INPUTs, or --mirror DEST: one of the two."))
+    if source and mirror is None:
+        fail(UsageError("--source asks the origins of a mirror: it goes with --mirror DEST."))
     style = Style(
         format_,
         quiet=quiet,
@@ -154,22 +162,6 @@ def command(
         report=report,
         fail_on=fail_on,
     )
-    if mirror is not None:
-        scrubbing = ScrubOptions(
-            store=StoreOptions(
-                endpoint_url=endpoint_url,
-                region=region,
-                profile=profile,
-                no_sign_request=no_sign_request,
-                cacert=cacert,
-            ),
-            job=JobOptions(fail_on=fail_on, command="verify --mirror"),
-            concurrency=min(concurrency, 32),
-            sample=share(sample),
-            select=_words(select),
-            ignore=_words(ignore),
-        )
-        run(lambda output: scrub(mirror, options=scrubbing, catalog=catalog, on_event=output), style, verbose=verbose)
     fetch = fetch_options(
         header=header,
         connect_to=connect_to,
@@ -193,6 +185,23 @@ def command(
         allow_private=allow_private,
         allow_hosts=tuple(allow_host or ()),
     )
+    if mirror is not None:
+        scrubbing = ScrubOptions(
+            store=StoreOptions(
+                endpoint_url=endpoint_url,
+                region=region,
+                profile=profile,
+                no_sign_request=no_sign_request,
+                cacert=cacert,
+            ),
+            job=JobOptions(fail_on=fail_on, command="verify --mirror"),
+            concurrency=min(concurrency, 32),
+            sample=share(sample),
+            source=fetch if source else None,
+            select=_words(select),
+            ignore=_words(ignore),
+        )
+        run(lambda output: scrub(mirror, options=scrubbing, catalog=catalog, on_event=output), style, verbose=verbose)
     options = VerifyOptions(
         read=ReadOptions(
             as_=as_,

@@ -29,7 +29,7 @@ from mediamirror.catalog.manifest_rows import ManifestObject, drop_unknown
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import ObjectCorrupt, StoreError
 from mediamirror.jobs.worklist import WorkList
-from mediamirror.model import Body, Problem, SetResult, SetRow
+from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
 from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import RESERVED, ObjectAttributes, Store
 
@@ -159,6 +159,24 @@ def set_row(result: SetResult) -> dict[str, Any]:
     }
 
 
+def set_of_row(row: dict[str, Any]) -> SetResult:
+    """Undo `set_row`, as far as it tells."""
+    rungs: list[tuple[dict[str, Any], ItemError | None]] = [(rung, None) for rung in row["objects"]]
+    rungs += [(rung, ItemError(str(rung.get("reason")), "")) for rung in row.get("missing", ())]
+    rows = tuple(
+        SetRow(
+            str(rung.get("url")),
+            declared_width=rung.get("width"),
+            density=rung.get("density"),
+            status=None if error else Status.STORED,
+            key=rung.get("key"),
+            error=error,
+        )
+        for rung, error in rungs
+    )
+    return SetResult(str(row.get("document")), int(row.get("line") or 0), rows, row.get("alt"), row.get("context"))
+
+
 def _rung(row: SetRow) -> dict[str, Any]:
     return {"url": row.url, "width": row.declared_width, "density": row.density}
 
@@ -172,6 +190,18 @@ async def read_segments(store: Store) -> AsyncIterator[dict[str, Any]]:
         if found.key.endswith(".jsonl.gz"):
             async for row in read_segment(store, found.key):
                 yield row
+
+
+async def partial_sets(store: Store) -> AsyncIterator[SetResult]:
+    """Yield the image sets whose newest row says that something of them is missing; memory holds those alone."""
+    partial: dict[str, SetResult] = {}
+    async for row in read_segments(store):
+        if row["type"] == "set":
+            partial.pop(row["id"], None)
+            if row["status"] == "partial":
+                partial[row["id"]] = set_of_row(row)
+    for result in partial.values():
+        yield result
 
 
 async def adopt(catalog: Catalog, store: Store, store_id: int, *, holdings: bool = True) -> None:

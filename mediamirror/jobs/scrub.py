@@ -12,7 +12,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
@@ -21,10 +21,13 @@ from mediamirror.errors import ImageError, ObjectMissing, StoreError
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.common import Emit, nobody_listens
+from mediamirror.jobs.manifest import partial_sets
 from mediamirror.jobs.names import identity_of
+from mediamirror.jobs.origins import Answer, ask_origins
 from mediamirror.jobs.pipeline import run_window
 from mediamirror.jobs.tally import Tally
 from mediamirror.lint import choose_codes
+from mediamirror.lint.mirrored import check_mirrored
 from mediamirror.lint.stored import StoredSubject, check_stored
 from mediamirror.model import (
     Finding,
@@ -32,6 +35,7 @@ from mediamirror.model import (
     ItemError,
     Outcome,
     Planned,
+    Problem,
     SetResult,
     SetRow,
     Status,
@@ -39,7 +43,7 @@ from mediamirror.model import (
     Summary,
     Variant,
 )
-from mediamirror.settings import ScrubOptions, default_catalog
+from mediamirror.settings import JobOptions, ScrubOptions, default_catalog
 from mediamirror.store.base import Store
 from mediamirror.store.open import open_store
 
@@ -57,6 +61,7 @@ class _Pair:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
+    mirror: str
     outcome: Outcome
     findings: tuple[Finding, ...]
 
@@ -71,7 +76,7 @@ async def scrub(
     """
     options = options or ScrubOptions()
     codes = choose_codes(options.select, options.ignore)
-    tally, started = Tally(counts_items=False), time.monotonic()
+    told, started = _Told(on_event), time.monotonic()
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(open_transport(options.store.cacert, limit=2 * options.concurrency))
         store = await stack.enter_async_context(open_store(mirror, options.store, transport=transport))
@@ -81,28 +86,62 @@ async def scrub(
         # Read only: the dry run is rolled back, and makes no file where there is none.
         known = await stack.enter_async_context(await Catalog.open(path, dry_run=True))
         reader = _Reader(store, codes)
-
-        async def record(batch: Sequence[_Seen]) -> None:
-            for seen in batch:
-                tally.add(seen.outcome)
-                on_event(seen.outcome)
-                for finding in seen.findings:
-                    tally.add_finding(finding)
-                    on_event(finding)
-                if seen.findings or seen.outcome.error is not None:
-                    on_event(_shown(store.name, seen))
-
         pairs = _sampled(_pairs(store, known, identity), options.sample, random.Random(options.seed))  # noqa: S311
-        await run_window(pairs, reader.read, record, width=options.concurrency)
-    total = tally.statuses.total()
-    tally.planned = Planned(1 if total else 0, 0, total, total)
-    failed = tally.statuses.get(Status.FAILED.value, 0)
-    summary = tally.summary(seconds=time.monotonic() - started, options=options.job)
-    if failed and summary.exit_code == 0:
-        tally.failed_inputs = failed
-        summary = tally.summary(seconds=time.monotonic() - started, options=options.job)
+        await run_window(pairs, reader.read, told.objects, width=options.concurrency)
+        async for result in _sets(store, known, identity):
+            told.set(result, check_mirrored(result, codes))
+        if options.source is not None:
+            await ask_origins(known, identity, codes, told.answer, options=options)
+    summary = told.summary(time.monotonic() - started, options.job)
     on_event(summary)
     return summary
+
+
+class _Told:
+    """Counts and tells what was seen."""
+
+    def __init__(self, emit: Emit) -> None:
+        self._emit = emit
+        self._tally = Tally(counts_items=False)
+
+    async def objects(self, batch: Sequence[_Seen]) -> None:
+        """Objects that were read."""
+        for seen in batch:
+            self._tally.add(seen.outcome)
+            self._emit(seen.outcome)
+            self._findings(seen.findings)
+            if seen.findings or seen.outcome.error is not None:
+                self._emit(_shown(seen))
+
+    def set(self, result: SetResult, findings: tuple[Finding, ...]) -> None:
+        """What is held of an image set."""
+        if findings:
+            self._findings(findings)
+            rows = tuple(replace(row, findings=()) for row in result.rows)
+            self._emit(replace(result, findings=findings, rows=rows))
+
+    def answer(self, answer: Answer) -> None:
+        """What an origin said of one object's source."""
+        source, said, received = answer
+        self._tally.bytes_in += received
+        if isinstance(said, Problem):
+            self._tally.add_problem(said)
+            self._emit(said)
+        elif said:
+            self._findings(said)
+            self._emit(SetResult(source.key, 0, (SetRow(source.url, "source", key=source.key, findings=said),)))
+
+    def _findings(self, findings: Sequence[Finding]) -> None:
+        for finding in findings:
+            self._tally.add_finding(finding)
+            self._emit(finding)
+
+    def summary(self, seconds: float, options: JobOptions) -> Summary:
+        """Freeze the totals; an object that could not be read fails the run."""
+        total = self._tally.statuses.total()
+        self._tally.planned = Planned(1 if total else 0, 0, total, total)
+        self._tally.failed_inputs += self._tally.statuses.get(Status.FAILED.value, 0)
+        return self._tally.summary(seconds=seconds, options=options)
 
 
 async def _pairs(store: Store, catalog: Catalog, identity: str) -> AsyncIterator[_Pair]:
@@ -123,13 +162,25 @@ async def _pairs(store: Store, catalog: Catalog, identity: str) -> AsyncIterator
         record = await anext(records, None)
 
 
+async def _sets(store: Store, catalog: Catalog, identity: str) -> AsyncIterator[SetResult]:
+    """What the catalog says that the mirror holds of each set; where it knows nothing, what the manifest says is partial."""
+    known = False
+    async for page in catalog.mirrored(identity):
+        for each in page:
+            known = True
+            yield each.result
+    if not known:
+        async for result in partial_sets(store):
+            yield result
+
+
 async def _sampled(pairs: AsyncIterator[_Pair], share: float, chance: random.Random) -> AsyncIterator[_Pair]:
     async for pair in pairs:
         if share >= 1 or chance.random() < share:
             yield pair
 
 
-def _shown(mirror: str, seen: _Seen) -> SetResult:
+def _shown(seen: _Seen) -> SetResult:
     """Return one object in the shape of the reports: a set of one file."""
     outcome, facts = seen.outcome, seen.outcome.facts
     told = {finding.rule for finding in seen.findings}
@@ -145,7 +196,7 @@ def _shown(mirror: str, seen: _Seen) -> SetResult:
         findings=seen.findings,
         error=None if outcome.error is None or outcome.error.code in told else outcome.error,
     )
-    return SetResult(mirror, 0, (row,))
+    return SetResult(seen.mirror, 0, (row,))
 
 
 class _Reader:
@@ -161,7 +212,7 @@ class _Reader:
             subject, size = await self._subject(pair)
         except StoreError as error:
             failed = Outcome(variant, Status.FAILED, key=pair.key, error=ItemError(error.code, error.message))
-            return _Seen(failed, ())
+            return _Seen(self._store.name, failed, ())
         findings = check_stored(subject, self._codes)
         wrong = any(finding.severity == "error" for finding in findings)
         outcome = Outcome(
@@ -174,7 +225,7 @@ class _Reader:
             fetched_bytes=size or 0,
             error=ItemError(findings[0].rule, findings[0].message) if wrong else None,
         )
-        return _Seen(outcome, findings)
+        return _Seen(self._store.name, outcome, findings)
 
     async def _subject(self, pair: _Pair) -> tuple[StoredSubject, int | None]:
         recorded = pair.recorded.sha256 if pair.recorded else None
