@@ -118,6 +118,8 @@ class Source:
     height: int | None = None
     inline: tuple[Candidate, ...] = ()
     inline_default: Candidate | None = None
+    switched_off: str | None = None
+    """The element's ``data-mediamirror-ignore``: rules that its author switched off, and why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,6 +306,16 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Suppressed:
+    """A finding that somebody switched off, the reason given, and where that is written: in the page, or in a config file."""
+
+    finding: Finding
+    reason: str
+    where: str
+    in_source: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object as the store confirmed it.
 
@@ -396,6 +408,7 @@ class SetResult:
     inferred: bool = False
     places: int = 1
     findings: tuple[Finding, ...] = ()
+    suppressed: tuple[Suppressed, ...] = ()
 
     @property
     def sound(self) -> bool:
@@ -489,6 +502,8 @@ class Summary:
     """Bytes that a header check did not have to fetch."""
     known: int = 0
     """Findings that a baseline lists, and that count for nothing."""
+    suppressed: int = 0
+    """Findings that are switched off in a page or in ``mediamirror.toml``, with a reason."""
     seconds: float = 0.0
     left: int = 0
     """Variants not reached because the run was interrupted."""
@@ -514,6 +529,6 @@ MendEvent = ObjectEvent | Problem | MendSummary
 SyncEvent = ObjectEvent | Compared | Workload | Problem | SyncSummary
 """What sync and check tell their caller: skips while listing, the workload, what was done, the summary."""
 
-Event = ImageSet | Problem | Planned | Outcome | Finding | ObjectEvent | SetResult | Summary
+Event = ImageSet | Problem | Planned | Outcome | Finding | Suppressed | ObjectEvent | SetResult | Summary
 """What a job tells its caller while it runs, in this order: sets and problems, the plan, outcomes or object events, the sets
 with what became of them, the summary."""

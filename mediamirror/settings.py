@@ -236,6 +236,20 @@ class MirrorOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class PerPath:
+    """One ``[[verify.per-path]]`` of a config file: rules that do not count for some pages or files, and why.
+
+    ``path`` is a glob of documents, ``image`` one of files; at least one is given. ``config`` is the file it stands in.
+    """
+
+    ignore: tuple[str, ...]
+    reason: str
+    config: Path
+    path: str | None = None
+    image: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VerifyOptions:
     """Every option group of the verify job.
 
@@ -254,6 +268,7 @@ class VerifyOptions:
     root: Path | None = None
     baseline: Path | None = None
     write_baseline: Path | None = None
+    per_path: tuple[PerPath, ...] = ()
     thumbnails: bool = False
 
 

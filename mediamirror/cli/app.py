@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from mediamirror.cli import catalog, check, mirror, parse, report, rules, simulate, sync, verify
-from mediamirror.cli.config import default_map, nested, options_of
+from mediamirror.cli.config import nested, options_of, read
 from mediamirror.cli.running import EXIT_CODES, fail
 from mediamirror.errors import MediamirrorError
 
@@ -47,9 +47,10 @@ def root(
     """Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes."""
     del version
     try:
-        context.default_map = nested(default_map(options_of(context.command), config))
+        configured = read(options_of(context.command), config)
     except MediamirrorError as error:
         fail(error)
+    context.default_map, context.obj = nested(configured.defaults), configured.per_path
 
 
 app.command(name="parse", epilog=EPILOG)(parse.command)

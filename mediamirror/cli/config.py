@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from mediamirror.cli.per_path import read_per_path
 from mediamirror.errors import UsageError
-from mediamirror.settings import environment_options, find_config, read_config
+from mediamirror.settings import PerPath, environment_options, find_config, read_config
 
 
 class Parameter(Protocol):
@@ -44,12 +46,23 @@ def nested(defaults: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def default_map(commands: Commands, config: Path | None) -> dict[str, dict[str, Any]]:
-    """Return the defaults of every command. Raises `UsageError` for a file or key that can't be used."""
+@dataclass(frozen=True, slots=True)
+class Config:
+    """What a config file and the environment say: defaults by command and option, and what is no option."""
+
+    defaults: dict[str, dict[str, Any]]
+    per_path: tuple[PerPath, ...] = ()
+
+
+def read(commands: Commands, config: Path | None) -> Config:
+    """Return what is configured for every command. Raises `UsageError` for a file or key that can't be used."""
     known = {option for options in commands.values() for option in options}
     path = config or find_config(Path.cwd())
     table = _read(path) if path else {}
     result: dict[str, dict[str, Any]] = {name: {} for name in commands}
+    verify = table.get("verify")
+    rows = verify.pop("per-path", None) if isinstance(verify, dict) else None
+    per_path = read_per_path(rows, path) if rows is not None and path is not None else ()
     for key, value in table.items():
         meant = {name: options for name, options in commands.items() if name == key or name.startswith(f"{key} ")}
         if isinstance(value, dict) and meant:
@@ -60,7 +73,7 @@ def default_map(commands: Commands, config: Path | None) -> dict[str, dict[str, 
             _put(result, commands, _option(key, known, path), value)
     for name, text in environment_options().items():
         _put(result, commands, _spelled(name, known), text)
-    return result
+    return Config(result, per_path)
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -30,6 +30,7 @@ FORMATS = Literal["table", "json", "jsonl", "junit", "sarif", "github", "md"]
 
 
 def command(
+    context: typer.Context,
     inputs: Annotated[
         list[str] | None,
         typer.Argument(metavar="[INPUT...]", help="A path, a directory, a glob, a URL, or - for standard input."),
@@ -235,6 +236,7 @@ def command(
         root=root,
         baseline=baseline,
         write_baseline=write_baseline,
+        per_path=context.obj or (),
         thumbnails=report is not None,
     )
     run(

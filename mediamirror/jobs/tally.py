@@ -31,6 +31,7 @@ class Tally:
     bytes_out: int = 0
     bytes_saved: int = 0
     known: int = 0
+    suppressed: int = 0
     counts_items: bool = True
     """Whether a failed or rejected item alone makes the run fail; `verify` has a finding for each."""
 
@@ -77,6 +78,7 @@ class Tally:
             bytes_out=self.bytes_out,
             bytes_saved=self.bytes_saved,
             known=self.known,
+            suppressed=self.suppressed,
             seconds=seconds,
             left=max(0, self.planned.variants - self.statuses.total()) if interrupted else 0,
             exit_code=130 if interrupted else code,

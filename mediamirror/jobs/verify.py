@@ -12,7 +12,7 @@ import hashlib
 import pickle
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import IO, BinaryIO
@@ -21,7 +21,7 @@ from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.rows import WorkItem
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
-from mediamirror.errors import FetchError
+from mediamirror.errors import UsageError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.jobs.baseline import fingerprint, read_baseline, write_baseline
@@ -33,23 +33,28 @@ from mediamirror.jobs.names import now
 from mediamirror.jobs.planning import plan_document
 from mediamirror.jobs.site_root import OtherOrigin, SiteRoot
 from mediamirror.jobs.tally import Tally
-from mediamirror.lint import DEVICES, LintOptions, Screen, VariantFacts, check_set, choose_codes, lint_options, rejects
+from mediamirror.jobs.verdicts import outcome_of, set_result
+from mediamirror.lint import (
+    DEVICES,
+    LintOptions,
+    Screen,
+    VariantFacts,
+    check_set,
+    choose_codes,
+    lint_options,
+    suppress,
+)
 from mediamirror.lint.simulate import Choice, simulate
+from mediamirror.lint.suppress import PathSuppression, Suppression
 from mediamirror.model import (
     Finding,
     ImageSet,
-    ItemError,
-    Outcome,
     Planned,
     Problem,
-    SetResult,
-    SetRow,
-    Status,
     Summary,
-    Variant,
 )
 from mediamirror.scratch import scratch_folder
-from mediamirror.settings import VerifyOptions
+from mediamirror.settings import PerPath, VerifyOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,7 @@ class _VerifyRun:
         self._started = time.monotonic()
         self._rules = _lint_options(options)
         self._baseline = read_baseline(options.baseline) if options.baseline else frozenset()
+        self._per_path = tuple(_path_suppression(each) for each in options.per_path)
         self._root = SiteRoot(options.root, options.read.base_url) if options.root else None
         self._told: set[bytes] = set()
         self._new: list[Finding] = []
@@ -223,7 +229,7 @@ class _VerifyRun:
         return replace(known, download=without_body(known.download), look=look)
 
     def _tell(self, note: Note) -> None:
-        outcome = _outcome(note.item.variant, note.looked)
+        outcome = outcome_of(note.item.variant, note.looked)
         self._tally.add(outcome)
         self._tally.bytes_saved += note.looked.saved
         self._emit(outcome)
@@ -236,13 +242,26 @@ class _VerifyRun:
                 self._on_simulated(image_set, simulate(image_set, facts, browser=browser, screens=self._screens))
                 continue
             found = await asyncio.to_thread(check_set, image_set, facts, self._rules, browser=browser)
-            fresh = [finding for finding in found if self._is_new(finding)]
+            kept, off = suppress.apply(image_set, found, self._per_path, self._names(image_set.document))
+            for each in off:
+                self._tally.suppressed += 1
+                self._emit(each)
+            fresh = [finding for finding in kept if self._is_new(finding)]
             for finding in fresh:
                 self._tally.add_finding(finding)
                 self._emit(finding)
             self._new.extend(fresh if self._options.write_baseline is not None else ())
-            if image_set.candidates or fresh:
-                self._emit(_set_result(image_set, notes, fresh))
+            if image_set.candidates or fresh or off:
+                self._emit(replace(set_result(image_set, notes, fresh), suppressed=tuple(off)))
+
+    def _names(self, document: str) -> tuple[str, ...]:
+        """What a document is called where paths are switched off: a path by all that it may be relative to."""
+        if "://" in document:
+            return suppress.url_names(document)
+        full = Path(document).resolve()
+        bases = [self._options.root, *(each.config.parent for each in self._options.per_path)]
+        below = (full.relative_to(b.resolve()) for b in bases if b is not None and full.is_relative_to(b.resolve()))
+        return tuple(dict.fromkeys((document, *(path.as_posix() for path in below))))
 
     def _is_new(self, finding: Finding) -> bool:
         """Say whether a finding is told: not in the baseline, and not told before for the same file."""
@@ -266,6 +285,15 @@ def _lint_options(options: VerifyOptions) -> LintOptions:
     return lint_options(options.check.tolerance, ladder=options.ladder, codes=codes)
 
 
+def _path_suppression(each: PerPath) -> PathSuppression:
+    try:
+        codes = suppress.codes_of(each.ignore)
+    except UsageError as error:
+        raise UsageError(f"{each.config}, [[verify.per-path]]: {error.message}") from None
+    suppression = Suppression(codes, each.reason, each.config.name, in_source=False)
+    return PathSuppression(suppression, each.path, each.image)
+
+
 async def _with_notes(catalog: Catalog, spool: IO[bytes]) -> AsyncIterator[tuple[ImageSet, dict[str, VariantFacts]]]:
     for image_set in _read_sets(spool):
         urls = list({c.url: None for c in image_set.candidates})
@@ -281,79 +309,3 @@ def _read_sets(spool: IO[bytes]) -> Iterator[ImageSet]:
         except EOFError:
             return
         yield image_set
-
-
-def _outcome(variant: Variant, looked: Looked) -> Outcome:
-    known = looked.known
-    error = None
-    status = Status.CHECKED
-    if not (facts := known.facts):
-        failure = known.result
-        status = Status.FAILED if isinstance(failure, FetchError) else Status.REJECTED
-        if isinstance(failure, OtherOrigin):
-            status = Status.SKIPPED
-        error = ItemError(failure.code, failure.message) if isinstance(failure, Exception) else None
-    download = known.download
-    return Outcome(
-        variant=variant,
-        status=status,
-        final_url=download.final_url if download else None,
-        facts=facts,
-        size=known.size,
-        sha256=known.sha256,
-        error=error,
-        download=without_body(download),
-        fetched_bytes=looked.received,
-    )
-
-
-def _set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings: Sequence[Finding]) -> SetResult:
-    """Put findings beside the candidates they are about: each once, beside the first candidate of its URL."""
-    left = list(findings)
-    rows = []
-    for source, candidate in image_set.entries:
-        own = tuple(f for f in left if f.url == candidate.url)
-        left = [f for f in left if f.url != candidate.url]
-        known = notes.get(candidate.url)
-        facts = known.facts if known else None
-        look = known.look if known else None
-        rows.append(
-            SetRow(
-                url=candidate.url,
-                carrier=source.carrier,
-                attribute=candidate.reference.attribute if candidate.reference else None,
-                declared_width=candidate.width,
-                density=candidate.density,
-                media=source.media,
-                mime=source.mime,
-                status=_status(known, own),
-                format=facts.format if facts else None,
-                width=facts.width if facts else None,
-                height=facts.height if facts else None,
-                size=known.size if known else None,
-                findings=own,
-                thumbnail=look.thumbnail or None if look else None,
-            )
-        )
-    return SetResult(
-        document=image_set.document,
-        line=image_set.line,
-        rows=tuple(rows),
-        alt=image_set.alt,
-        context=image_set.context,
-        inferred=image_set.inferred,
-        places=1 + len(image_set.places),
-        findings=tuple(left),
-    )
-
-
-def _status(known: VariantFacts | None, findings: Sequence[Finding]) -> Status | None:
-    if known is None:
-        return None
-    if isinstance(known.result, OtherOrigin):
-        return Status.SKIPPED
-    if isinstance(known.result, FetchError):
-        return Status.FAILED
-    if known.facts is None or any(rejects(finding) for finding in findings):
-        return Status.REJECTED
-    return Status.CHECKED

@@ -16,6 +16,7 @@ from mediamirror.lint import privacy as _privacy
 from mediamirror.lint import sizes as _sizes
 from mediamirror.lint import sources as _sources
 from mediamirror.lint import stored as _stored
+from mediamirror.lint import suppress as _suppress
 from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling
 from mediamirror.lint import weight as _weight
@@ -57,6 +58,7 @@ _FAMILIES = (
     _sizes,
     _sources,
     _stored,
+    _suppress,
     _transport,
     _upscaling,
     _weight,

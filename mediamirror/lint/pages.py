@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from mediamirror.lint.rules import RULES, Rule
+from mediamirror.lint.rules import RULES, Rule, StoredRule
 
 _FAMILIES = {
     "MM1": ("Markup", "What the page says, before a file is looked at."),
@@ -52,8 +52,25 @@ On the command line: `{rule.switch_off}`. For a project, in `mediamirror.toml`:
 [verify]
 ignore = ["{rule.code}"]
 ```
-
+{_narrower(rule)}
 [All rules](README.md)
+"""
+
+
+def _narrower(rule: Rule) -> str:
+    if isinstance(rule, StoredRule):
+        return ""
+    return f"""
+For some pages or files only, with the reason (see [switching rules off](../switching-rules-off.md)):
+
+```toml
+[[verify.per-path]]
+path = "blog/**"
+ignore = ["{rule.code}"]
+reason = "..."
+```
+
+For one image, in the page: `data-mediamirror-ignore="{rule.code}: the reason"` on the `img`, `source` or `picture`.
 """
 
 

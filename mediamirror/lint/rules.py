@@ -110,6 +110,14 @@ class StoredRule(Rule):
     about: Literal["object", "set", "source"] = "object"
 
 
+_MISREAD = str.maketrans("oil", "011")
+"""Letters that are typed for digits."""
+
+
+def _ratio(one: str, other: str) -> float:
+    return difflib.SequenceMatcher(None, one, other).ratio()
+
+
 class Registry:
     """Rules by code, in the order of their codes."""
 
@@ -199,8 +207,12 @@ class Registry:
 
     def _unknown(self, code: str) -> UsageError:
         by_word = {word: rule for rule in self.all() for word in (rule.code.lower(), rule.name)}
-        near = difflib.get_close_matches(code.strip().lower(), by_word, n=1, cutoff=0.5)
-        found = by_word[near[0]] if near else None
+        word = code.strip().lower()
+        typed = word.translate(_MISREAD)
+        near = [typed] if typed in by_word else difflib.get_close_matches(word, by_word, n=8, cutoff=0.5)
+        # Of equally near codes the one that begins the same: whoever wrote MM190 means no pixels.
+        best = max(near, key=lambda each: (_ratio(word, each), each[:3] == word[:3]), default=None)
+        found = by_word[best] if best is not None else None
         hint = f"did you mean {found.code} ({found.name})?" if found else "see `mediamirror rules`."
         return UsageError(f"There is no rule {code!r}: {hint}")
 

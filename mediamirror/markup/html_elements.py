@@ -64,6 +64,7 @@ def read_source(page: Page, element: Element, family: Family, *, carrier: str, i
         height=_dimension(attributes, "height"),
         inline=inline,
         inline_default=next(iter(first), None),
+        switched_off=_text(attributes, "data-mediamirror-ignore") if "data-mediamirror-ignore" in attributes else None,
     )
     return Read(source, problems + skipped)
 

@@ -7,7 +7,7 @@ docs/adding-a-finder.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from turbohtml import Element, Namespace
@@ -125,7 +125,19 @@ def _image(page: Page, image: _Member, group: _Group) -> ImageSet:
     after = [row for s in sources if s.order > image.order for row in _source(page, s.element, _why_not(s, image))]
     alt = image.element.attrs.get("alt")
     row = image_set(page, image.element, [*before, *own, *after], alt if isinstance(alt, str) else None)
+    row = _with_picture(row, group.picture)
     return without_tracker(row, image.element)
+
+
+def _with_picture(row: ImageSet, picture: Element | None) -> ImageSet:
+    """What is switched off on the picture itself is so for its img."""
+    off = None if picture is None else picture.attrs.get("data-mediamirror-ignore")
+    if not isinstance(off, str):
+        return row
+    img = next((at for at, s in enumerate(row.sources) if s.carrier == "img" and s.switched_off is None), None)
+    at = 0 if img is None else img
+    sources = tuple(replace(s, switched_off=off) if n == at else s for n, s in enumerate(row.sources))
+    return replace(row, sources=sources)
 
 
 def _of_picture(page: Page, picture: Element | None) -> list[Read]:

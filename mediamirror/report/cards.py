@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
 
-from mediamirror.model import SetResult, SetRow, Severity, Status
+from mediamirror.model import SetResult, SetRow, Severity, Status, Suppressed
 from mediamirror.report.charts import Chart, Sample, ladder_chart
 from mediamirror.report.data import GRAVITY, Entry, entries_of, entries_of_row
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
@@ -72,6 +72,17 @@ class Note:
 
 
 @dataclass(frozen=True, slots=True)
+class Off:
+    """A finding that somebody switched off: the rule, the sentence, the reason, and where that is written."""
+
+    rule: str
+    name: str
+    message: str
+    reason: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """One image set. ``words`` is what the search box looks in, lower case; ``verdict`` is a severity or ``sound``."""
 
@@ -87,6 +98,7 @@ class Card:
     counts: tuple[tuple[str, int], ...]
     strips: tuple[Strip, ...]
     notes: tuple[Note, ...]
+    switched_off: tuple[Off, ...]
     chart: Chart | None
     rules: tuple[str, ...]
     severities: tuple[str, ...]
@@ -112,6 +124,7 @@ def make_card(image_set: SetResult, number: int, thumb: Thumb) -> Card:
         counts=tuple((s, sum(entry.severity.value == s for entry in entries)) for s in severities),
         strips=tuple(_strips(image_set, thumb)),
         notes=_notes(entries, image_set),
+        switched_off=tuple(map(_off, image_set.suppressed)),
         chart=ladder_chart(_samples(image_set)),
         rules=tuple(sorted({visible(entry.rule) for entry in entries})),
         severities=severities or ("sound",),
@@ -186,6 +199,16 @@ def _notes(entries: tuple[Entry, ...], image_set: SetResult) -> tuple[Note, ...]
     )
 
 
+def _off(each: Suppressed) -> Off:
+    return Off(
+        visible(each.finding.rule),
+        visible(explain(each.finding.rule).title),
+        shorten(visible(each.finding.message), 1000),
+        shorten(visible(each.reason), 500),
+        shorten(visible(each.where), 300),
+    )
+
+
 def _line(entry: Entry, image_set: SetResult) -> Line:
     here = (entry.document, entry.line) == (image_set.document, image_set.line)
     return Line(
@@ -218,6 +241,7 @@ def _series_name(row: SetRow) -> str:
 def _words(image_set: SetResult, entries: tuple[Entry, ...]) -> str:
     parts = [image_set.document, image_set.alt or "", image_set.context or ""]
     parts += [entry.rule for entry in entries]
+    parts += [f"{each.finding.rule} {each.reason}" for each in image_set.suppressed]
     parts += [file_name(row.url) for row in image_set.rows]
     parts += [shown_url(row.url) for row in image_set.rows]
     return shorten(visible(" ".join(dict.fromkeys(parts))).lower(), _WORDS_ROOM)

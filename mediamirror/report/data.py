@@ -43,7 +43,7 @@ class Entry:
 
 def entries_of(image_set: SetResult) -> tuple[Entry, ...]:
     """What is to be said of one set, gravest first, each thing once."""
-    found = [_from_finding(finding, image_set) for finding in image_set.findings]
+    found = [entry_of(finding, image_set) for finding in image_set.findings]
     for row in image_set.rows:
         found.extend(entries_of_row(row, image_set))
     return tuple(sorted(dict.fromkeys(found), key=lambda entry: GRAVITY[entry.severity]))
@@ -51,7 +51,7 @@ def entries_of(image_set: SetResult) -> tuple[Entry, ...]:
 
 def entries_of_row(row: SetRow, image_set: SetResult) -> tuple[Entry, ...]:
     """What is to be said of one candidate: its findings, and its error unless a finding says the same."""
-    found = [_from_finding(finding, image_set) for finding in row.findings]
+    found = [entry_of(finding, image_set) for finding in row.findings]
     if row.error is not None and row.error.code not in {finding.rule for finding in row.findings}:
         found.append(_from_error(row.error, row.url, image_set))
     return tuple(found)
@@ -67,7 +67,8 @@ def _every(sets: Iterable[SetResult]) -> Iterator[Entry]:
         yield from entries_of(image_set)
 
 
-def _from_finding(finding: Finding, image_set: SetResult) -> Entry:
+def entry_of(finding: Finding, image_set: SetResult) -> Entry:
+    """What is to be said of a finding; where it names no place, the set's own is meant."""
     place = finding.reference
     return Entry(
         rule=finding.rule,

@@ -16,6 +16,7 @@ from mediamirror.model import (
     Problem,
     Source,
     Summary,
+    Suppressed,
 )
 
 
@@ -32,6 +33,12 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
                 yield _finding(finding)
         case Finding():
             yield _finding(event)
+        case Suppressed():
+            yield _finding(event.finding) | {
+                "type": "suppressed",
+                "reason": event.reason,
+                "where": event.where,
+            }
         case ObjectEvent():
             yield _object(event)
         case Summary():
@@ -139,6 +146,7 @@ def _summary(summary: Summary) -> dict[str, Any]:
         "bytes_out": summary.bytes_out,
         "bytes_saved": summary.bytes_saved,
         "known": summary.known,
+        "suppressed": summary.suppressed,
         "seconds": round(summary.seconds, 3),
         "exit_code": summary.exit_code,
     }

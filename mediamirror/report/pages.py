@@ -107,6 +107,8 @@ def _facts(tally: Tally, summary: Summary) -> list[tuple[str, str]]:
         facts.append((plural(summary.documents, "document"), ""))
     if summary.bytes_in:
         facts.append((human_bytes(summary.bytes_in), "downloaded"))
+    if summary.suppressed:
+        facts.append((plural(summary.suppressed, "finding"), "switched off, with reasons"))
     if summary.seconds:
         facts.append((f"{summary.seconds:,.1f} s", ""))
     return facts

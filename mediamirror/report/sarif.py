@@ -9,8 +9,8 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-from mediamirror.model import Problem, Severity
-from mediamirror.report.data import Entry, ReportData, all_entries
+from mediamirror.model import Problem, Severity, Suppressed
+from mediamirror.report.data import Entry, ReportData, all_entries, entry_of
 from mediamirror.report.escape import link, shown_url, visible
 from mediamirror.report.rulebook import explain
 
@@ -23,8 +23,10 @@ def to_sarif(data: ReportData) -> str:
     Problems of the inputs are results of level ``note``. ``executionSuccessful`` is False for an interrupted run.
     """
     entries = [*all_entries(data.sets), *map(_from_problem, data.problems)]
-    order = {code: place for place, code in enumerate(sorted({entry.rule for entry in entries}))}
-    severities = {entry.rule: entry.severity for entry in reversed(entries)}
+    off = [(entry_of(each.finding, found), each) for found in data.sets for each in found.suppressed]
+    all_told = [*entries, *(entry for entry, _ in off)]
+    order = {code: place for place, code in enumerate(sorted({entry.rule for entry in all_told}))}
+    severities = {entry.rule: entry.severity for entry in reversed(all_told)}
     run = {
         "tool": {
             "driver": {
@@ -35,7 +37,10 @@ def to_sarif(data: ReportData) -> str:
         },
         "invocations": [{"executionSuccessful": data.summary.exit_code in (0, 1), "exitCode": data.summary.exit_code}],
         "columnKind": "unicodeCodePoints",
-        "results": [_result(entry, order[entry.rule]) for entry in entries],
+        "results": [
+            *(_result(entry, order[entry.rule]) for entry in entries),
+            *(_result(entry, order[entry.rule]) | {"suppressions": [_suppression(each)]} for entry, each in off),
+        ],
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, ensure_ascii=True, indent=2) + "\n"
@@ -84,6 +89,11 @@ def _result(entry: Entry, index: int) -> dict[str, Any]:
     if properties:
         result["properties"] = properties
     return result
+
+
+def _suppression(each: Suppressed) -> dict[str, Any]:
+    # 3.35: why and where a result was suppressed.
+    return {"kind": "inSource" if each.in_source else "external", "justification": visible(each.reason)}
 
 
 def _message(entry: Entry) -> str:

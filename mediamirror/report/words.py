@@ -42,6 +42,8 @@ def summary_sentence(summary: Summary) -> str:
         line += f"; {plural(summary.problems, 'problem')}"
     if summary.known:
         line += f"; {plural(summary.known, 'known finding')} left out"
+    if summary.suppressed:
+        line += f"; {plural(summary.suppressed, 'finding')} switched off"
     if parts:
         line += f"; {human_bytes(summary.bytes_in)} in"
         line += f" ({human_bytes(summary.bytes_saved)} spared)" if summary.bytes_saved else ""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mediamirror.cli.config import default_map
+from mediamirror.cli.config import read
 from mediamirror.errors import UsageError
 
 COMMANDS = {"mirror": {"concurrency": False, "include": True, "as_": False}, "parse": {"as_": False}}
@@ -18,40 +18,40 @@ def quiet_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_a_top_level_key_goes_to_every_command_that_has_it(tmp_path: Path) -> None:
     (tmp_path / "mediamirror.toml").write_text('as = "html"\nconcurrency = 8\n')
-    assert default_map(COMMANDS, None) == {"mirror": {"as_": "html", "concurrency": 8}, "parse": {"as_": "html"}}
+    assert read(COMMANDS, None).defaults == {"mirror": {"as_": "html", "concurrency": 8}, "parse": {"as_": "html"}}
 
 
 def test_a_table_goes_to_its_command_alone(tmp_path: Path) -> None:
     (tmp_path / "mediamirror.toml").write_text('[mirror]\nas = "text"\ninclude = ["*.webp"]\n')
-    assert default_map(COMMANDS, None) == {"mirror": {"as_": "text", "include": ["*.webp"]}, "parse": {}}
+    assert read(COMMANDS, None).defaults == {"mirror": {"as_": "text", "include": ["*.webp"]}, "parse": {}}
 
 
 def test_the_nearest_file_above_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mediamirror.toml").write_text("concurrency = 3\n")
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a" / "b")
-    assert default_map(COMMANDS, None)["mirror"] == {"concurrency": 3}
+    assert read(COMMANDS, None).defaults["mirror"] == {"concurrency": 3}
 
 
 def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mediamirror.toml").write_text("concurrency = 3\n")
     monkeypatch.setenv("MEDIAMIRROR_CONCURRENCY", "9")
     monkeypatch.setenv("MEDIAMIRROR_INCLUDE", "*.webp *.avif")
-    assert default_map(COMMANDS, None)["mirror"] == {"concurrency": "9", "include": ["*.webp", "*.avif"]}
+    assert read(COMMANDS, None).defaults["mirror"] == {"concurrency": "9", "include": ["*.webp", "*.avif"]}
 
 
 def test_an_unknown_key_is_named_with_the_nearest_that_exists(tmp_path: Path) -> None:
     (tmp_path / "mediamirror.toml").write_text("concurency = 3\n")
     with pytest.raises(UsageError, match=r"no option 'concurency'\. Did you mean concurrency\?"):
-        default_map(COMMANDS, None)
+        read(COMMANDS, None)
 
 
 def test_a_file_that_is_not_toml_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "other.toml").write_text("= =\n")
     with pytest.raises(UsageError, match="not valid TOML"):
-        default_map(COMMANDS, tmp_path / "other.toml")
+        read(COMMANDS, tmp_path / "other.toml")
 
 
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read"):
-        default_map(COMMANDS, tmp_path / "none.toml")
+        read(COMMANDS, tmp_path / "none.toml")

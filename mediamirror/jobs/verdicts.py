@@ -1,0 +1,88 @@
+"""What `verify` tells of a variant and of a set, from what was looked at and what the rules say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mediamirror.errors import FetchError
+from mediamirror.jobs.look import Looked, without_body
+from mediamirror.jobs.site_root import OtherOrigin
+from mediamirror.lint import VariantFacts, rejects
+from mediamirror.model import Finding, ImageSet, ItemError, Outcome, SetResult, SetRow, Status, Variant
+
+
+def outcome_of(variant: Variant, looked: Looked) -> Outcome:
+    """What became of a variant."""
+    known = looked.known
+    error = None
+    status = Status.CHECKED
+    if not (facts := known.facts):
+        failure = known.result
+        status = Status.FAILED if isinstance(failure, FetchError) else Status.REJECTED
+        if isinstance(failure, OtherOrigin):
+            status = Status.SKIPPED
+        error = ItemError(failure.code, failure.message) if isinstance(failure, Exception) else None
+    download = known.download
+    return Outcome(
+        variant=variant,
+        status=status,
+        final_url=download.final_url if download else None,
+        facts=facts,
+        size=known.size,
+        sha256=known.sha256,
+        error=error,
+        download=without_body(download),
+        fetched_bytes=looked.received,
+    )
+
+
+def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings: Sequence[Finding]) -> SetResult:
+    """Put findings beside the candidates they are about: each once, beside the first candidate of its URL."""
+    left = list(findings)
+    rows = []
+    for source, candidate in image_set.entries:
+        own = tuple(f for f in left if f.url == candidate.url)
+        left = [f for f in left if f.url != candidate.url]
+        known = notes.get(candidate.url)
+        facts = known.facts if known else None
+        look = known.look if known else None
+        rows.append(
+            SetRow(
+                url=candidate.url,
+                carrier=source.carrier,
+                attribute=candidate.reference.attribute if candidate.reference else None,
+                declared_width=candidate.width,
+                density=candidate.density,
+                media=source.media,
+                mime=source.mime,
+                status=_status(known, own),
+                format=facts.format if facts else None,
+                width=facts.width if facts else None,
+                height=facts.height if facts else None,
+                size=known.size if known else None,
+                findings=own,
+                thumbnail=look.thumbnail or None if look else None,
+            )
+        )
+    return SetResult(
+        document=image_set.document,
+        line=image_set.line,
+        rows=tuple(rows),
+        alt=image_set.alt,
+        context=image_set.context,
+        inferred=image_set.inferred,
+        places=1 + len(image_set.places),
+        findings=tuple(left),
+    )
+
+
+def _status(known: VariantFacts | None, findings: Sequence[Finding]) -> Status | None:
+    if known is None:
+        return None
+    if isinstance(known.result, OtherOrigin):
+        return Status.SKIPPED
+    if isinstance(known.result, FetchError):
+        return Status.FAILED
+    if known.facts is None or any(rejects(finding) for finding in findings):
+        return Status.REJECTED
+    return Status.CHECKED

@@ -1,0 +1,143 @@
+"""Findings that somebody switched off for a reason: in the page itself, or for paths in ``mediamirror.toml``. Pure.
+
+In a page, an attribute of any element of the image set (``img``, ``source`` or ``picture``):
+
+    <img data-mediamirror-ignore="MM404 MM109: the slot is 300 px wide, whatever the screen" ...>
+
+Codes, names or beginnings of codes, then a colon and the reason. One without a reason switches nothing off.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from mediamirror.errors import UsageError
+from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.subject import SetSubject, first_reference, first_url
+from mediamirror.model import Finding, ImageSet, Severity, Source, Suppressed
+
+ATTRIBUTE = "data-mediamirror-ignore"
+_WORDS = re.compile(r"[\s,]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """Codes that are switched off, why, and where that is written."""
+
+    codes: frozenset[str]
+    reason: str
+    where: str
+    in_source: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PathSuppression:
+    """A `Suppression` for documents that match ``path`` and files that match ``image``; None matches all."""
+
+    suppression: Suppression
+    path: str | None = None
+    image: str | None = None
+
+
+def codes_of(words: Iterable[str]) -> frozenset[str]:
+    """The codes that words mean. Raises `UsageError` that names the nearest rule."""
+    return frozenset(code for word in words for code in RULES.matching(word)[0])
+
+
+def apply(
+    image_set: ImageSet, findings: Sequence[Finding], paths: Sequence[PathSuppression], names: Sequence[str]
+) -> tuple[list[Finding], list[Suppressed]]:
+    """Part findings into those that stand and those that are switched off.
+
+    ``names`` are what the document is called: its path as given, below the site's root, its URL.
+    """
+    inline = list(_inline(image_set))
+    near = [each for each in paths if each.path is None or any(matches(name, each.path) for name in names)]
+    kept: list[Finding] = []
+    off: list[Suppressed] = []
+    for finding in findings:
+        here = [each for each in near if each.image is None or _matches_url(finding.url, each.image)]
+        known = [s for s in (*inline, *(each.suppression for each in here)) if finding.rule in s.codes]
+        if known:
+            off.append(Suppressed(finding, known[0].reason, known[0].where, known[0].in_source))
+        else:
+            kept.append(finding)
+    return kept, off
+
+
+def matches(path: str, glob: str) -> bool:
+    """Whether a path fits a glob: whole (``*`` passes slashes), as a folder that it lies in, or by its last segment.
+
+    | glob | fits |
+    |---|---|
+    | ``blog/**``, ``blog/``, ``blog`` | ``blog/a.html``, ``blog/2024/b.html`` |
+    | ``*.md``, ``404.html`` | ``a.md``, ``docs/a.md``, ``docs/404.html`` |
+    """
+    folder = glob.removesuffix("**").removesuffix("*").rstrip("/") if glob.endswith(("/", "/*", "/**")) else glob
+    whole = fnmatchcase(path, glob) or (bool(folder) and fnmatchcase(path, f"{folder}/*"))
+    return whole or ("/" not in glob and fnmatchcase(path.rpartition("/")[2], glob))
+
+
+def url_names(url: str) -> tuple[str, ...]:
+    """What a URL is called: itself without its query, and its path without the first slash."""
+    bare = url.partition("#")[0].partition("?")[0]
+    path = bare.partition("://")[2].partition("/")[2] if "://" in bare else bare
+    return bare, path
+
+
+def _matches_url(url: str, glob: str) -> bool:
+    return any(matches(name, glob) for name in url_names(url))
+
+
+def _inline(image_set: ImageSet) -> Iterator[Suppression]:
+    for source, text in _written(image_set):
+        words, reason = _parts(text)
+        codes: set[str] = set()
+        for word in words:
+            try:
+                codes |= RULES.matching(word)[0]
+            except UsageError:
+                continue  # MM118 tells of it
+        if codes and reason:
+            place = first_reference(source)
+            line = place.line if place is not None else image_set.line
+            yield Suppression(frozenset(codes), reason, f"{image_set.document}:{line}", in_source=True)
+
+
+def _written(image_set: ImageSet) -> Iterator[tuple[Source, str]]:
+    seen: set[str] = set()
+    for source in image_set.sources:
+        if source.switched_off is not None and source.switched_off not in seen:
+            seen.add(source.switched_off)
+            yield source, source.switched_off
+
+
+def _parts(text: str) -> tuple[list[str], str]:
+    codes, _, reason = text.partition(":")
+    return [word for word in _WORDS.split(codes.strip()) if word], " ".join(reason.split())
+
+
+@RULES.add_set(
+    "MM118",
+    "ignore-not-understood",
+    Severity.WARNING,
+    summary=f"A {ATTRIBUTE} attribute names a rule that does not exist, or gives no reason.",
+    why="What is not understood switches nothing off, and a rule that is off without a reason can't be judged by the next person.",
+    fix=f'Write codes, a colon and the reason: {ATTRIBUTE}="MM109: the mail program needs none".',
+)
+def ignore_not_understood(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each word that means no rule, and for each attribute without codes or without a reason."""
+    for source, text in _written(subject.image_set):
+        place, url = first_reference(source), first_url(source)
+        words, reason = _parts(text)
+        if not words or not reason:
+            lacks = "no reason: write it after a colon" if words else "no rule: write its code before a colon"
+            yield Violation(f'{ATTRIBUTE}="{text[:80]}" gives {lacks}.', None, text[:200], place, url)
+        for word in words:
+            try:
+                RULES.matching(word)
+            except UsageError as error:
+                yield Violation(f"{ATTRIBUTE}: {error.message}", None, word[:80], place, url)
