@@ -271,6 +271,20 @@ LOOK_SIDE = 32
 
 
 @dataclass(frozen=True, slots=True)
+class Regained:
+    """How well a picture is reproduced from itself shrunk to ``width`` pixels, as root mean squares in grey levels.
+
+    ``below`` is the detail that a picture of ``width`` can just hold; ``soft`` and ``blocks`` are what is lost beyond it when
+    the shrunk picture is enlarged again with a smooth filter, and by repeating pixels.
+    """
+
+    width: int
+    below: float
+    soft: float
+    blocks: float
+
+
+@dataclass(frozen=True, slots=True)
 class Look:
     """What one decode saw of a picture (its first frame, upright) besides its facts: enough to compare it with others.
 
@@ -290,6 +304,8 @@ class Look:
     profile: str | None = None
     wide: str | None = None
     estimates: tuple[tuple[str, int], ...] = ()
+    regained: tuple[Regained, ...] = ()
+    """Measured for the widths of its siblings that were asked for, where it is a photograph rather than a drawing."""
 
 
 @dataclass(frozen=True, slots=True)

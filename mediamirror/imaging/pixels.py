@@ -83,7 +83,7 @@ def _decode(source: bytes | BinaryIO, data: Octets, facts: ImageFacts, options: 
 def _look(image: Image.Image, facts: ImageFacts, wish: Wish) -> Look | None:
     """A look at the frame that is loaded. It is an extra: that it fails says nothing against the image."""
     try:
-        return look_at(image, facts, estimate=wish.estimate)
+        return look_at(image, facts, estimate=wish.estimate, widths=wish.widths)
     except Exception:  # MemoryError, and whatever Pillow raises over an odd mode, profile or EXIF block
         return None
 

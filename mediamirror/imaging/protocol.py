@@ -22,7 +22,7 @@ from mediamirror.errors import (
     ImageUndecodable,
     NotAnImage,
 )
-from mediamirror.model import LOOK_SIDE, ImageFacts, Look
+from mediamirror.model import LOOK_SIDE, ImageFacts, Look, Regained
 from mediamirror.settings import CheckOptions
 
 PREFIX = Struct(">IQ")
@@ -52,15 +52,20 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """What a job asks for besides the facts: a look, and in it the sizes of the picture in modern formats."""
+    """What a job asks for besides the facts: a look, and in it the sizes of the picture in modern formats.
+
+    ``widths`` are those of narrower variants, to see whether the picture was enlarged from one.
+    """
 
     look: bool = False
     estimate: bool = False
+    widths: tuple[int, ...] = ()
 
 
 def wish_of(head: dict[str, Any]) -> Wish:
     """Read the wish of a job's head."""
-    return Wish(look=head.get("look") is True, estimate=head.get("estimate") is True)
+    widths = head.get("widths") or ()
+    return Wish(head.get("look") is True, head.get("estimate") is True, tuple(map(int, widths)))
 
 
 def frame(head: dict[str, Any], body_size: int = 0) -> bytes:
@@ -116,6 +121,9 @@ def look_of(head: dict[str, Any], body: bytes) -> Look | None:
         profile=_text_or_none(told["profile"]),
         wide=_text_or_none(told["wide"]),
         estimates=tuple((str(name)[:20], int(size)) for name, size in told["estimates"]),
+        regained=tuple(
+            Regained(int(r["width"]), float(r["below"]), float(r["soft"]), float(r["blocks"])) for r in told["regained"]
+        ),
     )
 
 

@@ -11,8 +11,9 @@ import io
 from PIL import Image, ImageChops, ImageFilter, ImageStat
 
 from mediamirror.imaging.colour import describe_profile
+from mediamirror.imaging.enlarged import regained
 from mediamirror.imaging.exif import personal_entries
-from mediamirror.model import LOOK_SIDE, ImageFacts, Look
+from mediamirror.model import LOOK_SIDE, ImageFacts, Look, Regained
 
 THUMBNAIL_SIDE = 320
 SCALES = (0.94, 0.8, 0.65, 0.52, 0.42, 0.32, 0.22, 0.15, 0.12)
@@ -40,7 +41,7 @@ _UPRIGHT = {
 """What puts a picture upright, by its EXIF orientation."""
 
 
-def look_at(image: Image.Image, facts: ImageFacts, *, estimate: bool = False) -> Look:
+def look_at(image: Image.Image, facts: ImageFacts, *, estimate: bool = False, widths: tuple[int, ...] = ()) -> Look:
     """Measure the frame that ``image`` holds; ``estimate`` also encodes it anew, which takes far longer than the rest."""
     plain = _plain(image)
     small = plain.reduce(max(1, max(plain.size) // (2 * THUMBNAIL_SIDE)))
@@ -55,6 +56,8 @@ def look_at(image: Image.Image, facts: ImageFacts, *, estimate: bool = False) ->
         profile=profile,
         wide=wide,
         estimates=_estimates(plain) if estimate else (),
+        # Widths are those of pictures as they are shown.
+        regained=() if facts.orientation in (5, 6, 7, 8) else _regained(plain, small, widths),
     )
 
 
@@ -84,6 +87,13 @@ def _detail(plain: Image.Image, small: Image.Image) -> tuple[tuple[float, float]
         return ()
     tile = plain.crop(_busiest(plain.size, small)).convert("L")
     return tuple((scale, round(_lost(tile, scale), 3)) for scale in SCALES)
+
+
+def _regained(plain: Image.Image, small: Image.Image, widths: tuple[int, ...]) -> tuple[Regained, ...]:
+    if not widths or min(plain.size) < _SMALLEST:
+        return ()
+    left, top, right, bottom = _busiest(plain.size, small)
+    return regained(plain, ((left + right) // 2, (top + bottom) // 2), widths)
 
 
 def _busiest(size: tuple[int, int], small: Image.Image) -> tuple[int, int, int, int]:

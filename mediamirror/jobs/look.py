@@ -53,12 +53,14 @@ class Looker:
         self._estimate = estimate
         self._from_disk = from_disk
 
-    async def look(self, url: str) -> Looked:
-        """Return what is known of a URL now; only cancellation leaves this function as an exception."""
+    async def look(self, url: str, widths: tuple[int, ...] = ()) -> Looked:
+        """Return what is known of a URL now. ``widths`` are those of the variants beside it, in pixels.
+
+        Only cancellation leaves this function as an exception."""
         try:
             if self._pool is None:
                 return await self._first_bytes(url)
-            return await self._whole(url)
+            return await self._whole(url, widths)
         except FetchError as error:
             return Looked(VariantFacts(error))
 
@@ -79,11 +81,11 @@ class Looker:
         discard(body)
         return Looked(VariantFacts(result, download, total), body.size, total - body.size)
 
-    async def _whole(self, url: str) -> Looked:
+    async def _whole(self, url: str, widths: tuple[int, ...] = ()) -> Looked:
         download = await self._bring(Request(url))
-        return await self._judge(download, _body(download))
+        return await self._judge(download, _body(download), widths)
 
-    async def _judge(self, download: Download, body: Body) -> Looked:
+    async def _judge(self, download: Download, body: Body, widths: tuple[int, ...] = ()) -> Looked:
         look: Look | None = None
         result: ImageFacts | ImageError
         try:
@@ -91,7 +93,7 @@ class Looker:
                 result = read_body(body)
                 check_budget(result, self._options)
             else:
-                result, look = await self._pool.look(body, estimate=self._estimate)
+                result, look = await self._pool.look(body, estimate=self._estimate, widths=widths)
         except ImageError as error:
             result = error
         finally:

@@ -204,7 +204,7 @@ class _VerifyRun:
             looker = Looker(bring, pool, check, estimate=self._options.estimate, from_disk=self._root is not None)
 
             async def handle(item: WorkItem) -> Note | Later[Note]:
-                note = Note(item, await looker.look(item.variant.url))
+                note = Note(item, await looker.look(item.variant.url, item.sibling_widths))
                 error = note.looked.known.result
                 return Later(note) if isinstance(error, FetchError) and error.deferred else note
 

@@ -140,4 +140,4 @@ def ignore_not_understood(subject: SetSubject) -> Iterator[Violation]:
             try:
                 RULES.matching(word)
             except UsageError as error:
-                yield Violation(f"{ATTRIBUTE}: {error.message}", None, word[:80], place, url)
+                yield Violation(f"{ATTRIBUTE}: {error.message} It switches nothing off.", None, word[:80], place, url)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import urljoin
 
 from fixtures.defects import SITE, Case, File
+from fixtures.defects.base import WIDTHS
 from mediamirror.errors import FetchError, HTTPStatus, ImageError, TransferTruncated
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.jobs.browser import StandardBrowser
@@ -42,7 +43,7 @@ async def _look(wanted: list[tuple[bytes, bool]]) -> dict[tuple[bytes, bool], Se
 
         async def one(data: bytes, estimate: bool) -> Seen:
             try:
-                return await pool.look(body_of(data), estimate=estimate)
+                return await pool.look(body_of(data), estimate=estimate, widths=(213, *WIDTHS))
             except ImageError as error:
                 return error
 
