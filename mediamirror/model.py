@@ -78,6 +78,8 @@ class Problem:
     """Something that looks like an image reference and can't be used, and why. Nothing is dropped in silence.
 
     ``span`` counts code points of the value parsed. ``line`` counts from 1 within ``document``; 0 where unknown.
+    ``words`` are what it is about, as written: of a dropped candidate the URL and, where one is not known, the descriptor.
+    ``attribute`` is the one that a URL stands in, where that is known.
     """
 
     code: str
@@ -85,6 +87,8 @@ class Problem:
     line: int = 0
     span: Span | None = None
     document: str = ""
+    words: tuple[str, ...] = ()
+    attribute: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from mediamirror.lint.formats import split_extensions
 from mediamirror.lint.rules import RULES, Violation
-from mediamirror.lint.subject import Member, SetSubject, is_written
+from mediamirror.lint.subject import WRITTEN, Member, SetSubject, is_written
 from mediamirror.model import Candidate, Problem, Reference, Severity
 
 _DROPPED = frozenset(
@@ -20,8 +20,6 @@ _DROPPED = frozenset(
 )  # fmt: skip
 """Problems of the parser that cost a candidate."""
 _COMMAS = frozenset({"stray-comma", "missing-comma"})
-# The parser puts the candidate and the descriptor that it stumbles over between backticks, in this order.
-_QUOTED = re.compile(r"`([^`]*)`")
 _DESCRIPTOR = re.compile(r"[0-9]+(?:\.[0-9]+)?[wxh]", re.ASCII)
 _LIKE_DESCRIPTOR = re.compile(r"[wxhWXH]?[0-9.,-]", re.ASCII)
 _TWO_FILES = re.compile(r"\.(?:avif|gif|jpe?g|png|webp),[^,]+\.(?:avif|gif|jpe?g|png|webp)\Z", re.IGNORECASE)
@@ -45,10 +43,10 @@ def _kind(problem: Problem) -> str:
     if problem.code in _COMMAS:
         return "comma"
     if problem.code == "unknown-descriptor":
-        quoted = _QUOTED.findall(problem.message)
-        if len(quoted) > 1 and _is_file(quoted[0]):
-            return "comma" if _is_file(quoted[1]) else "dropped"
-        if len(quoted) > 1 and (_is_file(quoted[1]) or not _LIKE_DESCRIPTOR.match(quoted[1])):
+        url, descriptor = problem.words if len(problem.words) == 2 else ("", "")
+        if _is_file(url):
+            return "comma" if _is_file(descriptor) else "dropped"
+        if descriptor and (_is_file(descriptor) or not _LIKE_DESCRIPTOR.match(descriptor)):
             return "space"
     return "dropped" if problem.code in _DROPPED else ""
 
@@ -190,7 +188,7 @@ def _is_cut(one: Member, other: Member) -> bool:
     fix="Render the page's template, or keep such a URL in a data attribute until it is filled in.",
 )
 def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
-    """Fire for each URL that was left out for its placeholder."""
+    """Fire for each URL that was left out for its placeholder, unless it waits in a data attribute for its script."""
     for problem in subject.image_set.problems:
-        if problem.code == "unfilled-template":
+        if problem.code == "unfilled-template" and (problem.attribute is None or problem.attribute in WRITTEN):
             yield _from_problem(subject, problem)

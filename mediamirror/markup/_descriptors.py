@@ -41,6 +41,8 @@ class Rejected:
 
     code: str
     reason: str
+    word: str = ""
+    """The word that is no descriptor."""
 
 
 def read_descriptors(tokens: Sequence[Token]) -> Descriptors | Rejected:
@@ -119,7 +121,7 @@ def _unknown(text: str) -> Rejected:
     if text.rfind("(") > text.rfind(")"):
         reason = f"`{_shown(text)}` opens a parenthesis that swallows the rest of the value"
         return Rejected("unclosed-parenthesis", reason)
-    return Rejected("unknown-descriptor", f"`{_shown(text)}` is not a descriptor such as `480w` or `2x`")
+    return Rejected("unknown-descriptor", f"`{_shown(text)}` is not a descriptor such as `480w` or `2x`", text)
 
 
 def _shown(text: str) -> str:

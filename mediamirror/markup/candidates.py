@@ -26,7 +26,8 @@ def placed(candidate: Candidate, *, raw_url: str, reference: Reference, context:
     c = candidate
     outcome = plain(c.url, context.base) or resolved(c.url, context)
     if isinstance(outcome, Skip):
-        return Problem(outcome.code, outcome.message, reference.line, c.span, context.document)
+        place = (reference.line, c.span, context.document)
+        return Problem(outcome.code, outcome.message, *place, attribute=reference.attribute)
     # Not dataclasses.replace, which takes four times as long: every URL of every document comes through here.
     return Candidate(outcome, c.span, c.width, c.density, c.height, c.descriptor_span, raw_url, reference, c.flags)
 

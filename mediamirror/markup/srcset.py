@@ -126,4 +126,5 @@ def _stray(value: str, start: int, end: int) -> Problem:
 
 def _dropped(url: str, span: Span, why: Rejected) -> Problem:
     shown = url if len(url) <= 80 else url[:79] + "…"
-    return Problem(why.code, f"Browsers drop the candidate `{shown}` because {why.reason}.", span=span)
+    words = (url, why.word) if why.word else (url,)
+    return Problem(why.code, f"Browsers drop the candidate `{shown}` because {why.reason}.", span=span, words=words)
