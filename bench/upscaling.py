@@ -11,6 +11,8 @@ import asyncio
 import hashlib
 import sys
 from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -32,10 +34,10 @@ def judged(pair: Pair, look: Look) -> tuple[bool, bool]:
     return by_width, not has_more(measured) and gains_nothing(look.detail, ratio)
 
 
-async def measured(pictures: dict[str, Image.Image]) -> dict[tuple[str, float, str], Score]:
+async def measured(pictures: dict[str, Callable[[], Image.Image]]) -> dict[tuple[str, float, str], Score]:
     scores: dict[tuple[str, float, str], Score] = defaultdict(lambda: (0, 0, 0))
     async with DecoderPool(CheckOptions()) as pool:
-        for pair in pairs(pictures):
+        for pair in (pair for name, make in pictures.items() for pair in pairs(name, make())):
             body = Body(len(pair.data), hashlib.sha256(pair.data).hexdigest(), pair.data, prefix=pair.data[:65536])
             _, look = await pool.look(body, widths=(pair.narrow,))
             by_width, by_curve = judged(pair, look) if look is not None else (False, False)
@@ -46,16 +48,16 @@ async def measured(pictures: dict[str, Image.Image]) -> dict[tuple[str, float, s
     return scores
 
 
-def photographs(folder: Path) -> dict[str, Image.Image]:
-    found = {}
-    for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".jpg", ".jpeg", ".png", ".webp"}):
-        with Image.open(path) as image:
-            plain = Image.new("RGB", image.size, "white")
-            plain.paste(image.convert("RGB"))
-            if min(plain.size) >= 200:
-                plain.thumbnail((max(WIDTH, HEIGHT), max(WIDTH, HEIGHT)), Image.Resampling.LANCZOS)
-                found[path.name] = plain
-    return found
+def photographs(folder: Path) -> dict[str, Callable[[], Image.Image]]:
+    kinds = {".jpg", ".jpeg", ".png", ".webp"}
+    return {path.name: partial(opened, path) for path in sorted(folder.rglob("*")) if path.suffix.lower() in kinds}
+
+
+def opened(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        plain = image.convert("RGB")
+    plain.thumbnail((max(WIDTH, HEIGHT), max(WIDTH, HEIGHT)), Image.Resampling.LANCZOS)
+    return plain
 
 
 def main() -> None:

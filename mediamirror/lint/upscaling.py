@@ -31,10 +31,12 @@ _REGAINED = ((0.25, 0.24), (0.34, 0.27), (0.5, 0.36), (0.667, 0.32), (0.8, 0.27)
 Measured on photographs that are sharp, and blurred by 0.5 to 2 pixels: sound ones lose 0.31 and more at 0.8, 0.38 at 0.667,
 0.42 at 0.5, 0.33 at 0.333; enlarged ones saved as PNG at most 0.16. `bench.upscaling` prints what is found.
 """
-_OF_ITS_OWN = 0.5
-"""The same share from which on a picture was not enlarged."""
-_REPEATED = 0.6
+_OF_ITS_OWN = 0.4
+"""The share of `_REGAINED` from which on a picture was not enlarged, whatever its curve of detail looks like."""
+_REPEATED = 0.8
 """The same for pixels that were repeated: sound pictures lose 0.94 and more."""
+_SEEN = 3.0
+"""The grey levels of `Regained.below` that a picture must have, to say anything."""
 _VISIBLE = 4.0
 """Grey levels of detail that a picture must have at the smaller rung, to say anything about the larger one."""
 _SMOOTHED = 0.7
@@ -193,7 +195,7 @@ def is_regained(measured: Regained, ratio: float, *, strict: float = 1.0) -> boo
 
     True only where it has detail near the limit of the narrower one. ``strict`` below 1 asks for a better likeness.
     """
-    if measured.below < _VISIBLE or not _REGAINED[0][0] <= ratio <= _REGAINED[-1][0]:
+    if measured.below < _SEEN or not _REGAINED[0][0] <= ratio <= _REGAINED[-1][0]:
         return False
     limit = strict * measured.below
     return measured.soft <= _between(_REGAINED, ratio) * limit or measured.blocks <= _REPEATED * limit

@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from fixtures.enlarged import Pair, pairs, subjects
+from fixtures.enlarged import FILTERS, Pair, pairs, subjects
 from mediamirror.imaging.similarity import look_at
 from mediamirror.lint.upscaling import gains_nothing, has_more, is_regained
 from mediamirror.model import ImageFacts
@@ -25,17 +25,13 @@ def accused(pair: Pair) -> bool:
     return by_width or (not has_more(measured) and gains_nothing(look.detail, ratio))
 
 
-@pytest.fixture(scope="module")
-def made() -> list[Pair]:
-    chosen = {name: picture for name, picture in subjects().items() if name in HONEST}
-    honest = [p for p in pairs(chosen) if p.filter == "honest" and p.format != "webp"]
-    return honest + [p for p in pairs({"sharp": subjects()["sharp"]}) if p.filter != "honest" and p.format == "png"]
+@pytest.mark.parametrize("name", HONEST)
+def test_no_honest_picture_is_accused_however_soft(name: str) -> None:
+    made = pairs(name, subjects()[name](), kinds=("honest",), formats=("jpeg", "png"))
+    assert [(p.factor, p.format) for p in made if accused(p)] == []
 
 
-def test_no_honest_picture_is_accused_however_soft(made: list[Pair]) -> None:
-    assert [(p.name, p.factor, p.format) for p in made if p.filter == "honest" and accused(p)] == []
-
-
-def test_every_filter_and_factor_is_found_in_a_sharp_picture(made: list[Pair]) -> None:
-    missed = [(p.filter, p.factor) for p in made if p.filter != "honest" and not accused(p)]
-    assert missed == []
+@pytest.mark.parametrize("kind", FILTERS)
+def test_every_filter_and_factor_is_found_in_a_sharp_picture(kind: str) -> None:
+    made = pairs("sharp", subjects()["sharp"](), kinds=(kind,), formats=("png",))
+    assert [p.factor for p in made if not accused(p)] == []
