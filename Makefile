@@ -15,7 +15,7 @@ RUN := .venv/bin/python
 PIP := $(RUN) -m pip install -qq
 PYTEST_ARGS ?=
 
-.PHONY: help demo test lint fmt bench bench-extract torture docs clean
+.PHONY: help demo test lint fmt bench bench-extract bench-verify torture docs clean
 
 help: ## Say what there is to make
 	@echo 'make demo     mirror the seed document from a real site into a directory and a bucket'
@@ -24,6 +24,7 @@ help: ## Say what there is to make
 	@echo 'make fmt      put the code into shape'
 	@echo 'make bench    measure us beside rclone; needs nginx (installed by apt when root)'
 	@echo 'make bench-extract  measure the reading of a page and of text'
+	@echo 'make bench-verify   measure verify, by header and by decoding, beside plain Pillow; needs nginx'
 	@echo 'make torture  the long sweeps: runs killed at every moment, then fuzzing; 10 minutes; needs strace (installed by apt when root)'
 	@echo 'make docs     write docs/commands.md anew from the code'
 	@echo 'make clean    remove .venv and everything made'
@@ -51,6 +52,9 @@ bench: .venv/.stamp-demo
 
 bench-extract: .venv/.stamp-dev
 	@$(RUN) -m bench.extract $(BENCH_ARGS)
+
+bench-verify: .venv/.stamp-demo
+	@$(RUN) -m bench.verify $(BENCH_ARGS)
 
 torture: .venv/.stamp-dev
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get install -qq -y strace >/dev/null; } || true
