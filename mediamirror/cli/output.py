@@ -141,9 +141,9 @@ class _Table:
                 self._console.print(self._render.object_event(event))
             case ImageSet(problems=problems) if not self._style.troubled:
                 for problem in problems:
-                    self._errors.print(self._render.problem(problem))
+                    self._render.print_line(self._errors, self._render.problem(problem))
             case Problem():
-                self._errors.print(self._render.problem(event))
+                self._render.print_line(self._errors, self._render.problem(event))
             case Summary() if event.variants and not self._style.quiet:
                 self._console.print(summary_sentence(event))
             case _:

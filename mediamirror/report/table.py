@@ -129,6 +129,17 @@ def problem(found: Problem) -> Text:
     return Text(f"{where}: {found.code}: {clean(found.message)}", style="yellow")
 
 
+def print_line(console: Console, line: Text) -> None:
+    """Print one line that is not to be wrapped.
+
+    Without colours rich has nothing to do, and takes 0.5 ms over it: 20 s for the 40,000 problems of a large crawl.
+    """
+    if console.color_system is None:
+        console.file.write(line.plain + "\n")
+    else:
+        console.print(line, soft_wrap=True)
+
+
 def object_event(event: ObjectEvent) -> Text:
     """Render what was or would be done to one object."""
     verb = {"upload": "would fetch and store" if event.dry_run else "stored", "skip": "would keep"}.get(
