@@ -61,8 +61,9 @@ def store_names(db: sqlite3.Connection) -> list[str]:
     return [row[0] for row in db.execute(query)]
 
 
-_NAMED = "SELECT 1 FROM places p JOIN candidates c ON c.place_id = p.id"
-_HELD = f"{_NAMED} JOIN objects o ON o.variant_id = c.variant_id"
+# CROSS JOIN keeps the order of the tables: without statistics SQLite would begin with all objects of the store, for each set.
+_NAMED = "SELECT 1 FROM places p CROSS JOIN candidates c ON c.place_id = p.id"
+_HELD = f"{_NAMED} CROSS JOIN objects o ON o.variant_id = c.variant_id"
 _OF_STORE = (
     f"FROM image_sets s WHERE s.id > :after AND EXISTS ({_NAMED} WHERE p.set_id = s.id) AND ("
     f"EXISTS ({_HELD} WHERE p.set_id = s.id AND o.store_id = (SELECT id FROM stores WHERE name = :name)) "
@@ -140,8 +141,9 @@ def _status(status: str | None, wanted: int | None, held: RecordedObject | None)
 
 def _object(db: sqlite3.Connection, store_name: str, variant_id: int, key: str | None) -> RecordedObject | None:
     row = db.execute(
-        "SELECT o.key, o.sha256, o.size FROM objects o JOIN stores s ON s.id = o.store_id "
-        "WHERE o.variant_id = ? AND s.name = ? ORDER BY (o.key = ?) DESC, o.stored_at DESC, o.key LIMIT 1",
+        "SELECT o.key, o.sha256, o.size FROM objects o INDEXED BY objects_by_variant WHERE o.variant_id = ? "
+        "AND o.store_id = (SELECT id FROM stores WHERE name = ?) "
+        "ORDER BY (o.key = ?) DESC, o.stored_at DESC, o.key LIMIT 1",
         (variant_id, store_name, key or ""),
     ).fetchone()
     return RecordedObject(*row) if row else None
