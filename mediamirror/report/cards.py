@@ -15,6 +15,8 @@ from mediamirror.report.words import human_bytes
 
 _WORDS_ROOM = 1500
 _LONGEST_LINK = 8192
+_AS_IT_SHOULD = (None, Status.STORED, Status.UNCHANGED, Status.CHECKED)
+"""Statuses that nobody has to be told of below each picture."""
 
 Thumb = Callable[[bytes], str | None]
 """Keeps a thumbnail and returns its address relative to the page, or None when the bytes are no picture we show."""
@@ -164,7 +166,7 @@ def _frame(row: SetRow, image_set: SetResult, widest: int, thumb: Thumb) -> Fram
         thumb=thumb(row.thumbnail) if row.thumbnail else None,
         absent=_absent(row),
         alt=f"{_promise(row)} variant: {shorten(file_name(row.url), 120)}",
-        status="" if row.status in (None, Status.STORED, Status.UNCHANGED) else status,
+        status="" if row.status in _AS_IT_SHOULD else status,
         severity=gravest.value if gravest else "",
         rules=tuple(dict.fromkeys(visible(entry.rule) for entry in entries)),
         mismatch=bool(entries and row.width and row.declared_width and row.width != row.declared_width),

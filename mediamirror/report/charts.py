@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from mediamirror.report.words import human_bytes
 
 WIDTH, HEIGHT = 400, 232
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 14, 14, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 22, 14, 40
 _MOST_SERIES = 4
 
 
