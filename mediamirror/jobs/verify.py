@@ -15,13 +15,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import IO, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.rows import WorkItem
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
-from mediamirror.errors import UsageError
+from mediamirror.errors import FetchError, UsageError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.jobs.baseline import fingerprint, read_baseline, write_baseline

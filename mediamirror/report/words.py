@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from mediamirror.model import Summary
 
 
@@ -36,14 +38,7 @@ def summary_sentence(summary: Summary) -> str:
     if not summary.sets:
         line = plural(summary.variants, "object")
     line += f": {', '.join(parts)}" if parts else f" in {plural(summary.documents, 'document')}"
-    if summary.findings:
-        line += "; " + ", ".join(plural(n, severity) for severity, n in summary.findings.items())
-    if summary.problems:
-        line += f"; {plural(summary.problems, 'problem')}"
-    if summary.known:
-        line += f"; {plural(summary.known, 'known finding')} left out"
-    if summary.suppressed:
-        line += f"; {plural(summary.suppressed, 'finding')} switched off"
+    line += "".join(f"; {said}" for said in _troubles(summary))
     if parts:
         line += f"; {human_bytes(summary.bytes_in)} in"
         line += f" ({human_bytes(summary.bytes_saved)} spared)" if summary.bytes_saved else ""
@@ -53,6 +48,17 @@ def summary_sentence(summary: Summary) -> str:
     if summary.exit_code == 130:
         line += f" Interrupted with {plural(summary.left, 'variant')} left: run the same command again to go on."
     return line
+
+
+def _troubles(summary: Summary) -> Iterator[str]:
+    if summary.findings:
+        yield ", ".join(plural(n, severity) for severity, n in summary.findings.items())
+    if summary.problems:
+        yield plural(summary.problems, "problem")
+    if summary.known:
+        yield f"{plural(summary.known, 'known finding')} left out"
+    if summary.suppressed:
+        yield f"{plural(summary.suppressed, 'finding')} switched off"
 
 
 def _in_order(statuses: dict[str, int]) -> list[tuple[str, int]]:
