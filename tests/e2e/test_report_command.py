@@ -29,8 +29,8 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Endpoint]:
 @pytest.fixture
 def mirrored(mediamirror: Command, site: Site, tmp_path: Path) -> Path:
     folder = tmp_path / "m"
-    mediamirror("mirror", SEED, LIAR, "--to", str(folder), *site.arguments())
-    assert len(list(folder.rglob("*.webp"))) > 4
+    done = mediamirror("mirror", SEED, LIAR, "--to", str(folder), *site.arguments())
+    assert len(list(folder.rglob("*.webp"))) > 4, done.stdout + done.stderr
     site.reset_requests()
     return folder
 
@@ -72,7 +72,8 @@ def test_a_catalog_alone_says_which_bucket_it_is_about(
 ) -> None:
     catalog = str(tmp_path / "c.sqlite")
     words = ("mirror", SEED, "--to", "s3://media/news", "--endpoint-url", bucket.url, "--catalog", catalog)
-    mediamirror(*words, *site.arguments(), **bucket.environment())
+    mirrored = mediamirror(*words, *site.arguments(), **bucket.environment())
+    assert mirrored.returncode == 0, mirrored.stdout + mirrored.stderr
     done = mediamirror("report", "--catalog", catalog, "-o", str(tmp_path / "r"), **bucket.environment())
     assert (done.returncode, len(set(frames(shown(tmp_path / "r"))))) == (0, 4), done.stderr
 
