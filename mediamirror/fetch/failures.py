@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import ssl
+import tempfile
 from collections.abc import Iterator
 
 import httpx2
@@ -17,6 +18,7 @@ from mediamirror.errors import (
     FetchError,
     HeadersTooLarge,
     InvalidURL,
+    SpoolFailed,
     TLSFailed,
     TooSlow,
 )
@@ -34,7 +36,10 @@ def as_fetch_error(error: Exception, shown_url: str) -> FetchError:
         # UnicodeError and IDNAError are ValueErrors.
         return InvalidURL(f"{shown_url} is not a URL that can be requested.")
     if isinstance(error, OSError):
-        return FetchError(f"{shown_url} could not be kept in a temporary file: {_words(error)}.")
+        return SpoolFailed(
+            f"{shown_url} could not be kept in a temporary file ({_words(error)}): free some space in "
+            f"{tempfile.gettempdir()}, or set TMPDIR to another folder."
+        )
     return FetchError(f"{shown_url} failed in an unforeseen way ({type(error).__name__}).")
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
-from mediamirror.errors import BodyTooLarge, SpoolFailed
+from mediamirror.errors import BodyTooLarge
 from mediamirror.fetch.urls import redact_url
 from mediamirror.model import Body
 
@@ -53,19 +53,7 @@ class Spool:
         return self._held > (_WRITE if self._path is not None else self._spool_over)
 
     async def spill(self) -> None:
-        """Write what is held to the temporary file. Raises `SpoolFailed`."""
-        try:
-            await self._spill()
-        except OSError as error:
-            raise self._failed(error) from error
-
-    def _failed(self, error: OSError) -> SpoolFailed:
-        return SpoolFailed(
-            f"{redact_url(self._href)} could not be kept in {self._directory} on its way ({error.strerror}): free some space "
-            "there, or set TMPDIR to another folder."
-        )
-
-    async def _spill(self) -> None:
+        """Write what is held to the temporary file."""
         held = b"".join(self._pending)
         self._pending, self._held = [], 0
         if self._file is None:
@@ -84,10 +72,7 @@ class Spool:
         if self._pending:
             await self.spill()
         if self._file is not None:
-            try:
-                await self._file.close()
-            except OSError as error:
-                raise self._failed(error) from error
+            await self._file.close()
         return Body(self._size, sha256, path=self._path, prefix=self._prefix)
 
     async def abandon(self) -> None:
