@@ -142,6 +142,10 @@ class Catalog:
             _execute, "UPDATE runs SET finished_at = ?, exit_code = ? WHERE id = ?", (finished_at, exit_code, run.id)
         )
 
+    async def follows_a_clean_end(self, run: Run) -> bool:
+        """Whether the run before this one came to its end, and nothing of it failed; so too when there was none."""
+        return await self._call(_follows_a_clean_end, run.id)
+
     async def add_document(self, row: DocumentRow) -> int:
         """Add a document, or renew it: what an earlier run found in it is dropped. Returns its id."""
         return await self._transact(ingest.put_document, row)
@@ -324,6 +328,11 @@ def _begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at
     assert cursor.lastrowid is not None
     db.execute("DELETE FROM items WHERE run_id <= ?", (cursor.lastrowid - KEEP_RUNS,))
     return Run(cursor.lastrowid, store_id)
+
+
+def _follows_a_clean_end(db: sqlite3.Connection, run_id: int) -> bool:
+    row = db.execute("SELECT exit_code FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1", (run_id,)).fetchone()
+    return row is None or row[0] == 0
 
 
 def _add_sets(

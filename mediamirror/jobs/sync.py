@@ -132,6 +132,8 @@ class _SyncRun:
         """Do it all, and leave in the catalog how it ended."""
         code = 2
         try:
+            # What a run that was killed did, its manifest does not say.
+            self._changed = not await catalog.follows_a_clean_end(run)
             await self._all(catalog, route, left, right)
             code = int(self._failed)
         except asyncio.CancelledError:

@@ -9,7 +9,7 @@ import pytest
 from torture.kills import Kill, strace_works
 from torture.sweep import Ready, one, open_benches
 
-KINDS = ("mirror-directory", "mirror-bucket", "sync-directory")
+KINDS = ("mirror-directory", "mirror-bucket", "sync-directory", "sync-bucket")
 
 CALLS = [
     Kill("mirror-directory", "call", "fsync", 3),
@@ -23,6 +23,7 @@ POINTS = [
     Kill("mirror-bucket", "point", "after-put", 3),
     Kill("mirror-bucket", "point", "after-segment", 1),
     Kill("sync-directory", "point", "after-forget", 1),
+    Kill("sync-bucket", "point", "after-bucket-delete", 2),
 ]
 
 
