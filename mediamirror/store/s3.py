@@ -1,7 +1,8 @@
 """A bucket as a store: any server that speaks S3.
 
-Single objects go the fast path: signed by botocore over the sha256 that is known already, sent over an async transport.
-boto3 finds credentials, region and endpoint, lists, and uploads large bodies in parts. Imported only when S3 is used.
+Single objects and listings go the fast path: signed over the sha256 that is known already, sent over an async transport.
+boto3 finds credentials, region and endpoint where flags and environment leave them open, and uploads large bodies in parts;
+it is imported only then.
 """
 
 from __future__ import annotations
@@ -21,7 +22,6 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from urllib.parse import quote
 
 import httpx2
-from botocore.exceptions import BotoCoreError, ClientError
 
 from mediamirror.errors import BadKey, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
@@ -31,14 +31,15 @@ from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.keys import checked_key, visible
 from mediamirror.store.ordering import sorted_by_key
+from mediamirror.store.s3_connection import connect
 from mediamirror.store.s3_errors import explain, not_s3, read_client_error, unreachable
 from mediamirror.store.s3_exchange import Answer, Call, Exchange
 from mediamirror.store.s3_md5 import content_md5
-from mediamirror.store.s3_multipart import MultipartUploads, unfinished
-from mediamirror.store.s3_session import connect
 
 if TYPE_CHECKING:
-    pass
+    from mypy_boto3_s3 import S3Client
+
+    from mediamirror.store.s3_multipart import MultipartUploads
 
 T = TypeVar("T")
 
@@ -150,18 +151,25 @@ class S3Store:
 
     async def sweep(self, *, before: datetime) -> int:
         """Abort them."""
-        exchange = await self._open()
         uploads = await self._unfinished(before)
+        client = await self._client()
         for key, upload in uploads:
-            abort = partial(exchange.connection.client.abort_multipart_upload, Bucket=self._bucket)
+            abort = partial(client.abort_multipart_upload, Bucket=self._bucket)
             await self._blocking(partial(abort, Key=key, UploadId=upload), self._shown(key))
         return len(uploads)
 
     async def _unfinished(self, before: datetime) -> builtins.list[tuple[str, str]]:
-        client = (await self._open()).connection.client
+        from mediamirror.store.s3_multipart import unfinished  # noqa: PLC0415 - start-up time
+
+        client = await self._client()
         return await self._blocking(partial(unfinished, client, self._bucket, self._prefix, before), self.name)
 
+    async def _client(self) -> S3Client:
+        return await asyncio.to_thread((await self._open()).connection.client)
+
     async def _blocking(self, call: Callable[[], T], what: str) -> T:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - start-up time
+
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, call)
         except (ClientError, BotoCoreError) as error:
@@ -249,13 +257,14 @@ class S3Store:
         return s3_headers.etag(answer.headers)
 
     async def _put_parts(self, whole: str, body: Body, wanted: ObjectAttributes) -> str | None:
+        from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - start-up time
+
         exchange = await self._open()
-        if self._uploads is None:
-            self._uploads = MultipartUploads(exchange.connection.client, self._bucket, self._pool)
+        uploads = await self._multipart(exchange)
         headers = s3_headers.put_headers(wanted)
         failure: Exception | None = None
         try:
-            await self._uploads.upload(whole, body, s3_headers.as_boto3(wanted), part_size=self._options.part_size)
+            await uploads.upload(whole, body, s3_headers.as_boto3(wanted), part_size=self._options.part_size)
         except (ClientError, BotoCoreError) as error:
             failure = error
         # Also after a success: not every server answers with the ETag that it shows later.
@@ -267,6 +276,16 @@ class S3Store:
         raise ObjectCorrupt(
             f"{self._shown(whole)} is not there as it was sent, although the server said so. Try again."
         )
+
+    async def _multipart(self, exchange: Exchange) -> MultipartUploads:
+        """Make boto3's client when the first large body comes: most runs have none."""
+        from mediamirror.store.s3_multipart import MultipartUploads  # noqa: PLC0415
+
+        async with self._opening:
+            if self._uploads is None:
+                client = await asyncio.to_thread(exchange.connection.client)
+                self._uploads = MultipartUploads(client, self._bucket, self._pool)
+            return self._uploads
 
     async def _head(self, whole: str, *, retries: int | None = None) -> Answer | None:
         exchange = await self._open()
@@ -299,8 +318,9 @@ class S3Store:
 
     def _mapped(self, error: Exception, exchange: Exchange, what: str) -> StoreError:
         where = exchange.where(what)
-        if isinstance(error, ClientError):
-            return explain(read_client_error(error.response), where, datetime.now(UTC))
+        response = getattr(error, "response", None)
+        if isinstance(response, dict):
+            return explain(read_client_error(response), where, datetime.now(UTC))
         return unreachable(error, where)
 
     def _shown(self, whole: str) -> str:

@@ -1,10 +1,10 @@
-"""Where a bucket is and who we are there: boto3 answers both. Blocking; imported only with S3."""
+"""Where a bucket is and who we are there, as boto3 finds it. Blocking; imported only where it has to be asked."""
 
 from __future__ import annotations
 
 import weakref
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -20,40 +20,26 @@ from botocore.httpsession import get_cert_path
 from mediamirror.errors import StoreRefused
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions
+from mediamirror.store.s3_connection import AWS_DOMAINS, DEFAULT_REGION, Connection
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-_DEFAULT_REGION = "us-east-1"
-_AWS_DOMAINS = (".amazonaws.com", ".amazonaws.com.cn")
-
 
 @dataclass(frozen=True, slots=True)
-class Connection:
-    """A bucket's address, and the credentials and client for it.
+class _Found:
+    """botocore's credentials, as `Connection` wants them."""
 
-    ``base_url`` ends in a slash: a key's URL is ``base_url`` plus the encoded key. ``aws`` is False for any other server.
-    """
-
-    client: S3Client
-    bucket: str
-    base_url: str
-    endpoint: str
-    region: str
-    aws: bool
-    credentials: Credentials | None = field(repr=False)
+    held: Credentials
 
     def stale(self) -> bool:
-        """Whether the credentials need a refresh, which blocks, before they are read."""
-        held = self.credentials
-        return isinstance(held, RefreshableCredentials) and bool(held.refresh_needed())
+        return isinstance(self.held, RefreshableCredentials) and bool(self.held.refresh_needed())
 
-    def frozen(self) -> ReadOnlyCredentials | None:
-        """Return access key, secret and token as of now; None for anonymous access. Blocks when `stale`."""
-        return self.credentials.get_frozen_credentials() if self.credentials else None
+    def frozen(self) -> ReadOnlyCredentials:
+        return self.held.get_frozen_credentials()
 
 
-def connect(bucket: str, options: StoreOptions) -> Connection:
+def connect_by_boto3(bucket: str, options: StoreOptions) -> Connection:
     """Find credentials, region and endpoint as the AWS tools do, flags first. Nothing is sent to the bucket.
 
     Raises `StoreRefused` for an unknown profile, missing credentials or an endpoint that is no URL.
@@ -66,7 +52,7 @@ def connect(bucket: str, options: StoreOptions) -> Connection:
 
 def _connect(bucket: str, options: StoreOptions) -> Connection:
     core = _core_session(options)
-    region = options.region or core.get_config_variable("region") or _DEFAULT_REGION
+    region = options.region or core.get_config_variable("region") or DEFAULT_REGION
     credentials = None if options.no_sign_request else core.get_credentials()
     if credentials is None and not options.no_sign_request:
         raise StoreRefused(
@@ -75,18 +61,18 @@ def _connect(bucket: str, options: StoreOptions) -> Connection:
         )
     session = boto3.session.Session(botocore_session=core, region_name=region)
     client = _client(session, options, "path" if options.endpoint_url else "auto")
-    aws = (urlsplit(client.meta.endpoint_url).hostname or "").endswith(_AWS_DOMAINS)
+    aws = (urlsplit(client.meta.endpoint_url).hostname or "").endswith(AWS_DOMAINS)
     if not aws and not options.endpoint_url:
         # The environment or the profile named another server.
         client = _client(session, options, "path")
     return Connection(
-        client=client,
+        client=lambda: client,
         bucket=bucket,
         base_url=_base_url(client, bucket),
         endpoint=client.meta.endpoint_url,
         region=region,
         aws=aws,
-        credentials=credentials,
+        credentials=_Found(credentials) if credentials else None,
     )
 
 

@@ -1,15 +1,49 @@
-"""AWS Signature Version 4 for a body whose sha256 is known. botocore does the signing; imported only with S3."""
+"""AWS Signature Version 4 for a body whose sha256 is known. Pure; a test holds it against botocore's own signer.
+
+botocore takes a tenth of a millisecond a request for the same, and a tenth of a second to import.
+Source: "Signature Calculations for the Authorization Header", Amazon S3 API Reference.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-
-from botocore.auth import S3SigV4Auth
-from botocore.credentials import ReadOnlyCredentials
+from datetime import UTC, datetime
+from typing import Protocol
+from urllib.parse import quote, urlsplit
 
 EMPTY_SHA256 = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+_ALGORITHM = "AWS4-HMAC-SHA256"
+
+
+class Secrets(Protocol):
+    """What signs a request: botocore's frozen credentials are such a thing, and `Keys`."""
+
+    @property
+    def access_key(self) -> str:
+        """The id that is sent."""
+        ...
+
+    @property
+    def secret_key(self) -> str:
+        """The secret that is not."""
+        ...
+
+    @property
+    def token(self) -> str | None:
+        """The session token, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """An access key with its secret, and the session token where there is one."""
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str | None = field(default=None, repr=False)
 
 
 def encoded_path(path: str) -> str:
@@ -17,15 +51,22 @@ def encoded_path(path: str) -> str:
     return quote(path, safe="/~", errors="strict")
 
 
-class Signer:
-    """Adds the three headers of a signed request; none for anonymous access (no credentials)."""
+def _now() -> datetime:
+    return datetime.now(UTC)
 
-    def __init__(self, region: str) -> None:
-        self._auth = _KnownPayloadAuth(None, "s3", region)
+
+class Signer:
+    """Adds the headers of a signed request; none for anonymous access (no credentials)."""
+
+    def __init__(self, region: str, *, clock: Callable[[], datetime] = _now) -> None:
+        self._region = region
+        self._clock = clock
+        self._key_for = ("", "")
+        self._key = b""
 
     def sign(
         self,
-        credentials: ReadOnlyCredentials | None,
+        credentials: Secrets | None,
         *,
         method: str,
         url: str,
@@ -39,72 +80,37 @@ class Signer:
         """
         if credentials is None:
             return headers
-        request = _Request(method, url, _Headers(headers), {"sha256": sha256})
-        # One synchronous step, so that tasks may share the signer.
-        self._auth.credentials = credentials
-        self._auth.add_auth(request)
-        return request.headers
+        moment = f"{self._clock():%Y%m%dT%H%M%SZ}"
+        signed = {**headers, "x-amz-content-sha256": sha256, "x-amz-date": moment}
+        if credentials.token:
+            signed["x-amz-security-token"] = credentials.token
+        names = sorted(signed)
+        listed = ";".join(names)
+        scope = f"{moment[:8]}/{self._region}/s3/aws4_request"
+        request = _canonical_request(method, url, signed, names, sha256)
+        digest = hashlib.sha256(request.encode()).hexdigest()
+        key = self._key_of(credentials.secret_key, moment[:8])
+        signature = _hmac(key, f"{_ALGORITHM}\n{moment}\n{scope}\n{digest}").hex()
+        signed["authorization"] = (
+            f"{_ALGORITHM} Credential={credentials.access_key}/{scope}, SignedHeaders={listed}, Signature={signature}"
+        )
+        return signed
+
+    def _key_of(self, secret: str, day: str) -> bytes:
+        """Derive the key of a day; it is the same for every request of that day."""
+        if self._key_for != (secret, day):
+            key = f"AWS4{secret}".encode()
+            for part in (day, self._region, "s3", "aws4_request"):
+                key = _hmac(key, part)
+            self._key_for, self._key = (secret, day), key
+        return self._key
 
 
-class _Headers(dict[str, str]):
-    """Lower-case names whatever botocore writes. Its own header class costs a tenth of a millisecond per request."""
-
-    def __setitem__(self, name: str, value: str) -> None:
-        super().__setitem__(name.lower(), value)
-
-    def __getitem__(self, name: str) -> str:
-        return super().__getitem__(name.lower())
-
-    def __delitem__(self, name: str) -> None:
-        super().__delitem__(name.lower())
-
-    def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and super().__contains__(name.lower())
+def _canonical_request(method: str, url: str, headers: dict[str, str], names: list[str], sha256: str) -> str:
+    parts = urlsplit(url)
+    lines = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
+    return f"{method}\n{parts.path or '/'}\n{parts.query}\n{lines}\n{';'.join(names)}\n{sha256}"
 
 
-@dataclass(slots=True)
-class _Request:
-    """What botocore's signer reads of a request."""
-
-    method: str
-    url: str
-    headers: _Headers
-    context: dict[str, Any]
-    params: dict[str, str] = field(default_factory=dict)
-
-
-if TYPE_CHECKING:
-    # The stubs want botocore's own request and hide what a subclass needs.
-    _Base = Any
-else:
-    _Base = S3SigV4Auth
-
-
-class _KnownPayloadAuth(_Base):  # type: ignore[misc]
-    """botocore's signer, told the payload's hash and sparing itself what is the same for every request of a day."""
-
-    _key_for: tuple[str, str] = ("", "")
-    _key = b""
-
-    def payload(self, request: _Request) -> str:
-        return str(request.context["sha256"])
-
-    def headers_to_sign(self, request: _Request) -> _Headers:
-        return request.headers
-
-    def signed_headers(self, headers_to_sign: _Headers) -> str:
-        return ";".join(sorted(name for name in headers_to_sign if name != "authorization"))
-
-    def canonical_headers(self, headers_to_sign: _Headers) -> str:
-        names = sorted(name for name in headers_to_sign if name != "authorization")
-        return "\n".join(f"{name}:{' '.join(headers_to_sign[name].split())}" for name in names)
-
-    def signature(self, string_to_sign: str, request: _Request) -> Any:
-        day = request.context["timestamp"][:8]
-        wanted = (self.credentials.secret_key, day)
-        if self._key_for != wanted:
-            key = f"AWS4{self.credentials.secret_key}".encode()
-            for part in (day, self._region_name, self._service_name, "aws4_request"):
-                key = self._sign(key, part)
-            self._key_for, self._key = wanted, key
-        return self._sign(self._key, string_to_sign, hex=True)
+def _hmac(key: bytes, text: str) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
