@@ -238,12 +238,11 @@ class Catalog:
         """Return the id of a store by its name, known or new."""
         return await self._transact(sync_rows.store_id, name)
 
-    async def holdings(self, store_id: int) -> AsyncIterator[Holding]:
-        """Yield what is known of a store's objects, in the order of the keys' bytes, reading a page at a time."""
+    async def holdings(self, store_id: int) -> AsyncIterator[list[Holding]]:
+        """Yield what is known of a store's objects by the page, in the order of the keys' bytes."""
         after = ""
         while page := await self._call(sync_rows.read_holdings, store_id, after=after, limit=HOLDINGS_PAGE):
-            for row in page:
-                yield row
+            yield page
             after = page[-1].key
 
     async def remember(self, holdings: Mapping[int, Sequence[Holding]]) -> None:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
+class Holding(NamedTuple):
     """An object as it was when its bytes were last read or written.
 
     ``sha256`` is None for a copy that a server made itself; then ``twin`` names the object, and its state, that it is a
@@ -38,15 +37,13 @@ def read_holdings(db: sqlite3.Connection, place: int, *, after: str, limit: int)
 
     A key that both a mirror run and a sync wrote down comes twice; a page never ends between the two.
     """
-    rows = [
-        Holding(*row)
-        for row in db.execute(
-            "SELECT key, sha256, size, token, twin FROM holdings WHERE store_id = :place AND key > :after "
-            "UNION ALL SELECT key, sha256, size, token, NULL FROM objects "
-            "WHERE store_id = :place AND key > :after AND token IS NOT NULL ORDER BY key LIMIT :limit",
-            {"place": place, "after": after, "limit": limit},
-        )
-    ]
+    found = db.execute(
+        "SELECT key, sha256, size, token, twin FROM holdings WHERE store_id = :place AND key > :after "
+        "UNION ALL SELECT key, sha256, size, token, NULL FROM objects "
+        "WHERE store_id = :place AND key > :after AND token IS NOT NULL ORDER BY key LIMIT :limit",
+        {"place": place, "after": after, "limit": limit},
+    )
+    rows = list(map(Holding._make, found))
     if len(rows) < limit:
         return rows
     last = rows[-1].key

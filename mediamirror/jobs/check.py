@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
@@ -133,8 +133,9 @@ class _CheckRun:
         sorter = Sorter(left, right, rules, self._same)
         looker = _Looker(left.place, right.place, self._compare.checksum, self._compare.download)
         with sorter.work, sorter.extra:
-            async for pair in pairs(left, right, catalog, self._compare):
-                sorter.add(_unknown(pair) if self._compare.download else pair)
+            async for page in pairs(left, right, catalog, self._compare):
+                for pair in page:
+                    sorter.add(_unknown(pair) if self._compare.download else pair)
             self._planned = len(sorter.work)
             self._emit(Workload(sorter.sources + len(sorter.extra), self._planned, sorter.bytes))
 
@@ -148,7 +149,7 @@ class _CheckRun:
                     self._count(_Seen(Compared(Mark.NOT_IN_SRC, key, "not in the source")))
 
     def _same(self, pair: Pair, decision: Skip) -> None:
-        size = pair.source.row.size if pair.source else None
+        size = pair.source.size if pair.source else None
         self._count(_Seen(Compared(Mark.SAME, pair.key, decision.reason, size)))
 
     def _count(self, seen: _Seen) -> None:
@@ -173,8 +174,8 @@ class _CheckRun:
 
 def _unknown(pair: Pair) -> Pair:
     """Forget what is recorded: the bytes alone count."""
-    source = Held(pair.source.row) if pair.source else None
-    return replace(pair, source=source, destination=Held(pair.destination.row) if pair.destination else None)
+    source, destination = pair.source, pair.destination
+    return Pair(pair.key, source.forgotten() if source else None, destination.forgotten() if destination else None)
 
 
 class _Looker:
@@ -188,7 +189,7 @@ class _Looker:
     async def handle(self, task: Task) -> _Seen:
         """Return what is to be said of the key; only cancellation leaves this function as an exception."""
         pair = task.pair
-        size = pair.source.row.size if pair.source else None
+        size = pair.source.size if pair.source else None
         if isinstance(task.decision, Copy):
             return _Seen(_difference(pair, task.decision, size))
         try:
@@ -211,7 +212,7 @@ class _Looker:
             if held.sha256 is None:
                 digest = await place.digest(held.row, read=whole)
                 read += digest.bytes_read
-                held = replace(held, sha256=digest.sha256)  # noqa: PLW2901
+                held = held.knowing(digest.sha256)  # noqa: PLW2901
             sides.append(held)
         decision = decide(sides[0].side(""), sides[1].side(""), Rules())
         if isinstance(decision, Skip):

@@ -99,6 +99,29 @@ async def run_recorded(
     workers.result()
 
 
+async def both(one: Awaitable[T], other: Awaitable[R]) -> tuple[T, R]:
+    """Await two things at once; when one fails, the other is cancelled and the failure raised."""
+
+    async def left() -> T:
+        return await one
+
+    async def right() -> R:
+        return await other
+
+    tasks = asyncio.create_task(left()), asyncio.create_task(right())
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    failures = [task.exception() for task in tasks if not task.cancelled() and task.exception() is not None]
+    for failure in failures:
+        if failure is not None:
+            raise failure
+    return tasks[0].result(), tasks[1].result()
+
+
 async def _work_all(
     items: AsyncIterator[T], handle: Callable[[T], Awaitable[R]], finish: Callable[[R], Awaitable[None]], width: int
 ) -> None:

@@ -155,8 +155,9 @@ class _SyncRun:
             if not isinstance(store, DirectoryStore) and await catalog.is_new_here(side.store_id):
                 await adopt(catalog, store, side.store_id)
         with sorter.work, sorter.extra:
-            async for pair in pairs(left, right, catalog, options.compare):
-                sorter.add(pair)
+            async for page in pairs(left, right, catalog, options.compare):
+                for pair in page:
+                    sorter.add(pair)
             if (refused := refusal(sorter.census, options)) is not None:
                 raise refused
             self._planned = len(sorter.work)
@@ -216,7 +217,7 @@ class _SyncRun:
 
     def _skip(self, pair: Pair, decision: Skip) -> None:
         self._statuses["skipped"] += 1
-        size = pair.source.row.size if pair.source else None
+        size = pair.source.size if pair.source else None
         self._emit(ObjectEvent("skip", pair.key, decision.reason, size, self._options.dry_run))
 
     def _notice(self, path: str, reason: str, is_error: bool) -> None:

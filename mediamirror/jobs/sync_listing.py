@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.jobs.sync_pairs import Held, Pair, joined, paired
+from mediamirror.catalog.sync_rows import Holding
+from mediamirror.jobs.pipeline import both
+from mediamirror.jobs.sync_pairs import Pair, joined, paired
 from mediamirror.jobs.sync_places import Place
 from mediamirror.jobs.sync_plan import Census, Copy, Extra, Look, Rules, Skip, decide, selected
 from mediamirror.jobs.sync_transfer import Task
 from mediamirror.jobs.worklist import WorkList
-from mediamirror.model import StoredObject
 from mediamirror.settings import CompareOptions
+from mediamirror.store.base import Entry
+from mediamirror.store.ordering import Listing
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,28 +30,35 @@ class Listed:
     """A destination that is not there yet: it holds nothing."""
 
 
-async def pairs(source: Listed, destination: Listed, catalog: Catalog, options: CompareOptions) -> AsyncIterator[Pair]:
-    """Yield every selected key of either side, sorted. With ``checksum`` nothing recorded counts for the source."""
-    left, right = _held(source, catalog, options), _held(destination, catalog, options)
-    async for pair in paired(left, right):
-        if options.checksum and pair.source is not None:
-            yield replace(pair, source=Held(pair.source.row))
-        else:
-            yield pair
+async def pairs(
+    source: Listed, destination: Listed, catalog: Catalog, options: CompareOptions
+) -> AsyncIterator[list[Pair]]:
+    """List both sides at once and to their ends, then yield every selected key of either, sorted, by the page.
+
+    With ``checksum`` nothing recorded counts for the source.
+    """
+    with ExitStack() as stack:
+        left, right = stack.enter_context(Listing()), stack.enter_context(Listing())
+        await both(left.fill(_chosen(source, options)), right.fill(_chosen(destination, options)))
+        known = catalog.holdings(source.store_id)
+        one = joined(left.pages(), _nothing() if options.checksum else known)
+        other = joined(right.pages(), catalog.holdings(destination.store_id))
+        async for page in paired(one, other):
+            yield page
 
 
-async def _held(side: Listed, catalog: Catalog, options: CompareOptions) -> AsyncIterator[Held]:
+async def _nothing() -> AsyncIterator[list[Holding]]:
+    nothing: tuple[list[Holding], ...] = ()
+    for page in nothing:
+        yield page
+
+
+async def _chosen(side: Listed, options: CompareOptions) -> AsyncIterator[list[Entry]]:
     if side.missing:
         return
-    rows = _chosen(side.place.list(), options)
-    async for held in joined(rows, catalog.holdings(side.store_id)):
-        yield held
-
-
-async def _chosen(rows: AsyncIterator[StoredObject], options: CompareOptions) -> AsyncIterator[StoredObject]:
-    async for row in rows:
-        if selected(row.key, options):
-            yield row
+    chooses = bool(options.include or options.exclude)
+    async for page in side.place.pages():
+        yield [entry for entry in page if selected(entry[0], options)] if chooses else page
 
 
 class Sorter:
@@ -71,11 +82,9 @@ class Sorter:
         one, other = pair.source, pair.destination
         self.sources += one is not None
         self.destinations += other is not None
-        decision = decide(
-            one.side(self._source.identity) if one else None,
-            other.side(self._destination.identity) if other else None,
-            self._rules,
-        )
+        # Most pairs are settled by what is recorded; only a copy that the server made asks for names of states.
+        place = self._source.identity if other and other.twin else ""
+        decision = decide(one.side(place) if one else None, other.side("") if other else None, self._rules)
         match decision:
             case Skip():
                 self._on_skip(pair, decision)
@@ -83,7 +92,7 @@ class Sorter:
                 self.extra.append(pair.key)
             case Copy() | Look():
                 self.work.append(Task(pair, decision))
-                self.bytes += one.row.size if one else 0
+                self.bytes += one.size if one else 0
 
     @property
     def census(self) -> Census:

@@ -22,7 +22,7 @@ from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import BadKey, SourceChanged, StoreError
 from mediamirror.imaging.sniff import sniff
 from mediamirror.model import Body, StoredObject
-from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.base import Entry, ObjectAttributes
 from mediamirror.store.directory_errors import mapped
 from mediamirror.store.keys import checked_key, visible
 from mediamirror.store.walk import LINK, SPECIAL, token_of, walk
@@ -32,7 +32,6 @@ T = TypeVar("T")
 Notice = Callable[[str, str, bool], None]
 
 _PAGE = 1_000
-_FIRST = StoredObject("", 0)
 _CHUNK = 1024 * 1024
 _THREADS = 8
 _IMAGES = frozenset({"webp", "jpeg", "png", "gif", "avif"})
@@ -74,18 +73,19 @@ class LocalPlace:
         """The path."""
         return str(self._root)
 
-    async def list(self) -> AsyncIterator[StoredObject]:
+    async def pages(self) -> AsyncIterator[list[Entry]]:
         """Yield every file whose path can be a key, sorted; what lies under `RESERVED` is no content."""
-        rows, page = self._rows(), [_FIRST]
-        while page:
+        rows = self._rows()
+        more = True
+        while more:
             page = await self._hop(lambda: list(islice(rows, _PAGE)), "")
             told, self._told = self._told, []
             for about in told:  # here and not where it was seen: that was in a thread
                 self._notice(*about)
-            for row in page:
-                yield row
+            more = bool(page)
+            yield page
 
-    def _rows(self) -> Iterator[StoredObject]:
+    def _rows(self) -> Iterator[Entry]:
         for key, seen in walk(self._root, notice=lambda path, why: self._tell(path, why, why not in {LINK, SPECIAL})):
             if not visible(key, ""):
                 continue
@@ -94,7 +94,7 @@ class LocalPlace:
             except BadKey as error:
                 self._tell(key, error.message.partition(": ")[2].rstrip("."), True)
                 continue
-            yield StoredObject(key=key, size=seen.st_size, token=token_of(seen))
+            yield key, seen.st_size, token_of(seen), None
 
     def _tell(self, path: str, reason: str, is_error: bool) -> None:
         if visible(path, ""):

@@ -1,34 +1,52 @@
-"""Joining sorted streams key by key, in bounded memory: two listings, and beside each what is recorded of it."""
+"""Joining sorted streams key by key, in bounded memory: two listings, and beside each what is recorded of it.
+
+Everything comes by the page: a million keys pass through here, and an await for each would cost more than the comparison.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from operator import itemgetter
+from typing import Generic, NamedTuple, TypeVar
 
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import StoreError
 from mediamirror.jobs.sync_plan import Side
 from mediamirror.model import StoredObject
+from mediamirror.store.base import Entry
 
-T = TypeVar("T")
+_KEY = itemgetter(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """An object as listed, and what is recorded of it in exactly this state."""
 
-    row: StoredObject
+    key: str
+    size: int
+    token: str | None = None
     sha256: str | None = None
     twin: str | None = None
 
+    @property
+    def row(self) -> StoredObject:
+        """The object as it was listed."""
+        return StoredObject(self.key, self.size, token=self.token)
+
     def side(self, place: str) -> Side:
-        """Return what `decide` wants to know."""
-        return Side(self.row.size, self.sha256, state_of(place, self.row), self.twin)
+        """Return what `decide` wants to know; without ``place``, no state."""
+        return Side(self.size, self.sha256, state_of(place, self) if place else None, self.twin)
+
+    def knowing(self, sha256: str) -> Held:
+        """Return it with its hash."""
+        return self._replace(sha256=sha256)
+
+    def forgotten(self) -> Held:
+        """Return it without anything that is recorded: its bytes alone count."""
+        return Held(self.key, self.size, self.token)
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """One key, as either side has it."""
 
     key: str
@@ -36,60 +54,118 @@ class Pair:
     destination: Held | None
 
 
-def state_of(place: str, row: StoredObject) -> str | None:
+def state_of(place: str, held: Held) -> str | None:
     """Name an object in its present state; None where the store gives no change token."""
-    return f"{place}/{row.key}#{row.size}#{row.token}" if row.token else None
+    return f"{place}/{held.key}#{held.size}#{held.token}" if held.token else None
 
 
-async def joined(rows: AsyncIterator[StoredObject], holdings: AsyncIterator[Holding]) -> AsyncIterator[Held]:
+async def joined(
+    pages: AsyncIterator[list[Entry]], holdings: AsyncIterator[list[Holding]]
+) -> AsyncIterator[list[Held]]:
     """Give each listed object what is recorded of it, if size and token are still as recorded."""
-    known = _Ahead(holdings)
-    recorded = await known.take()
-    async for row in rows:
-        while recorded is not None and recorded.key < row.key:
-            recorded = await known.take()
-        found: Holding | None = None
-        while recorded is not None and recorded.key == row.key:
-            if recorded.token == row.token and recorded.size == row.size:
-                found = recorded
-            recorded = await known.take()
-        yield Held(row, found.sha256, found.twin) if found else Held(row)
+    known: _Pages[Holding] = _Pages(holdings)
+    async for page in pages:
+        if not page:
+            continue
+        listed = {entry[0]: entry for entry in page}
+        found: dict[str, Holding] = {}
+        while await known.fill():
+            for holding in known.until(page[-1][0]):
+                entry = listed.get(holding.key)
+                if entry is not None and entry[1] == holding.size and entry[2] == holding.token:
+                    found[holding.key] = holding
+            if known.left:
+                break
+        yield [_held(entry, found.get(entry[0])) for entry in page]
 
 
-async def paired(source: AsyncIterator[Held], destination: AsyncIterator[Held]) -> AsyncIterator[Pair]:
-    """Merge both sides, in ascending order of the keys. Raises `StoreError` when one is not sorted: its end can't be trusted."""
-    left, right = _Ahead(_in_order(source, "source")), _Ahead(_in_order(destination, "destination"))
-    a, b = await left.take(), await right.take()
-    while a is not None or b is not None:
-        if b is None or (a is not None and a.row.key < b.row.key):
-            assert a is not None  # noqa: S101 - for mypy
-            yield Pair(a.row.key, a, None)
-            a = await left.take()
-        elif a is None or b.row.key < a.row.key:
-            yield Pair(b.row.key, None, b)
-            b = await right.take()
+def _held(entry: Entry, known: Holding | None) -> Held:
+    key, size, token, _ = entry
+    return Held(key, size, token, known.sha256, known.twin) if known else Held(key, size, token)
+
+
+async def paired(
+    source: AsyncIterator[list[Held]], destination: AsyncIterator[list[Held]]
+) -> AsyncIterator[list[Pair]]:
+    """Merge both sides, in ascending order of the keys. Raises `StoreError` when one lists a key twice or is not sorted."""
+    left: _Pages[Held] = _Pages(_in_order(source, "source"))
+    right: _Pages[Held] = _Pages(_in_order(destination, "destination"))
+    while True:
+        more, also = await left.fill(), await right.fill()
+        if not more and not also:
+            return
+        if not also:
+            yield [Pair(held.key, held, None) for held in left.rest()]
+        elif not more:
+            yield [Pair(held.key, None, held) for held in right.rest()]
         else:
-            yield Pair(a.row.key, a, b)
-            a, b = await left.take(), await right.take()
+            yield _merged(left, right)
 
 
-async def _in_order(rows: AsyncIterator[Held], side: str) -> AsyncIterator[Held]:
-    # Code points sort as UTF-8 bytes do. A listing out of order would make present objects look missing, and delete others.
+def _merged(left: _Pages[Held], right: _Pages[Held]) -> list[Pair]:
+    """Merge until one of the two pages is used up."""
+    pairs: list[Pair] = []
+    a, b = left.at, right.at
+    one, other = left.page, right.page
+    while a < len(one) and b < len(other):
+        mine, theirs = one[a], other[b]
+        if mine.key == theirs.key:
+            pairs.append(Pair(mine.key, mine, theirs))
+            a, b = a + 1, b + 1
+        elif mine.key < theirs.key:
+            pairs.append(Pair(mine.key, mine, None))
+            a += 1
+        else:
+            pairs.append(Pair(theirs.key, None, theirs))
+            b += 1
+    left.at, right.at = a, b
+    return pairs
+
+
+async def _in_order(pages: AsyncIterator[list[Held]], side: str) -> AsyncIterator[list[Held]]:
+    # A listing out of order would make present objects look missing, and delete others.
     last = ""
-    async for held in rows:
-        if held.row.key <= last:
-            raise StoreError(
-                f"The listing of the {side} is not in order ({held.row.key!r} after {last!r}): nothing was compared."
-            )
-        last = held.row.key
-        yield held
+    async for page in pages:
+        for held in page:
+            if held.key <= last:
+                raise StoreError(
+                    f"The listing of the {side} is not in order ({held.key!r} after {last!r}): nothing was compared."
+                )
+            last = held.key
+        yield page
 
 
-class _Ahead(Generic[T]):
-    """An iterator whose end is None."""
+R = TypeVar("R", Held, Holding)
 
-    def __init__(self, items: AsyncIterator[T]) -> None:
-        self._items = items
 
-    async def take(self) -> T | None:
-        return await anext(self._items, None)
+class _Pages(Generic[R]):
+    """Pages in a row, and how far the present one is read."""
+
+    def __init__(self, pages: AsyncIterator[list[R]]) -> None:
+        self._pages: AsyncIterator[list[R]] = pages
+        self.page: list[R] = []
+        self.at = 0
+
+    async def fill(self) -> bool:
+        """Take pages until there is something to read; False at the end."""
+        while self.at >= len(self.page):
+            page = await anext(self._pages, None)
+            if page is None:
+                return False
+            self.page, self.at = page, 0
+        return True
+
+    @property
+    def left(self) -> bool:
+        """Whether the present page has something more."""
+        return self.at < len(self.page)
+
+    def until(self, key: str) -> list[R]:
+        """Take what the page has up to ``key``, itself included."""
+        start, self.at = self.at, bisect_right(self.page, key, lo=self.at, key=_KEY)
+        return self.page[start : self.at]
+
+    def rest(self) -> list[R]:
+        """Take what the page still has."""
+        start, self.at = self.at, len(self.page)
+        return self.page[start:]

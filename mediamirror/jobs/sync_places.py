@@ -18,7 +18,7 @@ from mediamirror.errors import InputMissing, InputUnreadable, ObjectCorrupt, Sou
 from mediamirror.jobs.sync_local import Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import ObjectAttributes, Store
+from mediamirror.store.base import Entry, ListsByPage, ObjectAttributes, Store
 from mediamirror.store.directory import DirectoryStore
 
 
@@ -30,8 +30,8 @@ class Place(Protocol):
         """How people call it."""
         ...
 
-    def list(self) -> AsyncIterator[StoredObject]:
-        """Yield the content, sorted by the keys' bytes."""
+    def pages(self) -> AsyncIterator[list[Entry]]:
+        """Yield the content by the page, in any order."""
         ...
 
     async def digest(self, row: StoredObject, *, read: bool) -> Digest:
@@ -60,9 +60,9 @@ class BucketPlace:
         """``s3://bucket/prefix``."""
         return self._store.name
 
-    def list(self) -> AsyncIterator[StoredObject]:
+    def pages(self) -> AsyncIterator[list[Entry]]:
         """Yield the objects."""
-        return self._store.list()
+        return self._store.pages() if isinstance(self._store, ListsByPage) else _one_by_one(self._store)
 
     async def digest(self, row: StoredObject, *, read: bool) -> Digest:
         """Ask for the metadata; where they hold no sha256, or with ``read``, hash the bytes."""
@@ -125,6 +125,11 @@ class BucketPlace:
 
     async def aclose(self) -> None:
         """Nothing of our own is open."""
+
+
+async def _one_by_one(store: Store) -> AsyncIterator[list[Entry]]:
+    async for row in store.list():
+        yield [(row.key, row.size, row.token, None)]
 
 
 def _holding(found: StoredObject, sha256: str) -> Holding | None:

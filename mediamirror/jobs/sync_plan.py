@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
 from mediamirror.errors import UsageError
 from mediamirror.settings import CompareOptions, SyncOptions
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(NamedTuple):
     """One object as listed. ``sha256`` is what is recorded for its size and change token, or None.
 
     ``state`` names the object and its token; ``twin`` is the state of the object that this one is recorded as a copy of.

@@ -105,30 +105,30 @@ class Transfer:
         read = there = None
         if source.sha256 is None:
             read = await self._route.source.digest(source.row, read=self._checksum)
-            source = replace(source, sha256=read.sha256)
+            source = source.knowing(read.sha256)
         if destination.sha256 is None:
             there = await self._route.destination.digest(destination.row, read=False)
-            destination = replace(destination, sha256=there.sha256)
+            destination = destination.knowing(there.sha256)
         bytes_in = sum(digest.bytes_read for digest in (read, there) if digest)
         known = read.holding if read else None
         decision = decide(source.side(""), destination.side(""), self._rules)
         if isinstance(decision, Skip):
-            event = ObjectEvent("skip", key, decision.reason, source.row.size, self._dry_run)
+            event = ObjectEvent("skip", key, decision.reason, source.size, self._dry_run)
             return Done(event, "skipped", known, there.holding if there else None, bytes_in)
         done = await self._copy(source, decision.reason)
         return replace(done, source=done.source or known, bytes_in=done.bytes_in + bytes_in)
 
     async def _copy(self, source: Held, reason: str) -> Done:
-        event = ObjectEvent(self._route.op, source.row.key, reason, source.row.size, self._dry_run)
+        event = ObjectEvent(self._route.op, source.key, reason, source.size, self._dry_run)
         if self._dry_run:
             return Done(event, f"{self._route.op}ed")
-        if self._by_server and source.row.token and source.row.size <= MOST_COPIED:
+        if self._by_server and source.token and source.size <= MOST_COPIED:
             done = await self._copy_by_server(source, event)
             if done is not None:
                 return done
         content = await self._route.source.load(source.row)
         try:
-            stored = await self._put(source.row.key, content)
+            stored = await self._put(source.key, content)
         finally:
             drop(content.body, spool=self._route.spool)
         return Done(
@@ -161,10 +161,11 @@ class Transfer:
         except StoreDenied:
             self._by_server = False
             return None
-        row = source.row
-        known = Holding(row.key, stored.sha256, row.size, row.token) if stored.sha256 and row.token else None
-        twin = state_of(self._route.source_name, row)
-        there = Holding(row.key, stored.sha256, stored.size, stored.token, twin) if stored.token else None
+        known = (
+            Holding(source.key, stored.sha256, source.size, source.token) if stored.sha256 and source.token else None
+        )
+        twin = state_of(self._route.source_name, source)
+        there = Holding(source.key, stored.sha256, stored.size, stored.token, twin) if stored.token else None
         return Done(event, "copied", known, there)
 
 

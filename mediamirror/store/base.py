@@ -121,6 +121,22 @@ class Store(Protocol):
         ...
 
 
+Entry = tuple[str, int, str | None, str | None]
+"""One object of a listing, as small as it can be: key, size in bytes, change token, and the time as the store wrote it."""
+
+Page = list[Entry]
+"""Some of a listing's entries. (Beside a method ``list`` the type can't be written out.)"""
+
+
+@runtime_checkable
+class ListsByPage(Protocol):
+    """A store that gives its listing as it comes, in the server's own order and by the page: a million keys cost little."""
+
+    def pages(self, prefix: str = "") -> AsyncIterator[list[Entry]]:
+        """Yield what ``list`` does, in no certain order."""
+        ...
+
+
 @runtime_checkable
 class MakesDurable(Protocol):
     """A store that may hold an object whose bytes are not durable yet: written by another program, or by a run that died."""

@@ -14,6 +14,8 @@ TEMPORARY = f"{RESERVED}tmp/"
 """Where a store may keep what is not whole yet. No key, and never listed."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_PLAIN = re.compile(r"(?!_mediamirror/)(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+"""Most keys: nothing in them that any rule is about."""
 _LINE_BREAKS = re.compile(r"[\r\n]+")
 _NOT_PRINTABLE_ASCII = re.compile(r"[^\x20-\x7e]")
 _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
@@ -22,6 +24,8 @@ _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 def checked_key(key: str, *, prefix: str = "") -> str:
     """Return ``prefix + key`` if it keeps the contract of `store.base`; else raise `BadKey` with the reason."""
     whole = prefix + key
+    if len(whole) <= MAX_KEY_BYTES // 4 and _PLAIN.fullmatch(key):
+        return whole
     reason = _reason_against(key, whole)
     if reason is not None:
         raise BadKey(f"The key {_shown(key)} can't be stored: {reason}.")

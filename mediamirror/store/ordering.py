@@ -1,63 +1,98 @@
-"""Sort a listing of any length by key, in bounded memory: some servers list in the order of their directories."""
+"""A listing of any length, sorted by key in bounded memory: some servers list in the order of their directories.
+
+Most listings come in order, and are only written down and read back; what is out of order is sorted in runs that are merged.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import heapq
-import pickle
+import marshal
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
 from itertools import islice
-from typing import IO
+from operator import itemgetter
+from typing import IO, Self
 
-from mediamirror.model import StoredObject
+from mediamirror.store.base import Entry
 
-RUN = 50_000
-"""Rows sorted at once. A longer listing goes to temporary files, one per run, that are merged."""
+RUN = 10_000
+"""Entries in memory at once. A longer listing goes to one temporary file, run after run."""
 
 _PAGE = 1_000
+_MERGED_PAGE = 100
+"""Entries of each run in memory while runs are merged: a hundred runs are a listing of a million."""
+
+_KEY = itemgetter(0)
 
 
-async def sorted_by_key(rows: AsyncIterator[StoredObject], *, run: int = RUN) -> AsyncIterator[StoredObject]:
-    """Yield all ``rows`` in ascending order of the key's UTF-8 bytes; the first comes after the last was read."""
-    held: list[StoredObject] = []
-    with ExitStack() as files:
-        spilled: list[IO[bytes]] = []
-        async for row in rows:
-            held.append(row)
-            if len(held) >= run:
-                file = files.enter_context(tempfile.TemporaryFile())
-                await asyncio.to_thread(_spill, held, file)
-                spilled.append(file)
-                held = []
-        held.sort(key=_bytes)
-        merged = heapq.merge(held, *(_read(file) for file in spilled), key=_bytes)
-        while page := await asyncio.to_thread(_take, merged):
-            for row in page:
-                yield row
+class Listing:
+    """Fill it from pages in any order, then read it in ascending order of the keys' UTF-8 bytes.
 
+    Use as a context manager: the temporary file goes with it. Code points sort as UTF-8 bytes do.
+    """
 
-def _bytes(row: StoredObject) -> bytes:
-    return row.key.encode("utf-8", "surrogatepass")
+    def __init__(self, *, run: int = RUN) -> None:
+        self._run = run
+        self._held: list[Entry] = []
+        self._file: IO[bytes] | None = None
+        self._runs: list[int] = []
+        self._last = ""
+        self._in_order = True
 
+    def __enter__(self) -> Self:
+        """Nothing is opened before there is more than a run."""
+        return self
 
-def _take(rows: Iterator[StoredObject]) -> list[StoredObject]:
-    return list(islice(rows, _PAGE))
+    def __exit__(self, *_: object) -> None:
+        """Remove the file."""
+        if self._file is not None:
+            self._file.close()
 
+    async def fill(self, pages: AsyncIterator[list[Entry]]) -> Self:
+        """Take every page; return itself."""
+        async for page in pages:
+            if not page:
+                continue
+            self._in_order = self._in_order and page[0][0] >= self._last and sorted(page, key=_KEY) == page
+            self._last = page[-1][0]
+            self._held += page
+            if len(self._held) >= self._run:
+                await asyncio.to_thread(self._spill)
+        self._held.sort(key=_KEY)
+        return self
 
-def _spill(rows: list[StoredObject], file: IO[bytes]) -> None:
-    rows.sort(key=_bytes)
-    for start in range(0, len(rows), _PAGE):
-        pickle.dump(rows[start : start + _PAGE], file)
-    file.seek(0)
+    async def pages(self) -> AsyncIterator[list[Entry]]:
+        """Yield the entries by the page."""
+        rows = self._rows()
+        while page := await asyncio.to_thread(lambda: list(islice(rows, _PAGE))):
+            yield page
 
-
-def _read(file: IO[bytes]) -> Iterator[StoredObject]:
-    """Read back what `_spill` wrote, a page at a time."""
-    while True:
-        try:
-            page = pickle.load(file)  # noqa: S301 - our own anonymous temporary file
-        except EOFError:
+    def _rows(self) -> Iterator[Entry]:
+        runs = [self._read(start) for start in self._runs]
+        if not self._in_order:
+            yield from heapq.merge(*runs, self._held, key=_KEY)
             return
-        yield from page
+        for run in runs:
+            yield from run
+        yield from self._held
+
+    def _spill(self) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="mediamirror-")  # noqa: SIM115 - closed by __exit__
+        self._held.sort(key=_KEY)
+        self._runs.append(self._file.seek(0, 2))
+        for start in range(0, len(self._held), _MERGED_PAGE):
+            marshal.dump(self._held[start : start + _MERGED_PAGE], self._file)
+        marshal.dump(None, self._file)
+        self._held = []
+
+    def _read(self, at: int) -> Iterator[Entry]:
+        """Read back one run, a page at a time; the runs share the file."""
+        while self._file is not None:
+            self._file.seek(at)
+            page: list[Entry] | None = marshal.load(self._file)  # noqa: S302 - our own anonymous temporary file
+            if page is None:
+                return
+            at = self._file.tell()
+            yield from page

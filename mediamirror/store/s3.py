@@ -28,9 +28,9 @@ from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store import s3_copy, s3_headers, s3_listing
 from mediamirror.store.backoff import Backoff
-from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.base import ObjectAttributes, Page
 from mediamirror.store.keys import checked_key, visible
-from mediamirror.store.ordering import sorted_by_key
+from mediamirror.store.ordering import Listing
 from mediamirror.store.s3_connection import connect
 from mediamirror.store.s3_errors import explain, not_s3, read_client_error, unreachable
 from mediamirror.store.s3_exchange import Answer, Call, Exchange
@@ -129,16 +129,41 @@ class S3Store:
 
         AWS lists in this order and is streamed; other servers may not, so there the whole listing is sorted first.
         """
+        pages = self.pages(prefix)
+        with Listing() as listing:
+            if not (await self._open()).connection.aws:
+                pages = (await listing.fill(pages)).pages()
+            async for page in pages:
+                for entry in page:
+                    yield s3_listing.as_object(entry)
+
+    async def pages(self, prefix: str = "") -> AsyncIterator[Page]:
+        """Yield the listing as the server gives it. While one page is looked at, the next is on its way."""
         exchange = await self._open()
-        rows = self._listed(exchange, prefix)
-        async for row in rows if exchange.connection.aws else sorted_by_key(rows):
-            yield row
+        asked: asyncio.Task[s3_listing.Page] | None = asyncio.create_task(self._page(exchange, prefix, None))
+        try:
+            while asked is not None:
+                page = await asked
+                next_page = self._page(exchange, prefix, page.following) if page.following else None
+                asked = asyncio.create_task(next_page) if next_page else None
+                yield [entry for entry in page.entries if self._is_content(entry[0], prefix)]
+        finally:
+            if asked is not None:
+                asked.cancel()
+                await asyncio.wait({asked})
+                # Seen here: nobody else will ask how it ended.
+                _ = asked.cancelled() or asked.exception()
 
     async def is_empty(self) -> bool:
-        """Whether the first page of the listing holds no content; unlike `list`, it waits for no other page."""
-        async for _ in self._listed(await self._open(), ""):
-            return False
-        return True
+        """Whether the first page of the listing holds no content; unlike `list`, it asks for no other page then."""
+        exchange, following = await self._open(), None
+        while True:
+            page = await self._page(exchange, "", following)
+            if any(self._is_content(entry[0], "") for entry in page.entries):
+                return False
+            if page.following is None:
+                return True
+            following = page.following
 
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""
@@ -292,22 +317,13 @@ class S3Store:
         answer = await exchange.call(Call("HEAD", whole, self._shown(whole)), retries=retries)
         return None if answer.status == 404 else answer
 
-    async def _listed(self, exchange: Exchange, prefix: str) -> AsyncIterator[StoredObject]:
-        """Pages in the server's own order."""
-        following: str | None = None
-        while True:
-            query = s3_listing.page_query(self._prefix + prefix, self._page_size, following)
-            answer = await exchange.call(Call("GET", "", self.name, query, longest=s3_listing.LONGEST_PAGE))
-            try:
-                page = s3_listing.read_page(answer.body, self._prefix)
-            except s3_listing.BadListing as error:
-                raise StoreError(f"{self.name} could not be listed: the answer makes no sense ({error}).") from error
-            for row in page.rows:
-                if self._is_content(row.key, prefix):
-                    yield row
-            if page.following is None:
-                return
-            following = page.following
+    async def _page(self, exchange: Exchange, prefix: str, following: str | None) -> s3_listing.Page:
+        query = s3_listing.page_query(self._prefix + prefix, self._page_size, following)
+        answer = await exchange.call(Call("GET", "", self.name, query, longest=s3_listing.LONGEST_PAGE))
+        try:
+            return s3_listing.read_page(answer.body, self._prefix)
+        except s3_listing.BadListing as error:
+            raise StoreError(f"{self.name} could not be listed: the answer makes no sense ({error}).") from error
 
     def _is_content(self, key: str, prefix: str) -> bool:
         try:

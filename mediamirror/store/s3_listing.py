@@ -8,15 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote, unquote_plus
-from xml.parsers import expat
+from xml.etree import ElementTree
 
 from mediamirror.model import StoredObject
+from mediamirror.store.base import Entry
 
 LONGEST_PAGE = 16 * 1024 * 1024
 """Bytes of an answer that are read at most: a thousand keys of 1,024 bytes, each three times as long when encoded."""
-
-_FIELDS = frozenset({"Key", "Size", "ETag", "LastModified"})
-_ABOUT = frozenset({"IsTruncated", "NextContinuationToken", "EncodingType"})
 
 
 class BadListing(ValueError):
@@ -25,10 +23,22 @@ class BadListing(ValueError):
 
 @dataclass(slots=True)
 class Page:
-    """The objects of one page, and the token of the next page (None: this is the last)."""
+    """The entries of one page, and the token of the next page (None: this is the last)."""
 
-    rows: list[StoredObject] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
     following: str | None = None
+
+    @property
+    def rows(self) -> list[StoredObject]:
+        """The entries as objects."""
+        return [as_object(entry) for entry in self.entries]
+
+
+def as_object(entry: Entry) -> StoredObject:
+    """Return an entry as an object. Raises `ValueError` for a time that is none."""
+    key, size, token, modified = entry
+    when = datetime.fromisoformat(modified) if modified else None
+    return StoredObject(key, size, None, None, token, when)
 
 
 def page_query(prefix: str, size: int, following: str | None) -> str:
@@ -41,76 +51,41 @@ def page_query(prefix: str, size: int, following: str | None) -> str:
 
 def read_page(answer: bytes, prefix: str = "") -> Page:
     """Read a ListBucketResult; keys are told without ``prefix``. Raises `BadListing`."""
-    reader = _Reader()
     try:
-        reader.parse(answer)
-        rows = reader.rows(prefix)
-    except (expat.ExpatError, ValueError) as error:
+        root = _root(answer)
+        # A tag is "{namespace}name"; all of an answer are of one namespace, or of none.
+        namespace = root.tag.removesuffix("ListBucketResult")
+        if namespace == root.tag:
+            raise BadListing("it is no ListBucketResult")
+        entries = _entries(root, namespace, prefix)
+    except (ElementTree.ParseError, ValueError) as error:
         raise BadListing(str(error)) from error
-    if not reader.is_listing:
-        raise BadListing("it is no ListBucketResult")
-    truncated = reader.about.get("IsTruncated") == "true"
-    if truncated and not reader.about.get("NextContinuationToken"):
+    if root.findtext(f"{namespace}IsTruncated") != "true":
+        return Page(entries)
+    following = root.findtext(f"{namespace}NextContinuationToken")
+    if not following:
         raise BadListing("it says that there is more, and not where")
-    return Page(rows, reader.about.get("NextContinuationToken") if truncated else None)
+    return Page(entries, following)
 
 
-class _Reader:
-    """Collects the text of the elements that are wanted."""
-
-    def __init__(self) -> None:
-        self.about: dict[str, str] = {}
-        self.is_listing = False
-        self._entries: list[dict[str, str]] = []
-        self._entry: dict[str, str] | None = None
-        self._depth = 0
-        self._text: list[str] = []
-        self._parser = expat.ParserCreate()
-        self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._start
-        self._parser.EndElementHandler = self._end
-        self._parser.CharacterDataHandler = self._text.append
-        self._parser.EntityDeclHandler = self._no_entities
-
-    def parse(self, answer: bytes) -> None:
-        self._parser.Parse(answer, True)
-
-    def _no_entities(self, *_: object) -> None:
-        raise BadListing("it declares entities")
-
-    def _start(self, name: str, _: dict[str, str]) -> None:
-        self._text.clear()
-        self._depth += 1
-        if self._depth == 1:
-            self.is_listing = name.rpartition(":")[2] == "ListBucketResult"
-        elif self._depth == 2 and name == "Contents":
-            self._entry = {}
-
-    def _end(self, name: str) -> None:
-        if self._depth == 3 and self._entry is not None and name in _FIELDS:
-            self._entry[name] = "".join(self._text)
-        elif self._depth == 2 and name in _ABOUT:
-            self.about[name] = "".join(self._text)
-        elif self._depth == 2 and self._entry is not None:
-            self._entries.append(self._entry)
-            self._entry = None
-        self._depth -= 1
-
-    def rows(self, prefix: str) -> list[StoredObject]:
-        """Return the entries. Only now is it known whether keys are encoded, as a form is: a plus is a space."""
-        encoded = self.about.get("EncodingType") == "url"
-        keys = ((entry, entry["Key"]) for entry in self._entries if "Key" in entry)
-        return [
-            _row(entry, (unquote_plus(key) if encoded and ("%" in key or "+" in key) else key).removeprefix(prefix))
-            for entry, key in keys
-        ]
+def _root(answer: bytes) -> ElementTree.Element:
+    text = answer.decode()
+    if "<!DOCTYPE" in text:
+        # The only place where entities can be declared: an answer of ten kilobytes could mean ten gigabytes.
+        raise BadListing("it declares a document type")
+    return ElementTree.fromstring(text)  # noqa: S314 - no document type, so no entities
 
 
-def _row(entry: dict[str, str], key: str) -> StoredObject:
-    modified = entry.get("LastModified")
-    return StoredObject(
-        key=key,
-        size=int(entry.get("Size") or 0),
-        token=entry.get("ETag", "").strip('"') or None,
-        modified=datetime.fromisoformat(modified) if modified else None,
-    )
+def _entries(root: ElementTree.Element, namespace: str, prefix: str) -> list[Entry]:
+    """Return the entries; whether their keys are encoded, as a form is (a plus is a space), the answer says."""
+    encoded = root.findtext(f"{namespace}EncodingType") == "url"
+    names = [f"{namespace}{name}" for name in ("Key", "Size", "ETag", "LastModified")]
+    entries: list[Entry] = []
+    for contents in root.iterfind(f"{namespace}Contents"):
+        key, size, tag, modified = map(contents.findtext, names)
+        if key is None:
+            continue
+        if encoded and ("%" in key or "+" in key):
+            key = unquote_plus(key)
+        entries.append((key.removeprefix(prefix), int(size or 0), (tag or "").strip('"') or None, modified))
+    return entries

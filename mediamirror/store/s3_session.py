@@ -13,7 +13,8 @@ import boto3
 import botocore.session
 from botocore import UNSIGNED
 from botocore.config import Config
-from botocore.credentials import Credentials, ReadOnlyCredentials, RefreshableCredentials
+from botocore.credentials import Credentials as BotoCredentials
+from botocore.credentials import RefreshableCredentials
 from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
 
@@ -21,6 +22,7 @@ from mediamirror.errors import StoreRefused
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions
 from mediamirror.store.s3_connection import AWS_DOMAINS, DEFAULT_REGION, Connection
+from mediamirror.store.s3_sign import Keys, Secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -30,13 +32,14 @@ if TYPE_CHECKING:
 class _Found:
     """botocore's credentials, as `Connection` wants them."""
 
-    held: Credentials
+    held: BotoCredentials
 
     def stale(self) -> bool:
         return isinstance(self.held, RefreshableCredentials) and bool(self.held.refresh_needed())
 
-    def frozen(self) -> ReadOnlyCredentials:
-        return self.held.get_frozen_credentials()
+    def frozen(self) -> Secrets:
+        now = self.held.get_frozen_credentials()
+        return Keys(now.access_key or "", now.secret_key or "", now.token)
 
 
 def connect_by_boto3(bucket: str, options: StoreOptions) -> Connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import heapq
 import os
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 
 BATCH = 20_000
@@ -56,7 +57,11 @@ def _sorted_entries(directory: str, at: str, prefix: str, batch: int, notice: No
     while True:
         # A directory read several times over tells of its odd entries once.
         told = _ignored if last else notice
-        smallest = heapq.nsmallest(batch, (k for k in _keys_of_entries(directory, at, prefix, told) if k > last))
+        names = (k for k in _keys_of_entries(directory, at, prefix, told) if k > last)
+        first = list(islice(names, batch))
+        following = next(names, None)
+        # Nearly every directory fits, and sorting is what is quickest.
+        smallest = sorted(first) if following is None else heapq.nsmallest(batch, chain(first, (following,), names))
         for key in smallest:
             text = key.decode()
             yield text.removesuffix("/"), text.endswith("/")
@@ -75,17 +80,18 @@ def _keys_of_entries(directory: str, at: str, prefix: str, notice: Notice) -> It
         for entry in scan:
             is_directory = entry.is_dir(follow_symlinks=False)
             name = f"{entry.name}/" if is_directory else entry.name
-            whole = at + name
-            leads_on = whole.startswith(prefix) or (is_directory and prefix.startswith(whole))
-            if not leads_on:
-                continue
+            if prefix:
+                whole = at + name
+                leads_on = whole.startswith(prefix) or (is_directory and prefix.startswith(whole))
+                if not leads_on:
+                    continue
             if not is_directory and not entry.is_file(follow_symlinks=False):
-                notice(_shown(whole), LINK if entry.is_symlink() else SPECIAL)
+                notice(_shown(at + name), LINK if entry.is_symlink() else SPECIAL)
                 continue
             try:
                 yield name.encode()
             except UnicodeEncodeError:
-                notice(_shown(whole), "its name is not UTF-8")
+                notice(_shown(at + name), "its name is not UTF-8")
 
 
 def _shown(path: str) -> str:

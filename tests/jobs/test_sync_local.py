@@ -58,7 +58,7 @@ async def test_a_pipe_is_left_out_and_told_of_and_never_opened(tmp_path: Path) -
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "file").write_text("x")
     told: list[tuple[str, str, bool]] = []
-    assert [row.key async for row in place(tmp_path, told).list()] == ["file"]
+    assert [entry[0] async for page in place(tmp_path, told).pages() for entry in page] == ["file"]
     assert told == [("pipe", "neither a file nor a directory", False)]
 
 
@@ -68,7 +68,7 @@ async def test_names_that_can_not_be_keys_are_told_of_as_errors(tmp_path: Path) 
     (tmp_path / "_mediamirror").mkdir()
     (tmp_path / "_mediamirror" / "odd\nname").write_text("ours")
     told: list[tuple[str, str, bool]] = []
-    assert [row.key async for row in place(tmp_path, told).list()] == ["good"]
+    assert [entry[0] async for page in place(tmp_path, told).pages() for entry in page] == ["good"]
     assert sorted((path, is_error) for path, _, is_error in told) == [
         ("back\\slash", True),
         ("latin-\\xe9", True),

@@ -3,27 +3,50 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import pytest
 
-from mediamirror.model import StoredObject
 from mediamirror.settings import MiB
-from mediamirror.store.ordering import sorted_by_key
+from mediamirror.store.base import Entry
+from mediamirror.store.ordering import Listing
 from mediamirror.store.s3_multipart import part_size_for
+
+KEYS = [f"dir{n % 7}/é{n}" for n in range(500)]
+
+
+async def in_pages(keys: list[str], size: int) -> AsyncIterator[list[Entry]]:
+    yield []
+    for start in range(0, len(keys), size):
+        yield [(key, 1, f"tag {key}", None) for key in keys[start : start + size]]
 
 
 @pytest.mark.parametrize("run", [1, 7, 100, 5_000])
-async def test_a_listing_is_sorted_whatever_fits_in_memory(run: int) -> None:
-    keys = [f"dir{n % 7}/é{n}" for n in range(500)]
-    random.Random(1).shuffle(keys)
+@pytest.mark.parametrize("order", ["as it comes", "sorted", "two swapped at the end"])
+async def test_a_listing_is_sorted_whatever_fits_in_memory(run: int, order: str) -> None:
+    keys = list(KEYS)
+    if order == "as it comes":
+        random.Random(1).shuffle(keys)
+    else:
+        keys.sort(key=str.encode)
+    if order == "two swapped at the end":
+        keys[-2:] = keys[:-3:-1]
+    with Listing(run=run) as listing:
+        await listing.fill(in_pages(keys, 30))
+        found = [entry async for page in listing.pages() for entry in page]
+    assert found == [(key, 1, f"tag {key}", None) for key in sorted(KEYS, key=str.encode)]
 
-    async def rows() -> AsyncIterator[StoredObject]:
-        for key in keys:
-            yield StoredObject(key=key, size=1)
 
-    found = [row.key async for row in sorted_by_key(rows(), run=run)]
-    assert found == sorted(keys, key=str.encode)
+async def test_a_long_listing_is_not_held_in_memory() -> None:
+    keys = [f"{n:06}" for n in range(40_000)]
+    with Listing() as listing:
+        await listing.fill(in_pages(keys, 1_000))
+        tracemalloc.start()
+        count = sum([len(page) async for page in listing.pages()])
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert (count, peak < 2_000_000) == (40_000, True)
 
 
 @pytest.mark.parametrize(
