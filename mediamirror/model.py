@@ -32,6 +32,8 @@ class Status(StrEnum):
     REJECTED = "rejected"
     FAILED = "failed"
     SKIPPED = "skipped"
+    REPAIRED = "repaired"
+    """Was damaged or missing in a mirror, and its recorded bytes were put back."""
     CHECKED = "checked"
     """Looked at by `verify`, which stores nothing."""
 

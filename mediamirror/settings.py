@@ -311,6 +311,8 @@ class ScrubOptions:
     """How to re-read a mirror. ``sample`` is the share of objects read, 1.0 for all; ``seed`` makes a sample repeatable.
 
     ``source`` is how to ask the origins whether they still give out the same; None asks nobody.
+    With ``repair`` what is damaged or missing is put back: from ``second`` (a directory or bucket with the same keys) where it
+    is given, else from where it was fetched. ``restart`` forgets where an interrupted run had come to.
     """
 
     store: StoreOptions = field(default_factory=StoreOptions)
@@ -319,6 +321,15 @@ class ScrubOptions:
     sample: float = 1.0
     seed: int | None = None
     source: FetchOptions | None = None
+    limit_rate: int | None = None
+    """Bytes a second that are read from the mirror, or None."""
+    restart: bool = False
+    repair: bool = False
+    second: str | None = None
+    second_store: StoreOptions | None = None
+    """How to reach ``second``; None: the same way as the mirror."""
+    fetch: FetchOptions = field(default_factory=FetchOptions)
+    dry_run: bool = False
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
 

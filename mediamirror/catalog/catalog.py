@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from mediamirror.catalog import ingest, manifest_rows, mirrored, results, sync_rows, work
+from mediamirror.catalog import ingest, manifest_rows, mirrored, results, scrub_rows, sync_rows, work
 from mediamirror.catalog.connection import connect, connect_existing, mapped_errors
 from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.catalog.manifest_rows import ManifestObject
 from mediamirror.catalog.mirrored import MirroredSet, MirroredSource
 from mediamirror.catalog.notes import get_notes, put_notes
 from mediamirror.catalog.rows import RecordedObject, WorkItem
+from mediamirror.catalog.scrub_rows import Expected
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.model import ImageSet, Outcome, SetResult, StoredObject
 
@@ -244,6 +245,18 @@ class Catalog:
         while page := await self._call(sync_rows.read_holdings, store_id, after=after, limit=HOLDINGS_PAGE):
             yield page
             after = page[-1].key
+
+    async def expected(self, store_id: int) -> AsyncIterator[Expected]:
+        """Yield all that is recorded of a store's objects, key by key in the order of their bytes."""
+        after = ""
+        while page := await self._call(scrub_rows.read_expected, store_id, after=after, limit=PAGE):
+            for row in page:
+                yield row
+            after = page[-1].key
+
+    async def put_repaired(self, store_id: int, row: Holding) -> None:
+        """Write down the state of an object whose recorded bytes were put back just now."""
+        await self._transact(scrub_rows.put_repaired, store_id, row)
 
     async def remember(self, holdings: Mapping[int, Sequence[Holding]]) -> None:
         """Write down, by store id, what was just read or written, in one transaction."""

@@ -41,9 +41,11 @@ def read_sources(
 ) -> list[MirroredSource]:
     """Return a page of a store's objects with their sources, after a key and a variant; several URLs may share a key."""
     query = (
-        "SELECT v.url, o.key, o.sha256, coalesce(f.fetched_at, o.stored_at), f.etag, f.last_modified, v.id "
+        "SELECT v.url, o.key, coalesce(o.source_sha256, o.sha256), coalesce(f.fetched_at, o.stored_at), "
+        "f.etag, f.last_modified, v.id "
         "FROM objects o JOIN stores s ON s.id = o.store_id JOIN variants v ON v.id = o.variant_id "
-        "LEFT JOIN fetches f ON f.id = (SELECT max(id) FROM fetches WHERE variant_id = v.id AND sha256 = o.sha256) "
+        "LEFT JOIN fetches f ON f.id = (SELECT max(id) FROM fetches WHERE variant_id = v.id "
+        "AND sha256 = coalesce(o.source_sha256, o.sha256)) "
         "WHERE s.name = ? AND (o.key, o.variant_id) > (?, ?) ORDER BY o.key, o.variant_id LIMIT ?"
     )
     return [

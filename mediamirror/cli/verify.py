@@ -10,7 +10,7 @@ import typer
 
 from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
-from mediamirror.cli.build import fetch_options
+from mediamirror.cli.build import fetch_options, source_store
 from mediamirror.cli.running import fail, run
 from mediamirror.cli.values import share
 from mediamirror.errors import UsageError
@@ -49,11 +49,31 @@ def command(
         bool,
         typer.Option("--source", help="With --mirror: ask the origins too whether their files have changed since."),
     ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair",
+            help="With --mirror: put back what is damaged or missing, fetched again and proved by its sha256.",
+        ),
+    ] = False,
+    second: Annotated[
+        str | None,
+        typer.Option("--from", metavar="SRC2", help="With --repair: look first in this other copy of the mirror."),
+    ] = None,
+    restart: Annotated[
+        bool, typer.Option("--restart", help="With --mirror: do not go on where an interrupted run was.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="With --repair: look for what is damaged, and store nothing.")
+    ] = False,
     catalog: o.CatalogFile = None,
     endpoint_url: o.EndpointUrl = None,
     region: o.Region = None,
     profile: o.Profile = None,
     no_sign_request: o.NoSign = False,
+    source_endpoint_url: o.SourceEndpoint = None,
+    source_region: o.SourceRegion = None,
+    source_profile: o.SourceProfile = None,
     as_: o.As = "auto",
     base_url: o.BaseUrl = None,
     root: Annotated[
@@ -146,6 +166,8 @@ def command(
         mediamirror verify --mirror s3://media/news --endpoint-url http://127.0.0.1:8333 --sample 5%
 
         mediamirror verify --mirror ./mirror --source
+
+        mediamirror verify --mirror s3://media/news --repair --from /backup/news
     """
     from mediamirror import scrub, verify
     from mediamirror.cli.output import Style
@@ -154,6 +176,8 @@ def command(
         fail(UsageError("verify wants INPUTs, or --mirror DEST: one of the two."))
     if source and mirror is None:
         fail(UsageError("--source asks the origins of a mirror: it goes with --mirror DEST."))
+    if mirror is None and (repair or second or restart or dry_run):
+        fail(UsageError("--repair, --from, --restart and --dry-run go with --mirror DEST."))
     style = Style(
         format_,
         quiet=quiet,
@@ -187,18 +211,24 @@ def command(
         allow_hosts=tuple(allow_host or ()),
     )
     if mirror is not None:
+        store = StoreOptions(
+            endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
+        )
         scrubbing = ScrubOptions(
-            store=StoreOptions(
-                endpoint_url=endpoint_url,
-                region=region,
-                profile=profile,
-                no_sign_request=no_sign_request,
-                cacert=cacert,
-            ),
+            store=store,
             job=JobOptions(fail_on=fail_on, command="verify --mirror"),
             concurrency=min(concurrency, 32),
             sample=share(sample),
             source=fetch if source else None,
+            limit_rate=limit_rate,
+            restart=restart,
+            repair=repair,
+            second=second,
+            second_store=source_store(
+                store, endpoint_url=source_endpoint_url, region=source_region, profile=source_profile
+            ),
+            fetch=fetch,
+            dry_run=dry_run,
             select=_words(select),
             ignore=_words(ignore),
         )

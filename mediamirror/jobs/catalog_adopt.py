@@ -51,7 +51,7 @@ from mediamirror.jobs.sync_local import content_type_of
 from mediamirror.jobs.sync_pairs import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
 from mediamirror.settings import AdoptOptions
-from mediamirror.store.base import Store
+from mediamirror.store.base import Entry, Store
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.layout import url_of
 from mediamirror.store.open import open_store
@@ -241,12 +241,12 @@ class _Adoption:
         return True
 
     async def _tasks(self, catalog: Catalog, store: Store, run: Run) -> AsyncIterator[_Task]:
-        async for page in pages(joined(store.list(), catalog.holdings(run.store_id))):
-            keys = [each.row.key for each in page]
+        async for page in joined(pages(_entries(store)), catalog.holdings(run.store_id)):
+            keys = [each.key for each in page]
             said = await catalog.write(told_of, keys)
             manifest = await catalog.read(manifest_rows_of, keys)
             for each in page:
-                key = each.row.key
+                key = each.key
                 if each.sha256 is not None and key not in said:
                     self._counts["known already"] += 1
                     continue
@@ -354,3 +354,8 @@ class _Looker:
             return (f"{self._base_url.rstrip('/')}/{quote(key, safe='/~!$&()*+,;=:@')}",)
         url = url_of(key) if self._rebuild else None
         return (url,) if url is not None else ()
+
+
+async def _entries(store: Store) -> AsyncIterator[Entry]:
+    async for row in store.list():
+        yield row.key, row.size, row.token, None

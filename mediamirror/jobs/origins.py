@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import random
-import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
-from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.mirrored import MirroredSource
@@ -14,6 +12,7 @@ from mediamirror.fetch import Fetcher, Request, discard, open_fetcher
 from mediamirror.jobs.pipeline import run_window
 from mediamirror.lint.mirrored import SourceSubject, check_source
 from mediamirror.model import Finding, Problem
+from mediamirror.scratch import scratch_folder
 from mediamirror.settings import FetchOptions, ScrubOptions
 
 Answer = tuple[MirroredSource, tuple[Finding, ...] | Problem, int]
@@ -34,8 +33,8 @@ async def ask_origins(
     bytes has changed nothing. 404 and 410 are answers; every other failure is a `Problem`.
     """
     chance, fetch = random.Random(options.seed), options.source or FetchOptions()  # noqa: S311 -- a sample
-    with tempfile.TemporaryDirectory(prefix="mediamirror-") as folder:
-        async with open_fetcher(fetch, spool_dir=Path(folder), own_hosts=frozenset()) as fetcher:
+    with scratch_folder() as folder:
+        async with open_fetcher(fetch, spool_dir=folder, own_hosts=frozenset()) as fetcher:
 
             async def record(answers: Sequence[Answer]) -> None:
                 for answer in answers:

@@ -1,69 +1,47 @@
-"""``verify --mirror``: re-read what is stored, and compare it with what was recorded.
+"""``verify --mirror``: re-read what is stored, compare it with what was recorded, and repair it where that is asked.
 
-    listing (sorted) ── beside ── recorded objects (sorted) ──> one row a key ──> window: read, hash, look ──> findings
+    listing (sorted) ── beside ── recorded objects (sorted) ──> one row a key ──> window: read, hash, judge, repair ──> findings
 
-Both sides are streamed: memory does not grow with the mirror.
+Both sides are streamed: memory does not grow with the mirror. An interrupted run goes on where it was.
 """
 
 from __future__ import annotations
 
-import hashlib
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.rows import RecordedObject
-from mediamirror.errors import ImageError, ObjectMissing, StoreError
+from mediamirror.catalog.scrub_rows import Expected
+from mediamirror.errors import UsageError
+from mediamirror.fetch import open_fetcher
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.imaging.header import read_header
+from mediamirror.fetch.rate import Bucket
 from mediamirror.jobs.common import Emit, nobody_listens
-from mediamirror.jobs.manifest import partial_sets
+from mediamirror.jobs.locks import hold_places
+from mediamirror.jobs.manifest import adopt, partial_sets
 from mediamirror.jobs.names import identity_of
 from mediamirror.jobs.origins import Answer, ask_origins
 from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.repair import Repairer
+from mediamirror.jobs.scrub_progress import Progress, Tracker, in_sample, load
+from mediamirror.jobs.scrub_read import Reader, ScrubItem, Seen
+from mediamirror.jobs.sync_places import check_source, place_of, refuse_overlap, source_options
 from mediamirror.jobs.tally import Tally
 from mediamirror.lint import choose_codes
 from mediamirror.lint.mirrored import check_mirrored
-from mediamirror.lint.stored import StoredSubject, check_stored
-from mediamirror.model import (
-    Finding,
-    ImageFacts,
-    ItemError,
-    Outcome,
-    Planned,
-    Problem,
-    SetResult,
-    SetRow,
-    Status,
-    StoredObject,
-    Summary,
-    Variant,
-)
-from mediamirror.settings import JobOptions, ScrubOptions, default_catalog
+from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, Summary
+from mediamirror.scratch import scratch_folder
+from mediamirror.settings import ScrubOptions, default_catalog
 from mediamirror.store.base import Store
+from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
 
-_PREFIX = 64 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Pair:
-    """One key: the object that the store lists, and what the catalog recorded; one of them may be missing."""
-
-    key: str
-    listed: StoredObject | None
-    recorded: RecordedObject | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Seen:
-    mirror: str
-    outcome: Outcome
-    findings: tuple[Finding, ...]
+_MiB = 1024 * 1024
 
 
 async def scrub(
@@ -71,56 +49,131 @@ async def scrub(
 ) -> Summary:
     """Re-read every object of a mirror (or a sample) and compare it with its recorded sha256.
 
-    The sha256 comes from the catalog, else from the object's own metadata; an object with neither is only counted. Emits an
-    `Outcome` and the `Finding`s of each object, then the `Summary`. Raises `UsageError`, `CatalogError`, `StoreRefused`.
+    The sha256 comes from the catalog, else from the manifest, else from the object's own metadata; an object with none of
+    them is only counted. Emits an `Outcome` and the `Finding`s of each object, an `ObjectEvent` for each that is (or could
+    not be) repaired, then the `Summary`. When cancelled, it notes how far it came, and the cancellation goes on; the next
+    run of the same sample goes on there. Raises `UsageError`, `CatalogError`, `StoreRefused`.
     """
-    options = options or ScrubOptions()
-    codes = choose_codes(options.select, options.ignore)
-    told, started = _Told(on_event), time.monotonic()
-    async with AsyncExitStack() as stack:
-        transport = await stack.enter_async_context(open_transport(options.store.cacert, limit=2 * options.concurrency))
-        store = await stack.enter_async_context(open_store(mirror, options.store, transport=transport))
-        await store.check()
-        identity = identity_of(store.name, options.store.endpoint_url)
-        path = catalog or default_catalog(identity)
-        # Read only: the dry run is rolled back, and makes no file where there is none.
-        known = await stack.enter_async_context(await Catalog.open(path, dry_run=True))
-        reader = _Reader(store, codes)
-        pairs = _sampled(_pairs(store, known, identity), options.sample, random.Random(options.seed))  # noqa: S311
-        await run_window(pairs, reader.read, told.objects, width=options.concurrency)
-        async for result in _sets(store, known, identity):
-            told.set(result, check_mirrored(result, codes))
-        if options.source is not None:
-            await ask_origins(known, identity, codes, told.answer, options=options)
-    summary = told.summary(time.monotonic() - started, options.job)
-    on_event(summary)
-    return summary
+    run = _Scrub(mirror, options or ScrubOptions(), on_event)
+    return await run.run(catalog)
 
 
-class _Told:
-    """Counts and tells what was seen."""
+class _Scrub:
+    """One run: its options, and its running totals."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, mirror: str, options: ScrubOptions, emit: Emit) -> None:
+        self._mirror = mirror
+        self._options = options
         self._emit = emit
+        self._codes = choose_codes(options.select, options.ignore)
         self._tally = Tally(counts_items=False)
+        self._bad = 0
+        self._started = time.monotonic()
+        if options.second is not None and not options.repair:
+            raise UsageError("--from says where to take what is damaged from: give --repair with it.")
 
-    async def objects(self, batch: Sequence[_Seen]) -> None:
-        """Objects that were read."""
-        for seen in batch:
-            self._tally.add(seen.outcome)
-            self._emit(seen.outcome)
-            self._findings(seen.findings)
-            if seen.findings or seen.outcome.error is not None:
-                self._emit(_shown(seen))
+    async def run(self, catalog_path: Path | None) -> Summary:
+        options = self._options
+        async with AsyncExitStack() as stack:
+            transport = await stack.enter_async_context(
+                open_transport(options.store.cacert, limit=2 * options.concurrency)
+            )
+            store = await stack.enter_async_context(open_store(self._mirror, options.store, transport=transport))
+            await store.check()
+            identity = identity_of(store.name, options.store.endpoint_url)
+            path = catalog_path or default_catalog(identity)
+            writes = options.repair and not options.dry_run
+            if writes:
+                hold_places(
+                    stack, to=self._mirror, identity=identity, catalog=path, command="verify --repair", dry_run=False
+                )
+            # Where nothing is repaired the dry run is rolled back, and makes no file where there is none.
+            known = await stack.enter_async_context(await Catalog.open(path, dry_run=not writes))
+            store_id = await known.store_id(identity)
+            if not isinstance(store, DirectoryStore) and await known.is_new_here(store_id):
+                await adopt(known, store, store_id)
+            repairer = await self._repairer(stack, store) if options.repair else None
+            bucket = Bucket(options.limit_rate) if options.limit_rate else None
+            reader = Reader(store, self._codes, bucket=bucket, repairer=repairer, dry_run=options.dry_run)
+            state = path.with_name(path.name + ".scrub.json")
+            await self._objects(store, known, store_id, reader, state)
+            async for result in _sets(store, known, identity):
+                self._tell_set(result, check_mirrored(result, self._codes))
+            if options.source is not None:
+                await ask_origins(known, identity, self._codes, self._tell_answer, options=options)
+            return self._conclude()
 
-    def set(self, result: SetResult, findings: tuple[Finding, ...]) -> None:
+    async def _repairer(self, stack: AsyncExitStack, store: Store) -> Repairer:
+        options = self._options
+        spool = stack.enter_context(scratch_folder())
+        fetcher = await stack.enter_async_context(open_fetcher(options.fetch, spool_dir=spool))
+        place = None
+        if options.second is not None:
+            how = options.second_store or source_options(options.store)
+            second = await stack.enter_async_context(open_store(options.second, how))
+            refuse_overlap((second, how), (store, options.store))
+            await check_source(second)
+            place = place_of(second, spool=spool, in_memory=_MiB, notice=lambda *_: None)
+            stack.push_async_callback(place.aclose)
+        return Repairer(store, second=place, fetcher=fetcher, spool=spool, dry_run=options.dry_run)
+
+    async def _objects(self, store: Store, known: Catalog, store_id: int, reader: Reader, state: Path) -> None:
+        start = self._begin(state)
+        tracker = Tracker(state, start)
+
+        async def record(batch: Sequence[Seen]) -> None:
+            for seen in batch:
+                if seen.holding is not None:
+                    await known.put_repaired(store_id, seen.holding)
+                self._tell(store, seen)
+                tracker.finished(seen.number, seen.outcome.key or "", bad=seen.bad)
+
+        items = _sampled(_items(store, known.expected(store_id)), start)
+        try:
+            await run_window(items, reader.read, record, width=self._options.concurrency)
+        except BaseException as error:
+            tracker.save()
+            if isinstance(error, asyncio.CancelledError):
+                self._conclude(interrupted=True)
+            raise
+        tracker.forget()
+
+    def _begin(self, state: Path) -> Progress:
+        """Return where to begin: where an interrupted run of the same sample was, unless a new one is asked for."""
+        options = self._options
+        found = None if options.restart else load(state, sample=options.sample)
+        if found is None:
+            seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(48)
+            return Progress(seed, options.sample)
+        bad = f", {found.bad:,} of them bad" if found.bad else ""
+        self._bad = found.bad
+        message = f"Going on after {found.after}: {found.read:,} objects were read before{bad}. --restart begins anew."
+        self._emit(Problem("resumed", message, document=self._mirror))
+        return found
+
+    def _tell(self, store: Store, seen: Seen) -> None:
+        repaired = seen.outcome.status is Status.REPAIRED
+        self._tally.add(seen.outcome)
+        self._bad += seen.bad
+        self._emit(seen.outcome)
+        for finding in seen.findings:
+            # What is mended counts for nothing any more, and is told all the same.
+            if not repaired:
+                self._tally.add_finding(finding)
+            self._emit(finding)
+        if seen.repair is not None:
+            self._emit(seen.repair)
+        if seen.outcome.error is not None or (seen.findings and not repaired):
+            self._emit(_shown(store.name, seen))
+
+    def _tell_set(self, result: SetResult, findings: tuple[Finding, ...]) -> None:
         """What is held of an image set."""
         if findings:
-            self._findings(findings)
+            self._tell_findings(findings)
             rows = tuple(replace(row, findings=()) for row in result.rows)
             self._emit(replace(result, findings=findings, rows=rows))
 
-    def answer(self, answer: Answer) -> None:
+    def _tell_answer(self, answer: Answer) -> None:
         """What an origin said of one object's source."""
         source, said, received = answer
         self._tally.bytes_in += received
@@ -128,38 +181,41 @@ class _Told:
             self._tally.add_problem(said)
             self._emit(said)
         elif said:
-            self._findings(said)
+            self._tell_findings(said)
             self._emit(SetResult(source.key, 0, (SetRow(source.url, "source", key=source.key, findings=said),)))
 
-    def _findings(self, findings: Sequence[Finding]) -> None:
+    def _tell_findings(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
             self._tally.add_finding(finding)
             self._emit(finding)
 
-    def summary(self, seconds: float, options: JobOptions) -> Summary:
-        """Freeze the totals; an object that could not be read fails the run."""
-        total = self._tally.statuses.total()
-        self._tally.planned = Planned(1 if total else 0, 0, total, total)
-        self._tally.failed_inputs += self._tally.statuses.get(Status.FAILED.value, 0)
-        return self._tally.summary(seconds=seconds, options=options)
+    def _conclude(self, *, interrupted: bool = False) -> Summary:
+        tally, total = self._tally, self._tally.statuses.total()
+        tally.planned = Planned(1, 0, total, total)
+        # A failed object has no finding, and what an interrupted run found is in that run's.
+        unseen = self._bad - tally.statuses.get(Status.REJECTED.value, 0)
+        tally.failed_inputs = max(0, unseen)
+        seconds = time.monotonic() - self._started
+        summary = tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
+        self._emit(summary)
+        return summary
 
 
-async def _pairs(store: Store, catalog: Catalog, identity: str) -> AsyncIterator[_Pair]:
+async def _items(store: Store, expected: AsyncIterator[Expected]) -> AsyncIterator[ScrubItem]:
     """Merge the sorted listing with the sorted records, key by key, in the order of the keys' bytes."""
-    records = catalog.recorded(identity)
-    record = await anext(records, None)
+    record = await anext(expected, None)
     async for listed in store.list():
-        while record is not None and record.key.encode() < listed.key.encode():
-            yield _Pair(record.key, None, record)
-            record = await anext(records, None)
+        while record is not None and record.key < listed.key:
+            yield ScrubItem(0, record.key, None, record)
+            record = await anext(expected, None)
         if record is not None and record.key == listed.key:
-            yield _Pair(listed.key, listed, record)
-            record = await anext(records, None)
+            yield ScrubItem(0, listed.key, listed, record)
+            record = await anext(expected, None)
         else:
-            yield _Pair(listed.key, listed, None)
+            yield ScrubItem(0, listed.key, listed, None)
     while record is not None:
-        yield _Pair(record.key, None, record)
-        record = await anext(records, None)
+        yield ScrubItem(0, record.key, None, record)
+        record = await anext(expected, None)
 
 
 async def _sets(store: Store, catalog: Catalog, identity: str) -> AsyncIterator[SetResult]:
@@ -174,13 +230,16 @@ async def _sets(store: Store, catalog: Catalog, identity: str) -> AsyncIterator[
             yield result
 
 
-async def _sampled(pairs: AsyncIterator[_Pair], share: float, chance: random.Random) -> AsyncIterator[_Pair]:
-    async for pair in pairs:
-        if share >= 1 or chance.random() < share:
-            yield pair
+async def _sampled(items: AsyncIterator[ScrubItem], start: Progress) -> AsyncIterator[ScrubItem]:
+    """Number what is in the sample and was not read before."""
+    number = 0
+    async for item in items:
+        if item.key > start.after and in_sample(item.key, seed=start.seed, share=start.sample):
+            yield ScrubItem(number, item.key, item.listed, item.expected)
+            number += 1
 
 
-def _shown(seen: _Seen) -> SetResult:
+def _shown(mirror: str, seen: Seen) -> SetResult:
     """Return one object in the shape of the reports: a set of one file."""
     outcome, facts = seen.outcome, seen.outcome.facts
     told = {finding.rule for finding in seen.findings}
@@ -196,61 +255,4 @@ def _shown(seen: _Seen) -> SetResult:
         findings=seen.findings,
         error=None if outcome.error is None or outcome.error.code in told else outcome.error,
     )
-    return SetResult(seen.mirror, 0, (row,))
-
-
-class _Reader:
-    """Reads one object whole, and judges it."""
-
-    def __init__(self, store: Store, codes: frozenset[str]) -> None:
-        self._store = store
-        self._codes = codes
-
-    async def read(self, pair: _Pair) -> _Seen:
-        variant = Variant(pair.key)
-        try:
-            subject, size = await self._subject(pair)
-        except StoreError as error:
-            failed = Outcome(variant, Status.FAILED, key=pair.key, error=ItemError(error.code, error.message))
-            return _Seen(self._store.name, failed, ())
-        findings = check_stored(subject, self._codes)
-        wrong = any(finding.severity == "error" for finding in findings)
-        outcome = Outcome(
-            variant,
-            Status.REJECTED if wrong else Status.CHECKED,
-            key=pair.key,
-            facts=subject.facts,
-            size=size,
-            sha256=subject.sha256,
-            fetched_bytes=size or 0,
-            error=ItemError(findings[0].rule, findings[0].message) if wrong else None,
-        )
-        return _Seen(self._store.name, outcome, findings)
-
-    async def _subject(self, pair: _Pair) -> tuple[StoredSubject, int | None]:
-        recorded = pair.recorded.sha256 if pair.recorded else None
-        gone = StoredSubject(pair.key, self._store.name, False, recorded)
-        if pair.listed is None:
-            return gone, None
-        head = await self._store.head(pair.key)
-        digest, prefix, size = hashlib.sha256(), b"", 0
-        try:
-            async for chunk in self._store.get(pair.key):
-                digest.update(chunk)
-                size += len(chunk)
-                if len(prefix) < _PREFIX:
-                    prefix += chunk[: _PREFIX - len(prefix)]
-        except ObjectMissing:
-            return gone, None
-        if recorded is None and head is not None:
-            recorded = head.sha256
-        served = head.content_type if head is not None else None
-        subject = StoredSubject(pair.key, self._store.name, True, recorded, digest.hexdigest(), served, _facts(prefix))
-        return subject, size
-
-
-def _facts(prefix: bytes) -> ImageFacts | None:
-    try:
-        return read_header(prefix)
-    except ImageError:
-        return None
+    return SetResult(mirror, 0, (row,))

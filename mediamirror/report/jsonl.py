@@ -129,6 +129,7 @@ def _object(event: ObjectEvent) -> dict[str, Any]:
         "reason": event.reason,
         "bytes": event.size,
         "dry_run": event.dry_run,
+        "error": {"code": event.error.code, "message": event.error.message} if event.error else None,
     }
 
 

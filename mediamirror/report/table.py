@@ -142,9 +142,13 @@ def print_line(console: Console, line: Text) -> None:
 
 def object_event(event: ObjectEvent) -> Text:
     """Render what was or would be done to one object."""
-    verb = {"upload": "would fetch and store" if event.dry_run else "stored", "skip": "would keep"}.get(
-        event.op, event.op
-    )
+    verb = {
+        "upload": "would fetch and store" if event.dry_run else "stored",
+        "skip": "would keep",
+        "repair": "would repair" if event.dry_run else "repaired",
+    }.get(event.op, event.op)
+    if event.error is not None:
+        return Text(f"{'failed':22}{clean(event.key)}  ({event.error.code}: {clean(event.error.message)})")
     return Text(f"{verb:22}{clean(event.key)}  ({event.reason})")
 
 

@@ -1,0 +1,114 @@
+"""Putting back the recorded bytes of a damaged or missing object: from a second mirror, or from where it was fetched.
+
+Only bytes with the recorded sha256 are ever stored, and they replace the damaged ones in one step: a reader sees the old
+object or the sound one. The damaged bytes are not kept: what they should have been is there again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mediamirror.errors import FetchError, StoreError
+from mediamirror.fetch import OpenFetcher, Request, redact_url
+from mediamirror.jobs.sync_local import content_type_of
+from mediamirror.jobs.sync_places import Place, drop
+from mediamirror.model import Body, StoredObject
+from mediamirror.store.base import ObjectAttributes, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """An object to be repaired. ``wanted`` is the sha256 it should have, ``there`` what the store says of it now, if it is there.
+
+    ``url`` is where its bytes were fetched from, ``content_type`` what it was stored as; None where nobody knows.
+    """
+
+    key: str
+    wanted: str
+    there: StoredObject | None = None
+    url: str | None = None
+    content_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Repaired:
+    """What came of it. ``source`` is where the bytes came from, None when no place had them; then ``notes`` say why.
+
+    ``stored`` is the object as it is now; None when it was not repaired, and in a dry run.
+    """
+
+    source: str | None
+    stored: StoredObject | None = None
+    bytes_in: int = 0
+    bytes_out: int = 0
+    notes: tuple[str, ...] = ()
+
+
+class Repairer:
+    """Looks for the bytes, the nearer place first: ``second``, then the origin. Safe to call concurrently."""
+
+    def __init__(
+        self, store: Store, *, second: Place | None, fetcher: OpenFetcher | None, spool: Path, dry_run: bool
+    ) -> None:
+        self._store = store
+        self._second = second
+        self._fetcher = fetcher
+        self._spool = spool
+        self._dry_run = dry_run
+
+    async def repair(self, damaged: Damaged) -> Repaired:
+        """Put the recorded bytes back if any place has them. Raises `StoreError` when the store does not take them."""
+        notes: list[str] = []
+        received = 0
+        for find in (self._from_second, self._from_origin):
+            body, source = await find(damaged, notes)
+            if body is None:
+                continue
+            received += body.size
+            try:
+                if body.sha256 != damaged.wanted:
+                    notes.append(f"{source} has other bytes now (sha256 {body.sha256[:16]}…), which were not stored")
+                    continue
+                return replace(await self._put(damaged, body, source), bytes_in=received)
+            finally:
+                drop(body, spool=self._spool)
+        return Repaired(None, bytes_in=received, notes=tuple(notes))
+
+    async def _from_second(self, damaged: Damaged, notes: list[str]) -> tuple[Body | None, str]:
+        if self._second is None:
+            return None, ""
+        try:
+            content = await self._second.load(StoredObject(damaged.key, 0))
+        except (StoreError, FetchError) as error:
+            notes.append(error.message.rstrip("."))
+            return None, ""
+        return content.body, f"{self._second.name}/{damaged.key}"
+
+    async def _from_origin(self, damaged: Damaged, notes: list[str]) -> tuple[Body | None, str]:
+        if self._fetcher is None:
+            return None, ""
+        if damaged.url is None:
+            notes.append("where it was fetched from is not recorded")
+            return None, ""
+        try:
+            download = await self._fetcher.fetch(Request(damaged.url))
+        except FetchError as error:
+            notes.append(error.message.rstrip("."))
+            return None, ""
+        return download.body, redact_url(damaged.url)
+
+    async def _put(self, damaged: Damaged, body: Body, source: str) -> Repaired:
+        if self._dry_run:
+            return Repaired(source)
+        stored = await self._store.put(damaged.key, body, _attributes(damaged, body))
+        return Repaired(source, stored, bytes_out=body.size)
+
+
+def _attributes(damaged: Damaged, body: Body) -> ObjectAttributes:
+    """Keep what the object had beside its bytes; what is gone whole gets its recorded type."""
+    there = damaged.there
+    if there is not None and there.content_type:
+        return ObjectAttributes(there.content_type, metadata=there.metadata, headers=there.headers)
+    own = () if damaged.url is None else (("source-url", redact_url(damaged.url)),)
+    return ObjectAttributes(damaged.content_type or content_type_of(damaged.key, body.prefix), metadata=own)

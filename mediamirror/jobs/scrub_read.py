@@ -1,0 +1,169 @@
+"""One object of a scrub: read it whole, judge it against what is recorded, and repair it where that is asked."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+
+from mediamirror.catalog.scrub_rows import Expected, expected_sha256
+from mediamirror.catalog.sync_rows import Holding
+from mediamirror.errors import FetchError, ImageError, ObjectMissing, StoreError
+from mediamirror.fetch.rate import Bucket
+from mediamirror.imaging.header import read_header
+from mediamirror.jobs.repair import Damaged, Repaired, Repairer
+from mediamirror.lint.stored import StoredSubject, check_stored
+from mediamirror.model import (
+    Finding,
+    ImageFacts,
+    ItemError,
+    ObjectEvent,
+    Outcome,
+    Status,
+    StoredObject,
+    Variant,
+)
+from mediamirror.store.base import Store
+
+_PREFIX = 64 * 1024
+_BYTES_RULES = frozenset({"MM501", "MM502"})
+"""Findings that the recorded bytes mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScrubItem:
+    """One key, by its number in the order of the keys: the object that the store lists, and all that is recorded of it."""
+
+    number: int
+    key: str
+    listed: StoredObject | None
+    expected: Expected | None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was found and what came of it. ``holding`` is what may be recorded of an object that was repaired."""
+
+    number: int
+    outcome: Outcome
+    findings: tuple[Finding, ...] = ()
+    repair: ObjectEvent | None = None
+    holding: Holding | None = None
+
+    @property
+    def bad(self) -> bool:
+        """Whether the object is not as it should be, still."""
+        return self.outcome.error is not None
+
+
+class Reader:
+    """Reads one object whole, and judges it. Safe to call concurrently; ``bucket`` limits the rate of all together."""
+
+    def __init__(
+        self, store: Store, codes: frozenset[str], *, bucket: Bucket | None, repairer: Repairer | None, dry_run: bool
+    ) -> None:
+        self._store = store
+        self._codes = codes
+        self._bucket = bucket
+        self._repairer = repairer
+        self._dry_run = dry_run
+
+    async def read(self, item: ScrubItem) -> Seen:
+        """Return what became of the object; its failures are results."""
+        try:
+            subject, head, size = await self._subject(item)
+        except (StoreError, FetchError) as error:
+            return Seen(item.number, _failed(item, error))
+        findings = check_stored(subject, self._codes)
+        wrong = [finding for finding in findings if finding.severity == "error"]
+        outcome = Outcome(
+            Variant(item.key),
+            Status.REJECTED if wrong else Status.CHECKED,
+            key=item.key,
+            facts=subject.facts,
+            size=size,
+            sha256=subject.sha256,
+            fetched_bytes=size or 0,
+            error=ItemError(wrong[0].rule, wrong[0].message) if wrong else None,
+        )
+        seen = Seen(item.number, outcome, findings)
+        if self._repairer is None or not wrong or wrong[0].rule not in _BYTES_RULES:
+            return seen
+        return await self._repaired(self._repairer, item, subject, head, seen)
+
+    async def _repaired(
+        self, repairer: Repairer, item: ScrubItem, subject: StoredSubject, head: StoredObject | None, seen: Seen
+    ) -> Seen:
+        rule = seen.findings[0].rule
+        if subject.recorded_sha256 is None:
+            return seen
+        expected = item.expected
+        url = (expected.url if expected else None) or (dict(head.metadata).get("source-url") if head else None)
+        content_type = expected.content_type if expected else None
+        try:
+            done = await repairer.repair(Damaged(item.key, subject.recorded_sha256, head, url, content_type))
+        except (StoreError, FetchError) as error:
+            return replace(seen, repair=_event(item.key, rule, None, error=ItemError(error.code, error.message)))
+        return self._with(seen, rule, done)
+
+    def _with(self, seen: Seen, rule: str, done: Repaired) -> Seen:
+        key = seen.outcome.key or ""
+        outcome = replace(
+            seen.outcome, fetched_bytes=seen.outcome.fetched_bytes + done.bytes_in, sent_bytes=done.bytes_out
+        )
+        if done.source is None:
+            why = "; ".join(done.notes) or "no place to take it from was given"
+            error = ItemError("not-repaired", f"It could not be repaired: {why}.")
+            return replace(seen, outcome=outcome, repair=_event(key, rule, None, error=error))
+        event = replace(_event(key, rule, done.source), dry_run=self._dry_run, url=done.source)
+        if done.stored is None:
+            return replace(seen, outcome=outcome, repair=event)
+        stored = done.stored
+        outcome = replace(outcome, status=Status.REPAIRED, error=None, size=stored.size, sha256=stored.sha256)
+        holding = Holding(key, stored.sha256, stored.size, stored.token) if stored.token else None
+        return replace(seen, outcome=outcome, repair=replace(event, size=stored.size), holding=holding)
+
+    async def _subject(self, item: ScrubItem) -> tuple[StoredSubject, StoredObject | None, int | None]:
+        versions = item.expected.versions if item.expected else ()
+        gone = StoredSubject(item.key, self._store.name, False, versions[0].sha256 if versions else None)
+        if item.listed is None:
+            return gone, None, None
+        head = await self._store.head(item.key)
+        digest, prefix, size = hashlib.sha256(), b"", 0
+        try:
+            async for chunk in self._chunks(item.key):
+                digest.update(chunk)
+                size += len(chunk)
+                if len(prefix) < _PREFIX:
+                    prefix += chunk[: _PREFIX - len(prefix)]
+        except ObjectMissing:
+            return gone, None, None
+        found = digest.hexdigest()
+        now = head or item.listed
+        wanted = expected_sha256(versions, token=now.token, size=now.size, found=found)
+        if wanted is None and head is not None:
+            wanted = head.sha256
+        served = head.content_type if head is not None else None
+        return StoredSubject(item.key, self._store.name, True, wanted, found, served, _facts(prefix)), head, size
+
+    async def _chunks(self, key: str) -> AsyncIterator[bytes]:
+        async for chunk in self._store.get(key):
+            if self._bucket is not None:
+                await self._bucket.take(len(chunk))
+            yield chunk
+
+
+def _event(key: str, rule: str, source: str | None, *, error: ItemError | None = None) -> ObjectEvent:
+    reason = f"{rule}, from {source}" if source else f"{rule}, no place has its bytes"
+    return ObjectEvent("repair", key, reason, error=error)
+
+
+def _failed(item: ScrubItem, error: StoreError | FetchError) -> Outcome:
+    return Outcome(Variant(item.key), Status.FAILED, key=item.key, error=ItemError(error.code, error.message))
+
+
+def _facts(prefix: bytes) -> ImageFacts | None:
+    try:
+        return read_header(prefix)
+    except ImageError:
+        return None
