@@ -122,6 +122,8 @@ class StoreOptions:
     acl: str | None = None
     cache_control: str | None = None
     storage_class: str | None = None
+    create_bucket: bool = False
+    """Whether a bucket that is not there is made."""
     metadata: tuple[tuple[str, str], ...] = ()
     strip_metadata: bool = False
     """Whether `mirror` drops EXIF, XMP, IPTC and comments of WebP, JPEG and PNG before it stores them."""

@@ -274,6 +274,9 @@ CacheControl = Annotated[
     str | None,
     typer.Option("--cache-control", metavar="TEXT", rich_help_panel=STORE, help="Cache-Control of the stored objects."),
 ]
+CreateBucket = Annotated[
+    bool, typer.Option("--create-bucket", rich_help_panel=STORE, help="Make the bucket of DEST where it is not there.")
+]
 StorageClass = Annotated[
     str | None, typer.Option("--storage-class", metavar="NAME", rich_help_panel=STORE, help="S3 storage class.")
 ]

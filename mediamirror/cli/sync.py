@@ -45,6 +45,7 @@ def command(
     acl: o.Acl = None,
     cache_control: o.CacheControl = None,
     storage_class: o.StorageClass = None,
+    create_bucket: o.CreateBucket = False,
     metadata: o.Metadata = None,
     concurrency: o.Concurrency = _DEFAULT.concurrency,
     cacert: o.CaCert = None,
@@ -77,6 +78,7 @@ def command(
         acl=acl,
         cache_control=cache_control,
         storage_class=storage_class,
+        create_bucket=create_bucket,
         metadata=metadata_pairs(metadata),
         cacert=cacert,
     )

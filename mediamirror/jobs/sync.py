@@ -119,7 +119,7 @@ class _SyncRun:
             return await self._recorded(catalog, run, route, left, right)
 
     async def _check(self, store: Store) -> bool:
-        """Prove that DEST can be used; whether it is a directory that a dry run would have to make."""
+        """Prove that DEST can be used; whether it is a place that a dry run would have to make."""
         try:
             await store.check(create=not self._options.dry_run)
         except DestinationMissing:

@@ -181,4 +181,4 @@ def refuse_overlap(source: tuple[Store, StoreOptions], destination: tuple[Store,
 
 def source_options(store: StoreOptions) -> StoreOptions:
     """Return how to reach SRC the same way as DEST, without what is only for writing."""
-    return replace(store, acl=None, cache_control=None, storage_class=None, metadata=())
+    return replace(store, acl=None, cache_control=None, storage_class=None, metadata=(), create_bucket=False)

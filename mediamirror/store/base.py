@@ -62,7 +62,8 @@ class Store(Protocol):
       ``sha256`` and ``content_type`` may be None there. Temporary files and unfinished uploads never show.
     - ``delete`` of a missing key is no error.
     - ``check`` is called once before the first item: it proves that the store can be reached, or raises
-      `StoreRefused` or `BadDestination` with what to do; with ``create=True`` a directory is made (a bucket is not).
+      `StoreRefused` or `BadDestination` with what to do; with ``create=True`` a directory is made (a bucket where its options
+      say so).
 
     Every method may be called concurrently. Errors are of `StoreError`; ``StoreUnavailable`` is raised only after the
     store's own bounded retries.

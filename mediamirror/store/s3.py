@@ -19,20 +19,19 @@ from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
-from urllib.parse import quote
 
 import httpx2
 
-from mediamirror.errors import BadKey, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
+from mediamirror.errors import BadKey, DestinationMissing, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store import s3_copy, s3_headers, s3_listing
+from mediamirror.store import s3_bucket, s3_copy, s3_headers, s3_listing
 from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes, Page
 from mediamirror.store.keys import checked_key, visible
 from mediamirror.store.ordering import Listing
 from mediamirror.store.s3_connection import connect
-from mediamirror.store.s3_errors import explain, not_s3, read_client_error, unreachable
+from mediamirror.store.s3_errors import explain, read_client_error, unreachable
 from mediamirror.store.s3_exchange import Answer, Call, Exchange
 from mediamirror.store.s3_md5 import content_md5
 
@@ -80,20 +79,23 @@ class S3Store:
         self._opening = asyncio.Lock()
         self._exchange: Exchange | None = None
         self._uploads: MultipartUploads | None = None
+        self._to_be_made = False
+        """Only after the check of a dry run: there is no bucket, so it holds nothing."""
 
     @property
     def name(self) -> str:
         """``s3://bucket/prefix``."""
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
-    async def check(self, *, create: bool = False) -> None:  # noqa: ARG002 - a bucket is not made here
-        """List one key: proves endpoint, credentials, region and bucket at once. Raises `StoreRefused`."""
-        query = f"list-type=2&max-keys=1&prefix={quote(self._prefix, safe='~')}"
+    async def check(self, *, create: bool = False) -> None:
+        """Prove endpoint, credentials, region and bucket at once; with ``create`` and the option, make it. Raises `StoreRefused`."""
+        may_make = self._options.create_bucket
         try:
             exchange = await self._open()
-            answer = await exchange.call(Call("GET", "", self.name, query), retries=1)
-            if b"ListBucketResult" not in answer.body:
-                raise not_s3(exchange.where(self.name))
+            await s3_bucket.prove_or_make(exchange, self._prefix, self.name, may_make=may_make, create=create)
+        except DestinationMissing:
+            self._to_be_made = True
+            raise
         except StoreError as error:
             raise StoreRefused(error.message) from error
 
@@ -138,27 +140,19 @@ class S3Store:
                     yield s3_listing.as_object(entry)
 
     async def pages(self, prefix: str = "") -> AsyncIterator[Page]:
-        """Yield the listing as the server gives it. While one page is looked at, the next is on its way."""
-        exchange = await self._open()
-        asked: asyncio.Task[s3_listing.Page] | None = asyncio.create_task(self._page(exchange, prefix, None))
-        try:
-            while asked is not None:
-                page = await asked
-                next_page = self._page(exchange, prefix, page.following) if page.following else None
-                asked = asyncio.create_task(next_page) if next_page else None
-                yield [entry for entry in page.entries if self._is_content(entry[0], prefix)]
-        finally:
-            if asked is not None:
-                asked.cancel()
-                await asyncio.wait({asked})
-                # Seen here: nobody else will ask how it ended.
-                _ = asked.cancelled() or asked.exception()
+        """Yield the listing as the server gives it."""
+        if self._to_be_made:
+            return
+        async for page in (await self._pages()).all(prefix):
+            yield [entry for entry in page.entries if self._is_content(entry[0], prefix)]
 
     async def is_empty(self) -> bool:
         """Whether the first page of the listing holds no content; unlike `list`, it asks for no other page then."""
-        exchange, following = await self._open(), None
+        if self._to_be_made:
+            return True
+        pages, following = await self._pages(), None
         while True:
-            page = await self._page(exchange, "", following)
+            page = await pages.page("", following)
             if any(self._is_content(entry[0], "") for entry in page.entries):
                 return False
             if page.following is None:
@@ -313,17 +307,14 @@ class S3Store:
             return self._uploads
 
     async def _head(self, whole: str, *, retries: int | None = None) -> Answer | None:
+        if self._to_be_made:
+            return None
         exchange = await self._open()
         answer = await exchange.call(Call("HEAD", whole, self._shown(whole)), retries=retries)
         return None if answer.status == 404 else answer
 
-    async def _page(self, exchange: Exchange, prefix: str, following: str | None) -> s3_listing.Page:
-        query = s3_listing.page_query(self._prefix + prefix, self._page_size, following)
-        answer = await exchange.call(Call("GET", "", self.name, query, longest=s3_listing.LONGEST_PAGE))
-        try:
-            return s3_listing.read_page(answer.body, self._prefix)
-        except s3_listing.BadListing as error:
-            raise StoreError(f"{self.name} could not be listed: the answer makes no sense ({error}).") from error
+    async def _pages(self) -> s3_bucket.Pages:
+        return s3_bucket.Pages(await self._open(), self.name, own=self._prefix, size=self._page_size)
 
     def _is_content(self, key: str, prefix: str) -> bool:
         try:

@@ -154,9 +154,7 @@ def not_s3(where: Where) -> StoreError:
 
 
 def _missing_bucket(_: Refusal, where: Where, now: datetime) -> StoreError:  # noqa: ARG001
-    return NoSuchBucket(
-        f"There is no bucket {where.bucket} at {where.endpoint}. Create it first, or check its name and --endpoint-url."
-    )
+    return NoSuchBucket(f"There is no bucket {where.bucket} at {where.endpoint}. Check its name and --endpoint-url.")
 
 
 def _missing_key(_: Refusal, where: Where, now: datetime) -> StoreError:  # noqa: ARG001

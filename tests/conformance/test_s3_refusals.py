@@ -12,7 +12,7 @@ import pytest
 
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.ports import free_ports
-from mediamirror.errors import NoSuchBucket, StoreDenied, StoreError, StoreRefused
+from mediamirror.errors import DestinationMissing, NoSuchBucket, StoreDenied, StoreError, StoreRefused
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.backoff import Backoff
@@ -136,6 +136,25 @@ async def test_an_unknown_profile() -> None:
 async def test_an_endpoint_that_is_no_url(use_endpoint: Use) -> None:
     use_endpoint("moto-http")
     assert "Invalid endpoint" in await refusal(StoreOptions(endpoint_url="not-a-url"))
+
+
+@pytest.mark.parametrize("kind", ["seaweed-http", "rclone-http", "moto-http"])
+async def test_a_missing_bucket_is_made_only_where_that_is_asked(use_endpoint: Use, kind: str) -> None:
+    endpoint, name = use_endpoint(kind), f"made-{kind}"
+    assert "--create-bucket" not in await refusal(options_for(endpoint), name)
+    async with store_at(options_for(endpoint, create_bucket=True), name) as store:
+        with pytest.raises(DestinationMissing):
+            await store.check()
+        assert (await store.is_empty(), await store.head("a")) == (True, None)
+        with pytest.raises(DestinationMissing):
+            await store.check()
+    async with store_at(options_for(endpoint, create_bucket=True), name) as store:
+        await store.check(create=True)
+        await store.put("a.webp", BODY, WEBP)
+        assert [row.key async for row in store.list()] == ["a.webp"]
+    async with store_at(options_for(endpoint), "no-such-bucket") as store:
+        with pytest.raises(StoreRefused, match="--create-bucket makes it"):
+            await store.check(create=True)
 
 
 @pytest.mark.parametrize("kind", ["seaweed-http", "rclone-http", "moto-http"])

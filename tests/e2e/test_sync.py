@@ -178,6 +178,20 @@ def test_a_dry_run_into_a_bucket_that_is_not_there_fails_as_the_real_one_would(r
     assert "There is no bucket no-such-bucket-here" in said
 
 
+def test_a_missing_bucket_is_refused_with_the_option_named_and_made_with_it(run: Runner, src: Path) -> None:
+    name = f"new-{uuid.uuid4().hex[:8]}"
+    dest = f"s3://{name}/x"
+    code, rows, said = run("sync", str(src), dest)
+    assert (code, rows, "--create-bucket makes it" in said) == (2, [], True)
+    code, rows, said = run("sync", str(src), dest, "--create-bucket", "-n")
+    assert (code, rows[-1]["statuses"]) == (0, {"uploaded": 3}), said
+    assert name not in {bucket["Name"] for bucket in run.client.list_buckets()["Buckets"]}
+    code, rows, said = run("sync", str(src), dest, "--create-bucket")
+    assert (code, rows[-1]["statuses"]) == (0, {"uploaded": 3}), said
+    assert run("sync", str(src), dest, "--create-bucket")[1][-1]["statuses"] == {"skipped": 3}
+    assert run("check", str(src), dest, "--download")[0] == 0
+
+
 def test_what_rclone_wrote_is_adopted_and_what_we_wrote_rclone_finds_the_same(
     run: Runner, src: Path, prefix: str, server: S3Endpoint
 ) -> None:

@@ -31,7 +31,7 @@ NOW = datetime(2026, 1, 2, 3, 20, tzinfo=UTC)
 WHERE = Where("media", "http://127.0.0.1:8333", "us-east-1", "s3://media/a.webp")
 
 TABLE = [
-    (404, "NoSuchBucket", NoSuchBucket, "Create it first"),
+    (404, "NoSuchBucket", NoSuchBucket, "Check its name"),
     (404, "NoSuchKey", ObjectMissing, "s3://media/a.webp"),
     (403, "InvalidAccessKeyId", StoreDenied, "AWS_ACCESS_KEY_ID"),
     (403, "SignatureDoesNotMatch", StoreDenied, "AWS_SECRET_ACCESS_KEY"),
