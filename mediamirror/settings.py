@@ -285,6 +285,8 @@ class CompareOptions:
     exclude: tuple[str, ...] = ()
     download: bool = False
     """Read the bytes of both sides (``check``)."""
+    attributes: bool = False
+    """Content type, metadata and headers count too: one question an object."""
     one_way: bool = False
     """What only the destination holds is no difference (``check``)."""
 

@@ -38,6 +38,7 @@ def command(
     ] = False,
     checksum: o.Checksum = False,
     size_only: o.SizeOnly = False,
+    attributes: o.Attributes = False,
     one_way: Annotated[
         bool, typer.Option("--one-way", rich_help_panel=o.COMPARE, help="What only DEST has is no difference.")
     ] = False,
@@ -85,7 +86,13 @@ def command(
     )
     options = SyncOptions(
         compare=CompareOptions(
-            checksum, size_only, tuple(include or ()), tuple(exclude or ()), download=download, one_way=one_way
+            checksum,
+            size_only,
+            tuple(include or ()),
+            tuple(exclude or ()),
+            attributes=attributes,
+            download=download,
+            one_way=one_way,
         ),
         store=store,
         source=source_store(store, endpoint_url=source_endpoint_url, region=source_region, profile=source_profile),

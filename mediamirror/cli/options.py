@@ -309,6 +309,14 @@ Checksum = Annotated[
     bool,
     typer.Option("--checksum", rich_help_panel=COMPARE, help="Read the source's bytes again, whatever is recorded."),
 ]
+Attributes = Annotated[
+    bool,
+    typer.Option(
+        "--attributes",
+        rich_help_panel=COMPARE,
+        help="Compare Content-Type, metadata and headers too: one question an object.",
+    ),
+]
 SizeOnly = Annotated[
     bool, typer.Option("--size-only", rich_help_panel=COMPARE, help="The same size is the same object.")
 ]

@@ -19,6 +19,7 @@ def command(
     destination: o.Destination,
     checksum: o.Checksum = False,
     size_only: o.SizeOnly = False,
+    attributes: o.Attributes = False,
     ignore_existing: Annotated[
         bool,
         typer.Option(
@@ -83,7 +84,7 @@ def command(
         cacert=cacert,
     )
     options = SyncOptions(
-        compare=CompareOptions(checksum, size_only, tuple(include or ()), tuple(exclude or ())),
+        compare=CompareOptions(checksum, size_only, tuple(include or ()), tuple(exclude or ()), attributes=attributes),
         store=store,
         source=source_store(store, endpoint_url=source_endpoint_url, region=source_region, profile=source_profile),
         ignore_existing=ignore_existing,

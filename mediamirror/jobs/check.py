@@ -25,11 +25,11 @@ from mediamirror.jobs.sync_places import (
     refuse_overlap,
     source_options,
 )
-from mediamirror.jobs.sync_plan import Copy, Look, Rules, Skip, decide
-from mediamirror.jobs.sync_transfer import Task
+from mediamirror.jobs.sync_plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
+from mediamirror.jobs.sync_transfer import Task, alike_served
 from mediamirror.model import Compared, Mark, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.scratch import scratch_folder
-from mediamirror.settings import SyncOptions, default_catalog
+from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions, default_catalog
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
 
@@ -81,8 +81,9 @@ class _CheckRun:
         self._bytes = self._planned = 0
         self._failed = False
         self._started = time.monotonic()
-        if self._compare.size_only and (self._compare.checksum or self._compare.download):
-            raise UsageError("--size-only excludes --checksum and --download. Give one of them.")
+        closer = self._compare.checksum or self._compare.download or self._compare.attributes
+        if self._compare.size_only and closer:
+            raise UsageError("--size-only excludes --checksum, --download and --attributes. Give one of them.")
 
     async def run(self, catalog_path: Path | None) -> SyncSummary:
         options = self._options
@@ -129,9 +130,9 @@ class _CheckRun:
         return summary
 
     async def _all(self, catalog: Catalog, left: Listed, right: Listed) -> None:
-        rules = Rules(size_only=self._compare.size_only)
+        rules = Rules(size_only=self._compare.size_only, attributes=self._compare.attributes)
         sorter = Sorter(left, right, rules, self._same)
-        looker = _Looker(left.place, right.place, self._compare.checksum, self._compare.download)
+        looker = _Looker(left.place, right.place, self._compare)
         with sorter.work, sorter.extra:
             async for page in pairs(left, right, catalog, self._compare):
                 for pair in page:
@@ -181,10 +182,11 @@ def _unknown(pair: Pair) -> Pair:
 class _Looker:
     """Finds the hashes that are missing. Safe to call concurrently."""
 
-    def __init__(self, source: Place, destination: Place, checksum: bool, download: bool) -> None:
+    def __init__(self, source: Place, destination: Place, compare: CompareOptions) -> None:
         self._source = source
         self._destination = destination
-        self._read = (checksum or download, download)
+        self._read = (compare.checksum or compare.download, compare.download)
+        self._rules = Rules(attributes=compare.attributes)
 
     async def handle(self, task: Task) -> _Seen:
         """Return what is to be said of the key; only cancellation leaves this function as an exception."""
@@ -214,7 +216,10 @@ class _Looker:
                 read += digest.bytes_read
                 held = held.knowing(digest.sha256)  # noqa: PLW2901
             sides.append(held)
-        decision = decide(sides[0].side(""), sides[1].side(""), Rules())
+        decision = decide(sides[0].side(""), sides[1].side(""), self._rules)
+        if decision == ATTRIBUTES:
+            alike = await alike_served(self._source, self._destination, sides[0], sides[1], StoreOptions())
+            decision = SAME_ATTRIBUTES if alike else OTHER_ATTRIBUTES
         if isinstance(decision, Skip):
             return _Seen(Compared(Mark.SAME, pair.key, decision.reason, size), read)
         return _Seen(_difference(pair, decision, size), read)

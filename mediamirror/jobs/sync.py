@@ -79,8 +79,8 @@ class _SyncRun:
         self._bytes_in = self._bytes_out = self._planned = 0
         self._failed = self._changed = False
         self._started = time.monotonic()
-        if options.compare.checksum and options.compare.size_only:
-            raise UsageError("--checksum and --size-only exclude each other. Give one of them.")
+        if options.compare.size_only and (options.compare.checksum or options.compare.attributes):
+            raise UsageError("--size-only excludes --checksum and --attributes. Give one of them.")
 
     async def run(self, catalog_path: Path | None) -> SyncSummary:
         options = self._options
@@ -149,7 +149,7 @@ class _SyncRun:
 
     async def _all(self, catalog: Catalog, route: Route, left: Listed, right: Listed) -> None:
         options = self._options
-        rules = Rules(options.compare.size_only, options.ignore_existing)
+        rules = Rules(options.compare.size_only, options.ignore_existing, options.compare.attributes)
         sorter = Sorter(left, right, rules, self._skip)
         for store, side in ((route.source_store, left), (route.store, right)):
             if not isinstance(store, DirectoryStore) and await catalog.is_new_here(side.store_id):
@@ -163,7 +163,8 @@ class _SyncRun:
             self._planned = len(sorter.work)
             deletions = len(sorter.extra) if options.delete else 0
             self._emit(Workload(self._planned + self._statuses.total(), self._planned, sorter.bytes, deletions))
-            transfer = Transfer(route, rules=rules, checksum=options.compare.checksum, dry_run=options.dry_run)
+            checksum, given = options.compare.checksum, options.store
+            transfer = Transfer(route, rules=rules, checksum=checksum, given=given, dry_run=options.dry_run)
 
             async def record(done: Sequence[Done]) -> None:
                 await self._record(catalog, left.store_id, right.store_id, done)

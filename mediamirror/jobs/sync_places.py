@@ -38,6 +38,10 @@ class Place(Protocol):
         """Return the sha256 of an object: as its metadata say, or with ``read`` from its bytes."""
         ...
 
+    async def attributes(self, row: StoredObject) -> ObjectAttributes:
+        """Return how an object is, or (a file) would be, served."""
+        ...
+
     async def load(self, row: StoredObject) -> Content:
         """Return an object's bytes and attributes; a body on disk is the caller's to `drop`."""
         ...
@@ -77,6 +81,10 @@ class BucketPlace:
             raise self._changed(row)
         return Digest(digest.hexdigest(), _holding(found, digest.hexdigest()), size)
 
+    async def attributes(self, row: StoredObject) -> ObjectAttributes:
+        """Ask for the metadata."""
+        return _attributes(await self._head(row))
+
     async def load(self, row: StoredObject) -> Content:
         """Fetch the bytes, and hold them against the object's size and recorded sha256."""
         found = await self._head(row)
@@ -90,10 +98,7 @@ class BucketPlace:
                 f"{self.name}/{row.key} does not hold the bytes that its sha256 speaks of; it was not copied. "
                 "Restore it from another copy."
             )
-        attributes = ObjectAttributes(
-            found.content_type or "application/octet-stream", metadata=found.metadata, headers=found.headers
-        )
-        return Content(body, attributes, _holding(found, body.sha256))
+        return Content(body, _attributes(found), _holding(found, body.sha256))
 
     async def _head(self, row: StoredObject) -> StoredObject:
         found = await self._store.head(row.key)
@@ -130,6 +135,11 @@ class BucketPlace:
 async def _one_by_one(store: Store) -> AsyncIterator[list[Entry]]:
     async for row in store.list():
         yield [(row.key, row.size, row.token, None)]
+
+
+def _attributes(found: StoredObject) -> ObjectAttributes:
+    kind = found.content_type or "application/octet-stream"
+    return ObjectAttributes(kind, metadata=found.metadata, headers=found.headers)
 
 
 def _holding(found: StoredObject, sha256: str) -> Holding | None:

@@ -60,6 +60,9 @@ SAME_SIZE = Skip("same size")
 EXISTS = Skip("exists in the destination")
 COPIED_BEFORE = Skip("copied from it before, unchanged since")
 UNKNOWN = Look("sha256 not known")
+ATTRIBUTES = Look("attributes not compared")
+OTHER_ATTRIBUTES = Copy("attributes differ")
+SAME_ATTRIBUTES = Skip("same sha256 and attributes")
 EXTRA = Extra("not in the source")
 
 
@@ -69,6 +72,7 @@ class Rules:
 
     size_only: bool = False
     ignore_existing: bool = False
+    attributes: bool = False
 
 
 def decide(source: Side | None, destination: Side | None, rules: Rules) -> Decision:
@@ -86,6 +90,7 @@ def decide(source: Side | None, destination: Side | None, rules: Rules) -> Decis
     | yes    | yes         | no              | =    | no        | no           |        | yes    | skip: copied from it before  |
     | yes    | yes         | no              | =    | no        | no           |        | no     | look: sha256 not known       |
 
+    With ``attributes`` the skips for the same sha256 and for a copy become a look at the attributes of both.
     ``copied``: the destination is recorded as the server's own copy of this very object.
     Neither an ETag nor a time is ever compared between the two sides.
     """
@@ -100,10 +105,14 @@ def decide(source: Side | None, destination: Side | None, rules: Rules) -> Decis
     if rules.size_only:
         return SAME_SIZE
     if source.sha256 is not None and destination.sha256 is not None:
-        return SAME_BYTES if source.sha256 == destination.sha256 else OTHER_BYTES
+        return _same(SAME_BYTES, rules) if source.sha256 == destination.sha256 else OTHER_BYTES
     if destination.twin is not None and destination.twin == source.state:
-        return COPIED_BEFORE
+        return _same(COPIED_BEFORE, rules)
     return UNKNOWN
+
+
+def _same(skip: Skip, rules: Rules) -> Decision:
+    return ATTRIBUTES if rules.attributes else skip
 
 
 def selected(key: str, options: CompareOptions) -> bool:

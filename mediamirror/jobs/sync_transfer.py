@@ -9,11 +9,13 @@ from pathlib import Path
 
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import FetchError, ObjectCorrupt, SourceChanged, StoreDenied, StoreError
-from mediamirror.jobs.sync_local import Content
+from mediamirror.jobs.sync_attributes import same_attributes
+from mediamirror.jobs.sync_local import Content, LocalPlace
 from mediamirror.jobs.sync_pairs import Held, Pair, state_of
 from mediamirror.jobs.sync_places import Place, drop
-from mediamirror.jobs.sync_plan import Copy, Look, Rules, Skip, decide
+from mediamirror.jobs.sync_plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
+from mediamirror.settings import StoreOptions
 from mediamirror.store.base import CopiesWithin, Store
 from mediamirror.store.s3_limits import MOST_COPIED
 
@@ -59,10 +61,11 @@ class Route:
 class Transfer:
     """Handles tasks; safe to call concurrently. With ``dry_run`` it looks, and writes nothing."""
 
-    def __init__(self, route: Route, *, rules: Rules, checksum: bool, dry_run: bool) -> None:
+    def __init__(self, route: Route, *, rules: Rules, checksum: bool, given: StoreOptions, dry_run: bool) -> None:
         self._route = route
         self._rules = rules
         self._checksum = checksum
+        self._given = given
         self._dry_run = dry_run
         self._by_server = isinstance(route.store, CopiesWithin) and route.store.copies_from(route.source_store)
 
@@ -97,21 +100,25 @@ class Transfer:
         if source is None:
             raise ValueError("a task without source")
         if isinstance(task.decision, Look) and destination is not None:
-            return await self._look(task.pair.key, source, destination)
+            return await self._look(task, source, destination)
         return await self._copy(source, task.decision.reason)
 
-    async def _look(self, key: str, source: Held, destination: Held) -> Done:
-        """Learn what is missing of the two hashes, and act on it."""
-        read = there = None
-        if source.sha256 is None:
+    async def _look(self, task: Task, source: Held, destination: Held) -> Done:
+        """Learn what is missing of the two hashes, or how both are served, and act on it."""
+        key, read, there = task.pair.key, None, None
+        same = task.decision == ATTRIBUTES
+        if source.sha256 is None and not same:
             read = await self._route.source.digest(source.row, read=self._checksum)
             source = source.knowing(read.sha256)
-        if destination.sha256 is None:
+        if destination.sha256 is None and not same:
             there = await self._route.destination.digest(destination.row, read=False)
             destination = destination.knowing(there.sha256)
         bytes_in = sum(digest.bytes_read for digest in (read, there) if digest)
         known = read.holding if read else None
-        decision = decide(source.side(""), destination.side(""), self._rules)
+        decision = ATTRIBUTES if same else decide(source.side(""), destination.side(""), self._rules)
+        if decision == ATTRIBUTES:
+            alike = await alike_served(self._route.source, self._route.destination, source, destination, self._given)
+            decision = SAME_ATTRIBUTES if alike else OTHER_ATTRIBUTES
         if isinstance(decision, Skip):
             event = ObjectEvent("skip", key, decision.reason, source.size, self._dry_run)
             return Done(event, "skipped", known, there.holding if there else None, bytes_in)
@@ -167,6 +174,14 @@ class Transfer:
         twin = state_of(self._route.source_name, source)
         there = Holding(source.key, stored.sha256, stored.size, stored.token, twin) if stored.token else None
         return Done(event, "copied", known, there)
+
+
+async def alike_served(source: Place, destination: Place, one: Held, other: Held, given: StoreOptions) -> bool:
+    """Whether two objects of the same bytes have the same attributes too; a directory keeps none."""
+    if isinstance(destination, LocalPlace):
+        return True
+    wanted, there = await source.attributes(one.row), await destination.attributes(other.row)
+    return same_attributes(wanted, there, given, whole=not isinstance(source, LocalPlace))
 
 
 def _holding(stored: StoredObject, sha256: str) -> Holding | None:

@@ -148,6 +148,39 @@ def test_a_server_copies_within_itself_and_all_attributes_travel(run: Runner, pr
     assert (code, files(tmp_path / "down"), rows[-1]["statuses"]) == (0, {"k.webp": b"bytes"}, {"downloaded": 1})
 
 
+def test_other_attributes_of_the_same_bytes_are_found_and_mended_where_that_is_asked(
+    run: Runner, src: Path, prefix: str
+) -> None:
+    dest = f"s3://{BUCKET}/{prefix}/a"
+    run("sync", str(src), dest, "--metadata", "colour=red")
+    key = f"{prefix}/a/host/a/one_480.webp"
+    sha256 = run.client.head_object(Bucket=BUCKET, Key=key)["Metadata"]["sha256"]
+    body = (src / "host/a/one_480.webp").read_bytes()
+    meta = {"sha256": sha256, "colour": "red", "theirs": "x"}
+    run.client.put_object(Bucket=BUCKET, Key=key, Body=body, ContentType="text/plain", Metadata=meta)
+    assert ops(run("sync", str(src), dest)[1])["host/a/one_480.webp"] == ("skip", "same sha256")
+    code, rows, _ = run("check", str(src), dest, "--attributes")
+    marks = {row["key"]: (row["mark"], row["reason"]) for row in rows if row["type"] == "object"}
+    assert (code, marks["host/a/one_480.webp"]) == (1, ("*", "attributes differ"))
+    assert {mark for mark, _ in marks.values()} == {"*", "="}
+    code, rows, _ = run("sync", str(src), dest, "--attributes", "--metadata", "colour=red")
+    assert (code, ops(rows)["host/a/one_480.webp"]) == (0, ("upload", "attributes differ"))
+    assert rows[-1]["statuses"] == {"skipped": 2, "uploaded": 1}
+    assert run.client.head_object(Bucket=BUCKET, Key=key)["ContentType"] == "image/webp"
+    copy = f"s3://{BUCKET}/{prefix}/b"
+    run("sync", dest, copy)
+    assert run("check", dest, copy, "--attributes")[0] == 0
+    replaced: dict[str, Any] = {
+        "MetadataDirective": "REPLACE",
+        "ContentType": "image/webp",
+        "Metadata": {"colour": "blue"},
+    }
+    run.client.copy_object(Bucket=BUCKET, Key=key, CopySource={"Bucket": BUCKET, "Key": key}, **replaced)
+    code, rows, _ = run("sync", dest, copy, "--attributes")
+    assert (code, rows[-1]["statuses"], rows[-1]["bytes_in"]) == (0, {"copied": 1, "skipped": 2}, 0)
+    assert run.client.head_object(Bucket=BUCKET, Key=key.replace("/a/host", "/b/host"))["Metadata"]["colour"] == "blue"
+
+
 def test_an_object_goes_to_another_service_with_its_attributes(
     run: Runner, prefix: str, server: S3Endpoint, src: Path
 ) -> None:

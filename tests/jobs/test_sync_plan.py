@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mediamirror.jobs.sync_plan import (
+    ATTRIBUTES,
     COPIED_BEFORE,
     EXISTS,
     EXTRA,
@@ -48,6 +49,10 @@ COPY_OF_A = Side(5, None, "other/k#5#t2", twin="place/k#5#t1")
         (A, UNHASHED, Rules(), UNKNOWN),
         (UNHASHED, A, Rules(), UNKNOWN),
         (Side(5), Side(5), Rules(), UNKNOWN),
+        (A, Side(5, "aa"), Rules(attributes=True), ATTRIBUTES),
+        (A, COPY_OF_A, Rules(attributes=True), ATTRIBUTES),
+        (A, B, Rules(attributes=True), OTHER_BYTES),
+        (A, UNHASHED, Rules(attributes=True), UNKNOWN),
     ],
 )
 def test_the_decision_follows_the_table(
