@@ -145,7 +145,7 @@ def _at_the_end(case: Case, counts: Counts, truth: Undisturbed) -> None:
     if case.place.manifest() != truth.manifest:
         counts.different += 1
         counts.told.append("the manifest differs")
-    # Python tries the temporary folder by writing and removing a file there: a kill in between leaves that file, empty or of four bytes.
+    # Python tries the temporary folder with a file of its own: a kill in between leaves that, empty or of four bytes.
     in_temporary = [
         path.name for path in case.temporary.iterdir() if not (path.is_file() and path.read_bytes() in {b"", b"blat"})
     ]

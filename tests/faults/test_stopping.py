@@ -36,8 +36,12 @@ def test_a_signal_stops_a_run_with_its_state_saved_and_says_what_is_left(
 ) -> None:
     dest = DirectoryPlace(tmp_path / "m")
     catalog = tmp_path / "catalog.sqlite"
-    child = start(*mirror(urls, waiting, dest.root), "--catalog", str(catalog))
-    wait_for(lambda: len(list(dest.root.rglob("*.webp"))) == 3 and len(waiting.asked) == 6, child)
+    child = start(*mirror(urls, waiting, dest.root), "--catalog", str(catalog), "--format", "jsonl")
+    assert child.stdout is not None
+    told = 0
+    while told < 3:  # an outcome is told when it is recorded
+        told += '"status":"stored"' in next(child.stdout).replace(" ", "")
+    wait_for(lambda: len(waiting.asked) == 6, child)
     child.send_signal(number)
     _, said = child.communicate(timeout=IN_TIME)
     assert (child.returncode, "Interrupted with 40 variants left" in said) == (130, True), said
