@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_page
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import UsageError
-from mediamirror.jobs.locks import hold, lock_name
+from mediamirror.jobs.locks import hold_places
 from mediamirror.jobs.names import identity_of
 from mediamirror.settings import StoreOptions, default_catalog, state_folder
 from mediamirror.store.open import open_store
@@ -65,12 +65,8 @@ async def list_rows(where: Where, query: Query) -> AsyncIterator[CatalogRow]:
 @contextmanager
 def held(identity: str, catalog: Path, *, dest: str, command: str) -> Iterator[None]:
     """Hold the locks of a DEST and of its catalog, as every job that writes to them does. Raises `LockHeld`."""
-    place = state_folder() / "locks" / lock_name(identity)
-    beside = catalog.with_name(catalog.name + ".lock")
-    with (
-        hold(place, thing=f"The destination {dest}", command=command),
-        hold(beside, thing=f"The catalog {catalog}", command=command),
-    ):
+    with ExitStack() as stack:
+        hold_places(stack, to=dest, identity=identity, catalog=catalog, command=command, dry_run=False)
         yield
 
 

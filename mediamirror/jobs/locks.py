@@ -10,7 +10,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +22,9 @@ from mediamirror.store.directory import DirectoryStore
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
-def hold_places(stack: AsyncExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool) -> None:
+def hold_places(
+    stack: ExitStack | AsyncExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool
+) -> None:
     """Hold a DEST and a catalog until ``stack`` closes. Raises `LockHeld`.
 
     A dry run writes to neither, but works in a transaction of the catalog: it holds that alone, and only where it is there.
