@@ -17,7 +17,7 @@ from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.catalog.manifest_rows import ManifestObject
 from mediamirror.catalog.mirrored import MirroredSet, MirroredSource
 from mediamirror.catalog.notes import get_notes, put_notes
-from mediamirror.catalog.rows import RecordedObject, WorkItem
+from mediamirror.catalog.rows import WorkItem
 from mediamirror.catalog.scrub_rows import Expected
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.model import ImageSet, Outcome, SetResult, StoredObject
@@ -195,14 +195,6 @@ class Catalog:
     async def get_notes(self, urls: Sequence[str]) -> dict[str, bytes]:
         """Return the notes of these URLs."""
         return await self._call(get_notes, urls)
-
-    async def recorded(self, store_name: str) -> AsyncIterator[RecordedObject]:
-        """Yield what was recorded of a store's objects, ascending by the bytes of the key, a page at a time."""
-        after = ""
-        while page := await self._call(work.read_recorded, store_name, after=after, limit=PAGE):
-            for row in page:
-                yield row
-            after = page[-1].key
 
     async def sets(self, run: Run, *, troubled: bool = False) -> AsyncIterator[SetResult]:
         """Yield the run's image sets with their outcomes; with ``troubled`` only those that have something to say."""

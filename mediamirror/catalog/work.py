@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-from mediamirror.catalog.rows import KnownFetch, KnownObject, RecordedObject, WorkItem
+from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
 from mediamirror.model import ImageFacts, Promise, Reference, Variant
 
 
@@ -144,12 +144,3 @@ def _objects(db: sqlite3.Connection, store_id: int, ids: list[int]) -> dict[int,
     for variant_id, *rest in db.execute(query, (store_id, *ids)):
         found[variant_id].append(KnownObject(*rest))
     return found
-
-
-def read_recorded(db: sqlite3.Connection, store_name: str, *, after: str, limit: int) -> list[RecordedObject]:
-    """Return a page of a store's objects after a key; of several rows for one key the newest counts."""
-    query = (
-        "SELECT o.key, o.sha256, o.size, max(o.stored_at) FROM objects o JOIN stores s ON s.id = o.store_id "
-        "WHERE s.name = ? AND o.key > ? GROUP BY o.key ORDER BY o.key LIMIT ?"
-    )
-    return [RecordedObject(*row[:3]) for row in db.execute(query, (store_name, after, limit))]

@@ -76,7 +76,7 @@ def refusal(found: Found, options: GcOptions) -> UsageError | None:
     if options.max_delete is not None and found.unnamed > options.max_delete:
         return UsageError(
             f"--delete would remove {found.unnamed:,} objects and --max-delete allows {options.max_delete:,}: nothing was "
-            "changed. Look at them with -n, then raise --max-delete."
+            "changed. Look at them with -n and without --max-delete, then raise it."
         )
     if found.unnamed == found.listed and not options.force:
         return UsageError(

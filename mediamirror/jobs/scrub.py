@@ -194,7 +194,7 @@ class _Scrub:
         tally.planned = Planned(1, 0, total, total)
         # A failed object has no finding, and what an interrupted run found is in that run's.
         unseen = self._bad - tally.statuses.get(Status.REJECTED.value, 0)
-        tally.failed_inputs = max(0, unseen)
+        tally.failed_inputs += max(0, unseen)
         seconds = time.monotonic() - self._started
         summary = tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
         self._emit(summary)

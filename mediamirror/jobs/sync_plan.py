@@ -156,7 +156,7 @@ def refusal(census: Census, options: SyncOptions) -> UsageError | None:
     if options.max_delete is not None and census.extra > options.max_delete:
         return UsageError(
             f"--delete would remove {census.extra:,} objects and --max-delete allows {options.max_delete:,}: nothing was "
-            "changed. Look at them with -n, then raise --max-delete."
+            "changed. Look at them with -n and without --max-delete, then raise it."
         )
     if census.extra == census.destination and not options.force:
         what = "the source is empty" if not census.source else "the source shares no key with it"

@@ -66,7 +66,7 @@ async def rows_left(root: Path) -> list[str]:
     async with await Catalog.open_existing(locate(str(root), None, None).path, read_only=True) as catalog:
         place = await catalog.read(known_store, identity_of(str(root), None))
         assert place is not None
-        return [row.key async for row in catalog.holdings(place)]
+        return [row.key async for page in catalog.holdings(place) for row in page]
 
 
 def files(root: Path) -> list[str]:
