@@ -5,30 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from mediamirror.markup import html, text
 from mediamirror.markup.candidates import Context
 from mediamirror.markup.source import SourceText, decode
-from mediamirror.markup.spelling import without_mark
+from mediamirror.markup.spelling import Spelled, without_mark
 from mediamirror.model import Candidate, Extraction, ImageSet, Reference, Source, Span
 
 _LINE_END = re.compile(r"\r\n?|\n")
 _STRIDE = 4096
 _CONTINUATION = bytes(range(0x80, 0xC0))
-
-
-class Spelled(Protocol):
-    """A text, and the place in the document of each part of it, in code points."""
-
-    @property
-    def text(self) -> str:
-        """The text as it is meant."""
-        ...
-
-    def raw_span(self, start: int, end: int) -> Span:
-        """Return the place of the spelling of ``text[start:end]``."""
-        ...
 
 
 Find = Callable[[bytes, Context], Extraction]

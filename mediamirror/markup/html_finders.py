@@ -12,6 +12,7 @@ from itertools import islice
 
 from turbohtml import Element, Namespace
 
+from mediamirror.markup.data_markup import in_data
 from mediamirror.markup.html_carriers import find_carriers
 from mediamirror.markup.html_elements import Family, Read, image_set, read_source
 from mediamirror.markup.html_meta import find_meta, find_microdata
@@ -72,7 +73,7 @@ FLAT_FINDERS: tuple[Finder, ...] = (
 )
 """The finders of one page by itself."""
 
-FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, within(FLAT_FINDERS))
+FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, within(FLAT_FINDERS), in_data(FLAT_FINDERS))
 """Every finder that runs over a page and the pages within it; the order does not matter."""
 
 

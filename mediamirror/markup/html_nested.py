@@ -17,7 +17,7 @@ from turbohtml import Element, Node
 
 from mediamirror.markup.candidates import split_problems
 from mediamirror.markup.html_page import Page, Value, read
-from mediamirror.markup.html_raw import shrinkage
+from mediamirror.markup.html_raw import place, shrinkage
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 MAX_DEPTH = 4
@@ -70,13 +70,21 @@ def _framed(page: Page, frame: Element, finders: tuple[Finder, ...], depth: int)
         yield ImageSet(page.context.document, problem.line, (), problems=(problem,))
         return
     value = page.value(frame, "srcdoc")
-    if value is None:
-        return
+    if value is not None:
+        yield from read_inner(page, value, lambda inner: _framed_page(inner, finders, depth + 1))
+
+
+def _framed_page(page: Page, finders: tuple[Finder, ...], depth: int) -> Iterator[ImageSet]:
+    for finder in finders:
+        yield from finder(page)
+    yield from _find(page, finders, depth)
+
+
+def read_inner(page: Page, value: Value, find: Finder) -> Iterator[ImageSet]:
+    """Read a value of a page as HTML of its own, and place what ``find`` yields of it in the page."""
     inner = _inner_page(value.text, page)
     outside = _Outside(page, value, tuple(match.end() for match in _LINE_END.finditer(value.text)))
-    for finder in finders:
-        yield from (outside.moved(row) for row in finder(inner))
-    yield from (outside.moved(row) for row in _find(inner, finders, depth + 1))
+    yield from (outside.moved(row) for row in find(inner))
 
 
 def _inner_page(text: str, outer: Page) -> Page:
@@ -114,7 +122,7 @@ class _Outside:
 
     def _candidate(self, candidate: Candidate, carrier: str) -> Candidate | Problem:
         span = candidate.reference.span if candidate.reference is not None else None
-        outcome = self.page.place(replace(candidate, span=span or (0, 0)), self.value, carrier)
+        outcome = place(self.page, replace(candidate, span=span or (0, 0)), self.value, carrier)
         if isinstance(outcome, Problem) or outcome.reference is None or span is not None:
             return outcome
         return replace(outcome, reference=replace(outcome.reference, span=None), raw_url=candidate.raw_url)

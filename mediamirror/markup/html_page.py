@@ -18,6 +18,7 @@ from turbohtml import DocumentFragment, Element, Namespace, SourceSpan
 from mediamirror.markup import charrefs
 from mediamirror.markup.candidates import Context, placed
 from mediamirror.markup.source import SourceText, decode
+from mediamirror.markup.spelling import Spelled
 from mediamirror.markup.urls import base_of
 from mediamirror.model import Candidate, Problem, Reference, Span
 
@@ -32,7 +33,7 @@ class Value:
     """An attribute's value and where it lies. ``start`` is the raw value's place in the normalised text."""
 
     name: str
-    decoded: charrefs.Decoded
+    decoded: Spelled
     start: int
 
     @property

@@ -31,6 +31,8 @@ _RENDITIONS_WITHIN = frozenset({"mediadetails"})
 _ALTS = frozenset({"alt", "alttext", "alternativetext"})
 _SEPARATORS = re.compile(r"[\s_\-.:@]+")
 _MAX_NAMES = 1000
+_OTHER = '<"'
+"""What no srcset has, but HTML and JSON within a string: those are read for themselves."""
 
 IsImage = Callable[[str], bool]
 """Says whether a string without a telling name is an image's URL."""
@@ -75,7 +77,7 @@ def _of_string(node: Text, is_image: IsImage) -> Iterator[Picture]:
     text = node.value.strip()
     if is_image(text):
         yield Picture((Part(node),))
-    elif is_srcset_like(text):
+    elif is_srcset_like(text) and not any(mark in text for mark in _OTHER):
         yield Picture((Part(node, is_srcset=True),))
 
 

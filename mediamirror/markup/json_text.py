@@ -17,7 +17,7 @@ MAX_NODES = 200_000
 _TOKEN = re.compile(
     r"""[\s,:\ufeff]*+(?:
         "(?P<text>(?:[^"\\]++|\\[\s\S]?)*+)(?:(?P<shut>")(?P<colon>\s*+:)?)?
-        | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<bare>[\w.+\-]++) | (?P<odd>[\s\S]) )""",
+        | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<bare>[\w.+\-$]++)(?P<naming>\s*+:)? | (?P<odd>[\s\S]) )""",
     re.VERBOSE,
 )
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|([\s\S]?))")
@@ -107,7 +107,11 @@ def _take(reader: _Reader, match: re.Match[str]) -> None:
         reader.names.append(None)
     elif kind == "close":
         _close(reader, match["close"], match.start("close"))
-    elif kind == "bare":
+    elif kind == "naming" and reader.open and isinstance(reader.open[-1], Object) and reader.names[-1] is None:
+        # A name without quotes, as scripts write it.
+        _wrong(reader, match.start("bare"))
+        reader.names[-1] = match["bare"]
+    elif kind in {"bare", "naming"}:
         _add(reader, match["bare"], match.start("bare"))
     elif kind == "odd":
         _wrong(reader, match.start("odd"))
@@ -149,6 +153,8 @@ def _add(reader: _Reader, value: Json, start: int) -> None:
         container.items.append(value)
     elif name is None:
         _wrong(reader, start)
+        if isinstance(value, Array | Object):
+            reader.reading.values.append(value)  # it is read for itself
     else:
         container.members.append((name, value))
         reader.names[-1] = None

@@ -89,6 +89,8 @@ def _background(page: Page, element: Element, name: str, text: str, carrier: str
 def _guessed(page: Page, element: Element, name: str, text: str, carrier: str) -> Iterator[Read]:
     if page_json.is_json(text):
         yield from page_json.reads(page, element, name, carrier) if carrier != CARRIER else ()
+    elif text.lstrip().startswith("<"):
+        return  # HTML: `data_markup` reads it
     elif is_srcset_like(text):
         yield from read_srcset(page, element, Family(name, None, "sizes"), carrier)
     elif _looks_right(name, text):

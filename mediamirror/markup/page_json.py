@@ -6,7 +6,7 @@ JSON-LD is read by `jsonld`. Bounded: at most `json_text.MAX_NODES` values of on
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import islice
 
@@ -18,8 +18,8 @@ from mediamirror.markup.html_page import Page, Value
 from mediamirror.markup.html_raw import content, place
 from mediamirror.markup.image_urls import is_image_url, is_url
 from mediamirror.markup.json_pictures import IsImage, Part, Picture, pictures
-from mediamirror.markup.json_text import MAX_NODES, Text, read_json
-from mediamirror.markup.spelling import json_string
+from mediamirror.markup.json_text import MAX_NODES, Array, Json, Object, Text, read_json
+from mediamirror.markup.spelling import MAX_ESCAPES, Nested, json_string
 from mediamirror.markup.srcset import parse_srcset
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
@@ -29,7 +29,16 @@ _STARTS = re.compile(r"\s*+(?:\{\s*+[\"}]|\[\s*+[\"\[{])")
 _HINT = re.compile(
     r"\.(?:jpe?g|png|webp|avif|gif|svg)(?![a-z])|/image/|_next\\?/image|(?:fm|format|wx_fmt)=|images?\.", re.IGNORECASE
 )
-_STATE = re.compile(r"(?<=[\w$\])])\s{0,8}=\s{0,8}(?=\{\s{0,8}\"|\[\s{0,8}[\[{\"])")
+_STATE = re.compile(
+    r"(?<=[\w$\])])\s{0,8}=\s{0,8}(?=\{\s{0,8}\"|\[\s{0,8}[\[{\"])"
+    # Nuxt 2 wraps its state in a function; others write JSON into a string.
+    r"|__NUXT__\s{0,8}=\s{0,8}(?=\(function)|JSON\.parse\(\s{0,8}(?:(?=\")|'(?=[\[{]))"
+    # What Next.js streams to its client: lines of JSON in a string.
+    r"|__next_f\.push\((?=\[)"
+)
+_JSON_WITHIN = re.compile(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
+_MAX_WITHIN = 10_000
+_SHORTEST_WITHIN = 10
 _JSON_TYPE = re.compile(r"(?:application|text)/(?:[\w.+-]{1,40}\+)?json", re.IGNORECASE)
 _READ_ELSEWHERE = frozenset({"application/ld+json", "application/importmap+json", "application/speculationrules+json"})
 _JAVASCRIPT = frozenset({"", "text/javascript", "application/javascript", "module"})
@@ -40,8 +49,8 @@ def is_json(text: str | None) -> bool:
     return text is not None and _STARTS.match(text) is not None and _HINT.search(text) is not None
 
 
-def find_scripts(page: Page) -> Iterator[ImageSet]:
-    """Yield the pictures in ``script`` elements that hold JSON, or assign it: ``window.__STATE__ = {"…``."""
+def scripts(page: Page) -> Iterator[tuple[Element, Value, int]]:
+    """Yield the ``script`` elements that hold JSON that may name an image, their text, and where in it the JSON starts."""
     for script in islice(page.elements(["script"]), MAX_SCRIPTS):
         mime = (script.attr("type") or "").partition(";")[0].strip().lower()
         is_data = _JSON_TYPE.fullmatch(mime) is not None and mime not in _READ_ELSEWHERE
@@ -53,8 +62,14 @@ def find_scripts(page: Page) -> Iterator[ImageSet]:
             continue
         value = content(page, script)
         if value is not None:
-            # A script's file names are relative to who knows what: only URLs from a root count.
-            yield from _sets(page, script, value, start, _is_rooted_image)
+            yield script, value, start
+
+
+def find_scripts(page: Page) -> Iterator[ImageSet]:
+    """Yield the pictures in ``script`` elements that hold JSON, or assign it: ``window.__STATE__ = {"…``."""
+    for script, value, start in scripts(page):
+        # A script's file names are relative to who knows what: only URLs from a root count.
+        yield from _sets(page, script, value, start, _is_rooted_image)
 
 
 def in_attribute(page: Page, element: Element, name: str) -> Iterator[ImageSet]:
@@ -93,6 +108,13 @@ def _sets(page: Page, element: Element, value: Value, start: int, is_image: IsIm
     reading = read_json(text)
     for picture in pictures(reading.values, is_image):
         yield _image_set(page, value, picture)
+    for inner in islice(within(reading.values, _is_json_within), _MAX_WITHIN):
+        nested = nested_value(value, inner)
+        if nested is None:
+            yield too_many_escapes(page, value, inner)
+            continue
+        for picture in pictures(read_json(nested.text).values, is_image):
+            yield _image_set(page, nested, picture)
     if reading.is_cut:
         message = f"The JSON has more than {MAX_NODES:,} values: the rest is left out."
         problem = Problem("json-too-large", message, page.line(element), document=page.context.document)
@@ -127,6 +149,38 @@ def _read(page: Page, value: Value, part: Part, carrier: str) -> Read:
         rows = [place(page, Candidate(text.strip(), stripped if text.strip() else (start, start)), value, carrier)]
     candidates, problems = split_problems(rows)
     return Read(Source(carrier, candidates, media=part.media, mime=part.mime, sizes=part.sizes), problems)
+
+
+def within(values: list[Json], wanted: Callable[[str], bool]) -> Iterator[Text]:
+    """Yield the strings of JSON, in order, that hold something to be read for itself; without recursion."""
+    pending: list[Json] = list(reversed(values))
+    while pending:
+        node = pending.pop()
+        if isinstance(node, Array):
+            pending.extend(reversed(node.items))
+        elif isinstance(node, Object):
+            pending.extend(value for _, value in reversed(node.members))
+        elif isinstance(node, Text) and node.span[1] - node.span[0] > _SHORTEST_WITHIN and wanted(node.value):
+            yield node
+
+
+def nested_value(value: Value, inner: Text) -> Value | None:
+    """Return a string of the JSON in a value as a value of its own; None where it has more escapes than are decoded."""
+    if value.text.count("\\", *inner.span) > MAX_ESCAPES:
+        return None
+    spelled = json_string(inner, value.text)
+    return Value(value.name, Nested(spelled.text, value.decoded, spelled), value.start)
+
+
+def too_many_escapes(page: Page, value: Value, inner: Text) -> ImageSet:
+    """Return the problem of a string that `nested_value` doesn't take."""
+    message = f"A string of this JSON has more than {MAX_ESCAPES:,} escapes: it is not read."
+    problem = Problem("too-many-escapes", message, page.line_in(value, inner.span[0]), document=page.context.document)
+    return ImageSet(page.context.document, problem.line, (), problems=(problem,))
+
+
+def _is_json_within(text: str) -> bool:
+    return _JSON_WITHIN.match(text) is not None and _HINT.search(text) is not None
 
 
 def _without_place(candidate: Candidate) -> Candidate:

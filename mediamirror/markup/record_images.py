@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.fragment import Spelled, in_html, in_html_unmerged, in_text
+from mediamirror.markup.fragment import in_html, in_html_unmerged, in_text
 from mediamirror.markup.html_meta import length
 from mediamirror.markup.image_names import has_image_extension, is_image_type
 from mediamirror.markup.json_text import Array, Json, Object, Text
@@ -25,7 +25,7 @@ from mediamirror.markup.record_names import (
     is_srcset_name,
     page_of,
 )
-from mediamirror.markup.spelling import MAX_ESCAPES, Piece, Spelling, json_string, unescaped_again
+from mediamirror.markup.spelling import MAX_ESCAPES, Piece, Spelled, Spelling, json_string, unescaped_again
 from mediamirror.markup.urls import base_of
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 

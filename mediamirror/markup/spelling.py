@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 from mediamirror.markup.charrefs import Decoded, decode
 from mediamirror.markup.json_text import Text
@@ -20,6 +21,19 @@ _ESCAPED_TAG = re.compile(r"&(?:lt|#0*60|#x0*3c);\s*/?[a-z!]", re.IGNORECASE)
 _BYTE_ORDER_MARK = "\ufeff"
 MAX_ESCAPES = 250_000
 """Most character references or escapes decoded in one text: the place of each is kept, which costs memory."""
+
+
+class Spelled(Protocol):
+    """A text, and the place in the document of each part of it, in code points."""
+
+    @property
+    def text(self) -> str:
+        """The text as it is meant."""
+        ...
+
+    def raw_span(self, start: int, end: int) -> Span:
+        """Return the place of the spelling of ``text[start:end]``."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +138,25 @@ def _escape_size(escape: str) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class Unescaped:
-    """A text that was escaped once more than it should be."""
+class Nested:
+    """A text spelled within another that is itself spelled in the document: escaped twice, or JSON in an attribute."""
 
     text: str
-    _outer: Spelling
-    _inner: Decoded
+    _outer: Spelled
+    _inner: Spelled
 
     def raw_span(self, start: int, end: int) -> Span:
         """Return the place in the document, in code points, of ``text[start:end]``."""
         return self._outer.raw_span(*self._inner.raw_span(start, end))
 
 
-def unescaped_again(spelling: Spelling) -> Spelling | Unescaped:
+def unescaped_again(spelling: Spelling) -> Spelling | Nested:
     """Decode character references once more where a text has escaped tags and no others."""
     text = spelling.text
     if "<" in text or is_over(text) or _ESCAPED_TAG.search(text) is None:
         return spelling
     inner = decode(text)
-    return Unescaped(inner.text, spelling, inner)
+    return Nested(inner.text, spelling, inner)
 
 
 def without_mark(text: str) -> str:

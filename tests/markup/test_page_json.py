@@ -147,3 +147,34 @@ def test_every_image_url_of_any_json_is_in_one_picture_and_no_other(data: object
     assert len(strings) == len(set(strings))
     values = text.replace('"/k.jpg":', "")
     assert sum(isinstance(part, Text) and part.value == "/a.jpg" for part in taken) == values.count('"/a.jpg"')
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        'window.__INITIAL_STATE__ = JSON.parse("{\\"a\\":\\"https://x.example/a.jpg\\"}");',
+        "window.__INITIAL_STATE__ = JSON.parse('{\"a\":\"https://x.example/a.jpg\"}');",
+        'self.__next_f.push([1,"5:[\\"$\\",\\"img\\",null,{\\"src\\":\\"https://x.example/a.jpg\\"}]\\n"])',
+        'window.__NUXT__=(function(a,b){return {layout:"x",data:[{$img:"https:\\u002F\\u002Fx.example\\u002Fa.jpg",alt:a}]}}("x",null));',
+    ],
+)
+def test_state_in_a_string_or_in_a_function_is_read(script: str) -> None:
+    page = f"<script>{script}</script>"
+    (candidate,) = only(page).candidates
+    assert candidate.url == "https://x.example/a.jpg"
+    assert candidate.reference is not None and candidate.reference.span is not None
+    assert page.encode()[slice(*candidate.reference.span)].endswith(b"a.jpg")
+
+
+def test_a_srcset_in_json_within_a_string_is_not_the_string() -> None:
+    inner = json.dumps(["$", "img", None, {"src": "/a.png", "srcSet": "/a-1.png 1x, /a-2.png 2x"}])
+    found = find(f"<script>self.__next_f.push([1,{json.dumps('5:' + inner)}])</script>")
+    assert [[c.url.rsplit("/", 1)[1] for c in s.candidates] for s in found.sets] == [["a-1.png", "a-2.png", "a.png"]]
+    assert found.problems == ()
+
+
+def test_names_without_quotes_are_names_and_an_error() -> None:
+    reading = read_json('{a:"x",b:{"c":"y"}}')
+    (value,) = reading.values
+    assert [(key, type(inner).__name__) for key, inner in value.members] == [("a", "Text"), ("b", "Object")]  # type: ignore[union-attr]
+    assert reading.error == 1

@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+import json
+
+from mediamirror.markup import html
+from mediamirror.model import Extraction
+
+SITE = "https://site.example/dir/page.html"
+
+
+def find(page: str) -> Extraction:
+    return html.find(page.encode(), document="p.html", base_url=SITE)
+
+
+def rows(page: str) -> list[list[tuple[int, str]]]:
+    return [[(c.reference.line, c.url) for c in s.candidates if c.reference] for s in find(page).sets]
+
+
+def test_html_in_the_strings_of_a_script_is_read_as_html_and_not_as_a_srcset() -> None:
+    body = '<p>Hi</p>\n<img src="/in.jpg" srcset="/in-4.jpg 400w, /in-8.jpg 800w">'
+    page = f'\n<script type="application/json">{json.dumps({"body": body})}</script>'
+    found = find(page)
+    assert rows(page) == [[(2, f"https://site.example/in{n}.jpg") for n in ("", "-4", "-8")]]
+    assert (found.problems, found.sets[0].problems) == ((), ())
+
+
+def test_a_picture_whose_angle_brackets_are_escapes_keeps_its_sources_and_its_spans() -> None:
+    body = '<picture><source srcset="https://x.example/s.webp 2x" type="image/webp"><img src="/s.jpg" alt="S"></picture>'
+    spelled = json.dumps(body).replace("<", "\\u003c").replace("/", "\\/")
+    page = f'<script>window.__STATE__ = {{"é":"ü","body":{spelled}}};</script>'
+    (found,) = find(page).sets
+    assert (found.alt, [s.mime for s in found.sources]) == ("S", ["image/webp", None])
+    places = [c.reference.span for c in found.candidates if c.reference and c.reference.span]
+    assert [page.encode()[slice(*place)] for place in places] == [b"https:\\/\\/x.example\\/s.webp", b"\\/s.jpg"]
+
+
+def test_html_in_a_data_attribute_is_read_where_it_stands() -> None:
+    page = """<a data-sub-html="&lt;img src='/cap.jpg?a=1&amp;amp;b=2' srcset='c1.jpg 1x, c2.jpg 2x'&gt;">z</a>
+<div data-props='{"html":"<img src=\\"https:\\/\\/x.example\\/p.jpg\\">"}' data-note="a < b"></div>"""
+    assert rows(page) == [
+        [
+            (1, "https://site.example/cap.jpg?a=1&b=2"),
+            (1, "https://site.example/dir/c1.jpg"),
+            (1, "https://site.example/dir/c2.jpg"),
+        ],
+        [(2, "https://x.example/p.jpg")],
+    ]
+    places = [c.reference for s in find(page).sets for c in s.candidates if c.reference]
+    spans = [page.encode()[slice(*place.span)] for place in places if place.span]
+    assert spans == [b"/cap.jpg?a=1&amp;amp;b=2", b"c1.jpg", b"c2.jpg", b"https:\\/\\/x.example\\/p.jpg"]
+    assert {place.attribute for place in places} == {"data-sub-html", "data-props"}
+
+
+def test_more_pieces_of_html_than_are_read_are_a_problem() -> None:
+    page = f'<script type="application/json">{json.dumps(["<img src=/a.jpg>"] * 10_001)}</script>'
+    found = find(page)
+    assert [problem.code for problem in found.problems] == ["too-many-fragments"]
+    assert [s.candidates[0].url for s in found.sets] == ["https://site.example/a.jpg"]
+
+
+def test_a_string_with_more_escapes_than_are_decoded_is_a_problem_and_the_rest_is_read() -> None:
+    page = f'<script type="application/json">{json.dumps(["<img src=/a.jpg>" + chr(10) * 250_001, "<img src=/b.jpg>"])}</script>'
+    found = find(page)
+    assert [problem.code for problem in found.problems] == ["too-many-escapes"]
+    assert [s.candidates[0].url for s in found.sets] == ["https://site.example/b.jpg"]
