@@ -8,6 +8,10 @@ from dataclasses import dataclass, replace
 from mediamirror.markup.urls import Skip, plain, resolve
 from mediamirror.model import Candidate, ImageSet, Problem, Reference
 
+STATED = "stated-size"
+"""The flag of a candidate whose width and height are a statement about the file (``og:image:width``), no descriptor."""
+_SHOWN = frozenset({"img", "source", "picture", "amp-img", "lazy"})
+"""Carriers of what a page shows: such a set says more than its URL, and stays one of its own."""
 MAX_URL = 8192
 """Longest URL taken from a document, in code points; what is longer is reported. (``data:`` URLs are never fetched.)"""
 
@@ -51,16 +55,36 @@ def split_problems(outcomes: Iterable[Candidate | Problem]) -> tuple[tuple[Candi
 
 
 def merged(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
-    """Make one set of those with the same variants: the first stays, the others become its ``places``, in order."""
+    """Make one set of those with the same variants: the first stays, the others become its ``places``, in order.
+
+    A lone URL also belongs to a set before it that names it alone and states its size.
+    """
     first: dict[frozenset[tuple[object, ...]], ImageSet] = {}
     places: dict[frozenset[tuple[object, ...]], list[Reference]] = {}
+    stating: dict[str, frozenset[tuple[object, ...]]] = {}
     for image_set in sets:
-        key = frozenset([(c.url, c.width, c.density, c.height) for c in _unordered(image_set)])
+        key: frozenset[tuple[object, ...]] = frozenset(
+            [(c.url, c.width, c.density, c.height) for c in _unordered(image_set)]
+        )
+        if len(key) == 1:
+            key = _as_stated(image_set, key, stating)
         known = first.setdefault(key, image_set)
         if known is not image_set:
             places.setdefault(key, []).append(_place(image_set))
             first[key] = _completed(known, image_set)
     return tuple(_with_places(row, places.get(key)) for key, row in first.items())
+
+
+def _as_stated(
+    image_set: ImageSet, key: frozenset[tuple[object, ...]], stating: dict[str, frozenset[tuple[object, ...]]]
+) -> frozenset[tuple[object, ...]]:
+    """The key of the set before that states the size of the one file that this set names bare, as for ``twitter:image``."""
+    candidate = next(_unordered(image_set))
+    if STATED in candidate.flags:
+        stating.setdefault(candidate.url, key)
+        return key
+    is_bare = not (candidate.width or candidate.density or candidate.height)
+    return stating.get(candidate.url, key) if is_bare and image_set.sources[0].carrier not in _SHOWN else key
 
 
 def _unordered(image_set: ImageSet) -> Iterator[Candidate]:

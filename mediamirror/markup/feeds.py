@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 from mediamirror.markup.candidates import Context
 from mediamirror.markup.feed_names import GROUP, HTML_NAMES, ITEMS, SRCSET, Name, image_attribute, name_of, names_image
-from mediamirror.markup.fragment import in_html, in_html_unmerged
+from mediamirror.markup.fragment import Find, in_html, in_html_unmerged, in_text
 from mediamirror.markup.html_meta import length
 from mediamirror.markup.image_names import is_image_type
 from mediamirror.markup.placing import Place, Stated, collected
 from mediamirror.markup.source import decode
-from mediamirror.markup.spelling import Piece, Spelling, unescaped_again, with_references
+from mediamirror.markup.spelling import Piece, Spelled, Spelling, unescaped_again, with_references
 from mediamirror.markup.structured import find_json, is_json
 from mediamirror.markup.urls import base_of
 from mediamirror.markup.xml_text import Element, End, Flaw, declared_encoding, read_xml
@@ -61,10 +61,10 @@ class _Frame:
 
 @dataclass(slots=True)
 class _Item:
-    """What waits for the end of an entry: its HTML, which is read when its link is known."""
+    """What waits for the end of an entry: its HTML or plain text, which is read when its link is known."""
 
     link: str | None = None
-    html: list[tuple[Spelling, str | None]] = field(default_factory=list)
+    html: list[tuple[Spelled, Find, str | None]] = field(default_factory=list)
 
 
 class _Reader:
@@ -188,16 +188,19 @@ class _Reader:
             value = _without_prefix(self._place.source.text[start : max(start, end.start)], start, frame.element)
         else:
             value = Spelling.of(frame.pieces or [])
-        if "<" in value.text or "&" in value.text:
-            self._item.html.append((value, frame.base if frame.is_based else None))
+        spelled = unescaped_again(value)
+        if "<" in spelled.text:
+            self._item.html.append((spelled, self._find, frame.base if frame.is_based else None))
+        elif "://" in spelled.text:
+            self._item.html.append((value, in_text, frame.base if frame.is_based else None))
 
     def _flush(self) -> Iterator[ImageSet]:
-        """Read the HTML that has waited."""
+        """Read the HTML and the text that have waited."""
         item, self._item = self._item, _Item()
         own = self._place.context.base
         page = base_of(item.link, own) if item.link else own
-        for value, base in item.html:
-            yield from self._place.based_on(base or page).within(unescaped_again(value), self._find)
+        for value, find_in, base in item.html:
+            yield from self._place.based_on(base or page).within(value, find_in)
 
 
 def _without_prefix(raw: str, start: int, element: Element) -> Spelling:

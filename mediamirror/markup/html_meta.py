@@ -13,7 +13,7 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup.candidates import MAX_URL, resolved, split_problems
+from mediamirror.markup.candidates import MAX_URL, STATED, resolved, split_problems
 from mediamirror.markup.html_carriers import LINK_RELATIONS
 from mediamirror.markup.html_page import Page, Value
 from mediamirror.markup.image_names import has_image_extension
@@ -21,8 +21,6 @@ from mediamirror.markup.urls import Skip
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 MAX_ELEMENTS = 250_000
-STATED = "stated-size"
-"""The flag of a candidate whose width and height are a statement about the file (``og:image:width``), no descriptor."""
 _URLS = frozenset({"og:image", "og:image:url", "og:image:secure_url"})
 _SINGLES = frozenset(
     {

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 
 from turbohtml import Element
 
+from mediamirror.markup.families import MAX_URL
+from mediamirror.markup.family_rules import stem
 from mediamirror.markup.html_page import Page
 from mediamirror.model import Candidate, ImageSet, Reference, Source, Span
 
@@ -19,7 +21,7 @@ _NEAR = 2
 
 
 def folded(rows: Sequence[ImageSet], page: Page) -> list[ImageSet]:
-    """Put every ``noscript`` copy into its twin near by: the set that shares a URL with it.
+    """Put every ``noscript`` copy into its twin near by: the set that shares a URL with it, or a lazy one of the same name.
 
     ``rows`` are in document order. The twin keeps its own sources first and gains those of the copy that name new
     variants; the copy's place becomes one of its places. A copy without twin stays a set.
@@ -41,12 +43,29 @@ def folded(rows: Sequence[ImageSet], page: Page) -> list[ImageSet]:
 def _twin(index: int, rows: list[ImageSet | None], hidden: list[bool]) -> int | None:
     copy = rows[index]
     urls = {c.url for c in copy.candidates} if copy is not None else set()
+    named: int | None = None
     for distance in range(1, _NEAR + 1):
         for other in (index - distance, index + distance):
             row = rows[other] if 0 <= other < len(rows) else None
             if row is not None and not hidden[other] and _is_picture(row) and urls & {c.url for c in row.candidates}:
                 return other
-    return None
+            if named is None and row is not None and not hidden[other] and _is_named_alike(row, urls):
+                named = other
+    return named
+
+
+def _is_named_alike(row: ImageSet, urls: set[str]) -> bool:
+    """Whether a script's image is another size of the copy, by the naming of both; few copies get here."""
+    if not any(source.carrier in _PICTURES and _is_lazy(source) for source in row.sources):
+        return False
+    stems = {stem(url) for url in urls if len(url) <= MAX_URL}
+    return bool(stems) and stems <= {stem(c.url) for c in row.candidates if len(c.url) <= MAX_URL}
+
+
+def _is_lazy(source: Source) -> bool:
+    first = next(iter(_candidates(source)), None)
+    attribute = first.reference.attribute if first is not None and first.reference is not None else None
+    return attribute not in {None, "src", "srcset"}
 
 
 def _is_picture(row: ImageSet) -> bool:

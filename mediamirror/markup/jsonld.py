@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from turbohtml import Element
 
 from mediamirror.markup import charrefs
-from mediamirror.markup.candidates import split_problems
-from mediamirror.markup.html_meta import STATED, length
+from mediamirror.markup.candidates import STATED, split_problems
+from mediamirror.markup.html_meta import length
 from mediamirror.markup.html_page import Page, Value
 from mediamirror.markup.html_raw import content, place
 from mediamirror.markup.image_names import has_image_extension

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.candidates import Context, merged, placed, split_problems
+from mediamirror.markup.candidates import STATED, Context, merged, placed, split_problems
 from mediamirror.markup.fragment import Find, find_within
-from mediamirror.markup.html_meta import STATED
 from mediamirror.markup.source import SourceText
 from mediamirror.markup.spelling import Spelled
 from mediamirror.markup.srcset import parse_srcset

@@ -31,6 +31,9 @@ _EXTENSION_WITHIN = re.compile(r"\.(?:jpe?g|png|webp|avif|gif)(?![a-z0-9])", re.
 SURE_WIDTH = 100
 """From this width on, in pixels, a descriptor is hardly a word of an article (``5w``, ``10w``)."""
 _URL_WITHIN = re.compile(r"\S{0,40}(?:https?:)?//\S")
+_MAX_WRAPPED = 100
+_LINE_ENDS = "\r\n\u2028"
+_SENTENCE_ENDS = ".!?…;\"'»”)]}>"
 _AFTER_SET = " \t.,;:|\"'`)]}>\\/"
 
 
@@ -216,8 +219,24 @@ def _may_be_cut(word: str, last: Pair, *, at_end: bool) -> bool:
     return at_end and len(word) > 0 and (last.url.startswith(word) or "https://".startswith(word.lower()))
 
 
+def _wrapped(text: str, after: int, line: int) -> int:
+    """Where the context of a set starts that stands at the beginning of its line: with the line before, if that is one.
+
+    A dump wrapped at a fixed width breaks between the date and the first URL. A line that ends like a sentence, an empty one,
+    and one with another set on it tell nothing of this one.
+    """
+    end = line - 2 if text[line - 2 : line] == "\r\n" else line - 1
+    begin = max(after, *(text.rfind(mark, after, end) + 1 for mark in _LINE_ENDS))
+    before = text[begin:end].strip()
+    is_context = 0 < len(before) <= _MAX_WRAPPED and before[-1] not in _SENTENCE_ENDS
+    is_context = is_context and (begin > after or not after) and "://" not in before
+    return begin if is_context else line
+
+
 def _context(text: str, after: int, start: int) -> str | None:
-    line = max(after, *(text.rfind(mark, after, start) + 1 for mark in "\r\n\u2028"))
+    line = max(after, *(text.rfind(mark, after, start) + 1 for mark in _LINE_ENDS))
+    if line > after and not text[max(line, start - _MAX_CONTEXT) : start].strip(_AFTER_SET + "(["):
+        line = _wrapped(text, after, line)
     before = text[max(line, start - _MAX_CONTEXT) : start]
     # What was lost of this set itself (a URL before a descriptor that is none) is no context.
     url = _URL_WITHIN.search(before)

@@ -23,7 +23,8 @@ _DESCRIPTOR = re.compile(
     r"|[0-9]{1,9}+(?:(?:W|X|px|h)(?![^\s,])|(?=,)))"
 )
 _ENTITY = re.compile(r"&(?:quot|apos|lt|gt|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});", re.IGNORECASE)
-_JOINED = re.compile(r"\s*,[\s,]*")
+# Full-width, ideographic and Arabic commas are what an editor or an input method makes of a comma.
+_JOINED = re.compile(r"\s*[,\uff0c\u3001\u060c][\s,\uff0c\u3001\u060c]*")
 _MAX_BARE = 16
 
 

@@ -25,7 +25,9 @@ def test_html_in_the_strings_of_a_script_is_read_as_html_and_not_as_a_srcset() -
 
 
 def test_a_picture_whose_angle_brackets_are_escapes_keeps_its_sources_and_its_spans() -> None:
-    body = '<picture><source srcset="https://x.example/s.webp 2x" type="image/webp"><img src="/s.jpg" alt="S"></picture>'
+    body = (
+        '<picture><source srcset="https://x.example/s.webp 2x" type="image/webp"><img src="/s.jpg" alt="S"></picture>'
+    )
     spelled = json.dumps(body).replace("<", "\\u003c").replace("/", "\\/")
     page = f'<script>window.__STATE__ = {{"é":"ü","body":{spelled}}};</script>'
     (found,) = find(page).sets

@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediamirror.markup import feeds
@@ -240,6 +240,7 @@ def test_a_feed_or_sitemap_is_known_by_its_first_element(head: str, kind: str) -
         assert choose_kind(head.encode(), media_type=media_type, document=name) == kind
 
 
+@settings(deadline=None)
 @given(
     st.text(st.sampled_from("<>/=\"' &;:[]!-aimgrssfdlt"), max_size=120),
     st.sampled_from(["news.rss", "journal.atom"]),
@@ -248,3 +249,18 @@ def test_a_feed_or_sitemap_is_known_by_its_first_element(head: str, kind: str) -
 def test_a_feed_broken_anywhere_is_read(rubbish: str, name: str, at: int) -> None:
     data = (FEEDS / name).read_bytes()
     find(data[:at] + rubbish.encode() + data[at:])
+
+
+def test_a_srcset_in_the_plain_text_of_an_entry_is_found() -> None:
+    text = "Cats &amp;amp; dogs https://x.example/a.jpg?w=1&amp;s=2 300w, https://x.example/b.jpg 600w, 5x zoom"
+    data = f"<rss><channel><item>\n<description>{text}</description></item></channel></rss>".encode()
+    (row,) = find(data).sets
+    assert [(c.width, c.url) for c in row.candidates] == [
+        (300, "https://x.example/a.jpg?w=1&s=2"),
+        (600, "https://x.example/b.jpg"),
+    ]
+    places = [c.reference for c in row.candidates if c.reference]
+    assert [(p.line, data[slice(*p.span)]) for p in places if p.span] == [
+        (2, b"https://x.example/a.jpg?w=1&amp;s=2"),
+        (2, b"https://x.example/b.jpg"),
+    ]

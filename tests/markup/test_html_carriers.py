@@ -231,3 +231,12 @@ def test_attributes_of_ten_mebibytes_cost_bounded_time() -> None:
     for page in pages:
         assert codes(page)
     assert time.process_time() - started < 30
+
+
+def test_a_noscript_copy_in_another_size_is_its_lazy_twin_by_the_name() -> None:
+    lazy = '<img src="x_20x.jpg" data-src="x_{width}x.jpg" data-widths="[180, 360]" alt="Shoe">'
+    (row,) = find(lazy + '<noscript><img src="x_1024x1024@2x.jpg"></noscript>').sets
+    assert [(s.ignored, c.url.rpartition("/")[2]) for s, c in row.entries][-1] == ("noscript", "x_1024x1024@2x.jpg")
+    assert urls(lazy + '<noscript><img src="y_1024x1024.jpg"></noscript>')[-1] == "y_1024x1024.jpg"
+    assert len(find(lazy + '<noscript><img src="y_1024x1024.jpg"></noscript>').sets) == 2
+    assert len(find('<img src="x_20x.jpg"><noscript><img src="x_1024x.jpg"></noscript>', merge=False).sets) == 2

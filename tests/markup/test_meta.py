@@ -89,3 +89,16 @@ def test_an_itemprop_link_to_a_page_about_the_image_is_no_image() -> None:
 def test_an_empty_picture_is_a_problem() -> None:
     found = html.find(b'<meta property="og:image" content="">', document="p", base_url=SITE)
     assert [p.code for p in found.problems] == ["empty-url"]
+
+
+def test_a_bare_name_of_a_file_whose_size_was_stated_is_one_of_its_places() -> None:
+    page = (
+        '<meta property="og:image" content="/a.jpg"><meta property="og:image:width" content="1200">'
+        '<meta name="twitter:image" content="/a.jpg"><meta name="thumbnail" content="/b.jpg"><img src="/a.jpg">'
+    )
+    found = html.find(page.encode(), document="p.html", base_url="https://site.example/").sets
+    assert [(s.sources[0].carrier, [p.carrier for p in s.places]) for s in found] == [
+        ("og:image", ["twitter:image"]),
+        ("thumbnail", []),
+        ("img", []),
+    ]

@@ -376,3 +376,28 @@ def seconds(body: str) -> float:
 def test_twice_the_text_takes_about_twice_the_time(unit: str) -> None:
     # A generous ratio: quadratic code gives four.
     assert seconds(unit * 16) < 3.2 * seconds(unit * 8) + 0.05
+
+
+@pytest.mark.parametrize("comma", ["\uff0c", "\u3001", "\u060c", " \uff0c "])
+def test_other_commas_than_the_ascii_one_join_a_set(comma: str) -> None:
+    urls = [f"https://x.example/{n}.jpg {n}w" for n in (480, 768, 1280)]
+    (found,) = find("Fox " + comma.join(urls)).sets
+    assert ([c.width for c in found.candidates], found.context, found.problems) == ([480, 768, 1280], "Fox", ())
+
+
+@pytest.mark.parametrize(
+    ("before", "context"),
+    [
+        ("date 2025-12-08 news.by\n", "date 2025-12-08 news.by"),
+        ("date 2025-12-08 news.by\r\n   ", "date 2025-12-08 news.by"),
+        ("An article.\ndate 2025-12-08 news.by\n", "date 2025-12-08 news.by"),
+        ("An article that ends.\n", None),
+        ("date 2025-12-08 news.by\n\n", None),
+        ("https://other.example/a.html\n", None),
+        ("word " * 30 + "\n", None),
+        ("Fox\nOwl: ", "Owl:"),
+    ],
+)
+def test_a_set_that_starts_its_line_has_the_line_before_as_context(before: str, context: str | None) -> None:
+    (found,) = find(before + "https://x.example/1.jpg 480w,\nhttps://x.example/2.jpg 768w").sets
+    assert (found.context, found.line) == (context, before.count("\n") + 1)
