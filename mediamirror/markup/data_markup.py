@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
 
 from mediamirror.markup.html_elements import MAX_REFERENCES
 from mediamirror.markup.html_nested import read_inner
@@ -35,8 +34,7 @@ def in_data(finders: tuple[Finder, ...]) -> Finder:
         for number, fragment in enumerate(_fragments(page)):
             if number >= _MAX_FRAGMENTS:
                 message = f"The page's data holds more than {_MAX_FRAGMENTS:,} pieces of HTML: the rest is left out."
-                problem = Problem("too-many-fragments", message, 0, document=page.context.document)
-                yield ImageSet(page.context.document, 0, (), problems=(problem,))
+                yield _trouble(page, "too-many-fragments", message)
                 return
             if isinstance(fragment, ImageSet):
                 yield fragment
@@ -46,11 +44,20 @@ def in_data(finders: tuple[Finder, ...]) -> Finder:
     return find
 
 
+def _trouble(page: Page, code: str, message: str) -> ImageSet:
+    return ImageSet(page.context.document, 1, (), problems=(Problem(code, message, 1, document=page.context.document),))
+
+
 def _fragments(page: Page) -> Iterator[Value | ImageSet]:
     """Every piece of HTML, or a set with the problem why one is not read."""
     for _, value, start in scripts(page):
         yield from _in_strings(page, value, start)
-    for name in sorted({name.lower() for name in islice(_ATTRIBUTE.findall(page.text), _MAX_NAMES)}):
+    names = sorted({name.lower() for name in _ATTRIBUTE.findall(page.text)})
+    if len(names) > _MAX_NAMES:
+        yield _trouble(
+            page, "too-many-names", f"More than {_MAX_NAMES:,} data attributes hold HTML or JSON: the rest is left out."
+        )
+    for name in names[:_MAX_NAMES]:
         for element in page.root.select(f"[{name}]"):
             text = element.attr(name) or ""
             # What names no tag is not read a second time.

@@ -65,3 +65,12 @@ def test_a_string_with_more_escapes_than_are_decoded_is_a_problem_and_the_rest_i
     found = find(page)
     assert [problem.code for problem in found.problems] == ["too-many-escapes"]
     assert [s.candidates[0].url for s in found.sets] == ["https://site.example/b.jpg"]
+
+
+def test_more_names_of_attributes_than_are_looked_for_are_a_problem_and_repeated_ones_are_not() -> None:
+    row = '<div data-{}=\'{{"a":"<img src=/{}.jpg>"}}\'></div>'
+    found = find("".join(row.format(f"n{number}", "a") for number in range(1_001)))
+    assert [problem.code for problem in found.problems] == ["too-many-names"]
+    found = find(row.format("b", "b") * 1_001 + row.format("a", "a"))
+    assert {c.url for s in found.sets for c in s.candidates} == {f"https://site.example/{n}.jpg" for n in "ab"}
+    assert found.problems == ()

@@ -155,7 +155,7 @@ def test_every_image_url_of_any_json_is_in_one_picture_and_no_other(data: object
         'window.__INITIAL_STATE__ = JSON.parse("{\\"a\\":\\"https://x.example/a.jpg\\"}");',
         'window.__INITIAL_STATE__ = JSON.parse(\'{"a":"https://x.example/a.jpg"}\');',
         'self.__next_f.push([1,"5:[\\"$\\",\\"img\\",null,{\\"src\\":\\"https://x.example/a.jpg\\"}]\\n"])',
-        'window.__NUXT__=(function(a,b){return {layout:"x",data:[{$img:"https:\\u002F\\u002Fx.example\\u002Fa.jpg",alt:a}]}}("x",null));',
+        'window.__NUXT__=(function(a,b){return {data:[{$img:"https:\\u002F\\u002Fx.example\\u002Fa.jpg",alt:a}]}}("x",null));',
     ],
 )
 def test_state_in_a_string_or_in_a_function_is_read(script: str) -> None:
