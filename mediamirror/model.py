@@ -81,7 +81,7 @@ class Problem:
 
     ``span`` counts code points of the value parsed. ``line`` counts from 1 within ``document``; 0 where unknown.
     ``words`` are what it is about, as written: of a dropped candidate the URL and, where one is not known, the descriptor.
-    ``attribute`` is the one that a URL stands in, where that is known.
+    ``attribute`` is the one that it stands in, where that is known; ``template`` for what a template element keeps for its script.
     """
 
     code: str

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from mediamirror.errors import FetchError
 from mediamirror.jobs.look import Looked, without_body
 from mediamirror.jobs.site_root import OtherOrigin
-from mediamirror.lint import VariantFacts, rejects
-from mediamirror.model import Finding, ImageSet, ItemError, Outcome, SetResult, SetRow, Status, Variant
+from mediamirror.lint import VariantFacts, rejects, unread_kind, variants_of
+from mediamirror.model import Finding, ImageFacts, ImageSet, ItemError, Outcome, SetResult, SetRow, Status, Variant
 
 
 def outcome_of(variant: Variant, looked: Looked) -> Outcome:
@@ -16,12 +16,15 @@ def outcome_of(variant: Variant, looked: Looked) -> Outcome:
     known = looked.known
     error = None
     status = Status.CHECKED
-    if not (facts := known.facts):
-        failure = known.result
+    failure, facts = known.result, known.facts
+    if not isinstance(failure, ImageFacts):
         status = Status.FAILED if isinstance(failure, FetchError) else Status.REJECTED
-        if isinstance(failure, OtherOrigin):
+        kind = unread_kind(variant, failure, known.download)
+        if isinstance(failure, OtherOrigin) or kind is not None:
             status = Status.SKIPPED
-        error = ItemError(failure.code, failure.message) if isinstance(failure, Exception) else None
+        error = ItemError(failure.code, failure.message)
+        if kind is not None:
+            error = ItemError("format-not-read", f"This is {kind}, as promised; its pixels are not looked at.")
     download = known.download
     return Outcome(
         variant=variant,
@@ -40,6 +43,7 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
     """Put findings beside the candidates they are about: each once, beside the first candidate of its URL."""
     left = list(findings)
     rows = []
+    variants = {variant.url: variant for variant in variants_of(image_set)}
     for source, candidate in image_set.entries:
         own = tuple(f for f in left if f.url == candidate.url)
         left = [f for f in left if f.url != candidate.url]
@@ -55,7 +59,7 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
                 density=candidate.density,
                 media=source.media,
                 mime=source.mime,
-                status=_status(known, own),
+                status=_status(variants[candidate.url], known, own),
                 format=facts.format if facts else None,
                 width=facts.width if facts else None,
                 height=facts.height if facts else None,
@@ -76,10 +80,10 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
     )
 
 
-def _status(known: VariantFacts | None, findings: Sequence[Finding]) -> Status | None:
+def _status(variant: Variant, known: VariantFacts | None, findings: Sequence[Finding]) -> Status | None:
     if known is None:
         return None
-    if isinstance(known.result, OtherOrigin):
+    if isinstance(known.result, OtherOrigin) or unread_kind(variant, known.result, known.download) is not None:
         return Status.SKIPPED
     if isinstance(known.result, FetchError):
         return Status.FAILED

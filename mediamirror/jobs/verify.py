@@ -43,6 +43,7 @@ from mediamirror.lint import (
     check_set,
     choose_codes,
     lint_options,
+    lone,
     suppress,
 )
 from mediamirror.lint.simulate import Choice, simulate
@@ -192,8 +193,9 @@ class _VerifyRun:
     def _found(self, event: ImageSet | Problem, spool: IO[bytes]) -> None:
         self._tally.note(event)
         self._emit(event)
-        if isinstance(event, ImageSet):
-            pickle.dump(event, spool)
+        judged = event if isinstance(event, ImageSet) else lone(event)
+        if judged is not None:
+            pickle.dump(judged, spool)
 
     async def _look(self, catalog: Catalog, run: Run, fetcher: OpenFetcher) -> None:
         check = self._options.check

@@ -22,8 +22,17 @@ from mediamirror.lint import upscaling as _upscaling
 from mediamirror.lint import weight as _weight
 from mediamirror.lint.rules import RULES, Rule, SetRule, Subject, VariantRule, choose_codes
 from mediamirror.lint.screens import DEVICES, Browser, Screen, parse_screen
-from mediamirror.lint.subject import LintOptions, VariantFacts, lint_options, parse_ladder, subject_of, variants_of
+from mediamirror.lint.subject import (
+    LintOptions,
+    VariantFacts,
+    lint_options,
+    lone,
+    parse_ladder,
+    subject_of,
+    variants_of,
+)
 from mediamirror.lint.tolerance import Tolerance, parse_tolerance
+from mediamirror.lint.unread import unread_kind
 from mediamirror.model import Download, Finding, ImageFacts, ImageSet, Reference, Variant
 
 __all__ = [
@@ -40,10 +49,13 @@ __all__ = [
     "choose_codes",
     "get_rule",
     "lint_options",
+    "lone",
     "parse_ladder",
     "parse_screen",
     "parse_tolerance",
     "rejects",
+    "unread_kind",
+    "variants_of",
 ]
 
 # Importing them is what fills the registry.
@@ -120,7 +132,7 @@ def _subjects(image_set: ImageSet, facts: Mapping[str, VariantFacts], options: L
     for variant in variants:
         known = facts.get(variant.url)
         if known is not None:
-            yield Subject(variant, known.download, known.result, options.tolerance, widths, known.look)
+            yield Subject(variant, known.download, known.result, options.tolerance, widths, known.look, storing=False)
 
 
 def _place(image_set: ImageSet, url: str) -> Reference:

@@ -40,6 +40,8 @@ def _is_file(word: str) -> bool:
 
 def _kind(problem: Problem) -> str:
     """``space``, ``comma``, ``dropped`` or nothing: which rule a problem of the parser belongs to."""
+    if problem.attribute == "template":
+        return ""  # browsers read it when the script has filled it in
     if problem.code in _COMMAS:
         return "comma"
     if problem.code == "unknown-descriptor":
@@ -55,7 +57,7 @@ def _kind(problem: Problem) -> str:
     "MM101",
     "dropped-candidate",
     Severity.WARNING,
-    summary="A candidate of the srcset is dropped by browsers.",
+    summary="A candidate is dropped by browsers: its URL or its descriptor can't be used.",
     why="What is dropped is never loaded, whatever the screen: that file was made in vain, and a larger one may be missing.",
     fix="Write each candidate as a URL, a space and one descriptor such as 480w or 2x, and separate them by a comma and a space.",
 )

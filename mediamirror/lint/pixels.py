@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mediamirror.errors import ImageError, ImageOverBudget, ImageTruncated, NotAnImage
+from mediamirror.errors import EmptyBody, ImageError, ImageOverBudget, ImageTruncated, NotAnImage
 from mediamirror.lint.formats import essence, file_name, format_of_extension, format_of_mime, split_extensions
 from mediamirror.lint.names import width_tag
 from mediamirror.lint.rules import RULES, Subject, Violation
@@ -143,11 +143,13 @@ def undecodable(subject: Subject) -> Iterator[Violation]:
     rejects=True,
     summary="The bytes are no image: an HTML page, an error text, nothing, or a format that is not read here.",
     why="Origins answer with a page for missing files, logins and blocks, often with status 200.",
-    fix="Open the URL in a browser: correct it, or ask the site for access.",
+    fix="Open the URL in a browser: correct it, or ask the site for access. SVG drawings, icons and BMPs called so are left alone.",
 )
 def not_an_image(subject: Subject) -> Iterator[Violation]:
-    """Fire for `NotAnImage`."""
-    if isinstance(subject.result, NotAnImage):
+    """Fire for `NotAnImage` and `EmptyBody`; for a drawing or an icon that a page promises only where it is to be stored."""
+    if isinstance(subject.result, EmptyBody):
+        yield Violation(subject.result.message, "an image", "empty")
+    if isinstance(subject.result, NotAnImage) and (subject.storing or subject.unread is None):
         served = subject.download.content_type if subject.download else None
         yield Violation(subject.result.message, "an image", subject.result.kind or served or "not an image")
 

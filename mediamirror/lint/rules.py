@@ -10,6 +10,7 @@ from typing import Any, Literal
 from mediamirror.errors import FetchError, ImageError, UsageError
 from mediamirror.lint.subject import SetSubject
 from mediamirror.lint.tolerance import Tolerance
+from mediamirror.lint.unread import unread_kind
 from mediamirror.model import Download, Finding, ImageFacts, Look, Reference, Severity, Variant
 
 
@@ -27,6 +28,13 @@ class Subject:
     tolerance: Tolerance
     known_widths: frozenset[int]
     look: Look | None = None
+    storing: bool = True
+    """Whether a mirror asks, which keeps only what it can look into."""
+
+    @property
+    def unread(self) -> str | None:
+        """The format, when the bytes are a picture as promised of a format that is not read here (an SVG drawing, an icon)."""
+        return unread_kind(self.variant, self.result, self.download)
 
     @property
     def facts(self) -> ImageFacts | None:

@@ -10,6 +10,7 @@ from mediamirror.lint.names import width_tag
 from mediamirror.lint.rules import RULES, Violation
 from mediamirror.lint.screens import ever_matches
 from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_written
+from mediamirror.lint.unread import some_browser_shows
 from mediamirror.model import ImageSet, Severity, Source
 
 _NOTHING_THERE = frozenset({"scheme-not-fetched", "unfilled-template", "invalid-url", "empty-url", "url-too-long"})
@@ -110,7 +111,8 @@ def _stem(url: str) -> str:
 def type_never_matches(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such source."""
     for source in subject.sources():
-        if source.carrier == "source" and source.mime is not None and not subject.browser.supports(source.mime):
+        known = source.mime is None or subject.browser.supports(source.mime) or some_browser_shows(source.mime)
+        if source.carrier == "source" and source.mime is not None and not known:
             message = f'No browser uses a source with type="{source.mime[:80]}".'
             explains = frozenset(("MM304", candidate.url) for candidate in source.candidates)
             yield Violation(message, source.mime[:200], None, first_reference(source), first_url(source), explains)

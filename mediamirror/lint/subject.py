@@ -8,7 +8,18 @@ from dataclasses import dataclass
 from mediamirror.errors import FetchError, ImageError, UsageError
 from mediamirror.lint.screens import Browser
 from mediamirror.lint.tolerance import Tolerance, parse_tolerance
-from mediamirror.model import Candidate, Download, ImageFacts, ImageSet, Look, Promise, Reference, Source, Variant
+from mediamirror.model import (
+    Candidate,
+    Download,
+    ImageFacts,
+    ImageSet,
+    Look,
+    Problem,
+    Promise,
+    Reference,
+    Source,
+    Variant,
+)
 
 WRITTEN = frozenset({"srcset", "imagesrcset", "src", "href"})
 """Attributes that browsers themselves read; those of lazy loaders are completed by scripts first."""
@@ -143,6 +154,13 @@ def variants_of(image_set: ImageSet) -> list[Variant]:
         place = candidate.reference or Reference(image_set.document, source.carrier, None, image_set.line)
         promises.setdefault(candidate.url, []).append(Promise(candidate.width, source.mime, place))
     return [Variant(url, tuple(rows)) for url, rows in promises.items()]
+
+
+def lone(problem: Problem) -> ImageSet | None:
+    """A set of nothing but a problem, where browsers trip over it: an element all of whose URLs can't be used."""
+    if problem.attribute not in WRITTEN:
+        return None
+    return ImageSet(problem.document, problem.line, (), problems=(problem,))
 
 
 def lint_options(tolerance: str = "1px", *, ladder: str = "", codes: frozenset[str]) -> LintOptions:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mediamirror.errors import HTTPStatus, TransferTruncated
+from mediamirror.errors import EmptyBody, FetchError, HTTPStatus, TransferTruncated
 from mediamirror.lint.formats import VAGUE_TYPES, format_of_mime
 from mediamirror.lint.rules import RULES, Subject, Violation
 from mediamirror.model import Severity
+
+_SVG = "image/svg+xml"
+"""The one type as which an ``img`` shows a drawing; of other formats browsers look at the bytes."""
 
 
 @RULES.add(
@@ -20,8 +23,11 @@ from mediamirror.model import Severity
     fix="Serve the file with the type of its bytes. The copy in the mirror is stored with the right type.",
 )
 def content_type_differs(subject: Subject) -> Iterator[Violation]:
-    """Fire when a Content-Type that says something says something else."""
+    """Fire when a Content-Type that says something says something else, and for a drawing that is not served as one."""
     facts, served = subject.facts, subject.download.content_type if subject.download else None
+    if subject.unread == "svg" and not subject.storing and served not in (None, _SVG):
+        message = f"Served as {served}, but the bytes are an SVG drawing: browsers show it as {_SVG} only."
+        yield Violation(message, served, _SVG)
     if facts is None or served is None or served in VAGUE_TYPES:
         return
     if format_of_mime(served) != facts.format:
@@ -105,3 +111,20 @@ def transfer_cut(subject: Subject) -> Iterator[Violation]:
     """Fire for `TransferTruncated`."""
     if isinstance(subject.result, TransferTruncated):
         yield Violation(subject.result.message, "a whole transfer", "cut short")
+
+
+@RULES.add(
+    "MM208",
+    "not-fetched",
+    Severity.ERROR,
+    verify_only=True,
+    summary="The file could not be fetched, so nothing is known of it.",
+    why="What can't be reached from here may be unreachable for readers too; and a check that saw no bytes proves nothing.",
+    fix="The message says what was in the way: correct the URL, wait for the server, or give the option that it names.",
+)
+def not_fetched(subject: Subject) -> Iterator[Violation]:
+    """Fire for every failure on the way in that has no rule of its own: no address, no connection, refused here, 503, ..."""
+    result = subject.result
+    told = isinstance(result, TransferTruncated | EmptyBody) or any(gone(subject))
+    if isinstance(result, FetchError) and not told:
+        yield Violation(result.message, "a file", result.code)

@@ -66,7 +66,19 @@ def read_source(page: Page, element: Element, family: Family, *, carrier: str, i
         inline_default=next(iter(first), None),
         switched_off=_text(attributes, "data-mediamirror-ignore") if "data-mediamirror-ignore" in attributes else None,
     )
-    return Read(source, problems + skipped)
+    return Read(source, _placed_in(element, problems + skipped))
+
+
+def _placed_in(element: Element, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
+    """Say of problems in the content of a template that it waits there for its script."""
+    if problems and any(isinstance(each, Element) and _is_inert(each) for each in element.ancestors):
+        return tuple(replace(problem, attribute="template") for problem in problems)
+    return problems
+
+
+def _is_inert(element: Element) -> bool:
+    """A template that is no shadow tree, which a browser shows without any script."""
+    return element.tag == "template" and "shadowrootmode" not in element.attrs
 
 
 def _inline(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
@@ -114,7 +126,7 @@ def _srcset(
 def _located(page: Page, value: Value, problems: Iterable[Problem]) -> Iterator[Problem]:
     for problem in problems:
         line = page.line_in(value, problem.span[0] if problem.span else 0)
-        yield replace(problem, line=line, document=page.context.document)
+        yield replace(problem, line=line, document=page.context.document, attribute=value.name)
 
 
 def _src(

@@ -184,7 +184,7 @@ def _promise(row: SetRow) -> str:
 def _absent(row: SetRow) -> str:
     if row.error is not None:
         return visible(row.error.code).replace("-", " ")
-    return "no preview" if row.width else "not fetched"
+    return "no preview" if row.size else "not fetched"
 
 
 def _share(width: int | None, widest: int) -> float | None:

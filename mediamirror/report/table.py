@@ -50,7 +50,8 @@ def set_result(result: SetResult, *, width: int) -> RenderableType:
     heading = _heading(result.document, result.line, result.alt, result.context)
     if result.places > 1:
         heading.append(f"  (in {plural(result.places, 'place')})", style="dim")
-    return Group(heading, Padding(table, (0, 0, 0, 2), expand=False), *_reasons(result))
+    rows = [Padding(table, (0, 0, 0, 2), expand=False)] if result.rows else []
+    return Group(heading, *rows, *_reasons(result))
 
 
 def _reasons(result: SetResult) -> list[Text]:

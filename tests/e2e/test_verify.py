@@ -88,6 +88,57 @@ def test_a_baseline_counts_only_what_is_new(mediamirror: Command, dist: Path, tm
     assert mediamirror(*words, "--baseline", str(tmp_path / "none.json")).returncode == 2
 
 
+def test_what_can_not_be_fetched_is_a_finding_and_fails_the_run(mediamirror: Command, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<img alt="" src="http://127.0.0.1:9/discard.webp"><img alt="" src="ftp://site.example/a.webp">')
+    done = mediamirror("verify", str(page), "--format", "jsonl")
+    told = [(row["rule"], row["actual"]) for row in findings(done)]
+    assert (done.returncode, told) == (1, [("MM208", "port-refused"), ("MM208", "scheme-refused")])
+    never = mediamirror("verify", str(page), "--fail-on", "never")
+    assert (never.returncode, "allow it with --allow-host 127.0.0.1:9" in never.stdout) == (0, True), never.stdout
+
+
+def test_a_guarded_address_is_told_with_the_option_that_opens_it(mediamirror: Command, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<img alt="" src="http://127.0.0.1:8080/a.webp">')
+    done = mediamirror("verify", str(page))
+    assert (done.returncode, "MM208" in done.stdout) == (1, True), done.stdout
+    assert "--allow-host 127.0.0.1, or every such address with --allow-private" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("html", "rule"),
+    [
+        ('<img alt="" src="img/{{ name }}.webp">', "MM113"),
+        ('<img alt="" src="">', "MM101"),
+        ('<img alt="" src="http://[::/a.webp">', "MM101"),
+        ('<img alt="" srcset="img/a-480.webp 480px">', "MM101"),
+        ('<template><img alt="" src="img/{{ name }}.webp"></template>', None),
+        ('<template><img alt="" src="img/a-480.webp" srcset="img/{{ name }}.webp 2x"></template>', None),
+        ('<img alt="" data-src="img/{{ name }}.webp">', None),
+        ('<img alt="" src="data:image/gif;base64,R0lGODlhAQABAAAAACw=">', None),
+    ],
+)
+def test_an_image_of_which_nothing_can_be_used_is_a_finding_unless_it_waits_for_its_script(
+    mediamirror: Command, dist: Path, html: str, rule: str | None
+) -> None:
+    (dist / "index.html").write_text(html)
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--fail-on", "warning", "--format", "jsonl")
+    expected = [] if rule is None else [(rule, 1)]
+    assert [(row["rule"], row["line"]) for row in findings(done)] == expected
+    assert done.returncode == len(expected)
+
+
+def test_a_drawing_and_an_icon_are_left_alone(mediamirror: Command, dist: Path) -> None:
+    (dist / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
+    (dist / "index.html").write_text(SOUND + '<img alt="" src="logo.svg">')
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--fail-on", "warning", "--format", "jsonl")
+    assert (done.returncode, findings(done)) == (0, [])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    (row,) = [row for row in rows if row["type"] == "variant" and row["url"].endswith(".svg")]
+    assert (row["status"], row["error"]["code"]) == ("skipped", "format-not-read")
+
+
 def test_a_built_site_is_never_left(mediamirror: Command, dist: Path, tmp_path: Path) -> None:
     (tmp_path / "secret.webp").write_bytes((dist / "img/a-480.webp").read_bytes())
     (dist / "img/link.webp").symlink_to(tmp_path / "secret.webp")
