@@ -11,7 +11,7 @@
     ├── CatalogError               exit 2: the catalog can't be used
     │   └── CatalogDamaged         its file is damaged
     ├── FetchError                 an item failed on its way in
-    │   ├── InvalidURL, SchemeRefused, PortRefused, AddressRefused, RobotsRefused, RobotsTagRefused, NotArchived
+    │   ├── InvalidURL, SchemeRefused, PortRefused, AddressRefused, RobotsRefused, RobotsTagRefused, NotArchived, NotInSite
     │   ├── HostBusy, HostUnavailable (not asked: come back later)
     │   ├── ConnectFailed (retry), TLSFailed, ConnectionLost (retry), TransferTruncated (retry)
     │   ├── DeadlineExceeded (retry), TooSlow (retry)
@@ -145,6 +145,12 @@ class RobotsTagRefused(FetchError):
     """The answer's X-Robots-Tag forbids it, and the user asked to respect that."""
 
     code = "robots-tag-refused"
+
+
+class NotInSite(FetchError):
+    """A URL of a built site that has no file there."""
+
+    code = "not-in-site"
 
 
 class NotArchived(FetchError):

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from mediamirror.errors import FetchError, HTTPStatus, InputMissing
+from mediamirror.errors import FetchError, InputMissing, NotInSite
 from mediamirror.fetch import Request
 from mediamirror.model import Body, Download
 
@@ -45,13 +45,13 @@ class SiteRoot:
         return f"{self._origin[0]}://{self._origin[1]}{self._path}{quote(relative.as_posix())}"
 
     async def bring(self, request: Request) -> Download:
-        """Read a URL of the site from its file. Raises `HTTPStatus` 404 for a missing one, `OtherOrigin`."""
+        """Read a URL of the site from its file. Raises `NotInSite` for a missing one, `OtherOrigin`."""
         parts = urlsplit(request.url)
         if (parts.scheme, parts.netloc) != self._origin:
             raise OtherOrigin(f"{request.url} is not part of the site, and nothing is fetched with --root.")
         path = self._file(parts.path)
         if path is None:
-            raise HTTPStatus(f"{request.url} has no file below {self._root}.", status=404)
+            raise NotInSite(f"{request.url} has no file below {self._root}.")
         data = await asyncio.to_thread(path.read_bytes)
         body = Body(len(data), hashlib.sha256(data).hexdigest(), data, prefix=data[: 64 * 1024])
         return Download(request.url, request.url, 200, (), body, datetime.now(UTC))

@@ -20,7 +20,7 @@ from mediamirror.lint import suppress as _suppress
 from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling
 from mediamirror.lint import weight as _weight
-from mediamirror.lint.rules import RULES, Rule, SetRule, Subject, VariantRule, choose_codes
+from mediamirror.lint.rules import RULES, AfterRule, Rule, SetRule, Subject, VariantRule, choose_codes
 from mediamirror.lint.screens import DEVICES, Browser, Screen, parse_screen
 from mediamirror.lint.subject import (
     LintOptions,
@@ -123,7 +123,12 @@ def check_set(
                 told.append(rule.finding(found, url=found.url, reference=_place(image_set, found.url)))
                 explained |= found.explains
     kept = [finding for finding in told if (finding.rule, finding.url) not in explained]
-    return tuple(finding for finding in dict.fromkeys(kept) if not _repeated(finding, kept))
+    stands = [finding for finding in dict.fromkeys(kept) if not _repeated(finding, kept)]
+    for rule in RULES.all():
+        if isinstance(rule, AfterRule) and rule.code in options.codes:
+            late = [rule.finding(v, url=v.url, reference=_place(image_set, v.url)) for v in rule.check(subject, stands)]
+            stands.extend(late)
+    return tuple(stands)
 
 
 def _subjects(image_set: ImageSet, facts: Mapping[str, VariantFacts], options: LintOptions) -> Iterable[Subject]:

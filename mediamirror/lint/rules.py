@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -65,6 +65,7 @@ class Violation:
 
 Check = Callable[[Subject], Iterator[Violation]]
 SetCheck = Callable[[SetSubject], Iterator[Violation]]
+AfterCheck = Callable[[SetSubject, Sequence[Finding]], Iterator[Violation]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,13 @@ class SetRule(Rule):
     """A rule about an image set as a whole: its markup, and its variants beside each other."""
 
     check: SetCheck
+
+
+@dataclass(frozen=True, slots=True)
+class AfterRule(Rule):
+    """A rule about a set and what the other rules found in it."""
+
+    check: AfterCheck
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +167,17 @@ class Registry:
 
         def register(check: SetCheck) -> SetCheck:
             self._put(SetRule(code, name, severity, False, summary, why, fix, check))
+            return check
+
+        return register
+
+    def add_after(
+        self, code: str, name: str, severity: Severity, *, summary: str, why: str, fix: str
+    ) -> Callable[[AfterCheck], AfterCheck]:
+        """Register the decorated function as the check of a rule about what the other rules found."""
+
+        def register(check: AfterCheck) -> AfterCheck:
+            self._put(AfterRule(code, name, severity, False, summary, why, fix, check))
             return check
 
         return register

@@ -95,16 +95,11 @@ def _matches_url(url: str, glob: str) -> bool:
 def _inline(image_set: ImageSet) -> Iterator[Suppression]:
     for source, text in _written(image_set):
         words, reason = _parts(text)
-        codes: set[str] = set()
-        for word in words:
-            try:
-                codes |= RULES.matching(word)[0]
-            except UsageError:
-                continue  # MM118 tells of it
+        codes = frozenset(code for word in words for code in _known(word))
         if codes and reason:
             place = first_reference(source)
             line = place.line if place is not None else image_set.line
-            yield Suppression(frozenset(codes), reason, f"{image_set.document}:{line}", in_source=True)
+            yield Suppression(codes, reason, f"{image_set.document}:{line}", in_source=True)
 
 
 def _written(image_set: ImageSet) -> Iterator[tuple[Source, str]]:
@@ -141,3 +136,42 @@ def ignore_not_understood(subject: SetSubject) -> Iterator[Violation]:
                 RULES.matching(word)
             except UsageError as error:
                 yield Violation(f"{ATTRIBUTE}: {error.message} It switches nothing off.", None, word[:80], place, url)
+
+
+@RULES.add_after(
+    "MM119",
+    "ignore-unused",
+    Severity.NOTE,
+    summary=f"A {ATTRIBUTE} attribute switches off a rule that finds nothing.",
+    why="What was wrong has been mended, or the code is another one than was meant: the next defect would go unseen.",
+    fix="Take the code out of the attribute.",
+)
+def ignore_unused(subject: SetSubject, findings: Sequence[Finding]) -> Iterator[Violation]:
+    """Fire for each word that met no finding, of rules that had all that they need to find something."""
+    able, found = _able(subject), {finding.rule for finding in findings}
+    for source, text in _written(subject.image_set):
+        words, reason = _parts(text)
+        for word in words if reason else ():
+            codes = _known(word)
+            if codes and codes <= able and not codes & found:
+                message = f"{ATTRIBUTE} switches {word[:80]} off, and nothing was found by it."
+                yield Violation(message, word[:80], "no finding", first_reference(source), first_url(source))
+
+
+def _known(word: str) -> frozenset[str]:
+    try:
+        return RULES.matching(word)[0]
+    except UsageError:
+        return frozenset()  # MM118 tells of it
+
+
+def _able(subject: SetSubject) -> frozenset[str]:
+    """Rules that could have found something: chosen, with every file decoded, and with the options that they want."""
+    if any(member.look is None for member in subject.members):
+        return frozenset()
+    lacks = {"MM119"} | (set() if subject.options.ladder else {"MM401"})
+    lacks |= {"MM406"} if any(m.look is None or not m.look.estimates for m in subject.members) else set()
+    served = all(member.known is not None and member.known.download is not None for member in subject.members)
+    return frozenset(
+        c for c in subject.options.codes - lacks if not c.startswith("MM5") and (served or not c.startswith("MM2"))
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mediamirror.errors import EmptyBody, FetchError, HTTPStatus, TransferTruncated
+from mediamirror.errors import EmptyBody, FetchError, HTTPStatus, NotInSite, TransferTruncated
 from mediamirror.lint.formats import VAGUE_TYPES, format_of_mime
 from mediamirror.lint.rules import RULES, Subject, Violation
 from mediamirror.model import Severity
@@ -66,10 +66,12 @@ _FOR_NOW = frozenset({408, 425, 429})
     fix="Upload the file, or take the candidate out.",
 )
 def gone(subject: Subject) -> Iterator[Violation]:
-    """Fire for client errors (404, 410, 403, ...) that a later try does not mend."""
+    """Fire for client errors (404, 410, 403, ...) that a later try does not mend, and for a file that a built site lacks."""
     result = subject.result
     if isinstance(result, HTTPStatus) and 400 <= result.status < 500 and result.status not in _FOR_NOW:
         yield Violation(f"The origin answered {result.status}.", "200", str(result.status))
+    if isinstance(result, NotInSite):
+        yield Violation("The site has no such file.", "a file", "none")
 
 
 @RULES.add(

@@ -24,11 +24,13 @@ _STYLES = {
     "checked": "green",
 }
 _TONES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+_TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Marks that make a terminal show what follows in another order: a name that ends in .jpg ends in something else."""
+_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {c: f"\\u{c:04x}" for c in _TURNING}
 
 
 def clean(text: str) -> str:
-    """Make control characters of a stranger's text visible, so that none reaches the terminal."""
+    """Make control characters of a stranger's text visible, and those that turn it around: none reaches the terminal."""
     return text.translate(_ESCAPES)
 
 

@@ -129,6 +129,20 @@ def test_an_image_of_which_nothing_can_be_used_is_a_finding_unless_it_waits_for_
     assert done.returncode == len(expected)
 
 
+def test_a_missing_file_of_a_built_site_is_told_without_an_origin_that_nobody_asked(
+    mediamirror: Command, dist: Path
+) -> None:
+    (dist / "index.html").write_text('<img alt="" src="img/none.webp">')
+    done = mediamirror("verify", str(dist), "--root", str(dist))
+    assert (done.returncode, "error MM203 line 1: The site has no such file." in done.stdout) == (1, True), done.stdout
+
+
+def test_a_name_that_turns_text_around_reaches_no_terminal(mediamirror: Command, dist: Path) -> None:
+    (dist / "index.html").write_text('<img alt="\u202egpj.exe" src="img/none.webp">', encoding="utf-8")
+    done = mediamirror("verify", str(dist), "--root", str(dist))
+    assert ("\\u202egpj.exe" in done.stdout, "\u202e" in done.stdout) == (True, False)
+
+
 def test_a_drawing_and_an_icon_are_left_alone(mediamirror: Command, dist: Path) -> None:
     (dist / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
     (dist / "index.html").write_text(SOUND + '<img alt="" src="logo.svg">')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from mediamirror.lint import all_rules
@@ -19,3 +20,9 @@ def test_a_page_says_what_why_what_to_do_and_how_to_switch_it_off() -> None:
     for rule in all_rules():
         page = rule_pages()[f"{rule.code}.md"]
         assert all(text in page for text in (rule.name, rule.summary, rule.why, rule.fix, f"--ignore {rule.code}"))
+
+
+def test_the_docs_name_only_rules_that_exist() -> None:
+    known = {rule.code for rule in all_rules()}
+    named = {code for page in Path("docs").glob("*.md") for code in re.findall(r"\bMM[1-5]\d\d\b", page.read_text())}
+    assert named - known == set()
