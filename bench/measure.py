@@ -59,6 +59,11 @@ def measure(command: Sequence[str], *, environment: Mapping[str, str], log: Path
     return Cost(seconds, usage.ru_utime + usage.ru_stime, peak)
 
 
+def resident(pid: int) -> int:
+    """Bytes of memory that a process and its descendants have now, summed: what they share counts for each."""
+    return sum(_memory(each, "VmRSS:") for each in _tree(pid))
+
+
 def _watch(pid: int, deadline: float) -> int:
     """Sample memory until the process ends (it stays a zombie, for wait4); kill it at the deadline."""
     descriptor = os.pidfd_open(pid)
@@ -67,7 +72,7 @@ def _watch(pid: int, deadline: float) -> int:
         poller.register(descriptor, select.POLLIN)
         peak = 0
         while not poller.poll(SAMPLE_SECONDS * 1000):
-            peak = max(peak, sum(_high_water(each) for each in _tree(pid)))
+            peak = max(peak, sum(_memory(each, "VmHWM:") for each in _tree(pid)))
             if time.perf_counter() > deadline:
                 os.kill(pid, signal.SIGKILL)
         return peak
@@ -86,9 +91,9 @@ def _tree(pid: int) -> Iterator[int]:
         yield from _tree(child)
 
 
-def _high_water(pid: int) -> int:
+def _memory(pid: int, field: str) -> int:
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(field)), 0)

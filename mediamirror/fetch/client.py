@@ -177,7 +177,8 @@ class Client:
     async def _pour(self, answer: _Answer, spool: Spool, deadline: asyncio.Timeout) -> None:
         href = answer.target.href
         options = self._options
-        inflater = inflater_for(answer.named.get("content-encoding"), href)
+        # Codings may stand in several fields (RFC 9110, 5.3): a second one must not hide behind the first.
+        inflater = inflater_for(", ".join(v for n, v in answer.headers if n == "content-encoding"), href)
         watch = RateWatch(options.min_rate, options.min_rate_window, time.monotonic())
         try:
             async for chunk in answer.response.stream:  # type: ignore[union-attr]

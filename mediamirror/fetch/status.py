@@ -12,7 +12,7 @@ from mediamirror.fetch.urls import redact_url
 
 _CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}")
-_LENGTH = re.compile(r"[0-9]{1,18}")
+_LENGTH = re.compile(r"[0-9]{1,40}")
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 
 _MEANING = {

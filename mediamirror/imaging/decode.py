@@ -13,6 +13,7 @@ from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
 from mediamirror.imaging.child import Child, ChildDied, Reply, opened
 from mediamirror.imaging.header import check_budget, read_body
 from mediamirror.imaging.protocol import OUT_OF_MEMORY, Limits, Wish, facts_of, look_of
+from mediamirror.imaging.room import ROOM, ROOM_A_WORKER, Room, needed
 from mediamirror.model import Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
 
@@ -31,7 +32,9 @@ class DecoderPool:
     def __init__(self, options: CheckOptions, *, limits: Limits | None = None) -> None:
         self._options = options
         self._limits = limits or Limits()
-        self._turns = asyncio.Semaphore(options.workers or os.cpu_count() or 1)
+        workers = options.workers or os.cpu_count() or 1
+        self._turns = asyncio.Semaphore(workers)
+        self._room = Room(max(ROOM, workers * ROOM_A_WORKER))
         self._idle: list[Child] = []
         self._ended: set[asyncio.Task[int]] = set()
         self._busy: set[Child] = set()
@@ -63,8 +66,10 @@ class DecoderPool:
 
     async def _reply(self, body: Body, wish: Wish) -> Reply:
         # What the header gives away costs no process its time.
-        check_budget(read_body(body), self._options)
-        async with self._turns:
+        facts = read_body(body)
+        check_budget(facts, self._options)
+        # Room first: who waits for it keeps no worker from images that fit.
+        async with self._room.taken(needed(facts)), self._turns:
             with opened(body) as image:
                 reply, tired = await self._ask(image, wish)
                 if reply.head.get("error") == OUT_OF_MEMORY and tired:

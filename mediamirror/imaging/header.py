@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 from collections.abc import Callable
+from contextlib import closing
 from typing import BinaryIO
 
 from mediamirror.errors import ImageOverBudget, ImageTruncated, NotAnImage
@@ -30,9 +31,6 @@ _READ_WHOLE: dict[str, Callable[[Octets], ImageFacts]] = {
 }
 FORMATS = tuple(_READ)
 """The formats that are read, lower case."""
-
-_FURTHER = 4 * 1024 * 1024
-"""How far into a spooled body a header is looked for, when its prefix was too short (large colour profiles, previews)."""
 
 
 def read_header(data: Octets) -> ImageFacts:
@@ -67,8 +65,8 @@ def read_body(body: Body) -> ImageFacts:
     except ImageTruncated:
         if body.path is None or body.size <= len(head):
             raise
-        with body.path.open("rb") as file:
-            facts = read_header(file.read(_FURTHER))
+        with body.path.open("rb") as file, closing(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)) as whole:
+            facts = read_header(whole)
     if facts.format == "webp":
         webp.check_size(head, body.size)
     return facts

@@ -19,6 +19,8 @@ _frame = Struct(">BHHB").unpack_from
 
 SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 SOI, EOI, SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
+_BITS_A_BLOCK = {0xC0: 2, 0xC1: 2, 0xC2: 1}
+"""Least bits a block, by the frame's marker: baseline, extended and progressive with Huffman codes."""
 BARE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
 
 
@@ -28,12 +30,12 @@ def read(data: Octets) -> ImageFacts:
 
 
 def _scan_header(data: Octets) -> tuple[ImageFacts, int]:
-    """Facts, and the offset just after the frame header."""
+    """Facts, and the offset of the frame header's length."""
     exif, icc, at = None, False, 2
     while True:
         marker, at = _marker(data, at)
         if marker in SOF:
-            return _read_frame(data, at, exif, icc), at + _u16(data, at)[0]
+            return _read_frame(data, at, exif, icc), at
         if marker in BARE or marker in (EOI, SOS):
             raise damaged("JPEG", f"marker {marker:02X} comes before any frame")
         end = _segment_end(data, at)
@@ -73,13 +75,17 @@ def _read_frame(data: Octets, at: int, exif: Exif | None, icc: bool) -> ImageFac
 def read_whole(data: Octets) -> ImageFacts:
     """Walk all segments and scans to the end-of-image marker; what follows it (a second picture, junk) is not looked at."""
     facts, at = _scan_header(data)
-    size, in_scan = len(data), False
+    size, in_scan, coded, least = len(data), False, 0, _least_coded(data, at)
+    at += _u16(data, at)[0]
     while True:
         found = (end_of_scan if in_scan else next_marker)(data, at)
         if found is None:
             raise cut("JPEG", size, "before its end marker")
+        coded += found.start() - at if in_scan else 0
         marker, at = data[found.end() - 1], found.end()
         if marker == EOI:
+            if coded < least:
+                raise cut("JPEG", size, f"its picture takes {least:,} at least")
             return replace(facts, orientation=facts.orientation or 1)
         if marker in BARE:
             continue
@@ -87,3 +93,20 @@ def read_whole(data: Octets) -> ImageFacts:
             raise cut("JPEG", size, "inside a segment")
         at += max(2, _u16(data, at)[0])
         in_scan = marker == SOS
+
+
+def _least_coded(data: Octets, at: int) -> int:
+    """Bytes that the scans of a frame can't do without; ``at`` is the offset of its header's length. 0 where that is not known.
+
+    With Huffman codes each block of 8 x 8 samples takes one bit at least for its DC coefficient (F.1.2.1, G.1.2.1), and in a
+    sequential frame another that ends it (F.1.2.2). Decoders fill in what is missing with grey, and say nothing.
+    """
+    marker, (_, height, width, count) = data[at - 1], _frame(data, at + 2)
+    if marker not in _BITS_A_BLOCK or count > 4 or at + 8 + 3 * count > len(data):
+        return 0
+    sampling = [(each >> 4, each & 15) for each in data[at + 9 : at + 8 + 3 * count : 3]]
+    across, down = max(h for h, _ in sampling), max(v for _, v in sampling)
+    if not across or not down:
+        return 0
+    blocks = sum(-(-width * h // (8 * across)) * -(-height * v // (8 * down)) for h, v in sampling)
+    return blocks * _BITS_A_BLOCK[marker] // 8

@@ -7,7 +7,7 @@ import warnings
 from dataclasses import dataclass, replace
 from typing import BinaryIO
 
-from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin
+from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
 from mediamirror.imaging.header import check_budget, map_file, read_whole
@@ -57,6 +57,8 @@ def decode(source: bytes | BinaryIO, options: CheckOptions, wish: Wish = Wish())
         return _decode(source, data, facts, options, wish)
     except (ImageError, MemoryError):
         raise
+    except UnidentifiedImageError as error:  # its own words are the address of a buffer
+        raise ImageUndecodable(f"The {NAMES[facts.format]} can't be decoded: its data makes no sense.") from error
     except Image.DecompressionBombError as error:
         raise ImageOverBudget(f"The decoder found more pixels than the header says: {error}") from error
     except Exception as error:
