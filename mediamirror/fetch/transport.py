@@ -9,7 +9,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import aiohttp
 import httpx2
@@ -21,6 +21,7 @@ from aiohttp.tracing import Trace
 from mediamirror.errors import AddressRefused
 from mediamirror.fetch.connect_to import rewire, rule_for
 from mediamirror.fetch.guard import Guard, allow_all, own_machine
+from mediamirror.fetch.interim import BoundedHandler
 from mediamirror.settings import Rewired
 
 _READ_BUFFER = 256 * 1024
@@ -157,6 +158,7 @@ class _GuardedConnector(aiohttp.TCPConnector):
     def __init__(self, guard: Guard, rules: tuple[Rewired, ...], context: ssl.SSLContext | None, *, limit: int) -> None:
         # aiohttp holds a context of the system's certificates ready; making another costs 50 ms.
         super().__init__(resolver=_SystemResolver(), ssl=context or True, limit=limit, socket_factory=self._open_socket)
+        self._factory = partial(BoundedHandler, loop=self._loop)
         self._guard = guard
         self._rules = rules
         self._admitted: set[tuple[str, int]] = set()

@@ -52,6 +52,12 @@ async def test_content_length_over_the_limit_is_refused_before_the_body_is_read(
         await client(max_size=1000).fetch(Request(origin.url()))
 
 
+async def test_a_content_length_of_exabytes_is_too_large_and_not_worth_a_retry(serve, client):
+    origin = await serve(b"HTTP/1.1 200 OK\r\nContent-Length: 9223372036854775807\r\n\r\n")
+    with pytest.raises(errors.BodyTooLarge):
+        await client().fetch(Request(origin.url()))
+
+
 async def test_an_endless_chunked_body_stops_at_the_limit_and_leaves_no_file(serve, client, tmp_path):
     async def endless(seen, writer):
         writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -124,16 +130,49 @@ async def test_a_trickle_that_defeats_read_timeouts_meets_the_deadline(serve, cl
     assert transport.connections == 0
 
 
-async def test_endless_interim_answers_meet_the_deadline(serve, client):
+async def test_interim_answers_without_end_meet_the_deadline(serve, client):
     async def hints(seen, writer):
-        while not writer.is_closing():
+        for _ in range(40):
             writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
             await writer.drain()
-            await asyncio.sleep(0.001)
+        await asyncio.sleep(60)
 
     origin = await serve(hints)
     with pytest.raises(errors.DeadlineExceeded):
         await client(timeout=0.1).fetch(Request(origin.url()))
+
+
+@pytest.mark.parametrize("status", ["100 Continue", "102 Processing", "103 Early Hints"])
+async def test_a_flood_of_interim_answers_is_cut_off(serve, client, status):
+    origin = await serve(f"HTTP/1.1 {status}\r\n\r\n".encode() * 1000)
+    with pytest.raises(errors.HeadersTooLarge):
+        await client().fetch(Request(origin.url()))
+
+
+async def test_a_few_interim_answers_are_passed_over(serve, client, make_reply):
+    origin = await serve(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 50 + make_reply(b"whole"))
+    assert (await client().fetch(Request(origin.url()))).body.data == b"whole"
+
+
+async def test_answers_to_questions_that_nobody_asked_close_the_connection(serve, client, make_reply):
+    idle, gone = asyncio.Event(), asyncio.Event()
+
+    async def flood(seen, writer):
+        writer.write(make_reply(b"whole"))
+        await idle.wait()
+        while not writer.is_closing():
+            writer.write(make_reply() * 100)
+            try:
+                await writer.drain()
+            except ConnectionError:
+                break
+        gone.set()
+
+    origin = await serve(flood)
+    assert (await client().fetch(Request(origin.url()))).body.data == b"whole"
+    idle.set()
+    async with asyncio.timeout(5):
+        await gone.wait()
 
 
 async def test_endless_headers_are_cut_off(serve, client):
@@ -364,6 +403,14 @@ async def test_a_gzip_bomb_stops_at_the_limit(serve, client, make_reply, tmp_pat
 async def test_a_coding_we_do_not_undo_is_refused(serve, client, make_reply, coding):
     origin = await serve(make_reply(b"x", Content_Encoding=coding))
     with pytest.raises(errors.BadContentEncoding):
+        await client().fetch(Request(origin.url()))
+
+
+async def test_a_coding_in_a_second_field_is_not_overlooked(serve, client):
+    body = gzip.compress(b"pixels")
+    fields = b"Content-Encoding: gzip\r\nContent-Encoding: br\r\n"
+    origin = await serve(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n%s\r\n%s" % (len(body), fields, body))
+    with pytest.raises(errors.BadContentEncoding, match="gzip, br"):
         await client().fetch(Request(origin.url()))
 
 
