@@ -93,7 +93,7 @@ class _Ran:
 
 
 def _run(words: Sequence[str], environment: Mapping[str, str]) -> _Ran:
-    with subprocess.Popen(  # noqa: S603 - our own command line
+    with subprocess.Popen(
         words, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as child:
         peaks, over = [0], threading.Event()
@@ -101,9 +101,10 @@ def _run(words: Sequence[str], environment: Mapping[str, str]) -> _Ran:
         def watch() -> None:
             while not over.wait(0.02):
                 peaks.append(resident(child.pid))
-                if os.environ.get("DBG") and peaks[-1]==max(peaks):
-                    from bench.measure import _tree,_memory
-                    print(peaks[-1]>>20,[(_memory(p,"VmRSS:")>>20) for p in _tree(child.pid)],file=sys.stderr)
+                if os.environ.get("DBG") and peaks[-1] == max(peaks):
+                    from bench.measure import _memory, _tree
+
+                    print(peaks[-1] >> 20, [(_memory(p, "VmRSS:") >> 20) for p in _tree(child.pid)], file=sys.stderr)
 
         watcher = threading.Thread(target=watch)
         watcher.start()

@@ -9,6 +9,7 @@ from typing import Any
 
 from mediamirror.catalog.ingest import put_variant
 from mediamirror.catalog.sync_rows import Holding, put_holdings
+from mediamirror.redact import is_redacted
 
 _IMAGE_CODES = ("MM", "not-an-image", "truncated", "undecodable", "over-budget")
 
@@ -86,6 +87,8 @@ def put_manifest_sets(db: sqlite3.Connection, place: int, run_id: int, rows: Ite
 
 def _put_rungs(db: sqlite3.Connection, place_id: int, line: int, rungs: Sequence[dict[str, Any]]) -> None:
     for rung in rungs:
+        if is_redacted(rung["url"]):
+            continue  # the manifest names no secret, and what is left of the URL can't be asked for
         db.execute(
             "INSERT INTO candidates (place_id, variant_id, carrier, width, density, raw_url, line) "
             "VALUES (?,?,'manifest',?,?,?,?)",
@@ -94,6 +97,8 @@ def _put_rungs(db: sqlite3.Connection, place_id: int, line: int, rungs: Sequence
 
 
 def _stand_missing(db: sqlite3.Connection, place: int, run_id: int, rung: dict[str, Any]) -> None:
+    if is_redacted(rung["url"]):
+        return
     reason = str(rung.get("reason") or "")
     variant = put_variant(db, rung["url"])
     if reason and reason != "not reached":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -54,6 +55,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
     with mapped_errors(name):
         if path is not None:
             _make_folder(path)
+            _make_private(path)
         connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
         try:
             _prepare(connection, name)
@@ -111,6 +113,12 @@ def _make_folder(path: Path) -> None:
         raise CatalogError(
             f"The folder of the catalog {path} can't be made ({error.strerror}): name another with --catalog."
         ) from error
+
+
+def _make_private(path: Path) -> None:
+    """Begin a new file that only its owner may read, since it holds URLs whole; SQLite gives its side files the same mode."""
+    with suppress(OSError):  # it is there, or SQLite says in its own words why it can't be made
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare(connection: sqlite3.Connection, name: str) -> None:

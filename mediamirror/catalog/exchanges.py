@@ -7,6 +7,8 @@ import sqlite3
 from dataclasses import dataclass
 from datetime import datetime
 
+from mediamirror.redact import lasting_headers
+
 Headers = tuple[tuple[str, str], ...]
 
 
@@ -32,9 +34,11 @@ def read_exchange(db: sqlite3.Connection, url: str, sha256: str) -> Exchange | N
     if row is None:
         return None
     at, final_url, status, headers, redirects = row
-    hops = None if redirects is None else tuple((hop[0], hop[1], _pairs(hop[2])) for hop in json.loads(redirects))
-    return Exchange(datetime.fromisoformat(at), final_url or url, status, _pairs(json.loads(headers or "[]")), hops)
-
-
-def _pairs(rows: list[list[str]]) -> Headers:
-    return tuple((name, value) for name, value in rows)
+    hops = (
+        None
+        if redirects is None
+        else tuple((hop[0], hop[1], tuple(lasting_headers(hop[2]))) for hop in json.loads(redirects))
+    )
+    return Exchange(
+        datetime.fromisoformat(at), final_url or url, status, tuple(lasting_headers(json.loads(headers or "[]"))), hops
+    )

@@ -19,6 +19,7 @@ from mediamirror.model import (
     Status,
     StoredObject,
 )
+from mediamirror.redact import lasting_headers, redact_text, redact_url
 
 
 def put_outcome(
@@ -34,7 +35,15 @@ def put_outcome(
     db.execute(
         "UPDATE items SET status = ?, key = ?, sha256 = ?, error_code = ?, error_message = ? "
         "WHERE run_id = ? AND variant_id = ?",
-        (outcome.status, outcome.key, outcome.sha256, error.code or None, error.message or None, run_id, variant_id),
+        (
+            outcome.status,
+            outcome.key,
+            outcome.sha256,
+            error.code or None,
+            redact_text(error.message) or None,
+            run_id,
+            variant_id,
+        ),
     )
     db.execute("DELETE FROM findings WHERE variant_id = ?", (variant_id,))
     for finding in outcome.findings:
@@ -51,7 +60,7 @@ def put_fetched(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: O
     if outcome.download is not None or (outcome.error is not None and outcome.status is Status.FAILED):
         fetched = source.sha256 if source is not None else outcome.sha256
         error = outcome.error
-        told = (error.code, error.message) if error is not None else (None, None)
+        told = (error.code, redact_text(error.message)) if error is not None else (None, None)
         if fetched is None or not _renewed(db, run_id, variant_id, fetched, told):
             _put_fetch(db, run_id, variant_id, outcome)
 
@@ -84,7 +93,7 @@ def _put_blob(db: sqlite3.Connection, sha256: str, size: int | None, facts: Imag
 
 
 def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Outcome) -> None:
-    download, error = outcome.download, outcome.error
+    download, error, url = outcome.download, outcome.error, outcome.variant.url
     db.execute(
         "INSERT INTO fetches (variant_id, run_id, fetched_at, final_url, http_status, headers, etag, last_modified, "
         "seconds, redirects, received, sha256, error_code, error_message) "
@@ -93,17 +102,25 @@ def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Ou
             *(variant_id, run_id),
             *(
                 (
-                    *(download.fetched_at.isoformat(timespec="seconds"), download.final_url, download.http_status),
-                    *(json.dumps(download.headers), download.header("etag"), download.header("last-modified")),
-                    *(download.seconds, json.dumps(download.hops)),
+                    *(download.fetched_at.isoformat(timespec="seconds"), _known(url, download.final_url)),
+                    *(download.http_status, json.dumps(lasting_headers(download.headers))),
+                    *(download.header("etag"), download.header("last-modified"), download.seconds),
+                    json.dumps(
+                        [(_known(url, at), status, lasting_headers(rows)) for at, status, rows in download.hops]
+                    ),
                 )
                 if download is not None
                 else (None,) * 8
             ),
             *(outcome.fetched_bytes, outcome.source.sha256 if outcome.source else outcome.sha256),
-            *((error.code, error.message) if error is not None else (None, None)),
+            *((error.code, redact_text(error.message)) if error is not None else (None, None)),
         ),
     )
+
+
+def _known(url: str, passed: str) -> str:
+    """A URL on the way to an answer as it is kept: plain only where it is the variant's own, which the catalog has anyway."""
+    return passed if passed == url else redact_url(passed, room=None)
 
 
 def _put_object(
@@ -124,9 +141,9 @@ def _put_finding(db: sqlite3.Connection, run_id: int, variant_id: int, finding: 
         "INSERT INTO findings (run_id, variant_id, rule, severity, message, document, line, declared, actual) "
         "VALUES (?,?,?,?,?,?,?,?,?)",
         (
-            *(run_id, variant_id, finding.rule, finding.severity, finding.message),
+            *(run_id, variant_id, finding.rule, finding.severity, redact_text(finding.message)),
             *((reference.document, reference.line) if reference else (None, None)),
-            *(finding.declared, finding.actual),
+            *(value if value is None else redact_text(value) for value in (finding.declared, finding.actual)),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from mediamirror.model import Outcome, Status
+from mediamirror.redact import redact_text
 
 _PUT = """
 INSERT INTO standings (store_id, variant_id, run_id, status, sha256, error_code, error_message, settled_at)
@@ -24,7 +25,7 @@ def put_standing(db: sqlite3.Connection, run_id: int, store_id: int, variant_id:
         "error_message = excluded.error_message, settled_at = excluded.settled_at",
         (
             *(store_id, variant_id, run_id, outcome.status, outcome.sha256),
-            *((error.code, error.message) if error else (None, None)),
+            *((error.code, redact_text(error.message)) if error else (None, None)),
         ),
     )
 

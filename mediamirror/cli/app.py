@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 
 from mediamirror.cli import catalog, check, mirror, parse, report, rules, simulate, sync, verify
 from mediamirror.cli.config import nested, options_of, read
+from mediamirror.cli.logs import print_traceback
 from mediamirror.cli.running import EXIT_CODES, fail
 from mediamirror.errors import MediamirrorError
 
@@ -66,4 +68,5 @@ app.command(name="rules")(rules.command)
 
 def main() -> None:
     """Run the command line."""
+    sys.excepthook = print_traceback
     app()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ def fetch_options(
     from mediamirror.fetch import parse_connect_to, parse_header
 
     try:
-        _check_proxy(plain.get("proxy"))
+        plain["proxy"] = _proxy(plain.get("proxy"))
         return FetchOptions(
-            headers=tuple(parse_header(text) for text in header or ()),
+            headers=tuple(parse_header(text) for text in _lines(header or ())),
             connect_to=tuple(parse_connect_to(text) for text in connect_to or ()),
             cacert=cacert,
             **plain,
@@ -29,9 +30,31 @@ def fetch_options(
         fail(error)
 
 
-def _check_proxy(proxy: str | None) -> None:
+def _lines(given: Iterable[str]) -> Iterator[str]:
+    """Headers as given, and for ``@FILE`` those in it, one a line, as curl has it."""
+    for text in given:
+        if text.startswith("@"):
+            yield from filter(str.strip, _read(text[1:], "-H").splitlines())
+        else:
+            yield text
+
+
+def _proxy(given: str | None) -> str | None:
+    proxy = given
+    if given is not None and given.startswith("@"):
+        proxy = _read(given[1:], "--proxy").strip()
     if proxy is not None and not proxy.startswith(("http://", "https://")):
-        raise UsageError("--proxy wants an address such as http://proxy.example:3128.")
+        raise UsageError("--proxy wants an address such as http://proxy.example:3128, or @FILE that holds one.")
+    return proxy
+
+
+def _read(name: str, option: str) -> str:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{option} @{name}: the file can't be read ({error.strerror or error}).") from None
+    except ValueError:
+        raise UsageError(f"{option} @{name}: the file is not UTF-8 text.") from None
 
 
 def metadata_pairs(values: list[str] | None) -> tuple[tuple[str, str], ...]:

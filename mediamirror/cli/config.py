@@ -100,12 +100,17 @@ def _spelled(key: str, known: set[str]) -> str:
     return name if name in known else f"{name}_" if f"{name}_" in known else name
 
 
+def _several(option: str, text: str) -> list[str]:
+    """Several values in one text: words, but a header has spaces in it, so those stand one a line."""
+    return [line for line in text.splitlines() if line.strip()] if option == "header" else text.split()
+
+
 def _put(result: dict[str, dict[str, Any]], commands: Commands, option: str, value: object) -> None:
     for command, options in commands.items():
         if option not in options:
             continue
         if options[option]:
-            values = value.split() if isinstance(value, str) else value
+            values = _several(option, value) if isinstance(value, str) else value
             result[command][option] = values if isinstance(values, list) else [values]
         else:
             result[command][option] = value

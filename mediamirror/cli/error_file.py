@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Self
 from mediamirror.cli.whole_file import whole_file
 from mediamirror.errors import MediamirrorError
 from mediamirror.model import Event, Outcome, Status
+from mediamirror.redact import redact_text, redact_url
 
 if TYPE_CHECKING:
     from mediamirror.cli.output import Output
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 class ErrorFile:
     """Hands every event on, and writes the failed ones down. The file is there when the run has ended, whichever way."""
 
-    def __init__(self, path: Path | None, printed: Output) -> None:
+    def __init__(self, path: Path | None, printed: Output, *, secrets: bool = False) -> None:
         self._path = path
         self._printed = printed
+        self._secrets = secrets
         self._file: IO[bytes] | None = None
         self._stack = ExitStack()
 
@@ -47,6 +49,9 @@ class ErrorFile:
         """Take one event."""
         if self._file is not None and isinstance(event, Outcome) and event.status is Status.FAILED:
             reason = f"{event.error.code}: {event.error.message}" if event.error else "failed"
-            line = f"{event.variant.url}\t# {' '.join(reason.split())}\n"
+            url = event.variant.url if self._secrets else redact_url(event.variant.url, room=None)
+            # What is left of a URL with a secret would be asked for in vain: a comment, for people.
+            start = url if url == event.variant.url else f"# {url}"
+            line = f"{start}\t# {redact_text(' '.join(reason.split()))}\n"
             self._file.write(line.encode("utf-8", "backslashreplace"))
         self._printed(event)

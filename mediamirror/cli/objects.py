@@ -7,8 +7,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from mediamirror.model import Compared, Mark, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
+from mediamirror.report.escape import clean
 from mediamirror.report.jsonl import to_line
-from mediamirror.report.sync_table import clean, compared_line, object_line, summary_line, to_object
+from mediamirror.report.sync_table import compared_line, object_line, summary_line, to_object
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -87,6 +87,14 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT
 Explain = Annotated[
     bool, typer.Option("--explain", rich_help_panel=OUTPUT, help="Say in the table which rule found each source.")
 ]
+ShowSecrets = Annotated[
+    bool,
+    typer.Option(
+        "--show-secrets",
+        rich_help_panel=OUTPUT,
+        help="Leave signatures and tokens in the URLs of JSON and of files for programs; else they are ***.",
+    ),
+]
 NoProgress = Annotated[bool, typer.Option("--no-progress", rich_help_panel=OUTPUT, help="Draw no progress bar.")]
 FailOn = Annotated[
     Literal["error", "warning", "never"],
@@ -158,9 +166,10 @@ Header = Annotated[
     typer.Option(
         "--header",
         "-H",
-        metavar="'NAME: VALUE'",
+        metavar="'NAME: VALUE'|@FILE",
         rich_help_panel=NETWORK,
-        help="Send this with every request; credentials only to the inputs' own hosts.",
+        help="Send this with every request; credentials only to the inputs' own hosts. @FILE holds one a line, "
+        "so that no token stands in a command line.",
     ),
 ]
 CredentialsFor = Annotated[
@@ -188,7 +197,12 @@ CaCert = Annotated[
 ]
 Proxy = Annotated[
     str | None,
-    typer.Option("--proxy", metavar="URL", rich_help_panel=NETWORK, help="Fetch through this HTTP proxy."),
+    typer.Option(
+        "--proxy",
+        metavar="URL|@FILE",
+        rich_help_panel=NETWORK,
+        help="Fetch through this HTTP proxy; @FILE holds its URL, for one with a password.",
+    ),
 ]
 NoRobots = Annotated[bool, typer.Option("--ignore-robots", rich_help_panel=NETWORK, help="Don't ask robots.txt.")]
 RobotsTag = Annotated[

@@ -36,6 +36,8 @@ class Style:
     report: Path | None = None
     fail_on: str = "error"
     explain: bool = False
+    secrets: bool = False
+    """Leave signatures and tokens in the URLs of JSON."""
 
 
 class Printer(Protocol):
@@ -99,24 +101,27 @@ class Output:
 def _printer(style: Style) -> Printer:
     if style.format == "table":
         return _Table(style)
-    return _Json(style.format) if style.format in STREAMED else _Whole(style)
+    return _Json(style.format, secrets=style.secrets) if style.format in STREAMED else _Whole(style)
 
 
 class _Json:
-    def __init__(self, style: str) -> None:
+    def __init__(self, style: str, *, secrets: bool) -> None:
         self._lines = style == "jsonl"
+        self._secrets = secrets
         self._rows: list[dict[str, Any]] = []
 
     def show(self, event: Event) -> None:
         for value in to_objects(event):
             if self._lines:
-                print(to_line(value), flush=True)  # a reader down the pipe sees each outcome as it comes
+                print(
+                    to_line(value, secrets=self._secrets), flush=True
+                )  # a reader down the pipe sees each outcome as it comes
             else:
                 self._rows.append(value)
 
     def close(self) -> None:
         if not self._lines:
-            print("[" + ",\n ".join(to_line(row) for row in self._rows) + "]")
+            print("[" + ",\n ".join(to_line(row, secrets=self._secrets) for row in self._rows) + "]")
 
 
 class _Table:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 import typer
 
 from mediamirror.errors import MediamirrorError
+from mediamirror.redact import redact_text
 
 if TYPE_CHECKING:
     from mediamirror.cli.output import Output, Style
@@ -26,7 +27,7 @@ EXIT_CODES = """\
 
 def complain(message: str) -> None:
     """Print one sentence on standard error."""
-    print(f"mediamirror: {message}", file=sys.stderr)
+    print(f"mediamirror: {redact_text(message)}", file=sys.stderr)
 
 
 def fail(error: MediamirrorError) -> NoReturn:
@@ -75,17 +76,16 @@ def run_with(
         raise typer.Exit(0) from None
     except OSError as error:
         if verbose:
-            raise
+            _show_traceback(error)
         where = f" ({error.filename})" if error.filename else ""
         complain(f"the run ended: {error.strerror or error}{where}; mend that, and run the same command again.")
         _silence_stdout()
         raise typer.Exit(1) from None
     except Exception as error:
         if verbose:
-            raise
-        complain(
-            f"an unexpected {type(error).__name__} ended the run; run it with -v for details, and please report it."
-        )
+            _show_traceback(error)
+        hint = "please report it" if verbose else "run it with -v for details, and please report it"
+        complain(f"an unexpected {type(error).__name__} ended the run; {hint}.")
         raise typer.Exit(1) from None
     raise typer.Exit(summary.exit_code)
 
@@ -112,11 +112,19 @@ def _collect_less_often() -> None:
 def _set_up_logging(verbose: bool) -> None:
     import logging
 
-    logging.basicConfig(
-        level=logging.DEBUG if verbose else logging.ERROR, format="%(name)s: %(message)s", stream=sys.stderr
-    )
+    from mediamirror.cli.logs import Redacting
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(Redacting("%(name)s: %(message)s"))
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, handlers=[handler])
     for noisy in ("botocore", "boto3", "urllib3", "aiohttp", "asyncio", "httpx2", "s3transfer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+
+
+def _show_traceback(error: Exception) -> None:
+    import logging
+
+    logging.getLogger("mediamirror").debug("the run ended by", exc_info=error)
 
 
 def _silence_stdout() -> None:

@@ -97,13 +97,14 @@ def command(
 
 
 def _as_lines(found: ImageSet, choices: Sequence[Choice]) -> None:
-    import json
     from dataclasses import asdict
+
+    from mediamirror.report.jsonl import to_line
 
     for choice in choices:
         row = {"type": "choice", "document": found.document, "line": found.line, **asdict(choice)}
         row["screen"] = str(choice.screen)
-        print(json.dumps(row, ensure_ascii=False))
+        print(to_line(row))
 
 
 def _as_table(found: ImageSet, choices: Sequence[Choice]) -> None:

@@ -14,6 +14,7 @@ from mediamirror.cli.build import fetch_options, source_store
 from mediamirror.cli.running import fail, run
 from mediamirror.cli.values import share
 from mediamirror.errors import UsageError
+from mediamirror.redact import redact_text
 from mediamirror.settings import (
     CheckOptions,
     FetchOptions,
@@ -147,6 +148,7 @@ def command(
     allow_host: o.AllowHost = None,
     fail_on: o.FailOn = "error",
     format_: Annotated[FORMATS, typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")] = "table",
+    show_secrets: o.ShowSecrets = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
     no_progress: o.NoProgress = False,
@@ -186,6 +188,7 @@ def command(
         title=mirror or _title(inputs or []),
         report=report,
         fail_on=fail_on,
+        secrets=show_secrets,
     )
     fetch = fetch_options(
         header=header,
@@ -277,7 +280,7 @@ def command(
 
 
 def _title(inputs: list[str]) -> str:
-    return ", ".join(inputs[:3]) + (" …" if len(inputs) > 3 else "")
+    return ", ".join(map(redact_text, inputs[:3])) + (" …" if len(inputs) > 3 else "")
 
 
 def _words(values: list[str] | None) -> tuple[str, ...]:

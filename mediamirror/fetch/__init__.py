@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from mediamirror.fetch.open import OpenFetcher, open_fetcher
     from mediamirror.fetch.request import Fetcher, Request
     from mediamirror.fetch.spool import discard
-    from mediamirror.fetch.urls import redact_url
 
 __all__ = [
     "Fetcher",
@@ -24,7 +23,6 @@ __all__ = [
     "open_fetcher",
     "parse_connect_to",
     "parse_header",
-    "redact_url",
 ]
 
 _HOMES = {
@@ -35,7 +33,6 @@ _HOMES = {
     "open_fetcher": "open",
     "parse_connect_to": "connect_to",
     "parse_header": "credentials",
-    "redact_url": "urls",
 }
 
 

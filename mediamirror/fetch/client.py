@@ -31,9 +31,10 @@ from mediamirror.fetch.request import Request
 from mediamirror.fetch.robots_tag import check_robots_tag, robots_token
 from mediamirror.fetch.spool import Spool, too_large
 from mediamirror.fetch.status import check_status, is_redirect, parse_length
-from mediamirror.fetch.urls import Target, parse_target, redact_url
+from mediamirror.fetch.urls import Target, parse_target
 from mediamirror.fetch.wire import RequestWriter
 from mediamirror.model import Body, Download
+from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
 _DRAIN_BYTES = 64 * 1024

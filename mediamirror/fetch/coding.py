@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 
 from mediamirror.errors import BadContentEncoding, TransferTruncated
-from mediamirror.fetch.urls import redact_url
+from mediamirror.redact import redact_url
 
 _STEP = 64 * 1024
 _MAX_MEMBERS = 1000

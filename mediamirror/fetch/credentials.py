@@ -10,9 +10,6 @@ from mediamirror.fetch.urls import Target
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _BAD_VALUE = re.compile(r"[^\t\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
-_SECRET = re.compile(
-    r"authori[sz]ation|cookie|token|secret|api-?key|password|credential|session|(^|-)auth(-|$)|signature"
-)
 _OURS = {
     "host": "use --connect-to to reach a name at another address",
     "accept-encoding": "images are asked for as they are stored",
@@ -41,11 +38,6 @@ def parse_header(text: str) -> tuple[str, str]:
     if (reason := _OURS.get(name.lower())) is not None:
         raise UsageError(f"-H {name} can't be set: {reason}.")
     return name, value
-
-
-def is_secret(name: str) -> bool:
-    """True for Authorization, Cookie, Proxy-Authorization and whatever is named like a key or a token."""
-    return _SECRET.search(name.lower()) is not None
 
 
 def may_see_secrets(target: Target, hosts: Iterable[str]) -> bool:

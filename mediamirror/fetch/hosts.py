@@ -29,7 +29,7 @@ from mediamirror.errors import (
     TransferTruncated,
 )
 from mediamirror.fetch.backoff import jitter
-from mediamirror.fetch.urls import redact_url
+from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
 BREAK_AFTER = 8

@@ -16,9 +16,10 @@ from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, host_of
 from mediamirror.fetch.request import Fetcher, Request
 from mediamirror.fetch.spool import discard
-from mediamirror.fetch.urls import Target, parse_target, redact_url
+from mediamirror.fetch.urls import Target, parse_target
 from mediamirror.fetch.waiting import waiting
 from mediamirror.model import Download
+from mediamirror.redact import redact_url
 
 log = logging.getLogger("mediamirror")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from mediamirror.errors import RobotsTagRefused
-from mediamirror.fetch.urls import redact_url
+from mediamirror.redact import redact_url
 
 REFUSING = ("none", "noindex", "noimageindex", "noai", "noimageai")
 """Directives that forbid us an image. ``none`` is short for ``noindex, nofollow``."""

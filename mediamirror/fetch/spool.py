@@ -12,8 +12,8 @@ import aiofiles
 from aiofiles.threadpool.binary import AsyncBufferedIOBase
 
 from mediamirror.errors import BodyTooLarge
-from mediamirror.fetch.urls import redact_url
 from mediamirror.model import Body
+from mediamirror.redact import redact_url
 
 SUFFIX = ".part"
 """How a spooled body's file name ends, so that a start can sweep what a kill left behind."""

@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from mediamirror.errors import ConnectionLost, HTTPStatus
 from mediamirror.fetch.request import Request
-from mediamirror.fetch.urls import redact_url
+from mediamirror.redact import redact_url
 
 _CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,20 +9,10 @@ import ada_url
 
 from mediamirror.errors import InvalidURL
 from mediamirror.fetch.guard import Guard
+from mediamirror.redact import redact_url
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _LONGEST = 64 * 1024
-_SHOWN = 300
-
-_USERINFO = re.compile(r"(?<=//)[^/?#@]*@")
-_SECRET_VALUE = re.compile(
-    r"""([?&;]
-        (?: [^=&;\#]*? (?: (?<![a-z])sig(?:nature)? | token | secret | passw(?:or)?d? | hmac | credential
-                       | api[-_.]?key | auth | session | key-pair-id | policy | hdn[et][sa]? ) [^=&;\#a-z]*
-        | s | key | code | pwd | jwt | hash | md5 ) = )
-        [^&;\#]+""",
-    re.IGNORECASE | re.VERBOSE,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,9 +63,3 @@ def split_origin(origin: str) -> tuple[str, int]:
     if not colon or authority.endswith("]"):
         return authority.strip("[]"), _DEFAULT_PORTS[scheme]
     return host.strip("[]"), int(port)
-
-
-def redact_url(url: str) -> str:
-    """A URL fit for messages: no userinfo, no values that look like a signature or a token, not too long."""
-    shown = _SECRET_VALUE.sub(r"\1***", _USERINFO.sub("***@", url[: 4 * _SHOWN], count=1))
-    return shown if len(shown) <= _SHOWN else shown[:_SHOWN] + "…"

@@ -6,9 +6,10 @@ from functools import lru_cache
 
 import httpx2
 
-from mediamirror.fetch.credentials import is_secret, may_see_secrets
+from mediamirror.fetch.credentials import may_see_secrets
 from mediamirror.fetch.request import Request
 from mediamirror.fetch.urls import Target
+from mediamirror.redact import is_secret_header
 from mediamirror.settings import FetchOptions
 
 _NO_BODY = httpx2.ByteStream(b"")
@@ -23,7 +24,7 @@ class RequestWriter:
         if "user-agent" not in named:
             ours.insert(0, ("User-Agent", user_agent))
         self._with_secrets = (*ours, *options.headers)
-        self._without = (*ours, *((name, value) for name, value in options.headers if not is_secret(name)))
+        self._without = (*ours, *((name, value) for name, value in options.headers if not is_secret_header(name)))
         self._own_accept = "accept" in named
         self._trusted_hosts = own_hosts | frozenset(options.credentials_for)
         self._headers = lru_cache(maxsize=16)(self._build)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from mediamirror.errors import InputMissing, UsageError
 from mediamirror.model import Finding
+from mediamirror.redact import redact_text
 
 FORMAT = 1
 
@@ -39,8 +40,8 @@ def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
         fingerprint(f): {
             "fingerprint": fingerprint(f),
             "rule": f.rule,
-            "document": f.reference.document if f.reference else None,
-            "url": f.url,
+            "document": redact_text(f.reference.document) if f.reference else None,
+            "url": redact_text(f.url),
         }
         for f in findings
     }

@@ -50,6 +50,7 @@ from mediamirror.jobs.pipeline import run_window
 from mediamirror.jobs.sync_local import content_type_of
 from mediamirror.jobs.sync_pairs import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
+from mediamirror.redact import is_redacted
 from mediamirror.settings import AdoptOptions
 from mediamirror.store.base import Entry, Store
 from mediamirror.store.directory import DirectoryStore
@@ -308,7 +309,7 @@ class _Looker:
     async def _learn(self, task: _Task) -> tuple[Adopted, str]:
         row, said = task.row, tuple(url for url, _ in task.told)
         if (known := task.manifest) is not None:
-            urls = said or ((known["url"],) if known.get("url") else self._guess(row.key, ()))
+            urls = said or self._named(row.key, known.get("url"))
             pixels = (known.get("format"), known.get("width"), known.get("height"))
             found = Adopted(row.key, known["sha256"], row.size, row.token, known.get("content_type"), urls, *pixels)
             return found, "as the manifest says"
@@ -341,12 +342,16 @@ class _Looker:
         kind = head.content_type or content_type_of(head.key, prefix)
         return Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, *pixels)
 
+    def _named(self, key: str, url: str | None) -> tuple[str, ...]:
+        """The URL that the manifest names, unless something was left out of it."""
+        return (url,) if url and not is_redacted(url) else self._guess(key, ())
+
     def _guess(self, key: str, metadata: Iterable[tuple[str, str]]) -> tuple[str, ...]:
         """The URL as the object's metadata say, else from the key: under --base-url, or as the path layout made it."""
         recorded = dict(metadata).get("source-url", "")
         if (
             recorded.startswith(("http://", "https://"))
-            and "***" not in recorded
+            and not is_redacted(recorded)
             and not recorded.endswith("%E2%80%A6")
         ):
             return (recorded,)

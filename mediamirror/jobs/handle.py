@@ -10,7 +10,7 @@ from datetime import datetime
 from mediamirror.catalog.catalog import Record
 from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
 from mediamirror.errors import CatalogError, FetchError, ImageError, StoreError
-from mediamirror.fetch import Fetcher, Request, discard, redact_url
+from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.jobs.inspect import Inspect
 from mediamirror.jobs.lanes import Later
 from mediamirror.jobs.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
@@ -26,6 +26,7 @@ from mediamirror.model import (
     SourceBytes,
     Status,
 )
+from mediamirror.redact import redact_url
 from mediamirror.settings import SelectOptions
 
 log = logging.getLogger("mediamirror")

@@ -30,6 +30,7 @@ from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import ObjectCorrupt, StoreError
 from mediamirror.jobs.worklist import WorkList
 from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
+from mediamirror.redact import redact_values
 from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import RESERVED, ObjectAttributes, Store
 
@@ -146,7 +147,7 @@ def set_row(result: SetResult) -> dict[str, Any]:
     wanted = [row for row in result.rows if row.status is None or row.status.value != "skipped"]
     missing = [row for row in wanted if row.key is None or row.error is not None]
     urls = sorted({row.url for row in result.rows})
-    return {
+    row: dict[str, Any] = {
         "type": "set",
         "id": hashlib.sha256("\n".join(urls).encode()).hexdigest()[:32],
         "status": "partial" if missing else "whole",
@@ -157,6 +158,8 @@ def set_row(result: SetResult) -> dict[str, Any]:
         "objects": [_rung(row) | {"key": row.key} for row in stored],
         "missing": [_rung(row) | {"reason": row.error.code if row.error else "not reached"} for row in missing],
     }
+    told: dict[str, Any] = redact_values(row)
+    return told
 
 
 def set_of_row(row: dict[str, Any]) -> SetResult:
@@ -258,8 +261,8 @@ def _row(line: bytes) -> dict[str, Any]:
 
 
 def write_row(file: IO[str], row: dict[str, Any]) -> None:
-    """Write one row of a segment."""
-    file.write(json.dumps(row, separators=(",", ":")) + "\n")
+    """Write one row of a segment. Who may read the bucket was not given the secrets in its URLs."""
+    file.write(json.dumps(redact_values(row), separators=(",", ":")) + "\n")
 
 
 def segment_body(path: Path) -> Body:

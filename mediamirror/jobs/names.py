@@ -6,13 +6,16 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mediamirror.store.open import check_endpoint
+
 
 def identity_of(store_name: str, endpoint_url: str | None) -> str:
     """Name a DEST so that two runs that mean the same place agree, wherever they are started from.
 
-    A directory is its real path; a bucket belongs to its endpoint.
+    A directory is its real path; a bucket belongs to its endpoint. Raises `BadDestination` for one with a password.
     """
     if store_name.startswith("s3://"):
+        check_endpoint(endpoint_url)
         return f"{store_name}@{endpoint_url}" if endpoint_url else store_name
     return str(Path(store_name).resolve())
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from mediamirror.catalog.rows import KnownObject, WorkItem
 from mediamirror.errors import NoSuchBucket, StoreDenied, StoreError, StoreFull, StoreStopped, StoreUnavailable
-from mediamirror.fetch import redact_url
 from mediamirror.jobs.strip import Stripper
 from mediamirror.model import Body, ImageFacts, SourceBytes, Status, StoredObject
+from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import MakesDurable, ObjectAttributes, Store
 from mediamirror.store.layout import key_for
@@ -212,7 +212,7 @@ class Publisher:
         return found
 
     def _attributes(self, url: str, facts: ImageFacts, source: SourceBytes | None) -> ObjectAttributes:
-        own = [("source-url", redact_url(url)), ("width", str(facts.width)), ("height", str(facts.height))]
+        own = [("source-url", redact_url(url, room=None)), ("width", str(facts.width)), ("height", str(facts.height))]
         if source is not None:
             own.append((SOURCE_SHA256, source.sha256))
         given = self._options.metadata

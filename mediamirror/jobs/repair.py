@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mediamirror.errors import FetchError, StoreError
-from mediamirror.fetch import OpenFetcher, Request, redact_url
+from mediamirror.fetch import OpenFetcher, Request
 from mediamirror.jobs.sync_local import content_type_of
 from mediamirror.jobs.sync_places import Place, drop
 from mediamirror.model import Body, StoredObject
+from mediamirror.redact import redact_url
 from mediamirror.store.base import ObjectAttributes, Store
 
 
@@ -110,5 +111,5 @@ def _attributes(damaged: Damaged, body: Body) -> ObjectAttributes:
     there = damaged.there
     if there is not None and there.content_type:
         return ObjectAttributes(there.content_type, metadata=there.metadata, headers=there.headers)
-    own = () if damaged.url is None else (("source-url", redact_url(damaged.url)),)
+    own = () if damaged.url is None else (("source-url", redact_url(damaged.url, room=None)),)
     return ObjectAttributes(damaged.content_type or content_type_of(damaged.key, body.prefix), metadata=own)

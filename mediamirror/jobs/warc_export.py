@@ -19,6 +19,7 @@ from mediamirror.jobs.catalogs import Where, list_rows
 from mediamirror.jobs.common import Emit, nobody_listens
 from mediamirror.jobs.names import now
 from mediamirror.model import Problem
+from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Store
 from mediamirror.store.open import open_store
@@ -52,12 +53,13 @@ async def export_warc(
     options: StoreOptions,
     software: str,
     compressed: bool,
+    secrets: bool = False,
     on_event: Emit = nobody_listens,
 ) -> Archived:
     """Write every stored object that ``query`` chooses into ``file`` as WARC records.
 
-    An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out. Raises `UsageError`,
-    `CatalogError` and `StoreRefused`.
+    An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out. URLs are redacted unless
+    ``secrets``. Raises `UsageError`, `CatalogError` and `StoreRefused`.
     """
     done = Archived()
     async with AsyncExitStack() as stack:
@@ -77,7 +79,7 @@ async def export_warc(
             try:
                 with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
                     await _load(store, row, body)
-                    _write(writer, row, exchange, body, done)
+                    _write(writer, row, exchange, body, done, secrets=secrets)
             except StoreError as error:
                 done.failed += 1
                 on_event(Problem(error.code, error.message, document=row.key))
@@ -102,8 +104,10 @@ async def _load(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
         )
 
 
-def _write(writer: WarcWriter, row: CatalogRow, exchange: Exchange | None, body: IO[bytes], done: Archived) -> None:
-    url = row.url or ""
+def _write(
+    writer: WarcWriter, row: CatalogRow, exchange: Exchange | None, body: IO[bytes], done: Archived, *, secrets: bool
+) -> None:
+    url = _shown(row.url or "", secrets=secrets)
     if exchange is None:
         at = datetime.fromisoformat(row.stored_at) if row.stored_at else now()
         writer.resource(url, at.astimezone(UTC), row.content_type or f"image/{row.format or 'x-unknown'}", body)
@@ -111,11 +115,15 @@ def _write(writer: WarcWriter, row: CatalogRow, exchange: Exchange | None, body:
         return
     at = exchange.fetched_at.astimezone(UTC)
     for hop, status, headers in exchange.hops or ():
-        writer.response(hop, at, status, headers, None)
+        writer.response(_shown(hop, secrets=secrets), at, status, headers, None)
         done.redirects += 1
-    done.hops_unknown += exchange.hops is None and exchange.final_url != url
-    writer.response(exchange.final_url, at, exchange.status, exchange.headers, body)
+    done.hops_unknown += exchange.hops is None and exchange.final_url != row.url
+    writer.response(_shown(exchange.final_url, secrets=secrets), at, exchange.status, exchange.headers, body)
     done.responses += 1
+
+
+def _shown(url: str, *, secrets: bool) -> str:
+    return url if secrets else redact_url(url, room=None)
 
 
 def sentence(done: Archived) -> str:

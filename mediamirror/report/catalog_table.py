@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from mediamirror.catalog.listing import CatalogRow
-from mediamirror.fetch import redact_url
-from mediamirror.report.sync_table import clean
+from mediamirror.redact import redact_url
+from mediamirror.report.escape import clean
 from mediamirror.report.words import human_bytes
 
 _LEFT = frozenset({"status", "format", "rules", "key or url"})
@@ -91,7 +91,7 @@ def _cells(row: CatalogRow | None) -> dict[str, str]:
         "bytes": human_bytes(row.bytes),
         "status": row.status,
         "rules": ",".join(row.findings[:3]) + ("…" if len(row.findings) > 3 else ""),
-        "key or url": clean(row.key or redact_url(row.url or "")),
+        "key or url": clean(row.key or redact_url(row.url or "", room=None)),
     }
 
 

@@ -5,21 +5,32 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
+from mediamirror.redact import redact_text, redact_url
+
 # C0 and C1 controls (tab and line feed among them), the marks and overrides that turn text around, the byte order mark,
 # lone surrogates, and the code points that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets).
 _ODD = re.compile(
     "[\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
 _SPACES = re.compile(r"[ \t\r\n\f]+")
+_TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
+"""Marks that make a terminal show what follows in another order: a name that ends in .jpg ends in something else."""
+_CONTROLS = {c: f"\\x{c:02x}" for c in (*range(32), *range(127, 160))} | {c: f"\\u{c:04x}" for c in _TURNING}
+
+
+def clean(text: str) -> str:
+    """A stranger's text on one line of a terminal: controls, turning marks and what is no character made visible, URLs redacted."""
+    return redact_text(text).translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
 
 
 def visible(text: str) -> str:
-    """Fold white space to single spaces and write invisible or forbidden characters as ``\\u202e``."""
-    return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", _SPACES.sub(" ", text)).strip()
+    """Redact URLs, fold white space to single spaces and write invisible or forbidden characters as ``\\u202e``."""
+    return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", _SPACES.sub(" ", redact_text(text))).strip()
 
 
 def shown_url(url: str) -> str:
-    """The URL as text for people: visible, and without user name and password."""
+    """The URL as text for people: visible and redacted."""
+    url = redact_url(url, room=None)
     parts = _split(url)
     if parts is not None and "@" in parts.netloc:
         url = urlunsplit(parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]))
@@ -27,11 +38,16 @@ def shown_url(url: str) -> str:
 
 
 def link(url: str) -> str | None:
-    """The URL where it may be a link, percent-encoded and without password: http and https only; otherwise None."""
+    """The URL where it may be a link, percent-encoded and without password: http and https only; otherwise None.
+
+    One that holds a secret is no link: who reads the report was not given it.
+    """
     parts = _split(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc or _ODD.search(url):
         return None
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    if redact_url(bare, room=None) != bare:
+        return None
     return quote(bare, safe="%:/?#[]@!$&*+,;=~-._'()")
 
 

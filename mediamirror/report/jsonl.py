@@ -18,6 +18,7 @@ from mediamirror.model import (
     Summary,
     Suppressed,
 )
+from mediamirror.redact import redact_values
 
 
 def to_objects(event: Event) -> Iterator[dict[str, Any]]:
@@ -47,8 +48,10 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
             return
 
 
-def to_line(value: dict[str, Any]) -> str:
-    """Render one JSON object on one line, non-ASCII kept, lone surrogates escaped."""
+def to_line(value: dict[str, Any], *, secrets: bool = False) -> str:
+    """Render one JSON object on one line, non-ASCII kept, lone surrogates escaped; URLs redacted unless ``secrets``."""
+    if not secrets:
+        value = redact_values(value)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace").decode()
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem
 from mediamirror.report import sync_table
+from mediamirror.report.escape import clean
 from mediamirror.report.words import human_bytes
 
 
 def event_line(event: ObjectEvent | Problem) -> str:
     """Say in one line what was, would be, or could not be done to one thing."""
-    return sync_table.clean(event.message) if isinstance(event, Problem) else sync_table.object_line(event)
+    return clean(event.message) if isinstance(event, Problem) else sync_table.object_line(event)
 
 
 def summary_line(summary: MendSummary) -> str:
@@ -19,7 +20,7 @@ def summary_line(summary: MendSummary) -> str:
     still = "to be " if summary.dry_run else ""
     parts = [f"{count:,} {_label(name, count, still)}" for name, count in summary.counts.items()]
     size = f"; {human_bytes(summary.bytes)}" if summary.bytes else ""
-    line = f"{sync_table.clean(summary.destination)}: {', '.join(parts) or 'nothing to do'}{size}, {summary.seconds:.1f} s."
+    line = f"{clean(summary.destination)}: {', '.join(parts) or 'nothing to do'}{size}, {summary.seconds:.1f} s."
     return f"{line} Nothing was changed (dry run)." if summary.dry_run else line
 
 

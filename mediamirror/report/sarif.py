@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from mediamirror.model import Problem, Severity, Suppressed
+from mediamirror.redact import redact_url
 from mediamirror.report.data import Entry, ReportData, all_entries, entry_of
 from mediamirror.report.escape import link, shown_url, visible
 from mediamirror.report.rulebook import explain
@@ -115,7 +116,7 @@ def artifact_uri(document: str) -> str | None:
     if document in ("", "-"):
         return None
     if "://" in document:
-        return link(document)
+        return link(redact_url(document, room=None))
     path = PurePath(document)
     spelled = quote(path.as_posix().encode("utf-8", "surrogatepass"), safe="/~-._")
     return f"file://{spelled}" if path.is_absolute() else spelled

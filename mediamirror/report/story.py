@@ -6,12 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from mediamirror.catalog.story import Part, Story, VariantStory
-from mediamirror.fetch import redact_url
-from mediamirror.report.sync_table import clean
+from mediamirror.redact import lasting_headers, redact_text, redact_url
+from mediamirror.report.escape import clean
 from mediamirror.report.words import human_bytes
-
-_SECRET_HEADERS = frozenset({"set-cookie", "set-cookie2", "authorization", "proxy-authenticate", "www-authenticate"})
-_URL_HEADERS = frozenset({"location", "content-location", "link", "refresh"})
 
 
 def to_object(story: Story) -> dict[str, Any]:
@@ -19,10 +16,10 @@ def to_object(story: Story) -> dict[str, Any]:
     return {
         "type": "story",
         "kind": story.kind,
-        "word": redact_url(story.word),
+        "word": redact_text(story.word),
         "variants": [
             {
-                "url": redact_url(each.url),
+                "url": redact_url(each.url, room=None),
                 "host": each.host,
                 "named_by": list(each.named_by.rows),
                 "standings": list(each.standings.rows),
@@ -58,7 +55,7 @@ def to_lines(story: Story) -> Iterator[str]:
 
 
 def _variant(each: VariantStory) -> Iterator[str]:
-    yield f"URL {clean(redact_url(each.url))}"
+    yield f"URL {clean(redact_url(each.url, room=None))}"
     for row in each.standings.rows:
         why = f": {clean(row['error_message'] or row['error_code'])}" if row["error_code"] else ""
         yield f"  {row['status']} in {clean(row['store'])} ({row['settled_at']}){why}"
@@ -132,17 +129,10 @@ def _fetch(row: dict[str, Any]) -> dict[str, Any]:
     hops = row["redirects"]
     return {
         **row,
-        "final_url": redact_url(row["final_url"]) if row["final_url"] else None,
-        "headers": _safe(row["headers"]),
-        "redirects": None if hops is None else [[redact_url(url), status, _safe(rows)] for url, status, rows in hops],
+        "final_url": redact_url(row["final_url"], room=None) if row["final_url"] else None,
+        # A release before this one recorded more of them.
+        "headers": lasting_headers(row["headers"]),
+        "redirects": None
+        if hops is None
+        else [[redact_url(url, room=None), status, lasting_headers(rows)] for url, status, rows in hops],
     }
-
-
-def _safe(headers: list[list[str]]) -> list[list[str]]:
-    return [[name, _value(name, value)] for name, value in headers]
-
-
-def _value(name: str, value: str) -> str:
-    if name in _SECRET_HEADERS:
-        return "***"
-    return redact_url(value) if name in _URL_HEADERS else value

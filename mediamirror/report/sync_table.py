@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from mediamirror.model import Compared, ObjectEvent, Problem, SyncEvent, SyncSummary
+from mediamirror.report.escape import clean
 from mediamirror.report.words import human_bytes, plural
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "skip": "skipped"}
@@ -24,12 +25,6 @@ _ORDER = (
     "failed",
 )
 _CHANGES = frozenset({"uploaded", "downloaded", "copied", "deleted"})
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
-
-
-def clean(text: str) -> str:
-    """Make control characters visible, and what is no character at all, so that none reaches the terminal."""
-    return text.translate(_ESCAPES).encode("utf-8", "backslashreplace").decode()
 
 
 def object_line(event: ObjectEvent) -> str:
@@ -38,7 +33,7 @@ def object_line(event: ObjectEvent) -> str:
         return f"failed          {clean(event.key)}  ({event.error.code}: {clean(event.error.message)})"
     verb = (_WOULD if event.dry_run else _DONE).get(event.op, event.op)
     size = f", {human_bytes(event.size)}" if event.size is not None else ""
-    return f"{verb:<15} {clean(event.key)}  ({event.reason}{size})"
+    return f"{verb:<15} {clean(event.key)}  ({clean(event.reason)}{size})"
 
 
 def compared_line(event: Compared) -> str:

@@ -9,9 +9,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from mediamirror.fetch import redact_url
 from mediamirror.lint.simulate import Choice
 from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, Severity, Source
+from mediamirror.redact import redact_url
+from mediamirror.report.escape import clean
 from mediamirror.report.explain import rules_of
 from mediamirror.report.words import human_bytes, plural
 
@@ -24,14 +25,6 @@ _STYLES = {
     "checked": "green",
 }
 _TONES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
-_TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
-"""Marks that make a terminal show what follows in another order: a name that ends in .jpg ends in something else."""
-_ESCAPES = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))} | {c: f"\\u{c:04x}" for c in _TURNING}
-
-
-def clean(text: str) -> str:
-    """Make control characters of a stranger's text visible, and those that turn it around: none reaches the terminal."""
-    return text.translate(_ESCAPES)
 
 
 def set_result(result: SetResult, *, width: int) -> RenderableType:
@@ -47,7 +40,7 @@ def set_result(result: SetResult, *, width: int) -> RenderableType:
             row.format or "",
             human_bytes(row.size),
             Text(status, style=_STYLES.get(status, "")),
-            _tail(row.key or redact_url(row.url), room),
+            _tail(row.key or redact_url(row.url, room=None), room),
         )
     heading = _heading(result.document, result.line, result.alt, result.context)
     if result.places > 1:
@@ -152,7 +145,7 @@ def object_event(event: ObjectEvent) -> Text:
     }.get(event.op, event.op)
     if event.error is not None:
         return Text(f"{'failed':22}{clean(event.key)}  ({event.error.code}: {clean(event.error.message)})")
-    return Text(f"{verb:22}{clean(event.key)}  ({event.reason})")
+    return Text(f"{verb:22}{clean(event.key)}  ({clean(event.reason)})")
 
 
 def _heading(document: str, line: int, alt: str | None, context: str | None) -> Text:

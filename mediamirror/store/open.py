@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediamirror.errors import BadDestination, BadKey
+from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Store
 from mediamirror.store.directory import DirectoryStore
@@ -40,6 +41,7 @@ def open_store(dest: str, options: StoreOptions, *, transport: httpx2.AsyncBaseT
 
 
 def _bucket(dest: str, options: StoreOptions, transport: httpx2.AsyncBaseTransport | None) -> Store:
+    check_endpoint(options.endpoint_url)
     if not dest[3:].startswith("//"):
         raise BadDestination(f"{_shown(dest)} lacks a slash or two: write s3://bucket/prefix.")
     bucket, _, prefix = dest[5:].partition("/")
@@ -72,5 +74,14 @@ def _directory(dest: str) -> Store:
     return DirectoryStore(Path(os.path.realpath(path)))
 
 
+def check_endpoint(url: str | None) -> None:
+    """Raise `BadDestination` for an endpoint with a user name or password, which would name catalogs and stand in reports."""
+    if url is not None and "@" in url:
+        raise BadDestination(
+            f"--endpoint-url {redact_url(url)} holds a user name or password: give the keys by AWS_ACCESS_KEY_ID and "
+            "AWS_SECRET_ACCESS_KEY, or by --profile."
+        )
+
+
 def _shown(dest: str) -> str:
-    return re.sub(r"//[^/?#]*@", "//", dest)[:200]
+    return redact_url(dest, room=200)

@@ -36,17 +36,20 @@ class Listed:
         self.statuses[row.status] = self.statuses.get(row.status, 0) + 1
 
 
-async def print_rows(rows: AsyncIterator[CatalogRow], style: str, *, quiet: bool) -> Listed:
+async def print_rows(rows: AsyncIterator[CatalogRow], style: str, *, quiet: bool, secrets: bool = False) -> Listed:
     """Print every row in the asked format, and how many there were."""
     listed = Listed()
-    await (_table if style == "table" else _json)(rows, style, listed)
+    if style == "table":
+        await _table(rows, listed)
+    else:
+        await _json(rows, style, listed, secrets=secrets)
     sys.stdout.flush()
     if not quiet and style != "json":
         _conclude(listed, style)
     return listed
 
 
-async def _table(rows: AsyncIterator[CatalogRow], _: str, listed: Listed) -> None:
+async def _table(rows: AsyncIterator[CatalogRow], listed: Listed) -> None:
     width = _terminal()
     first: list[CatalogRow] = []
     lines: Lines | None = None
@@ -77,16 +80,16 @@ def _terminal() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-async def _json(rows: AsyncIterator[CatalogRow], style: str, listed: Listed) -> None:
+async def _json(rows: AsyncIterator[CatalogRow], style: str, listed: Listed, *, secrets: bool) -> None:
     from mediamirror.report.catalog_table import to_variant
 
     before = "" if style == "jsonl" else "["
     async for row in rows:
         listed.add(row)
         if style == "jsonl":
-            print(to_line(to_variant(row)))
+            print(to_line(to_variant(row), secrets=secrets))
         else:
-            print(f"{before}{to_line(to_variant(row))}", end="")
+            print(f"{before}{to_line(to_variant(row), secrets=secrets)}", end="")
             before = ",\n "
     summary = {
         "type": "summary",

@@ -1,0 +1,169 @@
+"""What is secret in a text, and how it is left out: the one place that knows. Pure.
+
+Everything that people read, and every file that leaves the catalog, goes through here: a URL keeps its host, path and the names of
+its parameters, and loses user name, password, and the values that open a door. docs/decisions/0033 says where, and why.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import unquote
+
+MARK = "***"
+"""What stands in place of a secret. Text that holds it already is left as it is."""
+
+_SHOWN = 300
+_LOOKED_AT = 8192
+
+_STRONG = re.compile(
+    r"""(?: (?:^|[^a-z]) (?: sig | sas | pw | pwd | key | auth | otp )
+          | signature | token | secret | passw(?:or)?d | passphrase | hmac | credentials? | jwt | bearer | authori[sz]ation
+          | (?:api|access|auth|secret|private|subscription|signing|account) [-_.]? key (?:[-_.]?id)?
+          | session[-_.]?id | key[-_]pair[-_]id | hdn[et][sa]
+        ) [^a-z]* $""",
+    re.VERBOSE,
+)
+"""Names whose value is a secret, whatever it looks like. Of a name in camelCase the end of it counts, in lower case."""
+_WEAK = frozenset(
+    {"s", "h", "t", "k", "st", "hash", "md5", "sign", "code", "policy", "session", "sid", "pass", "ticket", "nonce", "verify", "e"}
+)  # fmt: skip
+"""Names that are short for a signature here and for a size there: the value decides."""
+_TOKEN = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_\-+/=%.~]{16,}")
+_HIDDEN = re.compile(r"\**…?")
+
+_JWT = re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
+_USERINFO = re.compile(
+    r"""( \b[a-z][a-z0-9+.-]{0,20}:[\\/]{2} | (?:^|(?<=[\s"'(<=,]))[\\/]{2} | \b(?:https?|ftp|wss?):[\\/]? ) [^/\\?\#]*@""",
+    re.IGNORECASE | re.VERBOSE,
+)
+# A password with a slash in it, as people type it: what follows the colon is no port.
+_ODD_USERINFO = re.compile(r"(://)(?!\[)[^/?#@:\s]*:(?!\d{1,5}(?:[/?#]|$))[^@?#\s]*@")
+_HIDDEN_USERINFO = re.compile(
+    r"(%((?:25)*)3A%\2(?:2F)%\2(?:2F))(?:(?!%\2(?:2F|3F|23))[^/?#&])*%\2(?:40)", re.IGNORECASE
+)
+_PARAMETER = re.compile(r"([?&;#])([^=&;#?\s]{1,100})(=)([^&;#]+)")
+# The same within a value or a path, percent-encoded once or more: each %26 is as deep as its %3D.
+_ENCODED = re.compile(
+    r"((?:[?&;\#=/]|%(?:25)*(?:3F|26|3B|23)))((?:(?!%(?:25)*(?:3D|3F|26|3B|23))[^=&;\#?/\s]){1,100})"
+    r"(%((?:25)*)3D)((?:(?!%\4(?:26|3B|23))[^&;\#?])+)",
+    re.IGNORECASE,
+)
+
+_WORD = re.compile(r"[^\s\"'<>`]+")
+_PUNCTUATION = ".,:!)]}"
+
+_SECRET_HEADER = re.compile(
+    r"authori[sz]ation|authenticat|cookie|token|secret|api-?key|password|credential|session|(^|-)auth(-|$)|signature"
+)
+_HEADER_LINE = re.compile(
+    r"""(?<![\w-]) ((?:proxy-)?authorization | (?:set-)?cookie2? | x-[a-z-]*(?:token|key|secret)[a-z-]*)
+        (["']? \s* [:=,] \s* (?:b?["'])?) ([^\r\n"']+)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_SCHEME = re.compile(r"\b(bearer|basic)(\s+)(?=[^\s]*[0-9=])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+
+
+def redact_url(url: str, *, room: int | None = _SHOWN) -> str:
+    """A URL without userinfo and without values that look like a signature, a token or a password.
+
+    What stays is recognisable: ``https://h/a.webp?w=480&sig=***``. Longer than ``room`` characters it is cut (None: never).
+    Applied twice it gives what it gives once; a URL without a secret is returned as it is.
+    """
+    if room is None:
+        return _redacted(url)
+    shown = _redacted(url[:_LOOKED_AT])
+    return shown if len(shown) <= room else shown[:room] + "…"
+
+
+def redact_text(text: str) -> str:
+    """A sentence with every URL in it redacted; words that are no URL stay."""
+    if not _suspicious(text):
+        return text
+    return _WORD.sub(_redact_word, text)
+
+
+def redact_log(text: str) -> str:
+    """A log line or traceback: URLs redacted, and the values of headers that hold credentials."""
+    text = _HEADER_LINE.sub(rf"\1\2{MARK}", redact_text(text))
+    return _SCHEME.sub(rf"\1\2{MARK}", text)
+
+
+def redact_values(value: Any) -> Any:
+    """JSON with every text in it redacted, but for object keys (``key``), which have to be exact."""
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return {name: each if name == "key" else redact_values(each) for name, each in value.items()}
+    return [redact_values(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def is_redacted(url: str) -> bool:
+    """Whether something was left out of a URL, so that nobody can ask for it any more."""
+    return MARK in url
+
+
+def is_secret_header(name: str) -> bool:
+    """True for Authorization, Cookie, Set-Cookie and whatever is named like a key or a token."""
+    return _SECRET_HEADER.search(name.lower()) is not None
+
+
+def lasting_headers(headers: Iterable[Iterable[str]]) -> list[tuple[str, str]]:
+    """Headers as they may be kept: without those that hold credentials, and with the URLs in the others redacted."""
+    pairs = (tuple(pair) for pair in headers)
+    return [(name, redact_text(value)) for name, value in pairs if not is_secret_header(name)]
+
+
+def _suspicious(text: str) -> bool:
+    return "=" in text or "@" in text or "%" in text or "eyJ" in text
+
+
+def _redact_word(match: re.Match[str]) -> str:
+    word = match[0]
+    bare = word.rstrip(_PUNCTUATION)
+    return _redacted(bare) + word[len(bare) :]
+
+
+def _redacted(url: str) -> str:
+    if not _suspicious(url):
+        return url
+    if "@" in url:
+        url = _ODD_USERINFO.sub(rf"\1{MARK}@", _USERINFO.sub(rf"\1{MARK}@", url))
+    if "=" in url:
+        url = _with_parameters(url)
+    if "%" in url:
+        url = _HIDDEN_USERINFO.sub(lambda found: f"{found[1]}{MARK}%{found[2]}40", url)
+        url = _within(url)
+    return _JWT.sub(MARK, url) if "eyJ" in url else url
+
+
+def _with_parameters(text: str) -> str:
+    def told(found: re.Match[str]) -> str:
+        value = _with_parameters(found[4]) if "?" in found[4] else found[4]
+        return _told(found[1] + found[2] + found[3] + value, found[1], found[2], found[3], found[4])
+
+    return _PARAMETER.sub(told, text)
+
+
+def _within(text: str) -> str:
+    def told(found: re.Match[str]) -> str:
+        whole = found[1] + found[2] + found[3] + _within(found[5])
+        return _told(whole, found[1], found[2], found[3], found[5])
+
+    return _ENCODED.sub(told, text)
+
+
+def _told(whole: str, before: str, name: str, equals: str, value: str) -> str:
+    if _HIDDEN.fullmatch(value) or not _is_secret(name, value):
+        return whole
+    return f"{before}{name}{equals}{MARK}"
+
+
+def _is_secret(name: str, value: str) -> bool:
+    plain = unquote(unquote(name)) if "%" in name else name
+    # apiKey and accessToken: a capital begins a word.
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", plain).lower()
+    if _STRONG.search(plain):
+        return True
+    return plain in _WEAK and _TOKEN.fullmatch(value) is not None

@@ -1,0 +1,180 @@
+"""What is secret in a text, and that nothing else is touched."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediamirror.redact import (
+    is_redacted,
+    is_secret_header,
+    lasting_headers,
+    redact_log,
+    redact_text,
+    redact_url,
+    redact_values,
+)
+
+JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
+SHOWN = [
+    ("https://user:pw@h/a?b=1", "https://***@h/a?b=1"),
+    ("https://user@h/a", "https://***@h/a"),
+    ("https://ann@example.org:p@ss@h/a", "https://***@h/a"),
+    ("https://user:p/w@h/x", "https://***@h/x"),
+    ("http:user:pw@h/a", "http:***@h/a"),
+    ("//user:pw@h/a", "//***@h/a"),
+    ("https://h/a?X-Amz-Signature=1&X-Amz-Date=2", "https://h/a?X-Amz-Signature=***&X-Amz-Date=2"),
+    ("https://h/a?X-Amz-Credential=AK%2F1&X-Amz-Security-Token=Fw", "https://h/a?X-Amz-Credential=***&X-Amz-Security-Token=***"),
+    ("https://h/a?X-Goog-Signature=ab&AWSAccessKeyId=AK", "https://h/a?X-Goog-Signature=***&AWSAccessKeyId=***"),
+    ("https://h/a?sv=2024&sig=1%3D&w=480", "https://h/a?sv=2024&sig=***&w=480"),
+    ("https://h/a?Policy=eyJTdGF0ZW1lbnQiOlt7IlIifV19&Signature=q~s&Key-Pair-Id=K", "https://h/a?Policy=***&Signature=***&Key-Pair-Id=***"),
+    ("https://h/a?access_token=1;s=2", "https://h/a?access_token=***;s=2"),
+    ("https://h/a?accessToken=1&apiKey=2&APIKEY=3&key=4", "https://h/a?accessToken=***&apiKey=***&APIKEY=***&key=***"),
+    ("https://h/a?%73ig=1&X%2DAmz%2DSignature=2", "https://h/a?%73ig=***&X%2DAmz%2DSignature=***"),
+    ("https://h/a?hdnts=exp=1~acl=/*~hmac=ab&w=1", "https://h/a?hdnts=***&w=1"),
+    ("https://h/a?w=4&s=0123456789abcdef0123456789abcdef", "https://h/a?w=4&s=***"),
+    ("https://h/a#access_token=12", "https://h/a#access_token=***"),
+    ("https://h/a?password=a%26b&x=1", "https://h/a?password=***&x=1"),
+    ("https://h/a?url=http://b/?sig=q&x=1", "https://h/a?url=http://b/?sig=***&x=1"),
+    (
+        "https://h/_next/image?url=https%3A%2F%2Fb%2Fa.jpg%3FX-Amz-Signature%3Dab%26X-Amz-Date%3D1&w=640",
+        "https://h/_next/image?url=https%3A%2F%2Fb%2Fa.jpg%3FX-Amz-Signature%3D***%26X-Amz-Date%3D1&w=640",
+    ),
+    ("https://h/fetch/https%3A%2F%2Fme%3Apw%40b%2Fa%3Fsig%3Dab", "https://h/fetch/https%3A%2F%2F***%40b%2Fa%3Fsig%3D***"),
+    (f"https://h/{JWT}/a.webp?v={JWT}", "https://h/***/a.webp?v=***"),
+]  # fmt: skip
+PLAIN = [
+    "https://h/a@b/c",
+    "https://h:8443/a@b/c",
+    "https://h/a?design=flat&signal=4&author=me&tokenizer=1&keyword=x&monkey=2",
+    "https://secure.gravatar.com/avatar/0a?s=80",
+    "https://res.cloudinary.com/x/s--AbCdEf12--/v1/a.jpg",
+    "https://h/a.webp?v=0123456789abcdef0123456789abcdef&w=480",
+    "https://h/eyJidWNrZXQiOiJtZWRpYSIsImtleSI6ImEuanBnIn0=",
+    "https://h/a?sig=",
+    "https://h/100%25/a",
+]
+
+
+@pytest.mark.parametrize(("url", "shown"), SHOWN)
+def test_a_url_is_shown_without_its_secrets(url, shown):
+    assert redact_url(url) == shown
+    assert redact_url(url, room=None) == shown
+    assert is_redacted(shown)
+
+
+@pytest.mark.parametrize("url", PLAIN)
+def test_a_url_without_a_secret_is_shown_as_it_is(url):
+    assert redact_url(url) == url
+    assert not is_redacted(url)
+
+
+@pytest.mark.parametrize(("url", "shown"), SHOWN)
+def test_a_sentence_loses_the_secrets_of_its_urls_and_nothing_else(url, shown):
+    for text in ("What ({}), and then.", "Redirected to {}.", 'href="{}"', "{}"):
+        assert redact_text(text.format(url)) == text.format(shown)
+
+
+def test_words_that_are_no_url_stay():
+    text = "ann@example.org says token=5; key = value, 100% of s=1 “Basic photography” [eyJ] a&b"
+    assert redact_text(text) == text
+
+
+def test_messages_show_no_endless_urls():
+    assert len(redact_url("https://h/" + "a" * 10_000)) < 400
+    assert len(redact_url("https://h/" + "a" * 10_000, room=None)) == 10_010
+
+
+def test_a_cut_url_is_cut_behind_its_secrets():
+    shown = redact_url("https://h/?sig=" + "Z" * 9_000 + "&w=1")
+    assert shown == "https://h/?sig=***"
+
+
+# Letters that no name, host or path below has, so that a single one that is left would be seen.
+SECRET = st.text("QZJ", min_size=8, max_size=40)
+NAME = st.sampled_from(
+    ["sig", "Signature", "X-Amz-Signature", "X-Amz-Credential", "x-amz-security-token", "token", "access_token", "key"]
+    + ["apikey", "api_key", "client_secret", "password", "Key-Pair-Id", "hdnts", "auth", "wp_hmac", "sessionId"]
+)
+HARMLESS = st.lists(st.sampled_from(["w=480", "fit=crop", "v=3", "s=80", "X-Amz-Date=2026"]), max_size=3)
+HOST = st.sampled_from(["example.org", "cdn.example.org:8443", "[2001:db8::1]", "xn--e1aybc.example"])
+PATH = st.sampled_from(["/", "/a.webp", "/a@b/c.jpg", "/%D0%B0/b c.png", "/s--ab12--/v1/a"])
+
+
+@st.composite
+def signed(draw):
+    """A URL, nested in others up to twice, and the secret in it."""
+    secret, host, path = draw(SECRET), draw(HOST), draw(PATH)
+    parameters = draw(st.permutations([f"{draw(NAME)}={secret}", *draw(HARMLESS)]))
+    url = f"https://{host}{path}?{'&'.join(parameters)}"
+    if draw(st.booleans()):
+        url = url.replace("//", f"//user:{secret}@", 1)
+    for _ in range(draw(st.integers(0, 2))):
+        outer = draw(st.sampled_from(["https://img.example/_next/image?url={}&w=640", "https://img.example/fetch/{}"]))
+        url = outer.format(quote(url, safe=""))
+    return url, secret, host
+
+
+@given(signed(), st.sampled_from([300, None, 40]))
+def test_no_letter_of_a_secret_is_shown_and_the_url_stays_recognisable(case, room):
+    url, secret, host = case
+    shown = redact_url(url, room=room)
+    assert not set(secret) & set(shown)
+    assert redact_url(shown, room=room) == shown
+    if room is None:
+        assert host in shown or quote(host, safe="") in shown or quote(quote(host, safe=""), safe="") in shown
+
+
+@given(
+    st.lists(
+        st.text(max_size=12) | st.sampled_from(["https://", "?", "&", "=", "@", "sig", "%3D", "%2540", "***", JWT])
+    )
+)
+def test_whatever_the_text_it_is_redacted_once(parts):
+    text = "".join(parts)
+    for redact in (redact_text, redact_log, redact_url, lambda url: redact_url(url, room=None)):
+        once = redact(text)
+        assert redact(once) == once
+
+
+@given(HOST, PATH, HARMLESS)
+def test_an_honest_url_is_never_touched(host, path, parameters):
+    url = f"https://{host}{path}?{'&'.join(parameters)}"
+    assert redact_url(url) == redact_text(url) == url
+
+
+def test_names_of_secret_headers_are_known():
+    secret = ["Authorization", "Cookie", "Set-Cookie", "proxy-authorization", "X-API-Key", "X-Auth-Token", "X-Auth"]
+    secret += ["x-amz-security-token", "WWW-Authenticate", "Authentication-Info", "X-CSRF-Token"]
+    plain = ["Referer", "Accept", "Accept-Language", "User-Agent", "Author", "X-Forwarded-For", "ETag", "X-Cache-Key"]
+    assert [name for name in secret if not is_secret_header(name)] == []
+    assert [name for name in plain if is_secret_header(name)] == []
+
+
+def test_headers_that_are_kept_hold_no_cookie_and_no_signed_url():
+    given_ = [["set-cookie", "id=hush"], ["location", "https://h/a?sig=hush"], ["etag", '"a=b"'], ["link", "<https://h/?token=hush>; rel=x"]]  # fmt: skip
+    assert lasting_headers(given_) == [
+        ("location", "https://h/a?sig=***"),
+        ("etag", '"a=b"'),
+        ("link", "<https://h/?token=***>; rel=x"),
+    ]
+
+
+def test_a_traceback_loses_headers_as_well():
+    text = "E: {'Authorization': 'Basic hush'}\nCookie: id=hush; b=hush\n[('X-Api-Key', 'hush')] Bearer hush1234567\n"
+    text += "ValueError: https://me:hush@h/a?sig=hush\n"
+    assert "hush" not in redact_log(text)
+    assert redact_log(text).count("\n") == 4
+
+
+def test_json_keeps_its_shape_and_the_keys_of_objects():
+    row = {"key": "h/a?sig=1", "url": "https://h/a?sig=1", "error": {"message": "https://h/?key=2."}, "list": [1, None]}
+    assert redact_values(row) == {
+        "key": "h/a?sig=1",
+        "url": "https://h/a?sig=***",
+        "error": {"message": "https://h/?key=***."},
+        "list": [1, None],
+    }
