@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
@@ -33,7 +34,7 @@ _WEAK = frozenset(
 _TOKEN = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_\-+/=%.~]{16,}")
 _HIDDEN = re.compile(r"\**…?")
 
-_JWT = re.compile(r"eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
+_JWT = re.compile(r"(?:(?<![\w-])|(?<=%[0-9a-fA-F]{2}))eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
 _USERINFO = re.compile(
     r"""( \b[a-z][a-z0-9+.-]{0,20}:[\\/]{2} | (?:^|(?<=[\s"'(<=,]))[\\/]{2} | \b(?:https?|ftp|wss?):[\\/]? ) [^/\\?\#]*@""",
     re.IGNORECASE | re.VERBOSE,
@@ -43,13 +44,16 @@ _ODD_USERINFO = re.compile(r"(://)(?!\[)[^/?#@:\s]*:(?!\d{1,5}(?:[/?#]|$))[^@?#\
 _HIDDEN_USERINFO = re.compile(
     r"(%((?:25)*)3A%\2(?:2F)%\2(?:2F))(?:(?!%\2(?:2F|3F|23))[^/?#&])*%\2(?:40)", re.IGNORECASE
 )
-_PARAMETER = re.compile(r"([?&;#])([^=&;#?\s]{1,100})(=)([^&;#]+)")
-# The same within a value or a path, percent-encoded once or more: each %26 is as deep as its %3D.
-_ENCODED = re.compile(
-    r"((?:[?&;\#=/]|%(?:25)*(?:3F|26|3B|23)))((?:(?!%(?:25)*(?:3D|3F|26|3B|23))[^=&;\#?/\s]){1,100})"
-    r"(%((?:25)*)3D)((?:(?!%\4(?:26|3B|23))[^&;\#?])+)",
-    re.IGNORECASE,
+# A name and its equals sign, plain or percent-encoded once or more (a URL within a URL); what is before it only has to be there.
+_NAME = re.compile(
+    r"""(?: [?&;\#=] | %(?:25)*(?:3F|26|3B|23|3D) )
+        ( (?: [^=&;\#?%\s] | %(?!(?:25)*(?:3F|26|3B|23|3D)) ){1,100} )
+        (?P<equals> = | %(?P<depth>(?:25)*)3D )""",
+    re.IGNORECASE | re.VERBOSE,
 )
+_PLAIN_VALUE = re.compile(r"[^&;#]*")
+_GUESSED_BY = 512
+"""Characters of a value that are enough to tell a token from a word."""
 
 _WORD = re.compile(r"[^\s\"'<>`]+")
 _PUNCTUATION = ".,:!)]}"
@@ -130,40 +134,47 @@ def _redacted(url: str) -> str:
         return url
     if "@" in url:
         url = _ODD_USERINFO.sub(rf"\1{MARK}@", _USERINFO.sub(rf"\1{MARK}@", url))
-    if "=" in url:
-        url = _with_parameters(url)
     if "%" in url:
         url = _HIDDEN_USERINFO.sub(lambda found: f"{found[1]}{MARK}%{found[2]}40", url)
-        url = _within(url)
+    if "=" in url or "%" in url:
+        url = _without_values(url)
     return _JWT.sub(MARK, url) if "eyJ" in url else url
 
 
-def _with_parameters(text: str) -> str:
-    def told(found: re.Match[str]) -> str:
-        value = _with_parameters(found[4]) if "?" in found[4] else found[4]
-        return _told(found[1] + found[2] + found[3] + value, found[1], found[2], found[3], found[4])
-
-    return _PARAMETER.sub(told, text)
-
-
-def _within(text: str) -> str:
-    def told(found: re.Match[str]) -> str:
-        whole = found[1] + found[2] + found[3] + _within(found[5])
-        return _told(whole, found[1], found[2], found[3], found[5])
-
-    return _ENCODED.sub(told, text)
-
-
-def _told(whole: str, before: str, name: str, equals: str, value: str) -> str:
-    if _HIDDEN.fullmatch(value) or not _is_secret(name, value):
-        return whole
-    return f"{before}{name}{equals}{MARK}"
+def _without_values(url: str) -> str:
+    """Walk from name to name, into URLs within the URL too; a secret value is passed over whole."""
+    parts: list[str] = []
+    done = at = 0
+    while (found := _NAME.search(url, at)) is not None:
+        at = found.start("equals")
+        name = _plain(found[1])
+        strong = _STRONG.search(name) is not None
+        if not strong and name not in _WEAK:
+            continue
+        start, whole = found.end(), _value_at(found["depth"])
+        if strong or _TOKEN.fullmatch(_text(whole, url, start, start + _GUESSED_BY)):
+            value = _text(whole, url, start, len(url))
+            if not _HIDDEN.fullmatch(value):
+                parts += (url[done:start], MARK)
+                done = start + len(value)
+            at = max(at, start + len(value))
+    return "".join((*parts, url[done:]))
 
 
-def _is_secret(name: str, value: str) -> bool:
-    plain = unquote(unquote(name)) if "%" in name else name
+def _text(pattern: re.Pattern[str], url: str, start: int, end: int) -> str:
+    found = pattern.match(url, start, end)
+    return found[0] if found is not None else ""
+
+
+def _plain(name: str) -> str:
+    name = unquote(unquote(name)) if "%" in name else name
     # apiKey and accessToken: a capital begins a word.
-    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", plain).lower()
-    if _STRONG.search(plain):
-        return True
-    return plain in _WEAK and _TOKEN.fullmatch(value) is not None
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+
+
+@lru_cache(maxsize=16)
+def _value_at(depth: str | None) -> re.Pattern[str]:
+    """What a value may hold whose equals sign is plain (None), or encoded with ``25`` so many times between % and 3D."""
+    if depth is None:
+        return _PLAIN_VALUE
+    return re.compile(rf"(?:[^%&;#?]|%(?!(?:25){{0,{len(depth) // 2}}}(?:26|3B|23)))*", re.IGNORECASE)

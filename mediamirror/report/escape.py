@@ -30,11 +30,7 @@ def visible(text: str) -> str:
 
 def shown_url(url: str) -> str:
     """The URL as text for people: visible and redacted."""
-    url = redact_url(url, room=None)
-    parts = _split(url)
-    if parts is not None and "@" in parts.netloc:
-        url = urlunsplit(parts._replace(netloc="…@" + parts.netloc.rpartition("@")[2]))
-    return visible(url)
+    return visible(redact_url(url, room=None))
 
 
 def link(url: str) -> str | None:

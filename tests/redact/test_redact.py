@@ -44,6 +44,7 @@ SHOWN = [
         "https://h/_next/image?url=https%3A%2F%2Fb%2Fa.jpg%3FX-Amz-Signature%3D***%26X-Amz-Date%3D1&w=640",
     ),
     ("https://h/fetch/https%3A%2F%2Fme%3Apw%40b%2Fa%3Fsig%3Dab", "https://h/fetch/https%3A%2F%2F***%40b%2Fa%3Fsig%3D***"),
+    (f"https://h/?u=x%3D{JWT}", "https://h/?u=x%3D***"),
     (f"https://h/{JWT}/a.webp?v={JWT}", "https://h/***/a.webp?v=***"),
 ]  # fmt: skip
 PLAIN = [
@@ -78,6 +79,10 @@ def test_a_sentence_loses_the_secrets_of_its_urls_and_nothing_else(url, shown):
         assert redact_text(text.format(url)) == text.format(shown)
 
 
+def test_a_long_token_under_a_short_name_goes_whole():
+    assert redact_url("https://h/?s=" + "a1" * 2_000 + "&w=1", room=None) == "https://h/?s=***&w=1"
+
+
 def test_words_that_are_no_url_stay():
     text = "ann@example.org says token=5; key = value, 100% of s=1 “Basic photography” [eyJ] a&b"
     assert redact_text(text) == text
@@ -96,8 +101,21 @@ def test_a_cut_url_is_cut_behind_its_secrets():
 # Letters that no name, host or path below has, so that a single one that is left would be seen.
 SECRET = st.text("QZJ", min_size=8, max_size=40)
 NAME = st.sampled_from(
-    ["sig", "Signature", "X-Amz-Signature", "X-Amz-Credential", "x-amz-security-token", "token", "access_token", "key"]
-    + ["apikey", "api_key", "client_secret", "password", "Key-Pair-Id", "hdnts", "auth", "wp_hmac", "sessionId"]
+    [
+        *("sig", "Signature", "X-Amz-Signature", "X-Amz-Credential", "x-amz-security-token", "token", "access_token"),
+        *(
+            "key",
+            "apikey",
+            "api_key",
+            "client_secret",
+            "password",
+            "Key-Pair-Id",
+            "hdnts",
+            "auth",
+            "wp_hmac",
+            "sessionId",
+        ),
+    ]
 )
 HARMLESS = st.lists(st.sampled_from(["w=480", "fit=crop", "v=3", "s=80", "X-Amz-Date=2026"]), max_size=3)
 HOST = st.sampled_from(["example.org", "cdn.example.org:8443", "[2001:db8::1]", "xn--e1aybc.example"])
@@ -155,8 +173,9 @@ def test_names_of_secret_headers_are_known():
 
 
 def test_headers_that_are_kept_hold_no_cookie_and_no_signed_url():
-    given_ = [["set-cookie", "id=hush"], ["location", "https://h/a?sig=hush"], ["etag", '"a=b"'], ["link", "<https://h/?token=hush>; rel=x"]]  # fmt: skip
-    assert lasting_headers(given_) == [
+    came = [["set-cookie", "id=hush"], ["location", "https://h/a?sig=hush"], ["etag", '"a=b"']]
+    came.append(["link", "<https://h/?token=hush>; rel=x"])
+    assert lasting_headers(came) == [
         ("location", "https://h/a?sig=***"),
         ("etag", '"a=b"'),
         ("link", "<https://h/?token=***>; rel=x"),

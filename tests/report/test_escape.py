@@ -51,7 +51,7 @@ def test_only_http_and_https_become_links(url: str, target: str | None) -> None:
 
 
 def test_a_shown_url_keeps_no_password() -> None:
-    assert shown_url("https://me:secret@h/a?b") == "https://…@h/a?b"
+    assert shown_url("https://me:secret@h/a?b") == "https://***@h/a?b"
 
 
 def test_a_file_name_is_the_last_segment_without_query() -> None:
