@@ -112,7 +112,7 @@ def test_a_guarded_address_is_told_with_the_option_that_opens_it(mediamirror: Co
         ('<img alt="" src="img/{{ name }}.webp">', "MM113"),
         ('<img alt="" src="">', "MM101"),
         ('<img alt="" src="http://[::/a.webp">', "MM101"),
-        ('<img alt="" srcset="img/a-480.webp 480px">', "MM101"),
+        ('<img alt="" srcset="img/a-480.webp 100q">', "MM101"),
         ('<template><img alt="" src="img/{{ name }}.webp"></template>', None),
         ('<template><img alt="" src="img/a-480.webp" srcset="img/{{ name }}.webp 2x"></template>', None),
         ('<img alt="" data-src="img/{{ name }}.webp">', None),
