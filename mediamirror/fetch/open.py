@@ -94,6 +94,7 @@ async def open_fetcher(
         robots = _robots(transport, options, guard, spool_dir, agent) if options.robots else None
 
         async def may_follow(target: Target) -> None:
+            polite.redirected()
             if robots is not None:
                 await admit(target, robots, hosts)
             await polite.follow(target.href)

@@ -81,15 +81,22 @@ class Polite:
             _lease.reset(token)
             _leave(lease)
 
+    def redirected(self) -> None:
+        """Give back what the request of this task holds: its host has answered, and what comes next may have to wait.
+
+        Who waits for the goal's robots.txt holding a place would keep it from those who were let in meanwhile, who
+        keep theirs from him: with as many of each as there are places, for ever.
+        """
+        lease = _lease.get()
+        if lease is not None and lease.host is not None:
+            self._hosts.answered(lease.host)
+            _leave(lease)
+
     async def follow(self, url: str) -> None:
         """Wait until a redirect of the request of this task may be followed: its goal's host is asked like any other."""
-        lease = _lease.get()
-        if lease is None:
-            return
-        if lease.host is not None:
-            self._hosts.answered(lease.host)
-        _leave(lease)
-        await self._enter(lease, host_of(url), url)
+        self.redirected()
+        if (lease := _lease.get()) is not None:
+            await self._enter(lease, host_of(url), url)
 
     async def _enter(self, lease: _Lease, name: str, url: str) -> None:
         host = self._hosts.get(name)
