@@ -109,7 +109,9 @@ def put_variant(db: sqlite3.Connection, url: str) -> int:
     """Return the id of a URL, known or new."""
     row = db.execute("SELECT id FROM variants WHERE url = ?", (url,)).fetchone()
     if row is None:
-        cursor = db.execute("INSERT INTO variants (url, host) VALUES (?,?)", (url, urlsplit(url).netloc))
+        cursor = db.execute(
+            "INSERT INTO variants (url, host) VALUES (?,?)", (url, urlsplit(url).netloc.rpartition("@")[2])
+        )
         assert cursor.lastrowid is not None
         return cursor.lastrowid
     found: int = row[0]

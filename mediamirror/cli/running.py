@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 import typer
 
 from mediamirror.errors import MediamirrorError
-from mediamirror.redact import redact_text
+from mediamirror.redact import redact_log
 
 if TYPE_CHECKING:
     from mediamirror.cli.output import Output, Style
@@ -27,7 +27,7 @@ EXIT_CODES = """\
 
 def complain(message: str) -> None:
     """Print one sentence on standard error."""
-    print(f"mediamirror: {redact_text(message)}", file=sys.stderr)
+    print(f"mediamirror: {redact_log(message)}", file=sys.stderr)
 
 
 def fail(error: MediamirrorError) -> NoReturn:
