@@ -167,6 +167,7 @@ Header = Annotated[
         "--header",
         "-H",
         metavar="'NAME: VALUE'|@FILE",
+        show_default=False,  # what a config file or a variable says is a secret, and --help would show it
         rich_help_panel=NETWORK,
         help="Send this with every request; credentials only to the inputs' own hosts. @FILE holds one a line, "
         "so that no token stands in a command line.",
@@ -200,6 +201,7 @@ Proxy = Annotated[
     typer.Option(
         "--proxy",
         metavar="URL|@FILE",
+        show_default=False,  # what a config file or a variable says is a secret, and --help would show it
         rich_help_panel=NETWORK,
         help="Fetch through this HTTP proxy; @FILE holds its URL, for one with a password.",
     ),

@@ -93,7 +93,7 @@ def origin(tmp_path: Path) -> Iterator[Origin]:
             seen.asked.append((host, self.path, dict(self.headers.items())))
             name = self.path.partition("?")[0]
             status, kind, body, extra = 200, "image/png", picture, {}
-            if name == "/robots.txt" or name == "/missing.png":
+            if name in {"/robots.txt", "/missing.png"}:
                 status, kind, body = 404, "text/plain", b"no"
             elif name == "/page":
                 kind, body = "text/html", PAGE.encode()
@@ -336,6 +336,13 @@ def test_a_proxy_password_is_told_to_nobody(mediamirror: Command, given: Path, t
         assert found(done) == []
         assert done.returncode in (1, 2)
     assert never_in_any_byte(tmp_path) == []
+
+
+def test_help_shows_no_secret_of_the_configuration(mediamirror: Command, given: Path) -> None:
+    there = {"MEDIAMIRROR_PROXY": "http://me:hushProxy@127.0.0.1:9/", "MEDIAMIRROR_USER_AGENT": "shown"}
+    for command in ("parse", "mirror", "verify", "simulate"):
+        done = mediamirror(command, "--help", cwd=given, **there)
+        assert (found(done), "shown" in done.stdout) == ([], True)
 
 
 def test_headers_come_from_a_file_a_variable_or_a_config_file(
