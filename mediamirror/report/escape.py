@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
-from mediamirror.redact import redact_text, redact_url
+from mediamirror.redact import is_redacted, redact_text, redact_url
 
 # C0 and C1 controls (tab and line feed among them), the marks and overrides that turn text around, the byte order mark,
 # lone surrogates, and the code points that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets).
@@ -33,18 +33,19 @@ def shown_url(url: str) -> str:
     return visible(redact_url(url, room=None))
 
 
-def link(url: str) -> str | None:
-    """The URL where it may be a link, percent-encoded and without password: http and https only; otherwise None.
-
-    One that holds a secret is no link: who reads the report was not given it.
-    """
+def uri(url: str) -> str | None:
+    """The URL as a name for programs, percent-encoded and redacted: http and https only; otherwise None."""
     parts = _split(url)
     if parts is None or parts.scheme not in {"http", "https"} or not parts.netloc or _ODD.search(url):
         return None
     bare = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
-    if redact_url(bare, room=None) != bare:
-        return None
-    return quote(bare, safe="%:/?#[]@!$&*+,;=~-._'()")
+    return quote(redact_url(bare, room=None), safe="%:/?#[]@!$&*+,;=~-._'()")
+
+
+def link(url: str) -> str | None:
+    """The URL where it may be a link, as `uri` has it. One that lost a secret leads nowhere, and is none."""
+    found = uri(url)
+    return None if found is None or is_redacted(found) else found
 
 
 def file_name(url: str) -> str:

@@ -10,9 +10,8 @@ from typing import Any
 from urllib.parse import quote
 
 from mediamirror.model import Problem, Severity, Suppressed
-from mediamirror.redact import redact_url
 from mediamirror.report.data import Entry, ReportData, all_entries, entry_of
-from mediamirror.report.escape import link, shown_url, visible
+from mediamirror.report.escape import shown_url, uri, visible
 from mediamirror.report.rulebook import explain
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -116,7 +115,7 @@ def artifact_uri(document: str) -> str | None:
     if document in ("", "-"):
         return None
     if "://" in document:
-        return link(redact_url(document, room=None))
+        return uri(document)
     path = PurePath(document)
     spelled = quote(path.as_posix().encode("utf-8", "surrogatepass"), safe="/~-._")
     return f"file://{spelled}" if path.is_absolute() else spelled

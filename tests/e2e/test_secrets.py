@@ -103,7 +103,7 @@ def origin(tmp_path: Path) -> Iterator[Origin]:
                 status, body, extra = 302, b"", {"Location": "http://10.0.0.1/x.png?sig=hushWithin"}
             elif name == "/broken.png":
                 body = picture[: len(picture) // 2]
-            if name == "/b.png":
+            if name == "/broken.png":  # the last one: others have been decoded by now
                 seen.look_at_workers()
             self.send_response(status)
             for header, value in {"Content-Type": kind, "Content-Length": str(len(body)), **extra}.items():
@@ -336,6 +336,12 @@ def test_a_proxy_password_is_told_to_nobody(mediamirror: Command, given: Path, t
         assert found(done) == []
         assert done.returncode in (1, 2)
     assert never_in_any_byte(tmp_path) == []
+
+
+def test_a_refused_input_is_named_without_its_secrets(mediamirror: Command, tmp_path: Path) -> None:
+    for word in ("ftp://me:hushFtp@h/?sig=hushSig", "no/such/page?token=hushPath"):
+        done = mediamirror("mirror", word, "--to", str(tmp_path / "m"))
+        assert (done.returncode, found(done), "***" in done.stderr) == (2, [], True), done.stderr
 
 
 def test_help_shows_no_secret_of_the_configuration(mediamirror: Command, given: Path) -> None:
