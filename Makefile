@@ -34,7 +34,7 @@ demo: .venv/.stamp-demo ## The main job, on real parts
 
 test: lint ## Everything that CI runs
 	@$(RUN) -m fixtures.browser.chromium
-	@$(RUN) -m pytest $(PYTEST_ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
 
 lint: .venv/.stamp-dev
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Some files are not formatted: make fmt'; exit 1; }

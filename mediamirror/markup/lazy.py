@@ -29,6 +29,8 @@ from mediamirror.model import ImageSet, Problem
 MAX_ELEMENTS = 100_000
 """Most elements of one page, other than images, that are looked at."""
 _MAX_NAMES = 64
+_MOST_ATTRIBUTES = 1000
+"""Attributes of one element that are looked at."""
 _PLAIN = frozenset(
     {
         *("src", "srcset", "sizes", "alt", "title", "class", "id", "style", "width", "height", "loading"),
@@ -75,7 +77,8 @@ def lazy_reads(
     page: Page, element: Element, loaders: Mapping[str, Family], *, carrier: str, why_not: str | None = None
 ) -> Iterator[Read]:
     """Read what lazy loaders keep on one element, in the order of its attributes."""
-    names = [name for name in element.attrs if name not in _PLAIN]
+    # Each is looked up by going through all of them: more than any page has would cost the square of their number.
+    names = [name for name in islice(element.attrs, _MOST_ATTRIBUTES) if name not in _PLAIN]
     if not names:
         return
     done: set[str | None] = set()

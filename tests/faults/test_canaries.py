@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import os
 from collections.abc import Callable
 
@@ -30,12 +32,14 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     page.write_text(
         '<img src="http://10.0.0.1/a.png"><img src="http://10.0.0.2/b.png"><img src="http://10.0.0.1:22/c.png">'
     )
+    documents = _documents(folder)
     program = executable("mediamirror")
     words = {
         "input": ["parse", "http://10.0.0.1/page.html"],
         "input redirected": ["parse", "http://public.test/?to=http://10.0.0.1/page.html"],
         "input allowed": ["parse", "http://10.0.0.1/page.html", "--allow-host", "10.0.0.1"],
         "crawl": ["verify", "http://crawl.test/page.html", "--depth", "2", "--any-host", "--follow-sitemap"],
+        "documents": ["verify", *documents, "--depth", "1", "--any-host", "--follow-sitemap", "--links"],
         "one host allowed": ["verify", str(page), "--allow-host", "10.0.0.1"],
     }
     ran = furnished(
@@ -82,6 +86,43 @@ def test_links_sitemaps_link_headers_and_images_of_a_crawl_lead_nowhere_inside(r
     }
     refused = {p["document"] for p in ran.rows("problem") if p["code"] == "address-refused"}
     assert {"http://10.1.0.1/next.html", "http://private.test/next.html", "http://10.1.0.5/map.xml"} <= refused
+
+
+def _documents(folder: Path) -> list[str]:
+    """Files of every kind whose URLs all lead inside."""
+    inside = "http://10.2.0.{}/x.png"
+    warc = gzip.compress(
+        b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://10.2.0.1/\r\nContent-Length: 91\r\n\r\n"
+        b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"
+        + b"<img src=http://10.2.0.2/x.png>".ljust(47)
+        + b"\r\n\r\n"
+    )
+    files = {
+        "a.jsonl": json.dumps({"url": "http://10.2.0.3/", "html": f"<img src={inside.format(3)}>"}),
+        "b.csv": f"url,html\nhttp://10.2.0.4/,<img src={inside.format(4)}>\n",
+        "c.md": f"![a]({inside.format(5)})",
+        "d.css": f"a {{ background: url({inside.format(6)}) }} @import url(http://10.2.0.6/x.css);",
+        "e.svg": f'<svg xmlns="http://www.w3.org/2000/svg"><image href="{inside.format(7)}"/></svg>',
+        "f.html": f'<base href="http://10.2.0.8/"><img srcset="x.png 1x, //10.2.0.8/y.png 2x"><svg><image href="{inside.format(8)}"/></svg>',
+        "g.xml": '<rss><channel><item><enclosure url="http://10.2.0.9/x.png" type="image/png"/></item></channel></rss>',
+        "h.xml": '<sitemapindex xmlns="http://www.sitemaps.org/schemas/sitemap/0.9">'
+        "<sitemap><loc>http://10.2.0.10/map.xml</loc></sitemap></sitemapindex>",
+        "i.txt": f"see {inside.format(11)} 480w",
+    }
+    (folder / "j.warc.gz").write_bytes(warc)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return [str(folder / name) for name in (*files, "j.warc.gz")]
+
+
+def test_urls_of_documents_of_every_kind_lead_nowhere_inside(runs: dict[str, Ran]) -> None:
+    ran = runs["documents"]
+    assert ran.dialled == ()
+    refused = {row["url"]: row["error"]["code"] for row in ran.rows("variant")}
+    assert set(refused.values()) == {"address-refused"}
+    hosts = {url.split("/")[2] for url in refused}
+    assert hosts >= {f"10.2.0.{n}" for n in (2, 3, 4, 5, 6, 7, 8, 9, 11)}
+    assert "http://10.2.0.10/map.xml" in {p["document"] for p in ran.rows("problem") if p["code"] == "address-refused"}
 
 
 def test_one_allowed_host_opens_no_other_and_no_blocked_port(runs: dict[str, Ran]) -> None:

@@ -16,7 +16,7 @@ import pytest
 import uvloop
 from PIL import Image
 
-from fixtures.images import RECIPES, encode, huge_canvas_webp, make_image
+from fixtures.images import RECIPES, encode, huge_canvas_webp, make_animation, make_image
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable, NotAnImage, UsageError
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.imaging.protocol import Limits, facts_of
@@ -180,6 +180,20 @@ async def test_what_the_header_gives_away_starts_no_process(pool: DecoderPool) -
         with pytest.raises((NotAnImage, ImageOverBudget)):
             await pool.decode(body(RECIPES[name].data))
     assert pool.pids == ()
+
+
+async def test_images_that_need_all_the_room_are_decoded_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("mediamirror.imaging.decode.ROOM", 1024)
+    monkeypatch.setattr("mediamirror.imaging.decode.ROOM_A_WORKER", 512)
+    async with DecoderPool(CheckOptions(workers=2)) as pool:
+        await asyncio.gather(*(pool.decode(body(SMALL)) for _ in range(4)))
+        assert len(pool.pids) == 1
+
+
+async def test_an_image_the_decoder_makes_nothing_of_is_told_without_the_address_of_a_buffer(pool: DecoderPool) -> None:
+    moving = make_animation(96, 64, "avif", frames=6)
+    with pytest.raises(ImageUndecodable, match="its data makes no sense"):
+        await pool.decode(body(moving[: len(moving) * 3 // 4]))
 
 
 async def test_an_image_that_needs_too_much_memory_is_over_budget_and_the_next_is_fine() -> None:

@@ -129,7 +129,7 @@ def test_the_gif_canvas_grows_with_its_first_frame() -> None:
 
 def test_jpeg_metadata_longer_than_the_prefix_is_followed_into_the_file(tmp_path: object) -> None:
     data = make_image(50, 40, "jpeg")
-    filled = data[:2] + (b"\xff\xe5" + struct.pack(">H", 65_000) + bytes(64_998)) * 3 + data[2:]
+    filled = data[:2] + (b"\xff\xe5" + struct.pack(">H", 65_000) + bytes(64_998)) * 100 + data[2:]
     with pytest.raises(ImageTruncated):
         read_header(filled[:PREFIX])
     assert by_us(data) == by_pillow(filled)
@@ -137,6 +137,19 @@ def test_jpeg_metadata_longer_than_the_prefix_is_followed_into_the_file(tmp_path
     path.write_bytes(filled)
     facts = read_body(Body(len(filled), "", path=path, prefix=filled[:PREFIX]))
     assert (facts.width, facts.height) == (50, 40)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"optimize": True}])
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_a_jpeg_with_less_data_than_its_canvas_takes_is_truncated_and_a_blank_one_is_not(
+    mode: str, options: dict[str, object]
+) -> None:
+    blank = encode(Image.new(mode, (1000, 700)), "jpeg", **options)
+    assert read_whole(blank).width == 1000
+    frame = next(blank.index(bytes([0xFF, marker])) for marker in (0xC0, 0xC2) if bytes([0xFF, marker]) in blank)
+    claiming = blank[: frame + 5] + struct.pack(">HH", 7000, 7000) + blank[frame + 9 :]
+    with pytest.raises(ImageTruncated, match="at least"):
+        read_whole(claiming)
 
 
 @pytest.mark.parametrize("marker", sorted(set(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}))

@@ -230,6 +230,7 @@ HOSTILE = {
     "layers": "<div data-bg='" + "url(a.jpg)," * 300_000 + "'></div>",
     "descriptors": "<div data-x='" + "1w " * 1_000_000 + "'></div>",
     "names": "".join(f"<p data-n{i}=/a{i}.jpg>" for i in range(4_000)),
+    "attributes": "<img " + " ".join(f"a{i}=/a.jpg" for i in range(400_000)) + ">",
     "data-data": "<p " + "data-" * 500_000 + ">",
     "template": "<img data-src='" + "{width}" * 200_000 + f"' data-widths='{list(range(1, 400))}'>",
     "repairs": "<img srcset='" + "a b.jpg 1w, " * 100_000 + "'>",

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mediamirror.imaging.room import Room, needed
+from mediamirror.model import ImageFacts
+
+
+async def hold(room: Room, size: int, inside: list[int], leave: asyncio.Event) -> None:
+    async with room.taken(size):
+        inside.append(size)
+        await leave.wait()
+        inside.remove(size)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_what_fits_goes_in_at_once_and_who_asked_first_is_served_first() -> None:
+    room, inside, leave, later = Room(10), list[int](), asyncio.Event(), asyncio.Event()
+    first = [asyncio.create_task(hold(room, size, inside, leave)) for size in (4, 5)]
+    await settle()
+    rest = [asyncio.create_task(hold(room, size, inside, later)) for size in (6, 1)]
+    await settle()
+    assert inside == [4, 5]  # 1 would fit, and would let 6 wait for ever
+    leave.set()
+    await settle()
+    assert inside == [6, 1]
+    later.set()
+    await asyncio.gather(*first, *rest)
+
+
+async def test_more_than_there_is_goes_in_alone() -> None:
+    room, inside, leave = Room(10), list[int](), asyncio.Event()
+    tasks = [asyncio.create_task(hold(room, size, inside, leave)) for size in (10_000, 1)]
+    await settle()
+    assert inside == [10_000]
+    leave.set()
+    await asyncio.gather(*tasks)
+
+
+@given(steps=st.lists(st.tuples(st.integers(0, 12), st.booleans()), max_size=20))
+async def test_whoever_is_cancelled_takes_no_room_along(steps: list[tuple[int, bool]]) -> None:
+    room, inside, leave = Room(10), list[int](), asyncio.Event()
+    tasks = [asyncio.create_task(hold(room, size, inside, leave)) for size, _ in steps]
+    await asyncio.sleep(0)
+    for task, (_, cancelled) in zip(tasks, steps, strict=True):
+        if cancelled:
+            task.cancel()
+            await asyncio.sleep(0)
+    leave.set()
+    async with asyncio.timeout(5):
+        for task in tasks:
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        async with room.taken(10):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("facts", "bytes_a_pixel"),
+    [
+        (ImageFacts("webp", 10, 10, frames=1), 16),
+        (ImageFacts("png", 10, 10, frames=1), 4),
+        (ImageFacts("png", 10, 10, frames=3), 12),
+        (ImageFacts("jpeg", 10, 10, frames=1), 10),
+    ],
+)
+def test_what_decoding_needs_is_told_from_the_header(facts: ImageFacts, bytes_a_pixel: int) -> None:
+    assert needed(facts) == 100 * bytes_a_pixel
