@@ -29,8 +29,8 @@ from mediamirror.model import ImageSet, Problem
 MAX_ELEMENTS = 100_000
 """Most elements of one page, other than images, that are looked at."""
 _MAX_NAMES = 64
-_MOST_ATTRIBUTES = 1000
-"""Attributes of one element that are looked at."""
+_MOST_ATTRIBUTES = 256
+"""An element with more is no lazy image: reading one attribute goes through all of them, and all would cost their square."""
 _PLAIN = frozenset(
     {
         *("src", "srcset", "sizes", "alt", "title", "class", "id", "style", "width", "height", "loading"),
@@ -77,8 +77,7 @@ def lazy_reads(
     page: Page, element: Element, loaders: Mapping[str, Family], *, carrier: str, why_not: str | None = None
 ) -> Iterator[Read]:
     """Read what lazy loaders keep on one element, in the order of its attributes."""
-    # Each is looked up by going through all of them: more than any page has would cost the square of their number.
-    names = [name for name in islice(element.attrs, _MOST_ATTRIBUTES) if name not in _PLAIN]
+    names = [name for name in _names(element) if name not in _PLAIN]
     if not names:
         return
     done: set[str | None] = set()
@@ -100,9 +99,14 @@ def find_lazy(page: Page) -> Iterator[ImageSet]:
         reads = list(lazy_reads(page, element, KNOWN, carrier=CARRIER))
         if reads:
             yield image_set(page, element, reads, element.attr("data-alt") or element.attr("aria-label"))
-        for name in list(element.attrs):
+        for name in _names(element):
             if page_json.is_json(element.attr(name) if name.startswith("data-") else None):
                 yield from page_json.in_attribute(page, element, name)
+
+
+def _names(element: Element) -> list[str]:
+    names = list(element.attrs)
+    return names if len(names) <= _MOST_ATTRIBUTES else []
 
 
 def _is_read_with_its_images(element: Element) -> bool:
