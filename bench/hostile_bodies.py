@@ -1,8 +1,8 @@
 """``python -m bench.hostile_bodies``: what a lying server gets out of the installed command, and the memory that takes it.
 
 `mediamirror mirror` reads a list with an image of every host of `fixtures.hostile.replies` at once. Each has to end in the
-outcome that is written there, and the whole process tree has to stay small. ``--largest`` is about sound files that hold as many pixels as the
-limits allow.
+outcome that is written there, and the whole process tree has to stay small. ``--largest`` is about sound files that hold as
+many pixels as the limits allow.
 """
 
 from __future__ import annotations

@@ -108,5 +108,5 @@ def _least_coded(data: Octets, at: int) -> int:
     across, down = max(h for h, _ in sampling), max(v for _, v in sampling)
     if not across or not down:
         return 0
-    blocks = sum(-(-width * h // (8 * across)) * -(-height * v // (8 * down)) for h, v in sampling)
+    blocks: int = sum(-(-width * h // (8 * across)) * -(-height * v // (8 * down)) for h, v in sampling)
     return blocks * _BITS_A_BLOCK[marker] // 8
