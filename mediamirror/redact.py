@@ -16,6 +16,7 @@ MARK = "***"
 """What stands in place of a secret. Text that holds it already is left as it is."""
 
 _SHOWN = 300
+_PASSES = 8
 _LOOKED_AT = 8192
 
 _STRONG = re.compile(
@@ -130,15 +131,22 @@ def _redact_word(match: re.Match[str]) -> str:
 
 
 def _redacted(url: str) -> str:
-    if not _suspicious(url):
-        return url
+    # What one pass leaves out may let the next one see more, in text that is no URL but looks like several.
+    for _ in range(_PASSES if _suspicious(url) else 0):
+        before, url = url, _redacted_once(url)
+        if url == before:
+            break
+    return url
+
+
+def _redacted_once(url: str) -> str:
+    if "eyJ" in url:
+        url = _JWT.sub(MARK, url)
     if "@" in url:
-        url = _ODD_USERINFO.sub(rf"\1{MARK}@", _USERINFO.sub(rf"\1{MARK}@", url))
+        url = _USERINFO.sub(rf"\1{MARK}@", _ODD_USERINFO.sub(rf"\1{MARK}@", url))
     if "%" in url:
         url = _HIDDEN_USERINFO.sub(lambda found: f"{found[1]}{MARK}%{found[2]}40", url)
-    if "=" in url or "%" in url:
-        url = _without_values(url)
-    return _JWT.sub(MARK, url) if "eyJ" in url else url
+    return _without_values(url) if "=" in url or "%" in url else url
 
 
 def _without_values(url: str) -> str:
