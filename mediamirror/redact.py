@@ -60,7 +60,8 @@ _WORD = re.compile(r"[^\s\"'<>`]+")
 _PUNCTUATION = ".,:!)]}"
 
 _SECRET_HEADER = re.compile(
-    r"authori[sz]ation|authenticat|cookie|token|secret|api-?key|password|credential|session|(^|-)auth(-|$)|signature"
+    r"authori[sz]ation|authentic|cookie|token|secret|api[-_]?key|(?<!cache)(?<!surrogate)[-_]key$|password|passcode|credential|session"
+    r"|(^|[-_])auth([-_]|$)|signature|jwt|bearer"
 )
 _HEADER_LINE = re.compile(
     r"""(?<![\w-]) ((?:proxy-)?authorization | (?:set-)?cookie2? | x-[a-z-]*(?:token|key|secret)[a-z-]*)

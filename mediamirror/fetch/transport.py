@@ -10,11 +10,13 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache, partial
+from typing import cast
 
 import aiohttp
 import httpx2
 import yarl
 from aiohttp.abc import ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.tracing import Trace
 
@@ -158,7 +160,7 @@ class _GuardedConnector(aiohttp.TCPConnector):
     def __init__(self, guard: Guard, rules: tuple[Rewired, ...], context: ssl.SSLContext | None, *, limit: int) -> None:
         # aiohttp holds a context of the system's certificates ready; making another costs 50 ms.
         super().__init__(resolver=_SystemResolver(), ssl=context or True, limit=limit, socket_factory=self._open_socket)
-        self._factory = partial(BoundedHandler, loop=self._loop)  # type: ignore[assignment]
+        self._factory = cast("partial[ResponseHandler]", partial(BoundedHandler, loop=self._loop))
         self._guard = guard
         self._rules = rules
         self._admitted: set[tuple[str, int]] = set()

@@ -101,7 +101,8 @@ def _least_coded(data: Octets, at: int) -> int:
     With Huffman codes each block of 8 x 8 samples takes one bit at least for its DC coefficient (F.1.2.1, G.1.2.1), and in a
     sequential frame another that ends it (F.1.2.2). Decoders fill in what is missing with grey, and say nothing.
     """
-    marker, (_, height, width, count) = data[at - 1], _frame(data, at + 2)
+    marker: int = data[at - 1]
+    _, height, width, count = _frame(data, at + 2)
     if marker not in _BITS_A_BLOCK or count > 4 or at + 8 + 3 * count > len(data):
         return 0
     sampling = [(each >> 4, each & 15) for each in data[at + 9 : at + 8 + 3 * count : 3]]

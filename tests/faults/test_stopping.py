@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 from pathlib import Path
@@ -44,9 +45,15 @@ def test_a_signal_stops_a_run_with_its_state_saved_and_says_what_is_left(
     wait_for(lambda: len(waiting.asked) == 6, child)
     child.send_signal(number)
     _, said = child.communicate(timeout=IN_TIME)
-    assert (child.returncode, "Interrupted with 40 variants left" in said) == (130, True), said
+    left = re.search(r"Interrupted with (\d+) variants left", said)
+    assert child.returncode == 130, said
+    assert left is not None, said
     assert (dest.leftovers(), list((tmp_path / "tmp").iterdir())) == ([], [])
-    assert {key for key, _ in read_catalog(catalog).of(str(dest.root))} == set(dest.held())
+    rows = {key for key, _ in read_catalog(catalog).of(str(dest.root))}
+    # A file is there a moment before its row is: what is told as finished has one, and no row is without its file.
+    assert 40 <= int(left[1]) <= 43
+    assert 43 - int(left[1]) <= len(rows)
+    assert rows <= set(dest.held())
 
 
 def test_a_run_stopped_while_it_still_reads_its_input_says_so(start: Start, waiting: Waiting, tmp_path: Path) -> None:

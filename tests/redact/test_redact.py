@@ -197,3 +197,16 @@ def test_json_keeps_its_shape_and_the_keys_of_objects():
         "error": {"message": "https://h/?key=***."},
         "list": [1, None],
     }
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Authorization", "X-API-Key", "x_auth", "x_api_key", "X-Functions-Key", "X-Authenticated-User", "X-JWT-Assertion"],
+)
+def test_a_header_is_secret_by_its_name_whatever_joins_its_words(name: str) -> None:
+    assert is_secret_header(name)
+
+
+@pytest.mark.parametrize("name", ["Referer", "Keywords", "X-Keyboard", "Accept", "User-Agent", "Author"])
+def test_a_header_with_a_plain_name_is_not_secret(name: str) -> None:
+    assert not is_secret_header(name)
