@@ -256,3 +256,24 @@ async def test_a_catalog_is_read_beside_the_run_that_writes_it(tmp_path: Path) -
         async with await Catalog.open_existing(path, read_only=True) as reading:
             assert await reading.read(choose, Query()) == 1
         await writing.begin_run("mirror", "./m", NOW.isoformat())
+
+
+async def test_only_the_urls_that_pages_name_are_kept_whole(tmp_path: Path) -> None:
+    url, signed = "https://me:hush@h/1?sig=hush", "https://cdn/1?X-Amz-Signature=hush"
+    headers = (("set-cookie", "id=hush"), ("location", signed))
+    download = Download(url, signed, 200, headers, None, NOW, 0.5, hops=((url, 302, headers),))
+    finding = Finding("MM301", Severity.ERROR, f"Redirected to {signed}.", url, None, signed, signed)
+    error = ItemError("http-status", f"{signed} is gone.")
+    outcome = stored(url, status=Status.FAILED, download=download, findings=(finding,), error=error)
+    async with await Catalog.open(tmp_path / "c.sqlite") as catalog:
+        run, _ = await plan(catalog, {"a": [make_set("a", url)]})
+        (item,) = [item async for item in catalog.work(run)]
+        await catalog.record(run, [Record(item.variant_id, outcome, None)])
+    with sqlite3.connect(tmp_path / "c.sqlite") as db:
+        for table in ("fetches", "items", "standings", "findings"):
+            (row,) = db.execute(f"SELECT * FROM {table}").fetchall()
+            told = repr(row).replace(url, "")  # the page's own
+            assert "hush" not in told, table
+            assert "http-status" in told or table == "findings"
+        assert db.execute("SELECT host FROM variants").fetchone() == ("h",)
+        assert db.execute("SELECT declared FROM findings").fetchone() == ("https://cdn/1?X-Amz-Signature=***",)
