@@ -99,7 +99,7 @@ def redact_log(text: str) -> str:
 def redact_values(value: Any) -> Any:
     """JSON with every text in it redacted, but for object keys (``key``), which have to be exact."""
     if isinstance(value, str):
-        return redact_text(value)
+        return redact_text(value) if _suspicious(value) else value
     if isinstance(value, dict):
         return {name: each if name == "key" else redact_values(each) for name, each in value.items()}
     return [redact_values(each) for each in value] if isinstance(value, list | tuple) else value
@@ -156,9 +156,8 @@ def _without_values(url: str) -> str:
     done = at = 0
     while (found := _NAME.search(url, at)) is not None:
         at = found.start("equals")
-        name = _plain(found[1])
-        strong = _STRONG.search(name) is not None
-        if not strong and name not in _WEAK:
+        strong = _is_strong(found[1])
+        if strong is None:
             continue
         start, whole = found.end(), _value_at(found["depth"])
         if strong or _TOKEN.fullmatch(_text(whole, url, start, start + _GUESSED_BY)):
@@ -175,10 +174,15 @@ def _text(pattern: re.Pattern[str], url: str, start: int, end: int) -> str:
     return found[0] if found is not None else ""
 
 
-def _plain(name: str) -> str:
-    name = unquote(unquote(name)) if "%" in name else name
+@lru_cache(maxsize=1024)
+def _is_strong(name: str) -> bool | None:
+    """True for a name whose value is a secret, False for one where the value decides, None for all others."""
+    plain = unquote(unquote(name)) if "%" in name else name
     # apiKey and accessToken: a capital begins a word.
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", name).lower()
+    plain = re.sub(r"(?<=[a-z])(?=[A-Z])", "-", plain).lower()
+    if _STRONG.search(plain):
+        return True
+    return False if plain in _WEAK else None
 
 
 @lru_cache(maxsize=16)
