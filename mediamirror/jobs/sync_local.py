@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from mediamirror.catalog.sync_rows import Holding
-from mediamirror.errors import BadKey, SourceChanged, StoreError
+from mediamirror.errors import SourceChanged, StoreError
 from mediamirror.imaging.sniff import sniff
 from mediamirror.model import Body, StoredObject
 from mediamirror.store.base import Entry, ObjectAttributes
 from mediamirror.store.directory_errors import mapped
-from mediamirror.store.keys import checked_key, visible
+from mediamirror.store.keys import reason_against, visible
 from mediamirror.store.walk import LINK, SPECIAL, token_of, walk
 
 T = TypeVar("T")
@@ -89,10 +89,9 @@ class LocalPlace:
         for key, seen in walk(self._root, notice=lambda path, why: self._tell(path, why, why not in {LINK, SPECIAL})):
             if not visible(key, ""):
                 continue
-            try:
-                checked_key(key)
-            except BadKey as error:
-                self._tell(key, error.message.partition(": ")[2].rstrip("."), True)
+            reason = reason_against(key)
+            if reason is not None:
+                self._tell(key, reason, True)
                 continue
             yield key, seen.st_size, token_of(seen), None
 

@@ -52,10 +52,14 @@ class Place(Protocol):
 
 
 class BucketPlace:
-    """A store's objects. Those larger than ``in_memory`` bytes go through a file in ``spool`` on their way."""
+    """A store's objects. Those larger than ``in_memory`` bytes go through a file in ``spool`` on their way.
 
-    def __init__(self, store: Store, *, spool: Path, in_memory: int) -> None:
+    ``notice`` is told of those whose key no store of ours takes.
+    """
+
+    def __init__(self, store: Store, *, notice: Notice, spool: Path, in_memory: int) -> None:
         self._store = store
+        self._notice = notice
         self._spool = spool
         self._in_memory = in_memory
 
@@ -66,7 +70,9 @@ class BucketPlace:
 
     def pages(self) -> AsyncIterator[list[Entry]]:
         """Yield the objects."""
-        return self._store.pages() if isinstance(self._store, ListsByPage) else _one_by_one(self._store)
+        if not isinstance(self._store, ListsByPage):
+            return _one_by_one(self._store)
+        return self._store.pages(left_out=lambda key, reason: self._notice(key, reason, True))
 
     async def digest(self, row: StoredObject, *, read: bool) -> Digest:
         """Ask for the metadata; where they hold no sha256, or with ``read``, hash the bytes."""
@@ -156,7 +162,7 @@ def place_of(store: Store, *, spool: Path, in_memory: int, notice: Notice) -> Pl
     """Return how ``store`` is read."""
     if isinstance(store, DirectoryStore):
         return LocalPlace(Path(store.name), notice=notice, in_memory=in_memory)
-    return BucketPlace(store, spool=spool, in_memory=in_memory)
+    return BucketPlace(store, notice=notice, spool=spool, in_memory=in_memory)
 
 
 async def check_source(store: Store) -> None:

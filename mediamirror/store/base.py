@@ -6,7 +6,7 @@ tests/conformance holds the suite that each store passes, on every server it is 
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -129,12 +129,16 @@ Page = list[Entry]
 """Some of a listing's entries. (Beside a method ``list`` the type can't be written out.)"""
 
 
+LeftOut = Callable[[str, str], None]
+"""Takes the key of an object that is there and can't take part, and why."""
+
+
 @runtime_checkable
 class ListsByPage(Protocol):
     """A store that gives its listing as it comes, in the server's own order and by the page: a million keys cost little."""
 
-    def pages(self, prefix: str = "") -> AsyncIterator[list[Entry]]:
-        """Yield what ``list`` does, in no certain order."""
+    def pages(self, prefix: str = "", *, left_out: LeftOut | None = None) -> AsyncIterator[list[Entry]]:
+        """Yield what ``list`` does, in no certain order. ``left_out`` is told of each object that this contract allows no key for."""
         ...
 
 

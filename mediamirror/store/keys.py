@@ -23,13 +23,18 @@ _METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
 
 def checked_key(key: str, *, prefix: str = "") -> str:
     """Return ``prefix + key`` if it keeps the contract of `store.base`; else raise `BadKey` with the reason."""
-    whole = prefix + key
-    if len(whole) <= MAX_KEY_BYTES // 4 and _PLAIN.fullmatch(key):
-        return whole
-    reason = _reason_against(key, whole)
+    reason = reason_against(key, prefix=prefix)
     if reason is not None:
         raise BadKey(f"The key {_shown(key)} can't be stored: {reason}.")
-    return whole
+    return prefix + key
+
+
+def reason_against(key: str, *, prefix: str = "") -> str | None:
+    """Name what the contract of `store.base` has against ``key`` under ``prefix``, or None."""
+    whole = prefix + key
+    if len(whole) <= MAX_KEY_BYTES // 4 and _PLAIN.fullmatch(key):
+        return None
+    return _reason_against(key, whole)
 
 
 def visible(key: str, prefix: str) -> bool:
@@ -67,7 +72,6 @@ def clean_value(value: str) -> str:
 
 
 def _reason_against(key: str, whole: str) -> str | None:
-    """Name what is wrong with a key, or None."""
     try:
         size = len(whole.encode())
     except UnicodeEncodeError:

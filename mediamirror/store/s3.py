@@ -22,13 +22,13 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import httpx2
 
-from mediamirror.errors import BadKey, DestinationMissing, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
+from mediamirror.errors import DestinationMissing, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store import s3_bucket, s3_copy, s3_headers, s3_listing
 from mediamirror.store.backoff import Backoff
-from mediamirror.store.base import ObjectAttributes, Page
-from mediamirror.store.keys import checked_key, visible
+from mediamirror.store.base import Entry, LeftOut, ObjectAttributes, Page
+from mediamirror.store.keys import checked_key, reason_against, visible
 from mediamirror.store.ordering import Listing
 from mediamirror.store.s3_connection import connect
 from mediamirror.store.s3_errors import explain, read_client_error, unreachable
@@ -139,12 +139,12 @@ class S3Store:
                 for entry in page:
                     yield s3_listing.as_object(entry)
 
-    async def pages(self, prefix: str = "") -> AsyncIterator[Page]:
+    async def pages(self, prefix: str = "", *, left_out: LeftOut | None = None) -> AsyncIterator[Page]:
         """Yield the listing as the server gives it."""
         if self._to_be_made:
             return
         async for page in (await self._pages()).all(prefix):
-            yield [entry for entry in page.entries if self._is_content(entry[0], prefix)]
+            yield [entry for entry in page.entries if self._is_content(entry, prefix, left_out)]
 
     async def is_empty(self) -> bool:
         """Whether the first page of the listing holds no content; unlike `list`, it asks for no other page then."""
@@ -153,7 +153,7 @@ class S3Store:
         pages, following = await self._pages(), None
         while True:
             page = await pages.page("", following)
-            if any(self._is_content(entry[0], "") for entry in page.entries):
+            if any(self._is_content(entry, "") for entry in page.entries):
                 return False
             if page.following is None:
                 return True
@@ -316,12 +316,15 @@ class S3Store:
     async def _pages(self) -> s3_bucket.Pages:
         return s3_bucket.Pages(await self._open(), self.name, own=self._prefix, size=self._page_size)
 
-    def _is_content(self, key: str, prefix: str) -> bool:
-        try:
-            checked_key(key, prefix=self._prefix)
-        except BadKey:
+    def _is_content(self, entry: Entry, prefix: str, left_out: LeftOut | None = None) -> bool:
+        key, size = entry[:2]
+        if not visible(key, prefix):
             return False
-        return visible(key, prefix)
+        reason = reason_against(key, prefix=self._prefix)
+        # An empty object "a/" (or the prefix itself) is how consoles draw a folder: nobody's content.
+        if reason is not None and left_out is not None and (size or key[-1:] not in {"", "/"}):
+            left_out(key, reason)
+        return reason is None
 
     def _mapped(self, error: Exception, exchange: Exchange, what: str) -> StoreError:
         where = exchange.where(what)

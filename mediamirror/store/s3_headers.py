@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import SERVED, ObjectAttributes
 from mediamirror.store.keys import clean_metadata, clean_value
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import ObjectTypeDef
 
 _META = "x-amz-meta-"
 _AS_BOTO3 = {
@@ -119,17 +116,6 @@ def row_from_head(key: str, headers: Mapping[str, str]) -> StoredObject:
         modified=_date(headers.get("last-modified")),
         metadata=metadata,
         headers=tuple((name, headers[name]) for name in SERVED if headers.get(name)),
-    )
-
-
-def row_from_listing(found: ObjectTypeDef, prefix: str) -> StoredObject:
-    """Read one entry of boto3's list_objects_v2; ``prefix`` is the store's own."""
-    modified = found.get("LastModified")
-    return StoredObject(
-        key=found["Key"].removeprefix(prefix),
-        size=found.get("Size", 0),
-        token=found.get("ETag", "").strip('"') or None,
-        modified=modified.astimezone(UTC) if modified else None,
     )
 
 

@@ -291,3 +291,20 @@ def test_another_machine_learns_from_the_manifest_and_reads_only_its_own_files(
     run("sync", str(src), f"s3://{BUCKET}/{prefix}")
     code, rows, _ = run("check", str(src), f"s3://{BUCKET}/{prefix}", "--catalog", str(tmp_path / "elsewhere.sqlite"))
     assert (code, rows[-1]["bytes_in"]) == (0, sum(map(len, files(src).values())))
+
+
+def test_objects_of_keys_that_no_store_of_ours_takes_are_named_and_keep_deletions_back(
+    run: Runner, prefix: str
+) -> None:
+    for key in ("from/ok.webp", "from/bell\x07.webp", "from/folder/", "to/extra.webp", "to/ok.webp"):
+        run.client.put_object(Bucket=BUCKET, Key=f"{prefix}/{key}", Body=b"" if key.endswith("/") else b"bytes")
+    pair = (f"s3://{BUCKET}/{prefix}/from", f"s3://{BUCKET}/{prefix}/to")
+    code, rows, _ = run("check", *pair, "--one-way")
+    said = [row["message"] for row in rows if row["type"] == "problem"]
+    assert (code, said) == (
+        1,
+        ["bell\x07.webp is left out: it holds a control character."],
+    )
+    code, rows, _ = run("sync", *pair, "--delete")
+    assert (code, set(run.held(f"{prefix}/to"))) == (1, {"extra.webp", "ok.webp"})
+    assert {row["code"] for row in rows if row["type"] == "problem"} == {"left-out", "deletions-kept"}
