@@ -220,6 +220,13 @@ def environment_options() -> dict[str, str]:
     }
 
 
+def inherited_endpoint() -> str | None:
+    """Return the S3 server that the AWS tools would take from the environment, or None."""
+    if os.environ.get("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "").lower() == "true":
+        return None
+    return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
+
+
 def inherited_environment(names: Iterable[str]) -> dict[str, str]:
     """Return those of the named variables that are set: what a child process is given of our environment, and no more."""
     return {name: os.environ[name] for name in names if name in os.environ}

@@ -42,3 +42,13 @@ def read_exchange(db: sqlite3.Connection, url: str, sha256: str) -> Exchange | N
     return Exchange(
         datetime.fromisoformat(at), final_url or url, status, tuple(lasting_headers(json.loads(headers or "[]"))), hops
     )
+
+
+def was_stripped(db: sqlite3.Connection, store: str, key: str, sha256: str) -> bool:
+    """Whether an object is recorded as made from other bytes than the origin gave."""
+    row = db.execute(
+        "SELECT 1 FROM objects o JOIN stores s ON s.id = o.store_id "
+        "WHERE s.name = ? AND o.key = ? AND o.sha256 = ? AND o.source_sha256 <> o.sha256",
+        (store, key, sha256),
+    ).fetchone()
+    return row is not None

@@ -156,9 +156,10 @@ def _objects(db: sqlite3.Connection, ids: list[int], keys: list[tuple[int, str]]
     for pair in sorted(pairs):
         rows += _rows(
             db,
-            "SELECT n.name AS store, o.key, o.sha256, o.size, o.content_type, o.token, o.stored_at FROM objects o "
+            "SELECT n.name AS store, o.key, o.sha256, o.size, o.content_type, o.token, o.stored_at, "
+            "nullif(o.source_sha256, o.sha256) AS stripped_from FROM objects o "
             "JOIN stores n ON n.id = o.store_id WHERE o.store_id = ? AND o.key = ? GROUP BY o.sha256, o.token UNION ALL "
-            "SELECT n.name, h.key, h.sha256, h.size, NULL, h.token, NULL FROM holdings h JOIN stores n ON n.id = h.store_id "
+            "SELECT n.name, h.key, h.sha256, h.size, NULL, h.token, NULL, NULL FROM holdings h JOIN stores n ON n.id = h.store_id "
             "WHERE h.store_id = ? AND h.key = ? AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.store_id = h.store_id "
             "AND o.key = h.key AND o.sha256 IS h.sha256 AND o.token IS h.token)",
             (*pair, *pair),

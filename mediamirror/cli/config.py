@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from mediamirror.cli.per_path import read_per_path
 from mediamirror.errors import UsageError
-from mediamirror.settings import PerPath, environment_options, find_config, read_config
+from mediamirror.settings import PerPath, environment_options, find_config, inherited_endpoint, read_config
 
 
 class Parameter(Protocol):
@@ -71,6 +71,9 @@ def read(commands: Commands, config: Path | None) -> Config:
                 _put(result, meant, _option(option, own, path), inner)
         else:
             _put(result, commands, _option(key, known, path), value)
+    if (endpoint := inherited_endpoint()) is not None:
+        # Said here, a catalog and a lock belong to that server, as they do where an option names it.
+        _put(result, commands, "endpoint_url", endpoint)
     for name, text in environment_options().items():
         _put(result, commands, _spelled(name, known), text)
     return Config(result, per_path)

@@ -14,7 +14,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -42,8 +42,9 @@ from mediamirror.errors import (
 )
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.imaging.header import read_header
-from mediamirror.jobs.catalogs import held, locate
+from mediamirror.jobs.catalogs import locate
 from mediamirror.jobs.compact import load_manifest, manifest_rows
+from mediamirror.jobs.locks import hold_places
 from mediamirror.jobs.manifest import adopt, pages
 from mediamirror.jobs.names import now
 from mediamirror.jobs.pipeline import run_window
@@ -74,7 +75,9 @@ async def rebuild(
     options = options or AdoptOptions()
     where = locate(dest, catalog, options.store.endpoint_url)
     run = _Adoption(dest, options, on_event, "rebuild")
-    with held(where.identity or "", where.path, dest=dest, command="catalog rebuild"):
+    with ExitStack() as stack:
+        identity = where.identity or ""
+        hold_places(stack, to=dest, identity=identity, catalog=where.path, command="catalog rebuild", dry_run=False)
         await _refuse_sound(where.path, options)
         fresh = where.path.with_name(where.path.name + ".rebuilding")
         _remove(fresh)
@@ -105,7 +108,9 @@ async def take_in(
     where = locate(dest, catalog, options.store.endpoint_url)
     run = _Adoption(dest, options, on_event, "import")
     rows = _read_list(list_) if list_ is not None else ()
-    with held(where.identity or "", where.path, dest=dest, command="catalog import"):
+    with ExitStack() as stack:
+        identity = where.identity or ""
+        hold_places(stack, to=dest, identity=identity, catalog=where.path, command="catalog import", dry_run=False)
         await run.into(where.path, where.identity or "", rows)
     return run.finish()
 

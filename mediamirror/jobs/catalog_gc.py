@@ -19,8 +19,9 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.inventory import Known, begin_manifest, known_page, known_store
 from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.jobs.catalogs import held, locate
+from mediamirror.jobs.catalogs import locate
 from mediamirror.jobs.compact import compact, load_manifest
+from mediamirror.jobs.locks import hold_places, hold_store
 from mediamirror.jobs.manifest import pages, write_segment
 from mediamirror.jobs.names import now
 from mediamirror.jobs.worklist import WorkList
@@ -107,8 +108,12 @@ class _Gc:
             store = await stack.enter_async_context(open_store(self._dest, options.store, transport=transport))
             identity = where.identity or ""
             if not options.dry_run:
-                stack.enter_context(held(identity, where.path, dest=self._dest, command="catalog gc"))
+                hold_places(
+                    stack, to=self._dest, identity=identity, catalog=where.path, command="catalog gc", dry_run=False
+                )
             await store.check()
+            if not options.dry_run:
+                hold_store(stack, store, to=self._dest)
             catalog = await stack.enter_async_context(
                 await Catalog.open_existing(where.path, read_only=options.dry_run)
             )

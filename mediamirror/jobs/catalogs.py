@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_page
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import UsageError
-from mediamirror.jobs.locks import hold_places
 from mediamirror.jobs.names import identity_of
 from mediamirror.settings import StoreOptions, default_catalog, state_folder
 from mediamirror.store.open import open_store
@@ -60,14 +58,6 @@ async def list_rows(where: Where, query: Query) -> AsyncIterator[CatalogRow]:
             for _, row in page:
                 yield row
             after = page[-1][0]
-
-
-@contextmanager
-def held(identity: str, catalog: Path, *, dest: str, command: str) -> Iterator[None]:
-    """Hold the locks of a DEST and of its catalog, as every job that writes to them does. Raises `LockHeld`."""
-    with ExitStack() as stack:
-        hold_places(stack, to=dest, identity=identity, catalog=catalog, command=command, dry_run=False)
-        yield
 
 
 async def tell(where: Where, word: str) -> Story:

@@ -23,7 +23,7 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 def hold_places(
-    stack: ExitStack | AsyncExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool
+    stack: AsyncExitStack | ExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool
 ) -> None:
     """Hold a DEST and a catalog until ``stack`` closes. Raises `LockHeld`.
 
@@ -44,10 +44,16 @@ async def take_over(stack: AsyncExitStack, store: Store, *, to: str) -> None:
     The lock on the directory also turns away a run of another user, or one with another state folder. Called after
     `hold_places` and the store's check, before the first item.
     """
+    hold_store(stack, store, to=to)
     if isinstance(store, DirectoryStore):
-        stack.enter_context(hold_folder(Path(store.name), thing=f"The destination {to}"))
         # Whatever lies there is a dead run's, even where a clock that was set back says it is of tomorrow.
         await store.sweep(before=_FOR_EVER)
+
+
+def hold_store(stack: AsyncExitStack, store: Store, *, to: str) -> None:
+    """Hold the directory of a DEST itself; a bucket has nothing to hold. Raises `LockHeld`."""
+    if isinstance(store, DirectoryStore):
+        stack.enter_context(hold_folder(Path(store.name), thing=f"The destination {to}"))
 
 
 @contextmanager

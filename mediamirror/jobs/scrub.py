@@ -22,7 +22,7 @@ from mediamirror.fetch import open_fetcher
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.fetch.rate import Bucket
 from mediamirror.jobs.common import Emit, nobody_listens
-from mediamirror.jobs.locks import hold_places
+from mediamirror.jobs.locks import hold_places, hold_store
 from mediamirror.jobs.manifest import adopt, partial_sets
 from mediamirror.jobs.names import identity_of
 from mediamirror.jobs.origins import Answer, ask_origins
@@ -87,6 +87,7 @@ class _Scrub:
                 hold_places(
                     stack, to=self._mirror, identity=identity, catalog=path, command="verify --repair", dry_run=False
                 )
+                hold_store(stack, store, to=self._mirror)
             # Where nothing is repaired the dry run is rolled back, and makes no file where there is none.
             known = await stack.enter_async_context(await Catalog.open(path, dry_run=not writes))
             store_id = await known.store_id(identity)

@@ -160,6 +160,8 @@ class _SyncRun:
                     sorter.add(pair)
             if (refused := refusal(sorter.census, options)) is not None:
                 raise refused
+            if not sorter.sources:
+                self._emit(Problem("no-objects", _nothing(options), document=self._names[0]))
             self._planned = len(sorter.work)
             deletions = len(sorter.extra) if options.delete else 0
             self._emit(Workload(self._planned + self._statuses.total(), self._planned, sorter.bytes, deletions))
@@ -239,6 +241,12 @@ class _SyncRun:
             dry_run=self._options.dry_run,
             exit_code=code,
         )
+
+
+def _nothing(options: SyncOptions) -> str:
+    if options.compare.include or options.compare.exclude:
+        return "No object of SRC is chosen by --include and --exclude."
+    return "SRC holds no objects. Check its path or prefix."
 
 
 def _nobody(path: str, reason: str, is_error: bool) -> None:

@@ -185,7 +185,8 @@ def refuse_overlap(source: tuple[Store, StoreOptions], destination: tuple[Store,
     (one, one_options), (other, other_options) = source, destination
     if isinstance(one, DirectoryStore) != isinstance(other, DirectoryStore):
         return
-    if not isinstance(one, DirectoryStore) and one_options.endpoint_url != other_options.endpoint_url:
+    ends = [(options.endpoint_url or "").rstrip("/") for options in (one_options, other_options)]
+    if not isinstance(one, DirectoryStore) and ends[0] != ends[1]:
         return
     a, b = f"{one.name}/".replace("//", "/"), f"{other.name}/".replace("//", "/")
     if a == b:

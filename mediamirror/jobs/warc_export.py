@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import IO
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.exchanges import Exchange, read_exchange
+from mediamirror.catalog.exchanges import Exchange, read_exchange, was_stripped
 from mediamirror.catalog.listing import CatalogRow, Query
 from mediamirror.documents.warc_write import WarcWriter
 from mediamirror.errors import StoreError
@@ -18,6 +18,7 @@ from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.catalogs import Where, list_rows
 from mediamirror.jobs.common import Emit, nobody_listens
 from mediamirror.jobs.names import now
+from mediamirror.jobs.publish import SOURCE_SHA256
 from mediamirror.model import Problem
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
@@ -36,6 +37,7 @@ class Archived:
     redirects: int = 0
     failed: int = 0
     without_url: int = 0
+    stripped: int = 0
     hops_unknown: int = 0
 
     @property
@@ -58,8 +60,8 @@ async def export_warc(
 ) -> Archived:
     """Write every stored object that ``query`` chooses into ``file`` as WARC records.
 
-    An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out. URLs are redacted unless
-    ``secrets``. Raises `UsageError`, `CatalogError` and `StoreRefused`.
+    An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out; one that was stripped of
+    its metadata is counted and left out. URLs are redacted unless ``secrets``. Raises `UsageError`, `CatalogError` and `StoreRefused`.
     """
     done = Archived()
     async with AsyncExitStack() as stack:
@@ -77,6 +79,9 @@ async def export_warc(
                 continue
             exchange = await catalog.read(read_exchange, row.url, row.sha256)
             try:
+                if exchange is None and await _is_stripped(catalog, store, row):
+                    done.stripped += 1
+                    continue
                 with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
                     await _load(store, row, body)
                     _write(writer, row, exchange, body, done, secrets=secrets)
@@ -90,6 +95,15 @@ _ABOUT = (
     "Responses as recorded by the catalog; header names in lower case, bodies with every coding undone, "
     "bodies of redirects not kept."
 )
+
+
+async def _is_stripped(catalog: Catalog, store: Store, row: CatalogRow) -> bool:
+    """Whether these are not the bytes that the URL gave: as the catalog says, or, where that was made anew, the object itself."""
+    key, sha256 = row.key or "", row.sha256 or ""
+    if await catalog.read(was_stripped, row.store, key, sha256):
+        return True
+    found = await store.head(key)
+    return found is not None and dict(found.metadata).get(SOURCE_SHA256, sha256) != sha256
 
 
 async def _load(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
@@ -134,6 +148,11 @@ def sentence(done: Archived) -> str:
     line = f"{', '.join(parts)} written."
     if done.without_url:
         line += f" {done.without_url:,} objects have no recorded URL and were left out."
+    if done.stripped:
+        line += (
+            f" {done.stripped:,} objects were stripped of their metadata before they were stored (--strip-metadata): the bytes "
+            "that came are not kept, so they were left out."
+        )
     if done.hops_unknown:
         line += (
             f" {done.hops_unknown:,} were fetched before redirects were recorded: they stand under their final URL alone; "

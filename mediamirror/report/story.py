@@ -47,6 +47,8 @@ def to_lines(story: Story) -> Iterator[str]:
         since = f", since {row['stored_at']}" if row["stored_at"] else ""
         yield f"    {size}{kind}{since}"
         yield f"    sha256 {row['sha256'] or 'not known'}"
+        if row["stripped_from"]:
+            yield f"    stripped of its metadata: the origin gave sha256 {row['stripped_from']}"
         yield f"    change token (in a bucket the ETag) {clean(row['token'] or 'none')}"
     yield from _more(story.objects, "object", none="  nowhere")
     for blob in story.blobs:

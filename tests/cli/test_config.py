@@ -55,3 +55,26 @@ def test_a_file_that_is_not_toml_is_one_sentence(tmp_path: Path) -> None:
 def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="can't be read"):
         read(COMMANDS, tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize(
+    ("variables", "meant"),
+    [
+        ({"AWS_ENDPOINT_URL": "http://b"}, "http://b"),
+        ({"AWS_ENDPOINT_URL": "http://b", "AWS_ENDPOINT_URL_S3": "http://a"}, "http://a"),
+        ({"AWS_ENDPOINT_URL_S3": "http://a", "MEDIAMIRROR_ENDPOINT_URL": "http://own"}, "http://own"),
+        ({"AWS_ENDPOINT_URL_S3": "http://a", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}, "http://file"),
+    ],
+)
+def test_the_server_that_the_aws_tools_take_from_the_environment_is_the_default_endpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], meant: str
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "mediamirror.toml").write_text('endpoint-url = "http://file"\n')
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert read({"sync": {"endpoint_url": False}, "parse": {}}, None).defaults == {
+        "sync": {"endpoint_url": meant},
+        "parse": {},
+    }

@@ -198,3 +198,23 @@ def test_the_catalog_keeps_what_came_and_what_is_stored_as_two_blobs(run: Comman
         ).fetchall()
     db.close()
     assert found == [(f"{HOST}/{n}", 1, 0, 1, 1, 1) for n in ("large.png", "told.png", "told.webp", "turned.jpg")]
+
+
+def test_a_web_archive_leaves_out_what_was_stripped_and_says_so_also_when_the_catalog_was_made_anew(
+    run: Command, mediamirror: Command, bucket: S3Endpoint, tmp_path: Path
+) -> None:
+    dest, keys = "s3://media/warc", bucket.environment()
+    where = ("--endpoint-url", bucket.url)
+    first = by_name(run("--to", dest, *where, "--strip-metadata", **keys))
+    stripped = {name for name, row in first.items() if row["sha256"] != row["source_sha256"]}
+    assert stripped
+    shown = mediamirror("catalog", "show", first["told.png"]["key"], dest, *where, **keys)
+    assert f"the origin gave sha256 {sha(FILES['told.png'])}" in shown.stdout, shown.stderr
+    for again in (False, True):
+        if again:
+            assert mediamirror("catalog", "rebuild", dest, "--force", *where, **keys).returncode == 0
+        archive = tmp_path / f"{again}.warc"
+        done = mediamirror("catalog", "export", dest, "-o", str(archive), *where, **keys)
+        assert f"{len(stripped)} objects were stripped of their metadata" in done.stderr, done.stderr
+        urls = [line for line in archive.read_bytes().split(b"\r\n") if line.startswith(b"WARC-Target-URI")]
+        assert {url.decode().rpartition("/")[2] for url in urls} == FILES.keys() - stripped

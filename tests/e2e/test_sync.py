@@ -308,3 +308,11 @@ def test_objects_of_keys_that_no_store_of_ours_takes_are_named_and_keep_deletion
     code, rows, _ = run("sync", *pair, "--delete")
     assert (code, set(run.held(f"{prefix}/to"))) == (1, {"extra.webp", "ok.webp"})
     assert {row["code"] for row in rows if row["type"] == "problem"} == {"left-out", "deletions-kept"}
+
+
+def test_the_same_bucket_reached_by_the_environment_and_by_an_option_is_one_place(
+    mediamirror: Command, server: S3Endpoint, prefix: str
+) -> None:
+    words = ("sync", f"s3://{BUCKET}/{prefix}", f"s3://{BUCKET}/{prefix}/in", "--source-endpoint-url", server.url + "/")
+    done = mediamirror(*words, **server.environment())
+    assert (done.returncode, "DEST lies inside SRC" in done.stderr) == (2, True), done.stderr

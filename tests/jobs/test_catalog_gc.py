@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,9 @@ from mediamirror.catalog.inventory import known_store
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import LockHeld, StoreError, UsageError
 from mediamirror.jobs.catalog_gc import Found, collect_garbage, refusal
-from mediamirror.jobs.catalogs import held, locate
+from mediamirror.jobs.catalogs import locate
 from mediamirror.jobs.compact import compact, load_manifest, manifest_rows
+from mediamirror.jobs.locks import hold_folder, hold_places
 from mediamirror.jobs.manifest import SEGMENTS, read_segments, write_segment
 from mediamirror.jobs.names import identity_of
 from mediamirror.jobs.worklist import WorkList
@@ -142,10 +144,11 @@ def test_when_nothing_may_be_changed(found: Found, options: GcOptions, refused: 
 async def test_a_running_job_is_left_alone_and_named(mirror: Path) -> None:
     await remember(mirror, "a")
     where = locate(str(mirror), None, None)
-    with (
-        held(where.identity or "", where.path, dest=str(mirror), command="mirror"),
-        pytest.raises(LockHeld, match=r"in use by process \d+ \(mirror"),
-    ):
+    with ExitStack() as stack:
+        hold_places(
+            stack, to=str(mirror), identity=where.identity or "", catalog=where.path, command="mirror", dry_run=False
+        )
+        stack.enter_context(pytest.raises(LockHeld, match=r"in use by process \d+ \(mirror"))
         await collect_garbage(str(mirror), options=GcOptions(delete=True))
     assert files(mirror) == ["a", "b", "c", "d"]
 
@@ -269,3 +272,10 @@ async def test_a_row_that_is_gone_from_the_catalog_is_gone_from_the_compacted_ma
         await compact(catalog, store, absent)
     assert len(await load_manifest(catalog, store)) == 1
     assert [row["key"] async for row in manifest_rows(catalog)] == ["a", "c"]
+
+
+async def test_a_directory_that_a_run_with_another_state_folder_works_in_is_refused(mirror: Path) -> None:
+    await remember(mirror, "a")
+    with hold_folder(mirror, thing="it"), pytest.raises(LockHeld, match="another state folder"):
+        await collect_garbage(str(mirror), options=GcOptions(delete=True))
+    assert files(mirror) == ["a", "b", "c", "d"]

@@ -15,7 +15,7 @@ from mediamirror.jobs import sync_transfer
 from mediamirror.jobs.check import check
 from mediamirror.jobs.locks import hold, lock_name
 from mediamirror.jobs.sync import sync
-from mediamirror.model import Compared, ObjectEvent, SyncEvent, SyncSummary, Workload
+from mediamirror.model import Compared, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.settings import CompareOptions, SyncOptions, state_folder
 from mediamirror.store.directory import DirectoryStore
 
@@ -305,3 +305,19 @@ async def test_a_defect_in_one_item_does_not_end_the_run(src: Path, dst: Path, m
 async def test_the_workload_is_known_before_the_first_copy(src: Path, dst: Path) -> None:
     _, told = await run(src, dst)
     assert told.events[0] == Workload(seen=3, objects=3, bytes=6)
+
+
+async def test_an_empty_source_is_said(src: Path, dst: Path, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for source, options, said in (
+        (tmp_path / "empty", SyncOptions(), "SRC holds no objects. Check its path or prefix."),
+        (
+            src,
+            SyncOptions(compare=CompareOptions(include=("*.none",))),
+            "No object of SRC is chosen by --include and --exclude.",
+        ),
+    ):
+        told = Told()
+        summary = await sync(str(source), str(dst), options=options, on_event=told)
+        problems = [event.message for event in told.events if isinstance(event, Problem)]
+        assert (summary.exit_code, problems) == (0, [said])
