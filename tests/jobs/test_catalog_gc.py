@@ -279,3 +279,13 @@ async def test_a_directory_that_a_run_with_another_state_folder_works_in_is_refu
     with hold_folder(mirror, thing="it"), pytest.raises(LockHeld, match="another state folder"):
         await collect_garbage(str(mirror), options=GcOptions(delete=True))
     assert files(mirror) == ["a", "b", "c", "d"]
+
+
+async def test_a_catalog_named_by_a_link_is_the_same_catalog(mirror: Path, tmp_path: Path) -> None:
+    await remember(mirror, "a")
+    real, link = locate(str(mirror), None, None).path, tmp_path / "link.sqlite"
+    link.symlink_to(real)
+    with ExitStack() as stack:
+        hold_places(stack, to="other", identity="other", catalog=real, command="sync", dry_run=False)
+        stack.enter_context(pytest.raises(LockHeld, match="The catalog"))
+        await collect_garbage(str(mirror), catalog=link)
