@@ -124,6 +124,7 @@ def _make_private(path: Path) -> None:
 def _prepare(connection: sqlite3.Connection, name: str) -> None:
     connection.execute("PRAGMA busy_timeout = 2000")
     _check(connection)
+    _version(connection, name)  # before a byte is written: the file may be another program's
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -151,8 +152,13 @@ def migrate(connection: sqlite3.Connection, name: str) -> None:
 
 
 def _version(connection: sqlite3.Connection, name: str) -> int:
-    known = connection.execute("SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE name = 'migrations')").fetchone()[0]
-    done: int = connection.execute("SELECT coalesce(max(version), 0) FROM migrations").fetchone()[0] if known else 0
+    tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    if tables - {"migrations"} and not {"migrations", "image_sets"} <= tables:
+        raise CatalogError(
+            f"{name} is a database of another program, no catalog: nothing was written. Name another file with --catalog."
+        )
+    query = "SELECT coalesce(max(version), 0) FROM migrations"
+    done: int = connection.execute(query).fetchone()[0] if "migrations" in tables else 0
     if done > NEWEST:
         raise CatalogError(
             f"The catalog {name} was written by a newer release (schema {done}, this one knows {NEWEST}): "

@@ -93,30 +93,15 @@ class _Bar:
             self._progress.update(self._task, advance=size, done=done)
 
     def _start(self, work: Workload) -> None:
-        from rich.console import Console
-        from rich.progress import (
-            BarColumn,
-            DownloadColumn,
-            MofNCompleteColumn,
-            Progress,
-            TextColumn,
-            TimeRemainingColumn,
-            TransferSpeedColumn,
-        )
+        from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+
+        from mediamirror.cli.progress import ByteRate, bar_of
 
         self._sized = work.bytes > 0
         total = work.objects + work.deletions
         count = TextColumn("{task.fields[done]:,}/" + f"{total:,} objects")
-        columns = (DownloadColumn(), TransferSpeedColumn()) if self._sized else (MofNCompleteColumn(),)
-        self._progress = Progress(
-            BarColumn(),
-            count,
-            *columns,
-            TextColumn("left"),
-            TimeRemainingColumn(),
-            console=Console(file=sys.stderr),
-            transient=True,
-        )
+        columns = (DownloadColumn(binary_units=True), ByteRate()) if self._sized else (MofNCompleteColumn(),)
+        self._progress = bar_of(BarColumn(), count, *columns, TextColumn("left"), TimeRemainingColumn())
         self._task = self._progress.add_task("", total=work.bytes or total, done=0)
         self._progress.start()
 

@@ -21,6 +21,24 @@ from mediamirror.model import Event, Outcome, Planned
 from mediamirror.report.words import human_bytes
 
 
+def bar_of(*columns: ProgressColumn) -> Progress:
+    """Make a bar on standard error that goes away in the end.
+
+    While it is there, what is printed goes above it, but only where that is the same terminal: left to itself, rich would
+    put on the screen what was meant for a file or a pipe.
+    """
+    console = Console(file=sys.stderr)
+    return Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+
+
+class ByteRate(ProgressColumn):
+    """Bytes a second, in the units of the summary."""
+
+    def render(self, task: Task) -> Text:
+        """Show nothing until there is something to measure."""
+        return Text(f"{human_bytes(int(task.speed))}/s" if task.speed else "", style="progress.data.speed")
+
+
 class Bar:
     """Appears with the plan, moves with each outcome."""
 
@@ -39,7 +57,7 @@ class Bar:
 
     def _start(self, total: int) -> None:
         columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TextColumn("left"), TimeRemainingColumn())
-        self._progress = Progress(*columns, console=Console(file=sys.stderr), transient=True)
+        self._progress = bar_of(*columns)
         self._task = self._progress.add_task("", total=total, received=0)
         self._progress.start()
 

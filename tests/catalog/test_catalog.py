@@ -207,6 +207,19 @@ async def test_a_file_of_a_newer_release_is_refused(tmp_path: Path) -> None:
         await Catalog.open(path)
 
 
+@pytest.mark.parametrize("table", ["cookies", "migrations(id INTEGER, name TEXT); CREATE TABLE cookies"])
+async def test_a_database_of_another_program_is_refused_and_no_byte_of_it_changes(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "cookies.sqlite"
+    with sqlite3.connect(path) as db:
+        db.executescript(f"CREATE TABLE {table} (host TEXT);")
+    before = path.read_bytes()
+    with pytest.raises(CatalogError, match="of another program"):
+        await Catalog.open(path)
+    with pytest.raises(CatalogError, match="of another program"):
+        await Catalog.open_existing(path, read_only=True)
+    assert path.read_bytes() == before
+
+
 async def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CatalogError, match="--catalog"):
