@@ -26,10 +26,28 @@ _MERGED_PAGE = 100
 _KEY = itemgetter(0)
 
 
+def once(rows: Iterator[Entry]) -> Iterator[Entry]:
+    """Give each key of a sorted listing once: a server may name one twice that is written to meanwhile.
+
+    Where the entries differ, the last one's size counts and no change token does, so that nothing recorded vouches for it.
+    """
+    held: Entry | None = None
+    for row in rows:
+        if held is not None and held[0] == row[0]:
+            held = row if held[1:3] == row[1:3] else (row[0], row[1], None, row[3])
+            continue
+        if held is not None:
+            yield held
+        held = row
+    if held is not None:
+        yield held
+
+
 class Listing:
     """Fill it from pages in any order, then read it in ascending order of the keys' UTF-8 bytes.
 
-    Use as a context manager: the temporary file goes with it. Code points sort as UTF-8 bytes do.
+    Use as a context manager: the temporary file goes with it. Code points sort as UTF-8 bytes do. A key that was listed twice
+    comes once: see `once`.
     """
 
     def __init__(self, *, run: int = RUN) -> None:
@@ -63,8 +81,8 @@ class Listing:
         return self
 
     async def pages(self) -> AsyncIterator[list[Entry]]:
-        """Yield the entries by the page."""
-        rows = self._rows()
+        """Yield the entries by the page, each key once."""
+        rows = once(self._rows())
         while page := await asyncio.to_thread(lambda: list(islice(rows, _PAGE))):
             yield page
 

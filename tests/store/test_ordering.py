@@ -38,6 +38,18 @@ async def test_a_listing_is_sorted_whatever_fits_in_memory(run: int, order: str)
     assert found == [(key, 1, f"tag {key}", None) for key in sorted(KEYS, key=str.encode)]
 
 
+@pytest.mark.parametrize("run", [1, 100])
+async def test_a_key_that_was_listed_twice_comes_once_and_without_a_token_where_its_entries_differ(run: int) -> None:
+    async def pages() -> AsyncIterator[list[Entry]]:
+        yield [("a", 1, "t", "then"), ("b", 1, "old", "then")]
+        yield [("a", 1, "t", "then"), ("b", 2, "new", "now"), ("c", 3, "t", "then")]
+
+    with Listing(run=run) as listing:
+        await listing.fill(pages())
+        found = [entry async for page in listing.pages() for entry in page]
+    assert found == [("a", 1, "t", "then"), ("b", 2, None, "now"), ("c", 3, "t", "then")]
+
+
 async def test_a_long_listing_is_not_held_in_memory() -> None:
     keys = [f"{n:06}" for n in range(40_000)]
     with Listing() as listing:
