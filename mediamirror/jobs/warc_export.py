@@ -61,7 +61,8 @@ async def export_warc(
     """Write every stored object that ``query`` chooses into ``file`` as WARC records.
 
     An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out; one that was stripped of
-    its metadata is counted and left out. URLs are redacted unless ``secrets``. Raises `UsageError`, `CatalogError` and `StoreRefused`.
+    its metadata is counted and left out. URLs are redacted unless ``secrets``. Raises `UsageError`, `CatalogError` and
+    `StoreRefused`.
     """
     done = Archived()
     async with AsyncExitStack() as stack:
