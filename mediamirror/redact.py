@@ -1,6 +1,6 @@
 """What is secret in a text, and how it is left out: the one place that knows. Pure.
 
-Everything that people read, and every file that leaves the catalog, goes through here: a URL keeps its host, path and the names of
+Everything that people read goes through here: a URL keeps its host, path and the names of
 its parameters, and loses user name, password, and the values that open a door. docs/decisions/0033 says where, and why.
 """
 
@@ -59,6 +59,9 @@ _GUESSED_BY = 512
 _WORD = re.compile(r"[^\s\"'<>`]+")
 _PUNCTUATION = ".,:!)]}"
 
+_SENTENCES = frozenset({"message", "reason", "error_message"})
+"""Fields of JSON that hold sentences."""
+
 _SECRET_HEADER = re.compile(
     r"authori[sz]ation|authentic|cookie|token|secret|api[-_]?key|(?<!cache)(?<!surrogate)[-_]key$|password|passcode|credential|session"
     r"|(^|[-_])auth([-_]|$)|signature|jwt|bearer"
@@ -96,13 +99,25 @@ def redact_log(text: str) -> str:
     return _SCHEME.sub(rf"\1\2{MARK}", text)
 
 
-def redact_values(value: Any) -> Any:
-    """JSON with every text in it redacted, but for object keys (``key``), which have to be exact."""
+def redact_values(value: Any, *, whole_urls: bool = False) -> Any:
+    """JSON with every text in it redacted, but for object keys (``key``), which have to be exact.
+
+    With ``whole_urls`` a program can match and fetch the URLs in it: they lose user name and password alone, which no request
+    of ours carries. Sentences (``message``) are for people and are redacted all the same.
+    """
     if isinstance(value, str):
-        return redact_text(value) if _suspicious(value) else value
+        return without_userinfo(value) if whole_urls else redact_text(value)
     if isinstance(value, dict):
-        return {name: each if name == "key" else redact_values(each) for name, each in value.items()}
-    return [redact_values(each) for each in value] if isinstance(value, list | tuple) else value
+        return {
+            name: each if name == "key" else redact_values(each, whole_urls=whole_urls and name not in _SENTENCES)
+            for name, each in value.items()
+        }
+    return [redact_values(each, whole_urls=whole_urls) for each in value] if isinstance(value, list | tuple) else value
+
+
+def without_userinfo(text: str) -> str:
+    """A text whose URLs have lost user name and password, and nothing else."""
+    return _WORD.sub(lambda found: _without_userinfo(found[0]), text) if "@" in text or "%40" in text else text
 
 
 def is_redacted(url: str) -> bool:
@@ -143,11 +158,16 @@ def _redacted(url: str) -> str:
 def _redacted_once(url: str) -> str:
     if "eyJ" in url:
         url = _JWT.sub(MARK, url)
+    url = _without_userinfo(url)
+    return _without_values(url) if "=" in url or "%" in url else url
+
+
+def _without_userinfo(url: str) -> str:
     if "@" in url:
         url = _USERINFO.sub(rf"\1{MARK}@", _ODD_USERINFO.sub(rf"\1{MARK}@", url))
     if "%" in url:
         url = _HIDDEN_USERINFO.sub(lambda found: f"{found[1]}{MARK}%{found[2]}40", url)
-    return _without_values(url) if "=" in url or "%" in url else url
+    return url
 
 
 def _without_values(url: str) -> str:

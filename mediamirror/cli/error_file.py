@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Self
 from mediamirror.cli.whole_file import whole_file
 from mediamirror.errors import MediamirrorError
 from mediamirror.model import Event, Outcome, Status
-from mediamirror.redact import redact_text, redact_url
+from mediamirror.redact import redact_text, redact_url, without_userinfo
 
 if TYPE_CHECKING:
     from mediamirror.cli.output import Output
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 class ErrorFile:
     """Hands every event on, and writes the failed ones down. The file is there when the run has ended, whichever way."""
 
-    def __init__(self, path: Path | None, printed: Output, *, secrets: bool = False) -> None:
+    def __init__(self, path: Path | None, printed: Output, *, hide: bool = False) -> None:
         self._path = path
         self._printed = printed
-        self._secrets = secrets
+        self._hide = hide
         self._file: IO[bytes] | None = None
         self._stack = ExitStack()
 
@@ -49,7 +49,7 @@ class ErrorFile:
         """Take one event."""
         if self._file is not None and isinstance(event, Outcome) and event.status is Status.FAILED:
             reason = f"{event.error.code}: {event.error.message}" if event.error else "failed"
-            url = event.variant.url if self._secrets else redact_url(event.variant.url, room=None)
+            url = redact_url(event.variant.url, room=None) if self._hide else without_userinfo(event.variant.url)
             # What is left of a URL with a secret would be asked for in vain: a comment, for people.
             start = url if url == event.variant.url else f"# {url}"
             line = f"{start}\t# {redact_text(' '.join(reason.split()))}\n"

@@ -119,7 +119,7 @@ def command(
     format_: o.Format = "table",
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
-    show_secrets: o.ShowSecrets = False,
+    hide_secrets: o.HideSecrets = False,
     no_progress: o.NoProgress = False,
 ) -> None:
     """Fetch, check, store and remember every image variant that the inputs name.
@@ -219,9 +219,9 @@ def command(
             dry_run=dry_run, tell_sets=format_ == "table", fail_on=fail_on, fail_empty=fail_empty, command="mirror"
         ),
     )
-    style = Style(format_, quiet=quiet, progress=not no_progress, secrets=show_secrets)
+    style = Style(format_, quiet=quiet, progress=not no_progress, hide=hide_secrets)
     run_with(
-        lambda: ErrorFile(error_file, Output(style), secrets=show_secrets),
+        lambda: ErrorFile(error_file, Output(style), hide=hide_secrets),
         lambda output: mirror(
             inputs or (), to=to, options=options, catalog=catalog, stdin=sys.stdin.buffer, on_event=output
         ),

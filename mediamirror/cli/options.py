@@ -87,12 +87,12 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT
 Explain = Annotated[
     bool, typer.Option("--explain", rich_help_panel=OUTPUT, help="Say in the table which rule found each source.")
 ]
-ShowSecrets = Annotated[
+HideSecrets = Annotated[
     bool,
     typer.Option(
-        "--show-secrets",
+        "--hide-secrets",
         rich_help_panel=OUTPUT,
-        help="Leave signatures and tokens in the URLs of JSON and of files for programs; else they are ***.",
+        help="Put *** for signatures and tokens in the URLs of JSON and of files for programs too, as in all else.",
     ),
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", rich_help_panel=OUTPUT, help="Draw no progress bar.")]

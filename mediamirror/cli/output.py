@@ -36,8 +36,8 @@ class Style:
     report: Path | None = None
     fail_on: str = "error"
     explain: bool = False
-    secrets: bool = False
-    """Leave signatures and tokens in the URLs of JSON."""
+    hide: bool = False
+    """Leave signatures and tokens out of the URLs of JSON."""
 
 
 class Printer(Protocol):
@@ -101,27 +101,27 @@ class Output:
 def _printer(style: Style) -> Printer:
     if style.format == "table":
         return _Table(style)
-    return _Json(style.format, secrets=style.secrets) if style.format in STREAMED else _Whole(style)
+    return _Json(style.format, hide=style.hide) if style.format in STREAMED else _Whole(style)
 
 
 class _Json:
-    def __init__(self, style: str, *, secrets: bool) -> None:
+    def __init__(self, style: str, *, hide: bool) -> None:
         self._lines = style == "jsonl"
-        self._secrets = secrets
+        self._hide = hide
         self._rows: list[dict[str, Any]] = []
 
     def show(self, event: Event) -> None:
         for value in to_objects(event):
             if self._lines:
                 print(
-                    to_line(value, secrets=self._secrets), flush=True
+                    to_line(value, hide=self._hide), flush=True
                 )  # a reader down the pipe sees each outcome as it comes
             else:
                 self._rows.append(value)
 
     def close(self) -> None:
         if not self._lines:
-            print("[" + ",\n ".join(to_line(row, secrets=self._secrets) for row in self._rows) + "]")
+            print("[" + ",\n ".join(to_line(row, hide=self._hide) for row in self._rows) + "]")
 
 
 class _Table:

@@ -45,7 +45,7 @@ def command(
     retries: o.Retries = _DEFAULT.retries,
     format_: o.Format = "table",
     explain: o.Explain = False,
-    show_secrets: o.ShowSecrets = False,
+    hide_secrets: o.HideSecrets = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> None:
@@ -98,6 +98,6 @@ def command(
     job = JobOptions(fail_empty=fail_empty, command="parse")
     run(
         lambda output: parse(inputs, read=read, fetch=fetch, job=job, stdin=sys.stdin.buffer, on_event=output),
-        Style(format_, quiet=quiet, progress=False, sets=True, explain=explain, secrets=show_secrets),
+        Style(format_, quiet=quiet, progress=False, sets=True, explain=explain, hide=hide_secrets),
         verbose=verbose,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -49,6 +50,7 @@ def command(
     format_: Annotated[
         Literal["table", "jsonl"], typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")
     ] = "table",
+    hide_secrets: o.HideSecrets = False,
     verbose: o.Verbose = False,
 ) -> None:
     """Say which file each screen would load, its real pixels and bytes, and what of it that screen can't use.
@@ -86,7 +88,7 @@ def command(
     options = VerifyOptions(
         read=ReadOptions(as_=as_, base_url=base_url), fetch=fetch, check=CheckOptions(check="header"), root=root
     )
-    show = _as_lines if format_ == "jsonl" else _as_table
+    show = partial(_as_lines, hide=hide_secrets) if format_ == "jsonl" else _as_table
     run(
         lambda output: simulate_screens(
             inputs, screens=screens, options=options, stdin=sys.stdin.buffer, on_event=output, on_set=show
@@ -96,7 +98,7 @@ def command(
     )
 
 
-def _as_lines(found: ImageSet, choices: Sequence[Choice]) -> None:
+def _as_lines(found: ImageSet, choices: Sequence[Choice], *, hide: bool) -> None:
     from dataclasses import asdict
 
     from mediamirror.report.jsonl import to_line
@@ -104,7 +106,7 @@ def _as_lines(found: ImageSet, choices: Sequence[Choice]) -> None:
     for choice in choices:
         row = {"type": "choice", "document": found.document, "line": found.line, **asdict(choice)}
         row["screen"] = str(choice.screen)
-        print(to_line(row))
+        print(to_line(row, hide=hide))
 
 
 def _as_table(found: ImageSet, choices: Sequence[Choice]) -> None:

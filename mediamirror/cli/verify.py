@@ -148,7 +148,7 @@ def command(
     allow_host: o.AllowHost = None,
     fail_on: o.FailOn = "error",
     format_: Annotated[FORMATS, typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")] = "table",
-    show_secrets: o.ShowSecrets = False,
+    hide_secrets: o.HideSecrets = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
     no_progress: o.NoProgress = False,
@@ -188,7 +188,7 @@ def command(
         title=mirror or _title(inputs or []),
         report=report,
         fail_on=fail_on,
-        secrets=show_secrets,
+        hide=hide_secrets,
     )
     fetch = fetch_options(
         header=header,

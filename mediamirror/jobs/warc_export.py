@@ -55,13 +55,13 @@ async def export_warc(
     options: StoreOptions,
     software: str,
     compressed: bool,
-    secrets: bool = False,
+    hide: bool = False,
     on_event: Emit = nobody_listens,
 ) -> Archived:
     """Write every stored object that ``query`` chooses into ``file`` as WARC records.
 
     An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out; one that was stripped of
-    its metadata is counted and left out. URLs are redacted unless ``secrets``. Raises `UsageError`, `CatalogError` and
+    its metadata is counted and left out. With ``hide`` URLs lose their secrets. Raises `UsageError`, `CatalogError` and
     `StoreRefused`.
     """
     done = Archived()
@@ -85,7 +85,7 @@ async def export_warc(
                     continue
                 with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
                     await _load(store, row, body)
-                    _write(writer, row, exchange, body, done, secrets=secrets)
+                    _write(writer, row, exchange, body, done, hide=hide)
             except StoreError as error:
                 done.failed += 1
                 on_event(Problem(error.code, error.message, document=row.key))
@@ -120,9 +120,9 @@ async def _load(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
 
 
 def _write(
-    writer: WarcWriter, row: CatalogRow, exchange: Exchange | None, body: IO[bytes], done: Archived, *, secrets: bool
+    writer: WarcWriter, row: CatalogRow, exchange: Exchange | None, body: IO[bytes], done: Archived, *, hide: bool
 ) -> None:
-    url = _shown(row.url or "", secrets=secrets)
+    url = _shown(row.url or "", hide=hide)
     if exchange is None:
         at = datetime.fromisoformat(row.stored_at) if row.stored_at else now()
         writer.resource(url, at.astimezone(UTC), row.content_type or f"image/{row.format or 'x-unknown'}", body)
@@ -130,15 +130,15 @@ def _write(
         return
     at = exchange.fetched_at.astimezone(UTC)
     for hop, status, headers in exchange.hops or ():
-        writer.response(_shown(hop, secrets=secrets), at, status, headers, None)
+        writer.response(_shown(hop, hide=hide), at, status, headers, None)
         done.redirects += 1
     done.hops_unknown += exchange.hops is None and exchange.final_url != row.url
-    writer.response(_shown(exchange.final_url, secrets=secrets), at, exchange.status, exchange.headers, body)
+    writer.response(_shown(exchange.final_url, hide=hide), at, exchange.status, exchange.headers, body)
     done.responses += 1
 
 
-def _shown(url: str, *, secrets: bool) -> str:
-    return url if secrets else redact_url(url, room=None)
+def _shown(url: str, *, hide: bool) -> str:
+    return redact_url(url, room=None) if hide else url
 
 
 def sentence(done: Archived) -> str:

@@ -48,10 +48,9 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
             return
 
 
-def to_line(value: dict[str, Any], *, secrets: bool = False) -> str:
-    """Render one JSON object on one line, non-ASCII kept, lone surrogates escaped; URLs redacted unless ``secrets``."""
-    if not secrets:
-        value = redact_values(value)
+def to_line(value: dict[str, Any], *, hide: bool = False) -> str:
+    """Render one JSON object on one line, non-ASCII kept, lone surrogates escaped; with ``hide`` URLs lose their secrets."""
+    value = redact_values(value, whole_urls=not hide)
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace").decode()
 
 

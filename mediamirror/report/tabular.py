@@ -45,18 +45,18 @@ class Writer(Protocol):
         ...
 
 
-def writer_for(format_: str, file: IO[bytes], *, secrets: bool = False) -> Writer:
-    """Return the writer of ``jsonl``, ``csv`` or ``parquet``; URLs are redacted unless ``secrets``.
+def writer_for(format_: str, file: IO[bytes], *, hide: bool = False) -> Writer:
+    """Return the writer of ``jsonl``, ``csv`` or ``parquet``; with ``hide`` URLs lose their secrets.
 
     Raises `UsageError` when an extra is not installed.
     """
     makers: dict[str, Callable[[IO[bytes], bool], Writer]] = {"jsonl": JsonLines, "csv": Csv, "parquet": Parquet}
-    return makers[format_](file, secrets)
+    return makers[format_](file, hide)
 
 
-def values_of(row: CatalogRow, *, secrets: bool) -> dict[str, Any]:
-    """Return a row by column, its URLs redacted unless ``secrets``."""
-    whole = to_variant(row) if secrets else redact_values(to_variant(row))
+def values_of(row: CatalogRow, *, hide: bool) -> dict[str, Any]:
+    """Return a row by column; with ``hide`` its URLs have lost their secrets."""
+    whole = redact_values(to_variant(row), whole_urls=not hide)
     error = whole["error"] or {}
     return {name: whole.get(name) for name in COLUMNS} | {
         "error_code": error.get("code"),
@@ -67,13 +67,13 @@ def values_of(row: CatalogRow, *, secrets: bool) -> dict[str, Any]:
 class JsonLines:
     """One object a line, the same as ``catalog ls --format jsonl`` without a summary."""
 
-    def __init__(self, file: IO[bytes], secrets: bool) -> None:
+    def __init__(self, file: IO[bytes], hide: bool) -> None:
         self._file = file
-        self._secrets = secrets
+        self._hide = hide
 
     def write(self, row: CatalogRow) -> None:
         """Write one row."""
-        self._file.write(to_line(to_variant(row), secrets=self._secrets).encode() + b"\n")
+        self._file.write(to_line(to_variant(row), hide=self._hide).encode() + b"\n")
 
     def __enter__(self) -> Self:
         return self
@@ -85,8 +85,8 @@ class JsonLines:
 class Csv:
     """RFC 4180, UTF-8, a heading line; lists are joined by spaces, what is not known is empty."""
 
-    def __init__(self, file: IO[bytes], secrets: bool) -> None:
-        self._secrets = secrets
+    def __init__(self, file: IO[bytes], hide: bool) -> None:
+        self._hide = hide
         self._text = io.TextIOWrapper(
             file, encoding="utf-8", errors="backslashreplace", newline="", write_through=False
         )
@@ -95,7 +95,7 @@ class Csv:
 
     def write(self, row: CatalogRow) -> None:
         """Write one row."""
-        cells = values_of(row, secrets=self._secrets).values()
+        cells = values_of(row, hide=self._hide).values()
         self._csv.writerow([" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells])
 
     def __enter__(self) -> Self:
@@ -109,8 +109,8 @@ class Csv:
 class Parquet:
     """A Parquet file, a row group for each 10,000 rows. Needs pyarrow."""
 
-    def __init__(self, file: IO[bytes], secrets: bool) -> None:
-        self._secrets = secrets
+    def __init__(self, file: IO[bytes], hide: bool) -> None:
+        self._hide = hide
         try:
             self._arrow: Any = importlib.import_module("pyarrow")
             parquet: Any = importlib.import_module("pyarrow.parquet")
@@ -128,7 +128,7 @@ class Parquet:
 
     def write(self, row: CatalogRow) -> None:
         """Write one row."""
-        self._rows.append({name: _text(value) for name, value in values_of(row, secrets=self._secrets).items()})
+        self._rows.append({name: _text(value) for name, value in values_of(row, hide=self._hide).items()})
         if len(self._rows) >= _GROUP:
             self._flush()
 

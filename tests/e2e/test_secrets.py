@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 import sqlite3
 import zlib
@@ -227,7 +228,7 @@ def test_a_mirror_in_a_bucket_and_all_that_is_told_of_it_hold_no_secret(
         return done
 
     mirrored = run("mirror", INPUT, "--to", dest, "--catalog", catalog, *there, *outside, "-v", "--format", "jsonl",
-                   "--error-file", str(errors), "--concurrency", "1")  # fmt: skip
+                   "--hide-secrets", "--error-file", str(errors), "--concurrency", "1")  # fmt: skip
     for said in ("X-Amz-Signature=***", "http-status", "address-refused", "tls-failed", "invalid-url", "MM301"):
         assert said in mirrored.stdout, (said, mirrored.stdout + mirrored.stderr)
     assert mirrored.stdout.count('"status":"stored"') >= 4, mirrored.stdout
@@ -245,10 +246,10 @@ def test_a_mirror_in_a_bucket_and_all_that_is_told_of_it_hold_no_secret(
     at = (dest, "--catalog", catalog)
     for words in (
         ("catalog", "ls", *at),
-        ("catalog", "ls", *at, "--format", "jsonl"),
+        ("catalog", "ls", *at, "--format", "jsonl", "--hide-secrets"),
         ("catalog", "show", "http://media.example/go.png?access_token=hushGo", *at),
-        ("catalog", "export", *at, "-o", str(tmp_path / "x.csv")),
-        ("catalog", "export", *at, *there, "-o", str(tmp_path / "x.warc.gz")),
+        ("catalog", "export", *at, "--hide-secrets", "-o", str(tmp_path / "x.csv")),
+        ("catalog", "export", *at, *there, "--hide-secrets", "-o", str(tmp_path / "x.warc.gz")),
         ("report", *at, *there, "-o", str(tmp_path / "report")),
         ("sync", dest, copy, *there, "--catalog", str(tmp_path / "sync.sqlite"), "-v"),
         ("check", dest, copy, *there, "-v"),
@@ -295,23 +296,36 @@ def test_verify_and_its_files_hold_no_secret(mediamirror: Command, origin: Origi
         assert found(done) == []
         assert done.returncode in (0, 1)
         assert "***" in done.stdout
-    for command in (("parse", "--explain"), ("simulate", "--format", "jsonl")):
+    for command in (("parse", "--explain"), ("simulate", "--format", "jsonl", "--hide-secrets")):
         done = mediamirror(command[0], INPUT, *command[1:], *words, cwd=given)
         assert found(done) == []
         assert "sig=***" in done.stdout, done.stderr
     assert leaks(tmp_path) == {}
 
 
-def test_programs_get_whole_urls_where_they_ask_for_them(
+def sentences(text: str) -> Iterator[tuple[str, str]]:
+    """The fields of JSON Lines that hold sentences."""
+    rows = [json.loads(line) for line in text.splitlines()]
+    for row in rows:
+        problems = row.get("problems") if row["type"] == "image-set" else None
+        for each in (row, row.get("error") or {}, *(problems or [])):
+            yield from ((name, value) for name, value in each.items() if name == "message")
+
+
+def test_programs_get_whole_urls_but_no_password_and_people_get_none(
     mediamirror: Command, origin: Origin, given: Path, tmp_path: Path
 ) -> None:
     (tmp_path / "page.html").write_text(PAGE)
-    done = mediamirror("parse", str(tmp_path / "page.html"), "--format", "jsonl", "--show-secrets")
+    done = mediamirror("parse", str(tmp_path / "page.html"), "--format", "jsonl")
     assert "b.png?sig=hushSig" in done.stdout
+    assert "hushPassword" not in done.stdout
     dest, errors = str(tmp_path / "m"), tmp_path / "errors.txt"
-    words = ("--to", dest, "--retries", "0", *origin.words, "--show-secrets", "--error-file", str(errors))
+    words = ("--to", dest, "--retries", "0", *origin.words, "--error-file", str(errors))
     done = mediamirror("mirror", str(tmp_path / "page.html"), *words, "--format", "jsonl")
     assert "b.png?sig=hushSig" in done.stdout
+    assert "hushPassword" not in done.stdout + done.stderr + errors.read_text()
+    told = [value for _, value in sentences(done.stdout) if HUSH.search(value.encode())]
+    assert told == [], "messages are for people"
     assert "http://media.example/missing.png?key=hushMissing\t# http-status: " in errors.read_text()
     assert "missing.png?key=***" in errors.read_text(), "messages are for people"
     for words in (
@@ -319,9 +333,10 @@ def test_programs_get_whole_urls_where_they_ask_for_them(
         ("export",),
         ("export", "--format", "csv"),
     ):
-        whole = mediamirror("catalog", words[0], dest, *words[1:], "--show-secrets")
+        whole = mediamirror("catalog", words[0], dest, *words[1:])
         assert "b.png?sig=hushSig" in whole.stdout, whole.stderr
-        assert "hushSig" not in mediamirror("catalog", words[0], dest, *words[1:]).stdout
+        assert "hushPassword" not in whole.stdout
+        assert found(mediamirror("catalog", words[0], dest, *words[1:], "--hide-secrets")) == []
 
 
 def test_a_proxy_password_is_told_to_nobody(mediamirror: Command, given: Path, tmp_path: Path) -> None:

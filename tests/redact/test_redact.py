@@ -210,3 +210,18 @@ def test_a_header_is_secret_by_its_name_whatever_joins_its_words(name: str) -> N
 @pytest.mark.parametrize("name", ["Referer", "Keywords", "X-Keyboard", "Accept", "User-Agent", "Author"])
 def test_a_header_with_a_plain_name_is_not_secret(name: str) -> None:
     assert not is_secret_header(name)
+
+
+def test_for_programs_urls_stay_whole_but_for_a_password_and_sentences_do_not() -> None:
+    row = {
+        "url": "https://me:hush@h.example/a.webp?sig=QZJQZJQZ",
+        "alt": "mail me@h.example, sizes=100vw",
+        "error": {"code": "x", "message": "https://h.example/a.webp?sig=QZJQZJQZ is gone"},
+        "key": "h.example/a~sig=1.webp",
+        "candidates": [{"url": "https://h.example/b.webp?token=QZJ&w=480"}],
+    }
+    assert redact_values(row, whole_urls=True) == {
+        **row,
+        "url": "https://***@h.example/a.webp?sig=QZJQZJQZ",
+        "error": {"code": "x", "message": "https://h.example/a.webp?sig=*** is gone"},
+    }

@@ -44,7 +44,7 @@ def command(
     profile: o.Profile = None,
     no_sign_request: o.NoSign = False,
     cacert: o.CaCert = None,
-    show_secrets: o.ShowSecrets = False,
+    hide_secrets: o.HideSecrets = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> None:
@@ -67,13 +67,13 @@ def command(
         )
         kind = format_ or _guess(output)
         if kind != "warc":
-            return await _table(where, wanted, kind, output, quiet=quiet, secrets=show_secrets)
+            return await _table(where, wanted, kind, output, quiet=quiet, hide=hide_secrets)
         if mirror is None:
             raise UsageError("--format warc reads the stored bytes too: give DEST beside --catalog.")
         options = StoreOptions(
             endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
         )
-        return await _warc(mirror, where, wanted, output, options, quiet=quiet, secrets=show_secrets)
+        return await _warc(mirror, where, wanted, output, options, quiet=quiet, hide=hide_secrets)
 
     run_with(nullcontext, job, verbose=verbose)
 
@@ -84,7 +84,7 @@ def _guess(output: Path | None) -> str:
     return next((kind for ending, kind in endings.items() if name.endswith(ending)), "jsonl")
 
 
-async def _table(where: Where, wanted: Query, kind: str, output: Path | None, *, quiet: bool, secrets: bool) -> Listed:
+async def _table(where: Where, wanted: Query, kind: str, output: Path | None, *, quiet: bool, hide: bool) -> Listed:
     from mediamirror.cli.whole_file import whole_file
     from mediamirror.jobs.catalogs import list_rows
     from mediamirror.report.tabular import writer_for
@@ -95,7 +95,7 @@ async def _table(where: Where, wanted: Query, kind: str, output: Path | None, *,
     listed = Listed()
     rows = list_rows(where, wanted)
     first = await anext(rows, None)  # a catalog that can't be read is said before a file is begun
-    with whole_file(output) as file, writer_for(kind, file, secrets=secrets) as writer:
+    with whole_file(output) as file, writer_for(kind, file, hide=hide) as writer:
         if first is not None:
             listed.add(first)
             writer.write(first)
@@ -108,7 +108,7 @@ async def _table(where: Where, wanted: Query, kind: str, output: Path | None, *,
 
 
 async def _warc(
-    mirror: str, where: Where, wanted: Query, output: Path | None, options: StoreOptions, *, quiet: bool, secrets: bool
+    mirror: str, where: Where, wanted: Query, output: Path | None, options: StoreOptions, *, quiet: bool, hide: bool
 ) -> Listed:
     from mediamirror import __version__
     from mediamirror.cli.whole_file import whole_file
@@ -129,7 +129,7 @@ async def _warc(
             options=options,
             software=f"mediamirror/{__version__}",
             compressed=output is not None and output.name.lower().endswith(".gz"),
-            secrets=secrets,
+            hide=hide,
             on_event=tell,
         )
     if not quiet:

@@ -26,7 +26,7 @@ def command(
     format_: Annotated[
         Literal["table", "json", "jsonl"], typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")
     ] = "table",
-    show_secrets: o.ShowSecrets = False,
+    hide_secrets: o.HideSecrets = False,
     quiet: o.Quiet = False,
     verbose: o.Verbose = False,
 ) -> None:
@@ -51,6 +51,6 @@ def command(
         wanted = c.query(
             where, host=host, image_set=image_set, width=width, image_format=image_format, status=status, rule=rule
         )
-        return await print_rows(list_rows(where, wanted), format_, quiet=quiet, secrets=show_secrets)
+        return await print_rows(list_rows(where, wanted), format_, quiet=quiet, hide=hide_secrets)
 
     run_with(nullcontext, job, verbose=verbose)

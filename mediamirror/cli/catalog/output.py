@@ -36,13 +36,13 @@ class Listed:
         self.statuses[row.status] = self.statuses.get(row.status, 0) + 1
 
 
-async def print_rows(rows: AsyncIterator[CatalogRow], style: str, *, quiet: bool, secrets: bool = False) -> Listed:
+async def print_rows(rows: AsyncIterator[CatalogRow], style: str, *, quiet: bool, hide: bool = False) -> Listed:
     """Print every row in the asked format, and how many there were."""
     listed = Listed()
     if style == "table":
         await _table(rows, listed)
     else:
-        await _json(rows, style, listed, secrets=secrets)
+        await _json(rows, style, listed, hide=hide)
     sys.stdout.flush()
     if not quiet and style != "json":
         _conclude(listed, style)
@@ -80,16 +80,16 @@ def _terminal() -> int | None:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
-async def _json(rows: AsyncIterator[CatalogRow], style: str, listed: Listed, *, secrets: bool) -> None:
+async def _json(rows: AsyncIterator[CatalogRow], style: str, listed: Listed, *, hide: bool) -> None:
     from mediamirror.report.catalog_table import to_variant
 
     before = "" if style == "jsonl" else "["
     async for row in rows:
         listed.add(row)
         if style == "jsonl":
-            print(to_line(to_variant(row), secrets=secrets))
+            print(to_line(to_variant(row), hide=hide))
         else:
-            print(f"{before}{to_line(to_variant(row), secrets=secrets)}", end="")
+            print(f"{before}{to_line(to_variant(row), hide=hide)}", end="")
             before = ",\n "
     summary = {
         "type": "summary",
