@@ -1,33 +1,92 @@
-"""Option groups from what was typed."""
+"""Option groups from what was typed.
+
+Every command begins with ``given = locals()``: its options by name, converted and checked by typer. A field of an option group
+takes the option of the same name, so that an option is spelled twice (in the command, in the group) and not a third time
+between them; only what is told in other words than it is kept is written out here.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from mediamirror.cli.running import fail
 from mediamirror.cli.values import pair
 from mediamirror.errors import MediamirrorError, UsageError
-from mediamirror.settings import FetchOptions, StoreOptions
+from mediamirror.settings import CheckOptions, FetchOptions, ReadOptions, SelectOptions, StoreOptions
+
+Given = Mapping[str, Any]
+_Group = TypeVar("_Group")
 
 
-def fetch_options(
-    *, header: list[str] | None, connect_to: list[str] | None, cacert: Path | None, **plain: Any
-) -> FetchOptions:
+def options_from(group: type[_Group], given: Given, **special: Any) -> _Group:
+    """Build an option group: each field from what is given under its name, ``special`` ones as they are, else its default."""
+    named = {
+        field.name: _kept(field.default, given[field.name])
+        for field in fields(cast("Any", group))  # no public type says "a dataclass"
+        if field.name in given and field.name not in special
+    }
+    return group(**named, **special)
+
+
+def _kept(default: Any, value: Any) -> Any:
+    """A repeated option comes as a list, or as None if it was never given; a group keeps a tuple."""
+    return tuple(value or ()) if isinstance(default, tuple) else value
+
+
+def fetch_options(given: Given) -> FetchOptions:
     """Build the fetch options; a malformed header, rule or file ends the command with its sentence."""
     from mediamirror.fetch import parse_connect_to, parse_header
 
     try:
-        plain["proxy"] = _proxy(plain.get("proxy"))
-        return FetchOptions(
-            headers=tuple(parse_header(text) for text in _lines(header or ())),
-            connect_to=tuple(parse_connect_to(text) for text in connect_to or ()),
-            cacert=cacert,
-            **plain,
+        return options_from(
+            FetchOptions,
+            given,
+            headers=tuple(parse_header(text) for text in _lines(given["header"] or ())),
+            connect_to=tuple(parse_connect_to(text) for text in given["connect_to"] or ()),
+            proxy=_proxy(given["proxy"]),
+            robots=not given["ignore_robots"],
+            allow_hosts=tuple(given["allow_host"] or ()),
         )
     except MediamirrorError as error:
         fail(error)
+
+
+def read_options(given: Given) -> ReadOptions:
+    """Build the options for reading the INPUTs."""
+    largest = {"max_document": given["max_document_size"]} if "max_document_size" in given else {}
+    return options_from(ReadOptions, given, **largest)
+
+
+def check_options(given: Given) -> CheckOptions:
+    """Build the options for looking at the bytes."""
+    return options_from(CheckOptions, given, sandbox=not given["no_sandbox"])
+
+
+def select_options(given: Given) -> SelectOptions:
+    """Build the choice of variants."""
+    return options_from(SelectOptions, given)
+
+
+def store_options(given: Given) -> StoreOptions:
+    """Build the options of the place that is written to, or of the one mirror that is read."""
+    return options_from(StoreOptions, given, metadata=tuple(pair(text) for text in given.get("metadata") or ()))
+
+
+def source_store(given: Given) -> StoreOptions | None:
+    """Return how to reach SRC when that differs from DEST, else None. What is only for writing is left out."""
+    own = {name: given[f"source_{name}"] for name in ("endpoint_url", "region", "profile")}
+    if all(value is None for value in own.values()):
+        return None
+    shared = {name: given[name] for name in ("no_sign_request", "cacert")}
+    return StoreOptions(**shared, **{name: given[name] if value is None else value for name, value in own.items()})
+
+
+def words(values: list[str] | None) -> tuple[str, ...]:
+    """Read an option that may be repeated and may hold several words with commas between them."""
+    return tuple(word.strip() for value in values or () for word in value.split(",") if word.strip())
 
 
 def _lines(given: Iterable[str]) -> Iterator[str]:
@@ -55,23 +114,3 @@ def _read(name: str, option: str) -> str:
         raise UsageError(f"{option} @{name}: the file can't be read ({error.strerror or error}).") from None
     except ValueError:
         raise UsageError(f"{option} @{name}: the file is not UTF-8 text.") from None
-
-
-def metadata_pairs(values: list[str] | None) -> tuple[tuple[str, str], ...]:
-    """Read every ``--metadata k=v``."""
-    return tuple(pair(text) for text in values or ())
-
-
-def source_store(
-    store: StoreOptions, *, endpoint_url: str | None, region: str | None, profile: str | None
-) -> StoreOptions | None:
-    """Return how to reach SRC when that differs from DEST, else None. What is only for writing is left out."""
-    if endpoint_url is None and region is None and profile is None:
-        return None
-    return StoreOptions(
-        endpoint_url=endpoint_url or store.endpoint_url,
-        region=region or store.region,
-        profile=profile or store.profile,
-        no_sign_request=store.no_sign_request,
-        cacert=store.cacert,
-    )

@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal, Self
 import typer
 
 from mediamirror.cli import options as o
-from mediamirror.cli.build import source_store
+from mediamirror.cli.build import options_from, source_store, store_options
 from mediamirror.cli.running import run_with
 from mediamirror.errors import UsageError
-from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
+from mediamirror.settings import CompareOptions, SyncOptions
 
 if TYPE_CHECKING:
     from mediamirror.cli.objects import ObjectOutput
@@ -77,26 +77,17 @@ def command(
 
         mediamirror check ./mirror s3://media/news --download --combined marks.txt
     """
+    given = locals()
     from mediamirror import check
     from mediamirror.cli.objects import ObjectOutput
     from mediamirror.model import Mark
 
-    store = StoreOptions(
-        endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
-    )
-    options = SyncOptions(
-        compare=CompareOptions(
-            checksum,
-            size_only,
-            tuple(include or ()),
-            tuple(exclude or ()),
-            attributes=attributes,
-            download=download,
-            one_way=one_way,
-        ),
-        store=store,
-        source=source_store(store, endpoint_url=source_endpoint_url, region=source_region, profile=source_profile),
-        concurrency=concurrency,
+    options = options_from(
+        SyncOptions,
+        given,
+        compare=options_from(CompareOptions, given),
+        store=store_options(given),
+        source=source_store(given),
     )
     lists = {
         Mark.NOT_IN_DEST: missing_on_dst,

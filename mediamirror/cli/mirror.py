@@ -10,7 +10,14 @@ import typer
 
 from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
-from mediamirror.cli.build import fetch_options, metadata_pairs
+from mediamirror.cli.build import (
+    check_options,
+    fetch_options,
+    options_from,
+    read_options,
+    select_options,
+    store_options,
+)
 from mediamirror.cli.running import fail, run_with
 from mediamirror.errors import UsageError
 from mediamirror.settings import (
@@ -19,8 +26,6 @@ from mediamirror.settings import (
     JobOptions,
     MirrorOptions,
     ReadOptions,
-    SelectOptions,
-    StoreOptions,
 )
 
 _DEFAULT, _READ, _CHECK = FetchOptions(), ReadOptions(), CheckOptions()
@@ -140,6 +145,7 @@ def command(
 
         mediamirror mirror --retry-failed --to ./mirror --error-file failed.txt
     """
+    given = locals()
     from mediamirror import mirror
     from mediamirror.cli.error_file import ErrorFile
     from mediamirror.cli.output import Output, Style
@@ -147,77 +153,13 @@ def command(
     if not inputs and not retry_failed:
         fail(UsageError("mirror wants an INPUT (or --retry-failed): `mediamirror mirror --help` has examples."))
 
-    fetch = fetch_options(
-        header=header,
-        connect_to=connect_to,
-        cacert=cacert,
-        concurrency=concurrency,
-        host_concurrency=host_concurrency,
-        delay=delay,
-        limit_rate=limit_rate,
-        retries=retries,
-        timeout=timeout,
-        max_size=max_size,
-        max_header_size=max_header_size,
-        max_redirects=max_redirects,
-        min_rate=min_rate,
-        credentials_for=tuple(credentials_for or ()),
-        user_agent=user_agent,
-        contact=contact,
-        proxy=proxy,
-        robots=not ignore_robots,
-        respect_x_robots_tag=respect_x_robots_tag,
-        allow_private=allow_private,
-        allow_hosts=tuple(allow_host or ()),
-    )
-    store = StoreOptions(
-        layout=layout,
-        endpoint_url=endpoint_url,
-        region=region,
-        profile=profile,
-        no_sign_request=no_sign_request,
-        acl=acl,
-        cache_control=cache_control,
-        storage_class=storage_class,
-        create_bucket=create_bucket,
-        metadata=metadata_pairs(metadata),
-        strip_metadata=strip_metadata,
-        cacert=cacert,
-        retries=retries,
-        timeout=timeout,
-    )
     options = MirrorOptions(
-        read=ReadOptions(
-            as_=as_,
-            base_url=base_url,
-            field=field,
-            links=links,
-            offline=offline,
-            follow_sitemap=follow_sitemap,
-            depth=depth,
-            same_host=same_host,
-            max_pages=max_pages,
-            max_document=max_document_size,
-            max_documents=max_documents,
-            max_sets=max_sets,
-            max_candidates=max_candidates,
-        ),
-        fetch=fetch,
-        check=CheckOptions(
-            check=check,
-            tolerance=tolerance,
-            keep_rejected=keep_rejected,
-            workers=workers,
-            sandbox=not no_sandbox,
-            max_pixels=max_pixels,
-            max_frames=max_frames,
-            max_total_pixels=max_total_pixels,
-        ),
-        select=SelectOptions(rungs, min_width, tuple(include or ()), tuple(exclude or ()), fresh_for, retry_failed),
-        store=store,
-        job=JobOptions(
-            dry_run=dry_run, tell_sets=format_ == "table", fail_on=fail_on, fail_empty=fail_empty, command="mirror"
-        ),
+        read=read_options(given),
+        fetch=fetch_options(given),
+        check=check_options(given),
+        select=select_options(given),
+        store=store_options(given),
+        job=options_from(JobOptions, given, tell_sets=format_ == "table", command="mirror"),
     )
     style = Style(format_, quiet=quiet, progress=not no_progress, hide=hide_secrets)
     run_with(

@@ -6,7 +6,7 @@ import sys
 
 from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
-from mediamirror.cli.build import fetch_options
+from mediamirror.cli.build import fetch_options, options_from, read_options
 from mediamirror.cli.running import run
 from mediamirror.settings import FetchOptions, JobOptions, ReadOptions
 
@@ -61,41 +61,12 @@ def command(
 
         curl -s https://example.org/ | mediamirror parse - --as html --base-url https://example.org/
     """
+    given = locals()
     from mediamirror import parse
     from mediamirror.cli.output import Style
 
-    fetch = fetch_options(
-        header=header,
-        user_agent=user_agent,
-        contact=contact,
-        connect_to=connect_to,
-        cacert=cacert,
-        proxy=proxy,
-        robots=not ignore_robots,
-        allow_private=allow_private,
-        allow_hosts=tuple(allow_host or ()),
-        delay=delay,
-        timeout=timeout,
-        max_header_size=max_header_size,
-        max_redirects=max_redirects,
-        min_rate=min_rate,
-        retries=retries,
-    )
-    read = ReadOptions(
-        as_=as_,
-        base_url=base_url,
-        field=field,
-        links=links,
-        follow_sitemap=follow_sitemap,
-        depth=depth,
-        same_host=same_host,
-        max_pages=max_pages,
-        max_document=max_document_size,
-        max_documents=max_documents,
-        max_sets=max_sets,
-        max_candidates=max_candidates,
-    )
-    job = JobOptions(fail_empty=fail_empty, command="parse")
+    read, fetch = read_options(given), fetch_options(given)
+    job = options_from(JobOptions, given, command="parse")
     run(
         lambda output: parse(inputs, read=read, fetch=fetch, job=job, stdin=sys.stdin.buffer, on_event=output),
         Style(format_, quiet=quiet, progress=False, sets=True, explain=explain, hide=hide_secrets),

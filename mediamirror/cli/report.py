@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from mediamirror.cli import options as o
+from mediamirror.cli.build import store_options
 from mediamirror.cli.running import run
-from mediamirror.settings import CheckOptions, ReviewOptions, StoreOptions
+from mediamirror.settings import CheckOptions, ReviewOptions
 
 _DEFAULT = ReviewOptions()
 
@@ -51,13 +52,12 @@ def command(
 
         mediamirror report --catalog news.sqlite -o ./report --no-thumbnails
     """
+    given = locals()
     from mediamirror.cli.output import Style
     from mediamirror.jobs.review import review
 
     options = ReviewOptions(
-        store=StoreOptions(
-            endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
-        ),
+        store=store_options(given),
         check=CheckOptions(workers=workers),
         concurrency=min(concurrency, 64),
         thumbnails=not no_thumbnails,

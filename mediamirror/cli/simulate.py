@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediamirror.cli import options as o
-from mediamirror.cli.build import fetch_options
+from mediamirror.cli.build import fetch_options, read_options
 from mediamirror.cli.running import fail, run
 from mediamirror.errors import MediamirrorError
-from mediamirror.settings import CheckOptions, ReadOptions, VerifyOptions
+from mediamirror.settings import CheckOptions, VerifyOptions
 
 if TYPE_CHECKING:
     from mediamirror.lint.simulate import Choice
@@ -63,6 +63,7 @@ def command(
 
         mediamirror simulate dist/ --root dist/
     """
+    given = locals()
     from mediamirror.cli.output import Style
     from mediamirror.jobs.verify import simulate_screens
     from mediamirror.lint import DEVICES, parse_screen
@@ -71,22 +72,8 @@ def command(
         screens = tuple(parse_screen(text) for text in viewport or ()) or DEVICES
     except MediamirrorError as error:
         fail(error)
-    fetch = fetch_options(
-        header=header,
-        connect_to=connect_to,
-        cacert=cacert,
-        user_agent=user_agent,
-        contact=contact,
-        proxy=proxy,
-        robots=not ignore_robots,
-        respect_x_robots_tag=respect_x_robots_tag,
-        allow_private=allow_private,
-        allow_hosts=tuple(allow_host or ()),
-        timeout=timeout,
-        retries=retries,
-    )
     options = VerifyOptions(
-        read=ReadOptions(as_=as_, base_url=base_url), fetch=fetch, check=CheckOptions(check="header"), root=root
+        read=read_options(given), fetch=fetch_options(given), check=CheckOptions(check="header"), root=root
     )
     show = partial(_as_lines, hide=hide_secrets) if format_ == "jsonl" else _as_table
     run(

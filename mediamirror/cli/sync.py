@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from mediamirror.cli import options as o
-from mediamirror.cli.build import metadata_pairs, source_store
+from mediamirror.cli.build import options_from, source_store, store_options
 from mediamirror.cli.running import run_with
-from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
+from mediamirror.settings import CompareOptions, SyncOptions
 
 _DEFAULT = SyncOptions()
 
@@ -68,31 +68,16 @@ def command(
 
         mediamirror sync s3://media/news ./mirror --exclude '*.tmp'
     """
+    given = locals()
     from mediamirror import sync
     from mediamirror.cli.objects import ObjectOutput
 
-    store = StoreOptions(
-        endpoint_url=endpoint_url,
-        region=region,
-        profile=profile,
-        no_sign_request=no_sign_request,
-        acl=acl,
-        cache_control=cache_control,
-        storage_class=storage_class,
-        create_bucket=create_bucket,
-        metadata=metadata_pairs(metadata),
-        cacert=cacert,
-    )
-    options = SyncOptions(
-        compare=CompareOptions(checksum, size_only, tuple(include or ()), tuple(exclude or ()), attributes=attributes),
-        store=store,
-        source=source_store(store, endpoint_url=source_endpoint_url, region=source_region, profile=source_profile),
-        ignore_existing=ignore_existing,
-        delete=delete,
-        max_delete=max_delete,
-        force=force,
-        concurrency=concurrency,
-        dry_run=dry_run,
+    options = options_from(
+        SyncOptions,
+        given,
+        compare=options_from(CompareOptions, given),
+        store=store_options(given),
+        source=source_store(given),
     )
     run_with(
         lambda: ObjectOutput(format_, quiet=quiet, verbose=verbose, progress=not no_progress),

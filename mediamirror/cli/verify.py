@@ -10,7 +10,15 @@ import typer
 
 from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
-from mediamirror.cli.build import fetch_options, source_store
+from mediamirror.cli.build import (
+    check_options,
+    fetch_options,
+    options_from,
+    read_options,
+    source_store,
+    store_options,
+    words,
+)
 from mediamirror.cli.running import fail, run
 from mediamirror.cli.values import share
 from mediamirror.errors import UsageError
@@ -21,7 +29,6 @@ from mediamirror.settings import (
     JobOptions,
     ReadOptions,
     ScrubOptions,
-    StoreOptions,
     VerifyOptions,
 )
 
@@ -171,6 +178,7 @@ def command(
 
         mediamirror verify --mirror s3://media/news --repair --from /backup/news
     """
+    given = locals()
     from mediamirror import scrub, verify
     from mediamirror.cli.output import Style
 
@@ -190,87 +198,32 @@ def command(
         fail_on=fail_on,
         hide=hide_secrets,
     )
-    fetch = fetch_options(
-        header=header,
-        connect_to=connect_to,
-        cacert=cacert,
-        concurrency=concurrency,
-        host_concurrency=host_concurrency,
-        delay=delay,
-        limit_rate=limit_rate,
-        retries=retries,
-        timeout=timeout,
-        max_size=max_size,
-        max_header_size=max_header_size,
-        max_redirects=max_redirects,
-        min_rate=min_rate,
-        credentials_for=tuple(credentials_for or ()),
-        user_agent=user_agent,
-        contact=contact,
-        proxy=proxy,
-        robots=not ignore_robots,
-        respect_x_robots_tag=respect_x_robots_tag,
-        allow_private=allow_private,
-        allow_hosts=tuple(allow_host or ()),
-    )
+    fetch = fetch_options(given)
+    rules = {"select": words(select), "ignore": words(ignore)}
     if mirror is not None:
-        store = StoreOptions(
-            endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
-        )
-        scrubbing = ScrubOptions(
-            store=store,
+        scrubbing = options_from(
+            ScrubOptions,
+            given,
+            store=store_options(given),
             job=JobOptions(fail_on=fail_on, command="verify --mirror"),
             concurrency=min(concurrency, 32),
             sample=share(sample),
             source=fetch if source else None,
-            limit_rate=limit_rate,
-            restart=restart,
-            repair=repair,
-            second=second,
-            second_store=source_store(
-                store, endpoint_url=source_endpoint_url, region=source_region, profile=source_profile
-            ),
+            second_store=source_store(given),
             fetch=fetch,
-            dry_run=dry_run,
-            select=_words(select),
-            ignore=_words(ignore),
+            **rules,
         )
         run(lambda output: scrub(mirror, options=scrubbing, catalog=catalog, on_event=output), style, verbose=verbose)
-    options = VerifyOptions(
-        read=ReadOptions(
-            as_=as_,
-            base_url=base_url,
-            field=field,
-            links=links,
-            follow_sitemap=follow_sitemap,
-            depth=depth,
-            same_host=same_host,
-            max_pages=max_pages,
-            max_document=max_document_size,
-            max_documents=max_documents,
-            max_sets=max_sets,
-            max_candidates=max_candidates,
-        ),
+    options = options_from(
+        VerifyOptions,
+        given,
+        read=read_options(given),
         fetch=fetch,
-        check=CheckOptions(
-            check=check,
-            tolerance=tolerance,
-            workers=workers,
-            sandbox=not no_sandbox,
-            max_pixels=max_pixels,
-            max_frames=max_frames,
-            max_total_pixels=max_total_pixels,
-        ),
-        job=JobOptions(fail_on=fail_on, fail_empty=fail_empty, command="verify"),
-        select=_words(select),
-        ignore=_words(ignore),
-        ladder=ladder,
-        estimate=estimate,
-        root=root,
-        baseline=baseline,
-        write_baseline=write_baseline,
+        check=check_options(given),
+        job=options_from(JobOptions, given, command="verify"),
         per_path=context.obj or (),
         thumbnails=report is not None,
+        **rules,
     )
     run(
         lambda output: verify(inputs or (), options=options, stdin=sys.stdin.buffer, on_event=output),
@@ -281,7 +234,3 @@ def command(
 
 def _title(inputs: list[str]) -> str:
     return ", ".join(map(redact_text, inputs[:3])) + (" …" if len(inputs) > 3 else "")
-
-
-def _words(values: list[str] | None) -> tuple[str, ...]:
-    return tuple(word.strip() for value in values or () for word in value.split(",") if word.strip())

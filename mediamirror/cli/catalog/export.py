@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal
 import typer
 
 from mediamirror.cli import options as o
+from mediamirror.cli.build import store_options
 from mediamirror.cli.catalog import common as c
 from mediamirror.cli.catalog.output import Listed
 from mediamirror.cli.running import complain, run_with
@@ -58,6 +59,7 @@ def command(
 
         mediamirror catalog export ./mirror -o mirror.warc.gz
     """
+    given = locals()
 
     async def job(_: None) -> Listed:
         mirror = c.one_dest(dest, to)
@@ -70,10 +72,7 @@ def command(
             return await _table(where, wanted, kind, output, quiet=quiet, hide=hide_secrets)
         if mirror is None:
             raise UsageError("--format warc reads the stored bytes too: give DEST beside --catalog.")
-        options = StoreOptions(
-            endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
-        )
-        return await _warc(mirror, where, wanted, output, options, quiet=quiet, hide=hide_secrets)
+        return await _warc(mirror, where, wanted, output, store_options(given), quiet=quiet, hide=hide_secrets)
 
     run_with(nullcontext, job, verbose=verbose)
 

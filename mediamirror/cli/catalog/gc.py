@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 import typer
 
 from mediamirror.cli import options as o
+from mediamirror.cli.build import options_from, store_options
 from mediamirror.cli.catalog import common as c
 from mediamirror.cli.catalog.output import MendOutput
 from mediamirror.cli.running import run_with
 from mediamirror.cli.values import duration
 from mediamirror.model import MendSummary
-from mediamirror.settings import GcOptions, StoreOptions
+from mediamirror.settings import GcOptions
 
 
 def command(
@@ -58,24 +59,12 @@ def command(
 
         mediamirror catalog gc s3://media/news --delete --max-delete 100
     """
+    given = locals()
 
     async def job(output: MendOutput) -> MendSummary:
         from mediamirror.jobs.catalog_gc import collect_garbage
 
-        options = GcOptions(
-            StoreOptions(
-                endpoint_url=endpoint_url,
-                region=region,
-                profile=profile,
-                no_sign_request=no_sign_request,
-                cacert=cacert,
-            ),
-            delete=delete,
-            max_delete=max_delete,
-            force=force,
-            older_than=older_than,
-            dry_run=dry_run,
-        )
+        options = options_from(GcOptions, given, store=store_options(given))
         return await collect_garbage(c.needed(dest, to), options=options, catalog=catalog, on_event=output)
 
     run_with(lambda: MendOutput(format_, quiet=quiet), job, verbose=verbose)

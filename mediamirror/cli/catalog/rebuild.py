@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 import typer
 
 from mediamirror.cli import options as o
+from mediamirror.cli.build import options_from, store_options
 from mediamirror.cli.catalog import common as c
 from mediamirror.cli.catalog.output import MendOutput
 from mediamirror.cli.running import run_with
 from mediamirror.model import MendSummary
-from mediamirror.settings import AdoptOptions, StoreOptions
+from mediamirror.settings import AdoptOptions
 
 
 def command(
@@ -40,14 +41,12 @@ def command(
 
         mediamirror catalog rebuild ./mirror --catalog news.sqlite
     """
+    given = locals()
 
     async def job(output: MendOutput) -> MendSummary:
         from mediamirror.jobs.catalog_adopt import rebuild
 
-        store = StoreOptions(
-            endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
-        )
-        options = AdoptOptions(store, force=force)
+        options = options_from(AdoptOptions, given, store=store_options(given))
         return await rebuild(c.needed(dest, to), options=options, catalog=catalog, on_event=output)
 
     run_with(lambda: MendOutput(format_, quiet=quiet, verbose=verbose), job, verbose=verbose)

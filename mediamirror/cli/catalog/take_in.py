@@ -10,12 +10,13 @@ from typing import Annotated, Literal
 import typer
 
 from mediamirror.cli import options as o
+from mediamirror.cli.build import options_from, store_options
 from mediamirror.cli.catalog import common as c
 from mediamirror.cli.catalog.output import MendOutput
 from mediamirror.cli.running import run_with
 from mediamirror.errors import InputMissing
 from mediamirror.model import MendSummary
-from mediamirror.settings import AdoptOptions, StoreOptions
+from mediamirror.settings import AdoptOptions
 
 
 def command(
@@ -52,13 +53,11 @@ def command(
 
         mediamirror catalog import ./www --base-url https://example.org/
     """
+    given = locals()
 
     async def job(output: MendOutput) -> MendSummary:
         from mediamirror.jobs.catalog_adopt import take_in
 
-        store = StoreOptions(
-            endpoint_url=endpoint_url, region=region, profile=profile, no_sign_request=no_sign_request, cacert=cacert
-        )
         with ExitStack() as stack:
             file = None
             if list_ is not None:
@@ -66,7 +65,7 @@ def command(
                     file = sys.stdin.buffer if str(list_) == "-" else stack.enter_context(list_.open("rb"))
                 except OSError as error:
                     raise InputMissing(f"The list {list_} can't be read ({error.strerror}).") from error
-            options = AdoptOptions(store, base_url=base_url)
+            options = options_from(AdoptOptions, given, store=store_options(given))
             return await take_in(c.needed(dest, to), list_=file, options=options, catalog=catalog, on_event=output)
 
     run_with(lambda: MendOutput(format_, quiet=quiet, verbose=verbose), job, verbose=verbose)
