@@ -9,19 +9,15 @@ Every object is told of as it lies there now: what the manifest says of one that
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from urllib.parse import quote
 
 from mediamirror.catalog.adoption import (
-    Adopted,
     begin_told,
     note_told,
     put_adopted,
@@ -33,35 +29,25 @@ from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.inventory import begin_manifest, manifest_rows_of
 from mediamirror.errors import (
     CatalogDamaged,
-    ImageError,
     ObjectCorrupt,
-    ObjectMissing,
-    SourceChanged,
-    StoreError,
     UsageError,
 )
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.imaging.header import read_header
+from mediamirror.jobs.adopt_look import Done, Looker, Task, fitting
 from mediamirror.jobs.catalogs import locate
 from mediamirror.jobs.compact import load_manifest, manifest_rows
 from mediamirror.jobs.locks import hold_places
 from mediamirror.jobs.manifest import adopt, pages
 from mediamirror.jobs.names import now
 from mediamirror.jobs.pipeline import run_window
-from mediamirror.jobs.sync_local import content_type_of
 from mediamirror.jobs.sync_pairs import joined
-from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
-from mediamirror.redact import is_redacted
+from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem
 from mediamirror.settings import AdoptOptions
 from mediamirror.store.base import Entry, Store
 from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.layout import url_of
 from mediamirror.store.open import open_store
 
 Listen = Callable[[MendEvent], None]
-Told = list[tuple[str, str | None]]
-
-_PREFIX = 64 * 1024
 _PAGE = 500
 
 
@@ -165,19 +151,6 @@ def _read_list(file: BinaryIO) -> Iterable[tuple[str, str, str | None]]:
         yield key, url, sha256.lower() if sha256 else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
-    row: StoredObject
-    manifest: dict[str, Any] | None
-    told: Told
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    event: ObjectEvent
-    adopted: Adopted | None = None
-
-
 class _Adoption:
     def __init__(self, dest: str, options: AdoptOptions, emit: Listen, command: str) -> None:
         self._dest = dest
@@ -211,14 +184,14 @@ class _Adoption:
                 await catalog.write(note_told, page)
             readable = await self._load(catalog, store)
 
-            async def record(done: Sequence[_Done]) -> None:
+            async def record(done: Sequence[Done]) -> None:
                 await catalog.write(put_adopted, run.store_id, run.id, [d.adopted for d in done if d.adopted])
                 for one in done:
                     self._tell(one)
 
             await run_window(
                 self._tasks(catalog, store, run),
-                _Looker(store, self._options.base_url, rebuild=self._command == "rebuild").look,
+                Looker(store, self._options.base_url, rebuild=self._command == "rebuild").look,
                 record,
                 width=self._options.concurrency,
             )
@@ -246,7 +219,7 @@ class _Adoption:
             return False
         return True
 
-    async def _tasks(self, catalog: Catalog, store: Store, run: Run) -> AsyncIterator[_Task]:
+    async def _tasks(self, catalog: Catalog, store: Store, run: Run) -> AsyncIterator[Task]:
         async for page in joined(pages(_entries(store)), catalog.holdings(run.store_id)):
             keys = [each.key for each in page]
             said = await catalog.write(told_of, keys)
@@ -256,27 +229,22 @@ class _Adoption:
                 if each.sha256 is not None and key not in said:
                     self._counts["known already"] += 1
                     continue
-                yield _Task(each.row, _fitting(manifest.get(key), each.row), said.get(key, []))
+                yield Task(each.row, fitting(manifest.get(key), each.row), said.get(key, []))
 
     async def _in_vain(self, catalog: Catalog) -> None:
         after = ""
         while keys := await catalog.read(told_in_vain, after=after, limit=_PAGE):
             for key in keys:
                 error = ItemError("object-missing", f"The list names it, and {self._dest} does not hold it.")
-                self._tell(_Done(ObjectEvent("record", key, "failed", error=error)))
+                self._tell(Done(ObjectEvent("record", key, "failed", error=error)))
             after = keys[-1]
 
-    def _tell(self, done: _Done) -> None:
+    def _tell(self, done: Done) -> None:
         failed = done.event.error is not None
         self._failed = self._failed or failed
         self._counts["failed" if failed else "objects recorded"] += 1
         self._bytes += done.event.size or 0
         self._emit(done.event)
-
-
-def _fitting(row: dict[str, Any] | None, listed: StoredObject) -> dict[str, Any] | None:
-    """What the manifest says, if it says it of the object in this state."""
-    return row if row is not None and (row["size"], row["token"]) == (listed.size, listed.token) else None
 
 
 async def _each(rows: Iterable[tuple[str, str, str | None]]) -> AsyncIterator[tuple[str, str, str | None]]:
@@ -288,82 +256,6 @@ async def _sets(catalog: Catalog) -> AsyncIterator[dict[str, Any]]:
     async for row in manifest_rows(catalog):
         if row["type"] == "set":
             yield row
-
-
-class _Looker:
-    """Learns what an object is. Safe to call concurrently."""
-
-    def __init__(self, store: Store, base_url: str | None, *, rebuild: bool) -> None:
-        self._store = store
-        self._base_url = base_url
-        self._rebuild = rebuild
-
-    async def look(self, task: _Task) -> _Done:
-        """Return what can be recorded of one object; its failure is a result."""
-        key = task.row.key
-        try:
-            adopted, reason = await self._learn(task)
-        except StoreError as error:
-            return _Done(ObjectEvent("record", key, "failed", error=ItemError(error.code, error.message)))
-        said = next((sha for _, sha in task.told if sha is not None and sha != adopted.sha256), None)
-        if said is not None:
-            message = f"The list says its sha256 is {said}, and it is {adopted.sha256}: it was not recorded."
-            return _Done(ObjectEvent("record", key, "failed", error=ItemError("object-corrupt", message)))
-        return _Done(ObjectEvent("record", key, reason, adopted.size), adopted)
-
-    async def _learn(self, task: _Task) -> tuple[Adopted, str]:
-        row, said = task.row, tuple(url for url, _ in task.told)
-        if (known := task.manifest) is not None:
-            urls = said or self._named(row.key, known.get("url"))
-            pixels = (known.get("format"), known.get("width"), known.get("height"))
-            found = Adopted(row.key, known["sha256"], row.size, row.token, known.get("content_type"), urls, *pixels)
-            return found, "as the manifest says"
-        head = await self._store.head(row.key)
-        if head is None:
-            raise ObjectMissing(f"{self._store.name}/{row.key} was removed meanwhile. Run the same command again.")
-        urls = said or self._guess(row.key, head.metadata)
-        metadata = dict(head.metadata)
-        if head.sha256 is not None and metadata.get("width", "").isdigit() and metadata.get("height", "").isdigit():
-            kind = (head.content_type or "").removeprefix("image/") or None
-            pixels = (kind, int(metadata["width"]), int(metadata["height"]))
-            found = Adopted(row.key, head.sha256, head.size, head.token, head.content_type, urls, *pixels)
-            return found, "as its metadata say"
-        return await self._read(head, urls), "as its bytes are"
-
-    async def _read(self, head: StoredObject, urls: tuple[str, ...]) -> Adopted:
-        digest, prefix, size = hashlib.sha256(), b"", 0
-        async for chunk in self._store.get(head.key):
-            digest.update(chunk)
-            size += len(chunk)
-            prefix += chunk[: max(0, _PREFIX - len(prefix))]
-        again = await self._store.head(head.key)
-        if again is None or (again.size, again.token) != (size, head.token):
-            raise SourceChanged(f"{self._store.name}/{head.key} changed while it was read. Run the same command again.")
-        try:
-            facts = read_header(prefix)
-        except ImageError:
-            facts = None
-        pixels = (facts.format, facts.width, facts.height) if facts is not None else (None, None, None)
-        kind = head.content_type or content_type_of(head.key, prefix)
-        return Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, *pixels)
-
-    def _named(self, key: str, url: str | None) -> tuple[str, ...]:
-        """The URL that the manifest names, unless something was left out of it."""
-        return (url,) if url and not is_redacted(url) else self._guess(key, ())
-
-    def _guess(self, key: str, metadata: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-        """The URL as the object's metadata say, else from the key: under --base-url, or as the path layout made it."""
-        recorded = dict(metadata).get("source-url", "")
-        if (
-            recorded.startswith(("http://", "https://"))
-            and not is_redacted(recorded)
-            and not recorded.endswith("%E2%80%A6")
-        ):
-            return (recorded,)
-        if self._base_url is not None:
-            return (f"{self._base_url.rstrip('/')}/{quote(key, safe='/~!$&()*+,;=:@')}",)
-        url = url_of(key) if self._rebuild else None
-        return (url,) if url is not None else ()
 
 
 async def _entries(store: Store) -> AsyncIterator[Entry]:

@@ -1,0 +1,120 @@
+"""What one stored object is: as the manifest says, else as its metadata say, else as its bytes are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from mediamirror.catalog.adoption import Adopted
+from mediamirror.errors import ImageError, ObjectMissing, SourceChanged, StoreError
+from mediamirror.imaging.header import read_header
+from mediamirror.jobs.sync_local import content_type_of
+from mediamirror.model import ItemError, ObjectEvent, StoredObject
+from mediamirror.redact import is_redacted
+from mediamirror.store.base import Store
+from mediamirror.store.layout import url_of
+
+Told = list[tuple[str, str | None]]
+
+_PREFIX = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """An object that a store lists, with what the manifest and a list say of it (URL, and sha256 where it is told)."""
+
+    row: StoredObject
+    manifest: dict[str, Any] | None
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was learnt of one object: what is told of it, and what can be recorded, if anything."""
+
+    event: ObjectEvent
+    adopted: Adopted | None = None
+
+
+def fitting(row: dict[str, Any] | None, listed: StoredObject) -> dict[str, Any] | None:
+    """Return what the manifest says, if it says it of the object in this state."""
+    return row if row is not None and (row["size"], row["token"]) == (listed.size, listed.token) else None
+
+
+class Looker:
+    """Learns what an object is. Safe to call concurrently."""
+
+    def __init__(self, store: Store, base_url: str | None, *, rebuild: bool) -> None:
+        self._store = store
+        self._base_url = base_url
+        self._rebuild = rebuild
+
+    async def look(self, task: Task) -> Done:
+        """Return what can be recorded of one object; its failure is a result."""
+        key = task.row.key
+        try:
+            adopted, reason = await self._learn(task)
+        except StoreError as error:
+            return Done(ObjectEvent("record", key, "failed", error=ItemError(error.code, error.message)))
+        said = next((sha for _, sha in task.told if sha is not None and sha != adopted.sha256), None)
+        if said is not None:
+            message = f"The list says its sha256 is {said}, and it is {adopted.sha256}: it was not recorded."
+            return Done(ObjectEvent("record", key, "failed", error=ItemError("object-corrupt", message)))
+        return Done(ObjectEvent("record", key, reason, adopted.size), adopted)
+
+    async def _learn(self, task: Task) -> tuple[Adopted, str]:
+        row, said = task.row, tuple(url for url, _ in task.told)
+        if (known := task.manifest) is not None:
+            urls = said or self._named(row.key, known.get("url"))
+            pixels = (known.get("format"), known.get("width"), known.get("height"))
+            found = Adopted(row.key, known["sha256"], row.size, row.token, known.get("content_type"), urls, *pixels)
+            return found, "as the manifest says"
+        head = await self._store.head(row.key)
+        if head is None:
+            raise ObjectMissing(f"{self._store.name}/{row.key} was removed meanwhile. Run the same command again.")
+        urls = said or self._guess(row.key, head.metadata)
+        metadata = dict(head.metadata)
+        if head.sha256 is not None and metadata.get("width", "").isdigit() and metadata.get("height", "").isdigit():
+            kind = (head.content_type or "").removeprefix("image/") or None
+            pixels = (kind, int(metadata["width"]), int(metadata["height"]))
+            found = Adopted(row.key, head.sha256, head.size, head.token, head.content_type, urls, *pixels)
+            return found, "as its metadata say"
+        return await self._read(head, urls), "as its bytes are"
+
+    async def _read(self, head: StoredObject, urls: tuple[str, ...]) -> Adopted:
+        digest, prefix, size = hashlib.sha256(), b"", 0
+        async for chunk in self._store.get(head.key):
+            digest.update(chunk)
+            size += len(chunk)
+            prefix += chunk[: max(0, _PREFIX - len(prefix))]
+        again = await self._store.head(head.key)
+        if again is None or (again.size, again.token) != (size, head.token):
+            raise SourceChanged(f"{self._store.name}/{head.key} changed while it was read. Run the same command again.")
+        try:
+            facts = read_header(prefix)
+        except ImageError:
+            facts = None
+        pixels = (facts.format, facts.width, facts.height) if facts is not None else (None, None, None)
+        kind = head.content_type or content_type_of(head.key, prefix)
+        return Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, *pixels)
+
+    def _named(self, key: str, url: str | None) -> tuple[str, ...]:
+        """The URL that the manifest names, unless something was left out of it."""
+        return (url,) if url and not is_redacted(url) else self._guess(key, ())
+
+    def _guess(self, key: str, metadata: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+        """The URL as the object's metadata say, else from the key: under --base-url, or as the path layout made it."""
+        recorded = dict(metadata).get("source-url", "")
+        if (
+            recorded.startswith(("http://", "https://"))
+            and not is_redacted(recorded)
+            and not recorded.endswith("%E2%80%A6")
+        ):
+            return (recorded,)
+        if self._base_url is not None:
+            return (f"{self._base_url.rstrip('/')}/{quote(key, safe='/~!$&()*+,;=:@')}",)
+        url = url_of(key) if self._rebuild else None
+        return (url,) if url is not None else ()
