@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 
@@ -11,6 +12,8 @@ def main() -> None:
     try:
         # Until a run has its own way to stop, SIGTERM is as good as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        # Loading makes very many objects and no garbage.
+        gc.set_threshold(20_000, 20, 50)
         from mediamirror.cli.app import main as run  # noqa: PLC0415 -- the loading is what may be interrupted
 
         run()

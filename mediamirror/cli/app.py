@@ -3,21 +3,38 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mediamirror.cli import catalog, check, mirror, parse, report, rules, simulate, sync, verify
-from mediamirror.cli.config import nested, options_of, read
+from mediamirror.cli.config import nested, options_to_read, read
+from mediamirror.cli.late import group_of
 from mediamirror.cli.logs import print_traceback
 from mediamirror.cli.running import EXIT_CODES, fail
 from mediamirror.errors import MediamirrorError
 
 EPILOG = "Exit codes:\n\n" + "\n\n".join(EXIT_CODES.splitlines())
 
+COMMANDS = ("parse", "mirror", "verify", "sync", "check", "report", "simulate", "rules", "catalog")
+
+
+def _load(name: str) -> Any:
+    """Make the command of a file in this folder."""
+    module = import_module(f"mediamirror.cli.{name}")
+    alone = typer.Typer(callback=lambda: None, rich_markup_mode=None, pretty_exceptions_enable=False)
+    if name == "catalog":
+        alone.add_typer(module.app, epilog=EPILOG)
+    else:
+        alone.command(name=name, epilog=None if name == "rules" else EPILOG)(module.command)
+    group: Any = typer.main.get_command(alone)
+    return group.commands[name]
+
+
 app = typer.Typer(
     name="mediamirror",
+    cls=group_of(COMMANDS, _load),
     help="Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes.",
     epilog=EPILOG,
     no_args_is_help=True,
@@ -49,21 +66,10 @@ def root(
     """Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes."""
     del version
     try:
-        configured = read(options_of(context.command), config)
+        configured = read(options_to_read(context.command, context.invoked_subcommand, config), config)
     except MediamirrorError as error:
         fail(error)
     context.default_map, context.obj = nested(configured.defaults), configured.per_path
-
-
-app.command(name="parse", epilog=EPILOG)(parse.command)
-app.command(name="mirror", epilog=EPILOG)(mirror.command)
-app.command(name="verify", epilog=EPILOG)(verify.command)
-app.command(name="sync", epilog=EPILOG)(sync.command)
-app.command(name="check", epilog=EPILOG)(check.command)
-app.command(name="report", epilog=EPILOG)(report.command)
-app.add_typer(catalog.app, epilog=EPILOG)
-app.command(name="simulate", epilog=EPILOG)(simulate.command)
-app.command(name="rules")(rules.command)
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,14 +24,21 @@ Commands = dict[str, dict[str, bool]]
 """Per command, its options by name (underscores), and whether each may be repeated."""
 
 
-def options_of(group: Any, *, above: str = "") -> Commands:
-    """Return the options of every command of a group; one of a group within is called ``catalog ls``."""
+def options_to_read(group: Any, invoked: str | None, config: Path | None) -> Commands:
+    """Return the options that `read` has to know: a config file speaks of every command, the environment says nothing wrong."""
+    alone = None if config or find_config(Path.cwd()) else invoked
+    return options_of(group, [alone] if alone in group.commands else None)
+
+
+def options_of(group: Any, names: Iterable[str | None] | None = None, *, above: str = "") -> Commands:
+    """Return the options of every command of a group, or of those named; one of a group within is called ``catalog ls``."""
     found: Commands = {}
-    for name, command in group.commands.items():
+    for name in group.commands if names is None else names:
+        command = group.commands[name]
         if hasattr(command, "commands"):
             found |= options_of(command, above=f"{above}{name} ")
         else:
-            found[above + name] = {p.name: getattr(p, "multiple", False) for p in command.params if p.name}
+            found[f"{above}{name}"] = {p.name: getattr(p, "multiple", False) for p in command.params if p.name}
     return found
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-
-import httpx2
+from typing import TYPE_CHECKING
 
 from mediamirror.errors import UsageError
-from mediamirror.fetch.guard import Guard, allow_all
-from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
 from mediamirror.settings import Rewired
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 @asynccontextmanager
@@ -19,6 +19,10 @@ async def open_transport(
     cacert: Path | None, *, limit: int, connect_to: Sequence[Rewired] = (), proxy: str | None = None
 ) -> AsyncIterator[httpx2.AsyncBaseTransport]:
     """Open up to ``limit`` connections for one run, and close them after it. Raises `UsageError` for a bad ``cacert``."""
+    # Half of a start's time goes into loading the HTTP client: it is loaded where there is something to connect to.
+    from mediamirror.fetch.guard import Guard, allow_all  # noqa: PLC0415
+    from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context  # noqa: PLC0415
+
     try:
         context = make_ssl_context(str(cacert)) if cacert else None
     except OSError as error:  # ssl.SSLError is one
@@ -28,4 +32,16 @@ async def open_transport(
     async with AiohttpTransport(
         guard=Guard(allow_all), connect_to=connect_to, ssl_context=context, proxy=proxy, limit=limit
     ) as transport:
+        yield transport
+
+
+@asynccontextmanager
+async def open_transport_to(
+    places: Sequence[str], cacert: Path | None, *, limit: int
+) -> AsyncIterator[httpx2.AsyncBaseTransport | None]:
+    """Do what `open_transport` does if a bucket is among the places; two directories need no connections: None."""
+    if not any(place[:3].lower() == "s3:" for place in places):
+        yield None
+        return
+    async with open_transport(cacert, limit=limit) as transport:
         yield transport

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.errors import DestinationMissing, FetchError, InputMissing, StoreError, UsageError
-from mediamirror.fetch.endpoint import open_transport
+from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.jobs.manifest import adopt
 from mediamirror.jobs.names import identity_of
 from mediamirror.jobs.pipeline import run_window
@@ -90,7 +90,7 @@ class _CheckRun:
         async with AsyncExitStack() as stack:
             spool = stack.enter_context(scratch_folder())
             transport = await stack.enter_async_context(
-                open_transport(options.store.cacert, limit=options.concurrency + 16)
+                open_transport_to(self._names, options.store.cacert, limit=options.concurrency + 16)
             )
             from_options = options.source or source_options(options.store)
             source = await stack.enter_async_context(open_store(self._names[0], from_options, transport=transport))

@@ -20,7 +20,7 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import DestinationMissing, UsageError
-from mediamirror.fetch.endpoint import open_transport
+from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.jobs.locks import hold_places, take_over
 from mediamirror.jobs.manifest import adopt, write_segment
 from mediamirror.jobs.names import identity_of, now
@@ -87,7 +87,7 @@ class _SyncRun:
         async with AsyncExitStack() as stack:
             spool = stack.enter_context(scratch_folder())
             transport = await stack.enter_async_context(
-                open_transport(options.store.cacert, limit=options.concurrency + 16)
+                open_transport_to(self._names, options.store.cacert, limit=options.concurrency + 16)
             )
             from_options = options.source or source_options(options.store)
             source = await stack.enter_async_context(open_store(self._names[0], from_options, transport=transport))
