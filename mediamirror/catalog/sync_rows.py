@@ -32,6 +32,12 @@ def store_id(db: sqlite3.Connection, name: str) -> int:
     return found
 
 
+def find_store(db: sqlite3.Connection, name: str) -> int | None:
+    """Return the id of a store by its name, or None where nothing was ever recorded of it."""
+    found = db.execute("SELECT id FROM stores WHERE name = ?", (name,)).fetchone()
+    return found[0] if found else None
+
+
 def read_holdings(db: sqlite3.Connection, place: int, *, after: str, limit: int) -> list[Holding]:
     """Return what is known of up to about ``limit`` keys after one, in the order of the keys' bytes.
 

@@ -16,6 +16,7 @@ from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.jobs.manifest import adopt
 from mediamirror.jobs.names import identity_of
 from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.sync_lent import LentCatalog
 from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
 from mediamirror.jobs.sync_pairs import Held, Pair
 from mediamirror.jobs.sync_places import (
@@ -116,11 +117,12 @@ class _CheckRun:
                 if not isinstance(each, DirectoryStore) and await catalog.is_new_here(side.store_id):
                     await adopt(catalog, each, side.store_id)
                 sides.append(side)
-            return await self._told(catalog, *sides)
+            lent = await stack.enter_async_context(LentCatalog(default_catalog(names[0]), path, self._emit))
+            return await self._told(catalog, lent, *sides)
 
-    async def _told(self, catalog: Catalog, left: Listed, right: Listed) -> SyncSummary:
+    async def _told(self, catalog: Catalog, lent: LentCatalog, left: Listed, right: Listed) -> SyncSummary:
         try:
-            await self._all(catalog, left, right)
+            await self._all(catalog, lent, left, right)
         except asyncio.CancelledError:
             self._emit(self._summary(130))
             raise
@@ -129,12 +131,12 @@ class _CheckRun:
         self._emit(summary)
         return summary
 
-    async def _all(self, catalog: Catalog, left: Listed, right: Listed) -> None:
+    async def _all(self, catalog: Catalog, lent: LentCatalog, left: Listed, right: Listed) -> None:
         rules = Rules(size_only=self._compare.size_only, attributes=self._compare.attributes)
         sorter = Sorter(left, right, rules, self._same)
         looker = _Looker(left.place, right.place, self._compare)
         with sorter.work, sorter.extra:
-            async for page in pairs(left, right, catalog, self._compare):
+            async for page in pairs(left, right, catalog, lent, self._compare):
                 for pair in page:
                     sorter.add(_unknown(pair) if self._compare.download else pair)
             self._planned = len(sorter.work)

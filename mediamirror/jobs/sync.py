@@ -25,6 +25,7 @@ from mediamirror.jobs.locks import hold_places, take_over
 from mediamirror.jobs.manifest import adopt, write_segment
 from mediamirror.jobs.names import identity_of, now
 from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.sync_lent import LentCatalog
 from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
 from mediamirror.jobs.sync_pairs import Pair
 from mediamirror.jobs.sync_places import (
@@ -116,7 +117,8 @@ class _SyncRun:
             route = Route(places[0], source, identities[0], places[1], store, op, spool)
             left = Listed(places[0], await catalog.store_id(identities[0]), identities[0])
             right = Listed(places[1], run.store_id, identities[1], missing)
-            return await self._recorded(catalog, run, route, left, right)
+            lent = await stack.enter_async_context(LentCatalog(default_catalog(identities[0]), path, self._emit))
+            return await self._recorded(catalog, run, route, left, right, lent)
 
     async def _check(self, store: Store) -> bool:
         """Prove that DEST can be used; whether it is a place that a dry run would have to make."""
@@ -128,13 +130,15 @@ class _SyncRun:
             return True
         return False
 
-    async def _recorded(self, catalog: Catalog, run: Run, route: Route, left: Listed, right: Listed) -> SyncSummary:
+    async def _recorded(
+        self, catalog: Catalog, run: Run, route: Route, left: Listed, right: Listed, lent: LentCatalog
+    ) -> SyncSummary:
         """Do it all, and leave in the catalog how it ended."""
         code = 2
         try:
             # What a run that was killed did, its manifest does not say.
             self._changed = not await catalog.follows_a_clean_end(run)
-            await self._all(catalog, route, left, right)
+            await self._all(catalog, lent, route, left, right)
             code = int(self._failed)
         except asyncio.CancelledError:
             code = 130
@@ -147,7 +151,7 @@ class _SyncRun:
         self._emit(summary)
         return summary
 
-    async def _all(self, catalog: Catalog, route: Route, left: Listed, right: Listed) -> None:
+    async def _all(self, catalog: Catalog, lent: LentCatalog, route: Route, left: Listed, right: Listed) -> None:
         options = self._options
         rules = Rules(options.compare.size_only, options.ignore_existing, options.compare.attributes)
         sorter = Sorter(left, right, rules, self._skip)
@@ -155,7 +159,7 @@ class _SyncRun:
             if not isinstance(store, DirectoryStore) and await catalog.is_new_here(side.store_id):
                 await adopt(catalog, store, side.store_id)
         with sorter.work, sorter.extra:
-            async for page in pairs(left, right, catalog, options.compare):
+            async for page in pairs(left, right, catalog, lent, options.compare):
                 for pair in page:
                     sorter.add(pair)
             if (refused := refusal(sorter.census, options)) is not None:

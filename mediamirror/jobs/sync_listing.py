@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.jobs.pipeline import both
+from mediamirror.jobs.sync_lent import LentCatalog
 from mediamirror.jobs.sync_pairs import Pair, joined, paired
 from mediamirror.jobs.sync_places import Place
 from mediamirror.jobs.sync_plan import Census, Copy, Extra, Look, Rules, Skip, decide, selected
@@ -31,18 +32,22 @@ class Listed:
 
 
 async def pairs(
-    source: Listed, destination: Listed, catalog: Catalog, options: CompareOptions
+    source: Listed, destination: Listed, catalog: Catalog, lent: LentCatalog, options: CompareOptions
 ) -> AsyncIterator[list[Pair]]:
     """List both sides at once and to their ends, then yield every selected key of either, sorted, by the page.
 
-    With ``checksum`` nothing recorded counts for the source.
+    What ``catalog`` does not know, ``lent`` may. With ``checksum`` nothing recorded counts for the source.
     """
     with ExitStack() as stack:
         left, right = stack.enter_context(Listing()), stack.enter_context(Listing())
         await both(left.fill(_chosen(source, options)), right.fill(_chosen(destination, options)))
-        known = catalog.holdings(source.store_id)
-        one = joined(left.pages(), _nothing() if options.checksum else known)
         other = joined(right.pages(), catalog.holdings(destination.store_id))
+        other = lent.filled(other, destination.identity)
+        if options.checksum:
+            one = joined(left.pages(), _nothing())
+        else:
+            one = joined(left.pages(), catalog.holdings(source.store_id))
+            one = lent.filled(one, source.identity)
         async for page in paired(one, other):
             yield page
 

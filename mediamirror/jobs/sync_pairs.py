@@ -79,6 +79,16 @@ async def joined(
         yield [_held(entry, found.get(entry[0])) for entry in page]
 
 
+def joined_page(page: list[Held], rows: list[Holding]) -> list[Held]:
+    """Give the objects of a page whose sha256 is not known what ``rows`` say of exactly their state."""
+    known = {(row.key, row.size, row.token): row.sha256 for row in rows if row.sha256 is not None}
+    return [held if held.sha256 else _with(held, known.get((held.key, held.size, held.token or ""))) for held in page]
+
+
+def _with(held: Held, sha256: str | None) -> Held:
+    return held.knowing(sha256) if sha256 else held
+
+
 def _held(entry: Entry, known: Holding | None) -> Held:
     key, size, token, _ = entry
     return Held(key, size, token, known.sha256, known.twin) if known else Held(key, size, token)

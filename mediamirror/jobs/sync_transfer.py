@@ -101,11 +101,11 @@ class Transfer:
             raise ValueError("a task without source")
         if isinstance(task.decision, Look) and destination is not None:
             return await self._look(task, source, destination)
-        return await self._copy(source, task.decision.reason)
+        return await self._copy(source, task.decision.reason, recorded=source.sha256)
 
     async def _look(self, task: Task, source: Held, destination: Held) -> Done:
         """Learn what is missing of the two hashes, or how both are served, and act on it."""
-        key, read, there = task.pair.key, None, None
+        key, read, there, recorded = task.pair.key, None, None, source.sha256
         same = task.decision == ATTRIBUTES
         if source.sha256 is None and not same:
             read = await self._route.source.digest(source.row, read=self._checksum)
@@ -122,10 +122,11 @@ class Transfer:
         if isinstance(decision, Skip):
             event = ObjectEvent("skip", key, decision.reason, source.size, self._dry_run)
             return Done(event, "skipped", known, there.holding if there else None, bytes_in)
-        done = await self._copy(source, decision.reason)
+        done = await self._copy(source, decision.reason, recorded=recorded)
         return replace(done, source=done.source or known, bytes_in=done.bytes_in + bytes_in)
 
-    async def _copy(self, source: Held, reason: str) -> Done:
+    async def _copy(self, source: Held, reason: str, *, recorded: str | None) -> Done:
+        """Copy an object; ``recorded`` is what was known of its bytes before they were looked at."""
         event = ObjectEvent(self._route.op, source.key, reason, source.size, self._dry_run)
         if self._dry_run:
             return Done(event, f"{self._route.op}ed")
@@ -135,6 +136,7 @@ class Transfer:
                 return done
         content = await self._route.source.load(source.row)
         try:
+            _refuse_rot(source, recorded, content)
             stored = await self._put(source.key, content)
         finally:
             drop(content.body, spool=self._route.spool)
@@ -182,6 +184,17 @@ async def alike_served(source: Place, destination: Place, one: Held, other: Held
         return True
     wanted, there = await source.attributes(one.row), await destination.attributes(other.row)
     return same_attributes(wanted, there, given, whole=not isinstance(source, LocalPlace))
+
+
+def _refuse_rot(source: Held, recorded: str | None, content: Content) -> None:
+    """Raise `ObjectCorrupt` when nobody wrote to an object and its bytes are others than those recorded of it."""
+    seen = content.holding
+    if recorded is None or seen is None or seen.sha256 == recorded or seen.token != source.token:
+        return
+    raise ObjectCorrupt(
+        f"{source.key} in the source holds other bytes than those recorded for it, and nothing has written to it since: it was not "
+        "copied. Restore it from another copy; if the bytes are right, add --checksum."
+    )
 
 
 def _holding(stored: StoredObject, sha256: str) -> Holding | None:

@@ -292,10 +292,10 @@ async def test_an_interrupted_run_says_what_is_left_and_the_next_one_finishes(
 async def test_a_defect_in_one_item_does_not_end_the_run(src: Path, dst: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = sync_transfer.Transfer._copy
 
-    async def broken(self: sync_transfer.Transfer, source: object, reason: str) -> object:
+    async def broken(self: sync_transfer.Transfer, source: object, reason: str, **more: object) -> object:
         if source.row.key == "three.bin":  # type: ignore[attr-defined]
             raise ZeroDivisionError
-        return await real(self, source, reason)  # type: ignore[arg-type]
+        return await real(self, source, reason, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(sync_transfer.Transfer, "_copy", broken)
     summary, told = await run(src, dst)
