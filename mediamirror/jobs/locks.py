@@ -14,9 +14,10 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from mediamirror.errors import LockHeld, UsageError
+from mediamirror.errors import BadDestination, LockHeld, UsageError
+from mediamirror.jobs.names import place_of_identity
 from mediamirror.settings import state_folder
-from mediamirror.store.base import Store
+from mediamirror.store.base import RESERVED, Store
 from mediamirror.store.directory import DirectoryStore
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
@@ -25,10 +26,14 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 def hold_places(
     stack: AsyncExitStack | ExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool
 ) -> None:
-    """Hold a DEST and a catalog until ``stack`` closes. Raises `LockHeld`.
+    """Hold a DEST and a catalog until ``stack`` closes. Raises `LockHeld`, and `BadDestination` for a place inside what is ours.
 
     A dry run writes to neither, but works in a transaction of the catalog: it holds that alone, and only where it is there.
     """
+    if RESERVED.rstrip("/") in place_of_identity(identity)[0].split("/"):
+        raise BadDestination(
+            f"{to} lies inside {RESERVED}, where a mirror keeps its manifest and what was rejected. Give a place outside it."
+        )
     if not dry_run:
         place = state_folder() / "locks" / lock_name(identity)
         stack.enter_context(hold(place, thing=f"The destination {to}", command=command))

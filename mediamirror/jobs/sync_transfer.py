@@ -47,7 +47,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """From where to where. ``op`` is what a copy is called: ``upload`` into a bucket, ``download`` into a directory."""
+    """From where to where. ``op`` is what a copy through here is called: ``upload`` into a bucket, ``download`` into a directory."""
 
     source: Place
     source_store: Store
@@ -128,12 +128,11 @@ class Transfer:
     async def _copy(self, source: Held, reason: str, *, recorded: str | None) -> Done:
         """Copy an object; ``recorded`` is what was known of its bytes before they were looked at."""
         event = ObjectEvent(self._route.op, source.key, reason, source.size, self._dry_run)
+        by_server = self._by_server and source.token is not None and source.size <= MOST_COPIED
         if self._dry_run:
-            return Done(event, f"{self._route.op}ed")
-        if self._by_server and source.token and source.size <= MOST_COPIED:
-            done = await self._copy_by_server(source, event)
-            if done is not None:
-                return done
+            return Done(replace(event, op="copy"), "copied") if by_server else Done(event, f"{self._route.op}ed")
+        if by_server and (done := await self._copy_by_server(source, replace(event, op="copy"))) is not None:
+            return done
         content = await self._route.source.load(source.row)
         try:
             _refuse_rot(source, recorded, content)

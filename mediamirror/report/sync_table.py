@@ -9,9 +9,15 @@ from mediamirror.report.escape import clean
 from mediamirror.report.words import human_bytes, plural
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "skip": "skipped"}
-_DONE |= {"forget": "forgot", "compact": "compacted", "sweep": "swept", "record": "recorded"}
+_DONE |= {"copy": "copied", "forget": "forgot", "compact": "compacted", "sweep": "swept", "record": "recorded"}
 _WOULD = {"upload": "would upload", "download": "would download", "delete": "would delete", "skip": "would skip"}
-_WOULD |= {"forget": "would forget", "compact": "would compact", "sweep": "would sweep", "record": "would record"}
+_WOULD |= {
+    "copy": "would copy",
+    "forget": "would forget",
+    "compact": "would compact",
+    "sweep": "would sweep",
+    "record": "would record",
+}
 _ORDER = (
     "uploaded",
     "downloaded",

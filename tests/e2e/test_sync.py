@@ -137,8 +137,10 @@ def test_a_server_copies_within_itself_and_all_attributes_travel(run: Runner, pr
     }
     run.client.put_object(Bucket=BUCKET, Key=f"{prefix}/from/k.webp", Body=b"bytes", **attributes)
     pair = (f"s3://{BUCKET}/{prefix}/from", f"s3://{BUCKET}/{prefix}/to")
-    code, rows, said = run("sync", *pair)
-    assert (code, rows[-1]["statuses"], rows[-1]["bytes_in"]) == (0, {"copied": 1}, 0), said
+    for words in (("-n",), ()):
+        code, rows, said = run("sync", *pair, *words)
+        assert (code, rows[-1]["statuses"], rows[-1]["bytes_in"]) == (0, {"copied": 1}, 0), said
+        assert ops(rows) == {"k.webp": ("copy", "not in the destination")}
     head = run.client.head_object(Bucket=BUCKET, Key=f"{prefix}/to/k.webp")
     assert {name: head[name] for name in attributes} == attributes  # type: ignore[literal-required]
     code, rows, _ = run("sync", *pair)
@@ -209,6 +211,12 @@ def test_a_dry_run_into_a_bucket_that_is_not_there_fails_as_the_real_one_would(r
     code, rows, said = run("sync", str(src), "s3://no-such-bucket-here/x", "-n")
     assert (code, rows) == (2, [])
     assert "There is no bucket no-such-bucket-here" in said
+
+
+def test_a_destination_inside_what_is_ours_in_a_bucket_is_refused(run: Runner, src: Path, prefix: str) -> None:
+    code, rows, said = run("sync", str(src), f"s3://{BUCKET}/{prefix}/_mediamirror/manifest")
+    assert (code, rows) == (2, [])
+    assert "lies inside _mediamirror/" in said
 
 
 def test_a_missing_bucket_is_refused_with_the_option_named_and_made_with_it(run: Runner, src: Path) -> None:

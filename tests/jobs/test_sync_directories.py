@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from mediamirror.errors import InputMissing, LockHeld, UsageError
+from mediamirror.errors import BadDestination, InputMissing, LockHeld, UsageError
 from mediamirror.jobs import sync_transfer
 from mediamirror.jobs.check import check
 from mediamirror.jobs.locks import hold, lock_name
@@ -196,6 +196,14 @@ async def test_one_place_in_the_other_is_refused(tmp_path: Path, one: str, other
     (tmp_path / "link").symlink_to(tmp_path / "p")
     with pytest.raises(UsageError, match="two places"):
         await run(tmp_path / one, tmp_path / other)
+
+
+@pytest.mark.parametrize("inside", ["_mediamirror", "_mediamirror/quarantine/x"])
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_destination_inside_what_is_ours_is_refused(src: Path, dst: Path, inside: str, dry_run: bool) -> None:
+    with pytest.raises(BadDestination, match=r"lies inside _mediamirror/"):
+        await run(src, dst / inside, SyncOptions(dry_run=dry_run))
+    assert not dst.exists()
 
 
 async def test_places_with_a_common_beginning_of_their_names_are_apart(src: Path) -> None:
