@@ -7,7 +7,7 @@ import os
 import random
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -130,8 +130,7 @@ class Case:
         return [sys.executable, "-m", "mediamirror", *(words or self.words)]
 
 
-KINDS = ("mirror-directory", "mirror-bucket", "sync-directory", "sync-bucket")
-"""A job on the catalog itself (``catalog gc``) gets its place here when there is one: a kind, and its words in `new_case`."""
+KINDS = ("mirror-directory", "mirror-bucket", "sync-directory", "sync-bucket", "gc-directory", "gc-bucket")
 
 
 def new_case(bench: Bench, kind: str, *extra: str) -> Case:
@@ -139,17 +138,48 @@ def new_case(bench: Bench, kind: str, *extra: str) -> Case:
     folder = bench.folder / "cases" / uuid.uuid4().hex[:12]
     (folder / "tmp").mkdir(parents=True)
     place = _new_place(bench, kind, folder)
-    words = [*_words(bench, kind), place.dest, "--catalog", str(folder / "state" / "catalog.sqlite")]
+    where = [place.dest, "--catalog", str(folder / "state" / "catalog.sqlite")]
     if not kind.endswith("directory"):
-        words += ["--endpoint-url", bench.relay.url]
+        where += ["--endpoint-url", bench.relay.url]
+    words = [*_words(bench, kind), *where]
     kept = {k: v for k, v in os.environ.items() if not k.startswith(FOREIGN)}
     own = {"XDG_STATE_HOME": str(folder / "xdg"), "TMPDIR": str(folder / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
-    before = _already_there(place) if kind.startswith("sync") else {}
+    environment = kept | bench.server.environment() | own
     expected = dict(bench.wanted) if kind.startswith("mirror") else _hashes(bench.tree)
+    before: dict[str, str] = {}
+    if kind.startswith("sync"):
+        before = _already_there(place)
+    elif kind.startswith("gc"):
+        before = _untidied(bench, place, where, environment, folder / "output")
+        expected.pop(GONE)
     allowed = {
         key: frozenset({side[key] for side in (before, expected) if key in side}) for key in {*before, *expected}
     }
-    return Case(kind, (*words, *extra), place, folder, kept | bench.server.environment() | own, allowed, expected)
+    return Case(kind, (*words, *extra), place, folder, environment, allowed, expected)
+
+
+GONE = f"part-0/a/a-{WIDTHS[0]}.webp"
+"""What the catalog names and another program has removed, before a ``catalog gc``."""
+
+
+def _untidied(
+    bench: Bench, place: Place, where: Sequence[str], environment: Mapping[str, str], output: Path
+) -> dict[str, str]:
+    """Sync the tree in two steps (a bucket gets two segments of its manifest), then let another program meddle."""
+    quiet = ("sync", "--format", "jsonl", "--no-progress", str(bench.tree), *where)
+    for more in (("--exclude", "part-2/*"), ()):
+        bench.starter.begin([*quiet, *more], environment, output)
+        if bench.starter.end() != 0:
+            raise RuntimeError(f"preparing a gc: {output.read_text('utf-8', 'replace')[-500:]}")
+    strays = {f"stray/{name}.webp": name.encode() for name in ("one", "two", "three")}
+    _write(place, strays)
+    if isinstance(place, DirectoryPlace):
+        (place.root / GONE).unlink()
+        (place.root / "_mediamirror" / "tmp").mkdir(parents=True)
+        (place.root / "_mediamirror" / "tmp" / "half").write_bytes(b"half")
+    elif isinstance(place, BucketPlace):
+        place.client.delete_object(Bucket=BUCKET, Key=f"{place.prefix}/{GONE}")
+    return {key: hashlib.sha256(data).hexdigest() for key, data in strays.items()}
 
 
 def _new_place(bench: Bench, kind: str, folder: Path) -> Place:
@@ -160,6 +190,8 @@ def _new_place(bench: Bench, kind: str, folder: Path) -> Place:
 
 def _words(bench: Bench, kind: str) -> list[str]:
     quiet = ["--format", "jsonl", "--no-progress"]
+    if kind.startswith("gc"):
+        return ["catalog", "gc", "--format", "jsonl", "--delete", "--older-than", "0"]
     if kind.startswith("sync"):
         return ["sync", *quiet, "--delete", str(bench.tree)]
     return ["mirror", str(bench.page), *quiet, *bench.site.arguments(), "--to"]
@@ -173,11 +205,15 @@ def _hashes(tree: Path) -> dict[str, str]:
 def _already_there(place: Place) -> dict[str, str]:
     """Put what a sync has to replace and to delete into a place."""
     old = {f"part-0/a/a-{WIDTHS[0]}.webp": b"an older picture", "gone/one.webp": b"one", "gone/two.webp": b"two"}
-    for key, data in old.items():
+    _write(place, old)
+    return {key: hashlib.sha256(data).hexdigest() for key, data in old.items()}
+
+
+def _write(place: Place, objects: Mapping[str, bytes]) -> None:
+    for key, data in objects.items():
         if isinstance(place, DirectoryPlace):
             (place.root / key).parent.mkdir(parents=True, exist_ok=True)
             (place.root / key).write_bytes(data)
         elif isinstance(place, BucketPlace):
             digest = hashlib.sha256(data).hexdigest()
             place.client.put_object(Bucket=BUCKET, Key=f"{place.prefix}/{key}", Body=data, Metadata={"sha256": digest})
-    return {key: hashlib.sha256(data).hexdigest() for key, data in old.items()}

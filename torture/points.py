@@ -44,6 +44,7 @@ POINTS = {
     "after-finish": Point("mediamirror.catalog.catalog", "Catalog.finish_run", "after"),
     "before-remember": Point("mediamirror.catalog.catalog", "Catalog.remember", "before"),
     "after-remember": Point("mediamirror.catalog.catalog", "Catalog.remember", "after"),
+    "before-forget": Point("mediamirror.catalog.catalog", "Catalog.forget", "before"),
     "after-forget": Point("mediamirror.catalog.catalog", "Catalog.forget", "after"),
     "after-delete": Point("mediamirror.store.files", "remove", "after"),
     "after-bucket-delete": Point("mediamirror.store.s3", "S3Store.delete", "after"),
@@ -60,6 +61,7 @@ MIRROR_POINTS = (
 )
 EVERY_RUN = ("before-finish", "after-finish")
 DIRECTORY_POINTS = ("half-written", "before-rename", "after-rename", "after-file")
+GC_POINTS = ("before-forget", "after-forget")
 BUCKET_POINTS = ("before-put", "after-put", "after-segment")
 
 

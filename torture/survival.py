@@ -10,7 +10,7 @@ from typing import Any
 
 from mediamirror import scrub
 from mediamirror.settings import ScrubOptions, StoreOptions
-from torture.jobs import BUCKET, Bench, Case, new_case
+from torture.jobs import BUCKET, GONE, Bench, Case, new_case
 from torture.kills import Kill, rerun, run, strike
 from torture.places import BucketPlace, DirectoryPlace, Recorded, read_catalog
 
@@ -98,7 +98,12 @@ def _after_the_kill(case: Case, counts: Counts) -> tuple[Recorded, dict[str, str
         counts.damaged_catalogs += 1
         counts.told.append(f"the catalog is not whole: {error}")
         recorded = _NOTHING
+    for key in case.expected.keys() - held.keys() if case.kind.startswith("gc") else ():
+        counts.lost += 1
+        counts.told.append(f"{key} was lost, and a row names it")
     for key, sha256 in recorded.of(case.place.dest):
+        if case.kind.startswith("gc") and key == GONE:
+            continue  # that row is what a gc is for
         # A sync's row goes with a token: one of older bytes claims nothing. A mirror's row claims the bytes.
         if key not in held or (case.kind.startswith("mirror") and held[key] != sha256):
             counts.dangling += 1
@@ -155,7 +160,7 @@ def _at_the_end(case: Case, counts: Counts, truth: Undisturbed) -> None:
 
 
 def _compare_catalogs(case: Case, counts: Counts, truth: Undisturbed) -> None:
-    if not case.kind.startswith("mirror"):
+    if case.kind.startswith("sync"):
         return  # what a sync may record depends on how old a file's time stamp is
     try:
         recorded = read_catalog(case.catalog)

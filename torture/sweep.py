@@ -18,7 +18,7 @@ from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.seaweed import running_seaweed
 from torture.jobs import BUCKET, KINDS, Bench, new_case, open_bench
 from torture.kills import ONE_AFTER_THE_OTHER, SYSTEM_CALLS, Kill, count_calls, strace_works
-from torture.points import BUCKET_POINTS, DIRECTORY_POINTS, EVERY_RUN, MIRROR_POINTS
+from torture.points import BUCKET_POINTS, DIRECTORY_POINTS, EVERY_RUN, GC_POINTS, MIRROR_POINTS
 from torture.survival import Counts, Undisturbed, survive, undisturbed
 
 TURNS = 6
@@ -85,12 +85,18 @@ def _calls(bench: Bench, kinds: Sequence[str]) -> Iterator[Kill]:
 
 
 def _extra(kind: str) -> tuple[str, ...]:
+    if kind.startswith("gc"):
+        return ()  # one after the other as it is
     return ONE_AFTER_THE_OTHER if kind.startswith("mirror") else ONE_AFTER_THE_OTHER[:2]
 
 
 def _points(kinds: Sequence[str]) -> Iterator[Kill]:
     for kind in kinds:
         job, _, place = kind.partition("-")
+        if job == "gc":
+            names = GC_POINTS + (("after-delete",) if place == "directory" else ("after-bucket-delete", *BUCKET_POINTS))
+            yield from (Kill(kind, "point", name, number) for name in names for number in range(1, TURNS + 1))
+            continue
         names = EVERY_RUN + (DIRECTORY_POINTS if place == "directory" else BUCKET_POINTS)
         names += (
             (*MIRROR_POINTS, "inside-plan")

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import gzip
 import secrets
-import tempfile
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import IO, Any
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.inventory import begin_manifest, drop_manifest, manifest_page, note_manifest
 from mediamirror.jobs.manifest import SEGMENTS, pages, read_segment, segment_body, write_row
 from mediamirror.jobs.worklist import WorkList
+from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import ObjectAttributes, Store
 
 _PAGE = 1_000
@@ -49,8 +48,8 @@ async def compact(catalog: Catalog, store: Store, absent: WorkList[str]) -> tupl
     if not names:
         return None
     key = f"{names[-1].removesuffix(_END)}_{secrets.token_hex(3)}{_END}"
-    with tempfile.TemporaryDirectory(prefix="mediamirror-") as folder:
-        path = Path(folder) / "segment.gz"
+    with scratch_folder() as folder:
+        path = folder / "segment.gz"
         with gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
             await _write_all(catalog, file)
         await store.put(key, segment_body(path), ObjectAttributes("application/gzip"))

@@ -9,7 +9,7 @@ import pytest
 from torture.kills import Kill, strace_works
 from torture.sweep import Ready, one, open_benches
 
-KINDS = ("mirror-directory", "mirror-bucket", "sync-directory", "sync-bucket")
+KINDS = ("mirror-directory", "mirror-bucket", "sync-directory", "sync-bucket", "gc-directory", "gc-bucket")
 
 CALLS = [
     Kill("mirror-directory", "call", "fsync", 3),
@@ -24,6 +24,9 @@ POINTS = [
     Kill("mirror-bucket", "point", "after-segment", 1),
     Kill("sync-directory", "point", "after-forget", 1),
     Kill("sync-bucket", "point", "after-bucket-delete", 2),
+    Kill("gc-directory", "point", "after-forget", 1),
+    Kill("gc-bucket", "point", "after-bucket-delete", 4),  # an object each, then the first of the old segments
+    Kill("gc-bucket", "point", "after-put", 2),
 ]
 
 
