@@ -5,20 +5,17 @@ from __future__ import annotations
 import json
 import os
 import random
-import select
 import signal
-import socket
 import subprocess
-import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
 
+from fixtures.cutting import cutting_relay
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.process import executable
 from fixtures.servers.seaweed import running_seaweed
@@ -101,44 +98,6 @@ def test_a_killed_sync_is_finished_by_the_next_one(
     assert mediamirror(*check, **server.environment()).returncode == 0
 
 
-@contextmanager
-def cutting_relay(server: S3Endpoint, *, after: int, times: int) -> Iterator[str]:
-    """Pass connections on; the first ``times`` that send more than ``after`` bytes are cut off there."""
-    host, port = server.url.removeprefix("http://").split(":")
-    left, lock, stopping = [times], threading.Lock(), threading.Event()
-
-    def serve(client: socket.socket) -> None:
-        with client, socket.create_connection((host, int(port))) as upstream, suppress(OSError):
-            sent = 0
-            while not stopping.is_set():
-                for ready in select.select([client, upstream], [], [], 0.2)[0]:
-                    data = ready.recv(65_536)
-                    if not data:
-                        return
-                    (upstream if ready is client else client).sendall(data)
-                    sent += len(data) if ready is client else 0
-                    with lock:
-                        if sent > after and left[0]:
-                            left[0] -= 1
-                            return
-
-    def accept() -> None:
-        while not stopping.is_set():
-            with suppress(TimeoutError):
-                client, _ = listener.accept()
-                threading.Thread(target=serve, args=(client,), daemon=True).start()
-
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(0.2)
-        thread = threading.Thread(target=accept)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-        finally:
-            stopping.set()
-            thread.join()
-
-
 @pytest.mark.parametrize(("times", "code"), [(2, 0), (10_000, 1)])
 def test_connections_that_drop_in_a_multipart_upload(
     mediamirror: Command, server: S3Endpoint, tmp_path: Path, dest: str, times: int, code: int
@@ -147,7 +106,7 @@ def test_connections_that_drop_in_a_multipart_upload(
     (tmp_path / "src" / "large.bin").write_bytes(random.Random(2).randbytes(20 * MiB))
     (tmp_path / "src" / "small.bin").write_bytes(b"small")
     before = len(uploads(server))
-    with cutting_relay(server, after=3 * MiB, times=times) as url:
+    with cutting_relay(server.url, after=3 * MiB, times=times) as url:
         words = ("sync", str(tmp_path / "src"), dest, "--endpoint-url", url, "--format", "jsonl")
         done = mediamirror(*words, **server.environment())
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
