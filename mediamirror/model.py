@@ -431,6 +431,8 @@ class SetResult:
     places: int = 1
     findings: tuple[Finding, ...] = ()
     suppressed: tuple[Suppressed, ...] = ()
+    known: int = 0
+    """Findings that a baseline lists, and that are not told."""
 
     @property
     def sound(self) -> bool:

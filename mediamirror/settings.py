@@ -343,6 +343,7 @@ class ScrubOptions:
     dry_run: bool = False
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
+    per_path: tuple[PerPath, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

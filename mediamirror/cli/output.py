@@ -142,6 +142,8 @@ class _Table:
                 self._console.print(self._render.image_set(event, explain=self._style.explain))
             case SetResult() if not (event.sound and (self._style.quiet or self._style.troubled)):
                 self._console.print(self._render.set_result(event, width=self._console.width))
+                if event.suppressed and not self._style.troubled:
+                    self._console.print(self._render.switched_off(event))
             case ObjectEvent():
                 self._console.print(self._render.object_event(event))
             case ImageSet(problems=problems) if not self._style.troubled:
@@ -151,6 +153,8 @@ class _Table:
                 self._render.print_line(self._errors, self._render.problem(event))
             case Summary() if event.variants and not self._style.quiet:
                 self._console.print(summary_sentence(event))
+                if event.suppressed and self._style.troubled:
+                    self._console.print("With -v, what is switched off is shown too, with its reasons.")
             case _:
                 pass
 

@@ -101,7 +101,12 @@ def command(
     max_pages: o.MaxPages = 1000,
     fail_empty: o.FailEmpty = False,
     select: Annotated[
-        list[str] | None, typer.Option("--select", metavar="RULE", help="Only these rules: codes, names or MM3.")
+        list[str] | None,
+        typer.Option(
+            "--select",
+            metavar="RULE",
+            help="Only these rules: codes, names or MM3. What can't be read is told all the same.",
+        ),
     ] = None,
     ignore: Annotated[
         list[str] | None, typer.Option("--ignore", metavar="RULE", help="Not these rules (the longer word wins).")
@@ -211,6 +216,7 @@ def command(
             source=fetch if source else None,
             second_store=source_store(given),
             fetch=fetch,
+            per_path=context.obj or (),
             **rules,
         )
         run(lambda output: scrub(mirror, options=scrubbing, catalog=catalog, on_event=output), style, verbose=verbose)

@@ -35,6 +35,8 @@ _FRESH_UNREACHABLE = 4.0
 """Shorter than the first of `hosts.PROBES`: a probe of the host asks for robots.txt anew."""
 _MOST_ORIGINS = 4096
 
+_MAY = "if the site allows it to you, give --ignore-robots."
+
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
@@ -70,7 +72,7 @@ class Robots:
         if verdict.failure is not None:
             raise _again(verdict.failure, target)
         if verdict.rules is not None and not verdict.rules.can_fetch(target.href, self._token):
-            raise RobotsRefused(f"{redact_url(target.href)} is closed to robots by {target.origin}/robots.txt.")
+            raise RobotsRefused(f"{redact_url(target.href)} is closed to robots by {target.origin}/robots.txt; {_MAY}")
         return verdict.crawl_delay
 
     async def sitemaps(self, origin: str) -> tuple[str, ...]:
@@ -168,7 +170,7 @@ def _again(failure: FetchError, target: Target) -> FetchError:
     if isinstance(failure, HTTPStatus):
         return RobotsRefused(
             f"{redact_url(target.href)} was not asked for: {target.origin}/robots.txt answered {failure.status}, "
-            "and until it can be read nothing may be fetched there."
+            f"and until it can be read nothing may be fetched there; {_MAY}"
         )
     error = type(failure)(failure.message)
     error.retryable = False

@@ -30,11 +30,12 @@ from mediamirror.jobs.pipeline import run_window
 from mediamirror.jobs.repair import Repairer
 from mediamirror.jobs.scrub_progress import Progress, Tracker, in_sample, load
 from mediamirror.jobs.scrub_read import Reader, ScrubItem, Seen
+from mediamirror.jobs.switched_off import SwitchedOff
 from mediamirror.jobs.sync_places import check_source, place_of, refuse_overlap, source_options
 from mediamirror.jobs.tally import Tally
-from mediamirror.lint import choose_codes
+from mediamirror.lint import choose_checks
 from mediamirror.lint.mirrored import check_mirrored
-from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, Summary
+from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, Summary, Suppressed
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import ScrubOptions, default_catalog
 from mediamirror.store.base import Store
@@ -65,7 +66,8 @@ class _Scrub:
         self._mirror = mirror
         self._options = options
         self._emit = emit
-        self._codes = choose_codes(options.select, options.ignore)
+        self._codes = choose_checks(options.select, options.ignore)
+        self._off = SwitchedOff(options.per_path)
         self._tally = Tally(counts_items=False)
         self._bad = 0
         self._started = time.monotonic()
@@ -95,7 +97,7 @@ class _Scrub:
                 await adopt(known, store, store_id)
             repairer = await self._repairer(stack, store) if options.repair else None
             bucket = Bucket(options.limit_rate) if options.limit_rate else None
-            reader = Reader(store, self._codes, bucket=bucket, repairer=repairer, dry_run=options.dry_run)
+            reader = Reader(store, self._codes, self._off, bucket=bucket, repairer=repairer, dry_run=options.dry_run)
             state = path.with_name(path.name + ".scrub.json")
             await self._objects(store, known, store_id, reader, state)
             async for result in _sets(store, known, identity):
@@ -157,6 +159,7 @@ class _Scrub:
         self._tally.add(seen.outcome)
         self._bad += seen.bad
         self._emit(seen.outcome)
+        self._tell_off(seen.off)
         for finding in seen.findings:
             # What is mended counts for nothing any more, and is told all the same.
             if not repaired:
@@ -164,15 +167,17 @@ class _Scrub:
             self._emit(finding)
         if seen.repair is not None:
             self._emit(seen.repair)
-        if seen.outcome.error is not None or (seen.findings and not repaired):
+        if seen.outcome.error is not None or seen.off or (seen.findings and not repaired):
             self._emit(_shown(store.name, seen))
 
     def _tell_set(self, result: SetResult, findings: tuple[Finding, ...]) -> None:
         """What is held of an image set."""
+        kept, off = self._off.in_mirror(findings, result.document)
+        self._tell_off(off)
+        self._tell_findings(kept)
         if findings:
-            self._tell_findings(findings)
             rows = tuple(replace(row, findings=()) for row in result.rows)
-            self._emit(replace(result, findings=findings, rows=rows))
+            self._emit(replace(result, findings=tuple(kept), suppressed=tuple(off), rows=rows))
 
     def _tell_answer(self, answer: Answer) -> None:
         """What an origin said of one object's source."""
@@ -182,8 +187,17 @@ class _Scrub:
             self._tally.add_problem(said)
             self._emit(said)
         elif said:
-            self._tell_findings(said)
-            self._emit(SetResult(source.key, 0, (SetRow(source.url, "source", key=source.key, findings=said),)))
+            kept, off = self._off.in_mirror(said)
+            self._tell_off(off)
+            self._tell_findings(kept)
+            row = SetRow(source.url, "source", key=source.key, findings=tuple(kept))
+            self._emit(SetResult(source.key, 0, (row,), suppressed=tuple(off)))
+
+    def _tell_off(self, off: Sequence[Suppressed]) -> None:
+        """Count and tell what a config file switches off."""
+        self._tally.suppressed += len(off)
+        for each in off:
+            self._emit(each)
 
     def _tell_findings(self, findings: Sequence[Finding]) -> None:
         for finding in findings:
@@ -256,4 +270,4 @@ def _shown(mirror: str, seen: Seen) -> SetResult:
         findings=seen.findings,
         error=None if outcome.error is None or outcome.error.code in told else outcome.error,
     )
-    return SetResult(mirror, 0, (row,))
+    return SetResult(mirror, 0, (row,), suppressed=seen.off)

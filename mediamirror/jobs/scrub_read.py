@@ -12,6 +12,7 @@ from mediamirror.errors import FetchError, ImageError, ObjectMissing, StoreError
 from mediamirror.fetch.rate import Bucket
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.repair import Damaged, Repaired, Repairer
+from mediamirror.jobs.switched_off import SwitchedOff
 from mediamirror.lint.stored import StoredSubject, check_stored
 from mediamirror.model import (
     Finding,
@@ -21,6 +22,7 @@ from mediamirror.model import (
     Outcome,
     Status,
     StoredObject,
+    Suppressed,
     Variant,
 )
 from mediamirror.store.base import Store
@@ -47,6 +49,7 @@ class Seen:
     number: int
     outcome: Outcome
     findings: tuple[Finding, ...] = ()
+    off: tuple[Suppressed, ...] = ()
     repair: ObjectEvent | None = None
     holding: Holding | None = None
 
@@ -60,10 +63,18 @@ class Reader:
     """Reads one object whole, and judges it. Safe to call concurrently; ``bucket`` limits the rate of all together."""
 
     def __init__(
-        self, store: Store, codes: frozenset[str], *, bucket: Bucket | None, repairer: Repairer | None, dry_run: bool
+        self,
+        store: Store,
+        codes: frozenset[str],
+        off: SwitchedOff,
+        *,
+        bucket: Bucket | None,
+        repairer: Repairer | None,
+        dry_run: bool,
     ) -> None:
         self._store = store
         self._codes = codes
+        self._off = off
         self._bucket = bucket
         self._repairer = repairer
         self._dry_run = dry_run
@@ -74,7 +85,7 @@ class Reader:
             subject, head, size = await self._subject(item)
         except (StoreError, FetchError) as error:
             return Seen(item.number, _failed(item, error))
-        findings = check_stored(subject, self._codes)
+        findings, off = self._off.in_mirror(check_stored(subject, self._codes))
         wrong = [finding for finding in findings if finding.severity == "error"]
         outcome = Outcome(
             Variant(item.key),
@@ -86,7 +97,7 @@ class Reader:
             fetched_bytes=size or 0,
             error=ItemError(wrong[0].rule, wrong[0].message) if wrong else None,
         )
-        seen = Seen(item.number, outcome, findings)
+        seen = Seen(item.number, outcome, tuple(findings), tuple(off))
         if self._repairer is None or not wrong or wrong[0].rule not in _BYTES_RULES:
             return seen
         return await self._repaired(self._repairer, item, subject, head, seen)

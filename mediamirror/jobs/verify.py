@@ -15,14 +15,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import IO, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.rows import WorkItem
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
-from mediamirror.errors import FetchError, UsageError
+from mediamirror.errors import FetchError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.jobs.baseline import fingerprint, read_baseline, write_baseline
@@ -33,6 +32,7 @@ from mediamirror.jobs.look import Looked, Looker, without_body
 from mediamirror.jobs.names import now
 from mediamirror.jobs.planning import plan_document
 from mediamirror.jobs.site_root import OtherOrigin, SiteRoot
+from mediamirror.jobs.switched_off import SwitchedOff
 from mediamirror.jobs.tally import Tally
 from mediamirror.jobs.verdicts import outcome_of, set_result
 from mediamirror.lint import (
@@ -41,13 +41,11 @@ from mediamirror.lint import (
     Screen,
     VariantFacts,
     check_set,
-    choose_codes,
+    choose_checks,
     lint_options,
     lone,
-    suppress,
 )
 from mediamirror.lint.simulate import Choice, simulate
-from mediamirror.lint.suppress import PathSuppression, Suppression
 from mediamirror.model import (
     Finding,
     ImageSet,
@@ -56,7 +54,7 @@ from mediamirror.model import (
     Summary,
 )
 from mediamirror.scratch import scratch_folder
-from mediamirror.settings import PerPath, VerifyOptions
+from mediamirror.settings import VerifyOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ class _VerifyRun:
         self._started = time.monotonic()
         self._rules = _lint_options(options)
         self._baseline = read_baseline(options.baseline) if options.baseline else frozenset()
-        self._per_path = tuple(_path_suppression(each) for each in options.per_path)
+        self._off = SwitchedOff(options.per_path, root=options.root)
         self._root = SiteRoot(options.root, options.read.base_url) if options.root else None
         self._told: set[bytes] = set()
         self._new: list[Finding] = []
@@ -245,26 +243,19 @@ class _VerifyRun:
                 self._on_simulated(image_set, simulate(image_set, facts, browser=browser, screens=self._screens))
                 continue
             found = await asyncio.to_thread(check_set, image_set, facts, self._rules, browser=browser)
-            kept, off = suppress.apply(image_set, found, self._per_path, self._names(image_set.document))
+            kept, off = self._off.in_page(image_set, found)
             for each in off:
                 self._tally.suppressed += 1
                 self._emit(each)
+            known_before = self._tally.known
             fresh = [finding for finding in kept if self._is_new(finding)]
+            known = self._tally.known - known_before
             for finding in fresh:
                 self._tally.add_finding(finding)
                 self._emit(finding)
             self._new.extend(fresh if self._options.write_baseline is not None else ())
             if image_set.candidates or fresh or off:
-                self._emit(replace(set_result(image_set, notes, fresh), suppressed=tuple(off)))
-
-    def _names(self, document: str) -> tuple[str, ...]:
-        """What a document is called where paths are switched off: a path by all that it may be relative to."""
-        if "://" in document:
-            return suppress.url_names(document)
-        full = Path(document).resolve()
-        bases = [self._options.root, *(each.config.parent for each in self._options.per_path)]
-        below = (full.relative_to(b.resolve()) for b in bases if b is not None and full.is_relative_to(b.resolve()))
-        return tuple(dict.fromkeys((document, *(path.as_posix() for path in below))))
+                self._emit(replace(set_result(image_set, notes, fresh), suppressed=tuple(off), known=known))
 
     def _is_new(self, finding: Finding) -> bool:
         """Say whether a finding is told: not in the baseline, and not told before for the same file."""
@@ -284,17 +275,8 @@ class _VerifyRun:
 
 
 def _lint_options(options: VerifyOptions) -> LintOptions:
-    codes = choose_codes(options.select, options.ignore)
+    codes = choose_checks(options.select, options.ignore)
     return lint_options(options.check.tolerance, ladder=options.ladder, codes=codes)
-
-
-def _path_suppression(each: PerPath) -> PathSuppression:
-    try:
-        codes = suppress.codes_of(each.ignore)
-    except UsageError as error:
-        raise UsageError(f"{each.config}, [[verify.per-path]]: {error.message}") from None
-    suppression = Suppression(codes, each.reason, each.config.name, in_source=False)
-    return PathSuppression(suppression, each.path, each.image)
 
 
 async def _with_notes(catalog: Catalog, spool: IO[bytes]) -> AsyncIterator[tuple[ImageSet, dict[str, VariantFacts]]]:

@@ -20,7 +20,7 @@ from mediamirror.lint import suppress as _suppress
 from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling
 from mediamirror.lint import weight as _weight
-from mediamirror.lint.rules import RULES, AfterRule, Rule, SetRule, Subject, VariantRule, choose_codes
+from mediamirror.lint.rules import RULES, AfterRule, Rule, SetRule, Subject, VariantRule, choose_checks, choose_codes
 from mediamirror.lint.screens import DEVICES, Browser, Screen, parse_screen
 from mediamirror.lint.subject import (
     LintOptions,
@@ -46,6 +46,7 @@ __all__ = [
     "all_rules",
     "check_set",
     "check_variant",
+    "choose_checks",
     "choose_codes",
     "get_rule",
     "lint_options",

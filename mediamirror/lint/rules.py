@@ -263,6 +263,19 @@ def choose_codes(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> froz
     return frozenset(code for code, length in chosen.items() if length > ignored.get(code, -1))
 
 
+BLIND = frozenset({"MM203", "MM207", "MM208", "MM305", "MM306", "MM307", "MM308", "MM501"})
+"""Rules that say that a file could not be looked into, so that no other rule could find anything in it."""
+
+
+def choose_checks(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> frozenset[str]:
+    """Like `choose_codes`, and the rules of `BLIND` whatever is selected, unless they are ignored by word.
+
+    Who asks for some rules only is not told that a file passed them which nobody could open. Raises `UsageError`.
+    """
+    ignore = tuple(ignore)
+    return choose_codes(select, ignore) | BLIND - _lengths(ignore).keys()
+
+
 def _lengths(words: Iterable[str]) -> dict[str, int]:
     """For each code that some word means, the length of the most exact one."""
     lengths: dict[str, int] = {}

@@ -54,7 +54,13 @@ def apply(
 
     ``names`` are what the document is called: its path as given, below the site's root, its URL.
     """
-    inline = list(_inline(image_set))
+    return part(findings, list(_inline(image_set)), paths, names)
+
+
+def part(
+    findings: Sequence[Finding], inline: Sequence[Suppression], paths: Sequence[PathSuppression], names: Sequence[str]
+) -> tuple[list[Finding], list[Suppressed]]:
+    """Like `apply`, for findings that concern no image set in a page."""
     near = [each for each in paths if each.path is None or any(matches(name, each.path) for name in names)]
     kept: list[Finding] = []
     off: list[Suppressed] = []
@@ -88,8 +94,13 @@ def url_names(url: str) -> tuple[str, ...]:
     return bare, path
 
 
+def _file_names(url: str) -> tuple[str, ...]:
+    """What a file is called: as a URL, and as a key of a mirror, which begins with a host."""
+    return (*url_names(url), *(() if "://" in url else (url.partition("/")[2],)))
+
+
 def _matches_url(url: str, glob: str) -> bool:
-    return any(matches(name, glob) for name in url_names(url))
+    return any(matches(name, glob) for name in _file_names(url))
 
 
 def _inline(image_set: ImageSet) -> Iterator[Suppression]:

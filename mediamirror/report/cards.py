@@ -8,7 +8,7 @@ from itertools import groupby
 
 from mediamirror.model import SetResult, SetRow, Severity, Status, Suppressed
 from mediamirror.report.charts import Chart, Sample, ladder_chart
-from mediamirror.report.data import GRAVITY, Entry, entries_of, entries_of_row
+from mediamirror.report.data import GRAVITY, Entry, entries_of, entries_of_row, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
 from mediamirror.report.rulebook import explain
 from mediamirror.report.words import human_bytes
@@ -86,7 +86,7 @@ class Off:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """One image set. ``words`` is what the search box looks in, lower case; ``verdict`` is a severity or ``sound``."""
+    """One image set. ``words`` is what the search box looks in, lower case; ``verdict`` is that of `verdict_of`."""
 
     number: int
     title: str
@@ -113,6 +113,7 @@ def make_card(image_set: SetResult, number: int, thumb: Thumb) -> Card:
     alt = shorten(visible(image_set.alt or ""), 500)
     name = file_name(image_set.rows[0].url) if image_set.rows else "An image set without images"
     severities = tuple(dict.fromkeys(entry.severity.value for entry in entries))
+    verdict = verdict_of(image_set)
     return Card(
         number=number,
         title=shorten(alt or name, 140),
@@ -122,14 +123,14 @@ def make_card(image_set: SetResult, number: int, thumb: Thumb) -> Card:
         place=f"line {image_set.line}" if image_set.line > 0 else "",
         places=image_set.places,
         inferred=image_set.inferred,
-        verdict=severities[0] if severities else "sound",
+        verdict=verdict,
         counts=tuple((s, sum(entry.severity.value == s for entry in entries)) for s in severities),
         strips=tuple(_strips(image_set, thumb)),
         notes=_notes(entries, image_set),
         switched_off=tuple(map(_off, image_set.suppressed)),
         chart=ladder_chart(_samples(image_set)),
         rules=tuple(sorted({visible(entry.rule) for entry in entries})),
-        severities=severities or ("sound",),
+        severities=severities or (verdict,),
         words=_words(image_set, entries),
     )
 

@@ -6,10 +6,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from mediamirror.model import Finding, ItemError, Problem, SetResult, SetRow, Severity, Summary
+from mediamirror.model import Finding, ItemError, Problem, SetResult, SetRow, Severity, Status, Summary
 
 GRAVITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 """Sort key of severities, gravest first."""
+SOUND, ACCEPTED, UNCHECKED = "sound", "accepted", "unchecked"
+"""What a set is that nothing is to be said of: as it should be; as somebody takes it, who switched the findings off or put them
+into a baseline; or not one of its files was looked at."""
+_LOOKED_AT = frozenset({Status.STORED, Status.UNCHANGED, Status.DUPLICATE, Status.REPAIRED, Status.CHECKED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,17 @@ def entries_of(image_set: SetResult) -> tuple[Entry, ...]:
     for row in image_set.rows:
         found.extend(entries_of_row(row, image_set))
     return tuple(sorted(dict.fromkeys(found), key=lambda entry: GRAVITY[entry.severity]))
+
+
+def verdict_of(image_set: SetResult) -> str:
+    """The gravest severity of what is to be said of a set, else a word for none: silence about bytes that nobody saw is no praise."""
+    entries = entries_of(image_set)
+    if entries:
+        return entries[0].severity.value
+    if image_set.suppressed or image_set.known:
+        return ACCEPTED
+    seen = not image_set.rows or any(row.status in _LOOKED_AT for row in image_set.rows)
+    return SOUND if seen else UNCHECKED
 
 
 def entries_of_row(row: SetRow, image_set: SetResult) -> tuple[Entry, ...]:

@@ -10,18 +10,19 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from mediamirror.model import Problem, SetResult, Severity
-from mediamirror.report.data import GRAVITY, Entry, ReportData, entries_of
+from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, entries_of, verdict_of
 from mediamirror.report.escape import file_name, shorten, shown_url, visible
 
 
 def to_junit(data: ReportData, *, fail_on: Severity | None = Severity.ERROR) -> str:
     """Render a run as JUnit XML. Findings at or above ``fail_on`` (None: no finding) make a case fail.
 
-    A case whose variant could not be fetched or read is an ``error``; lesser findings and problems are ``system-out``.
+    A case whose variant could not be fetched or read is an ``error``; lesser findings and problems are ``system-out``; a case
+    of which no file was looked at, and nothing is said, is ``skipped``.
     """
     root = ET.Element("testsuites", name="mediamirror")
     root.set("time", f"{data.summary.seconds:,.3f}")
-    totals = [0, 0, 0]
+    totals = [0, 0, 0, 0]
     for document, sets in _by_document(data).items():
         problems = [problem for problem in data.problems if problem.document == document]
         for place, count in enumerate(_suite(root, document, sets, problems, fail_on)):
@@ -42,19 +43,19 @@ def _by_document(data: ReportData) -> dict[str, list[SetResult]]:
 
 def _suite(
     root: ET.Element, document: str, sets: Sequence[SetResult], problems: Sequence[Problem], fail_on: Severity | None
-) -> tuple[int, int, int]:
+) -> tuple[int, ...]:
     suite = ET.SubElement(root, "testsuite", name=shown_url(document) or "-")
     verdicts = [_case(suite, image_set, fail_on) for image_set in sets]
     if problems:
         lines = [f"line {p.line}: {visible(p.code)}: {visible(p.message)}" for p in problems]
         ET.SubElement(suite, "system-out").text = "\n".join(lines)
-    totals = (len(sets), verdicts.count("failure"), verdicts.count("error"))
+    totals = (len(sets), *(verdicts.count(verdict) for verdict in ("failure", "error", "skipped")))
     _count(suite, totals)
     return totals
 
 
 def _count(element: ET.Element, totals: Sequence[int]) -> None:
-    for name, count in zip(("tests", "failures", "errors"), totals, strict=True):
+    for name, count in zip(("tests", "failures", "errors", "skipped"), totals, strict=True):
         element.set(name, str(count))
 
 
@@ -68,9 +69,17 @@ def _case(suite: ET.Element, image_set: SetResult, fail_on: Severity | None) -> 
         verdict = "error" if all(entry.failure for entry in grave) else "failure"
         told = ET.SubElement(case, verdict, type=visible(grave[0].rule), message=visible(grave[0].message))
         told.text = "\n".join(map(_line, grave))
+    if verdict_of(image_set) == UNCHECKED:
+        verdict = "skipped"
+        ET.SubElement(case, verdict, message=_unseen(image_set))
     if minor:
         ET.SubElement(case, "system-out").text = "\n".join(map(_line, minor))
     return verdict
+
+
+def _unseen(image_set: SetResult) -> str:
+    statuses = dict.fromkeys(row.status.value if row.status else "left" for row in image_set.rows)
+    return f"Not checked: no file of it was looked at ({', '.join(statuses)})."
 
 
 def _fails(entry: Entry, fail_on: Severity | None) -> bool:

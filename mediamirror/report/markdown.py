@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mediamirror.model import Severity
-from mediamirror.report.data import GRAVITY, Entry, ReportData, all_entries
+from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, all_entries, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
 from mediamirror.report.rulebook import explain
 from mediamirror.report.words import plural, summary_sentence
@@ -20,7 +20,14 @@ _SPECIAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", 
 def to_markdown(data: ReportData, *, limit: int = 100) -> str:
     """Render a run as GitHub Flavored Markdown with at most ``limit`` findings, gravest first; the rest is counted."""
     entries = sorted(all_entries(data.sets), key=lambda entry: GRAVITY[entry.severity])
-    lines = [f"## {escape(data.title)}", "", f"**{_verdict(entries)}**", "", escape(summary_sentence(data.summary)), ""]
+    lines = [
+        f"## {escape(data.title)}",
+        "",
+        f"**{_verdict(entries, data)}**",
+        "",
+        escape(summary_sentence(data.summary)),
+        "",
+    ]
     if entries:
         lines += [*_rules(entries), "", *_findings(entries[:limit])]
     if len(entries) > limit:
@@ -34,14 +41,21 @@ def escape(text: str) -> str:
     return _PUNCTUATION.sub(r"\\\1", visible(text)).translate(_SPECIAL).replace("www.", "www&#46;")
 
 
-def _verdict(entries: Sequence[Entry]) -> str:
+def _verdict(entries: Sequence[Entry], data: ReportData) -> str:
+    unseen = sum(verdict_of(image_set) == UNCHECKED for image_set in data.sets)
+    aside = f"; ⚪ {plural(unseen, 'image')} not checked" if unseen else ""
+    if data.sets and unseen == len(data.sets):
+        return f"⚪ No image was checked, of {unseen:,}."
     if not entries:
-        return "✅ Every image is what the page promises."
+        return f"✅ Every image{' that was checked' if unseen else ''} is what the page promises{aside}."
     counts = Counter(entry.severity for entry in entries)
-    return "; ".join(
-        f"{_MARKS[severity].split()[0]} {plural(counts[severity], severity.value)}"
-        for severity in GRAVITY
-        if counts[severity]
+    return (
+        "; ".join(
+            f"{_MARKS[severity].split()[0]} {plural(counts[severity], severity.value)}"
+            for severity in GRAVITY
+            if counts[severity]
+        )
+        + aside
     )
 
 

@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 from mediamirror.model import SetResult, Severity
 from mediamirror.report.cards import Card
-from mediamirror.report.data import GRAVITY, entries_of
+from mediamirror.report.data import ACCEPTED, GRAVITY, UNCHECKED, entries_of, verdict_of
 from mediamirror.report.escape import shorten, visible
 from mediamirror.report.rulebook import RuleNote, explain
 from mediamirror.report.words import plural
-
-SOUND = "sound"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +63,9 @@ class Tally:
     def __init__(self) -> None:
         self.sets = 0
         self.verdicts: Counter[str] = Counter()
-        """Sets by their gravest finding."""
+        """Sets by their verdict."""
         self.having: Counter[str] = Counter()
-        """Sets by each severity that they have a finding of."""
+        """Sets by each severity that they have a finding of, else by their verdict."""
         self.findings: Counter[Severity] = Counter()
         self._rules: Counter[str] = Counter()
         self._sets_of: Counter[str] = Counter()
@@ -78,8 +76,9 @@ class Tally:
         """Count one set. A variant's finding counts once however many sets share the variant."""
         entries = entries_of(image_set)
         self.sets += 1
-        self.verdicts[entries[0].severity.value if entries else SOUND] += 1
-        self.having.update({entry.severity.value for entry in entries} or {SOUND})
+        verdict = verdict_of(image_set)
+        self.verdicts[verdict] += 1
+        self.having.update({entry.severity.value for entry in entries} or {verdict})
         self._sets_of.update({entry.rule for entry in entries})
         for entry in entries:
             self._severity[entry.rule] = min(
@@ -109,8 +108,11 @@ class Tally:
         """The headline, in one sentence."""
         wrong = self.verdicts[Severity.ERROR.value]
         odd = self.verdicts[Severity.WARNING.value]
+        unseen = self.verdicts[UNCHECKED]
         if not self.sets:
             return "No image was found."
+        if unseen:
+            return self._partly(wrong, unseen) + self._rest(odd)
         if wrong == self.sets:
             return (
                 "The only image is not what was promised."
@@ -120,9 +122,22 @@ class Tally:
         if wrong:
             return f"{wrong:,} of {plural(self.sets, 'image')} {'is' if wrong == 1 else 'are'} not what was promised."
         every = "The only image is" if self.sets == 1 else f"All {self.sets:,} images are"
-        return f"{every} what was promised" + (
-            f"; {odd:,} {'deserves' if odd == 1 else 'deserve'} a look." if odd else "."
-        )
+        return f"{every} what was promised" + self._rest(odd)
+
+    def _partly(self, wrong: int, unseen: int) -> str:
+        """The headline where some images were not looked at: nothing is said of those."""
+        seen = self.sets - unseen
+        if not seen:
+            return "The only image was not checked" if unseen == 1 else f"None of {unseen:,} images was checked"
+        told = f"{seen:,} of {plural(self.sets, 'image')} {'was' if seen == 1 else 'were'} checked: "
+        if wrong:
+            return told + f"{wrong:,} {'is' if wrong == 1 else 'are'} not what was promised"
+        return told + f"{'it is' if seen == 1 else 'all are'} what was promised"
+
+    def _rest(self, odd: int) -> str:
+        accepted = self.verdicts[ACCEPTED]
+        told = f"; {odd:,} {'deserves' if odd == 1 else 'deserve'} a look" if odd else ""
+        return told + (f"; what was found of {accepted:,} is known or switched off." if accepted else ".")
 
 
 def _visible(note: RuleNote) -> RuleNote:

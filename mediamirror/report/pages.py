@@ -17,11 +17,16 @@ from markupsafe import Markup
 
 from mediamirror.model import Problem, Summary
 from mediamirror.report.cards import Card
+from mediamirror.report.data import ACCEPTED, SOUND, UNCHECKED
 from mediamirror.report.escape import link, shorten, shown_url, visible
-from mediamirror.report.overview import SOUND, Highlights, Tally
+from mediamirror.report.overview import Highlights, Tally
 from mediamirror.report.words import human_bytes, plural
 
-SEVERITIES = ("error", "warning", "note", SOUND)
+CHIPS = {
+    **{"error": "errors", "warning": "warnings", "note": "notes"},
+    **{SOUND: "sound", ACCEPTED: "accepted", UNCHECKED: "not checked"},
+}
+"""What the filters are called. The last two are there when they are wanted."""
 _MOST_PROBLEMS = 200
 
 
@@ -88,7 +93,11 @@ def render_page(whole: Whole, page: Page) -> str:
             tally=whole.tally,
             highlights=whole.highlights.chosen(),
             rules=whole.tally.rules(),
-            severities=SEVERITIES,
+            chips={
+                kind: words
+                for kind, words in CHIPS.items()
+                if kind not in (ACCEPTED, UNCHECKED) or whole.tally.having[kind]
+            },
             facts=_facts(whole.tally, whole.summary),
             problems=problems,
             more_problems=len(whole.problems) - len(problems),

@@ -62,6 +62,15 @@ def _reasons(result: SetResult) -> list[Text]:
     return [Text(line, style=style) for line, style in lines.items()]
 
 
+def switched_off(result: SetResult) -> Text:
+    """Say what somebody switched off in a set, why, and where that is written."""
+    lines = [
+        f"  switched off{_sentence(off.finding, result.document)[1:]} ({clean(off.reason)}; {clean(off.where)})"
+        for off in result.suppressed
+    ]
+    return Text("\n".join(lines), style="dim")
+
+
 def _sentence(found: Finding, document: str) -> str:
     place = found.reference
     line = f" line {place.line}" if place is not None and place.line else ""

@@ -48,6 +48,26 @@ def test_a_flipped_bit_and_a_lost_file_are_found_and_nothing_else(
     assert mediamirror(*words, "--ignore", "MM5").returncode == 0
 
 
+def test_what_a_config_file_switches_off_counts_for_nothing_in_a_mirror(
+    mediamirror: Command, site: Site, tmp_path: Path
+) -> None:
+    mirror = tmp_path / "m"
+    mediamirror("mirror", str(Path(SEED).resolve()), "--to", str(mirror), *site.arguments(), cwd=tmp_path)
+    next(mirror.rglob("*_1280.webp")).unlink()
+    next(mirror.rglob("*_768.webp")).write_bytes(b"RIFF")
+    (tmp_path / "mediamirror.toml").write_text(
+        '[[verify.per-path]]\nimage = "*_1280.webp"\nignore = ["MM5"]\nreason = "taken down on purpose"\n'
+    )
+    words = ("verify", "--mirror", str(mirror), "--format", "jsonl")
+    done = mediamirror(*words, cwd=tmp_path)
+    assert (done.returncode, told(done)) == (1, [("MM502", "768.webp")])
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    (off,) = (row for row in rows if row["type"] == "suppressed")
+    assert (off["rule"], off["reason"], rows[-1]["suppressed"]) == ("MM501", "taken down on purpose", 1)
+    next(mirror.rglob("*_768.webp")).unlink()
+    assert mediamirror(*words, "--ignore", "MM501", cwd=tmp_path).returncode == 0
+
+
 def test_a_bucket_without_its_catalog_is_checked_by_its_own_metadata(
     mediamirror: Command, site: Site, bucket: S3Endpoint, tmp_path: Path
 ) -> None:

@@ -54,6 +54,17 @@ def test_an_attribute_switches_off_for_its_image_alone_and_is_counted(mediamirro
     assert "1 finding switched off" in verify(mediamirror, dist).stdout
 
 
+def test_the_table_folds_what_is_switched_off_and_says_with_which_option_it_is_shown(
+    mediamirror: Command, dist: Path
+) -> None:
+    folded, shown = verify(mediamirror, dist), verify(mediamirror, dist, "-v")
+    assert "With -v, what is switched off is shown too" in folded.stdout
+    assert REASON not in folded.stdout
+    assert "switched off note MM109" in shown.stdout or "switched off warning MM109" in shown.stdout
+    assert f"({REASON}; " in shown.stdout
+    assert "With -v" not in shown.stdout
+
+
 @pytest.mark.parametrize("where", ['path = "blog/**"', 'path = "old.html"', 'image = "a-480.webp"'])
 def test_a_path_in_the_config_switches_off_below_the_root(mediamirror: Command, dist: Path, where: str) -> None:
     (dist / "mediamirror.toml").write_text(

@@ -65,6 +65,18 @@ def test_the_no_upscale_set_is_one_finding_with_the_corrected_srcset(mediamirror
     assert 'srcset="img/b-480.jpg 480w, img/b-960.jpg 960w"' in found["message"]
 
 
+def test_what_cant_be_read_fails_the_run_whatever_rules_are_selected(mediamirror: Command, dist: Path) -> None:
+    (dist / "index.html").write_text(SOUND)
+    (dist / "img" / "a-480.webp").unlink()
+    whole = (dist / "img" / "a-960.webp").read_bytes()
+    (dist / "img" / "a-960.webp").write_bytes(whole[: len(whole) // 2])
+    words = ("verify", str(dist), "--root", str(dist), "--select", "MM310", "--format", "jsonl")
+    done = mediamirror(*words)
+    told = {found["rule"]: found["url"].rpartition("/")[2] for found in findings(done)}
+    assert (done.returncode, told) == (1, {"MM203": "a-480.webp", "MM305": "a-960.webp"})
+    assert mediamirror(*words, "--ignore", "MM203,truncated").returncode == 0
+
+
 def test_fail_on_never_is_0_and_ignored_rules_are_not_told(mediamirror: Command, dist: Path) -> None:
     words = ("verify", str(dist), "--root", str(dist), "--format", "jsonl")
     assert mediamirror(*words, "--fail-on", "never").returncode == 0

@@ -1,5 +1,6 @@
 """JUnit XML: what a CI server reads."""
 
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -7,7 +8,7 @@ import pytest
 import xmlschema
 
 from fixtures.newsroom import PAGE, archive, front_page, gone, ladder, never_upscaled, newspaper, report, sound
-from mediamirror.model import Problem, SetResult, Severity
+from mediamirror.model import Problem, SetResult, Severity, Status
 from mediamirror.report.junit import to_junit
 
 SCHEMA = Path(__file__).parents[2] / "fixtures" / "schemas" / "junit.xsd"
@@ -100,3 +101,12 @@ def test_problems_stand_with_their_document_and_fail_nothing() -> None:
         ("other.html", "0", "line 3: dropped: A & B"),
     ]
     assert (root.get("failures"), root.get("errors")) == ("0", "0")
+
+
+def test_a_set_that_nobody_looked_at_is_skipped_and_not_passed(schema: xmlschema.XMLSchema) -> None:
+    whole = sound(1, "a", "A", 1)
+    unseen = replace(whole, rows=tuple(replace(row, status=Status.SKIPPED) for row in whole.rows))
+    text = to_junit(report((unseen, whole)))
+    schema.validate(text)
+    assert [[child.tag for child in case] for case in cases(text)] == [["skipped"], []]
+    assert ET.fromstring(text.encode()).get("skipped") == "1"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from fixtures.newsroom import HOST, archive, finding, front_page, ladder, never_upscaled, newspaper, report
-from mediamirror.model import Problem, SetResult, Severity
+from mediamirror.model import Problem, SetResult, Severity, Status
 from mediamirror.report.markdown import escape, to_markdown
 
 PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
@@ -89,3 +89,12 @@ def test_many_findings_are_cut_and_counted() -> None:
 def test_many_problems_are_cut_and_counted() -> None:
     problems = tuple(Problem("odd", "Odd.", n, document="a.html") for n in range(250))
     assert to_markdown(report((), problems=problems)).rstrip().endswith("- and 150 more")
+
+
+def test_images_that_nobody_looked_at_are_counted_beside_the_verdict() -> None:
+    whole = front_page()[1]
+    unseen = replace(whole, rows=tuple(replace(row, status=Status.SKIPPED) for row in whole.rows))
+    assert "✅ Every image that was checked is what the page promises; ⚪ 1 image not checked." in to_markdown(
+        report((whole, unseen))
+    )
+    assert "⚪ No image was checked, of 1." in to_markdown(report((unseen,)))

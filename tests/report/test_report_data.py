@@ -2,9 +2,11 @@
 
 from dataclasses import replace
 
+import pytest
+
 from fixtures.newsroom import PAGE, finding, gone, ladder, never_upscaled
-from mediamirror.model import ItemError, SetResult, Severity
-from mediamirror.report.data import all_entries, entries_of
+from mediamirror.model import ItemError, SetResult, Severity, Status, Suppressed
+from mediamirror.report.data import all_entries, entries_of, verdict_of
 from mediamirror.report.rulebook import explain
 
 
@@ -46,3 +48,28 @@ def test_an_error_code_is_explained_from_the_tree_of_errors() -> None:
 
 def test_a_code_that_nobody_knows_explains_itself_by_its_name() -> None:
     assert (explain("no-such-thing").title, explain("no-such-thing").summary) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("statuses", "verdict"),
+    [
+        ((Status.CHECKED, Status.SKIPPED), "sound"),
+        ((Status.UNCHANGED,), "sound"),
+        ((Status.SKIPPED, Status.SKIPPED), "unchecked"),
+        ((None,), "unchecked"),
+        ((Status.FAILED, Status.REJECTED), "unchecked"),
+    ],
+)
+def test_a_set_is_sound_only_when_some_file_of_it_was_looked_at(
+    statuses: tuple[Status | None, ...], verdict: str
+) -> None:
+    rows = ladder("a", [480, 960][: len(statuses)], seed=1)
+    told = tuple(replace(row, status=status) for row, status in zip(rows, statuses, strict=True))
+    assert verdict_of(SetResult(PAGE, 1, told)) == verdict
+
+
+def test_a_set_whose_findings_are_known_or_switched_off_is_accepted_and_not_sound() -> None:
+    rows = ladder("a", [480], seed=1)
+    off = Suppressed(finding("MM301", Severity.ERROR, rows[0], "e"), "as agreed", "a.html:1", in_source=True)
+    assert verdict_of(SetResult(PAGE, 1, rows, known=1)) == "accepted"
+    assert verdict_of(SetResult(PAGE, 1, rows, suppressed=(off,))) == "accepted"

@@ -25,7 +25,7 @@ from fixtures.newsroom import (
     thumbnail,
 )
 from mediamirror.errors import BadDestination
-from mediamirror.model import Problem, SetResult, Severity, Summary
+from mediamirror.model import Problem, SetResult, Severity, Status, Summary
 from mediamirror.report.html import HtmlReport, write_html
 
 VOID = {"meta", "img", "input", "link", "br", "use", "path", "circle", "rect", "line"}
@@ -150,6 +150,28 @@ def test_a_sound_run_and_an_empty_run_have_their_own_headlines(tmp_path: Path) -
     assert "All 2 images are what was promised." in whole.words
     assert "No image was found." in empty.words
     assert "All 2 images are what was promised; 1 deserves a look." in odd.words
+
+
+def unseen(number: int) -> SetResult:
+    whole = sound(number, f"u{number}", f"U {number}", number)
+    return replace(whole, rows=tuple(replace(r, status=Status.SKIPPED, thumbnail=None) for r in whole.rows))
+
+
+def test_an_image_that_nobody_looked_at_wears_no_badge_of_a_sound_one(tmp_path: Path) -> None:
+    page = Page(write_html(tmp_path / "a", report((sound(1, "p", "P", 1), unseen(2)))))
+    cards = [(a.get("class"), a.get("data-severities")) for a in page.all("article") if "card" in str(a.get("class"))]
+    assert cards == [("card sound", "sound"), ("card unchecked", "unchecked")]
+    assert "1 of 2 images was checked: it is what was promised." in page.words
+    assert page.words.count("not checked") == 2  # the badge, and the filter
+    alone = Page(write_html(tmp_path / "b", report((unseen(1), unseen(2)))))
+    assert "None of 2 images was checked." in alone.words
+
+
+def test_an_image_whose_findings_a_baseline_holds_is_accepted_and_not_sound(tmp_path: Path) -> None:
+    page = Page(write_html(tmp_path, report((replace(sound(1, "p", "P", 1), known=2),))))
+    assert "The only image is what was promised; what was found of 1 is known or switched off." in page.words
+    assert page.words.count("accepted") == 2
+    assert page.words.count("sound") == 1  # the filter
 
 
 def test_a_rule_is_explained_once_however_often_it_fires(tmp_path: Path) -> None:

@@ -1,0 +1,47 @@
+"""What ``[[verify.per-path]]`` of a config file switches off, for pages and for what a mirror holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from mediamirror.errors import UsageError
+from mediamirror.lint import suppress
+from mediamirror.lint.suppress import PathSuppression, Suppression
+from mediamirror.model import Finding, ImageSet, Suppressed
+from mediamirror.settings import PerPath
+
+
+class SwitchedOff:
+    """The entries of the config files of a run. Raises `UsageError` for one that names no rule, at once."""
+
+    def __init__(self, per_path: Sequence[PerPath], *, root: Path | None = None) -> None:
+        self._entries = tuple(map(_entry, per_path))
+        self._bases = [
+            base.resolve() for base in (root, *(each.config.parent for each in per_path)) if base is not None
+        ]
+
+    def in_page(self, image_set: ImageSet, findings: Sequence[Finding]) -> tuple[list[Finding], list[Suppressed]]:
+        """Part the findings of a set into those that stand and those that the page or a config file switches off."""
+        return suppress.apply(image_set, findings, self._entries, self._names(image_set.document))
+
+    def in_mirror(self, findings: Sequence[Finding], document: str = "") -> tuple[list[Finding], list[Suppressed]]:
+        """The same for findings about objects and sources, and with ``document`` about the sets of a page."""
+        return suppress.part(findings, (), self._entries, self._names(document) if document else ())
+
+    def _names(self, document: str) -> tuple[str, ...]:
+        """What a document is called where paths are switched off: a path by all that it may be relative to."""
+        if "://" in document:
+            return suppress.url_names(document)
+        full = Path(document).resolve()
+        below = (full.relative_to(base) for base in self._bases if full.is_relative_to(base))
+        return tuple(dict.fromkeys((document, *(path.as_posix() for path in below))))
+
+
+def _entry(each: PerPath) -> PathSuppression:
+    try:
+        codes = suppress.codes_of(each.ignore)
+    except UsageError as error:
+        raise UsageError(f"{each.config}, [[verify.per-path]]: {error.message}") from None
+    suppression = Suppression(codes, each.reason, each.config.name, in_source=False)
+    return PathSuppression(suppression, each.path, each.image)
