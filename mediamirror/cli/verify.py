@@ -105,7 +105,7 @@ def command(
         typer.Option(
             "--select",
             metavar="RULE",
-            help="Only these rules: codes, names or MM3. What can't be read is told all the same.",
+            help="Only these rules: codes, names or MM3. A file that can't be read is told all the same.",
         ),
     ] = None,
     ignore: Annotated[

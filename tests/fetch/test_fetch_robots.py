@@ -32,7 +32,7 @@ async def test_our_own_group_decides(serve, robots, make_routes, make_reply):
     asked = robots()
     await asked.require(target(origin.url("/a.webp")))
     await asked.require(target(origin.url("/private/free.webp")))
-    with pytest.raises(errors.RobotsRefused, match=r"closed to robots by http://127.0.0.1:\d+/robots.txt"):
+    with pytest.raises(errors.RobotsRefused, match=r"by http://127.0.0.1:\d+/robots.txt; .*--ignore-robots"):
         await asked.require(target(origin.url("/private/a.webp")))
     assert origin.targets == ["/robots.txt"]
 

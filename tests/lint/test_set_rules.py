@@ -13,7 +13,7 @@ from looking import BROWSER, Seen, findings_of, look_at_all, options, sets_of
 from fixtures.defects import SITE, SOUND, Case, File
 from fixtures.defects.base import defect, file, img, ladder, ladder_with, made, picture, srcset
 from mediamirror.errors import HTTPStatus, NotAnImage
-from mediamirror.lint import VariantFacts, check_set, choose_codes
+from mediamirror.lint import VariantFacts, check_set, choose_checks, choose_codes
 from mediamirror.lint.upscaling import gains_nothing
 from mediamirror.model import Candidate, Finding, ImageFacts, ImageSet, Reference, Source
 
@@ -262,6 +262,23 @@ def test_text_has_no_sizes_to_miss() -> None:
 def test_the_longer_word_decides_which_rules_run(select: list[str], ignore: list[str], runs: str) -> None:
     chosen = choose_codes(select, ignore)
     assert " ".join(code for code in ("MM301", "MM302", "MM401") if code in chosen) == runs
+
+
+@pytest.mark.parametrize(
+    ("select", "ignore", "runs"),
+    [
+        (["MM310"], [], "MM208 MM305 MM310"),
+        (["MM310"], ["MM208"], "MM305 MM310"),
+        (["MM310"], ["MM2", "truncated"], "MM310"),
+        (["MM208"], ["MM2"], "MM208 MM305"),
+        ([], ["MM208"], "MM305 MM310"),
+    ],
+)
+def test_whether_a_file_could_be_read_is_asked_beside_every_selection(
+    select: list[str], ignore: list[str], runs: str
+) -> None:
+    chosen = choose_checks(select, ignore)
+    assert " ".join(code for code in ("MM208", "MM305", "MM310") if code in chosen) == runs
 
 
 _URLS = st.sampled_from([at(f"/{n}.webp") for n in range(4)] + ["", "x", at("/ü,b.jpg"), at("/9.jpg,/8.jpg")])
