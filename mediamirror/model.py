@@ -133,7 +133,8 @@ class ImageSet:
     """One logical image: its sources in document order, alt text and context.
 
     ``context`` is the text before the set on its line (a date, a site) in text dumps. ``inferred`` is True when the
-    set was grouped by file naming only. ``places`` are further references of the same set in the document.
+    set was grouped by file naming only. ``places`` are further references of the same set in the document, and ``others``
+    those of them that are elements written in another way (other ``sizes``, no ``loading``, a mistake of their own).
     """
 
     document: str
@@ -144,6 +145,7 @@ class ImageSet:
     inferred: bool = False
     problems: tuple[Problem, ...] = ()
     places: tuple[Reference, ...] = ()
+    others: tuple[ImageSet, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def entries(self) -> list[tuple[Source, Candidate]]:

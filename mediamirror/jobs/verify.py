@@ -65,6 +65,9 @@ class Note:
     looked: Looked
 
 
+_MARKUP = "MM1"
+"""How the codes of rules about what stands in the page begin."""
+
 OnSimulated = Callable[[ImageSet, Sequence[Choice]], None]
 """Called with each set, and what each screen would load of it."""
 
@@ -193,7 +196,10 @@ class _VerifyRun:
         self._emit(event)
         judged = event if isinstance(event, ImageSet) else lone(event)
         if judged is not None:
-            pickle.dump(judged, spool)
+            # Each by itself: a pickle of the set would hold the others too.
+            pickle.dump((replace(judged, others=()), False), spool)
+            for other in judged.others:
+                pickle.dump((other, True), spool)
 
     async def _look(self, catalog: Catalog, run: Run, fetcher: OpenFetcher) -> None:
         check = self._options.check
@@ -237,7 +243,7 @@ class _VerifyRun:
 
     async def _judge(self, catalog: Catalog, spool: IO[bytes]) -> None:
         browser = StandardBrowser()
-        async for image_set, notes in _with_notes(catalog, spool):
+        async for image_set, again, notes in _with_notes(catalog, spool):
             facts = {url: known for url, known in notes.items() if not isinstance(known.result, OtherOrigin)}
             if self._on_simulated is not None:
                 self._on_simulated(image_set, simulate(image_set, facts, browser=browser, screens=self._screens))
@@ -248,30 +254,37 @@ class _VerifyRun:
                 self._tally.suppressed += 1
                 self._emit(each)
             known_before = self._tally.known
-            fresh = [finding for finding in kept if self._is_new(finding)]
+            fresh = [finding for finding in kept if self._is_new(finding, again=again)]
             known = self._tally.known - known_before
             for finding in fresh:
                 self._tally.add_finding(finding)
                 self._emit(finding)
             self._new.extend(fresh if self._options.write_baseline is not None else ())
-            if image_set.candidates or fresh or off:
+            if (image_set.candidates and not again) or fresh or off:
                 self._emit(replace(set_result(image_set, notes, fresh), suppressed=tuple(off), known=known))
 
-    def _is_new(self, finding: Finding) -> bool:
-        """Say whether a finding is told: not in the baseline, and not told before for the same file."""
+    def _is_new(self, finding: Finding, *, again: bool) -> bool:
+        """Say whether a finding is told: not in the baseline, and not told before for the same file.
+
+        ``again``: of a set that the page has elsewhere too, only what this place says is told, and not the same of its files.
+        """
         mark = fingerprint(finding)
         if mark in self._baseline:
             self._tally.known += 1
             return False
         where = finding.reference
-        once = "\0".join(
-            (finding.rule, finding.url, finding.message, f"{where.document}:{where.line}" if where else "")
-        )
-        digest = hashlib.blake2b(once.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-        if digest in self._told:
-            return False
-        self._told.add(digest)
-        return True
+        document, line = (where.document, where.line) if where else ("", 0)
+        here = _digest(finding, f"{document}:{line}")
+        anywhere = _digest(finding, document)
+        repeats = again and not finding.rule.startswith(_MARKUP) and anywhere in self._told
+        told = repeats or here in self._told
+        self._told |= {here, anywhere}
+        return not told
+
+
+def _digest(finding: Finding, place: str) -> bytes:
+    once = "\0".join((finding.rule, finding.url, finding.message, place))
+    return hashlib.blake2b(once.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _lint_options(options: VerifyOptions) -> LintOptions:
@@ -279,18 +292,21 @@ def _lint_options(options: VerifyOptions) -> LintOptions:
     return lint_options(options.check.tolerance, ladder=options.ladder, codes=codes)
 
 
-async def _with_notes(catalog: Catalog, spool: IO[bytes]) -> AsyncIterator[tuple[ImageSet, dict[str, VariantFacts]]]:
-    for image_set in _read_sets(spool):
+async def _with_notes(
+    catalog: Catalog, spool: IO[bytes]
+) -> AsyncIterator[tuple[ImageSet, bool, dict[str, VariantFacts]]]:
+    for image_set, again in _read_sets(spool):
         urls = list({c.url: None for c in image_set.candidates})
         notes = await catalog.get_notes(urls)
-        yield image_set, {url: pickle.loads(note) for url, note in notes.items()}  # noqa: S301 -- ours
+        yield image_set, again, {url: pickle.loads(note) for url, note in notes.items()}  # noqa: S301 -- ours
 
 
-def _read_sets(spool: IO[bytes]) -> Iterator[ImageSet]:
+def _read_sets(spool: IO[bytes]) -> Iterator[tuple[ImageSet, bool]]:
+    """The sets, and whether the one before is the same in another place, written in another way."""
     spool.seek(0)
     while True:
         try:
-            image_set: ImageSet = pickle.load(spool)  # noqa: S301 -- written by this very run into a nameless file
+            judged: tuple[ImageSet, bool] = pickle.load(spool)  # noqa: S301 -- written by this very run into a nameless file
         except EOFError:
             return
-        yield image_set
+        yield judged

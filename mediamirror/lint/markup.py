@@ -22,6 +22,7 @@ _DROPPED = frozenset(
 _COMMAS = frozenset({"stray-comma", "missing-comma"})
 _DESCRIPTOR = re.compile(r"[0-9]+(?:\.[0-9]+)?[wxh]", re.ASCII)
 _LIKE_DESCRIPTOR = re.compile(r"[wxhWXH]?[0-9.,-]", re.ASCII)
+_TEMPLATE_MARKS = ("{{", "}}", "{%", "%}", "<%", "%>", "${")
 _TWO_FILES = re.compile(r"\.(?:avif|gif|jpe?g|png|webp),[^,]+\.(?:avif|gif|jpe?g|png|webp)\Z", re.IGNORECASE)
 
 
@@ -39,13 +40,15 @@ def _is_file(word: str) -> bool:
 
 
 def _kind(problem: Problem) -> str:
-    """``space``, ``comma``, ``dropped`` or nothing: which rule a problem of the parser belongs to."""
+    """``template``, ``space``, ``comma``, ``dropped`` or nothing: which rule a problem of the parser belongs to."""
     if problem.attribute == "template":
         return ""  # browsers read it when the script has filled it in
     if problem.code in _COMMAS:
         return "comma"
     if problem.code == "unknown-descriptor":
         url, descriptor = problem.words if len(problem.words) == 2 else ("", "")
+        if any(mark in url + descriptor for mark in _TEMPLATE_MARKS):
+            return "template"
         if _is_file(url):
             return "comma" if _is_file(descriptor) else "dropped"
         if descriptor and (_is_file(descriptor) or not _LIKE_DESCRIPTOR.match(descriptor)):
@@ -194,3 +197,8 @@ def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
     for problem in subject.image_set.problems:
         if problem.code == "unfilled-template" and (problem.attribute is None or problem.attribute in WRITTEN):
             yield _from_problem(subject, problem)
+        elif _kind(problem) == "template":
+            message = (
+                f"`{' '.join(problem.words)[:120]}` holds a placeholder of a template: browsers drop the candidate."
+            )
+            yield Violation(message, reference=_reference(subject, problem))

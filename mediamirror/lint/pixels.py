@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mediamirror.errors import EmptyBody, ImageError, ImageOverBudget, ImageTruncated, NotAnImage
@@ -10,6 +11,8 @@ from mediamirror.lint.names import width_tag
 from mediamirror.lint.rules import RULES, Subject, Violation
 from mediamirror.model import ImageFacts, Severity
 
+_ASKS = re.compile(r"(?<![A-Za-z0-9])(f|fm|format|fmt|output|auto|ext|type|to)[=_:-]([A-Za-z]+)", re.IGNORECASE)
+"""How services that convert images are asked for a format: ``f_auto``, ``fm=webp``, ``auto=format``, ``format:avif``."""
 _HAS_ITS_RULE = (ImageTruncated, NotAnImage, ImageOverBudget)
 
 
@@ -76,13 +79,29 @@ def width_differs_from_name(subject: Subject) -> Iterator[Violation]:
     fix="Rename the file, or store the format that the name promises. Origins that choose the format per request do this on purpose.",
 )
 def format_differs_from_extension(subject: Subject) -> Iterator[Violation]:
-    """Fire when the last extension is one of images and of another format."""
-    facts, extension = subject.facts, split_extensions(file_name(subject.variant.url))[1]
+    """Fire when the last extension is one of images and of another format, unless the origin chooses the format on purpose.
+
+    Of a file that was reached by a redirect the name at its end counts: the redirect has a rule of its own.
+    """
+    facts, download, url = subject.facts, subject.download, subject.variant.url
+    if not subject.storing and download is not None and download.final_url:
+        url = download.final_url
+    extension = split_extensions(file_name(url))[1]
     promised = format_of_extension(extension)
-    if facts is not None and promised is not None and promised != facts.format:
+    if facts is not None and promised is not None and promised != facts.format and not _is_chosen(subject, facts):
         yield Violation(
             f"The file name ends in .{extension}, but the bytes are {facts.format}.", extension, facts.format
         )
+
+
+def _is_chosen(subject: Subject, facts: ImageFacts) -> bool:
+    """Whether the format is one that was asked for by the URL, or that the origin says to choose by what a browser accepts."""
+    download = subject.download
+    if subject.storing or download is None or format_of_mime(download.content_type or "") != facts.format:
+        return False
+    vary = ",".join(value.lower() for name, value in download.headers if name == "vary")
+    named = {format_of_extension(word[2].lower()) or word[2].lower() for word in _ASKS.finditer(subject.variant.url)}
+    return "accept" in {word.strip() for word in vary.split(",")} or bool(named & {"auto", "format", facts.format})
 
 
 @RULES.add(

@@ -12,6 +12,8 @@ STATED = "stated-size"
 """The flag of a candidate whose width and height are a statement about the file (``og:image:width``), no descriptor."""
 _SHOWN = frozenset({"img", "source", "picture", "amp-img", "lazy"})
 """Carriers of what a page shows: such a set says more than its URL, and stays one of its own."""
+_ELEMENTS = frozenset({"img", "source"})
+_MOST_OTHERS = 100
 MAX_URL = 8192
 """Longest URL taken from a document, in code points; what is longer is reported. (``data:`` URLs are never fetched.)"""
 
@@ -57,7 +59,8 @@ def split_problems(outcomes: Iterable[Candidate | Problem]) -> tuple[tuple[Candi
 def merged(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
     """Make one set of those with the same variants: the first stays, the others become its ``places``, in order.
 
-    A lone URL also belongs to a set before it that names it alone and states its size.
+    A lone URL also belongs to a set before it that names it alone and states its size. An element that is written in another
+    way than those before it is kept whole among the ``others`` too: what is wrong with it is not wrong with them.
     """
     first: dict[frozenset[tuple[object, ...]], ImageSet] = {}
     places: dict[frozenset[tuple[object, ...]], list[Reference]] = {}
@@ -71,7 +74,7 @@ def merged(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
         known = first.setdefault(key, image_set)
         if known is not image_set:
             places.setdefault(key, []).append(_place(image_set))
-            first[key] = _completed(known, image_set)
+            first[key] = _completed(_with_other(known, image_set), image_set)
     return tuple(_with_places(row, places.get(key)) for key, row in first.items())
 
 
@@ -106,6 +109,24 @@ def _completed(known: ImageSet, other: ImageSet) -> ImageSet:
     if (alt, context) == (known.alt, known.context):
         return known
     return replace(known, alt=alt, context=context)
+
+
+def _with_other(known: ImageSet, other: ImageSet) -> ImageSet:
+    if other.sources[0].carrier not in _ELEMENTS or len(known.others) >= _MOST_OTHERS:
+        return known
+    if any(_writing(row) == _writing(other) for row in (known, *known.others)):
+        return known
+    return replace(known, others=(*known.others, other))
+
+
+def _writing(image_set: ImageSet) -> tuple[object, ...]:
+    """All that makes an element another one than one with the same candidates."""
+    sources = [
+        (s.carrier, s.media, s.mime, s.sizes, s.lazy, s.ignored, s.width, s.height, s.switched_off, s.default is None,
+         tuple((c.url, c.width, c.density) for c in s.candidates))
+        for s in image_set.sources
+    ]  # fmt: skip
+    return (*sources, *((problem.code, problem.message) for problem in image_set.problems))
 
 
 def _with_places(image_set: ImageSet, places: list[Reference] | None) -> ImageSet:

@@ -17,7 +17,8 @@ _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _PLACEHOLDER = re.compile(
-    r"\{\{|\}\}|<%|%>|\$\{|\{\.?[a-z_]\w{0,40}\}|%7b\.?[a-z_]\w{0,40}%7d|%7b%7b|%24%7b|%3c%25", re.IGNORECASE | re.ASCII
+    r"\{\{|\}\}|\{%|%\}|<%|%>|\$\{|\{\.?[a-z_]\w{0,40}\}|%7b\.?[a-z_]\w{0,40}%7d|%7b%7b|%24%7b|%3c%25",
+    re.IGNORECASE | re.ASCII,
 )
 _PLAIN_PATH = r"[A-Za-z0-9\-._~!$()*+,;=:@&]*+"
 _PLAIN = re.compile(

@@ -251,3 +251,11 @@ def test_the_simulator_says_what_each_screen_loads_and_wastes(mediamirror: Comma
     assert loaded == [("390x844@3", "1920w", 1920), ("1440x900@1", "1920w", 1920)]
     assert all(row["wasted"] > 0 for row in rows if row["line"] == 1)
     assert mediamirror("simulate", str(dist), "--viewport", "wide").returncode == 2
+
+
+def test_an_image_that_stands_twice_is_judged_at_both_places(mediamirror: Command, dist: Path) -> None:
+    unsized, lazy = NO_UPSCALE.replace(' sizes="100vw"', ""), NO_UPSCALE.replace("100vw", "auto, 100vw")
+    (dist / "index.html").write_text(NO_UPSCALE + unsized + NO_UPSCALE + lazy)
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--format", "jsonl")
+    told = sorted((found["rule"], found["line"]) for found in findings(done))
+    assert told == [("MM104", 2), ("MM107", 4), ("MM309", 1)]
