@@ -113,7 +113,7 @@ class _SyncRun:
             ]
             for place in places:
                 stack.push_async_callback(place.aclose)
-            op = "download" if isinstance(store, DirectoryStore) else "upload"
+            op = _op(isinstance(source, DirectoryStore), isinstance(store, DirectoryStore))
             route = Route(places[0], source, identities[0], places[1], store, op, spool)
             left = Listed(places[0], await catalog.store_id(identities[0]), identities[0])
             right = Listed(places[1], run.store_id, identities[1], missing)
@@ -245,6 +245,12 @@ class _SyncRun:
             dry_run=self._options.dry_run,
             exit_code=code,
         )
+
+
+def _op(from_directory: bool, to_directory: bool) -> str:
+    if not to_directory:
+        return "upload"
+    return "copy" if from_directory else "download"
 
 
 def _nothing(options: SyncOptions) -> str:

@@ -19,6 +19,8 @@ from mediamirror.settings import StoreOptions
 from mediamirror.store.base import CopiesWithin, Store
 from mediamirror.store.s3_limits import MOST_COPIED
 
+_DONE = {"upload": "uploaded", "download": "downloaded", "copy": "copied"}
+
 log = logging.getLogger("mediamirror")
 
 
@@ -34,7 +36,8 @@ class Task:
 class Done:
     """What became of one key: the event, what may be recorded of either side, and the bytes that went in and out.
 
-    ``status`` counts it: ``uploaded``, ``downloaded``, ``copied`` (by the server), ``skipped``, ``deleted``, ``failed``.
+    ``status`` counts it: ``uploaded``, ``downloaded``, ``copied`` (by the server, or between directories), ``skipped``,
+    ``deleted``, ``failed``.
     """
 
     event: ObjectEvent
@@ -47,7 +50,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """From where to where. ``op`` is what a copy through here is called: ``upload`` into a bucket, ``download`` into a directory."""
+    """From where to where. ``op`` is what a copy through here is called: ``upload`` to a bucket, ``download`` from one, or ``copy``."""
 
     source: Place
     source_store: Store
@@ -130,7 +133,7 @@ class Transfer:
         event = ObjectEvent(self._route.op, source.key, reason, source.size, self._dry_run)
         by_server = self._by_server and source.token is not None and source.size <= MOST_COPIED
         if self._dry_run:
-            return Done(replace(event, op="copy"), "copied") if by_server else Done(event, f"{self._route.op}ed")
+            return Done(replace(event, op="copy"), "copied") if by_server else Done(event, _DONE[self._route.op])
         if by_server and (done := await self._copy_by_server(source, replace(event, op="copy"))) is not None:
             return done
         content = await self._route.source.load(source.row)
@@ -141,7 +144,7 @@ class Transfer:
             drop(content.body, spool=self._route.spool)
         return Done(
             replace(event, size=stored.size),
-            f"{self._route.op}ed",
+            _DONE[self._route.op],
             content.holding,
             _holding(stored, content.body.sha256),
             content.body.size,

@@ -79,7 +79,7 @@ def contents(root: Path) -> dict[str, str]:
 async def test_a_new_destination_gets_everything_and_a_second_run_touches_nothing(src: Path, dst: Path) -> None:
     first, told = await run(src, dst)
     assert (first.exit_code, contents(dst)) == (0, contents(src))
-    assert set(told.of("download").values()) == {"not in the destination"}
+    assert set(told.of("copy").values()) == {"not in the destination"}
     await asyncio.sleep(0.1)
     await run(src, dst)
     times = {p: p.stat().st_ctime_ns for p in dst.rglob("*")}
@@ -99,7 +99,7 @@ async def test_an_edit_of_the_same_size_and_time_is_seen(src: Path, dst: Path) -
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert (await compare(src, dst))[:2] == (1, {"a/one.txt": "=", "a-b/two.txt": "=", "three.bin": "*"})
     _, told = await run(src, dst)
-    assert told.of("download") == {"three.bin": "sha256 differs"}
+    assert told.of("copy") == {"three.bin": "sha256 differs"}
     assert contents(dst) == contents(src)
 
 
@@ -110,7 +110,7 @@ async def test_an_edit_of_the_destination_is_seen_and_undone(src: Path, dst: Pat
     path.write_text("xxx")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     _, told = await run(src, dst)
-    assert (told.of("download"), contents(dst)) == ({"three.bin": "sha256 differs"}, contents(src))
+    assert (told.of("copy"), contents(dst)) == ({"three.bin": "sha256 differs"}, contents(src))
 
 
 async def test_checksum_reads_the_source_again_and_no_flag_does_not(src: Path, dst: Path) -> None:
@@ -129,7 +129,7 @@ async def test_size_only_and_ignore_existing_have_reasons_of_their_own(src: Path
     _, told = await run(src, dst, SyncOptions(ignore_existing=True))
     assert set(told.of("skip").values()) == {"exists in the destination"}
     _, told = await run(src, dst, SyncOptions(compare=CompareOptions(size_only=True)))
-    assert (told.of("download"), set(told.of("skip").values())) == ({"a/one.txt": "size differs"}, {"same size"})
+    assert (told.of("copy"), set(told.of("skip").values())) == ({"a/one.txt": "size differs"}, {"same size"})
 
 
 async def test_deletions_are_off_by_default_and_leave_excluded_keys_alone(src: Path, dst: Path) -> None:
@@ -167,7 +167,7 @@ async def test_an_empty_source_empties_a_destination_only_by_force(src: Path, ds
 
 async def test_a_dry_run_says_everything_and_changes_nothing(src: Path, dst: Path, tmp_path: Path) -> None:
     summary, told = await run(src, dst, SyncOptions(dry_run=True))
-    assert (len(told.of("download")), dst.exists(), (tmp_path / "state").exists()) == (3, False, False)
+    assert (len(told.of("copy")), dst.exists(), (tmp_path / "state").exists()) == (3, False, False)
     assert (summary.exit_code, summary.dry_run) == (0, True)
 
 
@@ -294,7 +294,7 @@ async def test_an_interrupted_run_says_what_is_left_and_the_next_one_finishes(
     assert isinstance(summary, SyncSummary)
     assert (summary.exit_code, summary.left) == (130, 28)
     again, _ = await run(src, dst)
-    assert (again.statuses, contents(dst)) == ({"downloaded": 28, "skipped": 5}, contents(src))
+    assert (again.statuses, contents(dst)) == ({"copied": 28, "skipped": 5}, contents(src))
 
 
 async def test_a_defect_in_one_item_does_not_end_the_run(src: Path, dst: Path, monkeypatch: pytest.MonkeyPatch) -> None:
