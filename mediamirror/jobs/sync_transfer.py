@@ -50,7 +50,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """From where to where. ``op`` is what a copy through here is called: ``upload`` to a bucket, ``download`` from one, or ``copy``."""
+    """From where to where. ``op`` is what a copy through here is called: ``upload``, ``download``, or ``copy``."""
 
     source: Place
     source_store: Store
