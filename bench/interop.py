@@ -31,8 +31,6 @@ NAMES = (
     "plus+percent%20.txt",
     "кириллица/日本語.txt",
     "q?a=1&b=2",
-    "a-b/x",
-    "a/b",
     "UPPER/lower.TXT",
 )
 
