@@ -25,6 +25,7 @@ from mediamirror.jobs.locks import hold_places, take_over
 from mediamirror.jobs.manifest import adopt, write_segment
 from mediamirror.jobs.names import identity_of, now
 from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.sync_folding import Folding
 from mediamirror.jobs.sync_lent import LentCatalog
 from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
 from mediamirror.jobs.sync_pairs import Pair
@@ -36,7 +37,7 @@ from mediamirror.jobs.sync_places import (
 )
 from mediamirror.jobs.sync_plan import Rules, Skip, refusal
 from mediamirror.jobs.sync_transfer import Done, Route, Transfer
-from mediamirror.model import ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
+from mediamirror.model import ItemError, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import SyncOptions, default_catalog
 from mediamirror.store.base import Store
@@ -79,6 +80,7 @@ class _SyncRun:
         self._statuses: Counter[str] = Counter()
         self._bytes_in = self._bytes_out = self._planned = 0
         self._failed = self._changed = False
+        self._folding: Folding | None = None
         self._started = time.monotonic()
         if options.compare.size_only and (options.compare.checksum or options.compare.attributes):
             raise UsageError("--size-only excludes --checksum and --attributes. Give one of them.")
@@ -154,7 +156,8 @@ class _SyncRun:
     async def _all(self, catalog: Catalog, lent: LentCatalog, route: Route, left: Listed, right: Listed) -> None:
         options = self._options
         rules = Rules(options.compare.size_only, options.ignore_existing, options.compare.attributes)
-        sorter = Sorter(left, right, rules, self._skip)
+        self._folding = Folding() if route.store.folds_case else None
+        sorter = Sorter(left, right, rules, self._skip, folding=self._folding, on_clash=self._clash)
         for store, side in ((route.source_store, left), (route.store, right)):
             if not isinstance(store, DirectoryStore) and await catalog.is_new_here(side.store_id):
                 await adopt(catalog, store, side.store_id)
@@ -196,6 +199,8 @@ class _SyncRun:
 
         async def forgotten() -> AsyncIterator[str]:
             async for keys in _chunks(aiter(sorter.extra), _FORGET):
+                # Where case is folded, an extra name may be that of an object which was just written.
+                keys = [key for key in keys if self._folding is None or not self._folding.has(key)]  # noqa: PLW2901
                 await catalog.forget(store_id, keys)
                 for key in keys:
                     yield key
@@ -226,6 +231,15 @@ class _SyncRun:
         self._statuses["skipped"] += 1
         size = pair.source.size if pair.source else None
         self._emit(ObjectEvent("skip", pair.key, decision.reason, size, self._options.dry_run))
+
+    def _clash(self, pair: Pair) -> None:
+        """A key that is, in DEST, the name of another one of SRC: it would replace that."""
+        message = (
+            f"{pair.key} has another object's name there: the file system of DEST does not tell upper from lower case."
+        )
+        self._failed = True
+        self._statuses["failed"] += 1
+        self._emit(ObjectEvent("skip", pair.key, "failed", error=ItemError("bad-key", message)))
 
     def _notice(self, path: str, reason: str, is_error: bool) -> None:
         """Tell of an entry of SRC that can't be an object: nothing is left out in silence."""

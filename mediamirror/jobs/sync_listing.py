@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.jobs.pipeline import both
+from mediamirror.jobs.sync_folding import Folding
 from mediamirror.jobs.sync_lent import LentCatalog
 from mediamirror.jobs.sync_pairs import Pair, joined, paired
 from mediamirror.jobs.sync_places import Place
@@ -70,12 +71,21 @@ class Sorter:
     """Decides about pair after pair; keeps what needs work and what is extra, counts, and tells of each skip."""
 
     def __init__(
-        self, source: Listed, destination: Listed, rules: Rules, on_skip: Callable[[Pair, Skip], None]
+        self,
+        source: Listed,
+        destination: Listed,
+        rules: Rules,
+        on_skip: Callable[[Pair, Skip], None],
+        *,
+        folding: Folding | None = None,
+        on_clash: Callable[[Pair], None] = lambda _: None,
     ) -> None:
         self._source = source
         self._destination = destination
         self._rules = rules
         self._on_skip = on_skip
+        self._folding = folding
+        self._on_clash = on_clash
         self.work: WorkList[Task] = WorkList()
         self.extra: WorkList[str] = WorkList()
         self.bytes = 0
@@ -87,6 +97,9 @@ class Sorter:
         one, other = pair.source, pair.destination
         self.sources += one is not None
         self.destinations += other is not None
+        if one is not None and self._folding is not None and not self._folding.takes(pair.key):
+            self._on_clash(pair)
+            return
         # Most pairs are settled by what is recorded; only a copy that the server made asks for names of states.
         place = self._source.identity if other and other.twin else ""
         decision = decide(one.side(place) if one else None, other.side("") if other else None, self._rules)
