@@ -19,7 +19,7 @@ from PIL import Image
 
 from fixtures.enlarged import FACTORS, FORMATS, HEIGHT, WIDTH, Pair, pairs, subjects
 from mediamirror.imaging.decode import DecoderPool
-from mediamirror.lint.upscaling import gains_nothing, has_more, is_regained
+from mediamirror.lint.upscaling import gains_nothing, is_regained
 from mediamirror.model import Body, Look
 from mediamirror.settings import CheckOptions
 
@@ -31,7 +31,7 @@ def judged(pair: Pair, look: Look) -> tuple[bool, bool]:
     ratio = pair.narrow / pair.width
     measured = next((each for each in look.regained if each.width == pair.narrow), None)
     by_width = measured is not None and is_regained(measured, ratio)
-    return by_width, not has_more(measured) and gains_nothing(look.detail, ratio)
+    return by_width, not (measured and measured.has_more) and gains_nothing(look.detail, ratio)
 
 
 async def measured(pictures: dict[str, Callable[[], Image.Image]]) -> dict[tuple[str, float, str], Score]:

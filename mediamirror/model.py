@@ -274,6 +274,8 @@ class SourceBytes:
     facts: ImageFacts | None = None
 
 
+_OF_ITS_OWN = 0.4
+"""The share of `Regained.below` from which on a picture was not enlarged, whatever its curve of detail looks like."""
 LOOK_SIDE = 32
 """Pixels a side of `Look.colours`."""
 
@@ -291,6 +293,11 @@ class Regained:
     soft: float
     blocks: float
 
+    @property
+    def has_more(self) -> bool:
+        """Whether the picture surely has detail that one of ``width`` can't hold, were it a bit soft."""
+        return self.soft > _OF_ITS_OWN * self.below
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -298,7 +305,8 @@ class Look:
 
     ``colours`` is the picture on white, squeezed into a square of `LOOK_SIDE` pixels a side: RGB bytes, row by row.
     ``detail`` tells how fine its structure is: pairs of a scale (below 1, descending) and the root mean square, in grey
-    levels, of what its most detailed part loses when it is shrunk to that scale and enlarged again; empty for small pictures.
+    levels, of what its most detailed part loses when it is shrunk to that scale and enlarged again; empty for small pictures, and
+    where ``regained`` has answered already what the curve is for.
     ``thumbnail`` is a JPEG, or a WebP where it is transparent, with a long side of at most 320 pixels. ``personal`` names EXIF
     entries that tell of a person or a device. ``profile`` is the description of an embedded colour profile, and ``wide`` says
     whether it has more colours than sRGB and the picture needs them (``used``, ``unused``; None for no wide profile).

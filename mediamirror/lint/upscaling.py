@@ -31,8 +31,6 @@ _REGAINED = ((0.25, 0.24), (0.34, 0.27), (0.5, 0.36), (0.667, 0.32), (0.8, 0.27)
 Measured on photographs that are sharp, and blurred by 0.5 to 2 pixels: sound ones lose 0.31 and more at 0.8, 0.38 at 0.667,
 0.42 at 0.5, 0.33 at 0.333; enlarged ones saved as PNG at most 0.16. `bench.upscaling` prints what is found.
 """
-_OF_ITS_OWN = 0.4
-"""The share of `_REGAINED` from which on a picture was not enlarged, whatever its curve of detail looks like."""
 _REPEATED = 0.8
 """The same for pixels that were repeated: sound pictures lose 0.94 and more."""
 _SEEN = 3.0
@@ -170,7 +168,7 @@ def upscaled(subject: SetSubject) -> Iterator[Violation]:
 
 
 def _as_detailed(member: Member, group: Sequence[Member]) -> Member | None:
-    if member.facts is None or member.look is None or not member.look.detail:
+    if member.facts is None or member.look is None:
         return None
     width, detail = member.facts.width, member.look.detail
     smaller = [m for m in group if m.facts is not None and m.facts.width < width and _related(m, member)]
@@ -181,7 +179,8 @@ def _as_detailed(member: Member, group: Sequence[Member]) -> Member | None:
         narrow = other.facts.width if other.facts else 0
         if narrow in measured and is_regained(measured[narrow], narrow / width, strict=strict):
             return other
-        if not has_more(measured.get(narrow)) and gains_nothing(detail, narrow / width, strict=strict):
+        surpassed = narrow in measured and measured[narrow].has_more
+        if not surpassed and gains_nothing(detail, narrow / width, strict=strict):
             return other
     return None
 
@@ -199,11 +198,6 @@ def is_regained(measured: Regained, ratio: float, *, strict: float = 1.0) -> boo
         return False
     limit = strict * measured.below
     return measured.soft <= _between(_REGAINED, ratio) * limit or measured.blocks <= _REPEATED * limit
-
-
-def has_more(measured: Regained | None) -> bool:
-    """Whether it is known that a picture has detail of its own, whatever the form of its curve: one that is a bit soft."""
-    return measured is not None and measured.soft > _OF_ITS_OWN * measured.below
 
 
 def gains_nothing(detail: Sequence[tuple[float, float]], ratio: float, *, strict: float = 1.0) -> bool:

@@ -172,3 +172,19 @@ def test_what_is_no_image_is_named_across_the_pipe() -> None:
     with pytest.raises(NotAnImage) as failure:
         facts_of({"error": "not-an-image", "message": "This is an HTML page.", "kind": "html"})
     assert failure.value.kind == "html"
+
+
+async def test_the_curve_of_detail_is_left_out_where_the_narrower_widths_have_answered() -> None:
+    sharp, enlarged = picture(960), picture(400).resize((960, 640), Image.Resampling.BICUBIC)
+    seen = {}
+    async with DecoderPool(CheckOptions(workers=1)) as pool:
+        for name, image, widths in (
+            ("sharp", sharp, (480, 640, 960)),
+            ("enlarged", enlarged, (400, 480, 960)),
+            ("narrowest", sharp, (960, 1920)),
+            ("alone", sharp, ()),
+        ):
+            _, found = await pool.look(body(encode(image, "webp")), widths=widths)
+            assert found is not None
+            seen[name] = bool(found.detail)
+    assert seen == {"sharp": False, "enlarged": True, "narrowest": False, "alone": True}

@@ -9,7 +9,7 @@ from PIL import Image
 
 from fixtures.enlarged import FILTERS, Pair, pairs, subjects
 from mediamirror.imaging.similarity import look_at
-from mediamirror.lint.upscaling import gains_nothing, has_more, is_regained
+from mediamirror.lint.upscaling import gains_nothing, is_regained
 from mediamirror.model import ImageFacts
 
 HONEST = ("sharp", "blurred by 0.7", "blurred by 1.0", "blurred by 2.0", "smooth", "graphic")
@@ -22,7 +22,7 @@ def accused(pair: Pair) -> bool:
     ratio = pair.narrow / pair.width
     measured = look.regained[0] if look.regained else None
     by_width = measured is not None and is_regained(measured, ratio)
-    return by_width or (not has_more(measured) and gains_nothing(look.detail, ratio))
+    return by_width or (not (measured and measured.has_more) and gains_nothing(look.detail, ratio))
 
 
 @pytest.mark.parametrize("name", HONEST)
