@@ -93,6 +93,8 @@ class CheckOptions:
     max_frames: int = 1000
     max_total_pixels: int = 250_000_000
     """Frames times canvas."""
+    max_decode_memory: int = 160 * 1024**2
+    """Bytes that decoding one image may take, by its header, and all images at once where there are few workers."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,3 +36,4 @@ MaxCandidates = Annotated[int, _number("--max-candidates", "Take N candidates of
 MaxPixels = Annotated[int, _number("--max-pixels", "Decode images of up to N pixels.")]
 MaxFrames = Annotated[int, _number("--max-frames", "Decode animations of up to N frames.")]
 MaxTotalPixels = Annotated[int, _number("--max-total-pixels", "Decode up to N pixels in all frames of an animation.")]
+MaxDecodeMemory = Annotated[int, _size("--max-decode-memory", "160M", "Decode images that take up to SIZE of memory.")]

@@ -147,6 +147,7 @@ def command(
     max_pixels: m.MaxPixels = _CHECK.max_pixels,
     max_frames: m.MaxFrames = _CHECK.max_frames,
     max_total_pixels: m.MaxTotalPixels = _CHECK.max_total_pixels,
+    max_decode_memory: m.MaxDecodeMemory = _CHECK.max_decode_memory,
     header: o.Header = None,
     credentials_for: o.CredentialsFor = None,
     user_agent: o.UserAgent = None,

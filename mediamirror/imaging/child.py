@@ -24,7 +24,7 @@ _PACKAGE_HOME = str(Path(__file__).resolve().parents[2])
 _INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "PYTHONHOME")
 # glibc gives large blocks back to the kernel at once and asks for them again for the next image: keeping some of them saves the
 # page faults, about a seventh of the CPU time of decoding. Other C libraries ignore these.
-_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(32 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(64 * 1024**2)}
+_KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(16 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(32 * 1024**2)}
 
 
 class ChildDied(Exception):

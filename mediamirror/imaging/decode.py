@@ -11,9 +11,10 @@ from typing import BinaryIO, Self
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
 from mediamirror.imaging.child import Child, ChildDied, Reply, opened
+from mediamirror.imaging.cost import cost
 from mediamirror.imaging.header import check_budget, read_body
 from mediamirror.imaging.protocol import OUT_OF_MEMORY, Limits, Wish, facts_of, look_of
-from mediamirror.imaging.room import ROOM, ROOM_A_WORKER, Room, needed
+from mediamirror.imaging.room import ROOM_A_WORKER, Room
 from mediamirror.model import Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
 
@@ -34,7 +35,7 @@ class DecoderPool:
         self._limits = limits or Limits()
         workers = options.workers or os.cpu_count() or 1
         self._turns = asyncio.Semaphore(workers)
-        self._room = Room(max(ROOM, workers * ROOM_A_WORKER))
+        self._room = Room(workers * ROOM_A_WORKER)
         self._idle: list[Child] = []
         self._ended: set[asyncio.Task[int]] = set()
         self._busy: set[Child] = set()
@@ -68,8 +69,11 @@ class DecoderPool:
         # What the header gives away costs no process its time.
         facts = read_body(body)
         check_budget(facts, self._options)
+        about = cost(body.data if body.data is not None else body.prefix, facts, self._options.max_decode_memory)
         # Room first: who waits for it keeps no worker from images that fit.
-        async with self._room.taken(needed(facts)), self._turns:
+        async with self._room.taken(about.bytes), self._turns:
+            if about.bytes > self._room.size:
+                self._end_idle()  # what they keep is wanted too
             with opened(body) as image:
                 reply, tired = await self._ask(image, wish)
                 if reply.head.get("error") == OUT_OF_MEMORY and tired:
@@ -143,6 +147,11 @@ class DecoderPool:
         task = asyncio.ensure_future(child.wait())
         self._ended.add(task)
         task.add_done_callback(self._ended.discard)
+
+    def _end_idle(self) -> None:
+        """End the workers that stand ready, but for one."""
+        while len(self._idle) > 1:
+            self._drop(self._idle.pop())
 
     async def aclose(self) -> None:
         """End all processes and wait for their end; jobs under way are cut off. Safe to call twice."""

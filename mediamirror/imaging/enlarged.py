@@ -13,6 +13,7 @@ from math import ceil, log2
 
 from PIL import Image, ImageChops, ImageStat
 
+from mediamirror.imaging.raster import Raster
 from mediamirror.model import Regained
 
 _SIDE = 128
@@ -47,25 +48,25 @@ class _Grid:
         return (self.x + inset) / self.sx, (self.y + inset) / self.sy, right / self.sx, bottom / self.sy
 
 
-def regained(plain: Image.Image, centre: tuple[int, int], widths: tuple[int, ...]) -> tuple[Regained, ...]:
+def regained(raster: Raster, centre: tuple[int, int], widths: tuple[int, ...]) -> tuple[Regained, ...]:
     """Measure around ``centre`` for up to three of the widths, the largest ones first."""
-    chosen = sorted({w for w in widths if _FURTHEST <= w / plain.width <= _NEAREST}, reverse=True)[:_MOST]
-    found = (_measure(plain, centre, width) for width in chosen)
+    chosen = sorted({w for w in widths if _FURTHEST <= w / raster.width <= _NEAREST}, reverse=True)[:_MOST]
+    found = (_measure(raster, centre, width) for width in chosen)
     return tuple(each for each in found if each is not None)
 
 
-def _measure(plain: Image.Image, centre: tuple[int, int], width: int) -> Regained | None:
-    grid = _grid(plain.size, centre, width)
+def _measure(raster: Raster, centre: tuple[int, int], width: int) -> Regained | None:
+    grid = _grid(raster.size, centre, width)
     outer = grid.cover()
-    around = (int(outer[0]), int(outer[1]), min(plain.width, ceil(outer[2])), min(plain.height, ceil(outer[3])))
+    around = (int(outer[0]), int(outer[1]), min(raster.width, ceil(outer[2])), min(raster.height, ceil(outer[3])))
     within = (ceil(outer[0] - 1e-9), ceil(outer[1] - 1e-9), int(outer[2] + 1e-9), int(outer[3] + 1e-9))
-    target = plain.crop(within).convert("L")
+    target = raster.crop(within).convert("L")
     if _bits(target) < _FLAT:
         return None
     shrunk = [max(1, round(side * grid.sx * _BELOW)) for side in target.size]
     lanczos = Image.Resampling.LANCZOS
     below = _gap(target, target.resize(shrunk, lanczos).resize(target.size, lanczos), grid)
-    cover = plain.crop(around).convert("L")
+    cover = raster.crop(around).convert("L")
     box = _shifted(outer, around[:2], cover.size)
     nearest = Image.Resampling.NEAREST
     blocks = _gap(target, _up(cover.resize(grid.n, nearest, box), target, within, grid, nearest), grid)

@@ -21,6 +21,7 @@ SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 SOI, EOI, SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
 _BITS_A_BLOCK = {0xC0: 2, 0xC1: 2, 0xC2: 1}
 """Least bits a block, by the frame's marker: baseline, extended and progressive with Huffman codes."""
+_SEQUENTIAL = frozenset({0xC0, 0xC1})
 BARE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
 
 
@@ -102,12 +103,53 @@ def _least_coded(data: Octets, at: int) -> int:
     sequential frame another that ends it (F.1.2.2). Decoders fill in what is missing with grey, and say nothing.
     """
     marker: int = data[at - 1]
-    _, height, width, count = _frame(data, at + 2)
-    if marker not in _BITS_A_BLOCK or count > 4 or at + 8 + 3 * count > len(data):
+    _, height, width, _ = _frame(data, at + 2)
+    sampling = _sampling(data, at)
+    if marker not in _BITS_A_BLOCK or not sampling:
         return 0
-    sampling = [(each >> 4, each & 15) for each in data[at + 9 : at + 8 + 3 * count : 3]]
     across, down = max(h for h, _ in sampling), max(v for _, v in sampling)
-    if not across or not down:
-        return 0
     blocks: int = sum(-(-width * h // (8 * across)) * -(-height * v // (8 * down)) for h, v in sampling)
     return blocks * _BITS_A_BLOCK[marker] // 8
+
+
+def _sampling(data: Octets, at: int) -> list[tuple[int, int]]:
+    """The sampling factors of each component, across and down (B.2.2); none where they make no sense or are not all there."""
+    count: int = data[at + 7]
+    if count > 4 or at + 8 + 3 * count > len(data):
+        return []
+    factors = [(each >> 4, each & 15) for each in data[at + 9 : at + 8 + 3 * count : 3]]
+    return factors if all(h and v for h, v in factors) else []
+
+
+def components(data: Octets) -> int:
+    """How many components the frame has: 1 for grey. Raises `ImageTruncated` or `NotAnImage` like `read`."""
+    return int(data[_scan_header(data)[1] + 7])
+
+
+def held_coefficients(data: Octets) -> float:
+    """Coefficients a pixel of the canvas that a decoder has to hold until the last scan is read.
+
+    0 when the first scan of a sequential frame has every component: then blocks can be drawn as they come. Raises like `read`.
+    """
+    _, at = _scan_header(data)
+    sampling = _sampling(data, at)
+    if not sampling:
+        return float(max(4, data[at + 7]))
+    if data[at - 1] in _SEQUENTIAL and _first_scan(data, at + _u16(data, at)[0]) == len(sampling):
+        return 0.0
+    across, down = max(h for h, _ in sampling), max(v for _, v in sampling)
+    return sum(h * v for h, v in sampling) / (across * down)
+
+
+def _first_scan(data: Octets, at: int) -> int:
+    """How many components the first scan has; 0 where the data ends before it."""
+    while (found := next_marker(data, at)) is not None:
+        marker, at = found[1][0], found.end()
+        if marker in BARE:
+            continue
+        if at + 3 > len(data):
+            return 0
+        if marker == SOS:
+            return int(data[at + 2])
+        at += max(2, _u16(data, at)[0])
+    return 0

@@ -10,10 +10,12 @@ from typing import BinaryIO
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
+from mediamirror.imaging.cost import check_memory
 from mediamirror.imaging.header import check_budget, map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.png import check_text
 from mediamirror.imaging.protocol import Wish
+from mediamirror.imaging.raster import Raster, decoder_bytes, forget_decoder
 from mediamirror.imaging.similarity import look_at
 from mediamirror.model import ImageFacts, Look
 from mediamirror.settings import CheckOptions
@@ -51,10 +53,11 @@ def decode(source: bytes | BinaryIO, options: CheckOptions, wish: Wish = Wish())
     data = source if isinstance(source, bytes) else map_file(source)
     facts = read_whole(data)
     check_budget(facts, options)
+    shrink = check_memory(data, facts, options.max_decode_memory).shrink
     if facts.format == "png":
         check_text(data, MAX_TEXT)
     try:
-        return _decode(source, data, facts, options, wish)
+        return _decode(source, data, facts, options, wish, shrink)
     except (ImageError, MemoryError):
         raise
     except UnidentifiedImageError as error:  # its own words are the address of a buffer
@@ -68,24 +71,37 @@ def decode(source: bytes | BinaryIO, options: CheckOptions, wish: Wish = Wish())
         ) from error
 
 
-def _decode(source: bytes | BinaryIO, data: Octets, facts: ImageFacts, options: CheckOptions, wish: Wish) -> Seen:
+def _decode(
+    source: bytes | BinaryIO, data: Octets, facts: ImageFacts, options: CheckOptions, wish: Wish, shrink: int
+) -> Seen:
     opened = io.BytesIO(data) if isinstance(source, bytes) else source
     with Image.open(opened, formats=(facts.format.upper(),)) as image:
-        image.load()
-        mode, alpha, (width, height) = image.mode, image.has_transparency_data, image.size
-        look = _look(image, facts, wish) if wish.look else None
-        frames = 1
-        if facts.frames != 1 or facts.format == "avif":
-            frames = _load_further_frames(image, options)
+        if shrink > 1:
+            image.draft(None, (image.width // shrink, image.height // shrink))
+        raster = _first_frame(image)
+        mode, alpha = image.mode, image.has_transparency_data
+        width, height = image.size if shrink == 1 else (facts.width, facts.height)
+        look = _look(raster, facts, wish, shrink) if wish.look else None
+        del raster  # its bytes are freed before those of the next frame come
+        frames = _load_further_frames(image, options) if facts.frames != 1 or facts.format == "avif" else 1
     if frames < (facts.frames or 1):
         raise ImageUndecodable(f"The animation announces {facts.frames:,} frames, and {frames:,} can be decoded.")
     return Seen(replace(facts, decoded=True, mode=mode, alpha=alpha, width=width, height=height), look)
 
 
-def _look(image: Image.Image, facts: ImageFacts, wish: Wish) -> Look | None:
+def _first_frame(image: Image.Image) -> Raster:
+    pixels = decoder_bytes(image, 0)
+    if pixels is None:
+        image.load()
+    elif getattr(image, "n_frames", 1) == 1:
+        forget_decoder(image)
+    return Raster(image, pixels)
+
+
+def _look(raster: Raster, facts: ImageFacts, wish: Wish, shrink: int) -> Look | None:
     """A look at the frame that is loaded. It is an extra: that it fails says nothing against the image."""
     try:
-        return look_at(image, facts, estimate=wish.estimate, widths=wish.widths)
+        return look_at(raster, facts, estimate=wish.estimate, widths=wish.widths, shrink=shrink)
     except Exception:  # MemoryError, and whatever Pillow raises over an odd mode, profile or EXIF block
         return None
 
@@ -98,7 +114,8 @@ def _load_further_frames(image: Image.Image, options: CheckOptions) -> int:
             image.seek(frames)
         except EOFError:
             return frames
-        image.load()
+        if decoder_bytes(image, frames) is None:
+            image.load()
         frames += 1
         # One more than allowed may be the still picture that an APNG carries besides its animation.
         if frames > options.max_frames + 1 or frames * image.width * image.height > 2 * options.max_total_pixels:

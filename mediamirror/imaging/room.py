@@ -1,7 +1,4 @@
-"""Room in memory for images that are decoded at once, so that a few small files can't take all there is.
-
-A file of 34 bytes may hold 49 million pixels, all within the limits. How many bytes its decoder takes is known from its header.
-"""
+"""Room in memory for images that are decoded at once, so that a few small files can't take all there is."""
 
 from __future__ import annotations
 
@@ -10,37 +7,23 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from mediamirror.model import ImageFacts
-
-ROOM = 512 * 1024**2
-"""Bytes of pixels that are decoded at once, over all workers of a pool that has few."""
-
-ROOM_A_WORKER = 64 * 1024**2
-"""Bytes for each worker where that comes to more: an ordinary picture never waits."""
-
-_STILL = {"webp": 16, "jpeg": 10, "png": 4, "gif": 9, "avif": 10}
-"""Bytes a pixel of the canvas at the peak of decoding, measured with Pillow 13 on 49 million pixels (JPEG: progressive)."""
-_MOVING = {"png": 12}
-
-
-def needed(facts: ImageFacts) -> int:
-    """Bytes that decoding takes at its peak, about."""
-    moving = _MOVING if facts.frames != 1 else {}
-    return facts.width * facts.height * moving.get(facts.format, _STILL.get(facts.format, 16))
+ROOM_A_WORKER = 56 * 1024**2
+"""Bytes of pixels for each worker: an ordinary picture never waits."""
 
 
 class Room:
     """Bytes to be shared out. Who asks first is served first; who needs more than all there is gets all of it, alone."""
 
     def __init__(self, size: int) -> None:
-        self._size = size
+        self.size = size
+        """Bytes in all."""
         self._free = size
         self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     @asynccontextmanager
     async def taken(self, size: int) -> AsyncIterator[None]:
         """Hold ``size`` bytes inside of the block; waits until they are free."""
-        size = min(size, self._size)
+        size = min(size, self.size)
         await self._take(size)
         try:
             yield

@@ -1,7 +1,7 @@
 """Measurements of a decoded picture, for comparing it with its siblings. Imported in worker processes only.
 
 Everything is taken from pixels that are in memory anyway, mostly from a reduced copy, so that it costs a small part of
-decoding them.
+decoding them, and no second copy of them is made.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from PIL import Image, ImageChops, ImageFilter, ImageStat
 from mediamirror.imaging.colour import describe_profile
 from mediamirror.imaging.enlarged import regained
 from mediamirror.imaging.exif import personal_entries
+from mediamirror.imaging.raster import Raster
 from mediamirror.model import LOOK_SIDE, ImageFacts, Look, Regained
 
 THUMBNAIL_SIDE = 320
@@ -44,35 +45,31 @@ _UPRIGHT = {
 _Box = tuple[int, int, int, int]
 
 
-def look_at(image: Image.Image, facts: ImageFacts, *, estimate: bool = False, widths: tuple[int, ...] = ()) -> Look:
-    """Measure the frame that ``image`` holds; ``estimate`` also encodes it anew, which takes far longer than the rest."""
-    plain = _plain(image)
-    small = plain.reduce(max(1, max(plain.size) // (2 * THUMBNAIL_SIDE)))
+def look_at(
+    raster: Raster, facts: ImageFacts, *, estimate: bool = False, widths: tuple[int, ...] = (), shrink: int = 1
+) -> Look:
+    """Measure a frame; ``estimate`` also encodes it anew, which takes far longer than the rest.
+
+    One that was decoded with its sides divided by ``shrink`` has lost its details: they are not measured.
+    """
+    image = raster.image
+    small = raster.reduced(max(1, max(raster.size) // (2 * THUMBNAIL_SIDE)))
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
     shown = small.transpose(_UPRIGHT[facts.orientation]) if facts.orientation in _UPRIGHT else small
     # Widths are those of pictures as they are shown.
-    tile = _busiest(plain.size, small) if min(plain.size) >= _SMALLEST else None
-    measured = () if facts.orientation in (5, 6, 7, 8) else _regained(plain, tile, widths)
+    tile = _busiest(raster.size, small) if min(raster.size) >= _SMALLEST else None
+    measured = () if facts.orientation in (5, 6, 7, 8) or shrink > 1 else _regained(raster, tile, widths)
     profile, wide = describe_profile(image.info.get("icc_profile"), _on_white(small))
     return Look(
         colours=_on_white(shown).resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BICUBIC).tobytes(),
-        detail=_detail(plain, tile) if _wants_curve(plain.width, widths, measured) else (),
+        detail=_detail(raster, tile) if shrink == 1 and _wants_curve(raster.size[0], widths, measured) else (),
         thumbnail=_save(shown, _CLEAR if shown.mode == "RGBA" else _OPAQUE),
         personal=personal_entries(image.getexif()),
         profile=profile,
         wide=wide,
-        estimates=_estimates(plain) if estimate else (),
+        estimates=_estimates(raster) if estimate and shrink == 1 else (),
         regained=measured,
     )
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """The picture as L, RGB or RGBA of 8 bits, whatever its mode."""
-    if image.mode in ("L", "RGB", "RGBA"):
-        return image
-    if image.mode.startswith("I"):  # 16 bits of grey; convert() would cut all above 255.
-        return image.convert("I").point(lambda level: level * (1 / 256)).convert("L")
-    return image.convert("RGBA" if image.has_transparency_data else "RGB")
 
 
 def _on_white(image: Image.Image) -> Image.Image:
@@ -87,10 +84,10 @@ def _save(image: Image.Image, options: dict[str, object]) -> bytes:
     return out.getvalue()
 
 
-def _detail(plain: Image.Image, box: _Box | None) -> tuple[tuple[float, float], ...]:
+def _detail(raster: Raster, box: _Box | None) -> tuple[tuple[float, float], ...]:
     if box is None:
         return ()
-    tile = plain.crop(box).convert("L")
+    tile = raster.crop(box).convert("L")
     return tuple((scale, round(_lost(tile, scale), 3)) for scale in SCALES)
 
 
@@ -101,11 +98,11 @@ def _wants_curve(width: int, widths: tuple[int, ...], measured: tuple[Regained, 
     return len(widths) < 2 or any(narrow < width and narrow not in surpassed for narrow in widths)
 
 
-def _regained(plain: Image.Image, box: _Box | None, widths: tuple[int, ...]) -> tuple[Regained, ...]:
+def _regained(raster: Raster, box: _Box | None, widths: tuple[int, ...]) -> tuple[Regained, ...]:
     if not widths or box is None:
         return ()
     left, top, right, bottom = box
-    return regained(plain, ((left + right) // 2, (top + bottom) // 2), widths)
+    return regained(raster, ((left + right) // 2, (top + bottom) // 2), widths)
 
 
 def _busiest(size: tuple[int, int], small: Image.Image) -> _Box:
@@ -130,12 +127,12 @@ def _lost(tile: Image.Image, scale: float) -> float:
     return float(ImageStat.Stat(ImageChops.difference(tile, again)).rms[0])
 
 
-def _estimates(plain: Image.Image) -> tuple[tuple[str, int], ...]:
+def _estimates(raster: Raster) -> tuple[tuple[str, int], ...]:
     """Sizes in bytes at quality 80; of a large picture the middle is encoded, and stands for all of it."""
-    width, height = plain.size
+    width, height = raster.size
     share = min(1.0, (_ESTIMATED_PIXELS / (width * height)) ** 0.5)
     inner = (max(1, round(width * share)), max(1, round(height * share)))
     left, top = (width - inner[0]) // 2, (height - inner[1]) // 2
-    part = plain.crop((left, top, left + inner[0], top + inner[1]))
+    part = raster.crop((left, top, left + inner[0], top + inner[1]))
     scale = width * height / (inner[0] * inner[1])
     return tuple((name, round(len(_save(part, dict(options))) * scale)) for name, options in _ESTIMATES)

@@ -69,6 +69,7 @@ def origin() -> Iterator[str]:
         ("/large.png", ("--max-pixels", "10000"), "over-budget"),
         ("/frames.gif", ("--max-frames", "10"), "over-budget"),
         ("/frames.gif", ("--max-total-pixels", "1900"), "over-budget"),
+        ("/large.png", ("--max-decode-memory", "100k"), "over-budget"),
         ("/heavy.png", ("--max-size", "50k"), "too-large"),
         ("/bomb.png", ("--max-size", "50k"), "too-large"),
         ("/headers.png", ("--max-header-size", "4k"), "headers-too-large"),

@@ -3,12 +3,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.imaging.room import Room, needed
-from mediamirror.model import ImageFacts
+from mediamirror.imaging.room import Room
 
 
 async def hold(room: Room, size: int, inside: list[int], leave: asyncio.Event) -> None:
@@ -62,16 +60,3 @@ async def test_whoever_is_cancelled_takes_no_room_along(steps: list[tuple[int, b
                 await task
         async with room.taken(10):
             pass
-
-
-@pytest.mark.parametrize(
-    ("facts", "bytes_a_pixel"),
-    [
-        (ImageFacts("webp", 10, 10, frames=1), 16),
-        (ImageFacts("png", 10, 10, frames=1), 4),
-        (ImageFacts("png", 10, 10, frames=3), 12),
-        (ImageFacts("jpeg", 10, 10, frames=1), 10),
-    ],
-)
-def test_what_decoding_needs_is_told_from_the_header(facts: ImageFacts, bytes_a_pixel: int) -> None:
-    assert needed(facts) == 100 * bytes_a_pixel

@@ -213,7 +213,7 @@ async def test_an_image_that_takes_too_much_cpu_is_over_budget_and_the_next_is_f
     still = huge_canvas_webp(5000, 5000)
     frame = still[still.index(b"ANMF") :]
     moving = still[:4] + struct.pack("<I", len(still) - 8 + 400 * len(frame)) + still[8:] + 400 * frame
-    options = CheckOptions(workers=1, max_total_pixels=10**11)
+    options = CheckOptions(workers=1, max_total_pixels=10**11, max_decode_memory=10**9)
     async with DecoderPool(options, limits=Limits(cpu_seconds=0)) as pool:
         with pytest.raises(ImageOverBudget, match="more than 0 s of CPU time"):
             await pool.decode(body(moving))

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from fixtures.enlarged import FILTERS, Pair, pairs, subjects
+from mediamirror.imaging.raster import Raster
 from mediamirror.imaging.similarity import look_at
 from mediamirror.lint.upscaling import gains_nothing, is_regained
 from mediamirror.model import ImageFacts
@@ -18,7 +19,7 @@ HONEST = ("sharp", "blurred by 0.7", "blurred by 1.0", "blurred by 2.0", "smooth
 def accused(pair: Pair) -> bool:
     with Image.open(io.BytesIO(pair.data)) as image:
         image.load()
-        look = look_at(image, ImageFacts(pair.format, *image.size), widths=(pair.narrow,))
+        look = look_at(Raster(image), ImageFacts(pair.format, *image.size), widths=(pair.narrow,))
     ratio = pair.narrow / pair.width
     measured = look.regained[0] if look.regained else None
     by_width = measured is not None and is_regained(measured, ratio)
