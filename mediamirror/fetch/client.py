@@ -170,7 +170,7 @@ class Client:
 
     async def _check_robots_tag(self, answer: _Answer) -> None:
         try:
-            check_robots_tag(answer.headers, self._token, answer.target.href)
+            check_robots_tag(answer.headers, self._token, answer.target.href, datetime.now(UTC))
         except FetchError:
             await _drain(answer)
             raise

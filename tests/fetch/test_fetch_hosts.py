@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from random import Random
@@ -27,7 +28,7 @@ from mediamirror.fetch.open import default_user_agent, user_agent
 from mediamirror.fetch.politeness import Polite
 from mediamirror.fetch.rate import Bucket
 from mediamirror.fetch.retry import BUDGET, REFUND, RetryBudget, Retrying
-from mediamirror.fetch.robots_tag import directives
+from mediamirror.fetch.robots_tag import check_robots_tag, directives
 from mediamirror.settings import FetchOptions, Rewired
 from tests.virtual_time import run
 
@@ -284,6 +285,12 @@ async def test_not_to_ask_robots_txt_is_logged(tmp_path, caplog):
             {"unavailable_after: 25 jun 2030 15:00:00 pst", "noai"},
         ),
         (["max-snippet:20", " , "], {"max-snippet:20"}),
+        (
+            ["unavailable_after: Wed, 03 Dec 2025 13:09:53 GMT, noai"],
+            {"unavailable_after: wed, 03 dec 2025 13:09:53 gmt", "noai"},
+        ),
+        (["otherbot: unavailable_after: Wed, 03 Dec 2025 13:09:53 GMT, noai", "nosnippet"], {"nosnippet"}),
+        (["otherbot: noai", "mediamirror: noindex, otherbot: none"], {"noindex"}),
     ],
 )
 def test_the_directives_of_a_tag_are_those_for_all_and_those_for_us(values, found):
@@ -300,6 +307,41 @@ async def test_a_tag_refuses_an_image_on_request_alone(said, serve, make_reply, 
         await client(respect_x_robots_tag=True).fetch(Request(origin.url()))
     assert (caught.value.code, caught.value.retryable) == ("robots-tag-refused", False)
     await client(respect_x_robots_tag=True).fetch(Request(origin.url(), accept="text/html"))
+
+
+TODAY = datetime(2026, 11, 24, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("said", "refused"),
+    [
+        ("unavailable_after: Wed, 03 Dec 2025 13:09:53 GMT", True),
+        ("unavailable_after: Wednesday, 03-Dec-25 13:09:53 GMT", True),
+        ("unavailable_after: 2025-12-03T13:09:53Z", True),
+        ("unavailable_after: 2026-11-24", True),
+        ("unavailable_after: 24 Nov 2026 11:59:59 GMT", True),
+        ("noarchive, unavailable_after: 24 Nov 2026 13:30:00 +0200, nosnippet", True),
+        ("mediamirror: unavailable_after: 1 Jan 2026 00:00:00 GMT", True),
+        ("unavailable_after: 24 Nov 2026 12:00:01 GMT", False),
+        ("unavailable_after: 24 Nov 2026 09:30:00 PST", False),
+        ("otherbot: unavailable_after: 1 Jan 2026 00:00:00 GMT", False),
+        ("unavailable_after: some day", False),
+        ("unavailable_after:", False),
+        ("unavailable_after", False),
+        ("unavailable_after: 99999999999999999999", False),
+    ],
+)
+def test_after_its_time_an_image_is_refused_and_not_before(said, refused):
+    headers = [("x-robots-tag", said)]
+    with pytest.raises(RobotsTagRefused, match="unavailable_after: ") if refused else nullcontext():
+        check_robots_tag(headers, "mediamirror", "http://x.example/a.webp", TODAY)
+
+
+async def test_an_image_whose_time_is_over_is_refused_on_request(serve, make_reply, client):
+    origin = await serve(make_reply(b"x", X_Robots_Tag="unavailable_after: Wed, 03 Dec 2025 13:09:53 GMT"))
+    await client().fetch(Request(origin.url()))
+    with pytest.raises(RobotsTagRefused, match="unavailable_after"):
+        await client(respect_x_robots_tag=True).fetch(Request(origin.url()))
 
 
 async def test_a_tag_for_others_or_about_other_things_refuses_nothing(serve, make_reply, client):
