@@ -148,9 +148,17 @@ class RobotsTagRefused(FetchError):
 
 
 class NotInSite(FetchError):
-    """A URL of a built site that has no file there."""
+    """A URL of a built site that has no file there. ``hint`` is what there is instead, or why there can be none."""
 
     code = "not-in-site"
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Travel through files with both."""
+        return (NotInSite, (self.message, self.hint))
 
 
 class NotArchived(FetchError):

@@ -422,6 +422,8 @@ class SetRow:
     size: int | None = None
     findings: tuple[Finding, ...] = ()
     error: ItemError | None = None
+    aside: str = ""
+    """In a few words, why it was not looked at, where that is as it should be."""
     thumbnail: bytes | None = field(default=None, repr=False)
 
 

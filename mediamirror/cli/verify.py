@@ -34,6 +34,9 @@ from mediamirror.settings import (
 
 _DEFAULT, _READ, _CHECK = FetchOptions(), ReadOptions(), CheckOptions()
 
+_NAMED, _TITLE_ROOM = 3, 70
+"""How many inputs a report is named after, and how many characters they may take together."""
+
 FORMATS = Literal["table", "json", "jsonl", "junit", "sarif", "github", "md"]
 
 
@@ -240,4 +243,8 @@ def command(
 
 
 def _title(inputs: list[str]) -> str:
-    return ", ".join(map(redact_text, inputs[:3])) + (" …" if len(inputs) > 3 else "")
+    names = [redact_text(each) for each in inputs[:_NAMED]]
+    told = ", ".join(names)
+    if len(inputs) > _NAMED or len(told) > _TITLE_ROOM:
+        told = names[0] + (f" and {len(inputs) - 1} more" if len(inputs) > 1 else "")
+    return told

@@ -6,12 +6,13 @@ No ``..`` and no link leads out of the folder; a URL of another origin is not lo
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
-from mediamirror.errors import FetchError, InputMissing, NotInSite
+from mediamirror.errors import BodyTooLarge, FetchError, InputMissing, NotInSite
 from mediamirror.fetch import Request
 from mediamirror.model import Body, Download
 
@@ -25,10 +26,20 @@ class OtherOrigin(FetchError):
     code = "other-origin"
 
 
-class SiteRoot:
-    """The folder of a built site, served under ``base_url``. Raises `InputMissing` when it is no folder."""
+class Unreadable(FetchError):
+    """A file of a built site that is there and can't be read."""
 
-    def __init__(self, root: Path, base_url: str | None) -> None:
+    code = "unreadable"
+
+
+class SiteRoot:
+    """The folder of a built site, served under ``base_url``; a file has at most ``most`` bytes.
+
+    Raises `InputMissing` when it is no folder.
+    """
+
+    def __init__(self, root: Path, base_url: str | None, *, most: int) -> None:
+        self._most = most
         if not root.is_dir():
             raise InputMissing(f"--root {root} is not a directory.")
         self._root = root.resolve()
@@ -45,19 +56,45 @@ class SiteRoot:
         return f"{self._origin[0]}://{self._origin[1]}{self._path}{quote(relative.as_posix())}"
 
     async def bring(self, request: Request) -> Download:
-        """Read a URL of the site from its file. Raises `NotInSite` for a missing one, `OtherOrigin`."""
+        """Read a URL of the site from its file.
+
+        Raises `NotInSite` for a missing one, `BodyTooLarge`, `Unreadable` and `OtherOrigin`.
+        """
         parts = urlsplit(request.url)
         if (parts.scheme, parts.netloc) != self._origin:
             raise OtherOrigin(f"{request.url} is not part of the site, and nothing is fetched with --root.")
-        path = self._file(parts.path)
-        if path is None:
-            raise NotInSite(f"{request.url} has no file below {self._root}.")
-        data = await asyncio.to_thread(path.read_bytes)
+        data = await asyncio.to_thread(self._read, request, parts.path)
         body = Body(len(data), hashlib.sha256(data).hexdigest(), data, prefix=data[: 64 * 1024])
         return Download(request.url, request.url, 200, (), body, datetime.now(UTC))
 
-    def _file(self, url_path: str) -> Path | None:
+    def _read(self, request: Request, url_path: str) -> bytes:
+        missing = f"{request.url} has no file below {self._root}."
         if not url_path.startswith(self._path):
-            return None
-        path = (self._root / unquote(url_path.removeprefix(self._path))).resolve()
-        return path if path.is_relative_to(self._root) and path.is_file() else None
+            raise NotInSite(missing, f"the site is what lies below {self._path}")
+        try:
+            path = (self._root / unquote(url_path.removeprefix(self._path))).resolve()
+            if not path.is_relative_to(self._root):
+                raise NotInSite(missing, "its path leads out of the site's folder")
+            if not path.is_file():
+                raise NotInSite(missing, _near(path))
+            limit = self._most if request.max_size is None else min(self._most, request.max_size)
+            if (size := path.stat().st_size) > limit:
+                raise BodyTooLarge(f"{request.url} has {size:,} bytes; the limit is {limit:,} (--max-size).")
+            return path.read_bytes()
+        except ValueError:  # a NUL
+            raise NotInSite(missing) from None
+        except OSError as error:
+            if error.errno in (errno.ENAMETOOLONG, errno.ELOOP, errno.ENOENT):
+                raise NotInSite(missing) from None
+            why = (error.strerror or str(error)).lower()
+            raise Unreadable(f"The file of {request.url} can't be read: {why}.") from None
+
+
+def _near(path: Path) -> str:
+    """The file that differs in capitals alone: some disks give it out under either name, and the web server does not."""
+    try:
+        names = [each.name for each in path.parent.iterdir()]
+    except OSError:
+        return ""
+    near = next((name for name in names if name != path.name and name.casefold() == path.name.casefold()), None)
+    return f"there is {near}, in other capitals" if near else ""

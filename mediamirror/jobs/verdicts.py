@@ -65,6 +65,7 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
                 height=facts.height if facts else None,
                 size=known.size if known else None,
                 findings=own,
+                aside=_aside(variants[candidate.url], known),
                 thumbnail=look.thumbnail or None if look else None,
             )
         )
@@ -78,6 +79,13 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
         places=1 + len(image_set.places),
         findings=tuple(left),
     )
+
+
+def _aside(variant: Variant, known: VariantFacts | None) -> str:
+    if known is not None and isinstance(known.result, OtherOrigin):
+        return "of another site, not fetched"
+    kind = unread_kind(variant, known.result, known.download) if known is not None else None
+    return f"{kind}, not decoded" if kind is not None else ""
 
 
 def _status(variant: Variant, known: VariantFacts | None, findings: Sequence[Finding]) -> Status | None:

@@ -127,7 +127,8 @@ class _VerifyRun:
         self._rules = _lint_options(options)
         self._baseline = read_baseline(options.baseline) if options.baseline else frozenset()
         self._off = SwitchedOff(options.per_path, root=options.root)
-        self._root = SiteRoot(options.root, options.read.base_url) if options.root else None
+        most = options.fetch.max_size
+        self._root = SiteRoot(options.root, options.read.base_url, most=most) if options.root else None
         self._told: set[bytes] = set()
         self._new: list[Finding] = []
 

@@ -71,7 +71,8 @@ def gone(subject: Subject) -> Iterator[Violation]:
     if isinstance(result, HTTPStatus) and 400 <= result.status < 500 and result.status not in _FOR_NOW:
         yield Violation(f"The origin answered {result.status}.", "200", str(result.status))
     if isinstance(result, NotInSite):
-        yield Violation("The site has no such file.", "a file", "none")
+        hint = f": {result.hint}" if result.hint else ""
+        yield Violation(f"The site has no such file{hint}.", "a file", "none")
 
 
 @RULES.add(

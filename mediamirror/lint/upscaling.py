@@ -77,7 +77,7 @@ def not_upscaled(subject: SetSubject) -> Iterator[Violation]:
     corrected = " and ".join(f'srcset="{_corrected(case)}"' for case in cases)
     message = f"Declared {words}, but nothing was enlarged: the files are {real} wide. Corrected: {corrected}."
     touched = [*liars, *(case.stays for case in cases)]
-    explains = frozenset((rule, member.url) for member in touched for rule in ("MM301", "MM302"))
+    explains = frozenset((rule, member.url) for member in touched for rule in ("MM301", "MM302", "MM403"))
     yield Violation(message, words, real, liars[-1].candidate.reference, liars[-1].url, explains)
 
 

@@ -15,6 +15,8 @@ from mediamirror.report.words import human_bytes
 
 _WORDS_ROOM = 1500
 _LONGEST_LINK = 8192
+_PROMISES = {"MM4": "Wanted", "MM5": "Recorded"}
+"""What the first of two values is called, by family of rules, where no page declared it."""
 _AS_IT_SHOULD = (None, Status.STORED, Status.UNCHANGED, Status.CHECKED)
 """Statuses that nobody has to be told of below each picture."""
 
@@ -54,9 +56,11 @@ class Strip:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One finding in words: the sentence, the two values that disagree, the file's name and its place when elsewhere."""
+    """One finding in words: the sentence, the two values that disagree (and what the first one is called), the file's name and
+    its place when elsewhere."""
 
     message: str
+    promise: str
     declared: str
     actual: str
     name: str
@@ -185,6 +189,8 @@ def _promise(row: SetRow) -> str:
 def _absent(row: SetRow) -> str:
     if row.error is not None:
         return visible(row.error.code).replace("-", " ")
+    if row.aside:
+        return visible(row.aside)
     return "no preview" if row.size else "not fetched"
 
 
@@ -216,6 +222,7 @@ def _line(entry: Entry, image_set: SetResult) -> Line:
     here = (entry.document, entry.line) == (image_set.document, image_set.line)
     return Line(
         message=shorten(visible(entry.message), 1000),
+        promise=_PROMISES.get(entry.rule[:3], "Declared"),
         declared=shorten(visible(entry.declared or ""), 2000),
         actual=shorten(visible(entry.actual or ""), 2000),
         name=shorten(file_name(entry.url), 120) if entry.url else "",

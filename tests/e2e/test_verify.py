@@ -259,3 +259,27 @@ def test_an_image_that_stands_twice_is_judged_at_both_places(mediamirror: Comman
     done = mediamirror("verify", str(dist), "--root", str(dist), "--format", "jsonl")
     told = sorted((found["rule"], found["line"]) for found in findings(done))
     assert told == [("MM104", 2), ("MM107", 4), ("MM309", 1)]
+
+
+def test_odd_names_of_a_built_site_are_findings_and_end_no_run(mediamirror: Command, dist: Path) -> None:
+    image = (dist / "img" / "a-480.webp").read_bytes()
+    (dist.parent / "secret.webp").write_bytes(image)
+    (dist / "img" / "Quay.webp").write_bytes(image)
+    (dist / "img" / "a b.webp").write_bytes(image)
+    (dist / "img" / "out.webp").symlink_to(dist.parent / "secret.webp")
+    names = ("a%20b.webp?v=2#x", "%00.webp", "out.webp", "%2e%2e/%2e%2e/secret.webp", "quay.webp", f"{'x' * 300}.webp")
+    (dist / "index.html").write_text("\n".join(f'<img alt="" src="/img/{name}">' for name in names))
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--format", "jsonl")
+    told = {found["line"]: (found["rule"], found["message"]) for found in findings(done)}
+    assert (done.returncode, set(told)) == (1, {2, 3, 4, 5, 6}), done.stderr
+    assert {rule for rule, _ in told.values()} == {"MM203"}
+    assert "leads out of the site's folder" in told[3][1]
+    assert "there is Quay.webp, in other capitals" in told[5][1]
+
+
+def test_a_file_of_a_built_site_over_the_size_limit_is_not_read(mediamirror: Command, dist: Path) -> None:
+    (dist / "index.html").write_text('<img alt="" src="/img/a-2880.webp">')
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--max-size", "5k", "--format", "jsonl")
+    (found,) = findings(done)
+    assert (done.returncode, found["rule"]) == (1, "MM208")
+    assert "the limit is" in found["message"]
