@@ -20,7 +20,7 @@
     ├── ImageError                 bytes that are not a sound image
     │   ├── NotAnImage, ImageTruncated, ImageUndecodable, ImageOverBudget
     └── StoreError                 an item failed on its way out
-        ├── StoreUnavailable (retry), StoreDenied, NoSuchBucket, StoreFull, StoreStopped
+        ├── StoreUnavailable (retry; BodyCutOff), StoreDenied, NoSuchBucket, StoreFull, StoreStopped
         ├── BadKey, ObjectMissing, ObjectCorrupt, SourceChanged
 
 Foreign errors (httpx2, botocore, OSError, sqlite3) are mapped at the edge to the most specific class here.
@@ -325,6 +325,10 @@ class StoreUnavailable(StoreError):
 
     code = "store-unavailable"
     retryable = True
+
+
+class BodyCutOff(StoreUnavailable):
+    """An object's bytes broke off after they had begun; what was read so far is of no use."""
 
 
 class StoreDenied(StoreError):

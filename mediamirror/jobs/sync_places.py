@@ -6,20 +6,26 @@ import asyncio
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import aiofiles
 
 from mediamirror.catalog.sync_rows import Holding
-from mediamirror.errors import InputMissing, InputUnreadable, ObjectCorrupt, SourceChanged, UsageError
+from mediamirror.errors import BodyCutOff, InputMissing, InputUnreadable, ObjectCorrupt, SourceChanged, UsageError
 from mediamirror.jobs.sync_local import Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Entry, ListsByPage, ObjectAttributes, Store
 from mediamirror.store.directory import DirectoryStore
+
+T = TypeVar("T")
+
+_BREAKS = 2
+"""How often a body may break off in the middle."""
 
 
 class Place(Protocol):
@@ -79,22 +85,26 @@ class BucketPlace:
         found = await self._head(row)
         if found.sha256 is not None and not read:
             return Digest(found.sha256, _holding(found, found.sha256))
-        digest, size = hashlib.sha256(), 0
-        async for chunk in self._store.get(row.key):
-            digest.update(chunk)
-            size += len(chunk)
+        sha256, size = await _tried(lambda: self._hash(row.key))
         if size != found.size:
             raise self._changed(row)
-        return Digest(digest.hexdigest(), _holding(found, digest.hexdigest()), size)
+        return Digest(sha256, _holding(found, sha256), size)
 
     async def attributes(self, row: StoredObject) -> ObjectAttributes:
         """Ask for the metadata."""
         return _attributes(await self._head(row))
 
+    async def _hash(self, key: str) -> tuple[str, int]:
+        digest, size = hashlib.sha256(), 0
+        async for chunk in self._store.get(key):
+            digest.update(chunk)
+            size += len(chunk)
+        return digest.hexdigest(), size
+
     async def load(self, row: StoredObject) -> Content:
         """Fetch the bytes, and hold them against the object's size and recorded sha256."""
         found = await self._head(row)
-        body = await self._fetch(found)
+        body = await _tried(lambda: self._fetch(found))
         if body.size != found.size:
             drop(body)
             raise self._changed(row)
@@ -136,6 +146,14 @@ class BucketPlace:
 
     async def aclose(self) -> None:
         """Nothing of our own is open."""
+
+
+async def _tried(read: Callable[[], Awaitable[T]]) -> T:
+    """Read once more from the beginning when a body breaks off: the store's own retries end where it begins."""
+    for _ in range(_BREAKS):
+        with suppress(BodyCutOff):
+            return await read()
+    return await read()
 
 
 async def _one_by_one(store: Store) -> AsyncIterator[list[Entry]]:

@@ -14,7 +14,7 @@ from typing import TypeVar
 import aiofiles
 import httpx2
 
-from mediamirror.errors import FetchError, StoreError
+from mediamirror.errors import BodyCutOff, FetchError, StoreError
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.backoff import Backoff, Pause
@@ -123,7 +123,7 @@ class Exchange:
             async for chunk in response.aiter_raw(_CHUNK):
                 yield chunk
         except (httpx2.HTTPError, OSError) as error:
-            raise unreachable(error, self.where(call.what)) from error
+            raise BodyCutOff(unreachable(error, self.where(call.what)).message) from error
         finally:
             await response.aclose()
 

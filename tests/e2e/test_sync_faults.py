@@ -18,6 +18,7 @@ import pytest
 from fixtures.cutting import cutting_relay
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.process import executable
+from fixtures.servers.s3_faults import Fault, running_fault_proxy
 from fixtures.servers.seaweed import running_seaweed
 
 Command = Callable[..., CompletedProcess[str]]
@@ -162,3 +163,24 @@ def test_what_another_tool_wrote_meanwhile_is_seen_by_the_next_run(
     changed = {row["key"]: row["reason"] for row in rows if row["type"] == "object" and row["op"] != "skip"}
     assert (second.returncode, changed) == (0, {done: "sha256 differs"})
     assert client.get_object(Bucket=BUCKET, Key=f"{prefix}/theirs.bin")["Body"].read() == b"theirs"
+
+
+@pytest.mark.parametrize(("times", "code"), [(2, 0), (1_000, 1)])
+def test_an_object_whose_connection_breaks_off_in_the_middle_is_read_again(
+    mediamirror: Command, server: S3Endpoint, tmp_path: Path, dest: str, times: int, code: int
+) -> None:
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src" / "breaks.bin").write_bytes(random.Random(3).randbytes(100_000))
+    (tmp_path / "src" / "other.bin").write_bytes(b"other")
+    words = ("sync", str(tmp_path / "src"), dest, "--endpoint-url", server.url)
+    assert mediamirror(*words, **server.environment()).returncode == 0
+    with running_fault_proxy(server.url, [Fault("cut-answer", method="GET", part="breaks.bin", times=times)]) as proxy:
+        for command in ("sync", "check"):
+            place = (dest, str(tmp_path / "down")) if command == "sync" else (dest, str(tmp_path / "src"), "--download")
+            proxy.inject(Fault("cut-answer", method="GET", part="breaks.bin", times=times))
+            words = (command, *place, "--endpoint-url", proxy.url, "--format", "jsonl")
+            done = mediamirror(*words, **server.environment())
+            assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
+            assert len(proxy.seen("GET", "breaks.bin")) == 3
+    names = {path.name for path in (tmp_path / "down").iterdir() if path.is_file()}
+    assert names == ({"breaks.bin", "other.bin"} if not code else {"other.bin"})
