@@ -126,6 +126,8 @@ class StoreOptions:
     storage_class: str | None = None
     create_bucket: bool = False
     """Whether a bucket that is not there is made."""
+    atomic_sets: bool = True
+    """Whether `mirror` says in a bucket's manifest which image sets are whole, each after its last variant."""
     metadata: tuple[tuple[str, str], ...] = ()
     strip_metadata: bool = False
     """Whether `mirror` drops EXIF, XMP, IPTC and comments of WebP, JPEG and PNG before it stores them."""

@@ -89,6 +89,7 @@ def command(
     cache_control: o.CacheControl = None,
     storage_class: o.StorageClass = None,
     create_bucket: o.CreateBucket = False,
+    atomic_sets: o.AtomicSets = True,
     metadata: o.Metadata = None,
     strip_metadata: o.StripMetadata = False,
     concurrency: o.Concurrency = _DEFAULT.concurrency,

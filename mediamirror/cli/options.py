@@ -296,6 +296,14 @@ CreateBucket = Annotated[
 StorageClass = Annotated[
     str | None, typer.Option("--storage-class", metavar="NAME", rich_help_panel=STORE, help="S3 storage class.")
 ]
+AtomicSets = Annotated[
+    bool,
+    typer.Option(
+        "--atomic-sets/--no-atomic-sets",
+        rich_help_panel=STORE,
+        help="In a bucket's manifest, tell of an image set after its last variant, or of objects alone.",
+    ),
+]
 Metadata = Annotated[
     list[str] | None,
     typer.Option(

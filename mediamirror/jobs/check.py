@@ -79,6 +79,7 @@ class _CheckRun:
         self._compare = options.compare
         self._emit = emit
         self._statuses: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
         self._bytes = self._planned = 0
         self._failed = False
         self._started = time.monotonic()
@@ -162,13 +163,14 @@ class _CheckRun:
 
     def _notice(self, path: str, reason: str, is_error: bool) -> None:
         self._failed = self._failed or is_error
+        self._left_out["left out"] += 1
         self._emit(Problem("left-out", f"{path} is left out: {reason}."))
 
     def _summary(self, code: int) -> SyncSummary:
         return SyncSummary(
             source=self._names[0],
             destination=self._names[1],
-            statuses=dict(sorted(self._statuses.items())),
+            statuses=dict(sorted((self._statuses + self._left_out).items())),
             bytes_in=self._bytes,
             seconds=time.monotonic() - self._started,
             exit_code=code,

@@ -261,7 +261,8 @@ class _MirrorRun:
         """Say in a bucket itself what it holds now; a directory keeps nothing but its files."""
         if isinstance(store, DirectoryStore):
             return
-        problem = await write_segment(catalog, store, run.store_id, at=now(), run=run)
+        sets_of = run if self._options.store.atomic_sets else None
+        problem = await write_segment(catalog, store, run.store_id, at=now(), run=sets_of)
         if problem is not None:
             self._tally.add_problem(problem)
             self._emit(problem)

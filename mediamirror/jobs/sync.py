@@ -78,6 +78,7 @@ class _SyncRun:
         self._options = options
         self._emit = emit
         self._statuses: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
         self._bytes_in = self._bytes_out = self._planned = 0
         self._failed = self._changed = False
         self._folding: Folding | None = None
@@ -244,6 +245,7 @@ class _SyncRun:
     def _notice(self, path: str, reason: str, is_error: bool) -> None:
         """Tell of an entry of SRC that can't be an object: nothing is left out in silence."""
         self._failed = self._failed or is_error
+        self._left_out["left out"] += 1
         self._emit(Problem("left-out", f"{path} is left out: {reason}.", document=self._names[0]))
 
     def _summary(self, code: int) -> SyncSummary:
@@ -251,7 +253,7 @@ class _SyncRun:
         return SyncSummary(
             source=self._names[0],
             destination=self._names[1],
-            statuses=dict(sorted(self._statuses.items())),
+            statuses=dict(sorted((self._statuses + self._left_out).items())),
             bytes_in=self._bytes_in,
             bytes_out=self._bytes_out,
             seconds=time.monotonic() - self._started,

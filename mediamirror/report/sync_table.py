@@ -28,6 +28,7 @@ _ORDER = (
     "differ",
     "not in DEST",
     "not in SRC",
+    "left out",
     "failed",
 )
 _CHANGES = frozenset({"uploaded", "downloaded", "copied", "deleted"})

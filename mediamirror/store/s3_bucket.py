@@ -33,16 +33,14 @@ async def prove_or_make(exchange: Exchange, prefix: str, name: str, *, may_make:
     | yes         |                                |                         | nothing to do                       |
     | no          | yes                            | yes                     | it is made                          |
     | no          | yes                            | no                      | `DestinationMissing`: holds nothing |
-    | no          | no                             | yes                     | refused; the option is named        |
-    | no          | no                             | no                      | refused                             |
+    | no          | no                             |                         | refused; the option is named        |
     """
     try:
         await prove(exchange, prefix, name)
     except NoSuchBucket as error:
         where = exchange.where(name)
         if not may_make:
-            hint = " --create-bucket makes it." if create else ""
-            raise StoreRefused(f"{error.message}{hint}") from error
+            raise StoreRefused(f"{error.message} --create-bucket makes it.") from error
         if not create:
             raise DestinationMissing(f"There is no bucket {where.bucket} at {where.endpoint} yet.") from error
         await _make(exchange)

@@ -211,6 +211,7 @@ def test_a_dry_run_into_a_bucket_that_is_not_there_fails_as_the_real_one_would(r
     code, rows, said = run("sync", str(src), "s3://no-such-bucket-here/x", "-n")
     assert (code, rows) == (2, [])
     assert "There is no bucket no-such-bucket-here" in said
+    assert "--create-bucket makes it" in said
 
 
 def test_a_destination_inside_what_is_ours_in_a_bucket_is_refused(run: Runner, src: Path, prefix: str) -> None:
@@ -293,6 +294,14 @@ def test_a_mirror_says_in_its_bucket_which_sets_are_whole_and_which_have_a_hole(
     assert manifest(run, prefix) == rows
 
 
+def test_where_no_sets_are_wanted_in_the_manifest_it_tells_of_objects_alone(
+    mediamirror: Command, server: S3Endpoint, site: Site, run: Runner, prefix: str
+) -> None:
+    words = ("mirror", "fixtures/seed/news-by.txt", "--to", f"s3://{BUCKET}/{prefix}", "--no-atomic-sets")
+    mediamirror(*words, "--endpoint-url", server.url, *site.arguments(), **server.environment())
+    assert [row["type"] for row in manifest(run, prefix)] == ["object"] * 4
+
+
 def test_another_machine_learns_from_the_manifest_and_reads_only_its_own_files(
     run: Runner, src: Path, prefix: str, tmp_path: Path
 ) -> None:
@@ -313,7 +322,9 @@ def test_objects_of_keys_that_no_store_of_ours_takes_are_named_and_keep_deletion
         1,
         ["bell\x07.webp is left out: it holds a control character."],
     )
+    assert rows[-1]["statuses"] == {"same": 1, "left out": 1}
     code, rows, _ = run("sync", *pair, "--delete")
+    assert rows[-1]["statuses"]["left out"] == 1
     assert (code, set(run.held(f"{prefix}/to"))) == (1, {"extra.webp", "ok.webp"})
     assert {row["code"] for row in rows if row["type"] == "problem"} == {"left-out", "deletions-kept"}
 
