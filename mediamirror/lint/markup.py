@@ -90,7 +90,9 @@ def duplicate_descriptor(subject: SetSubject) -> Iterator[Violation]:
                 word = describe(candidate)
                 same = " (the same URL twice)" if first.url == candidate.url else ""
                 message = f"A candidate before this one is {word} too{same}: browsers forget this one."
-                yield Violation(message, word, None, candidate.reference, candidate.url)
+                # That its file has another width is why.
+                explains = frozenset({("MM301", candidate.url)} if first.url != candidate.url else ())
+                yield Violation(message, word, None, candidate.reference, candidate.url, explains)
 
 
 def _density(candidate: Candidate) -> tuple[int | None, float | None]:

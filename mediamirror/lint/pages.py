@@ -43,7 +43,7 @@ def rule_page(rule: Rule) -> str:
 ## What to do
 
 {rule.fix}
-
+{_limits(rule)}
 ## How to switch it off
 
 On the command line: `{rule.switch_off}`. For a project, in `mediamirror.toml`:
@@ -55,6 +55,10 @@ ignore = ["{rule.code}"]
 {_narrower(rule)}
 [All rules](README.md)
 """
+
+
+def _limits(rule: Rule) -> str:
+    return f"\n## What it does not find\n\n{rule.limits}\n" if rule.limits else ""
 
 
 def _narrower(rule: Rule) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mediamirror.errors import FetchError, ImageError, UsageError
@@ -79,6 +79,8 @@ class Rule:
     summary: str
     why: str
     fix: str
+    limits: str = field(default="", kw_only=True)
+    """What it does not find, in Markdown, where that was measured."""
 
     @property
     def switch_off(self) -> str:
@@ -161,12 +163,12 @@ class Registry:
         return register
 
     def add_set(
-        self, code: str, name: str, severity: Severity, *, summary: str, why: str, fix: str
+        self, code: str, name: str, severity: Severity, *, summary: str, why: str, fix: str, limits: str = ""
     ) -> Callable[[SetCheck], SetCheck]:
         """Register the decorated function as the check of a rule about a set."""
 
         def register(check: SetCheck) -> SetCheck:
-            self._put(SetRule(code, name, severity, False, summary, why, fix, check))
+            self._put(SetRule(code, name, severity, False, summary, why, fix, check, limits=limits))
             return check
 
         return register

@@ -43,6 +43,22 @@ _NOISE, _NOISE_SCALE = 0.6, 0.94
 """Grey levels of the finest detail that are taken for noise of compression, which is spread over all scales."""
 
 
+_LIMITS = """It says something only where it is sure: of sound variants it has accused none. Of eleven pictures, photograph-like and
+drawn, sharp and blurred, each enlarged from a narrower one of itself, it found (`python -m bench.upscaling`):
+
+| enlarged by | with | as JPEG | as WebP | as PNG |
+|---|---|---|---|---|
+| 1.25 | Lanczos, bicubic | 0 of 11 | 1 | 4 |
+| 1.5 | Lanczos | 4 | 2 | 6 |
+| 1.5 | bicubic | 3 | 1 | 4 |
+| 2 | Lanczos | 7 | 5 | 7 |
+| 2 | bicubic | 6 | 5 | 7 |
+| 3 | Lanczos, bicubic | 8 | 6 | 8 |
+| 2 and more | repeated pixels | 9 | 9 | 9 |
+
+Pictures that are soft or flat say nothing, and below a factor of 1.5 lossy compression hides what enlarging leaves."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Case:
     """Candidates of one source with different descriptors and the same pixels. ``stays`` is the one to keep of them."""
@@ -155,6 +171,7 @@ def _entry(candidate: Candidate) -> str:
     summary="A larger variant shows no detail that a smaller one does not have: it was enlarged from too small an original.",
     why="It costs more bytes than the smaller one and is not sharper: browsers could enlarge the smaller file themselves.",
     fix="Make it from a larger original, or end the srcset at the width of the original.",
+    limits=_LIMITS,
 )
 def upscaled(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each variant without detail of its own, beside the largest smaller one that has as much."""
