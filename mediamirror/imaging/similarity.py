@@ -92,7 +92,7 @@ def _detail(raster: Raster, box: _Box | None) -> tuple[tuple[float, float], ...]
 
 
 def _wants_curve(width: int, widths: tuple[int, ...], measured: tuple[Regained, ...]) -> bool:
-    """Whether the curve of detail can still say something: it takes a quarter of the time of decoding a photograph."""
+    """Whether the curve of detail can still say something: it takes half as long as decoding a photograph of 1,280 pixels."""
     surpassed = {each.width for each in measured if each.has_more}
     # Of files without a width descriptor nothing is known here.
     return len(widths) < 2 or any(narrow < width and narrow not in surpassed for narrow in widths)
