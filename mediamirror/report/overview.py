@@ -121,6 +121,8 @@ class Tally:
             )
         if wrong:
             return f"{wrong:,} of {plural(self.sets, 'image')} {'is' if wrong == 1 else 'are'} not what was promised."
+        if self.verdicts[ACCEPTED]:
+            return f"Nothing new is wrong in {plural(self.sets, 'image')}" + self._rest(odd)
         every = "The only image is" if self.sets == 1 else f"All {self.sets:,} images are"
         return f"{every} what was promised" + self._rest(odd)
 
@@ -132,6 +134,8 @@ class Tally:
         told = f"{seen:,} of {plural(self.sets, 'image')} {'was' if seen == 1 else 'were'} checked: "
         if wrong:
             return told + f"{wrong:,} {'is' if wrong == 1 else 'are'} not what was promised"
+        if self.verdicts[ACCEPTED]:
+            return told + "nothing new is wrong"
         return told + f"{'it is' if seen == 1 else 'all are'} what was promised"
 
     def _rest(self, odd: int) -> str:
