@@ -7,6 +7,7 @@ be told how much to give at once.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -14,6 +15,9 @@ from typing import Any
 
 STEP = 64 * 1024
 """Most bytes inflated at once."""
+BOMB_SIZE = 64 * 1024 * 1024
+"""A stream is no more inflated when it gives more bytes than this, more than `BOMB_RATIO` for each of its own."""
+BOMB_RATIO = 200
 _MAGIC = b"\x1f\x8b\x08"
 _GZIP, _ZLIB, _RAW = zlib.MAX_WBITS | 16, zlib.MAX_WBITS, -zlib.MAX_WBITS
 _PLAIN = frozenset({"", "identity", "none", "binary", "utf-8"})
@@ -29,18 +33,42 @@ def is_gzip(data: bytes) -> bool:
 
 
 def inflate(data: bytes, limit: int) -> tuple[bytes, str | None]:
-    """Inflate gzip up to ``limit`` bytes and one more; a second value says what was wrong, after the bytes before it."""
-    pieces: list[bytes] = []
-    size = 0
+    """Inflate gzip up to ``limit`` bytes and one more; a second value says what was wrong, after the bytes before it.
+
+    Memory stays near what is returned.
+    """
+    # BytesIO grows in place and gives out its own buffer: pieces in a list would be there twice when they are joined.
+    whole = io.BytesIO()
+    wrong = None
     try:
         for piece in decoded([data], "gzip"):
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
+            whole.write(piece)
+            if whole.tell() > limit:
+                whole.truncate(limit + 1)
                 break
     except Undecodable as error:
-        return b"".join(pieces), str(error)
-    return b"".join(pieces)[: limit + 1], None
+        wrong = str(error)
+    return whole.getvalue(), wrong
+
+
+def inflated_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Inflate gzip of any length, at most `STEP` bytes a time. Raises `Undecodable`, also for a bomb.
+
+    A stream has no limit of its own, since a crawl may be as long as it likes; what tells a bomb is how little it is made of.
+    """
+    taken = given = 0
+
+    def counted() -> Iterator[bytes]:
+        nonlocal taken
+        for chunk in _sliced(chunks):
+            taken += len(chunk)
+            yield chunk
+
+    for piece in decoded(counted(), "gzip"):
+        given += len(piece)
+        if given > BOMB_SIZE and given > BOMB_RATIO * taken:
+            raise Undecodable("the compressed data inflates without end")
+        yield piece
 
 
 def decoded(chunks: Iterable[bytes], coding: str) -> Iterator[bytes]:
@@ -110,6 +138,8 @@ def _steps(stream: Any, data: bytes) -> Iterator[bytes]:
     try:
         while piece := stream.decompress(data, STEP):
             yield piece
+            if stream.eof:
+                return  # its unconsumed tail may still be what is unused too, and would be read twice
             data = stream.unconsumed_tail
     except zlib.error:
         raise Undecodable("the compressed data is damaged") from None

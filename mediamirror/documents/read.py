@@ -15,6 +15,7 @@ from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.documents.plan import Place, Via, plan_inputs, walk
 from mediamirror.documents.streams import Container, Read, reader_for
 from mediamirror.errors import FetchError, UsageError
+from mediamirror.markup import sitemap
 from mediamirror.markup.extract import choose_kind
 from mediamirror.model import Download, Problem
 
@@ -230,11 +231,19 @@ def _documents(
     """The document that bytes are, inflated if need be, or what keeps it from being one."""
     if not is_gzip(data):
         return [_document(name, data, media_type, base_url, reading)]
-    plain, wrong = inflate(data, reading.limit)
+    if _is_binary(inflate(data, _LOOKED_AT)[0]):
+        return [_binary(name)]
+    plain, wrong = inflate(data, _inflated_limit(name, data, media_type, reading))
     items = [_document(name, plain, media_type, base_url, reading)]
     if wrong is not None:
         items.append(_problem("document-damaged", name, f"{name}: {wrong}: what lies before was read."))
     return items
+
+
+def _inflated_limit(name: str, data: bytes, media_type: str | None, reading: _Reading) -> int:
+    # Of a sitemap that is larger than one may be the first part is read, and the reader says what is left out.
+    is_sitemap = _kind(data[:_SNIFFED], media_type, name, reading) == "sitemap"
+    return min(reading.limit, sitemap.MAX_BYTES) if is_sitemap else reading.limit
 
 
 def _document(
@@ -248,8 +257,12 @@ def _document(
             "document-too-large", name, f"{name} is over the limit of {limit}: split it, or raise --max-document-size."
         )
     if _is_binary(data):
-        return _problem("binary-document", name, f"{name} is not text but binary data: give a page or a text.")
+        return _binary(name)
     return Document(name, data, media_type, base_url, _kind(data[:_SNIFFED], media_type, name, reading))
+
+
+def _binary(name: str) -> Problem:
+    return _problem("binary-document", name, f"{name} is not text but binary data: give a page or a text.")
 
 
 def _is_binary(data: bytes) -> bool:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
-from mediamirror.documents.compressed import STEP, Undecodable, decoded, is_gzip
+from mediamirror.documents.compressed import STEP, Undecodable, inflated_stream, is_gzip
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.markup.json_records import records
 from mediamirror.markup.json_text import Json, Object, read_json
@@ -72,11 +73,10 @@ def json_lines(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
     line = 0
     stream = inflated(file)
     try:
-        while data := stream.readline(rows.limit + 1):
+        while (data := _line(stream, rows.limit)) != b"":
             line += 1
-            if len(data) > rows.limit:
+            if data is None:
                 yield from counted.bad(line, "row-too-large", f"The row is over the limit of {rows.limit:,} bytes.")
-                _pass_line(stream)
             elif data.strip():
                 yield from _json_row(data, line, rows, counted)
     except Undecodable as error:
@@ -166,14 +166,22 @@ class _Lines(Iterable[str]):
         return self
 
     def __next__(self) -> str:
-        line = self._text.readline(self._limit + 1)
-        if not line:
+        piece = self._text.readline(STEP)
+        if not piece:
             raise StopIteration
-        if len(line) > self._limit:
-            while line and not line.endswith("\n"):
-                line = self._text.readline(STEP)
-            raise csv.Error(f"a line is longer than {self._limit:,} characters")
-        return line
+        pieces: list[str] = []
+        size = 0
+        while piece and size <= self._limit:
+            pieces.append(piece)
+            # In memory, where a character of another script takes up to four bytes.
+            size += len(piece) if piece.isascii() else sys.getsizeof(piece)
+            piece = "" if piece.endswith("\n") else self._text.readline(STEP)
+        if size <= self._limit:
+            return "".join(pieces)
+        pieces.clear()
+        while piece and not piece.endswith("\n"):
+            piece = self._text.readline(STEP)
+        raise csv.Error(f"a line is longer than {self._limit:,} bytes")
 
 
 def _as_text(stream: io.BufferedReader) -> TextIO:
@@ -182,9 +190,21 @@ def _as_text(stream: io.BufferedReader) -> TextIO:
     return io.TextIOWrapper(stream, encoding="utf-8-sig" if codec == "utf-8" else codec, errors="replace", newline="")
 
 
-def _pass_line(stream: io.BufferedReader) -> None:
-    while (rest := stream.readline(STEP)) and not rest.endswith(b"\n"):
-        pass
+def _line(stream: io.BufferedReader, limit: int) -> bytes | None:
+    """The next line, empty at the end; None for one over the limit, which is passed over and never held whole."""
+    piece = stream.readline(STEP)
+    if len(piece) < STEP or piece.endswith(b"\n"):
+        return piece if len(piece) <= limit else None
+    line = io.BytesIO()
+    while line.tell() <= limit:
+        line.write(piece)
+        if piece.endswith(b"\n") or not (piece := stream.readline(STEP)):
+            break
+    if line.tell() <= limit:
+        return line.getvalue()
+    while piece and not piece.endswith(b"\n"):
+        piece = stream.readline(STEP)
+    return None
 
 
 def _broken(rows: Rows, line: int, error: Undecodable) -> Problem:
@@ -196,7 +216,7 @@ def inflated(file: BinaryIO) -> io.BufferedReader:
     """Read a file, or what it is once inflated. Reading raises `Undecodable` where its compressed data is damaged."""
     plain = file if isinstance(file, io.BufferedReader) else io.BufferedReader(_Inflating(_chunks(file)))
     if is_gzip(plain.peek(3)[:3]):
-        return io.BufferedReader(_Inflating(decoded(_chunks(plain), "gzip")), STEP)
+        return io.BufferedReader(_Inflating(inflated_stream(_chunks(plain))), STEP)
     return plain
 
 

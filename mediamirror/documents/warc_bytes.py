@@ -164,7 +164,8 @@ class WarcBytes:
             raise self._damaged("its compressed data is damaged") from None
         if not (raw or self._ready or self._stream.eof):
             raise self._damaged("the file ends in the middle of its compressed data")
-        self._raw = self._stream.unconsumed_tail
+        # At its end, what is unused may stand in the unconsumed tail as well.
+        self._raw = b"" if self._stream.eof else self._stream.unconsumed_tail
         used = self._file.tell() - len(self._raw) - len(self._stream.unused_data) - self._member
         if self._given > BOMB_SIZE and self._given > BOMB_RATIO * max(1, used):
             raise self._damaged("its compressed data inflates without end")

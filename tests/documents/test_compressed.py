@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from fixtures.crawls.warcs import compressed as compressed_warc
 from fixtures.crawls.warcs import response
-from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate
+from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, inflated_stream
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.model import Problem
@@ -51,6 +51,12 @@ def test_raw_deflate_and_several_members_and_padding_are_read() -> None:
         assert b"".join(decoded(in_chunks(members, size), "gzip")) == BODY + b"more"
 
 
+@pytest.mark.parametrize("size", [STEP - 1, STEP, STEP + 1, 16 * STEP])
+def test_a_member_that_ends_with_a_step_is_followed_by_the_next_once(size: int) -> None:
+    members = [b"a" * size, b"b" * 10, b"c" * size]
+    assert b"".join(decoded([b"".join(map(gzip.compress, members))], "gzip")) == b"".join(members)
+
+
 @pytest.mark.parametrize("coding", CODINGS)
 def test_a_bomb_is_given_out_in_small_steps(coding: str) -> None:
     pieces = decoded([CODINGS[coding](bytes(20_000_000))], coding)
@@ -68,6 +74,13 @@ def test_a_missing_decoder_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(__import__("sys").modules, "brotli", None)
     with pytest.raises(Undecodable, match=r"brotli, which needs pip install 'mediamirror\[warc\]'"):
         list(decoded([b"x"], "br"))
+
+
+def test_a_stream_that_is_made_of_next_to_nothing_ends_as_a_bomb() -> None:
+    piece = gzip.compress(bytes(1_000_000))
+    with pytest.raises(Undecodable, match="inflates without end"):
+        for _ in inflated_stream([piece] * 100):
+            pass
 
 
 def test_inflating_stops_at_the_limit() -> None:

@@ -250,3 +250,14 @@ def test_any_damage_leaves_every_record_outside_of_it(tmp_path: Path, data: st.D
     members[victim] = members[victim][:at] + rubbish + members[victim][at + cut :]
     found = names(write(tmp_path / "a.warc.gz", b"".join(members)))
     assert [name for name in found if name != f"/{victim}"] == [f"/{n}" for n in range(5) if n != victim]
+
+
+@pytest.mark.parametrize("more", [-1, 0, 1])
+def test_records_that_end_with_a_step_of_inflating_are_followed_by_the_next(tmp_path: Path, more: int) -> None:
+    def padded(name: str) -> bytes:
+        # The body's length keeps its number of digits, so the record grows by what is added to it.
+        bare = len(response(f"{SITE}/{name}", PAGE + b"a" * 120_000, HTML))
+        return response(f"{SITE}/{name}", PAGE + b"a" * (120_000 + 2 * 65_536 - bare + more), HTML)
+
+    path = write(tmp_path / "a.warc.gz", compressed(padded(name) for name in "abc"))
+    assert (names(path), problems(path)) == (["/a", "/b", "/c"], [])
