@@ -16,6 +16,7 @@ _INVALID = frozenset(
         "invalid-media-condition",
         "unknown-media-condition",
         "unreachable-source-size",
+        "sizes-too-long",
     }
 )
 

@@ -12,13 +12,20 @@ from tinycss2 import ast
 Node = Any
 """A tinycss2 node; the package carries no types."""
 
+MAX_VALUE = 65_536
+"""Longest value that is parsed, in code points: each screen and each rule asks again, and no page needs a hundredth of it."""
 _LONG_NUMBER = re.compile(r"(\.?)([0-9]{4000,}+)")
 _HARMLESS_ERRORS = frozenset({"eof-in-string", "eof-in-url"})
 _BLOCKS = (ast.ParenthesesBlock, ast.SquareBracketsBlock, ast.CurlyBracketsBlock)
 
 
 def component_values(css: str) -> list[Node]:
-    """The component values of a string, without comments. Blocks left open are closed by the end of the input."""
+    """The component values of a string, without comments. Blocks left open are closed by the end of the input.
+
+    A string over `MAX_VALUE` is one syntax error: whatever it was to be, it is not valid.
+    """
+    if len(css) > MAX_VALUE:
+        return [ast.ParseError(1, 1, "too-long", f"longer than {MAX_VALUE:,} characters")]
     try:
         return list(tinycss2.parse_component_value_list(css, skip_comments=True))
     except ValueError:

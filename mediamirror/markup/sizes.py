@@ -11,7 +11,7 @@ from tinycss2 import ast
 
 from mediamirror.markup._calc import finite, is_math_function, quantity
 from mediamirror.markup._screen import LENGTH, Screen
-from mediamirror.markup._values import Node, ascii_lower, component_values, keyword, literal, strip
+from mediamirror.markup._values import MAX_VALUE, Node, ascii_lower, component_values, keyword, literal, strip
 from mediamirror.markup.media import Truth, evaluate_condition
 from mediamirror.model import Problem, Span
 
@@ -103,8 +103,12 @@ def parse_sizes(value: str) -> ParsedSizes:
 
     Skipped by browsers: ``empty-source-size``, ``invalid-source-size``, ``invalid-media-condition``. Kept, yet in vain:
     ``unknown-media-condition`` (never true), ``unreachable-source-size`` (after a default). Missing:
-    ``no-default-size`` (100vw then applies where no condition is true).
+    ``no-default-size`` (100vw then applies where no condition is true). A value over `MAX_VALUE` is not read:
+    ``sizes-too-long``, and 100vw applies.
     """
+    if len(value) > MAX_VALUE:
+        message = f"The value has {len(value):,} characters, over the limit of {MAX_VALUE:,}: 100vw is taken for it."
+        return ParsedSizes((), (Problem("sizes-too-long", message, span=(0, len(value))),))
     kept: list[SourceSize] = []
     problems: list[Problem] = []
     default_seen = unconditional = False

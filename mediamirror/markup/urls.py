@@ -13,6 +13,7 @@ from functools import lru_cache
 from ada_url import URL
 
 _SKIPPED_SCHEMES = ("data:", "blob:", "about:", "javascript:", "cid:", "mailto:")
+_FETCHED = frozenset({"http:", "https:"})
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
@@ -89,6 +90,8 @@ def _resolve(url: str, base: str | None, encoding: str) -> str | Skip:
     if parsed is not None:
         parsed.hash = ""
         serialised = parsed.href.removesuffix("#")
+        if parsed.protocol not in _FETCHED:
+            return _not_fetched(serialised, parsed.protocol)
         return _nothing_to_fetch(serialised) or serialised
     if (base is None or not _is_base(base)) and not _HAS_SCHEME.match(trimmed):
         return Skip("relative-url-without-base", f"{shown(url)} is relative: give its page's address with --base-url.")
@@ -120,10 +123,14 @@ def _nothing_to_fetch(url: str) -> Skip | None:
     head = url[:16].lower()
     scheme = next((s for s in _SKIPPED_SCHEMES if head.startswith(s)), None)
     if scheme is not None:
-        return Skip("scheme-not-fetched", f"{shown(url, 60)} is a {scheme} URL: there is nothing to fetch.")
+        return _not_fetched(url, scheme)
     if _PLACEHOLDER.search(url):
         return Skip("unfilled-template", f"{shown(url)} holds a placeholder that the page's script was to fill in.")
     return None
+
+
+def _not_fetched(url: str, scheme: str) -> Skip:
+    return Skip("scheme-not-fetched", f"{shown(url, 60)} has the scheme {scheme} and only http and https are fetched.")
 
 
 def _parse(url: str, base: str | None) -> URL | None:
