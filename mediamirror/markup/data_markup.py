@@ -51,6 +51,8 @@ def _trouble(page: Page, code: str, message: str) -> ImageSet:
 def _fragments(page: Page) -> Iterator[Value | ImageSet]:
     """Every piece of HTML, or a set with the problem why one is not read."""
     for _, value, start in scripts(page):
+        if value.text.lstrip().startswith("<"):
+            yield value
         yield from _in_strings(page, value, start)
     names = sorted({name.lower() for name in _ATTRIBUTE.findall(page.text)})
     if len(names) > _MAX_NAMES:

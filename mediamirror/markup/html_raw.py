@@ -11,6 +11,8 @@ from mediamirror.markup.html_page import Page, Value
 from mediamirror.model import Candidate, Problem
 
 _NO_ATTRIBUTE = ""
+_BETWEEN = "</script"
+"""In the spelling of a URL that goes on in the next script."""
 
 
 def content(page: Page, element: Element) -> Value | None:
@@ -37,8 +39,14 @@ def shrinkage(element: Element, name: str) -> int:
 
 
 def place(page: Page, candidate: Candidate, value: Value, carrier: str) -> Candidate | Problem:
-    """Resolve a candidate found in an attribute's value or an element's raw text, and say where it stands."""
+    """Resolve a candidate found in an attribute's value or an element's raw text, and say where it stands.
+
+    What stands in two scripts has a line and no span.
+    """
     outcome = page.place(candidate, value, carrier)
     if value.name != _NO_ATTRIBUTE or isinstance(outcome, Problem) or outcome.reference is None:
         return outcome
+    if _BETWEEN in outcome.raw_url:
+        reference = replace(outcome.reference, attribute=None, span=None)
+        return replace(outcome, raw_url=candidate.url, reference=reference)
     return replace(outcome, reference=replace(outcome.reference, attribute=None))

@@ -12,6 +12,7 @@ from itertools import islice
 
 from turbohtml import Element
 
+from mediamirror.markup import flight
 from mediamirror.markup.candidates import split_problems
 from mediamirror.markup.html_elements import MAX_REFERENCES, Read
 from mediamirror.markup.html_page import Page, Value
@@ -33,8 +34,6 @@ _STATE = re.compile(
     r"(?<=[\w$\])])\s{0,8}=\s{0,8}(?=\{\s{0,8}\"|\[\s{0,8}[\[{\"])"
     # Nuxt 2 wraps its state in a function; others write JSON into a string.
     r"|__NUXT__\s{0,8}=\s{0,8}(?=\(function)|JSON\.parse\(\s{0,8}(?:(?=\")|'(?=[\[{]))"
-    # What Next.js streams to its client: lines of JSON in a string.
-    r"|__next_f\.push\((?=\[)"
 )
 _JSON_WITHIN = re.compile(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
 _MAX_WITHIN = 10_000
@@ -49,34 +48,42 @@ def is_json(text: str | None) -> bool:
     return text is not None and _STARTS.match(text) is not None and _HINT.search(text) is not None
 
 
-def scripts(page: Page) -> Iterator[tuple[Element, Value, int]]:
-    """Yield the ``script`` elements that hold JSON that may name an image, their text, and where in it the JSON starts."""
+def scripts(page: Page) -> Iterator[tuple[int, Value, int]]:
+    """Yield the texts of ``script`` elements that may name an image, and where in them the JSON starts.
+
+    Each comes with its line. The rows of what Next.js streams need not keep to one script, and are texts of their own.
+    """
+    for row in flight.rows(page):
+        if _HINT.search(row.text) is not None:
+            yield page.line_in(row, 0), row, 0
     for script in islice(page.elements(["script"]), MAX_SCRIPTS):
         mime = (script.attr("type") or "").partition(";")[0].strip().lower()
         is_data = _JSON_TYPE.fullmatch(mime) is not None and mime not in _READ_ELSEWHERE
         if not is_data and (mime not in _JAVASCRIPT or "src" in script.attrs):
             continue
         text = script.text
+        if flight.is_flight(text):
+            continue
         start = 0 if is_data else _state(text)
         if start is None or _HINT.search(text, start) is None:
             continue
         value = content(page, script)
         if value is not None:
-            yield script, value, start
+            yield page.line(script), value, start
 
 
 def find_scripts(page: Page) -> Iterator[ImageSet]:
     """Yield the pictures in ``script`` elements that hold JSON, or assign it: ``window.__STATE__ = {"…``."""
-    for script, value, start in scripts(page):
+    for line, value, start in scripts(page):
         # A script's file names are relative to who knows what: only URLs from a root count.
-        yield from _sets(page, script, value, start, _is_rooted_image)
+        yield from _sets(page, line, value, start, _is_rooted_image)
 
 
 def in_attribute(page: Page, element: Element, name: str) -> Iterator[ImageSet]:
     """Yield the pictures in the JSON of one attribute, each as a set of its own."""
     value = _value(page, element, name)
     if isinstance(value, Value):
-        yield from _sets(page, element, value, 0, is_image_url)
+        yield from _sets(page, page.line(element), value, 0, is_image_url)
 
 
 def reads(page: Page, element: Element, name: str, carrier: str) -> Iterator[Read]:
@@ -103,7 +110,7 @@ def _is_rooted_image(text: str) -> bool:
     return is_image_url(text) and is_url(text) and not text.startswith(".")
 
 
-def _sets(page: Page, element: Element, value: Value, start: int, is_image: IsImage) -> Iterator[ImageSet]:
+def _sets(page: Page, line: int, value: Value, start: int, is_image: IsImage) -> Iterator[ImageSet]:
     text = value.text if start == 0 else " " * start + value.text[start:]
     reading = read_json(text)
     for picture in pictures(reading.values, is_image):
@@ -117,7 +124,7 @@ def _sets(page: Page, element: Element, value: Value, start: int, is_image: IsIm
             yield _image_set(page, nested, picture)
     if reading.is_cut:
         message = f"The JSON has more than {MAX_NODES:,} values: the rest is left out."
-        problem = Problem("json-too-large", message, page.line(element), document=page.context.document)
+        problem = Problem("json-too-large", message, line, document=page.context.document)
         yield ImageSet(page.context.document, problem.line, (), problems=(problem,))
 
 

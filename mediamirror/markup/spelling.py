@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from mediamirror.markup.charrefs import Decoded, decode
@@ -77,6 +77,10 @@ class Spelling:
             starts.append(length)
             length += len(piece.text)
         return cls("".join(piece.text for piece in kept), tuple(starts), tuple(kept), rows[0].start if rows else at)
+
+    def shifted(self, by: int) -> Iterator[Piece]:
+        """Yield the pieces, each so many code points further on in the document."""
+        return (replace(piece, start=piece.start + by, end=piece.end + by) for piece in self._pieces)
 
     def raw_span(self, start: int, end: int) -> Span:
         """Return the place in the document, in code points, of ``text[start:end]``."""

@@ -218,7 +218,9 @@ def test_extremes_are_evaluated_like_anything_else(value: str, px: float) -> Non
     assert evaluate_sizes(value, viewport=VIEWPORT) == px
 
 
-@pytest.mark.parametrize("value", ["(" * 100_000 + "min-width:0" + ")" * 100_000 + " 7px", "(min-width:0) 7px, " * 100_000])
+@pytest.mark.parametrize(
+    "value", ["(" * 100_000 + "min-width:0" + ")" * 100_000 + " 7px", "(min-width:0) 7px, " * 100_000]
+)
 def test_what_is_longer_than_any_page_has_is_not_read_and_said(value: str) -> None:
     assert evaluate_sizes(value, viewport=VIEWPORT) == VIEWPORT[0]
     assert not matches_media(value, viewport=VIEWPORT)
