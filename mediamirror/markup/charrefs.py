@@ -29,13 +29,14 @@ class Decoded:
 
     def raw_span(self, start: int, end: int) -> Span:
         """Return the half-open span of the raw value that spells ``text[start:end]``, in code points."""
-        if not self._at:
+        at, raw = self._at, self._raw
+        if not at:
             return start, end
-        return self._to_raw(start), self._to_raw(end)
-
-    def _to_raw(self, position: int) -> int:
-        index = bisect_right(self._at, position) - 1
-        return position if index < 0 else self._raw[index] + position - self._at[index]
+        first, last = bisect_right(at, start) - 1, bisect_right(at, end) - 1
+        return (
+            start if first < 0 else raw[first] + start - at[first],
+            end if last < 0 else raw[last] + end - at[last],
+        )
 
 
 def decode(raw: str) -> Decoded:

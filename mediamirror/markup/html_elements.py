@@ -48,9 +48,10 @@ class Read:
 def read_source(page: Page, element: Element, family: Family, *, carrier: str, ignored: str | None = None) -> Read:
     """Read one family of attributes of one element."""
     attributes, spans = element.attrs, page.spans(element)
-    candidates, inline, problems = _srcset(page, element, family.srcset, carrier, spans)
-    default, skipped = _src(page, element, family.src, carrier, spans)
-    first = _inline([Candidate(_text(attributes, family.src) or "", (0, 0))]) if skipped else ()
+    srcset, src = _text(attributes, family.srcset), _text(attributes, family.src)
+    candidates, inline, problems = _srcset(page, element, family.srcset, srcset, carrier, spans)
+    default, skipped = _src(page, element, family.src, src, carrier, spans)
+    first = _inline([Candidate(src or "", (0, 0))]) if skipped else ()
     source = Source(
         carrier,
         candidates,
@@ -105,10 +106,9 @@ def image_set(page: Page, element: Element, reads: Iterable[Read], alt: str | No
 
 
 def _srcset(
-    page: Page, element: Element, name: str | None, carrier: str, spans: Mapping[str, SourceSpan]
+    page: Page, element: Element, name: str | None, text: str | None, carrier: str, spans: Mapping[str, SourceSpan]
 ) -> tuple[tuple[Candidate, ...], tuple[Candidate, ...], tuple[Problem, ...]]:
     """The candidates to fetch, the inline ones, the problems."""
-    text = _text(element.attrs, name)
     if name is None or not text:
         return (), (), ()
     if text.count(",") > MAX_CANDIDATES or text.count("&") > MAX_REFERENCES:
@@ -130,9 +130,8 @@ def _located(page: Page, value: Value, problems: Iterable[Problem]) -> Iterator[
 
 
 def _src(
-    page: Page, element: Element, name: str | None, carrier: str, spans: Mapping[str, SourceSpan]
+    page: Page, element: Element, name: str | None, text: str | None, carrier: str, spans: Mapping[str, SourceSpan]
 ) -> tuple[Candidate | None, tuple[Problem, ...]]:
-    text = _text(element.attrs, name)
     if name is None or text is None:
         return None, ()
     if len(text) > MAX_URL and isinstance(skip := resolved(text, page.context), Skip):

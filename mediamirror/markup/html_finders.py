@@ -59,6 +59,7 @@ def find_preloads(page: Page) -> Iterator[ImageSet]:
             yield image_set(page, link, [read_source(page, link, PRELOAD, carrier="link")])
 
 
+_OWNERS = frozenset({"picture", "video", "audio"})
 FLAT_FINDERS: tuple[Finder, ...] = (
     find_images,
     find_preloads,
@@ -113,8 +114,9 @@ def _picture_of(element: Element) -> Element | None:
     for ancestor in islice(element.ancestors, _ANCESTORS_LOOKED_AT):
         if not isinstance(ancestor, Element):
             return None
-        if ancestor.namespace is Namespace.HTML and ancestor.tag in {"picture", "video", "audio"}:
-            return ancestor if ancestor.tag == "picture" else None
+        tag = ancestor.tag
+        if tag in _OWNERS and ancestor.namespace is Namespace.HTML:
+            return ancestor if tag == "picture" else None
     return None
 
 

@@ -102,6 +102,7 @@ class Page:
         """`place` for each candidate of a value, the usable ones parted from the problems, both in order."""
         # Spelled out, because most of a page's time goes here: most values stand on one line, and have no CRLF before them.
         source, context, raw_span, begin = self.source, self.context, value.decoded.raw_span, value.start
+        document, name, pairs, text = context.document, value.name, self._pairs, source.text
         first = source.line(self._original(begin))
         is_one_line = first == source.line(self._original(begin + raw_span(len(value.text), len(value.text))[1]))
         shift = source.shift
@@ -110,12 +111,12 @@ class Page:
         for candidate in candidates:
             start, end = raw_span(*candidate.span)
             start, end = start + begin, end + begin
-            if self._pairs:
+            if pairs:
                 start, end = self._original(start), self._original(end)
             line = first if is_one_line else source.line(start)
             span = source.span(start, end) if shift is None else (start + shift, end + shift)
-            reference = Reference(context.document, carrier, value.name, line, span)
-            outcome = placed(candidate, raw_url=source.text[start:end], reference=reference, context=context)
+            reference = Reference(document, carrier, name, line, span)
+            outcome = placed(candidate, raw_url=text[start:end], reference=reference, context=context)
             if isinstance(outcome, Candidate):
                 usable.append(outcome)
             else:
