@@ -12,6 +12,7 @@ from itertools import islice
 
 from turbohtml import Element, Namespace
 
+from mediamirror.markup.custom_elements import find_custom
 from mediamirror.markup.data_markup import in_data
 from mediamirror.markup.html_carriers import find_carriers
 from mediamirror.markup.html_elements import Family, Read, image_set, read_source
@@ -70,6 +71,7 @@ FLAT_FINDERS: tuple[Finder, ...] = (
     find_microdata,
     find_jsonld,
     find_lazy,
+    find_custom,
     find_scripts,
 )
 """The finders of one page by itself."""

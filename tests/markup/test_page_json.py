@@ -179,3 +179,13 @@ def test_names_without_quotes_are_names_and_an_error() -> None:
     (value,) = reading.values
     assert [(key, type(inner).__name__) for key, inner in value.members] == [("a", "Text"), ("b", "Object")]  # type: ignore[union-attr]
     assert reading.error == 1
+
+
+def test_the_properties_of_a_custom_element_are_read() -> None:
+    props = json.dumps({"image": [0, {"src": [0, "/_astro/reed.a1.png"], "width": [0, 800]}], "n": [0, 3]})
+    page = f"<astro-island uid=x props='{props}'></astro-island><div props='{props.replace('reed', 'div')}'></div>"
+    assert urls(page) == ["https://site.example/_astro/reed.a1.png"]
+    (candidate,) = only(page).candidates
+    assert candidate.reference is not None
+    assert candidate.reference.span is not None
+    assert page.encode()[slice(*candidate.reference.span)] == b"/_astro/reed.a1.png"
