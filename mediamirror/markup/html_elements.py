@@ -147,5 +147,5 @@ def _src(
 
 
 def _text(attributes: Mapping[str, str | list[str] | None], name: str | None) -> str | None:
-    value = attributes.get(name) if name is not None else None
-    return " ".join(value) if isinstance(value, list) else value
+    value = None if name is None else attributes.get(name)
+    return value if value is None or isinstance(value, str) else " ".join(value)

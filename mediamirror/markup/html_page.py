@@ -91,9 +91,9 @@ class Page:
         start, end = value.start + start, value.start + end
         if self._pairs:
             start, end = self._original(start), self._original(end)
-        reference = Reference(
-            self.context.document, carrier, value.name, self.source.line(start), self.source.span(start, end)
-        )
+        shift = self.source.shift
+        span = self.source.span(start, end) if shift is None else (start + shift, end + shift)
+        reference = Reference(self.context.document, carrier, value.name, self.source.line(start), span)
         return placed(candidate, raw_url=self.source.text[start:end], reference=reference, context=self.context)
 
     def place_all(
