@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from struct import Struct
 
+from mediamirror.imaging.av1 import frame_size
 from mediamirror.imaging.boxes import Cursor, boxes, child
 from mediamirror.imaging.exif import read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged
@@ -20,6 +22,7 @@ _ispe = Struct(">4xII").unpack
 _ALPHA_URNS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _MAX_META = 1024 * 1024
 _MAX_PROPERTY = 64  # All that we look at; a file may refer to one large property a million times.
+_MAX_PICTURES = 1000
 # By (irot angle in quarter turns anticlockwise, imir axis or None): the EXIF orientation that does the same.
 _ORIENTATION = {
     (0, None): 1, (0, 0): 4, (0, 1): 2,
@@ -150,22 +153,50 @@ def read_whole(data: Octets) -> ImageFacts:
     return replace(facts, frames=facts.frames or 1, has_gps=read_exif(exif).has_gps if exif else False)
 
 
+def largest_coded(data: Octets) -> int:
+    """Pixels of the largest picture that a bitstream in the file announces; 0 where none does. Raises like `read`."""
+    meta = _meta(data)
+    coded = _items(meta, b"av01")
+    places = [offset for item, offset, _ in _extents(meta) if item in coded]
+    sizes = [
+        frame_size(data[offset : offset + 1024])
+        for offset in (*places[:_MAX_PICTURES], *islice(_chunks(data), _MAX_PICTURES))
+    ]
+    return max((width * height for width, height in filter(None, sizes)), default=0)
+
+
+def _chunks(data: Octets) -> Iterator[int]:
+    """Offsets in the file of the chunks of every track, and with them of a sequence's first picture."""
+    moov = child(data, 0, len(data), b"moov")
+    for trak in boxes(data, moov.start, moov.end) if moov else ():
+        for name, size in ((b"stco", 4), (b"co64", 8)):
+            table = child(data, trak.start, min(trak.end, len(data)), b"mdia", b"minf", b"stbl", name)
+            if table is not None:
+                entries = data[table.start + 8 : min(table.end, table.start + 8 + size * _MAX_PICTURES)]
+                yield from (int.from_bytes(entries[at : at + size], "big") for at in range(0, len(entries), size))
+
+
 def _exif(data: Octets, meta: bytes) -> bytes | None:
     """The TIFF structure of the first Exif item that is kept in the file itself."""
-    items = child(meta, 0, len(meta), b"iinf")
-    if items is None:
-        return None
-    head = 4 + (4 if meta[items.start] else 2)
-    ids = {
-        int.from_bytes(meta[box.start + 4 : box.start + (6 if meta[box.start] < 3 else 8)], "big")
-        for box in boxes(meta, items.start + head, items.end)
-        if box.name == b"infe" and b"Exif" in meta[box.start : box.end][6:14]
-    }
+    ids = _items(meta, b"Exif")
     for item, offset, length in _extents(meta):
         if item in ids:
             content = data[offset : offset + length]
             return content[4 + int.from_bytes(content[:4], "big") :]
     return None
+
+
+def _items(meta: bytes, kind: bytes) -> set[int]:
+    """The items of a type."""
+    items = child(meta, 0, len(meta), b"iinf")
+    if items is None:
+        return set()
+    head = 4 + (4 if meta[items.start] else 2)
+    return {
+        int.from_bytes(meta[box.start + 4 : box.start + (6 if meta[box.start] < 3 else 8)], "big")
+        for box in boxes(meta, items.start + head, items.end)
+        if box.name == b"infe" and kind in meta[box.start : box.end][6:14]
+    }
 
 
 def _extents(meta: bytes) -> Iterator[tuple[int, int, int]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 
 from mediamirror.errors import ImageError, ImageOverBudget
-from mediamirror.imaging import jpeg
+from mediamirror.imaging import avif, gif, jpeg
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.model import ImageFacts
 
@@ -38,7 +38,7 @@ def cost(data: Octets, facts: ImageFacts, most: int) -> Cost:
 
     ``data`` may be the first bytes alone: what they don't tell is taken for the worst.
     """
-    pixels = facts.width * facts.height
+    pixels = max(facts.width * facts.height, _pixels(data, facts))
     if facts.format != "jpeg":
         # These two decoders are given the whole file, and copy it.
         files = 2 * len(data) if facts.format in ("webp", "avif") else 0
@@ -60,6 +60,17 @@ def check_memory(data: Octets, facts: ImageFacts, most: int) -> Cost:
             f"{-(-found.bytes // 1024**2):,} MiB of memory; the limit is {most // 1024**2:,} MiB (--max-decode-memory)."
         )
     return found
+
+
+def _pixels(data: Octets, facts: ImageFacts) -> int:
+    """What the decoder of an AVIF or a moving GIF finds further on, whatever the canvas is said to be."""
+    try:
+        if facts.format == "avif":
+            return avif.largest_coded(data)
+        # Frames are counted where the whole file is read, in the decoder's process; the walk is for there too.
+        return gif.largest_extent(data) if facts.format == "gif" and (facts.frames or 1) > 1 else 0
+    except (IndexError, struct.error, ImageError):
+        return 0
 
 
 def _a_pixel(data: Octets, facts: ImageFacts) -> float:

@@ -42,6 +42,21 @@ def read_whole(data: Octets) -> ImageFacts:
     raise cut("GIF", len(data), "inside a frame")
 
 
+def largest_extent(data: Octets) -> int:
+    """Pixels of the canvas that has room for every frame: decoders widen it to a late one. Raises like `read`."""
+    facts = read(data)
+    width, height = facts.width, facts.height
+    at: int | None = _after_screen(data)
+    while at is not None:
+        at = _next_frame(data, at)
+        if at is None or data[at] == _TRAILER or at + 10 > len(data):
+            break
+        left, top, frame_width, frame_height, _ = _frame(data, at + 1)
+        width, height = max(width, left + frame_width), max(height, top + frame_height)
+        at = _after_frame(data, at)
+    return int(width * height)
+
+
 def _counted(facts: ImageFacts, frames: int) -> ImageFacts:
     if not frames:
         raise damaged("GIF", "it holds no frame")

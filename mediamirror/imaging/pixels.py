@@ -76,6 +76,11 @@ def _decode(
 ) -> Seen:
     opened = io.BytesIO(data) if isinstance(source, bytes) else source
     with Image.open(opened, formats=(facts.format.upper(),)) as image:
+        if image.width * image.height > facts.width * facts.height:
+            raise ImageUndecodable(
+                f"The {NAMES[facts.format]} can't be decoded: its header says {facts.width:,} x {facts.height:,} pixels, and "
+                f"further on {image.width:,} x {image.height:,}."
+            )
         if shrink > 1:
             image.draft(None, (image.width // shrink, image.height // shrink))
         raster = _first_frame(image)
