@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
 from mediamirror.errors import ImageTruncated, NotAnImage
+from mediamirror.imaging.cost import cost
 from mediamirror.imaging.header import read_header, read_whole
 from mediamirror.imaging.strip import strip
 from mediamirror.imaging.strip_parts import LeftAlone
@@ -109,6 +110,7 @@ def _header(data: bytes) -> Hashable:
     except (NotAnImage, ImageTruncated) as error:
         return _facts(head), _kind(error)
     _must(isinstance(head, ImageFacts), "the whole is an image and its header is none")
+    _must(cost(data, whole, 10**8).bytes >= 0, "decoding takes less than nothing")
     _must(whole.width > 0 and whole.height > 0, "a canvas has no size")
     _must(whole.orientation in range(1, 9), "an orientation is none of eight")
     return _facts(head), _facts(whole)
