@@ -42,7 +42,7 @@ class Room:
         except BaseException:
             if turn.done() and not turn.cancelled():
                 self._free += size  # it had been served in the very moment
-            else:
+            elif (size, turn) in self._queue:  # else it was passed over: others were cancelled in the same moment
                 self._queue.remove((size, turn))
             self._serve()
             raise

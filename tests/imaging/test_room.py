@@ -60,3 +60,20 @@ async def test_whoever_is_cancelled_takes_no_room_along(steps: list[tuple[int, b
                 await task
         async with room.taken(10):
             pass
+
+
+@given(sizes=st.lists(st.integers(0, 12), min_size=1, max_size=20), data=st.data())
+async def test_many_that_are_cancelled_in_one_moment_end_as_cancelled(sizes: list[int], data: st.DataObject) -> None:
+    room, inside, leave = Room(10), list[int](), asyncio.Event()
+    tasks = [asyncio.create_task(hold(room, size, inside, leave)) for size in sizes]
+    await settle()
+    cancelled = [task for task in tasks if data.draw(st.booleans())]
+    for task in cancelled:
+        task.cancel()
+    await settle()
+    leave.set()
+    async with asyncio.timeout(5):
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [type(end) for end in ended if end is not None] == [asyncio.CancelledError] * len(cancelled)
+    async with asyncio.timeout(5), room.taken(10):
+        pass
