@@ -79,7 +79,7 @@ class _SyncRun:
         self._emit = emit
         self._statuses: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
-        self._bytes_in = self._bytes_out = self._planned = 0
+        self._bytes_in = self._bytes_out = self._work = 0
         self._failed = self._changed = False
         self._folding: Folding | None = None
         self._started = time.monotonic()
@@ -170,9 +170,10 @@ class _SyncRun:
                 raise refused
             if not sorter.sources:
                 self._emit(Problem("no-objects", _nothing(options), document=self._names[0]))
-            self._planned = len(sorter.work)
             deletions = len(sorter.extra) if options.delete else 0
-            self._emit(Workload(self._planned + self._statuses.total(), self._planned, sorter.bytes, deletions))
+            known = self._statuses.total()  # skipped while listing
+            self._work = known + len(sorter.work) + deletions
+            self._emit(Workload(known + len(sorter.work), len(sorter.work), sorter.bytes, deletions))
             checksum, given = options.compare.checksum, options.store
             transfer = Transfer(route, rules=rules, checksum=checksum, given=given, dry_run=options.dry_run)
 
@@ -249,7 +250,6 @@ class _SyncRun:
         self._emit(Problem("left-out", f"{path} is left out: {reason}.", document=self._names[0]))
 
     def _summary(self, code: int) -> SyncSummary:
-        worked = self._statuses.total()
         return SyncSummary(
             source=self._names[0],
             destination=self._names[1],
@@ -257,7 +257,7 @@ class _SyncRun:
             bytes_in=self._bytes_in,
             bytes_out=self._bytes_out,
             seconds=time.monotonic() - self._started,
-            left=max(0, self._planned - worked) if code == 130 else 0,
+            left=max(0, self._work - self._statuses.total()) if code == 130 else 0,
             dry_run=self._options.dry_run,
             exit_code=code,
         )

@@ -45,7 +45,9 @@ def summary_sentence(summary: Summary) -> str:
         line += "" if "checked" in summary.statuses else f", {human_bytes(summary.bytes_out)} out"
         line += f", {summary.seconds:.1f} s"
     line += "."
-    if summary.exit_code == 130:
+    if summary.exit_code == 130 and not summary.sets:  # a mirror is read as it is listed: nobody knows how much is left
+        line += " Interrupted: run the same command again to go on after these."
+    elif summary.exit_code == 130:
         line += f" Interrupted with {plural(summary.left, 'variant')} left: run the same command again to go on."
     return line
 

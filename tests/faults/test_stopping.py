@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 import subprocess
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.images import make_image
 from tests.faults.conftest import Start, Waiting, wait_for
 from torture.places import DirectoryPlace, read_catalog
 
@@ -54,6 +56,66 @@ def test_a_signal_stops_a_run_with_its_state_saved_and_says_what_is_left(
     assert 40 <= int(left[1]) <= 43
     assert 43 - int(left[1]) <= len(rows)
     assert rows <= set(dest.held())
+
+
+SLOWLY = """
+import time
+from mediamirror.store import files
+publish = files._publish
+def slowly(*words):
+    time.sleep(0.02)
+    return publish(*words)
+files._publish = slowly
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_sync_that_is_stopped_says_what_is_left_and_the_next_one_does_that(
+    start: Start, tmp_path: Path, number: signal.Signals
+) -> None:
+    tree, dest = tmp_path / "tree", DirectoryPlace(tmp_path / "m")
+    for n in range(300):
+        (tree / f"{n % 3}").mkdir(parents=True, exist_ok=True)
+        (tree / f"{n % 3}" / f"{n}.webp").write_bytes(b"%d" % n)
+    (dest.root / "0").mkdir(parents=True)
+    (dest.root / "0" / "0.webp").write_bytes(b"0")
+    command = ("sync", str(tree), str(dest.root), "--format", "jsonl", "--concurrency", "2")
+    child = start(*command, before=SLOWLY)
+    wait_for(lambda: len(dest.held()) > 20, child)
+    child.send_signal(number)
+    out, said = child.communicate(timeout=IN_TIME)
+    summary = json.loads(out.splitlines()[-1])
+    assert (child.returncode, summary["exit_code"], dest.leftovers()) == (130, 130, []), said
+    left = 300 - sum(summary["statuses"].values())
+    assert f"Interrupted with {left} objects left: run the same command again to go on." in said
+    assert 0 < left < 290
+    again = start(*command)
+    out, said = again.communicate(timeout=60)
+    assert (again.returncode, len(dest.held())) == (0, 300), said
+    assert json.loads(out.splitlines()[-1])["statuses"]["downloaded"] <= left
+
+
+def test_a_reading_of_a_mirror_that_is_stopped_says_how_to_go_on(start: Start, tmp_path: Path) -> None:
+    tree, dest = tmp_path / "tree", tmp_path / "m"
+    tree.mkdir()
+    for n in range(40):
+        (tree / f"{n:02}.webp").write_bytes(make_image(48, 32, "webp", seed=n) + bytes(50_000))
+    made = start("sync", str(tree), str(dest))
+    assert (made.communicate(timeout=60), made.returncode)[1] == 0
+    command = ("verify", "--mirror", str(dest), "--format", "jsonl", "--concurrency", "1")
+    child = start(*command, "--limit-rate", "500k")
+    assert child.stdout is not None
+    for _ in range(3):
+        next(child.stdout)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=IN_TIME)
+    assert child.returncode == 130, said
+    assert "Interrupted: run the same command again to go on after these." in said
+    assert "variant" not in said
+    again = start(*command)
+    out, said = again.communicate(timeout=60)
+    assert (again.returncode, "Going on after" in said + out) == (0, True), said
+    assert json.loads(out.splitlines()[-1])["statuses"]["checked"] < 40
 
 
 def test_a_run_stopped_while_it_still_reads_its_input_says_so(start: Start, waiting: Waiting, tmp_path: Path) -> None:
