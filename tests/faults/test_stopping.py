@@ -92,7 +92,7 @@ def test_a_sync_that_is_stopped_says_what_is_left_and_the_next_one_does_that(
     again = start(*command)
     out, said = again.communicate(timeout=60)
     assert (again.returncode, len(dest.held())) == (0, 300), said
-    assert json.loads(out.splitlines()[-1])["statuses"]["downloaded"] <= left
+    assert json.loads(out.splitlines()[-1])["statuses"]["copied"] <= left
 
 
 def test_a_reading_of_a_mirror_that_is_stopped_says_how_to_go_on(start: Start, tmp_path: Path) -> None:
