@@ -10,7 +10,7 @@ from turbohtml import Element, SourceSpan
 
 from mediamirror.markup.candidates import MAX_URL, resolved
 from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.srcset import scan_srcset
 from mediamirror.markup.urls import Skip
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
@@ -117,10 +117,10 @@ def _srcset(
     value = page.value_at(spans.get(name), name)
     if value is None:
         return (), (), ()
-    parsed = parse_srcset(value.text)
-    candidates, problems = page.place_all(parsed.candidates, value, carrier)
-    inline = _inline(parsed.candidates) if problems else ()
-    return candidates, inline, tuple(_located(page, value, parsed.problems)) + problems
+    found, dropped = scan_srcset(value.text)
+    candidates, problems = page.place_scanned(found, value, carrier)
+    inline = _inline([Candidate(*each) for each in found]) if problems else ()
+    return candidates, inline, tuple(_located(page, value, dropped)) + problems
 
 
 def _located(page: Page, value: Value, problems: Iterable[Problem]) -> Iterator[Problem]:
@@ -142,8 +142,8 @@ def _src(
         return None, ()
     start = len(value.text) - len(value.text.lstrip(_WS))
     url = value.text.strip(_WS)
-    outcome = page.place(Candidate(url, (start, start + len(url))), value, carrier)
-    return (outcome, ()) if isinstance(outcome, Candidate) else (None, (outcome,))
+    usable, problems = page.place_scanned([(url, (start, start + len(url)), None, None, None, (0, 0))], value, carrier)
+    return (usable[0] if usable else None), problems
 
 
 def _text(attributes: Mapping[str, str | list[str] | None], name: str | None) -> str | None:

@@ -16,10 +16,11 @@ import turbohtml
 from turbohtml import DocumentFragment, Element, Namespace, SourceSpan
 
 from mediamirror.markup import charrefs
-from mediamirror.markup.candidates import Context, placed
+from mediamirror.markup.candidates import Context, placed, resolved, split_problems
 from mediamirror.markup.source import SourceText, decode
 from mediamirror.markup.spelling import Spelled
-from mediamirror.markup.urls import base_of
+from mediamirror.markup.srcset import Scanned
+from mediamirror.markup.urls import Skip, base_of, plain
 from mediamirror.model import Candidate, Problem, Reference, Span
 
 _WS = "\t\n\f\r "
@@ -100,27 +101,33 @@ class Page:
         self, candidates: Iterable[Candidate], value: Value, carrier: str
     ) -> tuple[tuple[Candidate, ...], tuple[Problem, ...]]:
         """`place` for each candidate of a value, the usable ones parted from the problems, both in order."""
+        return split_problems(self.place(candidate, value, carrier) for candidate in candidates)
+
+    def place_scanned(
+        self, found: Iterable[Scanned], value: Value, carrier: str
+    ) -> tuple[tuple[Candidate, ...], tuple[Problem, ...]]:
+        """`place_all` for what `scan_srcset` found."""
         # Spelled out, because most of a page's time goes here: most values stand on one line, and have no CRLF before them.
         source, context, raw_span, begin = self.source, self.context, value.decoded.raw_span, value.start
-        document, name, pairs, text = context.document, value.name, self._pairs, source.text
+        document, base, name, pairs, text = context.document, context.base, value.name, self._pairs, source.text
         first = source.line(self._original(begin))
         is_one_line = first == source.line(self._original(begin + raw_span(len(value.text), len(value.text))[1]))
         shift = source.shift
         usable: list[Candidate] = []
         problems: list[Problem] = []
-        for candidate in candidates:
-            start, end = raw_span(*candidate.span)
+        for url, place, width, density, height, descriptors in found:
+            start, end = raw_span(*place)
             start, end = start + begin, end + begin
             if pairs:
                 start, end = self._original(start), self._original(end)
             line = first if is_one_line else source.line(start)
             span = source.span(start, end) if shift is None else (start + shift, end + shift)
+            outcome = plain(url, base) or resolved(url, context)
+            if isinstance(outcome, Skip):
+                problems.append(Problem(outcome.code, outcome.message, line, place, document, attribute=name))
+                continue
             reference = Reference(document, carrier, name, line, span)
-            outcome = placed(candidate, raw_url=text[start:end], reference=reference, context=context)
-            if isinstance(outcome, Candidate):
-                usable.append(outcome)
-            else:
-                problems.append(outcome)
+            usable.append(Candidate(outcome, place, width, density, height, descriptors, text[start:end], reference))
         return tuple(usable), tuple(problems)
 
     def bytes_of(self, start: int, end: int) -> Span | None:

@@ -25,6 +25,10 @@ _COMMON = re.compile(rf"[{_WS}]*+([^{_WS},][^{_WS}]*+)(?<!,)[{_WS}]++([1-9][0-9]
 _TOKEN = re.compile(rf"(?:[^{_WS}(]++|\([^)]*+\)?)++")
 
 
+Scanned = tuple[str, Span, int | None, float | None, int | None, Span]
+"""The first six fields of a `Candidate`: making one takes as long as finding it, and a finder makes its own."""
+
+
 def parse_srcset(value: str) -> ParsedSrcset:
     """Split an attribute value (character references already decoded) into image candidates.
 
@@ -33,7 +37,13 @@ def parse_srcset(value: str) -> ParsedSrcset:
     the end of the URL. Every candidate that is dropped leaves one problem whose span covers its URL and descriptors;
     a stray comma leaves a problem and drops nothing. Never raises for a string.
     """
-    candidates: list[Candidate] = []
+    candidates, problems = scan_srcset(value)
+    return ParsedSrcset(tuple([Candidate(*each) for each in candidates]), tuple(problems))
+
+
+def scan_srcset(value: str) -> tuple[list[Scanned], list[Problem]]:
+    """Do what `parse_srcset` does, and leave making the candidates to the caller."""
+    candidates: list[Scanned] = []
     problems: list[Problem] = []
     # Steps 1 to 3.
     position, length = 0, len(value)
@@ -42,7 +52,7 @@ def parse_srcset(value: str) -> ParsedSrcset:
         common = _COMMON.match(value, position)
         if common is not None:
             width = (common.start(2), common.end(2) + 1)
-            candidates.append(Candidate(common[1], common.span(1), int(common[2]), None, None, width))
+            candidates.append((common[1], common.span(1), int(common[2]), None, None, width))
             position = common.end()
             continue
         # Step 4, splitting loop: collect whitespace and commas; any comma here is a parse error.
@@ -51,7 +61,7 @@ def parse_srcset(value: str) -> ParsedSrcset:
             problems.append(_stray(value, position, start))
         # Step 5.
         if start == length:
-            return ParsedSrcset(tuple(candidates), tuple(problems))
+            return candidates, problems
         # Steps 6 to 15.
         found, position = _candidate(value, start, problems)
         if found is not None:
@@ -64,7 +74,7 @@ def _skip(value: str, position: int) -> int:
     return match.end() if match else position
 
 
-def _candidate(value: str, start: int, problems: list[Problem]) -> tuple[Candidate | None, int]:
+def _candidate(value: str, start: int, problems: list[Problem]) -> tuple[Scanned | None, int]:
     """The candidate whose URL starts at ``start``, unless it is dropped, and where parsing goes on."""
     # Steps 6 and 7: the URL runs to the next whitespace; `start` is none, so this matches.
     match = cast(re.Match[str], _PLAIN.match(value, start))
@@ -75,28 +85,28 @@ def _candidate(value: str, start: int, problems: list[Problem]) -> tuple[Candida
         stop = start + len(url)
         if end - stop > 1:
             problems.append(_stray(value, stop + 1, end))
-        return Candidate(url, (start, stop), None, None, None, (stop, stop)), end
+        return (url, (start, stop), None, None, None, (stop, stop)), end
     if match[2] is not None and int(match[2]):
         # Steps 8 to 15 for one width descriptor, and below for one density descriptor.
-        return Candidate(url, (start, end), int(match[2]), None, None, (match.start(2), match.end(2) + 1)), match.end()
+        return (url, (start, end), int(match[2]), None, None, (match.start(2), match.end(2) + 1)), match.end()
     if match[3] is not None:
         span = (match.start(3), match.end(3) + 1)
-        return Candidate(url, (start, end), None, float(match[3]), None, span), match.end()
+        return (url, (start, end), None, float(match[3]), None, span), match.end()
     return _general_candidate(value, url, (start, end), problems)
 
 
-def _general_candidate(value: str, url: str, span: Span, problems: list[Problem]) -> tuple[Candidate | None, int]:
+def _general_candidate(value: str, url: str, span: Span, problems: list[Problem]) -> tuple[Scanned | None, int]:
     """Steps 8 to 15 for descriptors of any form."""
     end, position = _end_of_descriptors(value, span[1])
     tokens = [Token(match[0], match.span()) for match in _TOKEN.finditer(value, span[1], end)]
     if not tokens:
-        return Candidate(url, span, descriptor_span=(span[1], span[1])), position
+        return (url, span, None, None, None, (span[1], span[1])), position
     whole = (tokens[0].span[0], tokens[-1].span[1])
     read = read_descriptors(tokens)
     if isinstance(read, Rejected):
         problems.append(_dropped(url, (span[0], whole[1]), read))
         return None, position
-    return Candidate(url, span, read.width, read.density, read.height, whole), position
+    return (url, span, read.width, read.density, read.height, whole), position
 
 
 def _end_of_descriptors(value: str, position: int) -> tuple[int, int]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from mediamirror.markup.extract import extract_document
 from mediamirror.markup.markdown_code import without_code
 from mediamirror.markup.urls import resolve
 from mediamirror.model import Extraction
+from tests.growth import is_linear
 
 DUMPS = Path(__file__).parents[2] / "fixtures" / "dumps"
 BASE = "https://base.example/"
@@ -160,11 +160,4 @@ def test_code_is_taken_out_in_place(text: str) -> None:
     "unit", ["`", "`` ", "![", "![a][", "[a]: ", "<!--", "- ", "> ", "![a](", "[", "\\", "!", "~~~\n", "1. - > "]
 )
 def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
-    def seconds(count: int) -> float:
-        started = time.perf_counter()
-        find(unit * count)
-        return time.perf_counter() - started
-
-    small = max(min(seconds(2_000) for _ in range(3)), 2e-3)
-    # Eight times the text; a square would take 64 times as long.
-    assert min(seconds(16_000) for _ in range(2)) < 8 * 5 * small
+    assert is_linear(lambda count: find(unit * count), 2_000, 16_000)

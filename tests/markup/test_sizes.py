@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from mediamirror.markup.media import matches_media
 from mediamirror.markup.sizes import evaluate_sizes, parse_sizes
+from tests.growth import is_linear
 
 CASES = json.loads((Path(__file__).parents[2] / "fixtures" / "srcset" / "sizes.json").read_text("utf-8"))
 VIEWPORT = (1000, 500)
@@ -239,13 +239,8 @@ LONG: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize("build", LONG.values(), ids=LONG.keys())
 def test_time_grows_with_the_length_and_no_faster(build: Callable[[int], str]) -> None:
-    # 16 times the input: a quadratic evaluation would need 256 times as long.
-    def seconds(n: int) -> float:
-        value = build(n)
-        start = time.process_time()
+    def work(value: str) -> None:
         evaluate_sizes(value, viewport=VIEWPORT)
         parse_sizes(value)
-        return time.process_time() - start
 
-    small = max(min(seconds(2_000) for _ in range(3)), 0.002)
-    assert seconds(32_000) < 64 * small
+    assert is_linear(lambda n: work(build(n)), 2_000, 32_000)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from hypothesis import strategies as st
 
 from mediamirror.markup.srcset import parse_srcset
 from mediamirror.model import Candidate
+from tests.growth import is_linear
 
 CASES = json.loads((Path(__file__).parents[2] / "fixtures" / "srcset" / "parse.json").read_text("utf-8"))
 
@@ -172,12 +172,4 @@ LONG: dict[str, Callable[[int], str]] = {
 
 @pytest.mark.parametrize("build", LONG.values(), ids=LONG.keys())
 def test_time_grows_with_the_length_and_no_faster(build: Callable[[int], str]) -> None:
-    # 16 times the input: a quadratic parser would need 256 times as long.
-    def seconds(n: int) -> float:
-        value = build(n)
-        start = time.process_time()
-        parse_srcset(value)
-        return time.process_time() - start
-
-    small = max(min(seconds(6_000) for _ in range(3)), 0.001)
-    assert seconds(96_000) < 64 * small
+    assert is_linear(lambda n: parse_srcset(build(n)), 6_000, 96_000)

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from mediamirror.markup.extract import choose_kind, extract_document
 from mediamirror.markup.json_records import records
 from mediamirror.markup.structured import Row, find_json, table_rows
 from mediamirror.model import Extraction, Problem
+from tests.growth import is_linear
 
 CRAWLS = Path(__file__).parents[2] / "fixtures" / "crawls"
 BASE = "https://base.example/"
@@ -245,11 +245,4 @@ def test_a_quote_that_is_never_closed_is_one_row_and_no_error() -> None:
     ["[", "{", '{"a":', '"', '\\"', '"\\', '["<img src=a.jpg>",', '{"html":"<a ', '{"x":"![', '{"x":"1x /', "]", "}"],
 )
 def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
-    def seconds(count: int) -> float:
-        started = time.perf_counter()
-        find((unit * count).encode())
-        return time.perf_counter() - started
-
-    small = max(min(seconds(2_000) for _ in range(3)), 2e-3)
-    # Eight times the text; a square would take 64 times as long.
-    assert min(seconds(16_000) for _ in range(2)) < 8 * 5 * small
+    assert is_linear(lambda count: find((unit * count).encode()), 2_000, 16_000)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import time
 from itertools import pairwise
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from mediamirror.markup import text
 from mediamirror.markup.source import decode
 from mediamirror.model import Extraction, ImageSet
+from tests.growth import is_linear
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
 SEED = (FIXTURES / "seed" / "news-by-first-line.txt").read_text(encoding="utf-8").rstrip()
@@ -339,15 +339,6 @@ def test_any_bytes_are_read(data: bytes, encoding: str | None) -> None:
     text.find(source, document="", base_url=None)
 
 
-def seconds(body: str) -> float:
-    best = 9e9
-    for _ in range(3):
-        started = time.process_time()
-        find(body)
-        best = min(best, time.process_time() - started)
-    return best
-
-
 @pytest.mark.parametrize(
     "unit",
     [
@@ -373,9 +364,8 @@ def seconds(body: str) -> float:
         "hidden",
     ],
 )
-def test_twice_the_text_takes_about_twice_the_time(unit: str) -> None:
-    # A generous ratio: quadratic code gives four.
-    assert seconds(unit * 16) < 3.2 * seconds(unit * 8) + 0.05
+def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
+    assert is_linear(lambda times: find(unit * times), 4, 32)
 
 
 @pytest.mark.parametrize("comma", ["\uff0c", "\u3001", "\u060c", " \uff0c "])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from mediamirror.markup.spelling import Piece
 from mediamirror.markup.xml_text import Element, End, Flaw, read_xml
+from tests.growth import is_linear
 
 Told = list[tuple[str, ...]]
 
@@ -171,16 +172,7 @@ def test_a_text_of_too_many_references_is_left_out_with_a_problem(monkeypatch: p
     ],
 )
 def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
-    def seconds(count: int) -> float:
-        text = unit * count
-        started = time.process_time()
-        for _ in read_xml(text):
-            pass
-        return time.process_time() - started
-
-    small = max(min(seconds(4_000) for _ in range(3)), 1e-3)
-    # Eight times the text; a square would take 64 times as long, and the start-up of a measurement hides some.
-    assert min(seconds(32_000) for _ in range(2)) < 0.9 * 64 * small + 0.5
+    assert is_linear(lambda count: list(read_xml(unit * count)), 4_000, 32_000)
 
 
 def test_a_long_attribute_name_without_a_value_is_looked_at_once() -> None:
