@@ -17,7 +17,15 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.mirrored import MirroredSet
 from mediamirror.catalog.rows import RecordedObject
-from mediamirror.errors import FetchError, ImageError, InputMissing, ObjectMissing, StoreError, UsageError
+from mediamirror.errors import (
+    FetchError,
+    ImageError,
+    ImageOverBudget,
+    InputMissing,
+    ObjectMissing,
+    StoreError,
+    UsageError,
+)
 from mediamirror.fetch import discard
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.fetch.spool import Spool
@@ -227,6 +235,8 @@ class _Reader:
             return _Seen(_outcome(held, Status.FAILED, None, ItemError(error.code, error.message)))
         try:
             _, look = await self._pool.look(body)
+        except ImageOverBudget:  # taken in under a higher limit, or by its header: the bytes are judged all the same
+            return self._judged(held, body, None)
         except ImageError as error:
             return self._judged(held, body, None, ItemError(error.code, error.message))
         finally:

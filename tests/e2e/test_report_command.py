@@ -10,9 +10,10 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from fixtures.hostile.pictures import blank_webp
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.seaweed import running_seaweed
-from fixtures.site import Site
+from fixtures.site import Resource, Site, running_site
 
 Command = Callable[..., CompletedProcess[str]]
 SEED = "fixtures/seed/news-by.txt"
@@ -110,3 +111,19 @@ def test_a_set_left_out_on_purpose_is_no_partial_set(mediamirror: Command, site:
     mediamirror("mirror", SEED, "--to", mirror, "--rungs", "480,768", *site.arguments())
     assert mediamirror("report", mirror, "-o", str(tmp_path / "r")).returncode == 0
     assert "MM504" not in shown(tmp_path / "r")
+
+
+def test_an_image_that_was_taken_in_under_a_higher_limit_has_no_picture_and_is_no_fault(
+    mediamirror: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "site").mkdir()
+    large = Resource("img.example", "/large.webp", blank_webp(7_000), "image/webp", width=7_000)
+    with running_site(tmp_path / "site", [large]) as site:
+        page = tmp_path / "page.html"
+        page.write_text(f'<img src="{large.url}">')
+        mirror = ("mirror", str(page), "--to", str(tmp_path / "m"), *site.arguments())
+        refused = mediamirror(*mirror)
+        assert (refused.returncode, "--max-decode-memory" in refused.stdout + refused.stderr) == (1, True)
+        assert mediamirror(*mirror, "--check", "header", "--retry-failed").returncode == 0
+    done = mediamirror("report", str(tmp_path / "m"), "-o", str(tmp_path / "r"))
+    assert (done.returncode, frames(shown(tmp_path / "r"))) == (0, []), done.stderr
