@@ -204,3 +204,18 @@ def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
                 f"`{' '.join(problem.words)[:120]}` holds a placeholder of a template: browsers drop the candidate."
             )
             yield Violation(message, reference=_reference(subject, problem))
+
+
+@RULES.add_set(
+    "MM120",
+    "scheme-not-loaded",
+    Severity.ERROR,
+    summary="A URL has a scheme from which no page on the web loads images, such as file: or ftp:.",
+    why="It may show on the machine of its author, and is a broken picture for everybody else.",
+    fix="Put the file on the site, and write its path.",
+)
+def scheme_not_loaded(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for each such URL, unless it waits in a data attribute for its script."""
+    for problem in subject.image_set.problems:
+        if problem.code == "scheme-not-loaded" and (problem.attribute is None or problem.attribute in WRITTEN):
+            yield _from_problem(subject, problem)

@@ -13,7 +13,9 @@ from mediamirror.lint.subject import Member, SetSubject, first_reference, first_
 from mediamirror.lint.unread import some_browser_shows
 from mediamirror.model import ImageSet, Severity, Source
 
-_NOTHING_THERE = frozenset({"scheme-not-fetched", "unfilled-template", "invalid-url", "empty-url", "url-too-long"})
+_NOTHING_THERE = frozenset(
+    {"scheme-not-fetched", "scheme-not-loaded", "unfilled-template", "invalid-url", "empty-url", "url-too-long"}
+)
 """Problems that say why an src is there and yields no candidate."""
 _COMMON_START = 4
 _NEVER_USED = {

@@ -42,7 +42,7 @@ def resolve(url: str, base: str | None, *, encoding: str = "utf-8") -> str | Ski
     """Return the absolute, serialised URL without its fragment, or the reason why there is nothing to fetch.
 
     ``encoding`` is the page's (a Python codec): its legacy encodings apply to the query only (URL standard, query state).
-    Reasons: ``empty-url``, ``fragment-only``, ``scheme-not-fetched``, ``unfilled-template``,
+    Reasons: ``empty-url``, ``fragment-only``, ``scheme-not-fetched``, ``scheme-not-loaded``, ``unfilled-template``,
     ``relative-url-without-base``, ``invalid-url``.
     """
     return plain(url, base) or _resolve(url, base, encoding)
@@ -91,7 +91,8 @@ def _resolve(url: str, base: str | None, encoding: str) -> str | Skip:
         parsed.hash = ""
         serialised = parsed.href.removesuffix("#")
         if parsed.protocol not in _FETCHED:
-            return _not_fetched(serialised, parsed.protocol)
+            told = _not_fetched if parsed.protocol in _SKIPPED_SCHEMES else _not_loaded
+            return told(serialised, parsed.protocol)
         return _nothing_to_fetch(serialised) or serialised
     if (base is None or not _is_base(base)) and not _HAS_SCHEME.match(trimmed):
         return Skip("relative-url-without-base", f"{shown(url)} is relative: give its page's address with --base-url.")
@@ -131,6 +132,14 @@ def _nothing_to_fetch(url: str) -> Skip | None:
 
 def _not_fetched(url: str, scheme: str) -> Skip:
     return Skip("scheme-not-fetched", f"{shown(url, 60)} has the scheme {scheme} and only http and https are fetched.")
+
+
+def _not_loaded(url: str, scheme: str) -> Skip:
+    return Skip(
+        "scheme-not-loaded",
+        f"{shown(url, 60)} has the scheme {scheme}, and no page on the web loads images from there: "
+        "only http and https are fetched.",
+    )
 
 
 def _parse(url: str, base: str | None) -> URL | None:
