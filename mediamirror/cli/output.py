@@ -129,8 +129,10 @@ class _Table:
 
     def __init__(self, style: Style) -> None:
         from mediamirror.report import table
+        from mediamirror.report.blocks import print_block
 
         self._render = table
+        self._print_block = print_block
         self._style = style
         width = None if sys.stdout.isatty() else 250
         self._console = table.console_for(sys.stdout, terminal_width=width)
@@ -139,13 +141,13 @@ class _Table:
     def show(self, event: Event) -> None:
         match event:
             case ImageSet() if self._style.sets:
-                self._console.print(self._render.image_set(event, explain=self._style.explain))
+                self._print_block(self._console, self._render.image_set(event, explain=self._style.explain))
             case SetResult() if not (event.sound and (self._style.quiet or self._style.troubled)):
-                self._console.print(self._render.set_result(event, width=self._console.width))
+                self._print_block(self._console, self._render.set_result(event, width=self._console.width))
                 if event.suppressed and not self._style.troubled:
                     self._console.print(self._render.switched_off(event))
             case ObjectEvent():
-                self._console.print(self._render.object_event(event))
+                self._render.print_line(self._console, self._render.object_event(event))
             case ImageSet(problems=problems) if not self._style.troubled:
                 for problem in problems:
                     self._render.print_line(self._errors, self._render.problem(problem))

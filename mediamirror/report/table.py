@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from mediamirror.lint.simulate import Choice
-from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, Severity, Source
+from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, SetRow, Severity, Source
 from mediamirror.redact import redact_url
+from mediamirror.report.blocks import Block, Column
 from mediamirror.report.escape import clean
 from mediamirror.report.explain import rules_of
 from mediamirror.report.words import human_bytes, plural
@@ -24,29 +23,39 @@ _STYLES = {
     "failed": "bold red",
     "checked": "green",
 }
+_RESULT_COLUMNS = (
+    *(Column("declared", right=True), Column("real", right=True), Column("format"), Column("bytes", right=True)),
+    *(Column("status"), Column("key")),
+)
+_SET_COLUMNS = (Column("declared", right=True), Column("carrier"), Column("line", right=True), Column("url"))
+_CHOICE_COLUMNS = (
+    *(Column("screen"), Column(""), Column("slot", right=True), Column("wants", right=True)),
+    *(Column("loads", right=True), *(Column(name, right=True) for name in ("real", "bytes", "not needed"))),
+    Column("url"),
+)
 _TONES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim"}
 
 
-def set_result(result: SetResult, *, width: int) -> RenderableType:
+def set_result(result: SetResult, *, width: int) -> Block:
     """Render one image set: heading, a row per candidate, reasons below the rows that have one."""
-    table = _table(("declared", "right"), ("real", "right"), ("format", "left"), ("bytes", "right"), ("status", "left"))
-    table.add_column("key", overflow="fold")
     room = max(20, width - 52)
-    for row in result.rows:
-        status = row.status.value if row.status else "left"
-        table.add_row(
-            _declared(row.declared_width, row.density),
-            f"{row.width}×{row.height}" if row.width else "",
-            row.format or "",
-            human_bytes(row.size),
-            Text(status, style=_STYLES.get(status, "")),
-            _tail(row.key or redact_url(row.url, room=None), room),
-        )
+    rows = [_result_row(row, room) for row in result.rows]
     heading = _heading(result.document, result.line, result.alt, result.context)
     if result.places > 1:
         heading.append(f"  (in {plural(result.places, 'place')})", style="dim")
-    rows = [Padding(table, (0, 0, 0, 2), expand=False)] if result.rows else []
-    return Group(heading, *rows, *_reasons(result))
+    return Block(heading, _RESULT_COLUMNS, rows, _reasons(result))
+
+
+def _result_row(row: SetRow, room: int) -> tuple[str | Text, ...]:
+    status = row.status.value if row.status else "left"
+    return (
+        _declared(row.declared_width, row.density),
+        f"{row.width}×{row.height}" if row.width else "",
+        row.format or "",
+        human_bytes(row.size),
+        Text(status, style=_STYLES.get(status, "")),
+        _tail(row.key or redact_url(row.url, room=None), room),
+    )
 
 
 def _reasons(result: SetResult) -> list[Text]:
@@ -79,23 +88,21 @@ def _sentence(found: Finding, document: str) -> str:
     return f"  {found.severity} {found.rule}{line}: {clean(found.message)}"
 
 
-def image_set(found: ImageSet, *, explain: bool = False) -> RenderableType:
+def image_set(found: ImageSet, *, explain: bool = False) -> Block:
     """Render what `parse` found: a row per candidate, problems below, and with ``explain`` the rules that found it."""
-    table = _table(("declared", "right"), ("carrier", "left"), ("line", "right"))
-    table.add_column("url", overflow="fold")
-    for source, candidate in found.entries:
-        line = str(candidate.reference.line) if candidate.reference else ""
-        table.add_row(
-            _declared(candidate.width, candidate.density), _carrier(source, candidate), line, clean(candidate.url)
-        )
+    rows = [_set_row(source, candidate) for source, candidate in found.entries]
     heading = _heading(found.document, found.line, found.alt, found.context)
     if found.inferred:
         heading.append("  (grouped by naming)", style="dim")
     notes = [Text(f"  found by: {clean(rule)}", style="dim") for rule in (rules_of(found) if explain else ())]
     notes += [Text(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
-    return (
-        Group(heading, Padding(table, (0, 0, 0, 2), expand=False), *notes) if found.entries else Group(heading, *notes)
-    )
+    return Block(heading, _SET_COLUMNS, rows, notes)
+
+
+def _set_row(source: Source, candidate: Candidate) -> tuple[str, ...]:
+    line = str(candidate.reference.line) if candidate.reference else ""
+    declared = _declared(candidate.width, candidate.density)
+    return declared, _carrier(source, candidate), line, clean(candidate.url)
 
 
 def _carrier(source: Source, candidate: Candidate) -> str:
@@ -105,14 +112,10 @@ def _carrier(source: Source, candidate: Candidate) -> str:
     return clean(", ".join(parts))
 
 
-def choices_table(found: ImageSet, choices: Sequence[Choice]) -> RenderableType:
+def choices_table(found: ImageSet, choices: Sequence[Choice]) -> Block:
     """Render which file each screen would load."""
-    table = _table(("screen", "left"), ("", "left"), ("slot", "right"), ("wants", "right"), ("loads", "right"))
-    for name in ("real", "bytes", "not needed"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("url", overflow="fold")
-    for choice in choices:
-        table.add_row(
+    rows = [
+        (
             str(choice.screen),
             choice.screen.name,
             "" if choice.slot is None else f"{choice.slot:g} px",
@@ -123,9 +126,9 @@ def choices_table(found: ImageSet, choices: Sequence[Choice]) -> RenderableType:
             human_bytes(choice.wasted),
             clean(choice.url or "nothing"),
         )
-    return Group(
-        _heading(found.document, found.line, found.alt, found.context), Padding(table, (0, 0, 0, 2), expand=False)
-    )
+        for choice in choices
+    ]
+    return Block(_heading(found.document, found.line, found.alt, found.context), _CHOICE_COLUMNS, rows)
 
 
 def problem(found: Problem) -> Text:
@@ -163,13 +166,6 @@ def _heading(document: str, line: int, alt: str | None, context: str | None) -> 
         if note:
             text.append(f"  {clean(note)[:100]}", style="dim")
     return text
-
-
-def _table(*columns: tuple[str, str]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for name, justify in columns:
-        table.add_column(name, justify="right" if justify == "right" else "left", no_wrap=True)
-    return table
 
 
 def _declared(width: int | None, density: float | None) -> str:
