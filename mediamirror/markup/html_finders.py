@@ -20,6 +20,7 @@ from mediamirror.markup.html_meta import find_meta, find_microdata
 from mediamirror.markup.html_nested import within
 from mediamirror.markup.html_page import Page
 from mediamirror.markup.html_styles import find_styles
+from mediamirror.markup.html_unclosed import find_unclosed
 from mediamirror.markup.jsonld import find_jsonld
 from mediamirror.markup.lazy import element_reads, find_lazy, lazy_reads
 from mediamirror.markup.loaders import KNOWN
@@ -73,6 +74,7 @@ FLAT_FINDERS: tuple[Finder, ...] = (
     find_lazy,
     find_custom,
     find_scripts,
+    find_unclosed,
 )
 """The finders of one page by itself."""
 
