@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from turbohtml import Element
+from turbohtml import Document, Element
 
 from mediamirror.markup import charrefs
 from mediamirror.markup.html_page import Page, Value
@@ -30,14 +30,15 @@ _OPENED = re.compile(r"[\s/]*+(?P<name>[^\s/>=]++)\s*+=\s*+[\"']")
 
 def find_unclosed(page: Page) -> Iterator[ImageSet]:
     """Yield a set without images for every quote that swallowed markup: its problem names the line where it opens."""
-    codes = {error.code for error in page.root.errors}
+    # A shadow tree was parsed with the page around it, and keeps no errors of its own.
+    codes = {error.code for error in page.root.errors} if isinstance(page.root, Document) else {_QUOTE_IN_NAME}
     if _QUOTE_IN_NAME in codes:
         # An element that the parser opened again, in the next paragraph, has the same place.
         found = {value.start: (value, name) for value, name in _closed_late(page)}
         for value, name in islice(found.values(), _MAX_FOUND):
             end = page.line_in(value, len(value.text))
-            what = f"The quote that opens {name} here ends only at the next one, on line {end:,}: the page between is read as its value"
-            yield _told(page, page.line_in(value, 0), what)
+            what = f"The quote that opens {name} here ends only at the next one, on line {end:,}"
+            yield _told(page, page.line_in(value, 0), f"{what}: the page between is read as its value")
     if _CUT_OFF in codes:
         yield from _never_closed(page)
 
