@@ -42,6 +42,10 @@ _SINGLES = frozenset(
 """Names of one image each, in lower case."""
 _ALTS = {"twitter:image:alt": ("twitter:image", "twitter:image:src")}
 _ITEMPROPS = frozenset({"image", "thumbnail", "thumbnailurl", "primaryimageofpage"})
+_ITEM_FILES = frozenset({"url", "contenturl"})
+"""What an image is of in an item that is an ImageObject; anywhere else it may be a page."""
+_IMAGE_ITEM = re.compile(r"(?:\A|[/:\s])ImageObject\b")
+_ANCESTORS_LOOKED_AT = 16
 _ITEM_URLS = {"meta": "content", "link": "href", "a": "href", "area": "href"}
 """HTML, 5.2.4: where these elements keep the value of an itemprop. (An img's src is found as an image anyway.)"""
 _LENGTH = re.compile(r"\s*([0-9]{1,9})\s*(?:px)?\s*", re.IGNORECASE | re.ASCII)
@@ -76,7 +80,7 @@ def find_meta(page: Page) -> Iterator[ImageSet]:
 
 
 def find_microdata(page: Page) -> Iterator[ImageSet]:
-    """Yield the images of ``itemprop`` in ``meta``, ``link`` and ``a`` elements."""
+    """Yield the images of ``itemprop``, and of RDFa's ``property``, in ``meta``, ``link`` and ``a`` elements."""
     for element in islice(page.elements(_ITEM_URLS), MAX_ELEMENTS):
         value = _value(page, element, _ITEM_URLS[element.tag]) if _is_item_image(element) else None
         if value is not None:
@@ -84,14 +88,30 @@ def find_microdata(page: Page) -> Iterator[ImageSet]:
 
 
 def _is_item_image(element: Element) -> bool:
-    names = (element.attr("itemprop") or "").lower().split()
+    names = _item_names(element)
     if not any(name in _ITEMPROPS for name in names):
-        return False
+        return any(name in _ITEM_FILES for name in names) and _is_of_image(element)
     if element.tag == "link":
         relations = (element.attr("rel") or "").lower().split()
         return not any(name in relations for name in LINK_RELATIONS)
     # `<a itemprop=image href=photo.html>` leads to a page about the image as often as to the image.
     return element.tag == "meta" or has_image_extension(element.attr("href") or "")
+
+
+def _item_names(element: Element) -> list[str]:
+    """The names of microdata and of RDFa, without schema.org in front; ``og:image`` and its like are others."""
+    names = f"{element.attr('itemprop') or ''} {element.attr('property') or ''}".lower().split()
+    return [re.sub(r"\A(?:schema:|https?://schema\.org/)", "", name) for name in names]
+
+
+def _is_of_image(element: Element) -> bool:
+    """Whether the item that an element belongs to, the nearest around it, is an ImageObject."""
+    for ancestor in islice(element.ancestors, _ANCESTORS_LOOKED_AT):
+        if isinstance(ancestor, Element):
+            kind = ancestor.attr("itemtype") or ancestor.attr("typeof")
+            if kind or "itemscope" in ancestor.attrs:
+                return _IMAGE_ITEM.search(kind or "") is not None
+    return False
 
 
 def _metas(page: Page) -> Iterator[Element]:

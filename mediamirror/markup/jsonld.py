@@ -28,6 +28,8 @@ _IMAGES_BY_NAME = frozenset({"associatedMedia", "contentUrl"})
 _IMAGE_TYPES = frozenset({"ImageObject", "ImageObjectSnapshot", "Photograph", "Barcode"})
 _FILES = ("contentUrl", "url")
 _THUMBNAILS = ("thumbnailUrl", "thumbnail")
+_WRAPPERS = frozenset({"@list", "@set", "@value"})
+"""JSON-LD 1.1, 9.4 to 9.7: what stands in these is the value of the name around them."""
 _MEDIA_TYPE = "application/ld+json"
 _CARRIER = "jsonld"
 MAX_REFERENCES = 200_000
@@ -68,7 +70,10 @@ def pictures(values: list[Json]) -> Iterator[Picture]:
             picture = _of_object(name, node)
             if picture is not None:
                 yield picture
-            pending.extend(reversed(list(_within(node, is_image=picture is not None or name in NAMES))))
+            is_image = picture is not None or name in NAMES
+            pending.extend(
+                reversed([(name if key in _WRAPPERS else key, v) for key, v in _within(node, is_image=is_image)])
+            )
 
 
 def _within(node: Object, *, is_image: bool) -> Iterator[tuple[str, Json]]:
@@ -95,6 +100,7 @@ def _of_object(name: str, node: Object) -> Picture | None:
     thumbnails = _urls(node, _THUMBNAILS)
     if not files and not thumbnails:
         return None
+    files = list({file.value: file for file in reversed(files)}.values())[::-1]  # `url` and `contentUrl` are often one
     return Picture(
         (*files, *thumbnails),
         _pixels(node.get("width")),

@@ -13,9 +13,10 @@ from mediamirror.markup.html_elements import MAX_CANDIDATES, Family, Read, read_
 from mediamirror.markup.html_page import Page, Value
 from mediamirror.markup.image_names import has_image_extension
 from mediamirror.markup.image_urls import is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.interchange import read_interchange
 from mediamirror.markup.lazy_backgrounds import is_css, read_bgset, read_css
 from mediamirror.markup.lazy_templates import fill_attribute, widths_of
-from mediamirror.markup.loaders import BACKGROUNDS, BGSETS
+from mediamirror.markup.loaders import BACKGROUNDS, BGSETS, INTERCHANGE
 from mediamirror.markup.srcset_repair import IGNORED, may_need_repair, repaired
 from mediamirror.model import Problem
 
@@ -71,6 +72,8 @@ def read_other(page: Page, element: Element, name: str, carrier: str) -> Iterato
         return
     if name in BGSETS:
         yield from read_bgset(page, element, name, carrier)
+    elif name in INTERCHANGE:
+        yield from read_interchange(page, element, name, carrier)
     elif name in BACKGROUNDS:
         yield from _background(page, element, name, text, carrier)
     elif _FOR_PEOPLE.search(name) is None:

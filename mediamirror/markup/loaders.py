@@ -73,6 +73,9 @@ BACKGROUNDS = frozenset(
 BGSETS = frozenset({"data-bgset", "data-lazy-bgset"})
 """What holds a set in the manner of lazysizes' bgset: see `bgset`."""
 
+INTERCHANGE = frozenset({"data-interchange"})
+"""What holds ``[file, query]`` after ``[file, query]``, in the manner of Foundation."""
+
 
 def by_name(loaders: Iterable[Family]) -> Mapping[str, Family]:
     """Return loaders by each of the names under which they keep images; the first loader of a name counts."""

@@ -26,7 +26,8 @@ from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 CARRIER = "json"
 MAX_SCRIPTS = 1_000
-_STARTS = re.compile(r"\s*+(?:\{\s*+[\"}]|\[\s*+[\"\[{])")
+_STARTS = re.compile(r"\s*+(?:\{\s*+(?:\\?\"|\})|\[\s*+[\"\[{])")
+_ESCAPED_WHOLE = re.compile(r"\s*+\{\s*+\\\"")
 _HINT = re.compile(
     r"\.(?:jpe?g|png|webp|avif|gif|svg)(?![a-z])|/image/|_next\\?/image|(?:fm|format|wx_fmt)=|images?\.", re.IGNORECASE
 )
@@ -38,7 +39,7 @@ _STATE = re.compile(
 _JSON_WITHIN = re.compile(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
 _MAX_WITHIN = 10_000
 _SHORTEST_WITHIN = 10
-_JSON_TYPE = re.compile(r"(?:application|text)/(?:[\w.+-]{1,40}\+)?json", re.IGNORECASE)
+_JSON_TYPE = re.compile(r"(?:application|text)/(?:(?:[\w.+-]{1,40}\+)?json|x-magento-init)", re.IGNORECASE)
 _READ_ELSEWHERE = frozenset({"application/ld+json", "application/importmap+json", "application/speculationrules+json"})
 _JAVASCRIPT = frozenset({"", "text/javascript", "application/javascript", "module"})
 
@@ -98,7 +99,12 @@ def reads(page: Page, element: Element, name: str, carrier: str) -> Iterator[Rea
 
 def _value(page: Page, element: Element, name: str) -> Value | None:
     text = element.attr(name) or ""
-    return page.value(element, name) if text.count("&") <= MAX_REFERENCES else None
+    value = page.value(element, name) if text.count("&") <= MAX_REFERENCES else None
+    if value is None or _ESCAPED_WHOLE.match(text) is None:
+        return value
+    # Magento writes `{\"desktop_image\":`, the inside of a JSON string without its quotes.
+    string = next(iter(read_json(f'"{value.text}"').values), None)
+    return nested_value(value, Text(string.value, (0, len(value.text)))) if isinstance(string, Text) else value
 
 
 def _state(text: str) -> int | None:

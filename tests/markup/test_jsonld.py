@@ -39,6 +39,12 @@ def images(payload: Any) -> list[list[tuple[str, int | None, int | None]]]:
         ({"image": {"url": "a.jpg", "width": 1200, "height": "630"}}, [[("a.jpg", 1200, 630)]]),
         ({"image": {"url": "a.jpg", "width": "1200px", "height": {"value": 630}}}, [[("a.jpg", 1200, 630)]]),
         ({"image": {"url": ["a.jpg", "b.jpg"]}}, [[("a.jpg", None, None)], [("b.jpg", None, None)]]),
+        (
+            {"image": {"@list": ["a.jpg", {"@set": [{"url": "b.jpg"}]}]}},
+            [[("a.jpg", None, None)], [("b.jpg", None, None)]],
+        ),
+        ({"image": {"@value": "a.jpg"}, "name": {"@value": "b.jpg"}}, [[("a.jpg", None, None)]]),
+        ({"image": {"url": "a.jpg", "contentUrl": "a.jpg", "width": 5}}, [[("a.jpg", 5, None)]]),
         ({"@graph": [{"x": [{"logo": "a.svg"}]}]}, [[("a.svg", None, None)]]),
         ({"schema:image": "a.jpg", "http://schema.org/photo": "b"}, [[("a.jpg", None, None)], [("b", None, None)]]),
         ({"@type": ["Thing", "ImageObject"], "contentUrl": "a", "width": 5}, [[("a", 5, None)]]),

@@ -259,3 +259,27 @@ def test_any_value_of_any_attribute_is_read_and_spans_stay_true(value: str, name
             assert candidate.reference is not None
             if candidate.reference.span is not None:
                 assert data[slice(*candidate.reference.span)].decode() == candidate.raw_url
+
+
+def test_the_rules_of_interchange_are_read_commas_and_all_and_pieces_of_html_are_left() -> None:
+    value = "[/s,w_1.jpg, small], [ m.jpg, (min-width: 600px)],[part.html, large]"
+    row = only(f'<img alt="" src="" data-interchange="{value}">')
+    assert [(c.url, source.media) for source in row.sources for c in source.candidates] == [
+        ("https://site.example/s,w_1.jpg", None),
+        (HERE + "m.jpg", "(min-width: 600px)"),
+    ]
+    assert find(f'<div data-interchange="{value}"></div>').sets[0].sources[0].carrier == "lazy"
+
+
+def test_the_own_attributes_of_custom_elements_are_read_where_they_look_like_images() -> None:
+    page = '<amp-story standalone poster-portrait-src="p.jpg" title="t.jpg"></amp-story>'
+    page += '<model-viewer src="m.glb" poster="v.webp"></model-viewer><x-link href="/h.jpg"></x-link>'
+    page += '<x-img alt="X" src="x.jpg" srcset="x2.jpg 2x"></x-img><amp-img src="a.jpg"></amp-img>'
+    sets = find(page).sets
+    assert [[short(c.url) for c in row.candidates] for row in sets] == [
+        ["p.jpg"],
+        ["v.webp"],
+        ["x.jpg", "x2.jpg"],
+        ["a.jpg"],
+    ]
+    assert sets[2].alt == "X"

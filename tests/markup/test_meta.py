@@ -102,3 +102,21 @@ def test_a_bare_name_of_a_file_whose_size_was_stated_is_one_of_its_places() -> N
         ("thumbnail", []),
         ("img", []),
     ]
+
+
+def test_the_file_of_an_item_that_is_an_image_is_an_image_and_the_url_of_another_item_is_a_page() -> None:
+    page = (
+        '<div itemscope itemtype="https://schema.org/Article"><meta itemprop="url" content="article.html">'
+        '<span itemprop="image" itemscope itemtype="https://schema.org/ImageObject">'
+        '<meta itemprop="url" content="a.jpg"><meta itemprop="width" content="800"></span>'
+        '<figure itemscope itemtype="http://schema.org/ImageObject"><a itemprop="contentUrl" href="b.jpg">B</a></figure>'
+        '<p typeof="schema:ImageObject"><link property="contentUrl" href="c.jpg"></p>'
+        '<p itemscope itemtype="https://schema.org/Organization"><link itemprop="url" href="d.html"></p></div>'
+    )
+    assert [row[0][0] for row in map(sizes, find(page))] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_rdfa_names_images_as_microdata_does() -> None:
+    page = '<meta property="image" content="a.jpg"><link property="schema:thumbnailUrl" href="b.jpg">'
+    page += '<meta property="http://schema.org/image" content="c.jpg"><meta property="article:image" content="d.jpg">'
+    assert [row[0][0] for row in map(sizes, find(page))] == ["a.jpg", "b.jpg", "c.jpg"]

@@ -189,3 +189,21 @@ def test_the_properties_of_a_custom_element_are_read() -> None:
     assert candidate.reference is not None
     assert candidate.reference.span is not None
     assert page.encode()[slice(*candidate.reference.span)] == b"/_astro/reed.a1.png"
+
+
+def test_the_gallery_of_magento_and_its_backgrounds_with_escaped_quotes_are_read_and_placed() -> None:
+    gallery = json.dumps(
+        {"[data-role=gallery]": {"mage/gallery": {"data": [{"thumb": "/t/1.jpg", "full": "/f/1.jpg"}]}}}
+    )
+    page = f'<script type="text/x-magento-init">{gallery}</script>'
+    page += '<div data-background-images="{\\&quot;desktop_image\\&quot;:\\&quot;https://m.example/d.jpg\\&quot;}">'
+    found = find(page)
+    assert [c.url for s in found.sets for c in s.candidates] == [
+        "https://site.example/t/1.jpg",
+        "https://site.example/f/1.jpg",
+        "https://m.example/d.jpg",
+    ]
+    for candidate in (c for s in found.sets for c in s.candidates):
+        assert candidate.reference is not None
+        assert candidate.reference.span is not None
+        assert page[slice(*candidate.reference.span)] == candidate.raw_url
