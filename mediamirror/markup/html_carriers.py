@@ -116,6 +116,8 @@ ROWS: dict[str, Row] = {
     "embed": Row(Family(None, "src", None), _plugin("src", "embed")),
     "amp-img": Row(_WITH_SRCSET, _amp, "alt"),
     "amp-anim": Row(_WITH_SRCSET, _amp, "alt"),
+    # VML: the backgrounds of mails for Outlook.
+    **{tag: Row(Family(None, "src", None), _having("src", "vml")) for tag in ("v:fill", "v:image", "v:imagedata")},
     **{tag: Row(Family(None, "background", None), _having("background", "background")) for tag in _TABLE},
 }
 """The carriers by element; each element carries in one way."""

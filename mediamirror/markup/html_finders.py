@@ -15,6 +15,7 @@ from turbohtml import Element, Namespace
 from mediamirror.markup.custom_elements import find_custom
 from mediamirror.markup.data_markup import in_data
 from mediamirror.markup.html_carriers import find_carriers
+from mediamirror.markup.html_conditional import in_comments
 from mediamirror.markup.html_elements import Family, Read, image_set, read_source
 from mediamirror.markup.html_meta import find_meta, find_microdata
 from mediamirror.markup.html_nested import within
@@ -78,7 +79,10 @@ FLAT_FINDERS: tuple[Finder, ...] = (
 )
 """The finders of one page by itself."""
 
-FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, within(FLAT_FINDERS), in_data(FLAT_FINDERS))
+WITHOUT_ENDS = tuple(finder for finder in FLAT_FINDERS if finder is not find_unclosed)
+"""For pieces of markup, which may well end within a tag."""
+
+FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, within(FLAT_FINDERS), in_data(WITHOUT_ENDS), in_comments(WITHOUT_ENDS))
 """Every finder that runs over a page and the pages within it; the order does not matter."""
 
 

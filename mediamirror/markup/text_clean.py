@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]+")
+_SPACE_ESCAPED = re.compile(r"&(?:nbsp|ensp|emsp|thinsp|#160|#xa0|#32|#x20);", re.IGNORECASE)
+_NOT_PLAIN = re.compile(f"{_INVISIBLE.pattern}|{_SPACE_ESCAPED.pattern}", re.IGNORECASE)
 _SCHEME = re.compile(r"https?:(?:\\?/){2}", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"[^=\s]{0,40}?[\w\-]=(?:\\?[\"']|&(?:quot|apos|#0?3[49]|#x2[27]);)", re.IGNORECASE)
 _LINK = re.compile(r"!?\[[^\]\s]{0,200}\]\(|[^\]\s]{0,200}\]\(")
@@ -20,7 +22,7 @@ _ESCAPED = re.compile(r"&(?:amp|#0?38|#x26);", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """Text without soft hyphens, zero-width spaces and the like, and the way back to the original positions."""
+    """Text without soft hyphens and zero-width spaces, escaped spaces as spaces, and the way back to the original positions."""
 
     text: str
     _removed: tuple[int, ...]
@@ -38,15 +40,20 @@ class Visible:
 
 
 def visible(text: str) -> Visible:
-    """Take the characters out that nobody sees and that cut a URL in two."""
+    """Take the characters out that nobody sees and that cut a URL in two, and make ``&nbsp;`` and its like a space."""
     removed: list[int] = []
     shifts: list[int] = []
     shift = 0
-    for match in _INVISIBLE.finditer(text):
-        removed.append(match.start() - shift)
-        shift += match.end() - match.start()
+    for match in _NOT_PLAIN.finditer(text):
+        kept = 1 if match[0].startswith("&") else 0
+        removed.append(match.start() - shift + kept)
+        shift += match.end() - match.start() - kept
         shifts.append(shift)
-    return Visible(_INVISIBLE.sub("", text) if removed else text, tuple(removed), tuple(shifts))
+    if not removed:
+        return Visible(text, (), ())
+    return Visible(
+        _NOT_PLAIN.sub(lambda match: " " if match[0].startswith("&") else "", text), tuple(removed), tuple(shifts)
+    )
 
 
 def is_absolute(token: str) -> bool:

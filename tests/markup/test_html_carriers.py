@@ -240,3 +240,24 @@ def test_a_noscript_copy_in_another_size_is_its_lazy_twin_by_the_name() -> None:
     assert urls(lazy + '<noscript><img src="y_1024x1024.jpg"></noscript>')[-1] == "y_1024x1024.jpg"
     assert len(find(lazy + '<noscript><img src="y_1024x1024.jpg"></noscript>').sets) == 2
     assert len(find('<img src="x_20x.jpg"><noscript><img src="x_1024x.jpg"></noscript>', merge=False).sets) == 2
+
+
+def test_what_conditional_comments_show_to_outlook_is_found_and_placed() -> None:
+    page = (
+        '<p>\n<!--[if gte mso 9]><v:rect fill="true"><v:fill type="frame" src="bg.jpg?a=1&amp;b=2" /><v:textbox><![endif]-->'
+        '\n<!--[if mso]><img src="mso.png"><![endif]--><!--[if !mso]><!--><img src="others.png"><!--<![endif]-->'
+        '<!--[if lt IE 9]><script src="x.js"></script><![endif]--><!-- <img src="none.png"> --><!--[if mso]><img src="cut.png"'
+    )
+    sets = find(page.encode()).sets
+    found = [(row.sources[0].carrier, row.candidates[0]) for row in sets]
+    assert [(carrier, c.url.rpartition("/")[2], c.raw_url) for carrier, c in found] == [
+        ("vml", "bg.jpg?a=1&b=2", "bg.jpg?a=1&amp;b=2"),
+        ("img", "mso.png", "mso.png"),
+        ("img", "others.png", "others.png"),
+    ]
+    places = [c.reference for _, c in found if c.reference is not None and c.reference.span is not None]
+    assert [(place.line, page[slice(*place.span)]) for place in places if place.span] == [
+        (2, "bg.jpg?a=1&amp;b=2"),
+        (3, "mso.png"),
+        (3, "others.png"),
+    ]

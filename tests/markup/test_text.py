@@ -391,3 +391,17 @@ def test_other_commas_than_the_ascii_one_join_a_set(comma: str) -> None:
 def test_a_set_that_starts_its_line_has_the_line_before_as_context(before: str, context: str | None) -> None:
     (found,) = find(before + "https://x.example/1.jpg 480w,\nhttps://x.example/2.jpg 768w").sets
     assert (found.context, found.line) == (context, before.count("\n") + 1)
+
+
+@pytest.mark.parametrize("space", ["&nbsp;", "&#160;", "&#xA0;"])
+def test_an_escaped_space_is_a_space_and_the_places_stay_true(space: str) -> None:
+    page = f"Фото{space}https://x.example/k-480.jpg{space}480w,{space}https://x.example/k-960.jpg{space}960w"
+    (row,) = text.find(decode(page.encode()), document="", base_url=None).sets
+    assert [(c.url, c.width) for c in row.candidates] == [
+        ("https://x.example/k-480.jpg", 480),
+        ("https://x.example/k-960.jpg", 960),
+    ]
+    for candidate in row.candidates:
+        assert candidate.reference is not None
+        assert candidate.reference.span is not None
+        assert page.encode()[slice(*candidate.reference.span)].decode() == candidate.url
