@@ -20,10 +20,11 @@ Comparison = tuple[str, Sequence[Node]]
 
 _COLOR_BITS = 8.0
 _PREFIXES = {"min-": ">=", "max-": "<="}
+# The `!` is in no identifier: without a prefix no browser knows the name.
 _LEGACY = {
-    "-webkit-device-pixel-ratio": "device-pixel-ratio",
-    "-webkit-min-device-pixel-ratio": "min-device-pixel-ratio",
-    "-webkit-max-device-pixel-ratio": "max-device-pixel-ratio",
+    "-webkit-device-pixel-ratio": "device-pixel-ratio!",
+    "-webkit-min-device-pixel-ratio": "min-device-pixel-ratio!",
+    "-webkit-max-device-pixel-ratio": "max-device-pixel-ratio!",
 }
 _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ":": lambda a, b: a == b,
@@ -212,7 +213,7 @@ _RANGES: dict[str, tuple[Callable[[Screen], float], _Reader]] = {
     "aspect-ratio": (_aspect, _ratio),
     "device-aspect-ratio": (_aspect, _ratio),
     "resolution": (lambda screen: screen.dpr, _resolution),
-    "device-pixel-ratio": (lambda screen: screen.dpr, _number),
+    "device-pixel-ratio!": (lambda screen: screen.dpr, _number),
     "color": (lambda screen: _COLOR_BITS, _integer),  # noqa: ARG005
     "color-index": (lambda screen: 0.0, _integer),  # noqa: ARG005
     "monochrome": (lambda screen: 0.0, _integer),  # noqa: ARG005

@@ -50,7 +50,7 @@ class Name(NamedTuple):
         """How references call it: ``media:content``, ``enclosure``; ``image`` for the ``url`` within one."""
         if self == ("", "url"):
             return "image"
-        return f"{self.space}:{self.local}" if self.space else self.local
+        return f"{self.space}:{self.local}" if self.space and "/" not in self.space else self.local
 
 
 ITEMS = frozenset({Name("", "item"), Name("", "entry")})
@@ -72,6 +72,23 @@ HTML_NAMES = frozenset(
 """Elements whose text is HTML."""
 
 _TEXTS = frozenset({Name("", "logo"), Name("", "icon"), Name("g", "image_link"), Name("g", "additional_image_link")})
+_TELLING = frozenset(
+    {
+        *("image", "img", "picture", "photo", "thumb", "thumbnail", "cover", "logo", "icon", "poster", "preview"),
+        *(
+            "imageurl",
+            "image_url",
+            "image-url",
+            "thumbnailurl",
+            "thumbnail_url",
+            "img_url",
+            "featured_image",
+            "featuredimage",
+        ),
+    }
+)
+"""Local names under which feeds of no standard keep an image, whatever their namespace, in lower case."""
+_IMAGES = frozenset({Name("", "image"), Name("", "post-thumbnail")})
 _HREFS = frozenset({Name("itunes", "image"), Name("googleplay", "image"), Name("podcast", "image")})
 
 
@@ -88,13 +105,20 @@ def _space(uri: str) -> str:
 
 def names_image(name: Name, parent: Name | None) -> bool:
     """Say whether an element's text is an image's URL."""
-    return name in _TEXTS or (name == Name("", "url") and parent == Name("", "image"))
+    return name in _TEXTS or (name == Name("", "url") and parent in _IMAGES)
+
+
+def may_name_image(name: Name) -> bool:
+    """Say whether an element's text is an image's URL if it looks like one."""
+    return name.local.lower() in _TELLING
 
 
 def image_attribute(name: Name, element: Element) -> Attribute | None:
     """Return the attribute of an element that is an image's URL, if it has one."""
     if name in _HREFS:
         return element.get("href") or element.get("url")
+    if name.local == "cover":
+        return element.get("image")  # webfeeds, by Feedly
     if name == Name("media", "thumbnail"):
         return element.get("url")
     if name == Name("media", "content"):

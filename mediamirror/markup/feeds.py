@@ -12,10 +12,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mediamirror.markup.candidates import Context
-from mediamirror.markup.feed_names import GROUP, HTML_NAMES, ITEMS, SRCSET, Name, image_attribute, name_of, names_image
+from mediamirror.markup.feed_names import (
+    GROUP,
+    HTML_NAMES,
+    ITEMS,
+    SRCSET,
+    Name,
+    image_attribute,
+    may_name_image,
+    name_of,
+    names_image,
+)
 from mediamirror.markup.fragment import Find, in_html, in_html_unmerged, in_text
 from mediamirror.markup.html_meta import length
 from mediamirror.markup.image_names import is_image_type
+from mediamirror.markup.image_urls import is_image_url
 from mediamirror.markup.placing import Place, Stated, collected
 from mediamirror.markup.source import decode
 from mediamirror.markup.spelling import Piece, Spelled, Spelling, unescaped_again, with_references
@@ -122,7 +133,10 @@ class _Reader:
         if (declared := element.text("xml:base")) is not None:
             base, is_based = base_of(declared, base), True
         wanted = not is_html and (
-            name in HTML_NAMES or name == _LINK or names_image(name, parent.name if parent else None)
+            name in HTML_NAMES
+            or name == _LINK
+            or names_image(name, parent.name if parent else None)
+            or may_name_image(name)
         )
         return _Frame(name, element, base, is_based, is_html, [] if wanted else None)
 
@@ -174,6 +188,9 @@ class _Reader:
         if not value.text.strip():
             return
         if frame.name != _LINK:
+            parent = self._open[-1].name if self._open else None
+            if not names_image(frame.name, parent) and (frame.has_elements or not is_image_url(value.text.strip())):
+                return
             yield self._place.based_on(frame.base).single(value, frame.name.carrier, None)
         elif self._items_open:
             self._item.link = self._item.link or value.text.strip()

@@ -13,6 +13,7 @@ from html.entities import html5
 from mediamirror.markup.candidates import Context
 from mediamirror.markup.fragment import in_html_unmerged, in_text
 from mediamirror.markup.markdown_code import without_code
+from mediamirror.markup.markdown_extras import extras
 from mediamirror.markup.placing import Place, collected
 from mediamirror.markup.source import SourceText, decode
 from mediamirror.markup.spelling import Piece, Spelling, as_written
@@ -38,7 +39,7 @@ def find(source: SourceText, *, document: str, base_url: str | None, merge: bool
     rows: list[ImageSet] = []
     seen: set[Span | None] = set()
     # One place is read once: as HTML within tags, by the text finder where a descriptor follows, else as an image.
-    for found in (inline, plain, list(_images(place, text))):
+    for found in (inline, plain, list(_images(place, text)), list(_added(place, text))):
         rows += [row for row in found if not seen & _spans(row)]
         seen |= {span for row in found for span in _spans(row)} - {None}
     return collected(rows, document, merge=merge)
@@ -65,6 +66,11 @@ def _images(place: Place, text: str) -> Iterator[ImageSet]:
             defined = definitions.get(_label(match[2] or match[1]))
             if defined is not None:
                 yield _image(place, defined, 2, match[1])
+
+
+def _added(place: Place, text: str) -> Iterator[ImageSet]:
+    for start, end in extras(text):
+        yield place.single(as_written(text[start:end], start), CARRIER, None)
 
 
 def _definitions(text: str) -> dict[str, re.Match[str]]:

@@ -16,6 +16,7 @@ _LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)?")
 _FENCE = re.compile(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*+(`{3,}|~{3,})([^\r\n]*)")
 _CLOSING = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*\r?\n?\Z")
 _LIST_ITEM = re.compile(r" {0,3}(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]|\r?\n?\Z)")
+_ITEM_IN_QUOTE = re.compile(r" {0,3}>[ >]{0,12}(?:[-+*]|1[.)])[ \t]+\S")
 _INDENTED = re.compile(r"(?: {4}| {0,3}\t)[ \t]*\S")
 _QUOTE = re.compile(r" {0,3}>")
 _HEADING = re.compile(r"[ >]{0,12}#{1,6}(?:[ \t]|\r?\n?\Z)")
@@ -90,7 +91,7 @@ class _State:
     def _text(self, line: str, start: int, end: int) -> Iterator[Span]:
         is_item, is_quote = _LIST_ITEM.match(line) is not None, _QUOTE.match(line) is not None
         is_heading = _HEADING.match(line) is not None
-        if is_heading or is_item or (is_quote and not self.in_quote):
+        if is_heading or is_item or (is_quote and not self.in_quote) or _ITEM_IN_QUOTE.match(line):
             yield start, start
         if is_heading:
             yield end, end

@@ -264,3 +264,17 @@ def test_a_srcset_in_the_plain_text_of_an_entry_is_found() -> None:
         (2, b"https://x.example/a.jpg?w=1&amp;s=2"),
         (2, b"https://x.example/b.jpg"),
     ]
+
+
+def test_images_under_telling_names_of_no_standard_are_found_where_they_look_like_images() -> None:
+    inner = "<image>https://site.example/a.jpg</image><thumb>https://site.example/t.png</thumb><image>page.html</image>"
+    inner += '<x:icon xmlns:x="http://webfeeds.org/rss/1.0">https://site.example/i.svg</x:icon>'
+    inner += '<x:cover xmlns:x="http://webfeeds.org/rss/1.0" image="https://site.example/c.png"/>'
+    inner += "<post-thumbnail><url>https://site.example/wp.jpg</url></post-thumbnail><title>https://site.example/no.jpg</title>"
+    assert [(carrier, url.rpartition("/")[2]) for carrier, url, _ in rows(find(item(inner)))] == [
+        ("image", "a.jpg"),
+        ("thumb", "t.png"),
+        ("icon", "i.svg"),
+        ("cover", "c.png"),
+        ("image", "wp.jpg"),
+    ]

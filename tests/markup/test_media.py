@@ -57,3 +57,10 @@ def test_every_spelling_of_a_range_agrees(width: int, bound: int) -> None:
 
 def test_a_viewport_without_height_is_wide() -> None:
     assert matches_media("(min-aspect-ratio: 1000/1)", viewport=(100, 0))
+
+
+def test_the_pixel_ratio_is_known_by_its_prefixed_name_alone() -> None:
+    assert matches_media("(-webkit-min-device-pixel-ratio: 1.5)", viewport=VIEWPORT, dpr=2.0)
+    assert matches_media("(-webkit-device-pixel-ratio: 2)", viewport=VIEWPORT, dpr=2.0)
+    assert not matches_media("(min-device-pixel-ratio: 1.5)", viewport=VIEWPORT, dpr=2.0)
+    assert not matches_media("(device-pixel-ratio)", viewport=VIEWPORT, dpr=2.0)
