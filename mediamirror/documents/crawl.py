@@ -249,8 +249,8 @@ class _Crawl:
     def _left_over(self) -> Iterator[Problem]:
         pages, sitemaps = self._frontier.left, self._leads.left
         if pages or sitemaps:
-            rest = [f"{pages:,} more pages"] if pages else []
-            rest += [f"{sitemaps:,} more sitemaps"] if sitemaps else []
+            rest = [f"{pages:,} more page{'s' * (pages > 1)}"] if pages else []
+            rest += [f"{sitemaps:,} more sitemap{'s' * (sitemaps > 1)}"] if sitemaps else []
             message = (
                 f"The crawl stopped after {self._asked:,} pages (--max-pages {self._bounds.max_pages:,}): at least "
                 f"{' and '.join(rest)} were found and not read; raise --max-pages to read them."

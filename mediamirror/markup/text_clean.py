@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import unquote
 
 _INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]+")
 _SPACE_ESCAPED = re.compile(r"&(?:nbsp|ensp|emsp|thinsp|#160|#xa0|#32|#x20);", re.IGNORECASE)
@@ -15,6 +16,7 @@ _ATTRIBUTE = re.compile(r"[^=\s]{0,40}?[\w\-]=(?:\\?[\"']|&(?:quot|apos|#0?3[49]
 _LINK = re.compile(r"!?\[[^\]\s]{0,200}\]\(|[^\]\s]{0,200}\]\(")
 _OPENERS = ",\"'`<([{“”«„‘"
 _CLOSERS = {'"': '"', "'": "'", "`": "`", "<": ">", "“": "”", "«": "»", "„": "“", "‘": "’"}
+_ENCODED = re.compile(r"https?%(?:25){0,2}3A%(?:25){0,2}2F", re.IGNORECASE)
 _EXTENSION = re.compile(r"\.(?:jpe?g|jfif|png|apng|webp|avif|gif|svg|bmp|ico|tiff?|heic|jxl)(?:[?#]|$)", re.IGNORECASE)
 _RELATIVE = re.compile(r"//[^\s/]|/[^\s/]|\.\.?/|data:image/", re.IGNORECASE)
 _ESCAPED = re.compile(r"&(?:amp|#0?38|#x26);", re.IGNORECASE)
@@ -104,6 +106,16 @@ def unescape(url: str) -> str:
             break
         url = once
     return url
+
+
+def decoded_whole(token: str) -> str | None:
+    """Return the absolute URL that a token is, percent-encoded as a whole, once or several times; None if it is none."""
+    url = token
+    for _ in range(3):
+        if _ENCODED.match(url) is None:
+            break
+        url = unquote(url)
+    return url if url != token and is_absolute(url) else None
 
 
 def unescape_json(url: str) -> str:

@@ -173,6 +173,12 @@ def _notes(chain: Chain, text: str) -> Iterator[tuple[str, str, Span]]:
         if "wrapped" in pair.flags or "spaces" in pair.flags:
             what = "was broken over lines" if "wrapped" in pair.flags else "has spaces in it"
             yield "mended-url", f"{shown(pair.url)} {what} and is put together again.", pair.place
+        elif "percent-encoded" in pair.flags:
+            yield (
+                "mended-url",
+                f"{shown(pair.url)} was percent-encoded as a whole, scheme and slashes too: it is decoded.",
+                pair.place,
+            )
     for pair in chain.pairs:
         if pair.tail in {"word", "letters"}:
             message = f"A word is glued to the descriptor of {shown(pair.url)}: the descriptor was taken alone."

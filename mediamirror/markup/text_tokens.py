@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mediamirror.markup.text_clean import is_absolute, is_image_name, is_url_like, trim
+from mediamirror.markup.text_clean import decoded_whole, is_absolute, is_image_name, is_url_like, trim
 from mediamirror.markup.text_repair import respaced, rewrapped, starts_line
 from mediamirror.markup.text_words import last_word
 from mediamirror.model import Span
@@ -110,6 +110,9 @@ def _url_before(text: str, region: int, stop: int) -> tuple[Span, str, tuple[str
     cut, upto = trim(text[start:end])
     url = text[start + cut : start + upto]
     if not is_absolute(url):
+        whole = decoded_whole(url)
+        if whole is not None:
+            return (start + cut, start + upto), whole, ("percent-encoded",)
         mended = rewrapped(text, region, last) or respaced(text, region, last)
         if mended is not None:
             return mended

@@ -134,7 +134,8 @@ def choices_table(found: ImageSet, choices: Sequence[Choice]) -> Block:
 def problem(found: Problem) -> Text:
     """Render a problem that belongs to no set."""
     where = f"{clean(found.document)}:{found.line}" if found.line else clean(found.document)
-    return Text(f"{where}: {found.code}: {clean(found.message)}", style="yellow")
+    parts = (where, found.code, clean(found.message))  # what concerns the whole run stands in no document
+    return Text(": ".join(part for part in parts if part), style="yellow")
 
 
 def print_line(console: Console, line: Text) -> None:

@@ -405,3 +405,12 @@ def test_an_escaped_space_is_a_space_and_the_places_stay_true(space: str) -> Non
         assert candidate.reference is not None
         assert candidate.reference.span is not None
         assert page.encode()[slice(*candidate.reference.span)].decode() == candidate.url
+
+
+@pytest.mark.parametrize("start", ["https%3A%2F%2F", "https%253A%252F%252F"])
+def test_a_url_that_is_percent_encoded_as_a_whole_is_decoded_and_told(start: str) -> None:
+    page = f"{start}x.example/k-480.jpg 480w, {start}x.example/k-960.jpg 960w"
+    (row,) = text.find(decode(page.encode()), document="", base_url="https://site.example/").sets
+    assert [c.url for c in row.candidates] == ["https://x.example/k-480.jpg", "https://x.example/k-960.jpg"]
+    assert row.candidates[0].raw_url == f"{start}x.example/k-480.jpg"
+    assert [problem.code for problem in row.problems] == ["mended-url", "mended-url"]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.text import Text
 
-from mediamirror.model import Candidate, ImageSet, Source
+from mediamirror.model import Candidate, ImageSet, Problem, Source
 from mediamirror.report.blocks import Block, Column, laid_out, print_block
-from mediamirror.report.table import console_for, image_set
+from mediamirror.report.table import console_for, image_set, problem
 
 COLUMNS = (Column("declared", right=True), Column("статус"), Column("url"))
 CELLS = st.text(alphabet="abз日本語é🖼-./1", max_size=12)
@@ -80,3 +80,8 @@ def test_what_needs_its_words_wrapped_is_left_to_rich() -> None:
     console = _console(80, coloured=False)
     print_block(console, long)
     assert max(map(len, _file(console).getvalue().splitlines())) <= 80
+
+
+def test_a_problem_of_the_whole_run_has_no_empty_place_before_it() -> None:
+    assert problem(Problem("page-limit", "It stopped.", 0)).plain == "page-limit: It stopped."
+    assert problem(Problem("x", "It is.", 3, document="a.html")).plain == "a.html:3: x: It is."
