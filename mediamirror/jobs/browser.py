@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mediamirror.lint.screens import Screen
-from mediamirror.markup.media import matches_media
+from mediamirror.markup.media import matches_media, may_match_media
 from mediamirror.markup.select import select, supported_image_type
 from mediamirror.markup.sizes import evaluate_sizes, parse_sizes
 from mediamirror.model import Candidate, ImageSet, Problem, Source
@@ -40,6 +40,10 @@ class StandardBrowser:
     def matches(self, media: str, screen: Screen) -> bool:
         """Whether a media query list matches a screen."""
         return matches_media(media, viewport=(screen.width, screen.height), dpr=screen.dpr)
+
+    def may_match(self, media: str, screen: Screen) -> bool:
+        """Whether a media query list matches some device with such a screen."""
+        return may_match_media(media, viewport=(screen.width, screen.height), dpr=screen.dpr)
 
     def supports(self, mime: str) -> bool:
         """Whether a ``type`` lets a browser use the source."""

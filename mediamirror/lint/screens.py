@@ -68,6 +68,9 @@ class Browser(Protocol):
     def matches(self, media: str, screen: Screen) -> bool:
         """Whether a media query list matches a screen."""
 
+    def may_match(self, media: str, screen: Screen) -> bool:
+        """Whether a media query list matches some device with such a screen, whatever it can do and its owner prefers."""
+
     def supports(self, mime: str) -> bool:
         """Whether a ``type`` lets a browser use the source."""
 
@@ -88,8 +91,8 @@ _DENSITIES = (1.0, 2.0, 3.0)
 
 @lru_cache(maxsize=1024)
 def ever_matches(media: str, browser: Browser) -> bool:
-    """Whether any screen worth thinking of matches: common ones, and those just around each number in the condition."""
-    return len(media) > _LONGEST or any(browser.matches(media, screen) for screen in _screens(media))
+    """Whether any screen worth thinking of may match: common ones, and those just around each number in the condition."""
+    return len(media) > _LONGEST or any(browser.may_match(media, screen) for screen in _screens(media))
 
 
 def _screens(media: str) -> Iterator[Screen]:

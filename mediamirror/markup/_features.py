@@ -19,6 +19,9 @@ Comparison = tuple[str, Sequence[Node]]
 """An operator (``:``, ``=``, ``<``, ``<=``, ``>`` or ``>=``) and the value on its right."""
 
 _COLOR_BITS = 8.0
+_OF_THE_DEVICE = frozenset(
+    {"color", "color-index", "grid", "monochrome", "horizontal-viewport-segments", "vertical-viewport-segments"}
+)
 _PREFIXES = {"min-": ">=", "max-": "<="}
 # The `!` is in no identifier: without a prefix no browser knows the name.
 _LEGACY = {
@@ -95,6 +98,11 @@ def evaluate_feature(name: str, comparisons: Sequence[Comparison], screen: Scree
     if any(operator != ":" for operator, _ in comparisons):
         return None
     return _evaluate_discrete(name, comparisons, screen)
+
+
+def varies(name: str) -> bool:
+    """Whether a feature (lower case) is about the device or its owner, and not about the sides and the density of the screen."""
+    return name in _DISCRETE or name.removeprefix("min-").removeprefix("max-") in _OF_THE_DEVICE
 
 
 def _evaluate_discrete(name: str, comparisons: Sequence[Comparison], screen: Screen) -> bool | None:

@@ -58,6 +58,8 @@ class Screen:
     height: float
     dpr: float = 1.0
     font_size: float = 16.0
+    any_device: bool = False
+    """Whether it stands for every device with such a screen, rather than for one with a mouse and no preferences."""
 
     @classmethod
     def of(cls, viewport: tuple[float, float], dpr: float = 1.0) -> Screen:

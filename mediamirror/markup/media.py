@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 
 from tinycss2 import ast
 
-from mediamirror.markup._features import Comparison, evaluate_feature
+from mediamirror.markup._features import Comparison, evaluate_feature, varies
 from mediamirror.markup._screen import Screen
 from mediamirror.markup._values import (
     Node,
@@ -24,15 +25,23 @@ from mediamirror.markup._values import (
 
 
 class Truth(Enum):
-    """The values of Kleene's three-valued logic. At the top of a query, UNKNOWN is false."""
+    """The values of Kleene's three-valued logic, and one more. At the top of a query, UNKNOWN is false."""
 
     TRUE = "true"
     FALSE = "false"
     UNKNOWN = "unknown"
+    EITHER = "either"
+    """True on some devices and false on others; only where every device is asked about."""
 
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
-_NOT = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Truth.UNKNOWN}
+_NOT = {
+    Truth.TRUE: Truth.FALSE,
+    Truth.FALSE: Truth.TRUE,
+    Truth.UNKNOWN: Truth.UNKNOWN,
+    Truth.EITHER: Truth.EITHER,
+}
+_BY_STRENGTH = (Truth.FALSE, Truth.UNKNOWN, Truth.EITHER, Truth.TRUE)
 _NO_MEDIA_TYPE = frozenset({"", "not", "only", "and", "or", "layer"})
 _MATCHING_TYPES = frozenset({"all", "screen"})
 Memo = Mapping[int, Truth]
@@ -43,11 +52,19 @@ def matches_media(query_list: str, *, viewport: tuple[float, float], dpr: float 
 
     An empty list matches. A query that does not parse is ``not all`` and never matches; the others still can.
     """
-    screen = Screen.of(viewport, dpr)
+    return _list(query_list, Screen.of(viewport, dpr), frozenset({Truth.TRUE}))
+
+
+def may_match_media(query_list: str, *, viewport: tuple[float, float], dpr: float = 1.0) -> bool:
+    """Whether it matches some device with such a screen, whatever that can do and its owner prefers (dark, less motion)."""
+    return _list(query_list, replace(Screen.of(viewport, dpr), any_device=True), frozenset({Truth.TRUE, Truth.EITHER}))
+
+
+def _list(query_list: str, screen: Screen, enough: frozenset[Truth]) -> bool:
     values = component_values(query_list)
     if not strip(values):
         return True
-    return any(_query(strip(query), screen) is Truth.TRUE for query in split_at_commas(values))
+    return any(_query(strip(query), screen) in enough for query in split_at_commas(values))
 
 
 def evaluate_condition(values: Sequence[Node], screen: Screen) -> Truth | None:
@@ -100,14 +117,12 @@ def _condition(nodes: Sequence[Node], memo: Memo) -> Truth | None:
     operands = [found for node in nodes[::2] if (found := _operand(node, memo)) is not None]
     if len(operands) != len(nodes[::2]):
         return None
-    return _all(operands) if joiner == "and" else _NOT[_all([_NOT[operand] for operand in operands])]
+    return _all(operands) if joiner == "and" else max(operands, key=_BY_STRENGTH.index)
 
 
 def _all(operands: Sequence[Truth]) -> Truth:
     """Kleene conjunction: false beats unknown, unknown beats true."""
-    if Truth.FALSE in operands:
-        return Truth.FALSE
-    return Truth.UNKNOWN if Truth.UNKNOWN in operands else Truth.TRUE
+    return min(operands, key=_BY_STRENGTH.index)
 
 
 def _operand(node: Node, memo: Memo) -> Truth | None:
@@ -123,8 +138,10 @@ def _in_parentheses(block: Node, memo: Memo, screen: Screen) -> Truth:
         return nested
     feature = _feature(values)
     known = evaluate_feature(*feature, screen) if feature else None
-    if known is None:
+    if feature is None or known is None:
         return Truth.UNKNOWN
+    if screen.any_device and varies(feature[0]):
+        return Truth.EITHER
     return Truth.TRUE if known else Truth.FALSE
 
 
