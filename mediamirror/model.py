@@ -304,6 +304,7 @@ class Look:
     """What one decode saw of a picture (its first frame, upright) besides its facts: enough to compare it with others.
 
     ``colours`` is the picture on white, squeezed into a square of `LOOK_SIDE` pixels a side: RGB bytes, row by row.
+    ``opacity`` is how opaque each of those is, from 0 to 255; empty for a picture that lets nothing through.
     ``detail`` tells how fine its structure is: pairs of a scale (below 1, descending) and the root mean square, in grey
     levels, of what its most detailed part loses when it is shrunk to that scale and enlarged again; empty for small pictures, and
     where ``regained`` has answered already what the curve is for.
@@ -322,6 +323,7 @@ class Look:
     estimates: tuple[tuple[str, int], ...] = ()
     regained: tuple[Regained, ...] = ()
     """Measured for the widths of its siblings that were asked for, where it is a photograph rather than a drawing."""
+    opacity: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

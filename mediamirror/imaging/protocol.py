@@ -4,8 +4,8 @@ A frame is two big-endian numbers (length of the head, 4 bytes; length of the bo
 A job's head is a `Wish`, with the image as body; or with ``"file": true``, and then the open file arrives on a socket beside
 the pipes; or, on Windows, with a ``path``. A reply's head is ``{"ready": true, "sandbox": {...}}`` (``false`` with a ``message``),
 ``{"facts": {...}, "look": {...} | null}`` or ``{"error": code, "message": ...}``; the body, where there is a look, is the bytes of
-`Look.colours` and then the thumbnail. Nothing is unpickled: a worker taken over by an image can only send text and a small
-picture, and `facts_of` and `look_of` trust none of it.
+`Look.colours`, those of `Look.opacity` where the head says ``"opacity": true``, and then the thumbnail. Nothing is unpickled: a
+worker taken over by an image can only send text and a small picture, and `facts_of` and `look_of` trust none of it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ MAX_HEAD = 64 * 1024
 """Longest head accepted, in bytes."""
 MAX_BODY = 1024 * 1024
 """Longest body of a reply accepted, in bytes."""
-_COLOURS = 3 * LOOK_SIDE * LOOK_SIDE
+_OPACITY = LOOK_SIDE * LOOK_SIDE
+_COLOURS = 3 * _OPACITY
 
 OUT_OF_MEMORY = "out-of-memory"
 ERRORS: dict[str, type[ImageError]] = {
@@ -102,8 +103,9 @@ def facts_of(head: dict[str, Any]) -> ImageFacts:
 
 def look_head(look: Look) -> tuple[dict[str, Any], bytes]:
     """Encode a look: what goes into the head, and the body."""
-    head = {name: value for name, value in asdict(look).items() if name not in ("colours", "thumbnail")}
-    return head, look.colours + look.thumbnail
+    head = {name: value for name, value in asdict(look).items() if name not in ("colours", "opacity", "thumbnail")}
+    head["opacity"] = bool(look.opacity)
+    return head, look.colours + look.opacity + look.thumbnail
 
 
 def look_of(head: dict[str, Any], body: bytes) -> Look | None:
@@ -111,11 +113,13 @@ def look_of(head: dict[str, Any], body: bytes) -> Look | None:
     told = head.get("look")
     if told is None:
         return None
-    if not isinstance(told, dict) or len(body) < _COLOURS:
+    seen = _COLOURS + (_OPACITY if isinstance(told, dict) and told["opacity"] is True else 0)
+    if not isinstance(told, dict) or len(body) < seen:
         raise ValueError("no sound look")
     return Look(
         colours=body[:_COLOURS],
-        thumbnail=body[_COLOURS:],
+        opacity=body[_COLOURS:seen],
+        thumbnail=body[seen:],
         detail=tuple((float(scale), float(lost)) for scale, lost in told["detail"]),
         personal=tuple(str(name)[:100] for name in told["personal"]),
         profile=_text_or_none(told["profile"]),

@@ -61,7 +61,8 @@ def look_at(
     measured = () if facts.orientation in (5, 6, 7, 8) or shrink > 1 else _regained(raster, tile, widths)
     profile, wide = describe_profile(image.info.get("icc_profile"), _on_white(small))
     return Look(
-        colours=_on_white(shown).resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BICUBIC).tobytes(),
+        colours=_squeezed(_on_white(shown)),
+        opacity=_opacity(shown),
         detail=_detail(raster, tile) if shrink == 1 and _wants_curve(raster.size[0], widths, measured) else (),
         thumbnail=_save(shown, _CLEAR if shown.mode == "RGBA" else _OPAQUE),
         personal=personal_entries(image.getexif()),
@@ -70,6 +71,17 @@ def look_at(
         estimates=_estimates(raster) if estimate and shrink == 1 else (),
         regained=measured,
     )
+
+
+def _squeezed(image: Image.Image) -> bytes:
+    return image.resize((LOOK_SIDE, LOOK_SIDE), Image.Resampling.BICUBIC).tobytes()
+
+
+def _opacity(image: Image.Image) -> bytes:
+    if image.mode != "RGBA":
+        return b""
+    opacity = image.getchannel("A")
+    return b"" if opacity.getextrema() == (255, 255) else _squeezed(opacity)
 
 
 def _on_white(image: Image.Image) -> Image.Image:

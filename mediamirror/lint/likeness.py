@@ -2,10 +2,15 @@
 
 Structure counts first (correlation of the grey values), and colour second, so that another size, format, quality or a colour
 profile make no other picture, and another photograph does.
+
+Transparent pictures are compared on white and on black: on white alone, all white drawings are one. Beside an opaque one,
+which a fallback without transparency is, a transparent one is laid on the colour that explains the opaque one best.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
 
@@ -19,12 +24,33 @@ _TINT = 40.0
 """Mean difference of colours, in levels, that no compression and no profile explains."""
 _FAINT = 6.0
 """Mean difference of colours, in levels, that is none."""
+_COLOURED = 6.0
+"""Root mean square of the distance from grey, in levels, from which on a picture has colours to speak of."""
+_HUED = 0.25
+"""Share of the colours of the more colourful one that the other has too: a grey copy has none of them."""
 _SHIFTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class _Square:
+    """A squeezed picture: `Look.colours` and `Look.opacity`."""
+
+    colours: bytes
+    opacity: bytes
+
+    @classmethod
+    def of(cls, look: Look) -> _Square:
+        return cls(look.colours, look.opacity)
+
+    def cut(self, share: float, at: float, *, tall: bool) -> _Square:
+        """A part, ``share`` of the width (of the height when ``tall``), squeezed into the square again."""
+        opacity = _cut(self.opacity, share, at, tall=tall, channels=1) if self.opacity else b""
+        return _Square(_cut(self.colours, share, at, tall=tall, channels=3), opacity)
 
 
 def alike(one: Look, other: Look) -> bool:
     """Whether two pictures of the same shape are the same picture."""
-    return _alike(one.colours, other.colours)
+    return _same(_Square.of(one), _Square.of(other))
 
 
 def alike_cropped(one: Look, other: Look, shapes: tuple[tuple[int, int], tuple[int, int]]) -> bool:
@@ -32,27 +58,87 @@ def alike_cropped(one: Look, other: Look, shapes: tuple[tuple[int, int], tuple[i
 
     The wider one is cut to the shape of the other at a few places from one end to the other.
     """
-    if _alike(one.colours, other.colours):
+    first, second = _Square.of(one), _Square.of(other)
+    if _same(first, second):
         return True
     (width, height), (other_width, other_height) = shapes
     share = (other_width * height) / (other_height * width)
-    whole, part = (one.colours, other.colours) if share < 1 else (other.colours, one.colours)
+    whole, part = (first, second) if share < 1 else (second, first)
     share = min(share, 1 / share)
-    return any(_alike(_cut(whole, share, at / (_SHIFTS - 1), tall=False), part) for at in range(_SHIFTS)) or any(
-        _alike(_cut(part, share, at / (_SHIFTS - 1), tall=True), whole) for at in range(_SHIFTS)
+    places = [at / (_SHIFTS - 1) for at in range(_SHIFTS)]
+    return any(_same(whole.cut(share, at, tall=False), part) for at in places) or any(
+        _same(part.cut(share, at, tall=True), whole) for at in places
     )
+
+
+def _same(one: _Square, other: _Square) -> bool:
+    return all(_alike(*pair) for pair in _laid(one, other))
+
+
+def _laid(one: _Square, other: _Square) -> Iterator[tuple[bytes, bytes]]:
+    """The colours to compare: both pictures on one ground, or on one after the other."""
+    if one.opacity and other.opacity:
+        yield one.colours, other.colours
+        yield _on(one, (0, 0, 0)), _on(other, (0, 0, 0))
+    elif one.opacity:
+        yield _on(one, _ground(one, other.colours)), other.colours
+    elif other.opacity:
+        yield _on(other, _ground(other, one.colours)), one.colours
+    else:
+        yield one.colours, other.colours
+
+
+@lru_cache(maxsize=256)
+def _ground(clear: _Square, opaque: bytes) -> tuple[int, ...]:
+    """The colour under a transparent picture that leaves the least squares of differences to an opaque one."""
+    through = [255 - level for level in clear.opacity]
+    weight = sum(share * share for share in through)
+    gains = (
+        sum(share * (b - a) for share, a, b in zip(through, clear.colours[at::3], opaque[at::3], strict=True))
+        for at in range(3)
+    )
+    return tuple(min(255, max(0, round(255 + 255 * gain / weight))) for gain in gains)
+
+
+@lru_cache(maxsize=256)
+def _on(clear: _Square, ground: tuple[int, ...]) -> bytes:
+    """The colours of a picture on another ground than white."""
+    darker = [255 - level for level in ground]
+    levels = bytearray(clear.colours)
+    for at in range(3):
+        levels[at::3] = bytes(
+            max(0, level - round((255 - opacity) * darker[at] / 255))
+            for level, opacity in zip(levels[at::3], clear.opacity, strict=True)
+        )
+    return bytes(levels)
 
 
 @lru_cache(maxsize=256)
 def _alike(one: bytes, other: bytes) -> bool:
     gap = sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
     if gap <= _FAINT:
-        return True
+        return _hued(one, other)
     greys, others = _grey(one), _grey(other)
     spread, other_spread = _spread(greys), _spread(others)
     if min(spread, other_spread) < _FLAT:
         return max(spread, other_spread) < _FLAT and gap < _TINT
-    return _correlation(greys, others) / (spread * other_spread) >= _ALIKE and gap < _TINT
+    if _correlation(greys, others) / (spread * other_spread) < _ALIKE or gap >= _TINT:
+        return False
+    return _hued(one, other)
+
+
+def _hued(one: bytes, other: bytes) -> bool:
+    """Whether the colours go the same way from grey, and about as far: not so for a grey copy, nor for swapped channels."""
+    away, other_away = _from_grey(one), _from_grey(other)
+    most = max(sum(gap * gap for gap in away), sum(gap * gap for gap in other_away))
+    shared = sum(a * b for a, b in zip(away, other_away, strict=True))
+    return most < _COLOURED**2 * len(away) or shared >= _HUED * most
+
+
+def _from_grey(colours: bytes) -> list[float]:
+    """How far each level is from the mean of its pixel."""
+    pixels = zip(colours[::3], colours[1::3], colours[2::3], strict=True)
+    return [level - sum(pixel) / 3 for pixel in pixels for level in pixel]
 
 
 def _grey(colours: bytes) -> list[float]:
@@ -72,11 +158,11 @@ def _correlation(one: list[float], other: list[float]) -> float:
     return sum(a * b for a, b in zip(one, other, strict=True)) / len(one)
 
 
-def _cut(colours: bytes, share: float, at: float, *, tall: bool) -> bytes:
-    """A part of a squeezed picture, ``share`` of its width (of its height when ``tall``), squeezed into the square again."""
+def _cut(levels: bytes, share: float, at: float, *, tall: bool, channels: int) -> bytes:
     start = (1 - share) * at * LOOK_SIDE
     places = [min(LOOK_SIDE - 1, int(start + (n + 0.5) * share)) for n in range(LOOK_SIDE)]
-    rows = [colours[y * 3 * LOOK_SIDE : (y + 1) * 3 * LOOK_SIDE] for y in range(LOOK_SIDE)]
+    length = channels * LOOK_SIDE
+    rows = [levels[y * length : (y + 1) * length] for y in range(LOOK_SIDE)]
     if tall:
         return b"".join(rows[y] for y in places)
-    return b"".join(row[3 * x : 3 * x + 3] for row in rows for x in places)
+    return b"".join(row[channels * x : channels * (x + 1)] for row in rows for x in places)
