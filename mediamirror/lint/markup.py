@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 from mediamirror.lint.formats import split_extensions
 from mediamirror.lint.rules import RULES, Violation
-from mediamirror.lint.subject import WRITTEN, Member, SetSubject, is_written
+from mediamirror.lint.subject import WRITTEN, Member, SetSubject, is_empty_fallback, is_written
 from mediamirror.model import Candidate, Problem, Reference, Severity
 
 _DROPPED = frozenset(
@@ -32,7 +33,9 @@ def _reference(subject: SetSubject, problem: Problem) -> Reference:
 
 
 def _from_problem(subject: SetSubject, problem: Problem) -> Violation:
-    return Violation(problem.message, reference=_reference(subject, problem))
+    """``explains`` that a ladder is too short: what is dropped was a rung of it."""
+    short = frozenset(("MM403", member.url) for member in subject.members)
+    return Violation(problem.message, reference=_reference(subject, problem), explains=short)
 
 
 def _is_file(word: str) -> bool:
@@ -67,8 +70,10 @@ def _kind(problem: Problem) -> str:
 def dropped_candidate(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each candidate that the parser drops, unless a rule of its own explains it."""
     cut = any(_DESCRIPTOR.fullmatch(member.candidate.raw_url) for member in subject.members)
+    has_srcset = any(m.source.carrier == "img" and m.source.ignored is None for m in subject.members)
     for problem in subject.image_set.problems:
-        if _kind(problem) == "dropped" and not (cut and problem.code == "unknown-descriptor"):
+        told = has_srcset and is_empty_fallback(problem)
+        if _kind(problem) == "dropped" and not told and not (cut and problem.code == "unknown-descriptor"):
             yield _from_problem(subject, problem)
 
 
@@ -203,7 +208,7 @@ def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
             message = (
                 f"`{' '.join(problem.words)[:120]}` holds a placeholder of a template: browsers drop the candidate."
             )
-            yield Violation(message, reference=_reference(subject, problem))
+            yield replace(_from_problem(subject, problem), message=message)
 
 
 @RULES.add_set(

@@ -87,7 +87,7 @@ def not_the_same_picture(subject: SetSubject) -> Iterator[Violation]:
             if not _same(member, standard):
                 name = file_name(standard.url) or standard.url
                 message = f"{file_name(member.url) or member.url} does not show the picture that {name} shows."
-                explains = frozenset({("MM310", member.url), ("MM312", member.url)})
+                explains = frozenset((code, member.url) for code in ("MM310", "MM312", "MM404", "MM405"))
                 yield Violation(message, standard.url, member.url, member.candidate.reference, member.url, explains)
 
 

@@ -30,6 +30,11 @@ def _with_sizes(subject: SetSubject) -> list[tuple[Source, str]]:
     return [(source, source.sizes) for source in subject.sources() if source.sizes is not None and is_element(source)]
 
 
+def _too_wide(source: Source) -> frozenset[tuple[str, str]]:
+    """That the files are too small for a layout that nobody meant needs no finding of its own."""
+    return frozenset(("MM403", candidate.url) for candidate in source.candidates)
+
+
 @RULES.add_set(
     "MM104",
     "width-without-sizes",
@@ -62,12 +67,12 @@ def invalid_sizes(subject: SetSubject) -> Iterator[Violation]:
         problems = [problem for problem in subject.browser.sizes_problems(sizes) if problem.code in _INVALID]
         for problem in problems:
             entry = sizes[slice(*problem.span)].strip() if problem.span else sizes
-            yield Violation(problem.message, entry[:200], None, place, url)
+            yield Violation(problem.message, entry[:200], None, place, url, _too_wide(source))
         unknown = [sizes[slice(*p.span)] for p in problems if p.span and p.code == "unknown-media-condition"]
         for condition in subject.browser.sizes_conditions(sizes):
             if not any(condition in entry for entry in unknown) and not ever_matches(condition, subject.browser):
                 message = f"No screen meets the condition `{condition[:120]}` of sizes."
-                yield Violation(message, condition[:200], "never true", place, url)
+                yield Violation(message, condition[:200], "never true", place, url, _too_wide(source))
 
 
 @RULES.add_set(
@@ -83,7 +88,8 @@ def sizes_without_default(subject: SetSubject) -> Iterator[Violation]:
     for source, sizes in _with_sizes(subject):
         if any(problem.code == "no-default-size" for problem in subject.browser.sizes_problems(sizes)):
             message = "No entry of sizes stands without a condition: 100vw applies where none is true."
-            yield Violation(message, sizes[:200], "100vw", first_reference(source), first_url(source))
+            place = first_reference(source)
+            yield Violation(message, sizes[:200], "100vw", place, first_url(source), _too_wide(source))
 
 
 @RULES.add_set(

@@ -9,7 +9,7 @@ from mediamirror.lint.likeness import alike
 from mediamirror.lint.names import width_tag
 from mediamirror.lint.rules import RULES, Violation
 from mediamirror.lint.screens import ever_matches
-from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_written
+from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_empty_fallback, is_written
 from mediamirror.lint.unread import some_browser_shows
 from mediamirror.model import ImageSet, Severity, Source
 
@@ -43,7 +43,10 @@ def fallback_missing(subject: SetSubject) -> Iterator[Violation]:
     img = _img(subject.image_set)
     if img is None or img.default is not None or not img.candidates:
         return
-    if not any(problem.code in _NOTHING_THERE for problem in subject.image_set.problems):
+    problems = subject.image_set.problems
+    if any(is_empty_fallback(problem) for problem in problems):
+        yield Violation("The src of the img is empty.", "src", "", first_reference(img), img.candidates[0].url)
+    elif not any(problem.code in _NOTHING_THERE for problem in problems):
         yield Violation("The img has a srcset and no src.", "src", None, first_reference(img), img.candidates[0].url)
 
 
@@ -157,15 +160,31 @@ def source_after_img(subject: SetSubject) -> Iterator[Violation]:
     "MM117",
     "source-never-used",
     Severity.WARNING,
-    summary="A source of a picture can never be used, because of where it stands or what it lacks.",
+    summary="A source of a picture can never be used, because of where it stands, what it lacks, or what stands before it.",
     why="Its files are never loaded.",
-    fix="Put source elements with a srcset directly into the picture, before an img that is directly in it too.",
+    fix="Put source elements with a srcset directly into the picture, before the img, those with media or type before those without.",
 )
 def source_never_used(subject: SetSubject) -> Iterator[Violation]:
-    """Fire once for each source with a reason that is not a rule of its own."""
+    """Fire once for each source with a reason that is not a rule of its own, and for one behind another that always wins."""
     for source in subject.image_set.sources:
         reason = _NEVER_USED.get(source.ignored or "")
         if source.carrier == "source" and reason is not None and is_written(source):
             yield Violation(
                 f"This source is never used: {reason}.", None, None, first_reference(source), first_url(source)
             )
+    winners: list[Source] = []
+    for source in subject.sources():
+        winner = next((one for one in winners if _always_wins(one, source)), None)
+        if source.carrier == "source" and winner is not None:
+            name = file_name(first_url(winner)) or first_url(winner)
+            message = f"This source is never used: the one before it, with {name}, is taken on every screen that would take it."
+            yield Violation(message, None, None, first_reference(source), first_url(source))
+        if source.carrier == "source" and is_written(source):
+            winners.append(source)
+
+
+def _always_wins(one: Source, later: Source) -> bool:
+    """Whether a source is taken wherever a later one would be: it asks for nothing, or for the same."""
+    media, other_media = (" ".join((source.media or "").lower().split()) for source in (one, later))
+    mime, other_mime = ((source.mime or "").partition(";")[0].strip().lower() for source in (one, later))
+    return media in ("", "all", other_media) and mime in ("", other_mime)

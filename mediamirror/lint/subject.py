@@ -168,6 +168,11 @@ def lint_options(tolerance: str = "1px", *, ladder: str = "", codes: frozenset[s
     return LintOptions(parse_tolerance(tolerance), codes, parse_ladder(ladder))
 
 
+def is_empty_fallback(problem: Problem) -> bool:
+    """Whether a problem is that of an ``src`` with nothing in it."""
+    return problem.code == "empty-url" and problem.attribute == "src"
+
+
 def is_written(source: Source) -> bool:
     """Whether browsers read the source's candidates from the page as it is."""
     first = first_reference(source)
