@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -17,7 +19,16 @@ FORMAT = 1
 def fingerprint(finding: Finding) -> str:
     """Identify a finding by what it is about, not by its line: a paragraph added above changes nothing."""
     document = finding.reference.document if finding.reference else ""
-    parts = (finding.rule, document, finding.url, finding.declared or "", finding.actual or "")
+    # What names no file is told apart by its words alone.
+    words = "" if finding.url else finding.message
+    parts = (
+        finding.rule,
+        document,
+        finding.url,
+        finding.declared or "",
+        finding.actual or "",
+        *((words,) if words else ()),
+    )
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
@@ -30,8 +41,26 @@ def read_baseline(path: Path) -> frozenset[str]:
         return frozenset(str(row["fingerprint"]) for row in value["findings"])
     except FileNotFoundError:
         raise InputMissing(f"The baseline {path} does not exist: make it with --write-baseline {path}.") from None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"The baseline {path} can't be read ({error}).") from error
+    except OSError as error:
+        raise UsageError(f"The baseline {path} can't be read ({error.strerror}): name another file.") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UsageError(f"{path} is no baseline, or is damaged: make it anew with --write-baseline {path}.") from error
+
+
+def check_place(path: Path) -> None:
+    """Raise `UsageError` when no baseline can be written to ``path``: better before a long run than after it."""
+    folder = path.parent
+    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
+        why = (
+            "it is a folder"
+            if path.is_dir()
+            else "its folder is not writable"
+            if folder.is_dir()
+            else "there is no such folder"
+        )
+        raise UsageError(
+            f"The baseline can't be written to {path} ({why}): name a file in a folder that you may write to."
+        )
 
 
 def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
@@ -46,8 +75,11 @@ def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
         for f in findings
     }
     ordered = sorted(rows.values(), key=lambda row: (str(row["document"]), str(row["url"]), str(row["rule"])))
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        path.write_text(json.dumps({"format": FORMAT, "findings": ordered}, indent=1) + "\n", encoding="utf-8")
+        temporary.write_text(json.dumps({"format": FORMAT, "findings": ordered}, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
     except OSError as error:
-        raise UsageError(f"The baseline {path} can't be written ({error.strerror}).") from error
+        temporary.unlink(missing_ok=True)
+        raise UsageError(f"The baseline can't be written to {path} ({error.strerror}): name another file.") from error
     return len(ordered)

@@ -24,7 +24,7 @@ from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import FetchError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decode import DecoderPool
-from mediamirror.jobs.baseline import fingerprint, read_baseline, write_baseline
+from mediamirror.jobs.baseline import check_place, fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.browser import StandardBrowser
 from mediamirror.jobs.common import Emit, WorkByHost, documents, nobody_listens, own_origins
 from mediamirror.jobs.lanes import Later, run_lanes
@@ -126,11 +126,13 @@ class _VerifyRun:
         self._started = time.monotonic()
         self._rules = _lint_options(options)
         self._baseline = read_baseline(options.baseline) if options.baseline else frozenset()
+        if options.write_baseline is not None:
+            check_place(options.write_baseline)
         self._off = SwitchedOff(options.per_path, root=options.root)
         most = options.fetch.max_size
         self._root = SiteRoot(options.root, options.read.base_url, most=most) if options.root else None
         self._told: set[bytes] = set()
-        self._new: list[Finding] = []
+        self._accepted: list[Finding] = []
 
     async def run(self, inputs: Sequence[str]) -> Summary:
         plan_inputs(inputs)
@@ -151,7 +153,7 @@ class _VerifyRun:
                 self._emit(self._summary(interrupted=True))
                 raise
         if options.write_baseline is not None:
-            write_baseline(options.write_baseline, self._new)
+            write_baseline(options.write_baseline, self._accepted)
         summary = self._summary()
         self._emit(summary)
         return summary
@@ -260,7 +262,8 @@ class _VerifyRun:
             for finding in fresh:
                 self._tally.add_finding(finding)
                 self._emit(finding)
-            self._new.extend(fresh if self._options.write_baseline is not None else ())
+            # What an older baseline knows is accepted again as long as it is still found.
+            self._accepted.extend(kept if self._options.write_baseline is not None else ())
             if (image_set.candidates and not again) or fresh or off:
                 self._emit(replace(set_result(image_set, notes, fresh), suppressed=tuple(off), known=known))
 

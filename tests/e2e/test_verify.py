@@ -100,6 +100,47 @@ def test_a_baseline_counts_only_what_is_new(mediamirror: Command, dist: Path, tm
     assert mediamirror(*words, "--baseline", str(tmp_path / "none.json")).returncode == 2
 
 
+def test_a_baseline_written_over_an_older_one_keeps_what_is_still_found(
+    mediamirror: Command, dist: Path, tmp_path: Path
+) -> None:
+    words = ("verify", str(dist), "--root", str(dist), "--format", "jsonl")
+    base = str(tmp_path / "base.json")
+    assert mediamirror(*words, "--write-baseline", base).returncode == 0
+    assert mediamirror(*words, "--baseline", base, "--write-baseline", base).returncode == 0
+    assert mediamirror(*words, "--baseline", base).returncode == 0
+
+
+def test_one_accepted_comma_does_not_accept_the_next_dropped_candidate(mediamirror: Command, tmp_path: Path) -> None:
+    page, base = tmp_path / "page.html", str(tmp_path / "base.json")
+    words = ("verify", str(page), "--root", str(tmp_path), "--select", "MM101", "--fail-on", "warning")
+    page.write_text('<img alt="" srcset="a.webp 2q, b.webp 3x">')
+    assert mediamirror(*words, "--write-baseline", base).returncode == 0
+    page.write_text('<p>Moved</p>\n<img alt="" srcset="a.webp 2q, b.webp 3x">')
+    first = mediamirror(*words, "--baseline", base, "--format", "jsonl")
+    page.write_text('<img alt="" srcset="a.webp 2q, c.webp 5q, b.webp 3x">')
+    then = mediamirror(*words, "--baseline", base, "--format", "jsonl")
+    assert ([row["rule"] for row in findings(first)], [row["rule"] for row in findings(then)]) == ([], ["MM101"])
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "7", '{"format": 1, "findings": [[]]}'])
+def test_a_file_that_is_no_baseline_is_refused_with_what_to_do(mediamirror: Command, tmp_path: Path, text: str) -> None:
+    page, base = tmp_path / "page.html", tmp_path / "base.json"
+    page.write_text("<p>Nothing</p>")
+    base.write_text(text)
+    done = mediamirror("verify", str(page), "--baseline", str(base))
+    assert (done.returncode, "is no baseline" in done.stderr, "list" in done.stderr) == (2, True, False), done.stderr
+
+
+def test_a_baseline_that_can_not_be_written_is_refused_before_the_run(mediamirror: Command, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    page.write_text('<img alt="" src="none.png">')
+    done = mediamirror(
+        "verify", str(page), "--root", str(tmp_path), "--write-baseline", str(tmp_path / "no" / "b.json")
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stdout
+    assert "there is no such folder" in done.stderr
+
+
 def test_what_can_not_be_fetched_is_a_finding_and_fails_the_run(mediamirror: Command, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text('<img alt="" src="http://127.0.0.1:9/discard.webp"><img alt="" src="ftp://site.example/a.webp">')
