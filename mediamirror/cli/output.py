@@ -197,6 +197,7 @@ class _Whole:
             summary=self._summary,
             created=datetime.now(UTC),
             problems=tuple(self._problems),
+            folder=Path.cwd(),
         )
         print(_whole(self._style, data), end="")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import PurePath
 
 from mediamirror.model import Finding, ItemError, Problem, SetResult, SetRow, Severity, Status, Summary
 
@@ -25,6 +26,16 @@ class ReportData:
     summary: Summary
     created: datetime
     problems: tuple[Problem, ...] = ()
+    folder: PurePath | None = None
+    """Where the run was started: code scanners and annotations name files below it by their relative paths."""
+
+
+def named_from(folder: PurePath | None, document: str) -> str:
+    """A document's name as it is seen from a folder: an absolute path below it becomes a relative one."""
+    path = PurePath(document)
+    if folder is None or "://" in document or not path.is_absolute() or not path.is_relative_to(folder):
+        return document
+    return path.relative_to(folder).as_posix()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ https://docs.github.com/actions/reference/workflows-and-actions/workflow-command
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import PurePath
 
 from mediamirror.model import Problem, Severity
-from mediamirror.report.data import GRAVITY, Entry, ReportData, all_entries
+from mediamirror.report.data import GRAVITY, Entry, ReportData, all_entries, named_from
 from mediamirror.report.escape import shown_url, visible
 from mediamirror.report.words import summary_sentence
 
@@ -22,9 +23,11 @@ def to_github(data: ReportData) -> str:
 
 
 def _lines(data: ReportData) -> Iterator[str]:
-    for entry in sorted(all_entries(data.sets), key=lambda entry: GRAVITY[entry.severity]):
+    named = (replace(entry, document=named_from(data.folder, entry.document)) for entry in all_entries(data.sets))
+    for entry in sorted(named, key=lambda entry: GRAVITY[entry.severity]):
         yield _command(_COMMANDS[entry.severity], entry.document, entry.line, entry.rule, _text(entry))
-    for problem in data.problems:
+    for told in data.problems:
+        problem = replace(told, document=named_from(data.folder, told.document))
         yield _command("notice", problem.document, problem.line, problem.code, _about(problem))
     yield _command("notice", "", 0, "mediamirror", summary_sentence(data.summary))
 

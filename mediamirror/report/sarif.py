@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
 from mediamirror.model import Problem, Severity, Suppressed
-from mediamirror.report.data import Entry, ReportData, all_entries, entry_of
+from mediamirror.report.data import Entry, ReportData, all_entries, entry_of, named_from
 from mediamirror.report.escape import shown_url, uri, visible
 from mediamirror.report.rulebook import explain
 
@@ -22,8 +23,9 @@ def to_sarif(data: ReportData) -> str:
 
     Problems of the inputs are results of level ``note``. ``executionSuccessful`` is False for an interrupted run.
     """
-    entries = [*all_entries(data.sets), *map(_from_problem, data.problems)]
-    off = [(entry_of(each.finding, found), each) for found in data.sets for each in found.suppressed]
+    told = [*all_entries(data.sets), *map(_from_problem, data.problems)]
+    entries = [_named(entry, data) for entry in told]
+    off = [(_named(entry_of(each.finding, found), data), each) for found in data.sets for each in found.suppressed]
     all_told = [*entries, *(entry for entry, _ in off)]
     order = {code: place for place, code in enumerate(sorted({entry.rule for entry in all_told}))}
     severities = {entry.rule: entry.severity for entry in reversed(all_told)}
@@ -44,6 +46,10 @@ def to_sarif(data: ReportData) -> str:
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, ensure_ascii=True, indent=2) + "\n"
+
+
+def _named(entry: Entry, data: ReportData) -> Entry:
+    return replace(entry, document=named_from(data.folder, entry.document))
 
 
 def _from_problem(problem: Problem) -> Entry:

@@ -1,6 +1,7 @@
 """GitHub annotations: workflow commands that stand beside their lines and can't be broken out of."""
 
 from dataclasses import replace
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -30,6 +31,21 @@ def test_the_gravest_come_first_and_the_summary_last() -> None:
 def test_a_document_outside_the_checkout_is_named_in_the_text(document: str) -> None:
     problem = Problem("odd", "Odd.", 7, document=document)
     assert lines(to_github(report((), problems=(problem,))))[0] == f"::notice title=odd::Odd.%0Ain {document}:7"
+
+
+@pytest.mark.parametrize(
+    ("document", "place"),
+    [
+        ("/srv/site/blog/a.html", "file=blog/a.html,line=7::Odd."),
+        ("/srv/site-2/a.html", ":Odd.%0Ain /srv/site-2/a.html:7"),
+        ("https://h/srv/site/a.html", ":Odd.%0Ain https://h/srv/site/a.html:7"),
+    ],
+)
+def test_an_absolute_path_below_the_folder_of_the_run_is_a_file_of_the_checkout(document: str, place: str) -> None:
+    data = replace(
+        report((), problems=(Problem("odd", "Odd.", 7, document=document),)), folder=PurePosixPath("/srv/site")
+    )
+    assert place in lines(to_github(data))[0]
 
 
 def test_text_can_not_start_a_command_of_its_own() -> None:

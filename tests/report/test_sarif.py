@@ -2,6 +2,7 @@
 
 import json
 from importlib.resources import files
+from pathlib import PurePosixPath
 from typing import Any
 
 import jsonschema
@@ -96,6 +97,15 @@ def test_a_fingerprint_stays_when_the_page_grows_and_differs_between_findings() 
 )
 def test_the_uri_of_a_document(document: str, uri: str | None) -> None:
     assert artifact_uri(document) == uri
+
+
+def test_an_absolute_path_below_the_folder_of_the_run_is_relative_to_it() -> None:
+    data = replace(
+        report((), problems=(Problem("odd", "Odd.", 7, document="/srv/site/a b.html"),)),
+        folder=PurePosixPath("/srv/site"),
+    )
+    result = json.loads(to_sarif(data))["runs"][0]["results"][0]
+    assert result["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "a%20b.html"}
 
 
 def test_standard_input_has_no_location(validator: Any) -> None:
