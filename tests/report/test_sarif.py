@@ -1,6 +1,7 @@
 """SARIF 2.1.0: valid by the schema of the standard, and what code scanning needs is in it."""
 
 import json
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import PurePosixPath
 from typing import Any
