@@ -370,10 +370,14 @@ class StoredObject:
 
 @dataclass(frozen=True, slots=True)
 class ItemError:
-    """Why one item failed or was rejected: a stable code and a sentence for people."""
+    """Why one item failed or was rejected: a stable code and a sentence for people.
+
+    ``http_status`` is that of the answer, where the origin answered and that was the reason.
+    """
 
     code: str
     message: str
+    http_status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ MOST_SETS = 100
 class Query:
     """What to list; every condition that is given must hold. Widths are pixels, both ends included.
 
-    ``host`` may be a glob. ``image_set`` is a set's number, the beginning of its id, or text (or a glob) in its document's
+    ``host`` may be a glob; without a port it means each port. ``image_set`` is a set's number, the beginning of its id, or text (or a glob) in its document's
     name, context or alt text. ``rules`` are codes. ``store`` is a name as in the table of stores; None lists them all.
     """
 
@@ -138,8 +138,9 @@ def _conditions(query: Query, values: dict[str, object]) -> list[str]:
     if query.store is not None:
         found.append("q.store_id = :place")
     if query.host is not None:
-        found.append("casefold(v.host) GLOB :host")
-        values["host"] = query.host.casefold()
+        # A host is recorded with its port; who names none means each.
+        found.append("(casefold(v.host) GLOB :host OR casefold(v.host) GLOB :host || ':[0-9]*')")
+        values["host"] = query.host.casefold().replace("[", "[[]")
     if query.image_set is not None:
         found.append("q.set_id IS NOT NULL")
         values |= _set_words(query.image_set)

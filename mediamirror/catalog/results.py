@@ -110,7 +110,7 @@ def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Ou
                     ),
                 )
                 if download is not None
-                else (None,) * 8
+                else (None, None, None if error is None else error.http_status, *(None,) * 5)
             ),
             *(outcome.fetched_bytes, outcome.source.sha256 if outcome.source else outcome.sha256),
             *((error.code, redact_text(error.message)) if error is not None else (None, None)),

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from mediamirror.catalog.catalog import Record
 from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
-from mediamirror.errors import CatalogError, FetchError, ImageError, StoreError
+from mediamirror.errors import CatalogError, FetchError, HTTPStatus, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.jobs.inspect import Inspect
 from mediamirror.jobs.lanes import Later
@@ -78,7 +78,8 @@ class Handler:
         try:
             return await self._handle(item)
         except FetchError as error:
-            failed = _failed(item, error.code, error.message)
+            status = error.status if isinstance(error, HTTPStatus) else None
+            failed = _failed(item, error.code, error.message, http_status=status)
             return Later(failed) if error.deferred else failed
         except (StoreError, ImageError) as error:
             return _failed(item, error.code, error.message)
@@ -226,5 +227,6 @@ def _image_error(result: ImageFacts | ImageError) -> ItemError | None:
     return ItemError(result.code, result.message) if isinstance(result, ImageError) else None
 
 
-def _failed(item: WorkItem, code: str, message: str) -> Record:
-    return Record(item.variant_id, Outcome(item.variant, Status.FAILED, error=ItemError(code, message)), None)
+def _failed(item: WorkItem, code: str, message: str, *, http_status: int | None = None) -> Record:
+    error = ItemError(code, message, http_status)
+    return Record(item.variant_id, Outcome(item.variant, Status.FAILED, error=error), None)

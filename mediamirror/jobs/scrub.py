@@ -142,12 +142,17 @@ class _Scrub:
         tracker.forget()
 
     def _begin(self, state: Path) -> Progress:
-        """Return where to begin: where an interrupted run of the same sample was, unless a new one is asked for."""
+        """Return where to begin: where an interrupted run of the same sample was, unless a new one or a repair is asked for."""
         options = self._options
         found = None if options.restart else load(state, sample=options.sample)
         if found is None:
             seed = options.seed if options.seed is not None else random.SystemRandom().getrandbits(48)
             return Progress(seed, options.sample)
+        if found.bad and options.repair:
+            # What is bad lies behind the place where the run would go on: it would never be repaired.
+            message = f"An interrupted run read {found.read:,} objects, {found.bad:,} of them bad: beginning anew, to repair those too."
+            self._emit(Problem("restarted", message, document=self._mirror))
+            return Progress(found.seed, options.sample)
         bad = f", {found.bad:,} of them bad" if found.bad else ""
         self._bad = found.bad
         message = f"Going on after {found.after}: {found.read:,} objects were read before{bad}. --restart begins anew."

@@ -96,7 +96,7 @@ def _exchange(row: dict[str, Any], *, with_headers: bool) -> Iterator[str]:
     why = f", {row['error_code']}: {clean(row['error_message'] or '')}" if row["error_code"] else ""
     digest = f", sha256 {row['sha256'][:12]}" if row["sha256"] else ""
     yield f"    {row['fetched_at']}  {answer}{size}{took}{digest}{why}"
-    if row["redirects"] is None and row["http_status"]:
+    if row["redirects"] is None and row["final_url"]:
         yield "      redirects were not recorded by the release that wrote this"
     for url, status, _ in row["redirects"] or ():
         yield f"      {status} {clean(url)}"

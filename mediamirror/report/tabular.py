@@ -24,6 +24,9 @@ COLUMNS: dict[str, str] = {
 }  # fmt: skip
 """Every column, in order, with its type; a plural is a list."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that a spreadsheet would calculate: OWASP, CSV Injection. The last four are full-width."""
+
 _GROUP = 10_000
 
 
@@ -83,7 +86,10 @@ class JsonLines:
 
 
 class Csv:
-    """RFC 4180, UTF-8, a heading line; lists are joined by spaces, what is not known is empty."""
+    """RFC 4180, UTF-8, a heading line; lists are joined by spaces, what is not known is empty.
+
+    Text that a spreadsheet would calculate, which a page's alt text or URL may be, gets an apostrophe before it.
+    """
 
     def __init__(self, file: IO[bytes], hide: bool) -> None:
         self._hide = hide
@@ -96,7 +102,7 @@ class Csv:
     def write(self, row: CatalogRow) -> None:
         """Write one row."""
         cells = values_of(row, hide=self._hide).values()
-        self._csv.writerow([" ".join(map(str, cell)) if isinstance(cell, list) else cell for cell in cells])
+        self._csv.writerow([_cell(cell) for cell in cells])
 
     def __enter__(self) -> Self:
         return self
@@ -143,6 +149,12 @@ class Parquet:
         if self._rows and kind is None:
             self._flush()
         self._writer.close()
+
+
+def _cell(value: Any) -> Any:
+    """What stands in a CSV file for a value: text that no program calculates."""
+    text = " ".join(map(str, value)) if isinstance(value, list) else value
+    return f"'{text}" if isinstance(text, str) and text.startswith(_FORMULA) else text
 
 
 def _text(value: Any) -> Any:

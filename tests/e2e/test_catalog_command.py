@@ -99,6 +99,8 @@ FILTERS: list[tuple[Query, int]] = [
     (Query(statuses=("failed",)), 3),
     (Query(statuses=("failed", "rejected")), 7),
     (Query(host="s3-*"), 4),
+    (Query(host=MEDIA_HOST), 13),
+    (Query(host=f"[{MEDIA_HOST[0]}]*"), 0),
     (Query(widths=(1920, 1920)), 2),
     (Query(widths=(1000, 2**63 - 1)), 3),
     (Query(widths=(700, 1279)), 3),
@@ -141,6 +143,18 @@ def test_a_missing_catalog_says_what_to_do_and_is_not_made(mediamirror: Command,
     assert list((tmp_path / "state").rglob("*.sqlite*")) == [
         path for path in (tmp_path / "state").rglob("*.sqlite*") if path.name.endswith(".lock")
     ]
+
+
+def test_an_answer_that_was_a_refusal_is_told_with_its_status(ask: Command, shared: Path) -> None:
+    mirror = str(shared / "m")
+    rows = variants(ask("ls", mirror, "--status", "failed", "--format", "jsonl"))
+    refused = [row for row in rows if row["error"]["code"] == "http-status"]
+    assert refused
+    for row in refused:
+        assert f"(HTTP status {row['http_status']})" in row["error"]["message"]
+        told = ask("show", row["url"], mirror).stdout
+        assert (f"HTTP {row['http_status']}, http-status" in told, "no answer" in told) == (True, False)
+        assert "redirects were not recorded" not in told
 
 
 def test_the_story_of_a_picture_is_found_by_url_key_and_sha256(ask: Command, shared: Path) -> None:
@@ -334,6 +348,10 @@ def test_redirects_are_recorded_and_come_out_of_the_archive_again(
     (tmp_path / "page.html").write_text(f'<img alt="" src="{moved}/old.webp">')
     again = mediamirror("mirror", str(archive), str(tmp_path / "page.html"), "--offline", "--to", str(tmp_path / "m2"))
     assert (again.returncode, "1 stored" in again.stdout) == (0, True), again.stdout
+    port = moved.rpartition(":")[2]
+    for host, count in (("127.0.0.1", 1), (f"127.0.0.1:{port}", 1), ("127.0.0.1:1", 0), ("127.0.0", 0)):
+        asked = ("catalog", "ls", str(tmp_path / "m"), "--host", host, "--format", "jsonl")
+        assert len(variants(mediamirror(*asked))) == count, host
 
 
 def test_only_what_failed_is_asked_for_again_and_its_set_is_told_whole(

@@ -182,6 +182,21 @@ def test_restart_forgets_where_an_interrupted_scrub_was(mediamirror: Command, tm
     assert rows_of(mediamirror(*words))[-1]["statuses"] == {"checked": 1}
 
 
+def test_a_repair_after_an_interrupted_scrub_mends_what_that_one_found(mediamirror: Command, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    for name in "abc":
+        (tmp_path / "src" / name).write_text(name * 9)
+    catalog = tmp_path / "c.sqlite"
+    mediamirror("sync", str(tmp_path / "src"), str(tmp_path / "m"), "--catalog", str(catalog))
+    flip(tmp_path / "m" / "a")
+    (tmp_path / "c.sqlite.scrub.json").write_text('{"seed": 1, "sample": 1.0, "after": "b", "read": 2, "bad": 1}')
+    words = ("verify", "--mirror", str(tmp_path / "m"), "--catalog", str(catalog), "--format", "jsonl")
+    done = mediamirror(*words, "--repair", "--from", str(tmp_path / "src"))
+    rows = rows_of(done)
+    assert (done.returncode, rows[0]["code"], rows[-1]["statuses"]) == (0, "restarted", {"checked": 2, "repaired": 1})
+    assert (tmp_path / "m" / "a").read_text() == "a" * 9
+
+
 def test_what_goes_with_a_mirror_alone_is_refused_without_one(mediamirror: Command) -> None:
     assert mediamirror("verify", SEED, "--repair").returncode == 2
     assert mediamirror("verify", "--mirror", "m", "--from", "n").returncode == 2
