@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from mediamirror.catalog.ingest import put_variant
@@ -16,7 +17,10 @@ _IMAGE_CODES = ("MM", "not-an-image", "truncated", "undecodable", "over-budget")
 
 @dataclass(frozen=True, slots=True)
 class Adopted:
-    """An object as it lies there now. Sizes in bytes, widths and heights in pixels; None where not known."""
+    """An object as it lies there now. Sizes in bytes, widths and heights in pixels; None where not known.
+
+    ``modified`` is when it was written, as its store says, aware.
+    """
 
     key: str
     sha256: str
@@ -27,6 +31,7 @@ class Adopted:
     format: str | None = None
     width: int | None = None
     height: int | None = None
+    modified: datetime | None = None
 
 
 def put_adopted(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[Adopted]) -> None:
@@ -45,10 +50,14 @@ def put_adopted(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[
 def _put_object(db: sqlite3.Connection, place: int, run_id: int, variant: int, row: Adopted) -> None:
     db.execute(
         "INSERT OR REPLACE INTO objects (store_id, key, variant_id, sha256, size, content_type, token, stored_at) "
-        "VALUES (?,?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ'))",
-        (place, row.key, variant, row.sha256, row.size, row.content_type, row.token),
+        "VALUES (?,?,?,?,?,?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%SZ')))",
+        (place, row.key, variant, row.sha256, row.size, row.content_type, row.token, _stamp(row.modified)),
     )
     _stand(db, place, run_id, variant, "stored", row.sha256, None)
+
+
+def _stamp(when: datetime | None) -> str | None:
+    return None if when is None else f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _stand(

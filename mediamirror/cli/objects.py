@@ -93,7 +93,7 @@ class _Bar:
             self._progress.update(self._task, advance=size, done=done)
 
     def _start(self, work: Workload) -> None:
-        from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
         from mediamirror.cli.progress import ByteRate, bar_of
 
@@ -101,7 +101,7 @@ class _Bar:
         total = work.objects + work.deletions
         count = TextColumn("{task.fields[done]:,}/" + f"{total:,} objects")
         columns = (DownloadColumn(binary_units=True), ByteRate()) if self._sized else (MofNCompleteColumn(),)
-        self._progress = bar_of(BarColumn(), count, *columns, TextColumn("left"), TimeRemainingColumn())
+        self._progress = bar_of(count, *columns, TextColumn("left"), TimeRemainingColumn())
         self._task = self._progress.add_task("", total=work.bytes or total, done=0)
         self._progress.start()
 

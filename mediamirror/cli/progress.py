@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 
 from rich.console import Console
 from rich.progress import (
@@ -15,20 +16,37 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from mediamirror.model import Event, Outcome, Planned
 from mediamirror.report.words import human_bytes
 
+_LONGEST_BAR = 40
+_OTHERS = 56
+"""Characters that numbers, rate and time take beside the bar."""
+
+
+class _OneLine(Progress):
+    """A bar that stays on one line: what is written anew over two flickers, and leaves its remains behind."""
+
+    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
+        """Return rich's table, in which nothing is broken into lines."""
+        table = super().make_tasks_table(tasks)
+        for column in table.columns:
+            column.no_wrap = True
+        return table
+
 
 def bar_of(*columns: ProgressColumn) -> Progress:
-    """Make a bar on standard error that goes away in the end.
+    """Make a bar with these columns beside it, on standard error; it goes away in the end. Where room is scarce, the bar gives way.
 
     While it is there, what is printed goes above it, but only where that is the same terminal: left to itself, rich would
     put on the screen what was meant for a file or a pipe.
     """
     console = Console(file=sys.stderr)
-    return Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+    bar = BarColumn(bar_width=max(4, min(_LONGEST_BAR, console.width - _OTHERS)))
+    return _OneLine(bar, *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 class ByteRate(ProgressColumn):
@@ -56,7 +74,7 @@ class Bar:
             self._progress.update(self._task, advance=1, received=self._bytes)
 
     def _start(self, total: int) -> None:
-        columns = (BarColumn(), MofNCompleteColumn(), _Rate(), TextColumn("left"), TimeRemainingColumn())
+        columns = (MofNCompleteColumn(), _Rate(), TextColumn("left"), TimeRemainingColumn())
         self._progress = bar_of(*columns)
         self._task = self._progress.add_task("", total=total, received=0)
         self._progress.start()

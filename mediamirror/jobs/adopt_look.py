@@ -70,7 +70,9 @@ class Looker:
         if (known := task.manifest) is not None:
             urls = said or self._named(row.key, known.get("url"))
             pixels = (known.get("format"), known.get("width"), known.get("height"))
-            found = Adopted(row.key, known["sha256"], row.size, row.token, known.get("content_type"), urls, *pixels)
+            found = Adopted(
+                row.key, known["sha256"], row.size, row.token, known.get("content_type"), urls, *pixels, row.modified
+            )
             return found, "as the manifest says"
         head = await self._store.head(row.key)
         if head is None:
@@ -80,7 +82,9 @@ class Looker:
         if head.sha256 is not None and metadata.get("width", "").isdigit() and metadata.get("height", "").isdigit():
             kind = (head.content_type or "").removeprefix("image/") or None
             pixels = (kind, int(metadata["width"]), int(metadata["height"]))
-            found = Adopted(row.key, head.sha256, head.size, head.token, head.content_type, urls, *pixels)
+            found = Adopted(
+                row.key, head.sha256, head.size, head.token, head.content_type, urls, *pixels, head.modified
+            )
             return found, "as its metadata say"
         return await self._read(head, urls), "as its bytes are"
 
@@ -99,7 +103,7 @@ class Looker:
             facts = None
         pixels = (facts.format, facts.width, facts.height) if facts is not None else (None, None, None)
         kind = head.content_type or content_type_of(head.key, prefix)
-        return Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, *pixels)
+        return Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, *pixels, head.modified)
 
     def _named(self, key: str, url: str | None) -> tuple[str, ...]:
         """The URL that the manifest names, unless something was left out of it."""

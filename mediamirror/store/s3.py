@@ -291,7 +291,7 @@ class S3Store:
         if found is not None and s3_headers.holds(found.headers, headers, body):
             return s3_headers.etag(found.headers)
         if failure is not None:
-            raise self._mapped(failure, exchange, self._shown(whole)) from failure
+            raise self._mapped(failure, exchange, self._shown(whole), "s3:PutObject") from failure
         raise ObjectCorrupt(
             f"{self._shown(whole)} is not there as it was sent, although the server said so. Try again."
         )
@@ -326,8 +326,8 @@ class S3Store:
             left_out(key, reason)
         return reason is None
 
-    def _mapped(self, error: Exception, exchange: Exchange, what: str) -> StoreError:
-        where = exchange.where(what)
+    def _mapped(self, error: Exception, exchange: Exchange, what: str, needs: str | None = None) -> StoreError:
+        where = exchange.where(what, needs)
         response = getattr(error, "response", None)
         if isinstance(response, dict):
             return explain(read_client_error(response), where, datetime.now(UTC))

@@ -44,12 +44,16 @@ _FULL = frozenset({"QuotaExceeded", "InsufficientStorage", "XMinioStorageFull", 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """What the sentence is about. ``what`` is an object or the bucket, as people write it."""
+    """What the sentence is about. ``what`` is an object or the bucket, as people write it.
+
+    ``needs`` names the permissions that are asked for, in S3's words.
+    """
 
     bucket: str
     endpoint: str
     region: str
     what: str
+    needs: str = "s3:ListBucket (and, to write there, s3:PutObject, s3:GetObject and s3:DeleteObject)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,8 +182,8 @@ def _expired(_: Refusal, where: Where, now: datetime) -> StoreError:  # noqa: AR
 
 def _denied(refusal: Refusal, where: Where, now: datetime) -> StoreError:  # noqa: ARG001
     return StoreDenied(
-        f"{where.what}: access denied by {where.endpoint}. Ask the owner of the bucket for s3:PutObject, s3:GetObject, "
-        "s3:DeleteObject and s3:ListBucket, or use other credentials (--profile)."
+        f"{where.what}: access denied by {where.endpoint}. Ask the owner of the bucket for {where.needs}, "
+        "or use other credentials (--profile)."
     )
 
 

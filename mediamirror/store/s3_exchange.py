@@ -31,6 +31,9 @@ _SLOWEST = 128 * 1024
 """Bytes a second, for what a body may take beyond the timeout."""
 
 
+_PERMISSIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request. ``key`` is whole, with the store's prefix, or empty for the bucket; ``what`` is how people call it."""
@@ -43,6 +46,11 @@ class Call:
     body: Body | None = None
     longest: int = _LONGEST_ANSWER
     """Bytes of the answer that are read at most."""
+
+    @property
+    def needs(self) -> str | None:
+        """The permission that it takes, where it concerns one object."""
+        return _PERMISSIONS.get(self.method) if self.key else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +116,7 @@ class Exchange:
             async with asyncio.timeout(limit):
                 return await self._whole(call)
 
-        return await self._tried(once, call.what, settled, self._options.retries if retries is None else retries)
+        return await self._tried(once, call, settled, self._options.retries if retries is None else retries)
 
     async def stream(self, call: Call) -> AsyncIterator[bytes]:
         """Yield the body of a success in chunks. The beginning is tried again; what breaks off later is raised."""
@@ -118,7 +126,7 @@ class Exchange:
                 response = await self._send(call)
                 return response if response.status_code == 200 else _no_object(await _refusal(response))
 
-        response = await self._tried(once, call.what, None, self._options.retries)
+        response = await self._tried(once, call, None, self._options.retries)
         try:
             async for chunk in response.aiter_raw(_CHUNK):
                 yield chunk
@@ -127,15 +135,16 @@ class Exchange:
         finally:
             await response.aclose()
 
-    def where(self, what: str) -> Where:
-        """What a sentence about ``what`` needs to know of this bucket."""
+    def where(self, what: str, needs: str | None = None) -> Where:
+        """What a sentence about ``what``, for which one may need a permission, has to know of this bucket."""
         held = self.connection
-        return Where(held.bucket, held.endpoint, held.region, what)
+        where = Where(held.bucket, held.endpoint, held.region, what)
+        return where if needs is None else replace(where, needs=needs)
 
     async def _tried(
         self,
         once: Callable[[], Awaitable[T | Refusal]],
-        what: str,
+        call: Call,
         settled: Callable[[], Awaitable[T | None]] | None,
         retries: int,
     ) -> T:
@@ -143,7 +152,7 @@ class Exchange:
         fresh = False
         for attempt in range(retries + 1):
             await self._pause.wait()
-            failure = await self._try(once, what)
+            failure = await self._try(once, call)
             if not isinstance(failure, _Failure):
                 return failure
             if settled is not None and failure.ambiguous and (found := await settled()) is not None:
@@ -158,19 +167,19 @@ class Exchange:
                 await self._wait(failure, attempt)
         raise AssertionError
 
-    async def _try(self, once: Callable[[], Awaitable[T | Refusal]], what: str) -> T | _Failure:
+    async def _try(self, once: Callable[[], Awaitable[T | Refusal]], call: Call) -> T | _Failure:
         """Do it once; whatever goes wrong on the way becomes a `_Failure`."""
         try:
             result = await once()
         except (httpx2.HTTPError, OSError) as error:
-            reason = unreachable(error, self.where(what))
+            reason = unreachable(error, self.where(call.what))
             return _Failure(reason, passing=reason.retryable, ambiguous=True)
         except FetchError as error:
             return _Failure(StoreError(f"{self.connection.endpoint} was not contacted: {error.message}"))
         if not isinstance(result, Refusal):
             return result
         return _Failure(
-            explain(result, self.where(what), datetime.now(UTC)),
+            explain(result, self.where(call.what, call.needs), datetime.now(UTC)),
             passing=result.passing,
             ambiguous=result.ambiguous,
             slow_down=result.slow_down,

@@ -453,8 +453,16 @@ def test_a_damaged_catalog_stops_every_command_and_is_rebuilt_from_the_directory
         done = mediamirror(*words)
         assert (done.returncode, "mediamirror catalog rebuild" in done.stderr) == (2, True), (words, done.stderr)
     assert path.read_bytes() == bytes(data)
+    for file in mirror.rglob("*.webp"):
+        os.utime(file, (1_700_000_000, 1_700_000_000))
     done = mediamirror("catalog", "rebuild", str(mirror))
     assert (done.returncode, "9 objects recorded" in done.stdout) == (0, True), done.stderr
+    rows = variants(
+        mediamirror("catalog", "ls", str(mirror), "--image-format", "webp", "--status", "stored", "--format", "jsonl")
+    )
+    assert {row["stored_at"] for row in rows} == {"2023-11-14T22:13:20Z"}, (
+        "when they were written, not when that was seen"
+    )
     assert lost(mediamirror, mirror) == before
     (kept,) = path.parent.glob("*.old-*Z")
     assert kept.read_bytes() == bytes(data)

@@ -24,9 +24,9 @@ Run = Callable[..., tuple[int, str, str]]
 def on_terminal(tmp_path: Path) -> Run:
     """Run with standard error on a terminal and standard output in a file; return exit code, file and what the screen got."""
 
-    def run(*words: str) -> tuple[int, str, str]:
+    def run(*words: str, columns: int = 160) -> tuple[int, str, str]:
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MEDIAMIRROR_"))}
-        environment = {**kept, "XDG_STATE_HOME": str(tmp_path / "state"), "COLUMNS": "160", "TERM": "xterm"}
+        environment = {**kept, "XDG_STATE_HOME": str(tmp_path / "state"), "COLUMNS": str(columns), "TERM": "xterm"}
         ours, theirs = pty.openpty()
         out = tmp_path / "out"
         with out.open("wb") as file:
@@ -75,3 +75,15 @@ def test_a_bar_takes_nothing_of_the_data_of_a_mirror(on_terminal: Run, site: Sit
     assert (code, told["type"], types(data).count("variant")) == (0, "summary", told["variants"])
     assert "images/s" in screen
     assert '"type"' not in screen
+
+
+def test_on_a_narrow_terminal_the_bar_of_a_sync_stays_on_one_line(on_terminal: Run, tmp_path: Path) -> None:
+    (tmp_path / "src").mkdir()
+    for number in range(40):
+        (tmp_path / "src" / f"{number}.bin").write_bytes(bytes(100_000))
+    words = ("sync", str(tmp_path / "src"), str(tmp_path / "dst"), "--format", "jsonl", "--concurrency", "1")
+    code, _, screen = on_terminal(*words, columns=60)
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", screen)
+    assert (code, "40/40 objects" in plain, "MiB left" in plain or "/s left" in plain) == (0, True, True), plain
+    assert max(map(len, re.split(r"[\r\n]+", plain))) <= 60, plain
+    assert "\x1b[2K\x1b[1A" not in screen, "it went up a line: the bar was two lines high"

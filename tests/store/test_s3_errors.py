@@ -35,7 +35,12 @@ TABLE = [
     (404, "NoSuchKey", ObjectMissing, "s3://media/a.webp"),
     (403, "InvalidAccessKeyId", StoreDenied, "AWS_ACCESS_KEY_ID"),
     (403, "SignatureDoesNotMatch", StoreDenied, "AWS_SECRET_ACCESS_KEY"),
-    (403, "AccessDenied", StoreDenied, "s3:PutObject"),
+    (
+        403,
+        "AccessDenied",
+        StoreDenied,
+        "Ask the owner of the bucket for s3:ListBucket (and, to write there, s3:PutObject",
+    ),
     (403, "", StoreDenied, "access denied"),
     (400, "ExpiredToken", StoreDenied, "Sign in again"),
     (507, "", StoreFull, "no space left"),

@@ -132,6 +132,19 @@ async def test_what_cannot_pass_is_not_tried_again(make: Callable[..., S3Store],
     assert "very-secret" not in raised.value.message
 
 
+@pytest.mark.parametrize(
+    ("method", "needs"), [("put", "s3:PutObject"), ("head", "s3:GetObject"), ("delete", "s3:DeleteObject")]
+)
+async def test_a_denial_names_the_permission_that_it_takes(
+    make: Callable[..., S3Store], method: str, needs: str
+) -> None:
+    store = make(Scripted(answer(403, "AccessDenied")))
+    words = ("a.webp", BODY, WEBP) if method == "put" else ("a.webp",)
+    with pytest.raises(StoreDenied) as raised:
+        await getattr(store, method)(*words)
+    assert f"Ask the owner of the bucket for {needs}, or use other credentials" in raised.value.message
+
+
 async def test_an_expired_token_is_renewed_once(make: Callable[..., S3Store], monkeypatch: pytest.MonkeyPatch) -> None:
     transport = Scripted(stored(), answer(400, "ExpiredToken"), stored())
     store = make(transport)
