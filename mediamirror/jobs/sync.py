@@ -195,7 +195,13 @@ class _SyncRun:
     async def _delete(self, catalog: Catalog, store_id: int, transfer: Transfer, sorter: Sorter) -> None:
         """Remove what only the destination has: rows first, then bytes; not after a failure, which may be why it looks extra."""
         if self._failed:
-            message = f"{len(sorter.extra):,} objects that only the destination has were kept, since something failed. Run again."
+            count = len(sorter.extra)
+            what = (
+                f"{count:,} objects that only the destination has were"
+                if count > 1
+                else "The one object that only the destination has was"
+            )
+            message = f"{what} kept, since something failed. Run again."
             self._emit(Problem("deletions-kept", message))
             return
 

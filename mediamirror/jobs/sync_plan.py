@@ -118,7 +118,13 @@ def _same(skip: Skip, rules: Rules) -> Decision:
 def selected(key: str, options: CompareOptions) -> bool:
     """Whether a key takes part: some ``include`` matches it (or there is none), and no ``exclude`` does.
 
-    A glob is matched against the whole key, where ``*`` passes slashes; one without a slash also against the last segment.
+    | glob     | matches                                                                     |
+    |----------|-----------------------------------------------------------------------------|
+    | ``a/*b`` | the whole key; ``*`` passes slashes                                         |
+    | ``*b``   | the whole key, or its last segment                                          |
+    | ``/*b``  | the whole key alone, as in rclone and rsync; ``./*b`` is the same           |
+    | ``a/``   | what lies in a directory ``a`` at any depth; with ``/a/`` in the first one  |
+    | ``**/b`` | ``b`` at any depth, also as the whole key                                   |
     """
     if not options.include and not options.exclude:
         return True
@@ -128,6 +134,13 @@ def selected(key: str, options: CompareOptions) -> bool:
 
 
 def _matches(key: str, glob: str) -> bool:
+    if glob.startswith(("/", "./")):
+        rooted = glob.partition("/")[2]
+        return fnmatchcase(key, f"{rooted}*" if rooted.endswith("/") else rooted)
+    if glob.endswith("/"):
+        return fnmatchcase(key, f"{glob}*") or fnmatchcase(key, f"*/{glob}*")
+    if glob.startswith("**/") and fnmatchcase(key, glob[3:]):
+        return True
     return fnmatchcase(key, glob) or ("/" not in glob and fnmatchcase(key.rpartition("/")[2], glob))
 
 

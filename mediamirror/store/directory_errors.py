@@ -22,7 +22,9 @@ def mapped(error: OSError, place: str, key: str) -> StoreError:
     if number in _DENIED:
         return StoreDenied(f"{which} may not be written or read ({_words(error)}). Check the owner and permissions.")
     if number in _TAKEN:
-        return BadKey(f"{which} can't be a file: a file or directory of a part of that name is there already.")
+        return BadKey(
+            f"{which} can't be a file: a file or directory of a part of that name is there already. Move that away."
+        )
     if number in _NAME:
         return BadKey(f"{which} can't be a file name on this file system ({_words(error)}).")
     if number == errno.ENOENT:
