@@ -21,8 +21,9 @@ MOST_SETS = 100
 class Query:
     """What to list; every condition that is given must hold. Widths are pixels, both ends included.
 
-    ``host`` may be a glob; without a port it means each port. ``image_set`` is a set's number, the beginning of its id, or text (or a glob) in its document's
-    name, context or alt text. ``rules`` are codes. ``store`` is a name as in the table of stores; None lists them all.
+    ``host`` may be a glob; without a port it means each port. ``image_set`` is a set's number, the beginning of its id, or text (or
+    a glob) in its document's name, context or alt text. ``rules`` are codes.
+    ``store`` is a name as in the table of stores; None lists them all.
     """
 
     store: str | None = None

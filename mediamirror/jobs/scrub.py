@@ -150,7 +150,8 @@ class _Scrub:
             return Progress(seed, options.sample)
         if found.bad and options.repair:
             # What is bad lies behind the place where the run would go on: it would never be repaired.
-            message = f"An interrupted run read {found.read:,} objects, {found.bad:,} of them bad: beginning anew, to repair those too."
+            read = f"An interrupted run read {found.read:,} objects, {found.bad:,} of them bad"
+            message = f"{read}: beginning anew, to repair those too."
             self._emit(Problem("restarted", message, document=self._mirror))
             return Progress(found.seed, options.sample)
         bad = f", {found.bad:,} of them bad" if found.bad else ""

@@ -161,3 +161,20 @@ def test_code_is_taken_out_in_place(text: str) -> None:
 )
 def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
     assert is_linear(lambda count: find(unit * count), 2_000, 16_000)
+
+
+def test_the_images_of_front_matter_shortcodes_and_wiki_links_are_found() -> None:
+    yaml = '---\ntitle: a.png of b\ncover: /cover.jpg # first\nhero:\n  src: "hero.webp"\nimages:\n  - /i/1.png\nslug: a.jpg\n---\n'
+    body = '{{< figure src="/fig.jpg" alt="F" >}} {{% video src=v.mp4 %}} ![[obs.png|300]] ![[note]] `{{< img src="no.png" >}}`\n'
+    assert urls(find(yaml + body)) == ["/cover.jpg", "/hero.webp", "/i/1.png", "/fig.jpg", "/obs.png"]
+    assert urls(find('+++\r\n[params]\r\nimage = "/t.png"\r\n+++\r\nText')) == ["/t.png"]
+    assert urls(find("Text\n---\ncover: /cover.jpg\n---\n")) == []
+
+
+@pytest.mark.parametrize("unit", ["{{< a ", "![[", "---\na: '", "---\n - "])
+def test_extras_take_linear_time(unit: str) -> None:
+    assert is_linear(lambda count: find(f"---\n{unit * count}\n---"), 4_000, 32_000)
+
+
+def test_a_list_item_in_a_quote_ends_the_paragraph_and_its_code_spans() -> None:
+    assert urls(find("> ` ![a](/1.jpg)\n> * `\n")) == ["/1.jpg"]
