@@ -17,8 +17,9 @@ from mediamirror.errors import MediamirrorError
 from mediamirror.settings import CheckOptions, VerifyOptions
 
 if TYPE_CHECKING:
+    from mediamirror.cli.output import Output
     from mediamirror.lint.simulate import Choice
-    from mediamirror.model import ImageSet
+    from mediamirror.model import Event, ImageSet
 
 
 def command(
@@ -78,11 +79,26 @@ def command(
     show = partial(_as_lines, hide=hide_secrets) if format_ == "jsonl" else _as_table
     run(
         lambda output: simulate_screens(
-            inputs, screens=screens, options=options, stdin=sys.stdin.buffer, on_event=output, on_set=show
+            inputs,
+            screens=screens,
+            options=options,
+            stdin=sys.stdin.buffer,
+            on_event=partial(_tell, output),
+            on_set=show,
         ),
         Style("table", quiet=True),
         verbose=verbose,
     )
+
+
+def _tell(output: Output, event: Event) -> None:
+    """Say too, where the output is kept quiet, that there was nothing to choose from."""
+    from mediamirror.model import Summary
+    from mediamirror.report.words import summary_sentence
+
+    output(event)
+    if isinstance(event, Summary) and not event.variants:
+        print(summary_sentence(event), file=sys.stderr)
 
 
 def _as_lines(found: ImageSet, choices: Sequence[Choice], *, hide: bool) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from mediamirror.errors import NotAnImage
 from mediamirror.lint.screens import DEVICES, Browser, Screen
 from mediamirror.lint.sizes import is_auto
 from mediamirror.lint.subject import Member, VariantFacts
-from mediamirror.model import ImageSet
+from mediamirror.model import ImageFacts, ImageSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,7 @@ class Choice:
     None where the markup does not tell the width (no width descriptors, ``auto``). ``width``, ``height`` and ``size`` (bytes) are
     the file's own, None where it was not looked at. ``wasted`` are the bytes spent on pixels that the screen can't show: the
     share of the file's area beyond what is needed; ``missing`` are the pixels of width that the screen has and the file lacks.
+    ``error`` says why there is no picture to see: the file is gone, or no image.
     """
 
     screen: Screen
@@ -31,6 +33,7 @@ class Choice:
     size: int | None = None
     wasted: int | None = None
     missing: int | None = None
+    error: str | None = None
 
 
 def simulate(
@@ -64,7 +67,16 @@ def _choice(image_set: ImageSet, facts: Mapping[str, VariantFacts], browser: Bro
         member.size,
         wasted_bytes(member.size, width, needed),
         None if needed is None or width is None else max(0, needed - width),
+        _error(member.known),
     )
+
+
+def _error(known: VariantFacts | None) -> str | None:
+    if known is None or isinstance(known.result, ImageFacts):
+        return None
+    # A drawing, or another format that is not read here, is no error.
+    drawn = isinstance(known.result, NotAnImage) and known.result.kind is not None
+    return None if drawn else known.result.message
 
 
 def _descriptor(member: Member) -> str | None:

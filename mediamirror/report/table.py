@@ -124,7 +124,7 @@ def choices_table(found: ImageSet, choices: Sequence[Choice]) -> Block:
             f"{choice.width}×{choice.height}" if choice.width else "",
             human_bytes(choice.size),
             human_bytes(choice.wasted),
-            clean(choice.url or "nothing"),
+            clean(choice.url or "nothing") + (f"\n{clean(choice.error)}" if choice.error else ""),
         )
         for choice in choices
     ]

@@ -294,6 +294,19 @@ def test_the_simulator_says_what_each_screen_loads_and_wastes(mediamirror: Comma
     assert mediamirror("simulate", str(dist), "--viewport", "wide").returncode == 2
 
 
+def test_the_simulator_says_when_a_screen_gets_no_picture_and_when_a_page_has_none(
+    mediamirror: Command, dist: Path, tmp_path: Path
+) -> None:
+    (dist / "index.html").write_text('<img alt="" src="img/none.webp">')
+    words = ("simulate", str(dist / "index.html"), "--root", str(dist), "--viewport", "390x844@3")
+    row = json.loads(mediamirror(*words, "--format", "jsonl").stdout)
+    assert (row["width"], "none.webp has no file below" in row["error"]) == (None, True), row
+    assert "none.webp has no file below" in mediamirror(*words).stdout
+    (tmp_path / "bare.html").write_text("<p>Words only</p>")
+    done = mediamirror("simulate", str(tmp_path / "bare.html"))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "No image found in 1 document.\n")
+
+
 def test_an_image_that_stands_twice_is_judged_at_both_places(mediamirror: Command, dist: Path) -> None:
     unsized, lazy = NO_UPSCALE.replace(' sizes="100vw"', ""), NO_UPSCALE.replace("100vw", "auto, 100vw")
     (dist / "index.html").write_text(NO_UPSCALE + unsized + NO_UPSCALE + lazy)
