@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -101,9 +101,11 @@ class Looker:
             facts = read_header(prefix)
         except ImageError:
             facts = None
-        pixels = (facts.format, facts.width, facts.height) if facts is not None else (None, None, None)
         kind = head.content_type or content_type_of(head.key, prefix)
-        return Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, *pixels, head.modified)
+        found = Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, modified=head.modified)
+        if facts is None:
+            return found
+        return replace(found, format=facts.format, width=facts.width, height=facts.height)
 
     def _named(self, key: str, url: str | None) -> tuple[str, ...]:
         """The URL that the manifest names, unless something was left out of it."""
