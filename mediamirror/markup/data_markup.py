@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 from mediamirror.markup.html_elements import MAX_REFERENCES
 from mediamirror.markup.html_nested import read_inner
 from mediamirror.markup.html_page import Page, Value
+from mediamirror.markup.html_raw import content
 from mediamirror.markup.json_text import read_json
-from mediamirror.markup.page_json import is_json, nested_value, scripts, too_many_escapes, within
+from mediamirror.markup.page_json import MAX_SCRIPTS, is_json, nested_value, scripts, too_many_escapes, within
 from mediamirror.model import ImageSet, Problem
 
 _TAGS = r"(?:img|source|picture|amp-img|video)(?![\w\-])"
 _IN_JSON = re.compile(rf"(?:<|\\u003c)\s*{_TAGS}", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"data-[A-Za-z0-9_\-]{1,100}+(?=\s{0,8}=\s{0,8}[\"']\s{0,8}(?:\{|\[|<|&))")
 _MARKUP = re.compile(rf"<{_TAGS}", re.IGNORECASE)
+
+_TEMPLATE_TYPE = re.compile(
+    r"text/(?:html|template|ng-template|x-[\w\-]{0,40}|mustache|handlebars)|x-tmpl-mustache", re.IGNORECASE
+)
 
 _MAX_FRAGMENTS = 10_000
 _MAX_NAMES = 1_000
@@ -54,6 +60,7 @@ def _fragments(page: Page) -> Iterator[Value | ImageSet]:
         if value.text.lstrip().startswith("<"):
             yield value
         yield from _in_strings(page, value, start)
+    yield from _templates(page)
     names = sorted({name.lower() for name in _ATTRIBUTE.findall(page.text)})
     if len(names) > _MAX_NAMES:
         yield _trouble(
@@ -70,6 +77,15 @@ def _fragments(page: Page) -> Iterator[Value | ImageSet]:
                 yield from _in_strings(page, value_here, 0)
             elif value_here is not None and text.lstrip().startswith("<"):
                 yield value_here
+
+
+def _templates(page: Page) -> Iterator[Value]:
+    """The HTML that waits in a ``script`` for its turn, as page builders and template engines of old keep it."""
+    for script in islice(page.elements(["script"]), MAX_SCRIPTS):
+        if _TEMPLATE_TYPE.fullmatch((script.attr("type") or "").strip()) is not None:
+            value = content(page, script)
+            if value is not None and _MARKUP.search(value.text) is not None and not is_json(value.text):
+                yield value
 
 
 def _in_strings(page: Page, value: Value, start: int) -> Iterator[Value | ImageSet]:

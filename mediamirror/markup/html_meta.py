@@ -32,6 +32,7 @@ _SINGLES = frozenset(
         "msapplication-square310x310logo",
         "msapplication-wide310x150logo",
         "thumbnail",
+        "image",
         "image_src",
         "vk:image",
         "sailthru.image.full",

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from mediamirror.markup import html
 from mediamirror.model import Extraction
 
@@ -74,3 +76,21 @@ def test_more_names_of_attributes_than_are_looked_for_are_a_problem_and_repeated
     found = find(row.format("b", "b") * 1_001 + row.format("a", "a"))
     assert {c.url for s in found.sets for c in s.candidates} == {f"https://site.example/{n}.jpg" for n in "ab"}
     assert found.problems == ()
+
+
+@pytest.mark.parametrize("kind", ["text/template", "text/html", "text/x-handlebars-template", "text/ng-template"])
+def test_html_that_waits_in_a_script_is_read_and_placed_and_its_templates_are_problems(kind: str) -> None:
+    page = f'<script type="{kind}">\n<img src="/a.jpg?x=1&amp;y=2"><img src="{{{{ data.url }}}}"></script>'
+    found = html.find(page.encode(), document="p.html", base_url="https://site.example/")
+    (row,) = found.sets
+    candidate = row.candidates[0]
+    assert (candidate.url, row.line) == ("https://site.example/a.jpg?x=1&y=2", 2)
+    assert candidate.reference is not None
+    assert candidate.reference.span is not None
+    assert page[slice(*candidate.reference.span)] == candidate.raw_url == "/a.jpg?x=1&amp;y=2"
+    assert [problem.code for problem in found.problems] == ["unfilled-template"]
+
+
+def test_scripts_of_other_types_hold_no_html() -> None:
+    page = '<script type="text/plain"><img src="/a.jpg"></script><script type="text/x-config">{"a": "<img src=\\"/b.jpg\\">"}</script>'
+    assert html.find(page.encode(), document="p.html", base_url="https://site.example/").sets == ()
