@@ -92,5 +92,5 @@ def test_html_that_waits_in_a_script_is_read_and_placed_and_its_templates_are_pr
 
 
 def test_scripts_of_other_types_hold_no_html() -> None:
-    page = '<script type="text/plain"><img src="/a.jpg"></script><script type="text/x-config">{"a": "<img src=\\"/b.jpg\\">"}</script>'
+    page = '<script type="text/plain"><img src="/a.jpg"></script><script type="text/x-conf">{"a":"<img src=\\"/b.jpg\\">"}</script>'
     assert html.find(page.encode(), document="p.html", base_url="https://site.example/").sets == ()
