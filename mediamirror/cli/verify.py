@@ -214,7 +214,7 @@ def command(
             ScrubOptions,
             given,
             store=store_options(given),
-            job=JobOptions(fail_on=fail_on, command="verify --mirror"),
+            job=options_from(JobOptions, given, command="verify --mirror"),
             concurrency=min(concurrency, 32),
             sample=share(sample),
             source=fetch if source else None,

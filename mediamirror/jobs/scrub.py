@@ -140,6 +140,13 @@ class _Scrub:
                 self._conclude(interrupted=True)
             raise
         tracker.forget()
+        if not self._tally.statuses and not start.read:
+            message = (
+                "It holds no objects, and none is recorded. Check its path or prefix."
+                if start.sample >= 1
+                else "None of its objects is in the sample. Take a larger one, and check its path or prefix."
+            )
+            self._emit(Problem("no-objects", message, document=self._mirror))
 
     def _begin(self, state: Path) -> Progress:
         """Return where to begin: where an interrupted run of the same sample was, unless a new one or a repair is asked for."""

@@ -122,6 +122,19 @@ def _nothing(folder: Path) -> str:
     return str(folder / "empty.txt")
 
 
+def test_a_mirror_without_objects_is_told_and_fails_where_that_is_asked(mediamirror: Command, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    words = ("verify", "--mirror", str(tmp_path / "m"))
+    done = mediamirror(*words)
+    assert (done.returncode, "It holds no objects, and none is recorded. Check its path" in done.stderr) == (0, True)
+    assert mediamirror(*words, "--fail-empty").returncode == 1
+    (tmp_path / "m" / "a").write_text("a")
+    full = mediamirror(*words, "--fail-empty")
+    assert (full.returncode, "holds no objects" in full.stderr) == (0, False)
+    tiny = mediamirror(*words, "--sample", "0.000000001")
+    assert "None of its objects is in the sample" in tiny.stderr
+
+
 def test_verify_wants_inputs_or_a_mirror(mediamirror: Command) -> None:
     assert mediamirror("verify").returncode == 2
     assert mediamirror("verify", SEED, "--mirror", "m").returncode == 2
