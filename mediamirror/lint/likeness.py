@@ -28,6 +28,10 @@ _COLOURED = 6.0
 """Root mean square of the distance from grey, in levels, from which on a picture has colours to speak of."""
 _HUED = 0.25
 """Share of the colours of the more colourful one that the other has too: a grey copy has none of them."""
+_BLANK, _DRAWN = 8, 12.0
+"""Range of levels of a row that is one colour, and spread of the same row in a picture that has something there."""
+_CUT_ROWS = 4
+"""Rows of one colour at the foot from which on a picture is half a picture: it came from a file that was cut short."""
 _SHIFTS = 5
 
 
@@ -116,6 +120,8 @@ def _on(clear: _Square, ground: tuple[int, ...]) -> bytes:
 @lru_cache(maxsize=256)
 def _alike(one: bytes, other: bytes) -> bool:
     gap = sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
+    if _ends_early(one, other) or _ends_early(other, one):
+        return False
     if gap <= _FAINT:
         return _hued(one, other)
     greys, others = _grey(one), _grey(other)
@@ -125,6 +131,17 @@ def _alike(one: bytes, other: bytes) -> bool:
     if _correlation(greys, others) / (spread * other_spread) < _ALIKE or gap >= _TINT:
         return False
     return _hued(one, other)
+
+
+def _ends_early(one: bytes, other: bytes) -> bool:
+    """Whether one picture ends in rows of a single colour where the other goes on."""
+    row = 3 * LOOK_SIDE
+    feet = (slice(at, at + row) for at in range(len(one) - row * _CUT_ROWS, len(one), row))
+    return all(_is_blank(one[foot]) and _spread(_grey(other[foot])) >= _DRAWN for foot in feet)
+
+
+def _is_blank(row: bytes) -> bool:
+    return all(max(row[at::3]) - min(row[at::3]) <= _BLANK for at in range(3))
 
 
 def _hued(one: bytes, other: bytes) -> bool:
