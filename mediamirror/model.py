@@ -322,7 +322,7 @@ class Look:
     wide: str | None = None
     estimates: tuple[tuple[str, int], ...] = ()
     regained: tuple[Regained, ...] = ()
-    """Measured for the widths of its siblings that were asked for, where it is a photograph rather than a drawing."""
+    """Measured for the widths of its siblings that were asked for."""
     opacity: bytes = field(default=b"", repr=False)
 
 

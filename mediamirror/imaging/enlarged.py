@@ -26,7 +26,7 @@ _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)
 """What the first reproduces badly after its rounds, the second does not reproduce well: see `_HOPELESS`."""
 _HOPELESS = 0.8
 _FLAT = 2.8
-"""Bits of the histogram of 32 grey levels below which a part is drawn rather than photographed: its edges say nothing."""
+"""Bits of the histogram of 32 grey levels below which a part is drawn rather than photographed."""
 _BELOW = 0.7
 
 Box = tuple[float, float, float, float]
@@ -61,15 +61,17 @@ def _measure(raster: Raster, centre: tuple[int, int], width: int) -> Regained | 
     around = (int(outer[0]), int(outer[1]), min(raster.width, ceil(outer[2])), min(raster.height, ceil(outer[3])))
     within = (ceil(outer[0] - 1e-9), ceil(outer[1] - 1e-9), int(outer[2] + 1e-9), int(outer[3] + 1e-9))
     target = raster.crop(within).convert("L")
-    if _bits(target) < _FLAT:
-        return None
+    drawn = _bits(target) < _FLAT
     shrunk = [max(1, round(side * grid.sx * _BELOW)) for side in target.size]
     lanczos = Image.Resampling.LANCZOS
     below = _gap(target, target.resize(shrunk, lanczos).resize(target.size, lanczos), grid)
     cover = raster.crop(around).convert("L")
     box = _shifted(outer, around[:2], cover.size)
     nearest = Image.Resampling.NEAREST
-    blocks = _gap(target, _up(cover.resize(grid.n, nearest, box), target, within, grid, nearest), grid)
+    # Drawings made for two densities have their edges on the grid of the smaller one by right, as repeated pixels have.
+    blocks = (
+        below if drawn else _gap(target, _up(cover.resize(grid.n, nearest, box), target, within, grid, nearest), grid)
+    )
     soft = float("inf")
     for kernel in _FILTERS:
         soft = min(soft, _softly(cover.resize(grid.n, Image.Resampling.BICUBIC, box), target, within, grid, kernel))

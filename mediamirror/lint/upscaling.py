@@ -33,6 +33,8 @@ Measured on photographs that are sharp, and blurred by 0.5 to 2 pixels: sound on
 """
 _REPEATED = 0.8
 """The same for pixels that were repeated: sound pictures lose 0.94 and more."""
+_REPEATING, _FEW_REPEATED = 0.7, 0.4
+"""Ratio of widths above which few pixels are repeated, and the same for it: small type, saved as JPEG, came down to 0.8."""
 _SEEN = 3.0
 """The grey levels of `Regained.below` that a picture must have, to say anything."""
 _VISIBLE = 4.0
@@ -214,7 +216,8 @@ def is_regained(measured: Regained, ratio: float, *, strict: float = 1.0) -> boo
     if measured.below < _SEEN or not _REGAINED[0][0] <= ratio <= _REGAINED[-1][0]:
         return False
     limit = strict * measured.below
-    return measured.soft <= _between(_REGAINED, ratio) * limit or measured.blocks <= _REPEATED * limit
+    repeated = _REPEATED if ratio <= _REPEATING else _FEW_REPEATED
+    return measured.blocks <= repeated * limit or measured.soft <= _between(_REGAINED, ratio) * limit
 
 
 def gains_nothing(detail: Sequence[tuple[float, float]], ratio: float, *, strict: float = 1.0) -> bool:
