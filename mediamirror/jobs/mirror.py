@@ -21,11 +21,12 @@ from mediamirror.catalog.standings import plan_retry
 from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
-from mediamirror.errors import CatalogError, DestinationMissing
+from mediamirror.errors import CatalogError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.archived import ArchiveFirst
 from mediamirror.jobs.common import Emit, WorkByHost, documents, nobody_listens, own_origins
+from mediamirror.jobs.destination import check_destination
 from mediamirror.jobs.handle import Handler, Policy
 from mediamirror.jobs.inspect import open_inspector
 from mediamirror.jobs.lanes import run_lanes
@@ -99,7 +100,7 @@ class _MirrorRun:
             path = catalog_path or default_catalog(identity)
             job = options.job
             hold_places(stack, to=self._to, identity=identity, catalog=path, command=job.command, dry_run=job.dry_run)
-            await self._check(store)
+            await check_destination(store, dry_run=job.dry_run)
             if not job.dry_run:
                 await take_over(stack, store, to=self._to)
             catalog = await stack.enter_async_context(await self._open(path))
@@ -123,15 +124,6 @@ class _MirrorRun:
             proxy=fetch.proxy,
         )
         return open_store(self._to, self._options.store, transport=await stack.enter_async_context(endpoint))
-
-    async def _check(self, store: Store) -> None:
-        dry_run = self._options.job.dry_run
-        try:
-            await store.check(create=not dry_run)
-        except DestinationMissing:
-            # Only a dry run gets here: a directory that is not there yet would be made, and holds nothing.
-            if not dry_run:
-                raise
 
     async def _all(
         self,

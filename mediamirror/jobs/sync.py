@@ -19,8 +19,9 @@ from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.sync_rows import Holding
-from mediamirror.errors import DestinationMissing, UsageError
+from mediamirror.errors import UsageError
 from mediamirror.fetch.endpoint import open_transport_to
+from mediamirror.jobs.destination import check_destination
 from mediamirror.jobs.locks import hold_places, take_over
 from mediamirror.jobs.manifest import adopt, write_segment
 from mediamirror.jobs.names import identity_of, now
@@ -105,7 +106,7 @@ class _SyncRun:
             to, dry = self._names[1], options.dry_run
             hold_places(stack, to=to, identity=identities[1], catalog=path, command="sync", dry_run=dry)
             await check_source(source)
-            missing = await self._check(store)
+            missing = await check_destination(store, dry_run=options.dry_run)
             if not dry:
                 await take_over(stack, store, to=to)
             catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.dry_run))
@@ -122,16 +123,6 @@ class _SyncRun:
             right = Listed(places[1], run.store_id, identities[1], missing)
             lent = await stack.enter_async_context(LentCatalog(default_catalog(identities[0]), path, self._emit))
             return await self._recorded(catalog, run, route, left, right, lent)
-
-    async def _check(self, store: Store) -> bool:
-        """Prove that DEST can be used; whether it is a place that a dry run would have to make."""
-        try:
-            await store.check(create=not self._options.dry_run)
-        except DestinationMissing:
-            if not self._options.dry_run:
-                raise
-            return True
-        return False
 
     async def _recorded(
         self, catalog: Catalog, run: Run, route: Route, left: Listed, right: Listed, lent: LentCatalog

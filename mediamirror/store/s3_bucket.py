@@ -33,14 +33,16 @@ async def prove_or_make(exchange: Exchange, prefix: str, name: str, *, may_make:
     | yes         |                                |                         | nothing to do                       |
     | no          | yes                            | yes                     | it is made                          |
     | no          | yes                            | no                      | `DestinationMissing`: holds nothing |
-    | no          | no                             |                         | refused; the option is named        |
+    | no          | no                             | yes                     | refused; the option is named        |
+    | no          | no                             | no                      | refused                             |
     """
     try:
         await prove(exchange, prefix, name)
     except NoSuchBucket as error:
         where = exchange.where(name)
         if not may_make:
-            raise StoreRefused(f"{error.message} --create-bucket makes it.") from error
+            hint = " --create-bucket makes it." if create else ""
+            raise StoreRefused(f"{error.message}{hint}") from error
         if not create:
             raise DestinationMissing(f"There is no bucket {where.bucket} at {where.endpoint} yet.") from error
         await _make(exchange)

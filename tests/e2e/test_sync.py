@@ -212,6 +212,8 @@ def test_a_dry_run_into_a_bucket_that_is_not_there_fails_as_the_real_one_would(r
     assert (code, rows) == (2, [])
     assert "There is no bucket no-such-bucket-here" in said
     assert "--create-bucket makes it" in said
+    code, _, said = run("sync", "s3://no-such-bucket-here/x", str(src.parent / "down"))
+    assert (code, "There is no bucket" in said, "--create-bucket" in said) == (2, True, False)
 
 
 def test_a_destination_inside_what_is_ours_in_a_bucket_is_refused(run: Runner, src: Path, prefix: str) -> None:
