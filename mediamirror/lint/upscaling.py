@@ -45,14 +45,14 @@ _NOISE, _NOISE_SCALE = 0.6, 0.94
 """Grey levels of the finest detail that are taken for noise of compression, which is spread over all scales."""
 
 
-_LIMITS = """It says something only where it is sure: of sound variants it has accused none. Of eleven pictures, photograph-like and
+_LIMITS = """It says something only where it is sure: of the sound variants of these pictures it accused none. Of eleven pictures, photograph-like and
 drawn, sharp and blurred, each enlarged from a narrower one of itself, it found (`python -m bench.upscaling`):
 
 | enlarged by | with | as JPEG | as WebP | as PNG |
 |---|---|---|---|---|
-| 1.25 | Lanczos, bicubic | 0 of 11 | 1 | 4 |
+| 1.25 | Lanczos, bicubic | 1 of 11 | 2 | 5 |
 | 1.5 | Lanczos | 4 | 2 | 6 |
-| 1.5 | bicubic | 3 | 1 | 4 |
+| 1.5 | bicubic | 4 | 2 | 5 |
 | 2 | Lanczos | 7 | 5 | 7 |
 | 2 | bicubic | 6 | 5 | 7 |
 | 3 | Lanczos, bicubic | 8 | 6 | 8 |

@@ -110,8 +110,8 @@ class Page:
         # Spelled out, because most of a page's time goes here: most values stand on one line, and have no CRLF before them.
         source, context, raw_span, begin = self.source, self.context, value.decoded.raw_span, value.start
         document, base, name, pairs, text = context.document, context.base, value.name, self._pairs, source.text
-        first = source.line(self._original(begin))
-        is_one_line = first == source.line(self._original(begin + raw_span(len(value.text), len(value.text))[1]))
+        first = source.line(self._original(begin) if pairs else begin)
+        is_one_line = "\n" not in value.text
         shift = source.shift
         usable: list[Candidate] = []
         problems: list[Problem] = []
