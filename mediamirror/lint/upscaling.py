@@ -45,8 +45,8 @@ _NOISE, _NOISE_SCALE = 0.6, 0.94
 """Grey levels of the finest detail that are taken for noise of compression, which is spread over all scales."""
 
 
-_LIMITS = """It says something only where it is sure: of the sound variants of these pictures it accused none. Of eleven pictures, photograph-like and
-drawn, sharp and blurred, each enlarged from a narrower one of itself, it found (`python -m bench.upscaling`):
+_LIMITS = """It says something only where it is sure: of the sound variants of these pictures it accused none. Of eleven pictures,
+photograph-like and drawn, sharp and blurred, each enlarged from a narrower one of itself, it found (`python -m bench.upscaling`):
 
 | enlarged by | with | as JPEG | as WebP | as PNG |
 |---|---|---|---|---|
