@@ -15,7 +15,15 @@ from typing import Any, TypeVar, cast
 from mediamirror.cli.running import fail
 from mediamirror.cli.values import pair
 from mediamirror.errors import MediamirrorError, UsageError
-from mediamirror.settings import CheckOptions, FetchOptions, ReadOptions, SelectOptions, StoreOptions
+from mediamirror.settings import (
+    CheckOptions,
+    CompareOptions,
+    FetchOptions,
+    ReadOptions,
+    SelectOptions,
+    StoreOptions,
+    SyncOptions,
+)
 
 Given = Mapping[str, Any]
 _Group = TypeVar("_Group")
@@ -82,6 +90,12 @@ def source_store(given: Given) -> StoreOptions | None:
         return None
     shared = {name: given[name] for name in ("no_sign_request", "cacert")}
     return StoreOptions(**shared, **{name: given[name] if value is None else value for name, value in own.items()})
+
+
+def sync_options(given: Given) -> SyncOptions:
+    """Build how two places are compared, reached and made alike."""
+    compare, source = options_from(CompareOptions, given), source_store(given)
+    return options_from(SyncOptions, given, compare=compare, store=store_options(given), source=source)
 
 
 def words(values: list[str] | None) -> tuple[str, ...]:

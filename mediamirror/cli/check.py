@@ -10,10 +10,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Literal, Self
 import typer
 
 from mediamirror.cli import options as o
-from mediamirror.cli.build import options_from, source_store, store_options
+from mediamirror.cli.build import sync_options
 from mediamirror.cli.running import run_with
 from mediamirror.errors import UsageError
-from mediamirror.settings import CompareOptions, SyncOptions
+from mediamirror.settings import SyncOptions
 
 if TYPE_CHECKING:
     from mediamirror.cli.objects import ObjectOutput
@@ -82,13 +82,7 @@ def command(
     from mediamirror.cli.objects import ObjectOutput
     from mediamirror.model import Mark
 
-    options = options_from(
-        SyncOptions,
-        given,
-        compare=options_from(CompareOptions, given),
-        store=store_options(given),
-        source=source_store(given),
-    )
+    options = sync_options(given)
     lists = {
         Mark.NOT_IN_DEST: missing_on_dst,
         Mark.NOT_IN_SRC: missing_on_src,

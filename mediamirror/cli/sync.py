@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import typer
 
 from mediamirror.cli import options as o
-from mediamirror.cli.build import options_from, source_store, store_options
+from mediamirror.cli.build import sync_options
 from mediamirror.cli.running import run_with
-from mediamirror.settings import CompareOptions, SyncOptions
+from mediamirror.settings import SyncOptions
 
 _DEFAULT = SyncOptions()
 
@@ -72,13 +72,7 @@ def command(
     from mediamirror import sync
     from mediamirror.cli.objects import ObjectOutput
 
-    options = options_from(
-        SyncOptions,
-        given,
-        compare=options_from(CompareOptions, given),
-        store=store_options(given),
-        source=source_store(given),
-    )
+    options = sync_options(given)
     run_with(
         lambda: ObjectOutput(format_, quiet=quiet, verbose=verbose, progress=not no_progress),
         lambda output: sync(source, destination, options=options, catalog=catalog, on_event=output),
