@@ -264,6 +264,32 @@ class ImageFacts:
     orientation: int | None = None
     has_gps: bool | None = None
 
+    @property
+    def content_type(self) -> str:
+        """The media type of the bytes."""
+        return f"image/{self.format}"
+
+
+@dataclass(frozen=True, slots=True)
+class OpaqueFacts:
+    """What is known of a file that is kept as it came and not looked into: that it is an SVG drawing (``--keep-svg``).
+
+    A drawing has no pixels, and reading its size means reading the drawing.
+    """
+
+    format: str = field(default="svg", init=False)
+    width: None = field(default=None, init=False)
+    height: None = field(default=None, init=False)
+
+    @property
+    def content_type(self) -> str:
+        """The media type of the bytes."""
+        return "image/svg+xml"
+
+
+Facts = ImageFacts | OpaqueFacts
+"""What is known of bytes that may be stored."""
+
 
 @dataclass(frozen=True, slots=True)
 class SourceBytes:
@@ -271,7 +297,7 @@ class SourceBytes:
 
     sha256: str
     size: int
-    facts: ImageFacts | None = None
+    facts: Facts | None = None
 
 
 _OF_ITS_OWN = 0.4
@@ -392,7 +418,7 @@ class Outcome:
     status: Status
     final_url: str | None = None
     key: str | None = None
-    facts: ImageFacts | None = None
+    facts: Facts | None = None
     size: int | None = None
     sha256: str | None = None
     findings: tuple[Finding, ...] = ()

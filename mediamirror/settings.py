@@ -84,6 +84,8 @@ class CheckOptions:
     tolerance: str = "1px"
     """``Npx`` or ``N%``: how far a real width may be from the declared one."""
     keep_rejected: bool = False
+    keep_svg: bool = False
+    """Whether `mirror` keeps SVG drawings, which are not looked into."""
     workers: int | None = None
     """Decoder processes; None means one per core."""
     sandbox: bool = True

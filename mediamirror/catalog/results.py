@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from mediamirror.catalog.standings import put_standing
 from mediamirror.model import (
+    Facts,
     Finding,
     ImageFacts,
     ItemError,
@@ -72,15 +73,13 @@ def _renewed(
     return db.execute(query, (*told, variant_id, run_id, sha256)).rowcount > 0
 
 
-def _put_blob(db: sqlite3.Connection, sha256: str, size: int | None, facts: ImageFacts | None) -> None:
-    values = (
-        (None,) * 10
-        if facts is None
-        else (
+def _put_blob(db: sqlite3.Connection, sha256: str, size: int | None, facts: Facts | None) -> None:
+    values: tuple[object, ...] = (facts.format if facts else None, *(None,) * 9)
+    if isinstance(facts, ImageFacts):
+        values = (
             *(facts.format, facts.width, facts.height, facts.decoded, facts.frames, facts.mode),
             *(facts.alpha, facts.icc, facts.orientation, facts.has_gps),
         )
-    )
     # A header check never forgets what an earlier full decode of the same bytes found.
     db.execute(
         "INSERT INTO blobs (sha256, size, format, width, height, decoded, frames, mode, alpha, icc, orientation, "

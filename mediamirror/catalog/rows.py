@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from mediamirror.model import ImageFacts, Variant
+from mediamirror.model import Facts, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class KnownFetch:
     last_modified: str | None
     sha256: str
     size: int
-    facts: ImageFacts | None
+    facts: Facts | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
-from mediamirror.model import ImageFacts, Promise, Reference, Variant
+from mediamirror.model import Facts, ImageFacts, OpaqueFacts, Promise, Reference, Variant
 
 
 def read_page(
@@ -97,10 +97,12 @@ def _known_fetch(row: tuple[str, str, int, str, str, str, str, int], blob: tuple
     )
 
 
-def facts_from_row(row: tuple[object, ...]) -> ImageFacts | None:
+def facts_from_row(row: tuple[object, ...]) -> Facts | None:
     """Rebuild facts from the blob columns format … has_gps; None when the bytes were never a sound image."""
     if row[0] is None:
         return None
+    if row[1] is None:
+        return OpaqueFacts()
     name, width, height, decoded, frames, mode, alpha, icc, orientation, gps = row
     as_bool = [None if flag is None else bool(flag) for flag in (alpha, icc, gps)]
     return ImageFacts(

@@ -77,6 +77,7 @@ def command(
     check: o.Check = "decode",
     tolerance: o.TolerancePx = "1px",
     keep_rejected: o.KeepRejected = False,
+    keep_svg: o.KeepSvg = False,
     workers: o.Workers = None,
     no_sandbox: o.NoSandbox = False,
     layout: o.Layout = "path",

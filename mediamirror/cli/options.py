@@ -253,6 +253,12 @@ KeepRejected = Annotated[
     bool,
     typer.Option("--keep-rejected", rich_help_panel=CHECK, help="Store images that break a promise, if they decode."),
 ]
+KeepSvg = Annotated[
+    bool,
+    typer.Option(
+        "--keep-svg", rich_help_panel=CHECK, help="Store SVG drawings, not looked into; in a bucket as attachments."
+    ),
+]
 Workers = Annotated[
     int | None,
     typer.Option(

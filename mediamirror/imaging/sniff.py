@@ -57,6 +57,8 @@ _HTML = re.compile(
     rb"<(?:!doctype\s+html|html|head|body|title|meta|link|script|style|iframe|div|p|h1|table|a|b|br|img|center|font)[\s/>]"
 )
 _COMMENTS = re.compile(rb"(?:\s*<!--.*?-->)*\s*", re.DOTALL)
+_PROLOG = re.compile(rb"(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype[^\[>]*(?:\[.*?\]\s*)?>)*+", re.DOTALL)
+"""What may stand before an XML document's root (XML 1.0, production 22)."""
 _SVG = re.compile(rb"<(?:[a-z]+:)?svg[\s/>]")
 
 
@@ -93,7 +95,9 @@ def _sniff_text(head: bytes) -> str:
     if _HTML.match(text[_COMMENTS.match(text).end() :] + b" "):  # type: ignore[union-attr]
         return "html"
     if text.startswith((b"<?xml", b"<!doctype", b"<svg", b"<!--")) or _SVG.match(text):
-        if _SVG.search(text):
+        root = _PROLOG.match(text).end()  # type: ignore[union-attr]
+        # A page in XML may hold drawings, and one whose root lies further on is told by what there is of it.
+        if _SVG.match(text, root) or (text[root : root + 2] in (b"", b"<!", b"<?") and _SVG.search(text)):
             return "svg"
         return "html" if b"<html" in text else "xml"
     if any(byte < 32 and byte not in b"\t\n\r\f\x1b" for byte in text):

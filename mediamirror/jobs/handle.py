@@ -15,13 +15,15 @@ from mediamirror.jobs.inspect import Inspect
 from mediamirror.jobs.lanes import Later
 from mediamirror.jobs.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
 from mediamirror.jobs.publish import Published, Publisher
-from mediamirror.lint import Tolerance, check_variant, rejects
+from mediamirror.lint import Tolerance, check_variant, rejects, unread_kind
 from mediamirror.model import (
     Body,
     Download,
+    Facts,
     Finding,
     ImageFacts,
     ItemError,
+    OpaqueFacts,
     Outcome,
     SourceBytes,
     Status,
@@ -42,6 +44,7 @@ class Policy:
 
     tolerance: Tolerance
     keep_rejected: bool
+    keep_svg: bool
     decode: bool
     select: SelectOptions
 
@@ -76,7 +79,7 @@ class Handler:
     async def handle(self, item: WorkItem) -> Record | Later[Record]:
         """Return what became of the item; only cancellation leaves this function as an exception."""
         try:
-            return await self._handle(item)
+            return await self._handle(self._seen_today(item))
         except FetchError as error:
             status = error.status if isinstance(error, HTTPStatus) else None
             failed = _failed(item, error.code, error.message, http_status=status)
@@ -91,6 +94,13 @@ class Handler:
             return _failed(
                 item, "internal", f"An unexpected {type(error).__name__} stopped this item; please report it."
             )
+
+    def _seen_today(self, item: WorkItem) -> WorkItem:
+        """The item as this run sees it: a drawing that an earlier one kept is nothing sound where none is asked for."""
+        fetch = item.fetch
+        if fetch is None or self._policy.keep_svg or not isinstance(fetch.facts, OpaqueFacts):
+            return item
+        return replace(item, fetch=replace(fetch, facts=None))
 
     async def _handle(self, item: WorkItem) -> Record:
         kept = await self._publisher.confirm(item)
@@ -122,12 +132,12 @@ class Handler:
             return ()
         return self._lint(item, recorded_download(item, item.fetch), item.fetch.facts)
 
-    def _lint(self, item: WorkItem, download: Download, result: ImageFacts | ImageError) -> tuple[Finding, ...]:
+    def _lint(self, item: WorkItem, download: Download, result: Facts | ImageError) -> tuple[Finding, ...]:
         return check_variant(
             item.variant, download, result, tolerance=self._policy.tolerance, known_widths=item.sibling_widths
         )
 
-    def _verdict(self, item: WorkItem, facts: ImageFacts | None, findings: tuple[Finding, ...]) -> Verdict:
+    def _verdict(self, item: WorkItem, facts: Facts | None, findings: tuple[Finding, ...]) -> Verdict:
         return judge(
             facts,
             rejected=any(rejects(finding) for finding in findings),
@@ -160,8 +170,8 @@ class Handler:
         return Record(item.variant_id, outcome, None)
 
     async def _take(self, item: WorkItem, kept: KnownObject | None, download: Download, body: Body) -> Record:
-        result = await self._inspect(body)
-        facts = result if isinstance(result, ImageFacts) else None
+        result = await self._inspect(item, download, body)
+        facts = None if isinstance(result, ImageError) else result
         findings = self._lint(item, download, result)
         base = Outcome(
             variant=item.variant,
@@ -189,11 +199,12 @@ class Handler:
             return Record(item.variant_id, failed, None)
         return Record(item.variant_id, _published(base, published), published.stored)
 
-    async def _inspect(self, body: Body) -> ImageFacts | ImageError:
+    async def _inspect(self, item: WorkItem, download: Download, body: Body) -> Facts | ImageError:
         try:
             return await self._inspector(body)
         except ImageError as error:
-            return error
+            drawing = self._policy.keep_svg and unread_kind(item.variant, error, download) == "svg"
+            return OpaqueFacts() if drawing else error
 
 
 def _published(base: Outcome, published: Published) -> Outcome:
@@ -215,7 +226,7 @@ def _still_kept(outcome: Outcome, kept: KnownObject, fetch: KnownFetch) -> Outco
         return replace(outcome, key=kept.key)
     source = SourceBytes(fetch.sha256, fetch.size, fetch.facts)
     stripped = kept.sha256 != kept.source_sha256 and fetch.facts is not None
-    facts = replace(fetch.facts, has_gps=False) if stripped and fetch.facts is not None else fetch.facts
+    facts = replace(fetch.facts, has_gps=False) if stripped and isinstance(fetch.facts, ImageFacts) else fetch.facts
     return replace(outcome, key=kept.key, facts=facts, size=kept.size, sha256=kept.sha256, source=source)
 
 
@@ -223,7 +234,7 @@ def _rejection(findings: tuple[Finding, ...]) -> ItemError | None:
     return next((ItemError(f.rule, f.message) for f in findings if rejects(f)), None)
 
 
-def _image_error(result: ImageFacts | ImageError) -> ItemError | None:
+def _image_error(result: Facts | ImageError) -> ItemError | None:
     return ItemError(result.code, result.message) if isinstance(result, ImageError) else None
 
 

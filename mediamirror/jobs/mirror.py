@@ -214,7 +214,9 @@ class _MirrorRun:
         self, catalog: Catalog, run: Run, fetching: OpenFetcher, archive: WarcArchive, publisher: Publisher
     ) -> None:
         check = self._options.check
-        policy = Policy(self._tolerance, check.keep_rejected, check.check == "decode", self._options.select)
+        policy = Policy(
+            self._tolerance, check.keep_rejected, check.keep_svg, check.check == "decode", self._options.select
+        )
         fetcher = ArchiveFirst(archive, fetching, offline=self._options.read.offline)
         async with open_inspector(check) as inspect:
             note = Together[Record](lambda records: catalog.note_fetches(run, records))

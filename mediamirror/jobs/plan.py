@@ -10,7 +10,7 @@ from typing import Literal
 
 from mediamirror.catalog.rows import KnownFetch, WorkItem
 from mediamirror.errors import UsageError
-from mediamirror.model import Candidate, Download, ImageFacts, ImageSet
+from mediamirror.model import Candidate, Download, Facts, ImageFacts, ImageSet
 from mediamirror.settings import SelectOptions
 
 
@@ -117,7 +117,7 @@ def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
         return Full("never fetched")
     if fetch.facts is None:
         return Full("was not a sound image")
-    if situation.decode and not fetch.facts.decoded:
+    if situation.decode and isinstance(fetch.facts, ImageFacts) and not fetch.facts.decoded:
         return Full("only its header was checked")
     if not situation.in_store and not situation.not_published:
         return Full("not in the store")
@@ -149,7 +149,7 @@ class Verdict(Enum):
 
 
 def judge(
-    facts: ImageFacts | None, *, rejected: bool, keep_rejected: bool, min_width: int | None, declared: bool
+    facts: Facts | None, *, rejected: bool, keep_rejected: bool, min_width: int | None, declared: bool
 ) -> Verdict:
     """Decide whether bytes are published.
 
@@ -163,7 +163,7 @@ def judge(
     """
     if facts is None or (rejected and not keep_rejected):
         return Verdict.REJECT
-    if min_width is not None and not declared and facts.width < min_width:
+    if min_width is not None and not declared and facts.width is not None and facts.width < min_width:
         return Verdict.TOO_SMALL
     return Verdict.PUBLISH
 

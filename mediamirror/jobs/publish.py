@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from mediamirror.catalog.rows import KnownObject, WorkItem
 from mediamirror.errors import NoSuchBucket, StoreDenied, StoreError, StoreFull, StoreStopped, StoreUnavailable
 from mediamirror.jobs.strip import Stripper
-from mediamirror.model import Body, ImageFacts, SourceBytes, Status, StoredObject
+from mediamirror.model import Body, Facts, OpaqueFacts, SourceBytes, Status, StoredObject
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import MakesDurable, ObjectAttributes, Store
@@ -21,6 +21,9 @@ ENDURED = 50
 """Objects in a row that a destination may refuse or fail before the rest of the run is not tried."""
 MAX_METADATA_VALUE = 1024
 """S3 allows 2 KiB of user metadata in all; a longer source URL is left out of it (the catalog has it)."""
+
+_AS_ATTACHMENT = (("content-disposition", "attachment"),)
+"""A drawing may hold scripts: an ``img`` runs none, and as an attachment it is never opened as a page (RFC 6266, 4.2)."""
 
 SOURCE_SHA256 = "source-sha256"
 """Metadata of an object that was stripped: the sha256 of what the origin gave."""
@@ -37,7 +40,7 @@ class Published:
     stored: StoredObject
     sha256: str
     sent_bytes: int
-    facts: ImageFacts
+    facts: Facts
     source: SourceBytes | None = None
 
 
@@ -106,7 +109,7 @@ class Publisher:
             return None
         return next((o for o in item.objects if self._is_of(o, item.variant.url, fetch.sha256, fetch.facts)), None)
 
-    def _is_of(self, known: KnownObject, url: str, fetched: str, facts: ImageFacts) -> bool:
+    def _is_of(self, known: KnownObject, url: str, fetched: str, facts: Facts) -> bool:
         """Whether an object is what this run would store, and where, for the bytes that were fetched last."""
         # What was stored as it came may hold metadata: with a stripper it has to be looked at once.
         origin = known.sha256 if self._stripper is None else known.source_sha256
@@ -140,7 +143,7 @@ class Publisher:
         key = self.key(item.variant.url, sha256=fetch.sha256, image_format=fetch.facts.format)
         return await self._same(key, Body(fetch.size, fetch.sha256), None) if key is not None else None
 
-    async def publish(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts) -> Published:
+    async def publish(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: Facts) -> Published:
         """Make sure that the store holds ``body``, stripped if that is asked for, under its key. Raises `StoreError`."""
         try:
             published = await self._made_ready(item, kept, body, facts)
@@ -150,14 +153,14 @@ class Publisher:
         self._patience.worked()
         return published
 
-    async def _made_ready(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts) -> Published:
+    async def _made_ready(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: Facts) -> Published:
         if self._stripper is None:
             return await self._publish(item, kept, body, facts, None)
         async with self._stripper.stripped(redact_url(item.variant.url), body, facts) as ready:
             return await self._publish(item, kept, ready.body, ready.facts, ready.source)
 
     async def _publish(
-        self, item: WorkItem, kept: KnownObject | None, body: Body, facts: ImageFacts, source: SourceBytes | None
+        self, item: WorkItem, kept: KnownObject | None, body: Body, facts: Facts, source: SourceBytes | None
     ) -> Published:
         key = key_for(
             item.variant.url,
@@ -211,13 +214,16 @@ class Publisher:
             await self._store.make_durable(key)
         return found
 
-    def _attributes(self, url: str, facts: ImageFacts, source: SourceBytes | None) -> ObjectAttributes:
-        own = [("source-url", redact_url(url, room=None)), ("width", str(facts.width)), ("height", str(facts.height))]
+    def _attributes(self, url: str, facts: Facts, source: SourceBytes | None) -> ObjectAttributes:
+        own = [("source-url", redact_url(url, room=None))]
+        if facts.width is not None:
+            own += [("width", str(facts.width)), ("height", str(facts.height))]
         if source is not None:
             own.append((SOURCE_SHA256, source.sha256))
         given = self._options.metadata
         return ObjectAttributes(
-            content_type=f"image/{facts.format}",
+            content_type=facts.content_type,
+            headers=_AS_ATTACHMENT if isinstance(facts, OpaqueFacts) else (),
             cache_control=self._options.cache_control,
             acl=self._options.acl,
             storage_class=self._options.storage_class,

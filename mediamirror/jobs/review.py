@@ -22,6 +22,7 @@ from mediamirror.errors import (
     ImageError,
     ImageOverBudget,
     InputMissing,
+    NotAnImage,
     ObjectMissing,
     StoreError,
     UsageError,
@@ -238,6 +239,10 @@ class _Reader:
         except ImageOverBudget:  # taken in under a higher limit, or by its header: the bytes are judged all the same
             return self._judged(held, body, None)
         except ImageError as error:
+            if (
+                isinstance(error, NotAnImage) and error.kind == "svg"
+            ):  # taken in by --keep-svg: there are no pixels to show
+                return self._judged(held, body, None)
             return self._judged(held, body, None, ItemError(error.code, error.message))
         finally:
             discard(body)

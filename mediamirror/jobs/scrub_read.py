@@ -8,17 +8,18 @@ from dataclasses import dataclass, replace
 
 from mediamirror.catalog.scrub_rows import Expected, expected_sha256
 from mediamirror.catalog.sync_rows import Holding
-from mediamirror.errors import FetchError, ImageError, ObjectMissing, StoreError
+from mediamirror.errors import FetchError, ImageError, NotAnImage, ObjectMissing, StoreError
 from mediamirror.fetch.rate import Bucket
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.repair import Damaged, Repaired, Repairer
 from mediamirror.jobs.switched_off import SwitchedOff
 from mediamirror.lint.stored import StoredSubject, check_stored
 from mediamirror.model import (
+    Facts,
     Finding,
-    ImageFacts,
     ItemError,
     ObjectEvent,
+    OpaqueFacts,
     Outcome,
     Status,
     StoredObject,
@@ -173,8 +174,10 @@ def _failed(item: ScrubItem, error: StoreError | FetchError) -> Outcome:
     return Outcome(Variant(item.key), Status.FAILED, key=item.key, error=ItemError(error.code, error.message))
 
 
-def _facts(prefix: bytes) -> ImageFacts | None:
+def _facts(prefix: bytes) -> Facts | None:
     try:
         return read_header(prefix)
+    except NotAnImage as error:
+        return OpaqueFacts() if error.kind == "svg" else None
     except ImageError:
         return None

@@ -16,7 +16,7 @@ from mediamirror.imaging.header import map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.strip import STRIPPED, made, plan
 from mediamirror.imaging.strip_parts import LeftAlone, Piece
-from mediamirror.model import Body, ImageFacts, Problem, SourceBytes
+from mediamirror.model import Body, Facts, OpaqueFacts, Problem, SourceBytes
 
 _PREFIX = 64 * 1024
 _CHUNK = 1024 * 1024
@@ -27,7 +27,7 @@ class Ready:
     """Bytes as they go into the store, what they say, and what came from the origin."""
 
     body: Body
-    facts: ImageFacts
+    facts: Facts
     source: SourceBytes
 
 
@@ -39,7 +39,7 @@ class Stripper:
         self._odd: list[tuple[str, str]] = []
 
     @asynccontextmanager
-    async def stripped(self, url: str, body: Body, facts: ImageFacts) -> AsyncIterator[Ready]:
+    async def stripped(self, url: str, body: Body, facts: Facts) -> AsyncIterator[Ready]:
         """Give the body without its metadata; a file that was made for it is gone afterwards.
 
         A body that can't be stripped is given as it is, and told of by `problems`. Raises `StoreFull` when there is no room to
@@ -73,8 +73,8 @@ class Stripper:
             yield Problem("metadata-kept", f"{url} was stored with its metadata, if it has any: {why}")
 
 
-def _facts(facts: ImageFacts, stripped: Body, body: Body) -> ImageFacts:
-    return facts if stripped is body else replace(facts, has_gps=False)
+def _facts(facts: Facts, stripped: Body, body: Body) -> Facts:
+    return facts if stripped is body or isinstance(facts, OpaqueFacts) else replace(facts, has_gps=False)
 
 
 def _strip(body: Body) -> Body:

@@ -33,7 +33,7 @@ from mediamirror.lint.subject import (
 )
 from mediamirror.lint.tolerance import Tolerance, parse_tolerance
 from mediamirror.lint.unread import unread_kind
-from mediamirror.model import Download, Finding, ImageFacts, ImageSet, Reference, Variant
+from mediamirror.model import Download, Facts, Finding, ImageSet, Reference, Variant
 
 __all__ = [
     "DEVICES",
@@ -87,7 +87,7 @@ def _promise_rules() -> tuple[VariantRule, ...]:
 def check_variant(
     variant: Variant,
     download: Download,
-    result: ImageFacts | ImageError,
+    result: Facts | ImageError,
     *,
     tolerance: Tolerance,
     known_widths: Iterable[int] = (),

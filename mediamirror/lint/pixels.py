@@ -162,7 +162,8 @@ def undecodable(subject: Subject) -> Iterator[Violation]:
     rejects=True,
     summary="The bytes are no image: an HTML page, an error text, nothing, or a format that is not read here.",
     why="Origins answer with a page for missing files, logins and blocks, often with status 200.",
-    fix="Open the URL in a browser: correct it, or ask the site for access. SVG drawings, icons and BMPs called so are left alone.",
+    fix="Open the URL in a browser: correct it, or ask the site for access. SVG drawings, icons and BMPs called so are left alone; "
+    "`mirror --keep-svg` keeps the drawings.",
 )
 def not_an_image(subject: Subject) -> Iterator[Violation]:
     """Fire for `NotAnImage` and `EmptyBody`; for a drawing or an icon that a page promises only where it is to be stored."""

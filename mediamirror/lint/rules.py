@@ -11,7 +11,7 @@ from mediamirror.errors import FetchError, ImageError, UsageError
 from mediamirror.lint.subject import SetSubject
 from mediamirror.lint.tolerance import Tolerance
 from mediamirror.lint.unread import unread_kind
-from mediamirror.model import Download, Finding, ImageFacts, Look, Reference, Severity, Variant
+from mediamirror.model import Download, Facts, Finding, ImageFacts, Look, OpaqueFacts, Reference, Severity, Variant
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Subject:
 
     variant: Variant
     download: Download | None
-    result: ImageFacts | ImageError | FetchError
+    result: Facts | ImageError | FetchError
     tolerance: Tolerance
     known_widths: frozenset[int]
     look: Look | None = None
@@ -34,6 +34,8 @@ class Subject:
     @property
     def unread(self) -> str | None:
         """The format, when the bytes are a picture as promised of a format that is not read here (an SVG drawing, an icon)."""
+        if isinstance(self.result, OpaqueFacts):
+            return self.result.format
         return unread_kind(self.variant, self.result, self.download)
 
     @property

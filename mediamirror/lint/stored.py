@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mediamirror.lint.rules import RULES, StoredRule, Violation
-from mediamirror.model import Finding, ImageFacts, Reference, Severity
+from mediamirror.model import Facts, Finding, Reference, Severity
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class StoredSubject:
     recorded_sha256: str | None
     sha256: str | None = None
     content_type: str | None = None
-    facts: ImageFacts | None = None
+    facts: Facts | None = None
 
 
 @RULES.add_stored(
@@ -68,8 +68,8 @@ def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
 def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the store says another type than the bytes."""
     facts, stored = subject.facts, subject.content_type
-    if facts is not None and stored is not None and stored != f"image/{facts.format}":
-        yield Violation(f"Stored as {stored}, but the bytes are {facts.format}.", stored, f"image/{facts.format}")
+    if facts is not None and stored is not None and stored != facts.content_type:
+        yield Violation(f"Stored as {stored}, but the bytes are {facts.format}.", stored, facts.content_type)
 
 
 def check_stored(subject: StoredSubject, codes: frozenset[str]) -> tuple[Finding, ...]:

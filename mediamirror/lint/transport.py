@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from mediamirror.errors import EmptyBody, FetchError, HTTPStatus, NotInSite, TransferTruncated
+from mediamirror.errors import EmptyBody, FetchError, HTTPStatus, ImageError, NotInSite, TransferTruncated
 from mediamirror.lint.formats import VAGUE_TYPES, format_of_mime
 from mediamirror.lint.rules import RULES, Subject, Violation
 from mediamirror.model import Severity
@@ -25,7 +25,9 @@ _SVG = "image/svg+xml"
 def content_type_differs(subject: Subject) -> Iterator[Violation]:
     """Fire when a Content-Type that says something says something else, and for a drawing that is not served as one."""
     facts, served = subject.facts, subject.download.content_type if subject.download else None
-    if subject.unread == "svg" and not subject.storing and served not in (None, _SVG):
+    # What a mirror refuses for what it is needs no word on its label.
+    refused = subject.storing and isinstance(subject.result, ImageError)
+    if subject.unread == "svg" and not refused and served not in (None, _SVG):
         message = f"Served as {served}, but the bytes are an SVG drawing: browsers show it as {_SVG} only."
         yield Violation(message, served, _SVG)
     if facts is None or served is None or served in VAGUE_TYPES:
