@@ -1,8 +1,9 @@
 """Variants verified a second, and CPU per variant: ``python -m bench.verify`` (needs nginx; Linux).
 
-`verify` against a local nginx, in turns: the header check, the full decode with one worker and with two, and as the peer
-plain Pillow, which loads the same files from disk in one process and does nothing else. Several rounds; medians; ratios are
-taken within a round. The load of the machine is printed: with other programs on the cores, two workers can't be twice as fast.
+`verify` against a local nginx, in turns: the header check, the full decode with one worker and with two, all of it held to one core
+(`taskset`), and as the peer plain Pillow, which loads the same files from disk in one process and does nothing else. Several rounds; medians; ratios are
+taken within a round. What all cores give is the ratio to one core; one worker on two cores has the second for all that is not decoding.
+The load of the machine is printed: with other programs on the cores, two workers can't be twice as fast.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def commands(page: Path, listing: Path) -> dict[str, list[str]]:
         "header": [*verify, *fast, "--check", "header"],
         "decode, 1 worker": [*verify, *fast, "--workers", "1"],
         "decode, 2 workers": [*verify, *fast, "--workers", "2"],
+        "decode, one core": ["taskset", "--cpu-list", str(min(os.sched_getaffinity(0))), *verify, *fast],
         "Pillow alone": [sys.executable, "-c", PILLOW, str(listing)],
     }
 
@@ -61,8 +63,11 @@ def show(rounds: list[dict[str, Cost]], variants: int) -> None:
         rate = statistics.median(variants / cost.seconds for cost in costs)
         cpu = statistics.median(1000 * cost.cpu / variants for cost in costs)
         print(f"{name:<20}{rate:>12,.0f}{cpu:>16.2f}{max(c.peak_rss for c in costs) / 2**20:>14.0f}")
+    busy = statistics.median(each["decode, 2 workers"].cpu / each["decode, 2 workers"].seconds for each in rounds)
+    print(f"cores busy with two workers, start and end included: {busy:.2f} of {os.cpu_count()}")
     for name, one, other in (
-        ("two workers to one", "decode, 1 worker", "decode, 2 workers"),
+        ("two cores to one core", "decode, one core", "decode, 2 workers"),
+        ("two workers to one worker", "decode, 1 worker", "decode, 2 workers"),
         ("two workers to Pillow alone", "Pillow alone", "decode, 2 workers"),
     ):
         ratio = statistics.median(each[one].seconds / each[other].seconds for each in rounds)

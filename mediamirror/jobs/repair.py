@@ -1,5 +1,7 @@
 """Putting back the recorded bytes of a damaged or missing object: from a second mirror, or from where it was fetched.
 
+An object whose bytes are right under a wrong Content-Type is stored again as it is, under the type of its bytes.
+
 Only bytes with the recorded sha256 are ever stored, and they replace the damaged ones in one step: a reader sees the old
 object or the sound one. The damaged bytes are not kept: what they should have been is there again.
 """
@@ -30,6 +32,8 @@ class Damaged:
     there: StoredObject | None = None
     url: str | None = None
     content_type: str | None = None
+    mislabelled: bool = False
+    """Whether its bytes are right, and ``content_type`` is what they should be stored as."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +54,10 @@ class Repairer:
     """Looks for the bytes, the nearer place first: ``second``, then the origin. Safe to call concurrently."""
 
     def __init__(
-        self, store: Store, *, second: Place | None, fetcher: OpenFetcher | None, spool: Path, dry_run: bool
+        self, store: Store, *, own: Place, second: Place | None, fetcher: OpenFetcher | None, spool: Path, dry_run: bool
     ) -> None:
         self._store = store
+        self._own = own
         self._second = second
         self._fetcher = fetcher
         self._spool = spool
@@ -62,7 +67,8 @@ class Repairer:
         """Put the recorded bytes back if any place has them. Raises `StoreError` when the store does not take them."""
         notes: list[str] = []
         received = 0
-        for find in (self._from_second, self._from_origin):
+        places = (self._from_itself,) if damaged.mislabelled else (self._from_second, self._from_origin)
+        for find in places:
             body, source = await find(damaged, notes)
             if body is None:
                 continue
@@ -75,6 +81,14 @@ class Repairer:
             finally:
                 drop(body, spool=self._spool)
         return Repaired(None, bytes_in=received, notes=tuple(notes))
+
+    async def _from_itself(self, damaged: Damaged, notes: list[str]) -> tuple[Body | None, str]:
+        try:
+            content = await self._own.load(StoredObject(damaged.key, 0))
+        except StoreError as error:
+            notes.append(error.message.rstrip("."))
+            return None, ""
+        return content.body, f"{self._own.name}/{damaged.key}"
 
     async def _from_second(self, damaged: Damaged, notes: list[str]) -> tuple[Body | None, str]:
         if self._second is None:
@@ -110,6 +124,7 @@ def _attributes(damaged: Damaged, body: Body) -> ObjectAttributes:
     """Keep what the object had beside its bytes; what is gone whole gets its recorded type."""
     there = damaged.there
     if there is not None and there.content_type:
-        return ObjectAttributes(there.content_type, metadata=there.metadata, headers=there.headers)
+        kind = damaged.content_type if damaged.mislabelled and damaged.content_type else there.content_type
+        return ObjectAttributes(kind, metadata=there.metadata, headers=there.headers)
     own = () if damaged.url is None else (("source-url", redact_url(damaged.url, room=None)),)
     return ObjectAttributes(damaged.content_type or content_type_of(damaged.key, body.prefix), metadata=own)

@@ -118,7 +118,9 @@ class _Scrub:
             await check_source(second)
             place = place_of(second, spool=spool, in_memory=_MiB, notice=lambda *_: None)
             stack.push_async_callback(place.aclose)
-        return Repairer(store, second=place, fetcher=fetcher, spool=spool, dry_run=options.dry_run)
+        own = place_of(store, spool=spool, in_memory=_MiB, notice=lambda *_: None)
+        stack.push_async_callback(own.aclose)
+        return Repairer(store, own=own, second=place, fetcher=fetcher, spool=spool, dry_run=options.dry_run)
 
     async def _objects(self, store: Store, known: Catalog, store_id: int, reader: Reader, state: Path) -> None:
         start = self._begin(state)

@@ -31,6 +31,8 @@ from mediamirror.store.base import Store
 _PREFIX = 64 * 1024
 _BYTES_RULES = frozenset({"MM501", "MM502"})
 """Findings that the recorded bytes mend."""
+_TYPE_RULE = "MM503"
+"""The finding that the object's own bytes mend, stored again under their type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +101,14 @@ class Reader:
             error=ItemError(wrong[0].rule, wrong[0].message) if wrong else None,
         )
         seen = Seen(item.number, outcome, tuple(findings), tuple(off))
-        if self._repairer is None or not wrong or wrong[0].rule not in _BYTES_RULES:
+        rules = {finding.rule for finding in findings}
+        if self._repairer is None:
             return seen
-        return await self._repaired(self._repairer, item, subject, head, seen)
+        if rules & _BYTES_RULES:
+            return await self._repaired(self._repairer, item, subject, head, seen)
+        if _TYPE_RULE in rules:
+            return await self._relabelled(self._repairer, subject, head, seen)
+        return seen
 
     async def _repaired(
         self, repairer: Repairer, item: ScrubItem, subject: StoredSubject, head: StoredObject | None, seen: Seen
@@ -112,10 +119,24 @@ class Reader:
         expected = item.expected
         url = (expected.url if expected else None) or (dict(head.metadata).get("source-url") if head else None)
         content_type = expected.content_type if expected else None
+        return await self._done(
+            repairer, Damaged(item.key, subject.recorded_sha256, head, url, content_type), seen, rule
+        )
+
+    async def _relabelled(
+        self, repairer: Repairer, subject: StoredSubject, head: StoredObject | None, seen: Seen
+    ) -> Seen:
+        if subject.sha256 is None or subject.facts is None:
+            return seen
+        kind = subject.facts.content_type
+        wrong = Damaged(subject.key, subject.sha256, head, content_type=kind, mislabelled=True)
+        return await self._done(repairer, wrong, seen, _TYPE_RULE)
+
+    async def _done(self, repairer: Repairer, damaged: Damaged, seen: Seen, rule: str) -> Seen:
         try:
-            done = await repairer.repair(Damaged(item.key, subject.recorded_sha256, head, url, content_type))
+            done = await repairer.repair(damaged)
         except (StoreError, FetchError) as error:
-            return replace(seen, repair=_event(item.key, rule, None, error=ItemError(error.code, error.message)))
+            return replace(seen, repair=_event(damaged.key, rule, None, error=ItemError(error.code, error.message)))
         return self._with(seen, rule, done)
 
     def _with(self, seen: Seen, rule: str, done: Repaired) -> Seen:

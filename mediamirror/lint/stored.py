@@ -63,7 +63,7 @@ def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
     Severity.WARNING,
     summary="An object is stored with a Content-Type of another format than its bytes have.",
     why="The bucket serves it under that type, and caches and tools believe it.",
-    fix="Store the object again with the type of its bytes.",
+    fix="`verify --mirror --repair` stores it again under the type of its bytes, all else kept.",
 )
 def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the store says another type than the bytes."""

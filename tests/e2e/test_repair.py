@@ -200,3 +200,36 @@ def test_a_repair_after_an_interrupted_scrub_mends_what_that_one_found(mediamirr
 def test_what_goes_with_a_mirror_alone_is_refused_without_one(mediamirror: Command) -> None:
     assert mediamirror("verify", SEED, "--repair").returncode == 2
     assert mediamirror("verify", "--mirror", "m", "--from", "n").returncode == 2
+
+
+def test_an_object_under_a_wrong_type_is_stored_again_under_that_of_its_bytes_with_all_else_kept(
+    mediamirror: Command, site: Site, bucket: S3Endpoint
+) -> None:
+    client, where = bucket.client(), ("--endpoint-url", bucket.url)
+    mirror = "s3://media/mislabelled"
+    mediamirror("mirror", SEED, "--to", mirror, *where, *site.arguments(), **bucket.environment())
+    listed = client.list_objects_v2(Bucket="media", Prefix="mislabelled/")["Contents"]
+    key = next(row["Key"] for row in listed if row["Key"].endswith("_480.webp"))
+    was = client.head_object(Bucket="media", Key=key)
+    body = client.get_object(Bucket="media", Key=key)["Body"].read()
+    client.put_object(
+        Bucket="media",
+        Key=key,
+        Body=body,
+        ContentType="text/plain",
+        Metadata=was["Metadata"],
+        CacheControl="max-age=60",
+    )
+    site.reset_requests()
+    words = ("verify", "--mirror", mirror, *where, "--repair", "--format", "jsonl", *site.arguments())
+    dry = mediamirror(*words, "-n", **bucket.environment())
+    assert (dry.returncode, len(repairs(dry))) == (0, 1), dry.stderr
+    assert client.head_object(Bucket="media", Key=key)["ContentType"] == "text/plain"
+    done = mediamirror(*words, **bucket.environment())
+    now = client.head_object(Bucket="media", Key=key)
+    assert (now["ContentType"], now["Metadata"], now["CacheControl"]) == ("image/webp", was["Metadata"], "max-age=60")
+    assert client.get_object(Bucket="media", Key=key)["Body"].read() == body
+    assert (done.returncode, list(repairs(done).values())) == (0, [f"MM503, from s3://media/{key}"]), done.stderr
+    assert site.bodies() == []
+    again = mediamirror("verify", "--mirror", mirror, *where, "--format", "jsonl", **bucket.environment())
+    assert rows_of(again)[-1]["findings"] == {}
