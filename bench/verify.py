@@ -1,9 +1,10 @@
 """Variants verified a second, and CPU per variant: ``python -m bench.verify`` (needs nginx; Linux).
 
-`verify` against a local nginx, in turns: the header check, the full decode with one worker and with two, all of it held to one core
-(`taskset`), and as the peer plain Pillow, which loads the same files from disk in one process and does nothing else. Several rounds; medians; ratios are
-taken within a round. What all cores give is the ratio to one core; one worker on two cores has the second for all that is not decoding.
-The load of the machine is printed: with other programs on the cores, two workers can't be twice as fast.
+`verify` against a local nginx, in turns: the header check, the full decode with one worker and with two, all of it held to one
+core (`taskset`), and as the peer plain Pillow, which loads the same files from disk in one process and does nothing else. Several
+rounds; medians; ratios are taken within a round. What the second core gives is the ratio to one core: one worker on two cores has
+the second for all that is not decoding. The load of the machine is printed: with other programs on the cores, two workers can't
+be twice as fast.
 """
 
 from __future__ import annotations
