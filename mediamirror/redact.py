@@ -23,16 +23,21 @@ _STRONG = re.compile(
     r"""(?: (?:^|[^a-z]) (?: sig | sas | pw | pwd | key | auth | otp )
           | signature | token | secret | passw(?:or)?d | passphrase | hmac | credentials? | jwt | bearer | authori[sz]ation
           | (?:api|access|auth|secret|private|subscription|signing|account) [-_.]? key (?:[-_.]?id)?
-          | session[-_.]?id | key[-_]pair[-_]id | hdn[et][sa]
+          | session[-_.]?id | key[-_]pair[-_]id | access[-_.]?id | hdn[et][sal] | __gda__ | q-ak
         ) [^a-z]* $""",
     re.VERBOSE,
 )
 """Names whose value is a secret, whatever it looks like. Of a name in camelCase the end of it counts, in lower case."""
 _WEAK = frozenset(
-    {"s", "h", "t", "k", "st", "hash", "md5", "sign", "code", "policy", "session", "sid", "pass", "ticket", "nonce", "verify", "e"}
+    {"s", "h", "t", "k", "st", "hash", "md5", "sign", "code", "policy", "session", "sid", "pass", "ticket", "nonce", "verify", "e",
+     "secure", "tok", "tk", "oh", "hm", "cloud-front-policy"}
 )  # fmt: skip
 """Names that are short for a signature here and for a size there: the value decides."""
-_TOKEN = re.compile(r"(?=[^a-zA-Z]*[a-zA-Z])(?=[^0-9]*[0-9])[A-Za-z0-9_\-+/=%.~]{16,}")
+_TOKEN = re.compile(
+    r"""(?! \d{4}-\d\d-\d\dT )  # a date, percent-encoded, as an Azure SAS has it
+        (?: (?=[^a-zA-Z]*[a-zA-Z]) (?=[^0-9]*[0-9]) [A-Za-z0-9_\-+/=%.,~]{16,} | [0-9a-fA-F]{32,} | eyJ [A-Za-z0-9_\-~=]{13,} )""",
+    re.VERBOSE,
+)
 _HIDDEN = re.compile(r"\**…?")
 
 _JWT = re.compile(r"(?:(?<![\w-])|(?<=%[0-9a-fA-F]{2}))eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
