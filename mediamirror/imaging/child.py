@@ -19,6 +19,9 @@ from mediamirror.imaging.protocol import MAX_BODY, MAX_HEAD, PREFIX, Limits, Wis
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions, inherited_environment
 
+if sys.platform != "win32":
+    import resource
+
 _PACKAGE_HOME = str(Path(__file__).resolve().parents[2])
 # A decoder needs nothing of our environment but what its interpreter needs to start; so no key or token gets there.
 _INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "PYTHONHOME")
@@ -92,6 +95,20 @@ class Child:
     def pid(self) -> int:
         """Its process id."""
         return self._process.pid
+
+    def allow(self, size: int) -> None:
+        """Let the next job take so many bytes more, whatever its image turns out to be: RLIMIT_AS, set from outside.
+
+        Elsewhere than on Linux the limit that the process began with is all there is.
+        """
+        if sys.platform != "linux":
+            return
+        with contextlib.suppress(OSError, ValueError):  # it has just ended, or /proc is not there
+            pages = int(Path(f"/proc/{self.pid}/statm").read_bytes().split(maxsplit=1)[0])
+            hard = resource.prlimit(self.pid, resource.RLIMIT_AS)[1]
+            soft = pages * resource.getpagesize() + size
+            if hard != resource.RLIM_INFINITY:
+                resource.prlimit(self.pid, resource.RLIMIT_AS, (min(soft, hard), hard))
 
     async def ask(self, image: bytes | BinaryIO, wish: Wish) -> Reply:
         """Send one image, as bytes or as an open file, and return the reply. Raises `ChildDied`."""

@@ -11,7 +11,7 @@ from typing import BinaryIO, Self
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
 from mediamirror.imaging.child import Child, ChildDied, Reply, opened
-from mediamirror.imaging.cost import cost
+from mediamirror.imaging.cost import Cost, cost
 from mediamirror.imaging.header import check_budget, read_body
 from mediamirror.imaging.protocol import OUT_OF_MEMORY, Limits, Wish, facts_of, look_of
 from mediamirror.imaging.room import ROOM_A_WORKER, Room
@@ -74,21 +74,29 @@ class DecoderPool:
         async with self._room.taken(about.bytes), self._turns:
             if about.bytes > self._room.size:
                 self._end_idle()  # what they keep is wanted too
+            room = self._limits.memory if wish.estimate else self._allowed(body, about)
             with opened(body) as image:
-                reply, tired = await self._ask(image, wish)
+                reply, tired = await self._ask(image, wish, room)
                 if reply.head.get("error") == OUT_OF_MEMORY and tired:
                     # Perhaps the memory went to the jobs before: a fresh process gives the answer that counts.
-                    reply, _ = await self._ask(image, wish)
+                    reply, _ = await self._ask(image, wish, room)
         if reply.head.get("error") == OUT_OF_MEMORY:
+            most = min(room, self._limits.memory)
             raise ImageOverBudget(
-                f"Decoding needs more than {self._limits.memory // 1024**2:,} MiB of memory, the limit."
+                f"Decoding needs more than {most // 1024**2:,} MiB of memory, the limit by its header."
             )
         return reply
 
-    async def _ask(self, image: bytes | BinaryIO, wish: Wish) -> tuple[Reply, bool]:
-        """The reply of a worker, and whether that worker had answered others before."""
+    def _allowed(self, body: Body, about: Cost) -> int:
+        """Bytes that a worker may take for an image. What the whole of a spooled file tells is not known here."""
+        pixels = about.bytes if body.data is not None else max(about.bytes, self._options.max_decode_memory)
+        return pixels + body.size + self._limits.slack
+
+    async def _ask(self, image: bytes | BinaryIO, wish: Wish, room: int) -> tuple[Reply, bool]:
+        """The reply of a worker that may take ``room`` bytes for it, and whether that worker had answered others before."""
         child = await self._take()
         try:
+            child.allow(room)
             async with asyncio.timeout(self._limits.wall_seconds):
                 reply = await child.ask(image, wish)
         except TimeoutError:

@@ -45,6 +45,8 @@ class Limits:
 
     memory: int = 1024 * 1024 * 1024
     """Bytes of address space of the worker process."""
+    slack: int = 48 * 1024 * 1024
+    """Bytes that a job may take beyond its estimate and its file: metadata, tables, what allocators take whole."""
     cpu_seconds: int = 10
     wall_seconds: float = 15.0
     start_seconds: float = 60.0

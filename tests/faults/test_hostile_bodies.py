@@ -6,7 +6,7 @@ from bench.hostile_bodies import LARGEST, MOST, measure
 from fixtures.hostile.replies import BODIES
 
 SLOW = {"jpeg-scans", "png-flood-of-chunks", "png-trailing-inflated", "png-text-bomb", "png-pixel-flood"}
-SLOW |= {"avif-understates", "avif-understates-moving"}
+SLOW |= {"avif-understates", "avif-understates-moving", "avif-overrides"}
 """Seconds of CPU time each; `python -m bench.hostile_bodies` has them."""
 
 QUICK_LARGE = {"webp-largest", "png-largest-palette"}

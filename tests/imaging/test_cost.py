@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import io
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from fixtures.hostile.overriding import avif_overriding
 from fixtures.hostile.pictures import PICTURES, blank_webp, jpeg_claiming, true_jpeg, true_png
 from fixtures.images import encode, make_image, photo
-from mediamirror.errors import ImageOverBudget
+from mediamirror.errors import ImageOverBudget, ImageUndecodable
 from mediamirror.imaging import pixels
 from mediamirror.imaging.cost import Cost, cost
 from mediamirror.imaging.decode import DecoderPool
 from mediamirror.imaging.header import read_header, read_whole
-from mediamirror.imaging.protocol import Wish
+from mediamirror.imaging.protocol import Limits, Wish
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions
+
+if sys.platform != "win32":
+    import resource
 
 SIDE = 64
 AREA = SIDE * SIDE
@@ -30,6 +36,12 @@ def made(kind: str, mode: str = "RGB", **options: object) -> bytes:
 
 def body(data: bytes) -> Body:
     return Body(len(data), "", data=data, prefix=data)
+
+
+def granted(pid: int) -> int:
+    """Bytes of address space that a process may still take."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+    return resource.prlimit(pid, resource.RLIMIT_AS)[0] - pages * resource.getpagesize()
 
 
 def per_scan() -> bytes:
@@ -113,6 +125,37 @@ async def test_before_an_image_that_takes_all_the_room_the_idle_workers_end() ->
         assert len(pool.pids) == 2
         await pool.decode(body(large))
         assert len(pool.pids) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of a single image is set by prlimit")
+async def test_an_image_whose_frames_are_larger_than_all_its_headers_say_gets_no_memory_for_them() -> None:
+    data = avif_overriding(2_100)
+    assert (read_whole(data).width, cost(data, read_whole(data), 10**9).bytes < 100_000) == (48, True)
+    async with DecoderPool(CheckOptions(workers=1), limits=Limits(slack=4 * 1024**2)) as pool:
+        with pytest.raises(ImageUndecodable, match="Decoding of color planes failed"):
+            await pool.decode(body(data))
+        worker = pool.pids
+        # What its header announces may be taken, by the very same process, and then again no more than that.
+        assert (await pool.decode(body(encode(photo(2_100, 2_100), "avif", speed=10)))).decoded
+        with pytest.raises(ImageUndecodable):
+            await pool.decode(body(data))
+        assert pool.pids == worker
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit of a single image is set by prlimit")
+async def test_what_an_image_may_take_is_its_estimate_its_file_and_a_little(tmp_path: Path) -> None:
+    data, large = make_image(96, 64, "webp"), blank_webp(3_000)
+    (tmp_path / "a.part").write_bytes(data)
+    spooled = Body(len(data), "", path=tmp_path / "a.part", prefix=data)
+    allowed = {}
+    async with DecoderPool(CheckOptions(workers=1), limits=Limits(slack=20_000_000)) as pool:
+        for name, each in (("small", body(data)), ("large", body(large)), ("spooled", spooled)):
+            await pool.decode(each)
+            allowed[name] = granted(pool.pids[0])
+    assert allowed["small"] == pytest.approx(20_000_000, abs=8_000_000)
+    assert allowed["large"] == pytest.approx(20_000_000 + 14 * 3_000**2, abs=8_000_000)
+    # The whole of a spooled file is not known before it is read.
+    assert allowed["spooled"] == pytest.approx(20_000_000 + 160 * 1024**2, abs=8_000_000)
 
 
 def test_the_claim_of_a_jpeg_costs_nothing_by_itself() -> None:

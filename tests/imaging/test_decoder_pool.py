@@ -221,10 +221,11 @@ async def test_a_worker_is_limited_and_knows_no_secret(pool: DecoderPool, monkey
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "do-not-tell")
     await pool.decode(body(SMALL))
     home = Path("/proc") / str(pool.pids[0])
-    limits = {line[:25].strip(): line[25:].split()[0] for line in (home / "limits").read_text().splitlines()}
-    told = {name: limits[name] for name in ("Max address space", "Max file size", "Max core file size")}
+    limits = {line[:25].strip(): line[25:].split() for line in (home / "limits").read_text().splitlines()}
+    told = {name: limits[name][1] for name in ("Max address space", "Max file size", "Max core file size")}
     assert told == {"Max address space": str(1024**3), "Max file size": "0", "Max core file size": "0"}
-    assert int(limits["Max cpu time"]) in range(10, 14)
+    assert int(limits["Max address space"][0]) < 512 * 1024**2, "a small image is granted little"
+    assert int(limits["Max cpu time"][0]) in range(10, 14)
     assert b"do-not-tell" not in (home / "environ").read_bytes()
 
 
