@@ -65,18 +65,22 @@ def _steps(ladder: Sequence[Member]) -> list[tuple[int, int, Member]]:
     fix="Add a rung between them.",
 )
 def steps_too_far_apart(subject: SetSubject) -> Iterator[Violation]:
-    """Fire for each step of more than a doubling that wastes, on average of the widths in it, more than 24 KiB."""
+    """Fire for each step of more than a doubling that wastes, on average of the widths in it, more than 24 KiB.
+
+    A rung that is declared between the two and could not be fetched, or has another width, has a finding of its own.
+    """
     for ladder in subject.ladders():
         for (width, size, _), (next_width, next_size, member) in pairwise(_steps(ladder)):
             waste = (next_size - size) // 2
-            if next_width > width * _FAR and waste > _WASTE:
+            declared = any(width < (m.candidate.width or 0) < next_width for m in ladder)
+            if next_width > width * _FAR and waste > _WASTE and not declared:
                 between = round(sqrt(width * next_width))
                 message = (
                     f"Nothing between {width} and {next_width} pixels: a screen in between loads {_kib(waste)} too much "
                     f"on average, and {_kib(next_size - size)} at worst. A rung of about {between}w would halve that."
                 )
-                declared = f"{width}w to {next_width}w"
-                yield Violation(message, declared, f"{waste} bytes", member.candidate.reference, member.url)
+                step = f"{width}w to {next_width}w"
+                yield Violation(message, step, f"{waste} bytes", member.candidate.reference, member.url)
 
 
 def _kib(size: int) -> str:

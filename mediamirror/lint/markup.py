@@ -33,9 +33,9 @@ def _reference(subject: SetSubject, problem: Problem) -> Reference:
 
 
 def _from_problem(subject: SetSubject, problem: Problem) -> Violation:
-    """``explains`` that a ladder is too short: what is dropped was a rung of it."""
-    short = frozenset(("MM403", member.url) for member in subject.members)
-    return Violation(problem.message, reference=_reference(subject, problem), explains=short)
+    """``explains`` that a ladder is too short or has a gap: what is dropped was a rung of it."""
+    gaps = frozenset((code, member.url) for member in subject.members for code in ("MM402", "MM403"))
+    return Violation(problem.message, reference=_reference(subject, problem), explains=gaps)
 
 
 def _is_file(word: str) -> bool:
