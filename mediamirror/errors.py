@@ -361,6 +361,12 @@ class BadKey(StoreError):
     code = "bad-key"
 
 
+class NameTaken(BadKey):
+    """A directory has a file where the key wants a directory, or a directory where it wants a file."""
+
+    code = "name-taken"
+
+
 class ObjectMissing(StoreError):
     """No object under that key."""
 

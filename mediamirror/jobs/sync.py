@@ -26,6 +26,7 @@ from mediamirror.jobs.locks import hold_places, take_over
 from mediamirror.jobs.manifest import adopt, write_segment
 from mediamirror.jobs.names import identity_of, now
 from mediamirror.jobs.pipeline import run_window
+from mediamirror.jobs.sync_aside import MOST, SetAside
 from mediamirror.jobs.sync_folding import Folding
 from mediamirror.jobs.sync_lent import LentCatalog
 from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
@@ -167,15 +168,26 @@ class _SyncRun:
             self._emit(Workload(known + len(sorter.work), len(sorter.work), sorter.bytes, deletions))
             checksum, given = options.compare.checksum, options.store
             transfer = Transfer(route, rules=rules, checksum=checksum, given=given, dry_run=options.dry_run)
-
-            async def record(done: Sequence[Done]) -> None:
-                await self._record(catalog, left.store_id, right.store_id, done)
-
-            await run_window(aiter(sorter.work), transfer.handle, record, width=options.concurrency)
-            if deletions:
-                await self._delete(catalog, right.store_id, transfer, sorter)
+            await self._write(catalog, (left.store_id, right.store_id), transfer, sorter)
         if self._changed and not options.dry_run and route.op == "upload":
             await self._tell_manifest(catalog, route.store, right.store_id)
+
+    async def _write(self, catalog: Catalog, ids: tuple[int, int], transfer: Transfer, sorter: Sorter) -> None:
+        """Copy, then delete; what is in the way of a copy is deleted first."""
+
+        async def record(done: Sequence[Done]) -> None:
+            await self._record(catalog, *ids, done)
+
+        width, deletes = self._options.concurrency, self._options.delete and len(sorter.extra) > 0
+        aside = SetAside(MOST if deletes else 0)
+        await run_window(aiter(sorter.work), aside.around(transfer.handle), aside.before(record), width=width)
+        if self._failed:
+            await record(aside.failures)
+        elif aside.tasks:
+            await self._delete(catalog, ids[1], transfer, sorter, aside.is_in_the_way)
+            await run_window(aside.again(), transfer.handle, record, width=width)
+        if deletes:
+            await self._delete(catalog, ids[1], transfer, sorter, lambda key: not aside.is_in_the_way(key))
 
     async def _tell_manifest(self, catalog: Catalog, store: Store, store_id: int) -> None:
         problem = await write_segment(catalog, store, store_id, at=now())
@@ -183,7 +195,9 @@ class _SyncRun:
             self._failed = True
             self._emit(problem)
 
-    async def _delete(self, catalog: Catalog, store_id: int, transfer: Transfer, sorter: Sorter) -> None:
+    async def _delete(
+        self, catalog: Catalog, store_id: int, transfer: Transfer, sorter: Sorter, which: Callable[[str], bool]
+    ) -> None:
         """Remove what only the destination has: rows first, then bytes; not after a failure, which may be why it looks extra."""
         if self._failed:
             count = len(sorter.extra)
@@ -198,6 +212,7 @@ class _SyncRun:
 
         async def forgotten() -> AsyncIterator[str]:
             async for keys in _chunks(aiter(sorter.extra), _FORGET):
+                keys = [key for key in keys if which(key)]  # noqa: PLW2901
                 # Where case is folded, an extra name may be that of an object which was just written.
                 keys = [key for key in keys if self._folding is None or not self._folding.has(key)]  # noqa: PLW2901
                 await catalog.forget(store_id, keys)

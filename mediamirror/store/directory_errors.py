@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 
-from mediamirror.errors import BadKey, ObjectMissing, StoreDenied, StoreError, StoreFull, StoreUnavailable
+from mediamirror.errors import BadKey, NameTaken, ObjectMissing, StoreDenied, StoreError, StoreFull, StoreUnavailable
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
@@ -22,7 +22,7 @@ def mapped(error: OSError, place: str, key: str) -> StoreError:
     if number in _DENIED:
         return StoreDenied(f"{which} may not be written or read ({_words(error)}). Check the owner and permissions.")
     if number in _TAKEN:
-        return BadKey(
+        return NameTaken(
             f"{which} can't be a file: a file or directory of a part of that name is there already. Move that away."
         )
     if number in _NAME:

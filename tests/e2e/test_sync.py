@@ -337,3 +337,38 @@ def test_the_same_bucket_reached_by_the_environment_and_by_an_option_is_one_plac
     words = ("sync", f"s3://{BUCKET}/{prefix}", f"s3://{BUCKET}/{prefix}/in", "--source-endpoint-url", server.url + "/")
     done = mediamirror(*words, **server.environment())
     assert (done.returncode, "DEST lies inside SRC" in done.stderr) == (2, True), done.stderr
+
+
+def test_with_delete_a_file_gives_way_to_a_directory_of_its_name_and_the_other_way_round(
+    mediamirror: Command, tmp_path: Path
+) -> None:
+    source, to = tmp_path / "source", tmp_path / "to"
+    for root, names in ((source, ("a.txt/b/c", "d", "keep")), (to, ("a.txt", "d/1", "d/e/2", "gone"))):
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(name)
+    (to / "keep").write_text("keep")
+    without = mediamirror("sync", str(source), str(to), "--format", "jsonl")
+    assert (without.returncode, (to / "a.txt").is_file()) == (1, True)
+    assert '"name-taken"' in without.stdout
+    done = mediamirror("sync", "--delete", str(source), str(to), "--format", "jsonl")
+    assert done.returncode == 0, done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["statuses"] == {"copied": 2, "deleted": 4, "skipped": 1}
+    found = {str(path.relative_to(to)) for path in to.rglob("*") if path.is_file()}
+    assert found == {"a.txt/b/c", "d", "keep"}
+
+
+def test_where_something_failed_nothing_in_the_way_is_deleted(mediamirror: Command, tmp_path: Path) -> None:
+    source, to = tmp_path / "source", tmp_path / "to"
+    (source / "a").mkdir(parents=True)
+    (source / "a" / "b").write_text("new")
+    (source / "keep").write_text("keep")
+    to.mkdir()
+    (to / "a").write_text("old")
+    (to / "keep").write_text("keep")
+    (source / "bad\\name").write_text("no key may be called so")
+    done = mediamirror("sync", "--delete", str(source), str(to), "--format", "jsonl")
+    assert done.returncode == 1
+    assert (to / "a").read_text() == "old"
+    assert "deletions-kept" in done.stdout
+    assert '"name-taken"' in done.stdout

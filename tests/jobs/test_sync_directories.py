@@ -174,11 +174,12 @@ async def test_a_dry_run_says_everything_and_changes_nothing(src: Path, dst: Pat
 async def test_a_failed_item_leaves_the_rest_done_and_nothing_deleted(src: Path, dst: Path) -> None:
     dst.mkdir()
     (dst / "extra.txt").write_text("x")
-    (dst / "three.bin").mkdir()
-    (dst / "three.bin" / "in the way").write_text("x")
+    (dst / "elsewhere").mkdir()
+    (dst / "a").symlink_to(dst / "elsewhere")
     summary, told = await run(src, dst, SyncOptions(delete=True, force=True))
-    assert (summary.exit_code, told.errors) == (1, {"three.bin": "bad-key"})
-    assert contents(dst) == {"a/one.txt": "1", "a-b/two.txt": "22", "extra.txt": "x", "three.bin/in the way": "x"}
+    assert (summary.exit_code, told.errors) == (1, {"a/one.txt": "bad-key"})
+    (dst / "a").unlink()
+    assert contents(dst) == {"three.bin": "333", "a-b/two.txt": "22", "extra.txt": "x"}
 
 
 async def test_a_name_that_can_not_be_a_key_fails_the_run_and_the_rest_is_done(src: Path, dst: Path) -> None:

@@ -16,6 +16,7 @@ import pytest
 from mediamirror.errors import (
     BadKey,
     DestinationMissing,
+    NameTaken,
     ObjectMissing,
     StoreDenied,
     StoreError,
@@ -147,7 +148,7 @@ async def test_a_disk_that_fails_leaves_the_old_file_and_no_temporary_one(
         (errno.EDQUOT, StoreFull),
         (errno.EACCES, StoreDenied),
         (errno.EROFS, StoreDenied),
-        (errno.EISDIR, BadKey),
+        (errno.EISDIR, NameTaken),
         (errno.ENAMETOOLONG, BadKey),
         (errno.EMFILE, StoreUnavailable),
         (errno.ENOENT, ObjectMissing),
