@@ -8,9 +8,12 @@ Names load on first use: importing the package costs nothing.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
+# Not from typing, whose loading would be most of what happens before a signal is answered (``__main__``).
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from mediamirror.jobs.check import check
     from mediamirror.jobs.mirror import mirror
     from mediamirror.jobs.parse import parse

@@ -1,10 +1,15 @@
-"""``python -m mediamirror``, and the console script: Ctrl-C ends it quietly from the first moment on."""
+"""``python -m mediamirror``, and the console script: Ctrl-C and SIGTERM end it quietly from our first line to the last.
+
+Before that line, while Python itself starts (about 20 ms), a signal does to it what it does to any Python program.
+"""
 
 from __future__ import annotations
 
 import gc
 import os
 import signal
+import sys
+from contextlib import suppress
 
 
 def main() -> None:
@@ -16,9 +21,20 @@ def main() -> None:
         gc.set_threshold(20_000, 20, 50)
         from mediamirror.cli.app import main as run  # noqa: PLC0415 -- the loading is what may be interrupted
 
-        run()
+        try:
+            run()
+        finally:
+            _finish()
     except KeyboardInterrupt:
         os._exit(130)
+
+
+def _finish() -> None:
+    """What is printed goes out while that can be interrupted; then nothing is left to stop, and the run's exit code stands."""
+    with suppress(OSError, ValueError):  # the interpreter's own end tells of a reader that is gone
+        sys.stdout.flush()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

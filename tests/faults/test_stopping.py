@@ -162,3 +162,51 @@ builtins.__import__ = slow
     child = start("rules", before=loading)
     out, said = child.communicate(timeout=30)
     assert (child.returncode, out, said) == (130, "", "")
+
+
+AT_THE_END = """
+import os, signal
+class Late:
+    def __del__(self, kill=os.kill, me=os.getpid()):
+        kill(me, signal_number)
+signal_number = {number}
+late = Late()
+"""
+"""Python itself gives signals back their default while it ends, before it drops the last objects of modules."""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_line_of_a_run_leaves_its_exit_code_as_it_is(
+    start: Start, number: signal.Signals
+) -> None:
+    child = start("rules", "MM101", before=AT_THE_END.format(number=int(number)))
+    out, said = child.communicate(timeout=30)
+    assert (child.returncode, said, "MM101" in out) == (0, "", True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("command", [("catalog", "gc", "m", "-n"), ("sync", "src", "m"), ("parse", "p.html")])
+def test_a_signal_at_any_module_that_a_command_loads_ends_it_quietly(
+    start: Start, tmp_path: Path, command: tuple[str, ...], number: signal.Signals
+) -> None:
+    """At each module of our own in turn: those that load first, some in the middle, those that a run loads late."""
+    counting = """
+import os, signal, sys
+class Finder:
+    seen = 0
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith("mediamirror.") and name != "mediamirror.__main__":
+            Finder.seen += 1
+            if Finder.seen == {at}:
+                os.kill(os.getpid(), {number})
+sys.meta_path.insert(0, Finder())
+os.chdir({folder!r})
+"""
+    (tmp_path / "src").mkdir()
+    (tmp_path / "m").mkdir()
+    (tmp_path / "p.html").write_text("<img srcset='http://h.example/a.webp 480w'>")
+    for at in (1, 2, 5, 9, 14, 20, 27, 35):
+        before = counting.format(at=at, number=int(number), folder=str(tmp_path))
+        child = start(*command, before=before)
+        out, said = child.communicate(timeout=30)
+        assert (child.returncode, out, said.removesuffix("mediamirror: interrupted.\n")) == (130, "", ""), (at, said)
