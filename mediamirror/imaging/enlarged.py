@@ -25,7 +25,7 @@ _MOST = 3
 _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)
 """What the first reproduces badly after its rounds, the second does not reproduce well: see `_HOPELESS`."""
 _HOPELESS = 0.8
-_FLAT = 2.8
+_FLAT = 3.0
 """Bits of the histogram of 32 grey levels below which a part is drawn rather than photographed."""
 _BELOW = 0.7
 

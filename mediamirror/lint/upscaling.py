@@ -56,7 +56,7 @@ photograph-like and drawn, sharp and blurred, each enlarged from a narrower one 
 | 2 | Lanczos | 7 | 5 | 7 |
 | 2 | bicubic | 6 | 5 | 7 |
 | 3 | Lanczos, bicubic | 8 | 6 | 8 |
-| 2 and more | repeated pixels | 9 | 9 | 9 |
+| 2 and more | repeated pixels | 8 | 8 | 8 |
 
 Pictures that are soft or flat say nothing, and below a factor of 1.5 lossy compression hides what enlarging leaves."""
 
