@@ -311,13 +311,14 @@ class Regained:
     """How well a picture is reproduced from itself shrunk to ``width`` pixels, as root mean squares in grey levels.
 
     ``below`` is the detail that a picture of ``width`` can just hold; ``soft`` and ``blocks`` are what is lost beyond it when
-    the shrunk picture is enlarged again with a smooth filter, and by repeating pixels.
+    the shrunk picture is enlarged again with a smooth filter, and by repeating pixels. ``drawn`` says that it has few grey levels.
     """
 
     width: int
     below: float
     soft: float
     blocks: float
+    drawn: bool = False
 
     @property
     def has_more(self) -> bool:

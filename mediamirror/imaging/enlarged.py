@@ -19,14 +19,14 @@ from mediamirror.model import Regained
 _SIDE = 128
 _MARGIN = 4
 _ROUNDS = 2
-_NEAREST, _FURTHEST = 0.85, 0.25
+_NEAREST, _FURTHEST = 0.85, 0.2
 """Ratios of widths between which something can be told."""
-_MOST = 3
+_MOST = 5
 _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)
 """What the first reproduces badly after its rounds, the second does not reproduce well: see `_HOPELESS`."""
 _HOPELESS = 0.8
-_FLAT = 3.0
-"""Bits of the histogram of 32 grey levels below which a part is drawn rather than photographed."""
+_FLAT, _DRAWN = 3.0, 3.5
+"""Bits of the histogram of 32 grey levels below which a part is drawn rather than photographed, and may be."""
 _BELOW = 0.7
 
 Box = tuple[float, float, float, float]
@@ -49,10 +49,16 @@ class _Grid:
 
 
 def regained(raster: Raster, centre: tuple[int, int], widths: tuple[int, ...]) -> tuple[Regained, ...]:
-    """Measure around ``centre`` for up to three of the widths, the largest ones first."""
-    chosen = sorted({w for w in widths if _FURTHEST <= w / raster.width <= _NEAREST}, reverse=True)[:_MOST]
+    """Measure around ``centre`` for up to five of the widths, spread from the largest to the smallest."""
+    chosen = _spread(sorted({w for w in widths if _FURTHEST <= w / raster.width <= _NEAREST}, reverse=True))
     found = (_measure(raster, centre, width) for width in chosen)
     return tuple(each for each in found if each is not None)
+
+
+def _spread(widths: list[int]) -> list[int]:
+    if len(widths) <= _MOST:
+        return widths
+    return [widths[at * (len(widths) - 1) // (_MOST - 1)] for at in range(_MOST)]
 
 
 def _measure(raster: Raster, centre: tuple[int, int], width: int) -> Regained | None:
@@ -61,7 +67,7 @@ def _measure(raster: Raster, centre: tuple[int, int], width: int) -> Regained | 
     around = (int(outer[0]), int(outer[1]), min(raster.width, ceil(outer[2])), min(raster.height, ceil(outer[3])))
     within = (ceil(outer[0] - 1e-9), ceil(outer[1] - 1e-9), int(outer[2] + 1e-9), int(outer[3] + 1e-9))
     target = raster.crop(within).convert("L")
-    drawn = _bits(target) < _FLAT
+    bits = _bits(target)
     shrunk = [max(1, round(side * grid.sx * _BELOW)) for side in target.size]
     lanczos = Image.Resampling.LANCZOS
     below = _gap(target, target.resize(shrunk, lanczos).resize(target.size, lanczos), grid)
@@ -70,14 +76,16 @@ def _measure(raster: Raster, centre: tuple[int, int], width: int) -> Regained | 
     nearest = Image.Resampling.NEAREST
     # Drawings made for two densities have their edges on the grid of the smaller one by right, as repeated pixels have.
     blocks = (
-        below if drawn else _gap(target, _up(cover.resize(grid.n, nearest, box), target, within, grid, nearest), grid)
+        below
+        if bits < _FLAT
+        else _gap(target, _up(cover.resize(grid.n, nearest, box), target, within, grid, nearest), grid)
     )
     soft = float("inf")
     for kernel in _FILTERS:
         soft = min(soft, _softly(cover.resize(grid.n, Image.Resampling.BICUBIC, box), target, within, grid, kernel))
         if soft > _HOPELESS * below:
             break
-    return Regained(width, round(below, 3), round(soft, 3), round(blocks, 3))
+    return Regained(width, round(below, 3), round(soft, 3), round(blocks, 3), bits < _DRAWN)
 
 
 def _grid(size: tuple[int, int], centre: tuple[int, int], width: int) -> _Grid:

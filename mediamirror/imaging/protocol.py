@@ -128,7 +128,8 @@ def look_of(head: dict[str, Any], body: bytes) -> Look | None:
         wide=_text_or_none(told["wide"]),
         estimates=tuple((str(name)[:20], int(size)) for name, size in told["estimates"]),
         regained=tuple(
-            Regained(int(r["width"]), float(r["below"]), float(r["soft"]), float(r["blocks"])) for r in told["regained"]
+            Regained(int(r["width"]), float(r["below"]), float(r["soft"]), float(r["blocks"]), r["drawn"] is True)
+            for r in told["regained"]
         ),
     )
 

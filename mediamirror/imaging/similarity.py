@@ -63,7 +63,7 @@ def look_at(
     return Look(
         colours=_squeezed(_on_white(shown)),
         opacity=_opacity(shown),
-        detail=_detail(raster, tile) if shrink == 1 and _wants_curve(raster.size[0], widths, measured) else (),
+        detail=_detail(raster, tile) if shrink == 1 and _wants_curve(measured) else (),
         thumbnail=_save(shown, _CLEAR if shown.mode == "RGBA" else _OPAQUE),
         personal=personal_entries(image.getexif()),
         profile=profile,
@@ -103,11 +103,9 @@ def _detail(raster: Raster, box: _Box | None) -> tuple[tuple[float, float], ...]
     return tuple((scale, round(_lost(tile, scale), 3)) for scale in SCALES)
 
 
-def _wants_curve(width: int, widths: tuple[int, ...], measured: tuple[Regained, ...]) -> bool:
+def _wants_curve(measured: tuple[Regained, ...]) -> bool:
     """Whether the curve of detail can still say something: it takes half as long as decoding a photograph of 1,280 pixels."""
-    surpassed = {each.width for each in measured if each.has_more}
-    # Of files without a width descriptor nothing is known here.
-    return len(widths) < 2 or any(narrow < width and narrow not in surpassed for narrow in widths)
+    return not measured or any(not each.has_more for each in measured)
 
 
 def _regained(raster: Raster, box: _Box | None, widths: tuple[int, ...]) -> tuple[Regained, ...]:

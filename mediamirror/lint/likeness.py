@@ -20,6 +20,9 @@ _ALIKE = 0.85
 """Correlation of grey values from which on two pictures are the same. Rescaled and recompressed ones have 0.97 and more."""
 _FLAT = 4.0
 """Standard deviation, in grey levels, below which a picture has no structure to speak of."""
+_WEAK, _NEAR = 10.0, 10.0
+"""The same for a structure that may come from shrinking alone (noise shrunk by leaving pixels out), and the mean difference of
+colours that goes with it."""
 _TINT = 40.0
 """Mean difference of colours, in levels, that no compression and no profile explains."""
 _FAINT = 6.0
@@ -127,7 +130,8 @@ def _alike(one: bytes, other: bytes) -> bool:
     greys, others = _grey(one), _grey(other)
     spread, other_spread = _spread(greys), _spread(others)
     if min(spread, other_spread) < _FLAT:
-        return max(spread, other_spread) < _FLAT and gap < _TINT
+        most = max(spread, other_spread)
+        return (most < _FLAT and gap < _TINT) or (most < _WEAK and gap < _NEAR)
     if _correlation(greys, others) / (spread * other_spread) < _ALIKE or gap >= _TINT:
         return False
     return _hued(one, other)

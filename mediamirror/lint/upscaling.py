@@ -25,7 +25,7 @@ _NONE_LEFT = ((_FURTHEST, 0.33), (0.25, 0.33), (0.33, 0.28), (0.4, 0.26), (0.5, 
 Measured on photographs, enlarged with bicubic, bilinear and Lanczos filters and saved as WebP, JPEG and AVIF of usual quality,
 beside the same ones as they are: at a ratio of 0.5 the enlarged ones have 0.06 to 0.28, the others 0.32 and more.
 """
-_REGAINED = ((0.25, 0.24), (0.34, 0.27), (0.5, 0.36), (0.667, 0.32), (0.8, 0.27), (0.85, 0.2))
+_REGAINED = ((0.2, 0.22), (0.25, 0.24), (0.34, 0.27), (0.5, 0.36), (0.667, 0.3), (0.8, 0.27), (0.85, 0.2))
 """By ratio of widths, the share of the detail below the limit that may be lost beyond it by a picture that was enlarged.
 
 Measured on photographs that are sharp, and blurred by 0.5 to 2 pixels: sound ones lose 0.31 and more at 0.8, 0.38 at 0.667,
@@ -33,8 +33,10 @@ Measured on photographs that are sharp, and blurred by 0.5 to 2 pixels: sound on
 """
 _REPEATED = 0.8
 """The same for pixels that were repeated: sound pictures lose 0.94 and more."""
-_REPEATING, _FEW_REPEATED = 0.7, 0.4
+_REPEATING, _FEW_REPEATED = 0.6, 0.4
 """Ratio of widths above which few pixels are repeated, and the same for it: small type, saved as JPEG, came down to 0.8."""
+_OF_DRAWN = 0.6
+"""By how much less may be lost of pictures with few grey levels: their edges are regained where they lie well."""
 _SEEN = 3.0
 """The grey levels of `Regained.below` that a picture must have, to say anything."""
 _VISIBLE = 4.0
@@ -52,9 +54,9 @@ photograph-like and drawn, sharp and blurred, each enlarged from a narrower one 
 |---|---|---|---|---|
 | 1.25 | Lanczos, bicubic | 1 of 11 | 2 | 5 |
 | 1.5 | Lanczos | 4 | 2 | 6 |
-| 1.5 | bicubic | 4 | 2 | 5 |
-| 2 | Lanczos | 7 | 5 | 7 |
-| 2 | bicubic | 6 | 5 | 7 |
+| 1.5 | bicubic | 2 | 1 | 5 |
+| 2 | Lanczos | 7 | 4 | 7 |
+| 2 | bicubic | 5 | 4 | 7 |
 | 3 | Lanczos, bicubic | 8 | 6 | 8 |
 | 2 and more | repeated pixels | 8 | 8 | 8 |
 
@@ -198,8 +200,9 @@ def _as_detailed(member: Member, group: Sequence[Member]) -> Member | None:
         narrow = other.facts.width if other.facts else 0
         if narrow in measured and is_regained(measured[narrow], narrow / width, strict=strict):
             return other
-        surpassed = narrow in measured and measured[narrow].has_more
-        if not surpassed and gains_nothing(detail, narrow / width, strict=strict):
+        # Where it was measured against others alone, it may just be soft.
+        is_open = not measured if narrow not in measured else not measured[narrow].has_more
+        if is_open and gains_nothing(detail, narrow / width, strict=strict):
             return other
     return None
 
@@ -215,7 +218,7 @@ def is_regained(measured: Regained, ratio: float, *, strict: float = 1.0) -> boo
     """
     if measured.below < _SEEN or not _REGAINED[0][0] <= ratio <= _REGAINED[-1][0]:
         return False
-    limit = strict * measured.below
+    limit = strict * measured.below * (_OF_DRAWN if measured.drawn else 1.0)
     repeated = _REPEATED if ratio <= _REPEATING else _FEW_REPEATED
     return measured.blocks <= repeated * limit or measured.soft <= _between(_REGAINED, ratio) * limit
 
