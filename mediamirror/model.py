@@ -213,6 +213,8 @@ class Body:
     data: bytes | None = None
     path: Path | None = None
     prefix: bytes = b""
+    framed: bool = True
+    """False where nothing but the end of the connection said that this is the end (RFC 9112, 6.3): it may be cut."""
 
 
 @dataclass(frozen=True, slots=True)

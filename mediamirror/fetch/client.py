@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -160,7 +160,7 @@ class Client:
         spool = Spool(self._spool_dir, spool_over=self._options.spool_over, limit=limit, href=href)
         try:
             await self._pour(answer, spool, deadline)
-            body = await spool.finish()
+            body = replace(await spool.finish(), framed=_is_framed(answer))
         except BaseException:
             await spool.abandon()
             raise
@@ -225,6 +225,11 @@ async def _drain(answer: _Answer) -> None:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for _ in answer.response.stream:  # type: ignore[union-attr]
                 pass
+
+
+def _is_framed(answer: _Answer) -> bool:
+    coded = ",".join(value for name, value in answer.headers if name == "transfer-encoding")
+    return "content-length" in answer.named or coded.rpartition(",")[2].strip().lower() == "chunked"
 
 
 def _download(request: Request, answer: _Answer, body: Body | None, passed: list[_Answer], seconds: float) -> Download:

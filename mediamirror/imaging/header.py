@@ -72,6 +72,14 @@ def read_body(body: Body) -> ImageFacts:
     return facts
 
 
+def read_whole_body(body: Body) -> ImageFacts:
+    """`read_whole` for a body, which also tells whether its end is missing. Reads all of it."""
+    if body.path is None:
+        return read_whole(body.data or b"")
+    with body.path.open("rb") as file:
+        return read_whole(map_file(file))
+
+
 def check_budget(facts: ImageFacts, options: CheckOptions) -> None:
     """Raise `ImageOverBudget` when the canvas, the frames, or both together are over the limits of ``options``."""
     canvas = facts.width * facts.height

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from mediamirror.imaging.decode import DecoderPool
-from mediamirror.imaging.header import check_budget, read_body
+from mediamirror.imaging.header import check_budget, read_body, read_whole_body
 from mediamirror.model import Body, ImageFacts
 from mediamirror.settings import CheckOptions
 
@@ -18,13 +19,14 @@ Inspect = Callable[[Body], Awaitable[ImageFacts]]
 async def open_inspector(options: CheckOptions) -> AsyncIterator[Inspect]:
     """Open what ``--check`` asks for; decoder processes end with the block."""
     if options.check == "header":
-        yield lambda body: _header_only(body, options)
+        yield lambda body: header_only(body, options)
         return
     async with DecoderPool(options) as pool:
         yield pool.decode
 
 
-async def _header_only(body: Body, options: CheckOptions) -> ImageFacts:
-    facts = read_body(body)
+async def header_only(body: Body, options: CheckOptions) -> ImageFacts:
+    """Facts without decoding. A body that its connection's end alone ended is walked through to its own end."""
+    facts = read_body(body) if body.framed else await asyncio.to_thread(read_whole_body, body)
     check_budget(facts, options)
     return facts

@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from mediamirror.errors import FetchError, ImageError, ImageTruncated
 from mediamirror.fetch import Request, discard
 from mediamirror.imaging.decode import DecoderPool
-from mediamirror.imaging.header import check_budget, read_body, read_header
+from mediamirror.imaging.header import read_header
+from mediamirror.jobs.inspect import header_only
 from mediamirror.lint import VariantFacts
 from mediamirror.model import Body, Download, ImageFacts, Look
 from mediamirror.settings import CheckOptions
@@ -90,8 +91,7 @@ class Looker:
         result: ImageFacts | ImageError
         try:
             if self._pool is None:
-                result = read_body(body)
-                check_budget(result, self._options)
+                result = await header_only(body, self._options)
             else:
                 result, look = await self._pool.look(body, estimate=self._estimate, widths=widths)
         except ImageError as error:
