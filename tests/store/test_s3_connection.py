@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mediamirror.errors import StoreRefused
 from mediamirror.settings import StoreOptions
 from mediamirror.store.s3_connection import plainly_said
 from mediamirror.store.s3_session import connect_by_boto3
@@ -69,3 +70,20 @@ def test_a_configuration_file_may_name_the_region(tmp_path: Path) -> None:
     (tmp_path / ".aws" / "config").write_text("[default]\nregion = eu-west-3\n")
     assert plainly_said("media", StoreOptions(endpoint_url=ENDPOINT)) is None
     assert plainly_said("media", StoreOptions(endpoint_url=ENDPOINT, region="r")) is not None
+
+
+def test_boto3_adds_no_checksum_and_asks_no_metadata_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some servers store the framing of a checksum inside the object; off EC2 the metadata service is an address that hangs."""
+    client = connect_by_boto3("media", StoreOptions(endpoint_url=ENDPOINT)).client()
+    config = client.meta.config
+    assert config.request_checksum_calculation == "when_required"
+    assert config.response_checksum_validation == "when_required"
+    assert (config.signature_version, config.s3["addressing_style"]) == ("s3v4", "path")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    asked: list[object] = []
+    monkeypatch.setattr("botocore.utils.IMDSFetcher._get_request", lambda *words, **more: asked.append((words, more)))
+    monkeypatch.setattr("botocore.utils.IMDSFetcher._fetch_metadata_token", asked.append)
+    with pytest.raises(StoreRefused, match="No credentials were found"):
+        connect_by_boto3("media", StoreOptions(endpoint_url=ENDPOINT))
+    assert asked == []
