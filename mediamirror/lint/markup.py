@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
+from mediamirror.errors import FetchError, NotAnImage
 from mediamirror.lint.formats import split_extensions
 from mediamirror.lint.rules import RULES, Violation
 from mediamirror.lint.subject import WRITTEN, Member, SetSubject, is_empty_fallback, is_written
@@ -20,10 +21,19 @@ _DROPPED = frozenset(
     }
 )  # fmt: skip
 """Problems of the parser that cost a candidate."""
+_ABSENT = ("MM203", "MM208", "MM307")
+"""Rules about a file that is not there."""
 _COMMAS = frozenset({"stray-comma", "missing-comma"})
 _DESCRIPTOR = re.compile(r"[0-9]+(?:\.[0-9]+)?[wxh]", re.ASCII)
 _LIKE_DESCRIPTOR = re.compile(r"[wxhWXH]?[0-9.,-]", re.ASCII)
-_TEMPLATE_MARKS = ("{{", "}}", "{%", "%}", "<%", "%>", "${")
+_TEMPLATE_MARKS = ("{{", "}}", "{%", "%}", "<%", "%>", "<?", "?>", "${", "#{", "[[", "]]", "[object ")
+_NOTHING = re.compile(
+    r"[/=_-](?:undefined|null|NaN|None|\[object%20\w{1,40}\])(?=(?:[-_][0-9]{1,5}w?)?(?:\.[a-z0-9]{2,5})?(?:[/?&]|\Z))",
+    re.ASCII,
+)
+"""What scripts write for a value that is missing, as a whole piece of a URL."""
+_NO_VALUE = re.compile(r"[?&][\w.-]{1,40}=(?:undefined|NaN|\[object%20\w{1,40}\])(?:&|\Z)", re.ASCII)
+"""A parameter that nobody means, whatever the origin answers."""
 _TWO_FILES = re.compile(r"\.(?:avif|gif|jpe?g|png|webp),[^,]+\.(?:avif|gif|jpe?g|png|webp)\Z", re.IGNORECASE)
 
 
@@ -35,7 +45,14 @@ def _reference(subject: SetSubject, problem: Problem) -> Reference:
 def _from_problem(subject: SetSubject, problem: Problem) -> Violation:
     """``explains`` that a ladder is too short or has a gap: what is dropped was a rung of it."""
     gaps = frozenset((code, member.url) for member in subject.members for code in ("MM402", "MM403"))
-    return Violation(problem.message, reference=_reference(subject, problem), explains=gaps)
+    return Violation(problem.message, reference=_reference(subject, problem), explains=gaps | _guessed(subject))
+
+
+def _guessed(subject: SetSubject) -> frozenset[tuple[str, str]]:
+    """That a URL is not there which no browser asks for, and which is only what was probably meant."""
+    asked = {member.url for member in subject.members if member.source.ignored != "repaired"}
+    cut = {m.url for one, m in pairwise(subject.members) if one.source is m.source and _is_cut(one, m)}
+    return frozenset((code, m.url) for m in subject.members if m.url not in asked - cut for code in _ABSENT)
 
 
 def _is_file(word: str) -> bool:
@@ -50,7 +67,7 @@ def _kind(problem: Problem) -> str:
         return "comma"
     if problem.code == "unknown-descriptor":
         url, descriptor = problem.words if len(problem.words) == 2 else ("", "")
-        if any(mark in url + descriptor for mark in _TEMPLATE_MARKS):
+        if any(mark in f"{url} {descriptor}" for mark in _TEMPLATE_MARKS):
             return "template"
         if _is_file(url):
             return "comma" if _is_file(descriptor) else "dropped"
@@ -135,6 +152,7 @@ def mixed_descriptors(subject: SetSubject) -> Iterator[Violation]:
                 describe(odd[0]),
                 odd[0].reference,
                 odd[0].url,
+                frozenset((code, candidate.url) for candidate in rows for code in ("MM402", "MM403")),
             )
 
 
@@ -158,7 +176,8 @@ def unescaped_space(subject: SetSubject) -> Iterator[Violation]:
     "comma-trouble",
     Severity.WARNING,
     summary="A comma in the srcset is missing, too many, or read as part of a URL or as the end of one.",
-    why="Commas both separate candidates and occur in URLs: a space too few or too many changes what a browser requests.",
+    why="Commas both separate candidates and occur in URLs: a space too few or too many changes what a browser requests. "
+    "One behind the last candidate is told as a note: browsers pass over it, validators refuse it.",
     fix="Separate candidates by a comma and a space, and write %2C for a comma at the end of a URL or before a space in one.",
 )
 def comma_trouble(subject: SetSubject) -> Iterator[Violation]:
@@ -166,12 +185,14 @@ def comma_trouble(subject: SetSubject) -> Iterator[Violation]:
     for problem in subject.image_set.problems:
         if _kind(problem) == "comma":
             yield _from_problem(subject, problem)
+        elif problem.code == "trailing-comma" and problem.attribute in WRITTEN:
+            yield replace(_from_problem(subject, problem), severity=Severity.NOTE, explains=frozenset())
     for member in _misread(subject):
         candidate = member.candidate
         message = f"A comma makes browsers read `{candidate.raw_url[:80]}` as a URL of its own."
         if _TWO_FILES.search(candidate.raw_url):
             message = f"No space after a comma: browsers read `{candidate.raw_url[:120]}` as one URL."
-        gone = frozenset({("MM203", candidate.url), ("MM307", candidate.url)})
+        gone = frozenset((code, candidate.url) for code in _ABSENT) | _guessed(subject)
         yield Violation(message, None, candidate.raw_url, candidate.reference, candidate.url, gone)
 
 
@@ -194,13 +215,16 @@ def _is_cut(one: Member, other: Member) -> bool:
 @RULES.add_set(
     "MM113",
     "unfilled-template",
-    Severity.WARNING,
-    summary="A URL holds a placeholder that a script or a template was to fill in.",
+    Severity.ERROR,
+    summary="A URL holds a placeholder that was to be filled in, or what a script writes for a missing value (undefined, NaN).",
     why="Browsers request the URL as it stands: the picture is broken until the script runs, and for everyone who has none.",
-    fix="Render the page's template, or keep such a URL in a data attribute until it is filled in.",
+    fix="Render the page's template, or keep such a URL in a data attribute until it is filled in; leave out what has no value.",
 )
 def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
-    """Fire for each URL that was left out for its placeholder, unless it waits in a data attribute for its script."""
+    """Fire for each URL that was left out for its placeholder, unless it waits in a data attribute for its script.
+
+    Words such as ``undefined`` and ``null`` may be names: where they are a piece of a URL, that no picture is there decides.
+    """
     for problem in subject.image_set.problems:
         if problem.code == "unfilled-template" and (problem.attribute is None or problem.attribute in WRITTEN):
             yield _from_problem(subject, problem)
@@ -209,6 +233,17 @@ def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
                 f"`{' '.join(problem.words)[:120]}` holds a placeholder of a template: browsers drop the candidate."
             )
             yield replace(_from_problem(subject, problem), message=message)
+    for member in {m.url: m for m in subject.members if m.source.ignored is None and is_written(m.source)}.values():
+        found = _NO_VALUE.search(member.url) or (_NOTHING.search(member.url) if _absent(member) else None)
+        if found is not None:
+            word = found[0].strip("/?&").rpartition("=")[2]
+            message = f"`{word}` in the URL is what a script writes where it has no value."
+            explains = frozenset((code, member.url) for code in (*_ABSENT, "MM110", "MM301", "MM309"))
+            yield Violation(message, "a value", word, member.candidate.reference, member.url, explains)
+
+
+def _absent(member: Member) -> bool:
+    return member.known is not None and isinstance(member.known.result, FetchError | NotAnImage)
 
 
 @RULES.add_set(

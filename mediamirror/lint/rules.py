@@ -54,7 +54,7 @@ class Violation:
     """What a rule function yields: the sentence, the two values that disagree, and who made the promise.
 
     ``url`` is the file concerned, for rules about sets; empty when there is none. ``explains`` are findings, as pairs of rule
-    and URL, that this one accounts for: they are not told beside it.
+    and URL, that this one accounts for: they are not told beside it. ``severity`` is for a lighter case than the rule's.
     """
 
     message: str
@@ -63,6 +63,7 @@ class Violation:
     reference: Reference | None = None
     url: str = ""
     explains: frozenset[tuple[str, str]] = frozenset()
+    severity: Severity | None = None
 
 
 Check = Callable[[Subject], Iterator[Violation]]
@@ -92,7 +93,9 @@ class Rule:
     def finding(self, found: Violation, *, url: str, reference: Reference | None) -> Finding:
         """Make the finding of a violation that concerns ``url``, named at ``reference`` unless it says another place."""
         place = found.reference or reference
-        return Finding(self.code, self.severity, found.message, url, place, found.declared, found.actual)
+        return Finding(
+            self.code, found.severity or self.severity, found.message, url, place, found.declared, found.actual
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,24 @@ def ever_matches(media: str, browser: Browser) -> bool:
     return len(media) > _LONGEST or any(browser.may_match(media, screen) for screen in _screens(media))
 
 
+_SIZES_ONLY = re.compile(
+    r"(?:(?:only\s+)?(?:all|screen)\b|and\b|,|\(\s*(?:(?:min-|max-)?(?:width|height|aspect-ratio|resolution)\b|orientation\b)"
+    r"[^()]*\)|\([0-9.]+(?:px|r?em)\s*[<>]=?\s*(?:width|height)[^()]*\)|\s)+",
+    re.IGNORECASE,
+)
+"""Media whose answer the size and density of a screen decide."""
+
+
+@lru_cache(maxsize=1024)
+def always_taken(earlier: tuple[str, ...], later: str, browser: Browser) -> bool:
+    """Whether on every screen that a media query list may match, one of those before it matches for certain."""
+    sure = [media for media in earlier if len(media) <= _LONGEST and _SIZES_ONLY.fullmatch(media)]
+    if not sure or len(later) > _LONGEST:
+        return False
+    met = [screen for screen in _screens(" ".join((later, *sure))) if browser.may_match(later, screen)]
+    return bool(met) and all(any(browser.matches(media, screen) for media in sure) for screen in met)
+
+
 def _screens(media: str) -> Iterator[Screen]:
     numbers = [float(found[1]) * (16 if found[2] else 1) for found in _NUMBER.finditer(media)][:_MOST_NUMBERS]
     near = {round(number) + step for number in numbers for step in (-1, 0, 1) if 0 < number < 20_000}

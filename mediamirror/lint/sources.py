@@ -8,7 +8,7 @@ from mediamirror.lint.formats import file_name, split_extensions
 from mediamirror.lint.likeness import alike
 from mediamirror.lint.names import width_tag
 from mediamirror.lint.rules import RULES, Violation
-from mediamirror.lint.screens import ever_matches
+from mediamirror.lint.screens import Browser, always_taken, ever_matches
 from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_empty_fallback, is_written
 from mediamirror.lint.unread import some_browser_shows
 from mediamirror.model import ImageSet, Severity, Source
@@ -45,7 +45,9 @@ def fallback_missing(subject: SetSubject) -> Iterator[Violation]:
         return
     problems = subject.image_set.problems
     if any(is_empty_fallback(problem) for problem in problems):
-        yield Violation("The src of the img is empty.", "src", "", first_reference(img), img.candidates[0].url)
+        yield Violation(
+            "The src of the img is empty, or only a #.", "src", "", first_reference(img), img.candidates[0].url
+        )
     elif not any(problem.code in _NOTHING_THERE for problem in problems):
         yield Violation("The img has a srcset and no src.", "src", None, first_reference(img), img.candidates[0].url)
 
@@ -175,6 +177,10 @@ def source_never_used(subject: SetSubject) -> Iterator[Violation]:
     winners: list[Source] = []
     for source in subject.sources():
         winner = next((one for one in winners if _always_wins(one, source)), None)
+        taken = winner is None and source.carrier == "source" and _is_taken(winners, source, subject.browser)
+        if taken:
+            message = f'This source is never used: those before it are taken on every screen of media="{(source.media or "")[:120]}".'
+            yield Violation(message, None, None, first_reference(source), first_url(source))
         if source.carrier == "source" and winner is not None:
             name = file_name(first_url(winner)) or first_url(winner)
             message = f"This source is never used: the one before it, with {name}, is taken on every screen that would take it."
@@ -183,8 +189,19 @@ def source_never_used(subject: SetSubject) -> Iterator[Violation]:
             winners.append(source)
 
 
+def _is_taken(winners: Sequence[Source], later: Source, browser: Browser) -> bool:
+    """Whether sources with other media leave a later one no screen: wider bounds that stand before narrower ones."""
+    mime = _essence(later)
+    earlier = tuple(one.media for one in winners if one.media and _essence(one) in ("", mime))
+    return bool(later.media) and always_taken(earlier, later.media or "", browser)
+
+
+def _essence(source: Source) -> str:
+    return (source.mime or "").partition(";")[0].strip().lower()
+
+
 def _always_wins(one: Source, later: Source) -> bool:
     """Whether a source is taken wherever a later one would be: it asks for nothing, or for the same."""
     media, other_media = (" ".join((source.media or "").lower().split()) for source in (one, later))
-    mime, other_mime = ((source.mime or "").partition(";")[0].strip().lower() for source in (one, later))
+    mime, other_mime = _essence(one), _essence(later)
     return media in ("", "all", other_media) and mime in ("", other_mime)

@@ -169,8 +169,8 @@ def lint_options(tolerance: str = "1px", *, ladder: str = "", codes: frozenset[s
 
 
 def is_empty_fallback(problem: Problem) -> bool:
-    """Whether a problem is that of an ``src`` with nothing in it."""
-    return problem.code == "empty-url" and problem.attribute == "src"
+    """Whether a problem is that of an ``src`` with nothing in it, or with a ``#`` that stands for nothing."""
+    return problem.code in ("empty-url", "fragment-only") and problem.attribute == "src"
 
 
 def is_written(source: Source) -> bool:

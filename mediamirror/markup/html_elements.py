@@ -10,7 +10,7 @@ from turbohtml import Element, SourceSpan
 
 from mediamirror.markup.candidates import MAX_URL, resolved
 from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.srcset import scan_srcset
+from mediamirror.markup.srcset import scan_srcset, trailing_comma
 from mediamirror.markup.urls import Skip
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
@@ -118,6 +118,8 @@ def _srcset(
     if value is None:
         return (), (), ()
     found, dropped = scan_srcset(value.text)
+    if not dropped and (comma := trailing_comma(value.text)) is not None:
+        dropped = [comma]
     candidates, problems = page.place_scanned(found, value, carrier)
     inline = _inline([Candidate(*each) for each in found]) if problems else ()
     return candidates, inline, tuple(_located(page, value, dropped)) + problems

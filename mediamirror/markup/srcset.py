@@ -13,6 +13,7 @@ from mediamirror.markup._descriptors import Rejected, Token, read_descriptors
 from mediamirror.model import Candidate, ParsedSrcset, Problem, Span
 
 _WS = r"\t\n\f\r "
+_SPACE = "\t\n\f\r "
 _SEPARATORS = re.compile(rf"[{_WS},]*+")
 # The plain spellings (`url 480w,`, `url 2x`, `url,`) in one match. Whatever does not fit goes the long way; the digit
 # counts keep int() and float() away from their limits.
@@ -132,6 +133,17 @@ def _end_of_descriptors(value: str, position: int) -> tuple[int, int]:
 def _stray(value: str, start: int, end: int) -> Problem:
     span = (value.index(",", start, end), value.rindex(",", start, end) + 1)
     return Problem("stray-comma", "A comma here separates nothing and is ignored; remove it.", span=span)
+
+
+def trailing_comma(value: str) -> Problem | None:
+    """Tell of a comma behind the last candidate: no parse error, and no part of the grammar that authors are given."""
+    end = len(value.rstrip(_SPACE))
+    if not value.endswith(",", 0, end):
+        return None
+    message = (
+        "A comma stands behind the last candidate: browsers pass over it, and the standard's grammar has none there."
+    )
+    return Problem("trailing-comma", message, span=(end - 1, end))
 
 
 def _dropped(url: str, span: Span, why: Rejected) -> Problem:

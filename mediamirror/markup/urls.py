@@ -18,9 +18,12 @@ _C0_AND_SPACE = "".join(map(chr, range(0x21)))
 _HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
 _NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 _PLACEHOLDER = re.compile(
-    r"\{\{|\}\}|\{%|%\}|<%|%>|\$\{|\{\.?[a-z_]\w{0,40}\}|%7b\.?[a-z_]\w{0,40}%7d|%7b%7b|%24%7b|%3c%25",
+    r"\{\{|\}\}|\{%|%\}|<%|%>|<\?|\?>|[$#]\{|\{\.?[a-z_]\w{0,40}\}|%7b\.?[a-z_]\w{0,40}%7d|%7b%7b|%24%7b|%3c%25|%3c\?"
+    r"|\[\[[^\[\]]{1,80}\]\]|%%\w{1,40}%%|@@\w{1,40}@@",
     re.IGNORECASE | re.ASCII,
 )
+_NOTHING = re.compile(r"(?:undefined|null|NaN|None|\[object(?: |%20)\w{1,40}\])", re.ASCII)
+"""What scripts write for a value that is missing, where it is the whole of a URL."""
 _PLAIN_PATH = r"[A-Za-z0-9\-._~!$()*+,;=:@&]*+"
 _PLAIN = re.compile(
     rf"(?:(https?://[a-z0-9.\-:]++)|(?!//))(?:/(?!\.){_PLAIN_PATH})++(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
@@ -119,14 +122,18 @@ def shown(url: str, limit: int = 120) -> str:
 def _nothing_to_fetch(url: str) -> Skip | None:
     if not url:
         return Skip("empty-url", "The URL is empty: there is nothing to fetch.")
-    if url[0] == "#":
+    if url[0] == "#" and not url.startswith("#{"):
         return Skip("fragment-only", f"{shown(url)} points into the page itself: there is nothing to fetch.")
     head = url[:16].lower()
     scheme = next((s for s in _SKIPPED_SCHEMES if head.startswith(s)), None)
     if scheme is not None:
         return _not_fetched(url, scheme)
     if _PLACEHOLDER.search(url):
-        return Skip("unfilled-template", f"{shown(url)} holds a placeholder that the page's script was to fill in.")
+        return Skip(
+            "unfilled-template", f"{shown(url)} holds a placeholder that a script or a template was to fill in."
+        )
+    if _NOTHING.fullmatch(url):
+        return Skip("unfilled-template", f"{shown(url)} is what a script writes where it has no URL.")
     return None
 
 
