@@ -22,11 +22,11 @@ _HEAVIER = 1.5
 
 
 def _by_format(group: Sequence[Member]) -> Iterator[list[Member]]:
-    """The still files of each format of one picture, by width."""
-    rows: dict[str, list[Member]] = defaultdict(list)
+    """The still files of each format of one picture, by width; four printing colours weigh as another format does."""
+    rows: dict[tuple[str, bool], list[Member]] = defaultdict(list)
     for member in group:
         if member.facts is not None and member.size and (member.facts.frames or 1) == 1:
-            rows[member.facts.format].append(member)
+            rows[member.facts.format, member.facts.mode == "CMYK"].append(member)
     for members in rows.values():
         yield sorted(members, key=_pixels)
 
