@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mediamirror.lint.formats import format_of_mime
 from mediamirror.lint.rules import RULES, StoredRule, Violation
 from mediamirror.model import Facts, Finding, Reference, Severity
 
@@ -68,7 +69,9 @@ def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
 def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the store says another type than the bytes."""
     facts, stored = subject.facts, subject.content_type
-    if facts is not None and stored is not None and stored != facts.content_type:
+    if facts is None or stored is None or format_of_mime(stored) == facts.format:
+        return
+    if stored != facts.content_type:
         yield Violation(f"Stored as {stored}, but the bytes are {facts.format}.", stored, facts.content_type)
 
 
