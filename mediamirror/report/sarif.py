@@ -13,7 +13,7 @@ from urllib.parse import quote
 from mediamirror.model import Problem, Severity, Suppressed
 from mediamirror.report.data import Entry, ReportData, all_entries, entry_of, named_from
 from mediamirror.report.escape import shown_url, uri, visible
-from mediamirror.report.rulebook import explain
+from mediamirror.report.rulebook import RuleNote, explain
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -62,12 +62,24 @@ def _rule(code: str, severity: Severity) -> dict[str, Any]:
     if note.summary:
         told["shortDescription"] = {"text": note.summary}
     if note.why:
-        told["fullDescription"] = {"text": note.why}
+        told["fullDescription"] = {"text": f"{note.summary} {note.why}"}
     told["defaultConfiguration"] = {"level": severity.value}
     help_text = "\n\n".join(part for part in (note.summary, note.why, note.fix) if part)
     if help_text:
-        told["help"] = {"text": help_text}
+        told["help"] = {"text": help_text, "markdown": _markdown(note)}
     return told
+
+
+def _markdown(note: RuleNote) -> str:
+    """The rule's page in short: viewers show it where a rule has no address of its own."""
+    parts = [note.summary, f"**Why it matters.** {note.why}" if note.why else ""]
+    parts.append(f"**What to do.** {note.fix}" if note.fix else "")
+    parts.append(
+        f"**Switch it off** with `--ignore {note.code}`, or for one image with its reason in the page."
+        if note.why
+        else ""
+    )
+    return "\n\n".join(part for part in parts if part)
 
 
 def _pascal(name: str) -> str:

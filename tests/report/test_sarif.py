@@ -70,6 +70,8 @@ def test_every_result_names_a_rule_that_the_driver_describes() -> None:
     assert known["name"][0].isupper()
     assert "How" not in known["name"]
     assert {"shortDescription", "fullDescription", "help", "defaultConfiguration"} <= known.keys()
+    assert known["fullDescription"]["text"].startswith(known["shortDescription"]["text"])
+    assert all(part in known["help"]["markdown"] for part in ("**Why it matters.**", "**What to do.**", "`--ignore MM"))
 
 
 def test_failures_and_problems_are_results_of_their_own_level() -> None:
