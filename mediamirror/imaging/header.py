@@ -73,11 +73,16 @@ def read_body(body: Body) -> ImageFacts:
 
 
 def read_whole_body(body: Body) -> ImageFacts:
-    """`read_whole` for a body, which also tells whether its end is missing. Reads all of it."""
+    """`read_whole` for a body, in memory or on disk."""
     if body.path is None:
-        return read_whole(body.data or b"")
+        return read_whole(body.data if body.data is not None else body.prefix)
     with body.path.open("rb") as file:
-        return read_whole(map_file(file))
+        data = map_file(file)
+        try:
+            return read_whole(data)
+        finally:
+            if isinstance(data, mmap.mmap):
+                data.close()
 
 
 def check_budget(facts: ImageFacts, options: CheckOptions) -> None:

@@ -5,6 +5,7 @@ Nothing is stored. Every failure becomes a `VariantFacts` that the rules can jud
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -12,8 +13,7 @@ from dataclasses import dataclass, replace
 from mediamirror.errors import FetchError, ImageError, ImageTruncated
 from mediamirror.fetch import Request, discard
 from mediamirror.imaging.decode import DecoderPool
-from mediamirror.imaging.header import read_header
-from mediamirror.jobs.inspect import header_only
+from mediamirror.imaging.header import check_budget, read_header, read_whole_body
 from mediamirror.lint import VariantFacts
 from mediamirror.model import Body, Download, ImageFacts, Look
 from mediamirror.settings import CheckOptions
@@ -91,7 +91,9 @@ class Looker:
         result: ImageFacts | ImageError
         try:
             if self._pool is None:
-                result = await header_only(body, self._options)
+                # All of its bytes are here, so that its end can be looked for too.
+                result = await asyncio.to_thread(read_whole_body, body)
+                check_budget(result, self._options)
             else:
                 result, look = await self._pool.look(body, estimate=self._estimate, widths=widths)
         except ImageError as error:

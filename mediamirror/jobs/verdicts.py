@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from mediamirror.errors import FetchError
 from mediamirror.jobs.look import Looked, without_body
 from mediamirror.jobs.site_root import OtherOrigin
-from mediamirror.lint import VariantFacts, rejects, unread_kind, variants_of
+from mediamirror.lint import VariantFacts, unread_kind, variants_of
 from mediamirror.model import Finding, ImageFacts, ImageSet, ItemError, Outcome, SetResult, SetRow, Status, Variant
 
 
@@ -59,7 +59,7 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
                 density=candidate.density,
                 media=source.media,
                 mime=source.mime,
-                status=_status(variants[candidate.url], known, own),
+                status=_status(variants[candidate.url], known),
                 format=facts.format if facts else None,
                 width=facts.width if facts else None,
                 height=facts.height if facts else None,
@@ -88,13 +88,12 @@ def _aside(variant: Variant, known: VariantFacts | None) -> str:
     return f"{kind}, not decoded" if kind is not None else ""
 
 
-def _status(variant: Variant, known: VariantFacts | None, findings: Sequence[Finding]) -> Status | None:
+def _status(variant: Variant, known: VariantFacts | None) -> Status | None:
     if known is None:
         return None
     if isinstance(known.result, OtherOrigin) or unread_kind(variant, known.result, known.download) is not None:
         return Status.SKIPPED
     if isinstance(known.result, FetchError):
         return Status.FAILED
-    if known.facts is None or any(rejects(finding) for finding in findings):
-        return Status.REJECTED
-    return Status.CHECKED
+    # As the `Outcome` says: what the rules find in a file that could be read is told by its findings.
+    return Status.REJECTED if known.facts is None else Status.CHECKED

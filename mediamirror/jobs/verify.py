@@ -133,6 +133,7 @@ class _VerifyRun:
         self._root = SiteRoot(options.root, options.read.base_url, most=most) if options.root else None
         self._told: set[bytes] = set()
         self._accepted: list[Finding] = []
+        self._sets = 0
 
     async def run(self, inputs: Sequence[str]) -> Summary:
         plan_inputs(inputs)
@@ -185,8 +186,9 @@ class _VerifyRun:
                 wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
                 on_found=lambda event: self._found(event, spool),
             )
-        sets, variants, wanted = await catalog.order_work(run)
-        self._tally.planned = Planned(count, sets, variants, wanted)
+        _, variants, wanted = await catalog.order_work(run)
+        # As many as are told one by one: a set that several pages have is judged on each.
+        self._tally.planned = Planned(count, self._sets, variants, wanted)
         self._emit(self._tally.planned)
 
     def _placed(self, document: Document) -> Document:
@@ -196,6 +198,7 @@ class _VerifyRun:
 
     def _found(self, event: ImageSet | Problem, spool: IO[bytes]) -> None:
         self._tally.note(event)
+        self._sets += isinstance(event, ImageSet)
         self._emit(event)
         judged = event if isinstance(event, ImageSet) else lone(event)
         if judged is not None:

@@ -13,6 +13,8 @@ from mediamirror.model import ImageFacts, Severity
 
 _ASKS = re.compile(r"(?<![A-Za-z0-9])(f|fm|format|fmt|output|auto|ext|type|to)[=_:-]([A-Za-z]+)", re.IGNORECASE)
 """How services that convert images are asked for a format: ``f_auto``, ``fm=webp``, ``auto=format``, ``format:avif``."""
+DAMAGED = "damaged "
+"""How the kind of such a file begins: `imaging` tells the format after it."""
 _HAS_ITS_RULE = (ImageTruncated, NotAnImage, ImageOverBudget)
 
 
@@ -151,8 +153,13 @@ def truncated(subject: Subject) -> Iterator[Violation]:
 def undecodable(subject: Subject) -> Iterator[Violation]:
     """Fire for `ImageUndecodable`, and for any image error that has no rule of its own."""
     result = subject.result
-    if isinstance(result, ImageError) and not isinstance(result, _HAS_ITS_RULE):
+    if isinstance(result, ImageError) and (_is_damaged(result) or not isinstance(result, _HAS_ITS_RULE)):
         yield Violation(result.message, "a sound image", "undecodable")
+
+
+def _is_damaged(result: object) -> bool:
+    """Whether the bytes begin like a format that is read here, and then break its rules."""
+    return isinstance(result, NotAnImage) and (result.kind or "").startswith(DAMAGED)
 
 
 @RULES.add(
@@ -169,7 +176,8 @@ def not_an_image(subject: Subject) -> Iterator[Violation]:
     """Fire for `NotAnImage` and `EmptyBody`; for a drawing or an icon that a page promises only where it is to be stored."""
     if isinstance(subject.result, EmptyBody):
         yield Violation(subject.result.message, "an image", "empty")
-    if isinstance(subject.result, NotAnImage) and (subject.storing or subject.unread is None):
+    told = _is_damaged(subject.result)
+    if isinstance(subject.result, NotAnImage) and not told and (subject.storing or subject.unread is None):
         served = subject.download.content_type if subject.download else None
         yield Violation(subject.result.message, "an image", subject.result.kind or served or "not an image")
 

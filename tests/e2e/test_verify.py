@@ -337,3 +337,25 @@ def test_a_file_of_a_built_site_over_the_size_limit_is_not_read(mediamirror: Com
     (found,) = findings(done)
     assert (done.returncode, found["rule"]) == (1, "MM208")
     assert "the limit is" in found["message"]
+
+
+def test_a_header_check_sees_a_cut_file_that_came_whole(mediamirror: Command, dist: Path) -> None:
+    whole = (dist / "img" / "b-480.jpg").read_bytes()
+    assert len(whole) < 64 * 1024
+    (dist / "img" / "b-480.jpg").write_bytes(whole[: len(whole) // 2])
+    (dist / "index.html").write_text('<img src="img/b-480.jpg" alt="">')
+    done = mediamirror("verify", str(dist), "--root", str(dist), "--check", "header", "--format", "jsonl")
+    assert (done.returncode, [found["rule"] for found in findings(done)]) == (1, ["MM305"])
+
+
+def test_table_and_json_lines_count_the_same_sets_and_call_files_alike(mediamirror: Command, dist: Path) -> None:
+    for name in ("copy.html", "again.html"):
+        (dist / name).write_text('<img src="img/b-480.jpg" srcset="img/b-480.jpg 400w" sizes="300px" alt="">')
+    words = ("verify", str(dist), "--root", str(dist))
+    rows = [json.loads(line) for line in mediamirror(*words, "--format", "jsonl").stdout.splitlines()]
+    sets = sum(row["type"] == "image-set" for row in rows)
+    assert (rows[-1]["sets"], sets) == (4, 4)
+    table = mediamirror(*words)
+    assert "4 image sets" in table.stdout + table.stderr
+    assert {row["status"] for row in rows if row["type"] == "variant"} == {"checked"}
+    assert "rejected" not in table.stdout + table.stderr
