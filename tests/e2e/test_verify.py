@@ -359,3 +359,15 @@ def test_table_and_json_lines_count_the_same_sets_and_call_files_alike(mediamirr
     assert "4 image sets" in table.stdout + table.stderr
     assert {row["status"] for row in rows if row["type"] == "variant"} == {"checked"}
     assert "rejected" not in table.stdout + table.stderr
+
+
+def test_the_html_report_counts_the_sets_that_the_summary_counts(
+    mediamirror: Command, dist: Path, tmp_path: Path
+) -> None:
+    (dist / "lone.html").write_text('<img src="{{ picture }}" alt="">')
+    words = ("verify", str(dist), "--root", str(dist), "--format", "jsonl")
+    done = mediamirror(*words, "--report", str(tmp_path / "report"))
+    assert json.loads(done.stdout.splitlines()[-1])["sets"] == 2
+    page = " ".join((tmp_path / "report" / "index.html").read_text(encoding="utf-8").split())
+    assert "2 image sets" in page
+    assert "1 element" in page
