@@ -20,7 +20,7 @@ _MAX_SIDE = 2**31 - 1
 
 
 def read(data: Octets) -> ImageFacts:
-    """Read IHDR and the chunks before the first IDAT, as far as the data goes."""
+    """Read IHDR and the chunks before the first IDAT (or the end), as far as the data goes."""
     if len(data) < 33:
         raise cut("PNG", len(data), "inside its header")
     if data[8:16] != b"\0\0\0\rIHDR":
@@ -30,7 +30,7 @@ def read(data: Octets) -> ImageFacts:
         raise damaged("PNG", f"its header says {width} x {height}")
     facts = ImageFacts("png", width, height, alpha=True if colour in (4, 6) else None, icc=None)
     for name, start, end in chunks(data):
-        if name == b"IDAT":
+        if name in (b"IDAT", b"IEND"):
             return _settle(facts)
         facts = _learn(facts, data, name, start, end)
     return facts

@@ -33,7 +33,7 @@ Measured on photographs that are sharp, and blurred by 0.5 to 2 pixels: sound on
 """
 _REPEATED = 0.8
 """The same for pixels that were repeated: sound pictures lose 0.94 and more."""
-_REPEATING, _FEW_REPEATED = 0.6, 0.4
+_REPEATING, _FEW_REPEATED = 0.7, 0.4
 """Ratio of widths above which few pixels are repeated, and the same for it: small type, saved as JPEG, came down to 0.8."""
 _OF_DRAWN = 0.6
 """By how much less may be lost of pictures with few grey levels: their edges are regained where they lie well."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import time
+import zlib
 
 import pytest
 from hypothesis import example, given, settings
@@ -367,3 +368,12 @@ def test_fill_bytes_without_end_cost_no_more_than_they_are() -> None:
         with pytest.raises(ImageTruncated):
             read_whole(data)
     assert time.process_time() - started < 5
+
+
+def test_what_a_png_announces_behind_its_end_is_no_frame() -> None:
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 16, 12, 8, 2, 0, 0, 0))
+    data = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IEND", b"") + chunk(b"acTL", struct.pack(">II", 255, 0))
+    assert read_whole(data).frames == 1
