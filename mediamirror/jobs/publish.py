@@ -14,16 +14,13 @@ from mediamirror.jobs.strip import Stripper
 from mediamirror.model import Body, Facts, OpaqueFacts, SourceBytes, Status, StoredObject
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import MakesDurable, ObjectAttributes, Store
+from mediamirror.store.base import AS_ATTACHMENT, MakesDurable, ObjectAttributes, Store
 from mediamirror.store.layout import key_for
 
 ENDURED = 50
 """Objects in a row that a destination may refuse or fail before the rest of the run is not tried."""
 MAX_METADATA_VALUE = 1024
 """S3 allows 2 KiB of user metadata in all; a longer source URL is left out of it (the catalog has it)."""
-
-_AS_ATTACHMENT = (("content-disposition", "attachment"),)
-"""A drawing may hold scripts: an ``img`` runs none, and as an attachment it is never opened as a page (RFC 6266, 4.2)."""
 
 SOURCE_SHA256 = "source-sha256"
 """Metadata of an object that was stripped: the sha256 of what the origin gave."""
@@ -223,7 +220,7 @@ class Publisher:
         given = self._options.metadata
         return ObjectAttributes(
             content_type=facts.content_type,
-            headers=_AS_ATTACHMENT if isinstance(facts, OpaqueFacts) else (),
+            headers=(AS_ATTACHMENT,) if isinstance(facts, OpaqueFacts) else (),
             cache_control=self._options.cache_control,
             acl=self._options.acl,
             storage_class=self._options.storage_class,

@@ -15,9 +15,9 @@ from mediamirror.errors import FetchError, StoreError
 from mediamirror.fetch import OpenFetcher, Request
 from mediamirror.jobs.sync_local import content_type_of
 from mediamirror.jobs.sync_places import Place, drop
-from mediamirror.model import Body, StoredObject
+from mediamirror.model import Body, OpaqueFacts, StoredObject
 from mediamirror.redact import redact_url
-from mediamirror.store.base import ObjectAttributes, Store
+from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,15 @@ class Repairer:
 
 
 def _attributes(damaged: Damaged, body: Body) -> ObjectAttributes:
-    """Keep what the object had beside its bytes; what is gone whole gets its recorded type."""
+    """Keep what the object had beside its bytes; what is gone whole gets its recorded type. A drawing is an attachment."""
+    attributes = _kept(damaged, body)
+    served = {name for name, _ in attributes.headers}
+    if attributes.content_type != OpaqueFacts().content_type or AS_ATTACHMENT[0] in served:
+        return attributes
+    return replace(attributes, headers=(*attributes.headers, AS_ATTACHMENT))
+
+
+def _kept(damaged: Damaged, body: Body) -> ObjectAttributes:
     there = damaged.there
     if there is not None and there.content_type:
         kind = damaged.content_type if damaged.mislabelled and damaged.content_type else there.content_type

@@ -131,6 +131,22 @@ def test_a_bucket_gives_drawings_out_as_attachments_and_sync_keeps_them_so(
         }
 
 
+def test_a_drawing_that_is_repaired_is_an_attachment_again(
+    run: Command, mediamirror: Command, drawings: Site, bucket: S3Endpoint
+) -> None:
+    where = ("--endpoint-url", bucket.url)
+    run("--keep-svg", "--to", "s3://media/mended", *where, **bucket.environment())
+    client = bucket.client()
+    lost, mislabelled = f"mended/{HOST}/scripted.svg", f"mended/{HOST}/odd-label.svg"
+    client.delete_object(Bucket="media", Key=lost)
+    client.put_object(Bucket="media", Key=mislabelled, Body=PLAIN, ContentType="text/plain")
+    words = ("verify", "--mirror", "s3://media/mended", "--repair", *where, *drawings.arguments())
+    assert mediamirror(*words, **bucket.environment()).returncode == 0
+    for key in (lost, mislabelled):
+        head = client.head_object(Bucket="media", Key=key)
+        assert (head["ContentType"], head.get("ContentDisposition")) == (SVG, "attachment")
+
+
 def test_the_mirror_is_verified_reported_and_rebuilt_with_its_drawings(
     run: Command, mediamirror: Command, tmp_path: Path
 ) -> None:
