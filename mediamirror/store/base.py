@@ -24,7 +24,7 @@ SERVED = ("cache-control", "content-disposition", "content-encoding", "content-l
 """Headers besides Content-Type that a server keeps with an object and gives out with it."""
 
 AS_ATTACHMENT = ("content-disposition", "attachment")
-"""How drawings are served: they may hold scripts; an ``img`` runs none, and an attachment is never opened as a page (RFC 6266, 4.2)."""
+"""How drawings are served: an ``img`` runs no scripts of theirs, and an attachment is never opened as a page (RFC 6266, 4.2)."""
 
 
 @dataclass(frozen=True, slots=True)
