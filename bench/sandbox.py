@@ -25,7 +25,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from fixtures.images import make_image
-from mediamirror.imaging.decode import DecoderPool
+from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions
 

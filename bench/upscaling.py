@@ -18,7 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from fixtures.enlarged import FACTORS, FORMATS, HEIGHT, WIDTH, Pair, pairs, subjects
-from mediamirror.imaging.decode import DecoderPool
+from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.lint.upscaling import gains_nothing, is_regained
 from mediamirror.model import Body, Look
 from mediamirror.settings import CheckOptions

@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from mediamirror.errors import ImageTruncated, NotAnImage
 from mediamirror.imaging.cost import cost
 from mediamirror.imaging.header import read_header, read_whole
-from mediamirror.imaging.strip import strip
-from mediamirror.imaging.strip_parts import LeftAlone
-from mediamirror.markup import link_header
+from mediamirror.imaging.strip.parts import LeftAlone
+from mediamirror.imaging.strip.strip import strip
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.media import matches_media
-from mediamirror.markup.sizes import evaluate_sizes, parse_sizes
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.page import link_header
+from mediamirror.markup.standard.media import matches_media
+from mediamirror.markup.standard.sizes import evaluate_sizes, parse_sizes
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Extraction, ImageFacts
 
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:")

@@ -14,32 +14,32 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from mediamirror.jobs.check import check
-    from mediamirror.jobs.mirror import mirror
+    from mediamirror.jobs.mirror.job import mirror
     from mediamirror.jobs.parse import parse
-    from mediamirror.jobs.scrub import scrub
-    from mediamirror.jobs.sync import sync
-    from mediamirror.jobs.verify import verify
+    from mediamirror.jobs.scrub.job import scrub
+    from mediamirror.jobs.sync.check import check
+    from mediamirror.jobs.sync.job import sync
+    from mediamirror.jobs.verify.job import verify
     from mediamirror.markup.extract import extract
-    from mediamirror.markup.select import select
-    from mediamirror.markup.sizes import evaluate_sizes
-    from mediamirror.markup.srcset import parse_srcset
+    from mediamirror.markup.standard.select import select
+    from mediamirror.markup.standard.sizes import evaluate_sizes
+    from mediamirror.markup.standard.srcset import parse_srcset
 
 __version__ = "0.1.0"
 
 __all__ = ["check", "evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "scrub", "select", "sync", "verify"]
 
 _HOMES = {
-    "check": "mediamirror.jobs.check",
-    "sync": "mediamirror.jobs.sync",
-    "evaluate_sizes": "mediamirror.markup.sizes",
+    "check": "mediamirror.jobs.sync.check",
+    "sync": "mediamirror.jobs.sync.job",
+    "evaluate_sizes": "mediamirror.markup.standard.sizes",
     "extract": "mediamirror.markup.extract",
-    "mirror": "mediamirror.jobs.mirror",
+    "mirror": "mediamirror.jobs.mirror.job",
     "parse": "mediamirror.jobs.parse",
-    "parse_srcset": "mediamirror.markup.srcset",
-    "scrub": "mediamirror.jobs.scrub",
-    "select": "mediamirror.markup.select",
-    "verify": "mediamirror.jobs.verify",
+    "parse_srcset": "mediamirror.markup.standard.srcset",
+    "scrub": "mediamirror.jobs.scrub.job",
+    "select": "mediamirror.markup.standard.select",
+    "verify": "mediamirror.jobs.verify.job",
 }
 
 

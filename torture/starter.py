@@ -22,9 +22,14 @@ from torture.points import POINTS, plant
 
 LOADED = (
     *("mediamirror.cli.app", "mediamirror.cli.output", "mediamirror.cli.objects", "mediamirror.cli.stopping", "uvloop"),
-    *("mediamirror.jobs.mirror", "mediamirror.jobs.sync", "mediamirror.jobs.scrub", "mediamirror.store.s3"),
+    *(
+        "mediamirror.jobs.mirror.job",
+        "mediamirror.jobs.sync.job",
+        "mediamirror.jobs.scrub.job",
+        "mediamirror.store.s3.store",
+    ),
     *("mediamirror.cli.mirror", "mediamirror.cli.sync", "mediamirror.cli.verify", "mediamirror.cli.catalog"),
-    *("mediamirror.jobs.catalog_gc", "mediamirror.report.table", "mediamirror.markup.html", "aiohttp", "httpx2"),
+    *("mediamirror.jobs.catalog.gc", "mediamirror.report.table", "mediamirror.markup.page.html", "aiohttp", "httpx2"),
 )
 
 

@@ -11,14 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
-from mediamirror.catalog import ingest, manifest_rows, mirrored, results, scrub_rows, sync_rows, work
+from mediamirror.catalog import ingest, manifest_rows, results, scrub_rows, sync_rows, work
+from mediamirror.catalog import stored_sets as mirrored
 from mediamirror.catalog.connection import connect, connect_existing, mapped_errors
 from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.catalog.manifest_rows import ManifestObject
-from mediamirror.catalog.mirrored import MirroredSet, MirroredSource
 from mediamirror.catalog.notes import get_notes, put_notes
 from mediamirror.catalog.rows import WorkItem
 from mediamirror.catalog.scrub_rows import Expected
+from mediamirror.catalog.stored_sets import MirroredSet, MirroredSource
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.model import ImageSet, Outcome, SetResult, StoredObject
 

@@ -54,7 +54,7 @@ def command(
     """
     given = locals()
     from mediamirror.cli.output import Style
-    from mediamirror.jobs.review import review
+    from mediamirror.jobs.report import review
 
     options = ReviewOptions(
         store=store_options(given),

@@ -66,7 +66,7 @@ def command(
     """
     given = locals()
     from mediamirror.cli.output import Style
-    from mediamirror.jobs.verify import simulate_screens
+    from mediamirror.jobs.verify.job import simulate_screens
     from mediamirror.lint import DEVICES, parse_screen
 
     try:

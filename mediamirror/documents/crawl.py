@@ -18,10 +18,10 @@ from mediamirror.documents.leads import MAX_SITEMAPS, Lead, Leads
 from mediamirror.documents.listings import Listing, body_of, discard, read_answer, read_document
 from mediamirror.documents.read import Fetch, read_download
 from mediamirror.errors import FetchError, RobotsRefused
-from mediamirror.markup import page_links
 from mediamirror.markup.extract import charset_of
-from mediamirror.markup.page_links import MAX_LINKS, Links, host_of
-from mediamirror.markup.urls import resolve
+from mediamirror.markup.page import links as page_links
+from mediamirror.markup.page.links import MAX_LINKS, Links, host_of
+from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Download, Problem
 
 _MAX_ROBOTS = 512_000

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from mediamirror.markup.page_links import host_of
+from mediamirror.markup.page.links import host_of
 from mediamirror.model import Problem
 
 MAX_SITEMAPS = 1_000

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from mediamirror.documents.compressed import inflate, is_gzip
 from mediamirror.documents.document import Document
-from mediamirror.markup import page_links, sitemap
 from mediamirror.markup.extract import choose_kind
-from mediamirror.markup.source import decode
+from mediamirror.markup.page import links as page_links
+from mediamirror.markup.places.source import decode
+from mediamirror.markup.records import sitemap
 from mediamirror.model import Download, Problem
 
 _SNIFFED = 64 * 1024

@@ -8,7 +8,7 @@ from typing import Any, BinaryIO
 
 from mediamirror.documents.document import Document
 from mediamirror.documents.rows import Rows, counter, record_document
-from mediamirror.markup.record_names import URLS, bare
+from mediamirror.markup.json.names import URLS, bare
 from mediamirror.model import Problem
 
 BATCH = 256

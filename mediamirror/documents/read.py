@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.compressed import inflate, is_gzip
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.documents.plan import Place, Via, plan_inputs, walk
 from mediamirror.documents.streams import Container, Read, reader_for
+from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import FetchError, UsageError
-from mediamirror.markup import sitemap
 from mediamirror.markup.extract import choose_kind
+from mediamirror.markup.records import sitemap
 from mediamirror.model import Download, Problem
 
 Fetch = Callable[[str], Awaitable[Download]]

@@ -16,9 +16,9 @@ from typing import BinaryIO, TextIO
 
 from mediamirror.documents.compressed import STEP, Undecodable, inflated_stream, is_gzip
 from mediamirror.documents.document import MAX_DOCUMENT, Document
-from mediamirror.markup.json_records import records
-from mediamirror.markup.json_text import Json, Object, read_json
-from mediamirror.markup.source import decode
+from mediamirror.markup.json.records import records
+from mediamirror.markup.places.json_text import Json, Object, read_json
+from mediamirror.markup.places.source import decode
 from mediamirror.model import Problem
 
 _LOOKED_AT = 64 * 1024
@@ -113,7 +113,7 @@ def _json_row(data: bytes, line: int, rows: Rows, counted: _Counted) -> Iterator
 
 
 def _picked(record: Json | None, line: int, rows: Rows, counted: _Counted) -> Iterator[Document]:
-    from mediamirror.markup.structured import pick  # noqa: PLC0415 -- loaded for rows alone
+    from mediamirror.markup.records.structured import pick  # noqa: PLC0415 -- loaded for rows alone
 
     found = pick(record, rows.field or "") if isinstance(record, Object) else None
     if found is None:
@@ -125,7 +125,7 @@ def _picked(record: Json | None, line: int, rows: Rows, counted: _Counted) -> It
 
 def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterator[Document | Problem]:
     """Yield a document for every row of CSV or TSV whose first row names the columns. Raises `OSError`."""
-    from mediamirror.markup.structured import table_rows  # noqa: PLC0415 -- loaded for rows alone
+    from mediamirror.markup.records.structured import table_rows  # noqa: PLC0415 -- loaded for rows alone
 
     counted = _Counted(rows)
     line = 0

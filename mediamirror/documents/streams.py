@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
-from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.documents.parquet import parquet_rows
 from mediamirror.documents.rows import Rows, json_lines, json_list, table
-from mediamirror.documents.warc import read_warc
+from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.documents.warc.read import read_warc
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder
 

@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.mirrored import MirroredSet
 from mediamirror.catalog.rows import RecordedObject
+from mediamirror.catalog.stored_sets import MirroredSet
 from mediamirror.errors import (
     FetchError,
     ImageError,
@@ -30,14 +30,14 @@ from mediamirror.errors import (
 from mediamirror.fetch import discard
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.fetch.spool import Spool
-from mediamirror.imaging.decode import DecoderPool
-from mediamirror.jobs.common import Emit, nobody_listens
-from mediamirror.jobs.names import identity_of, place_of_identity
-from mediamirror.jobs.pipeline import run_window
-from mediamirror.jobs.tally import Tally
+from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.jobs.run.inputs import Emit, nobody_listens
+from mediamirror.jobs.run.names import identity_of, place_of_identity
+from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import choose_codes
-from mediamirror.lint.mirrored import check_mirrored
 from mediamirror.lint.stored import StoredSubject, check_stored
+from mediamirror.lint.stored_sets import check_mirrored
 from mediamirror.model import (
     Body,
     Finding,

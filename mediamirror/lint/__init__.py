@@ -9,13 +9,13 @@ from mediamirror.errors import ImageError
 from mediamirror.lint import caching as _caching
 from mediamirror.lint import ladder as _ladder
 from mediamirror.lint import markup as _markup
-from mediamirror.lint import mirrored as _mirrored
 from mediamirror.lint import pictures as _pictures
 from mediamirror.lint import pixels as _pixels
 from mediamirror.lint import privacy as _privacy
 from mediamirror.lint import sizes as _sizes
 from mediamirror.lint import sources as _sources
 from mediamirror.lint import stored as _stored
+from mediamirror.lint import stored_sets as _mirrored
 from mediamirror.lint import suppress as _suppress
 from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling

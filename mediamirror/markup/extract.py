@@ -13,8 +13,8 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from mediamirror.errors import UsageError
-from mediamirror.markup.json_records import looks_like_json, looks_like_lines
-from mediamirror.markup.source import SourceText, decode
+from mediamirror.markup.json.records import looks_like_json, looks_like_lines
+from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.model import Extraction, ImageSet
 
 _CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([^\s;\"']{1,40})", re.IGNORECASE)
@@ -71,7 +71,7 @@ class Kind:
 
 
 def _html(r: Request) -> Extraction:
-    from mediamirror.markup import html
+    from mediamirror.markup.page import html
 
     return html.find(
         r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge, links=r.links
@@ -79,43 +79,43 @@ def _html(r: Request) -> Extraction:
 
 
 def _css(r: Request) -> Extraction:
-    from mediamirror.markup import css
+    from mediamirror.markup.css import sheet as css
 
     return css.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
 
 
 def _text(r: Request) -> Extraction:
-    from mediamirror.markup import text
+    from mediamirror.markup.text import lines as text
 
     return text.find(r.text(), document=r.document, base_url=r.base_url, merge=r.merge)
 
 
 def _markdown(r: Request) -> Extraction:
-    from mediamirror.markup import markdown
+    from mediamirror.markup.records import markdown
 
     return markdown.find(decode(r.data, r.encoding or "utf-8"), document=r.document, base_url=r.base_url, merge=r.merge)
 
 
 def _feed(r: Request) -> Extraction:
-    from mediamirror.markup import feeds
+    from mediamirror.markup.records import feeds
 
     return feeds.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
 
 
 def _sitemap(r: Request) -> Extraction:
-    from mediamirror.markup import sitemap
+    from mediamirror.markup.records import sitemap
 
     return sitemap.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
 
 
 def _json(r: Request) -> Extraction:
-    from mediamirror.markup import structured
+    from mediamirror.markup.records import structured
 
     return structured.find_json(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
 
 
 def _json_lines(r: Request) -> Extraction:
-    from mediamirror.markup import structured
+    from mediamirror.markup.records import structured
 
     return structured.find_json_lines(
         r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge
@@ -124,7 +124,7 @@ def _json_lines(r: Request) -> Extraction:
 
 def _table(delimiter: str | None) -> Callable[[Request], Extraction]:
     def find(r: Request) -> Extraction:
-        from mediamirror.markup import structured
+        from mediamirror.markup.records import structured
 
         return structured.find_table(
             r.data,
@@ -139,13 +139,13 @@ def _table(delimiter: str | None) -> Callable[[Request], Extraction]:
 
 
 def _srcset(r: Request) -> Extraction:
-    from mediamirror.markup.lists import find_srcset
+    from mediamirror.markup.records.lists import find_srcset
 
     return find_srcset(decode(r.data, r.encoding), r.document, r.base_url, merge=r.merge)
 
 
 def _urls(r: Request) -> Extraction:
-    from mediamirror.markup.lists import find_urls
+    from mediamirror.markup.records.lists import find_urls
 
     return find_urls(r.text(), r.document, r.base_url, merge=r.merge)
 

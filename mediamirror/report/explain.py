@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mediamirror.markup.loaders import BACKGROUNDS, BGSETS, KNOWN
+from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, KNOWN
 from mediamirror.model import Candidate, ImageSet, Source
 
 _LOADERS = (

@@ -54,7 +54,7 @@ def _bucket(dest: str, options: StoreOptions, transport: httpx2.AsyncBaseTranspo
         except BadKey as error:
             raise BadDestination(f"{_shown(dest)} has a prefix that can't be used. {error.message}") from None
     # boto3 takes a third of a second to import; a directory needs none of it.
-    from mediamirror.store.s3 import S3Store  # noqa: PLC0415
+    from mediamirror.store.s3.store import S3Store  # noqa: PLC0415
 
     return S3Store(bucket, prefix, options=options, transport=transport)
 

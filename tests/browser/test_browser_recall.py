@@ -14,8 +14,8 @@ from fixtures.browser.gallery import Gallery
 from fixtures.browser.screens import SCREENS
 from fixtures.browser.server import Document, PageServer
 from fixtures.browser.soup import Soup
-from mediamirror.markup import link_header
 from mediamirror.markup.extract import extract_document
+from mediamirror.markup.page import link_header
 from mediamirror.model import Extraction
 
 OpenTab = Callable[..., AbstractContextManager[Tab]]

@@ -13,7 +13,7 @@ from fixtures.browser.gallery import HEAD, Gallery
 from fixtures.browser.screens import SCREENS, Screen
 from fixtures.browser.server import Document, PageServer
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.select import select, supported_image_type
+from mediamirror.markup.standard.select import select, supported_image_type
 
 OpenTab = Callable[..., AbstractContextManager[Tab]]
 SITE = "http://site.example"

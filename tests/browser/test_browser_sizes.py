@@ -12,8 +12,8 @@ from fixtures.browser.gallery import HEAD
 from fixtures.browser.grammar import chromium_lags, media_table, sizes_table
 from fixtures.browser.screens import SCREENS, Screen
 from fixtures.browser.server import SIDE, Document, PageServer
-from mediamirror.markup.media import matches_media
-from mediamirror.markup.sizes import evaluate_sizes
+from mediamirror.markup.standard.media import matches_media
+from mediamirror.markup.standard.sizes import evaluate_sizes
 
 OpenTab = Callable[..., AbstractContextManager[Tab]]
 BLANK = "http://site.example/blank.html"

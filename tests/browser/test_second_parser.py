@@ -13,8 +13,8 @@ import html5lib
 from fixtures.browser.gallery import Gallery
 from fixtures.browser.soup import Soup
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.srcset_repair import IGNORED as REPAIRED
-from mediamirror.markup.urls import Skip, resolve
+from mediamirror.markup.page.srcset_repair import IGNORED as REPAIRED
+from mediamirror.markup.places.urls import Skip, resolve
 from tests.markup.srcset_oracle import parse as parse_srcset
 
 BASE = "https://site.example/dir/page.html"

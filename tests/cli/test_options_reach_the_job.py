@@ -15,22 +15,22 @@ from mediamirror.cli.app import app
 
 # Where each command's job lives, and a command line without options.
 JOBS = {
-    "mirror": ("mediamirror.jobs.mirror.mirror", "page.html --to there"),
+    "mirror": ("mediamirror.jobs.mirror.job.mirror", "page.html --to there"),
     "parse": ("mediamirror.jobs.parse.parse", "page.html"),
-    "verify": ("mediamirror.jobs.verify.verify", "page.html"),
-    "verify --mirror": ("mediamirror.jobs.scrub.scrub", "--mirror there"),
-    "simulate": ("mediamirror.jobs.verify.simulate_screens", "page.html"),
-    "sync": ("mediamirror.jobs.sync.sync", "here there"),
-    "check": ("mediamirror.jobs.check.check", "here there"),
-    "report": ("mediamirror.jobs.review.review", "there"),
-    "catalog gc": ("mediamirror.jobs.catalog_gc.collect_garbage", "there"),
-    "catalog rebuild": ("mediamirror.jobs.catalog_adopt.rebuild", "there"),
-    "catalog import": ("mediamirror.jobs.catalog_adopt.take_in", "there"),
+    "verify": ("mediamirror.jobs.verify.job.verify", "page.html"),
+    "verify --mirror": ("mediamirror.jobs.scrub.job.scrub", "--mirror there"),
+    "simulate": ("mediamirror.jobs.verify.job.simulate_screens", "page.html"),
+    "sync": ("mediamirror.jobs.sync.job.sync", "here there"),
+    "check": ("mediamirror.jobs.sync.check.check", "here there"),
+    "report": ("mediamirror.jobs.report.review", "there"),
+    "catalog gc": ("mediamirror.jobs.catalog.gc.collect_garbage", "there"),
+    "catalog rebuild": ("mediamirror.jobs.catalog.adopt.rebuild", "there"),
+    "catalog import": ("mediamirror.jobs.catalog.adopt.take_in", "there"),
 }
 MODULES = {
     "catalog gc": "mediamirror.cli.catalog.gc",
     "catalog rebuild": "mediamirror.cli.catalog.rebuild",
-    "catalog import": "mediamirror.cli.catalog.take_in",
+    "catalog import": "mediamirror.cli.catalog.import_",
 }
 # What is for the printing alone, and says nothing to the job.
 PRINTING = {

@@ -17,12 +17,12 @@ from fixtures.servers.moto import running_moto
 from fixtures.servers.rclone import running_rclone
 from fixtures.servers.seaweed import running_seaweed
 from mediamirror.settings import MiB, StoreOptions
-from mediamirror.store import s3
 from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import Store
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.memory import MemoryStore
-from mediamirror.store.s3 import S3Store
+from mediamirror.store.s3.store import S3Store
+from mediamirror.store.s3.store import store as s3
 
 RUNNERS = {"seaweed": running_seaweed, "rclone": running_rclone, "moto": running_moto}
 S3_KINDS = [f"{server}-{scheme}" for server in RUNNERS for scheme in ("http", "https")]

@@ -17,7 +17,7 @@ from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
-from mediamirror.store.s3 import S3Store
+from mediamirror.store.s3.store import S3Store
 from tests.conformance.conftest import options_for
 
 BODY = Body(size=1, sha256=hashlib.sha256(b"x").hexdigest(), data=b"x")

@@ -17,7 +17,7 @@ from mediamirror.model import Body
 from mediamirror.settings import MiB
 from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
-from mediamirror.store.s3 import S3Store
+from mediamirror.store.s3.store import S3Store
 from tests.conformance.conftest import Case, options_for
 
 HTTP = ["seaweed-http", "rclone-http", "moto-http"]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from mediamirror.markup import html, html_finders
-from mediamirror.markup.loaders import LOADERS, by_name
+from mediamirror.markup.page import finders as html_finders
+from mediamirror.markup.page import html
+from mediamirror.markup.page.loaders import LOADERS, by_name
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "adding-a-finder.md").read_text(encoding="utf-8")

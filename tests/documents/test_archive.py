@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from fixtures.crawls.warcs import chunked, compressed, http, record, response
-from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
-from mediamirror.documents.warc_bytes import Place
-from mediamirror.documents.warc_index import Holds, Index, Located
+from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.documents.warc.bytes import Place
+from mediamirror.documents.warc.index import Holds, Index, Located
 from mediamirror.errors import BodyTooLarge, TooManyRedirects
 from mediamirror.model import Download
 

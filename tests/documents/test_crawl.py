@@ -17,7 +17,7 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.frontier import Frontier
 from mediamirror.documents.read import Fetch, read_inputs
 from mediamirror.errors import ConnectFailed, HTTPStatus, RobotsRefused
-from mediamirror.markup import sitemap
+from mediamirror.markup.records import sitemap
 from mediamirror.model import Body, Download, Problem
 
 X = "https://x.example"

@@ -19,8 +19,8 @@ from warcio.warcwriter import WARCWriter
 
 from fixtures.crawls.warcs import chunked, compressed, http, record, response
 from mediamirror.documents.document import Document
-from mediamirror.documents.warc import read_warc
-from mediamirror.documents.warc_records import Gap, Record, read_records
+from mediamirror.documents.warc.read import read_warc
+from mediamirror.documents.warc.records import Gap, Record, read_records
 from mediamirror.model import Problem
 
 PAGE = b"<!doctype html><img src=a.jpg srcset='b.jpg 2x'>"
@@ -192,7 +192,7 @@ def test_a_page_over_the_limit_is_a_problem_and_the_next_is_read(tmp_path: Path)
 
 
 def test_a_member_that_inflates_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediamirror.documents.warc_bytes.BOMB_SIZE", 1_000_000)
+    monkeypatch.setattr("mediamirror.documents.warc.bytes.BOMB_SIZE", 1_000_000)
     bomb = record("response", f"{SITE}/bomb", http(bytes(30_000_000), "image/png"))
     path = write(tmp_path / "a.warc.gz", compressed([bomb, *pages(1)]))
     assert names(path) == ["/0"]

@@ -22,7 +22,7 @@ import pytest
 from fixtures.images import make_image
 from fixtures.site import MEDIA_HOST, NEWS_HOST, Site
 from mediamirror.catalog.listing import Query
-from mediamirror.jobs.catalogs import Where, list_rows
+from mediamirror.jobs.catalog.catalogs import Where, list_rows
 
 Command = Callable[..., CompletedProcess[str]]
 

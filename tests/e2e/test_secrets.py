@@ -72,7 +72,7 @@ class Origin:
         for folder in Path("/proc").glob("[0-9]*"):
             try:
                 line = (folder / "cmdline").read_bytes()
-                if b"mediamirror.imaging.worker" not in line:
+                if b"mediamirror.imaging.decoder.worker" not in line:
                     continue
                 parent = re.search(r"^PPid:\s*(\d+)", (folder / "status").read_text(), re.M)
                 if parent and self.state.encode() in (Path("/proc") / parent[1] / "environ").read_bytes():

@@ -18,7 +18,7 @@ from fixtures.servers.s3_faults import Fault, FaultProxy, running_fault_proxy
 from fixtures.servers.seaweed import running_seaweed
 from fixtures.site import Site
 from fixtures.site.contents import seed_variants
-from mediamirror.jobs.publish import ENDURED
+from mediamirror.jobs.mirror.publish import ENDURED
 
 Command = Callable[..., CompletedProcess[str]]
 

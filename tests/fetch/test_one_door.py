@@ -24,15 +24,15 @@ ALLOWED = {
     "fetch/wire.py": {"httpx2"},
     # Requests to the bucket, over the transport that they are handed.
     "store/open.py": {"httpx2"},
-    "store/s3.py": {"ssl", "httpx2", "botocore"},
-    "store/s3_errors.py": {"ssl"},
-    "store/s3_exchange.py": {"httpx2"},
+    "store/s3/store.py": {"ssl", "httpx2", "botocore"},
+    "store/s3/errors.py": {"ssl"},
+    "store/s3/exchange.py": {"httpx2"},
     # The user's own credentials, and uploads in parts to the user's own endpoint.
-    "store/s3_multipart.py": {"botocore"},
-    "store/s3_session.py": {"boto3", "botocore"},
+    "store/s3/multipart.py": {"botocore"},
+    "store/s3/session.py": {"boto3", "botocore"},
     # A pair of sockets to a worker, which opens none.
-    "imaging/child.py": {"socket"},
-    "imaging/worker.py": {"socket"},
+    "imaging/decoder/child.py": {"socket"},
+    "imaging/decoder/worker.py": {"socket"},
 }
 
 
@@ -63,7 +63,7 @@ def test_what_can_dial_is_imported_where_it_is_named_here_and_nowhere_else() -> 
         for where, names in found.items()
         if names - ALLOWED.get(where, set())
     } == {}
-    assert {"fetch/transport.py", "store/s3_session.py"} <= set(found)
+    assert {"fetch/transport.py", "store/s3/session.py"} <= set(found)
 
 
 def test_nothing_calls_what_dials_or_resolves_by_itself() -> None:

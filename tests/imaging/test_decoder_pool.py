@@ -19,8 +19,8 @@ from PIL import Image
 
 from fixtures.images import RECIPES, encode, huge_canvas_webp, make_animation, make_image
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable, NotAnImage, UsageError
-from mediamirror.imaging.decode import DecoderPool
-from mediamirror.imaging.protocol import Limits, facts_of
+from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.imaging.decoder.protocol import Limits, facts_of
 from mediamirror.model import Body, ImageFacts
 from mediamirror.settings import CheckOptions
 
@@ -188,7 +188,7 @@ async def test_what_the_header_gives_away_starts_no_process(pool: DecoderPool) -
 
 
 async def test_images_that_need_all_the_room_are_decoded_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediamirror.imaging.decode.ROOM_A_WORKER", 512)
+    monkeypatch.setattr("mediamirror.imaging.decoder.pool.ROOM_A_WORKER", 512)
     async with DecoderPool(CheckOptions(workers=2)) as pool:
         await asyncio.gather(*(pool.decode(body(SMALL)) for _ in range(4)))
         assert len(pool.pids) == 1
@@ -251,7 +251,7 @@ async def test_a_process_that_cannot_start_is_no_fault_of_the_image(
 
 PARENT = """
 import asyncio, os, sys
-from mediamirror.imaging.decode import DecoderPool
+from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions
 assert not any(name.split(".")[0] == "PIL" for name in sys.modules)

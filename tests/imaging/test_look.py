@@ -13,8 +13,8 @@ from PIL import Image
 from fixtures.defects.base import picture
 from fixtures.images import RECIPES, encode, make_image, photo, turned_jpeg
 from mediamirror.errors import ImageError, NotAnImage
-from mediamirror.imaging.decode import DecoderPool
-from mediamirror.imaging.protocol import Wish, facts_of, look_head, look_of, wish_of
+from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.imaging.decoder.protocol import Wish, facts_of, look_head, look_of, wish_of
 from mediamirror.model import LOOK_SIDE, Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
 

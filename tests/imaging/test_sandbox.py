@@ -19,10 +19,10 @@ import pytest
 
 from fixtures.images import RECIPES, huge_canvas_webp, make_image
 from mediamirror.errors import ImageError, ImageOverBudget, UsageError
-from mediamirror.imaging.child import Child
-from mediamirror.imaging.decode import DecoderPool
-from mediamirror.imaging.protocol import Limits
-from mediamirror.imaging.seccomp import AARCH64, ALLOW, KILL, REFUSE, X86_64, Architecture, program
+from mediamirror.imaging.decoder.child import Child
+from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.imaging.decoder.protocol import Limits
+from mediamirror.imaging.decoder.seccomp import AARCH64, ALLOW, KILL, REFUSE, X86_64, Architecture, program
 from mediamirror.model import Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
 
@@ -32,8 +32,8 @@ on_linux = pytest.mark.skipif(
 
 PROBE = """
 import ctypes, json, os, signal, socket, subprocess, sys, threading
-from mediamirror.imaging import sandbox
-from mediamirror.imaging.protocol import Limits
+from mediamirror.imaging.decoder import sandbox
+from mediamirror.imaging.decoder.protocol import Limits
 target, level, wanted = sys.argv[1], sys.argv[2], sys.argv[3].split(",")
 libc = ctypes.CDLL(None, use_errno=True)
 reading = open("/dev/null", "rb")
@@ -224,7 +224,7 @@ async def test_an_image_that_takes_too_much_cpu_is_over_budget_and_the_next_is_f
 async def test_a_worker_in_the_middle_of_an_image_ends_with_the_program_that_started_it() -> None:
     code = (
         "import asyncio, os, sys\n"
-        "from mediamirror.imaging.decode import DecoderPool\n"
+        "from mediamirror.imaging.decoder.pool import DecoderPool\n"
         "from mediamirror.model import Body\n"
         "from mediamirror.settings import CheckOptions\n"
         "data = sys.stdin.buffer.read()\n"
@@ -256,7 +256,7 @@ async def test_a_decoder_that_does_not_work_inside_is_said_before_the_first_imag
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The filter of a system that we have not seen could refuse what decoding needs there."""
-    from mediamirror.imaging import child
+    from mediamirror.imaging.decoder import child
 
     broken = tmp_path / "worker.py"
     broken.write_text(

@@ -14,8 +14,8 @@ from mediamirror.fetch import Request
 from mediamirror.fetch.hosts import PROBES, Hosts
 from mediamirror.fetch.politeness import Polite
 from mediamirror.fetch.retry import Retrying
-from mediamirror.jobs import lanes
-from mediamirror.jobs.lanes import Later, run_lanes
+from mediamirror.jobs.run import lanes
+from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.settings import FetchOptions
 from tests.virtual_time import run
 

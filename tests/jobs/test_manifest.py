@@ -14,7 +14,7 @@ import pytest
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import ObjectCorrupt, StoreDenied
-from mediamirror.jobs.manifest import SEGMENTS, adopt, read_segments, segment_name, set_row, write_segment
+from mediamirror.jobs.run.manifest import SEGMENTS, adopt, read_segments, segment_name, set_row, write_segment
 from mediamirror.model import Body, ItemError, SetResult, SetRow, Status
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.memory import MemoryStore

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.sync_rows import Holding
-from mediamirror.jobs.manifest import read_segments, write_segment
+from mediamirror.jobs.run.manifest import read_segments, write_segment
 from mediamirror.store.memory import MemoryStore
 
 AT = datetime(2026, 11, 24, 5, 0, tzinfo=UTC)

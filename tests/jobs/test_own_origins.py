@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mediamirror.jobs.common import own_origins
+from mediamirror.jobs.run.inputs import own_origins
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from mediamirror.jobs.pipeline import Together, run_window
+from mediamirror.jobs.run.pipeline import Together, run_window
 
 
 async def numbers(count: int):

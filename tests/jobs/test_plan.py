@@ -7,7 +7,7 @@ import pytest
 
 from mediamirror.catalog.rows import KnownFetch, WorkItem
 from mediamirror.errors import UsageError
-from mediamirror.jobs.plan import (
+from mediamirror.jobs.run.plan import (
     Conditional,
     Fresh,
     Full,

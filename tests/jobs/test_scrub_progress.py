@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.scrub_rows import Recorded, expected_sha256
 from mediamirror.catalog.sync_rows import Holding
-from mediamirror.jobs.scrub_progress import Progress, Tracker, in_sample, load
+from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
 
 
 @given(st.permutations(range(8)), st.integers(0, 8))

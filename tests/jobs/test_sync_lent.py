@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from mediamirror.jobs import sync_local
-from mediamirror.jobs.check import check
-from mediamirror.jobs.sync import sync
+from mediamirror.jobs.sync import local as sync_local
+from mediamirror.jobs.sync.check import check
+from mediamirror.jobs.sync.job import sync
 from mediamirror.model import Compared, ObjectEvent, Problem, SyncEvent, SyncSummary
 from mediamirror.settings import CompareOptions, SyncOptions, default_catalog
 from mediamirror.store.walk import token_of

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from mediamirror.errors import SourceChanged, StoreError
-from mediamirror.jobs import sync_local
-from mediamirror.jobs.sync_local import LocalPlace, content_type_of
+from mediamirror.jobs.sync import local as sync_local
+from mediamirror.jobs.sync.local import LocalPlace, content_type_of
 from mediamirror.model import StoredObject
 
 

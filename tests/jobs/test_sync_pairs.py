@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import StoreError
-from mediamirror.jobs.sync_pairs import Held, joined, paired
-from mediamirror.jobs.worklist import WorkList
+from mediamirror.jobs.run.worklist import WorkList
+from mediamirror.jobs.sync.pairs import Held, joined, paired
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mediamirror.jobs.sync_plan import (
+from mediamirror.jobs.sync.plan import (
     ATTRIBUTES,
     COPIED_BEFORE,
     EXISTS,

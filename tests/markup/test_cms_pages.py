@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mediamirror.markup import html
+from mediamirror.markup.page import html
 from mediamirror.model import Candidate, Extraction, ImageSet, Source
 
 PAGES = sorted((Path(__file__).parents[2] / "fixtures" / "pages" / "cms").glob("*.html"))

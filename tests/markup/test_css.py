@@ -9,11 +9,12 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from tinycss2 import ast
 
-from mediamirror.markup import css, html
-from mediamirror.markup.css_scan import scan
-from mediamirror.markup.css_text import unescape
+from mediamirror.markup.css import sheet as css
+from mediamirror.markup.css.scan import scan
+from mediamirror.markup.css.tokens import unescape
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.select import select
+from mediamirror.markup.page import html
+from mediamirror.markup.standard.select import select
 from mediamirror.model import Extraction, ImageSet
 from tests.growth import is_linear
 

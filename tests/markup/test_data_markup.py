@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mediamirror.markup import html
+from mediamirror.markup.page import html
 from mediamirror.model import Extraction
 
 SITE = "https://site.example/dir/page.html"

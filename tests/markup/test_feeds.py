@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup import feeds
 from mediamirror.markup.extract import choose_kind, extract_document
+from mediamirror.markup.records import feeds
 from mediamirror.model import Extraction
 
 FEEDS = Path(__file__).parents[2] / "fixtures" / "feeds"

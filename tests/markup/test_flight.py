@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.markup import html
+from mediamirror.markup.page import html
 from mediamirror.model import Extraction
 
 IMG = ["$", "img", None, {"src": "/a.jpg?w=2&q=7", "srcSet": "/a.jpg?w=1&q=7 640w, /a.jpg?w=2&q=7 1920w", "alt": "Ä"}]

@@ -11,7 +11,8 @@ import turbohtml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup import charrefs, html
+from mediamirror.markup.page import html
+from mediamirror.markup.places import charrefs
 from mediamirror.model import Extraction, ImageSet
 
 PAGES = Path(__file__).parents[2] / "fixtures" / "pages"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mediamirror.markup import html
+from mediamirror.markup.page import html
 from mediamirror.model import Candidate, Extraction, ImageSet
 
 PAGE = (Path(__file__).parents[2] / "fixtures" / "pages" / "every-carrier.html").read_bytes()

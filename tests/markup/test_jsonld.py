@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup import html
-from mediamirror.markup.json_text import MAX_NODES, Array, Json, Object, Text, read_json
+from mediamirror.markup.page import html
+from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Text, read_json
 from mediamirror.model import Extraction
 
 SITE = "https://site.example/dir/page.html"

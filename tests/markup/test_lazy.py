@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup import html
-from mediamirror.markup.bgset import Part, parts
-from mediamirror.markup.loaders import BACKGROUNDS, LOADERS
-from mediamirror.markup.placeholders import is_placeholder, is_placeholder_srcset
-from mediamirror.markup.select import select
+from mediamirror.markup.page import html
+from mediamirror.markup.page.bgset import Part, parts
+from mediamirror.markup.page.loaders import BACKGROUNDS, LOADERS
+from mediamirror.markup.page.placeholders import is_placeholder, is_placeholder_srcset
+from mediamirror.markup.standard.select import select
 from mediamirror.model import Extraction, ImageSet
 
 SITE = "https://site.example/dir/page.html"
@@ -49,7 +49,7 @@ def codes(page: str) -> list[str]:
 
 @pytest.mark.parametrize("family", LOADERS, ids=lambda family: family.srcset or family.src)
 def test_every_loader_of_the_table_makes_one_set_with_its_placeholder_left_out(family: object) -> None:
-    from mediamirror.markup.html_elements import Family
+    from mediamirror.markup.page.elements import Family
 
     assert isinstance(family, Family)
     names = [family.srcset and f'{family.srcset}="a-1.jpg 1x, a-2.jpg 2x"', family.src and f'{family.src}="/a/b?c=1"']

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup import link_header
-from mediamirror.markup.select import select
+from mediamirror.markup.page import link_header
+from mediamirror.markup.standard.select import select
 from mediamirror.model import Extraction
 
 PAGE = "https://site.example/dir/page.html"

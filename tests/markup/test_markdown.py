@@ -9,8 +9,8 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.markdown_code import without_code
-from mediamirror.markup.urls import resolve
+from mediamirror.markup.places.urls import resolve
+from mediamirror.markup.records.markdown_code import without_code
 from mediamirror.model import Extraction
 from tests.growth import is_linear
 

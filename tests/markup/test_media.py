@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup.media import matches_media
+from mediamirror.markup.standard.media import matches_media
 
 CASES = json.loads((Path(__file__).parents[2] / "fixtures" / "srcset" / "media.json").read_text("utf-8"))
 VIEWPORT = (1000, 500)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from mediamirror.markup import html
+from mediamirror.markup.page import html
 from mediamirror.model import Candidate, ImageSet
 
 SITE = "https://site.example/dir/page.html"

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup import html
-from mediamirror.markup.json_pictures import pictures
-from mediamirror.markup.json_text import Text, read_json
+from mediamirror.markup.json.pictures import pictures
+from mediamirror.markup.page import html
+from mediamirror.markup.places.json_text import Text, read_json
 from mediamirror.model import Extraction, ImageSet
 
 SITE = "https://site.example/dir/page.html"

@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.markup import page_links
-from mediamirror.markup.page_links import MAX_LINKS, find, host_of, listed, sitemaps_of
+from mediamirror.markup.page import links as page_links
+from mediamirror.markup.page.links import MAX_LINKS, find, host_of, listed, sitemaps_of
 
 X = "https://x.example"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.markup.select import select, source_set, supported_image_type
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.standard.select import select, source_set, supported_image_type
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, ImageSet, Source
 
 VIEWPORT = (1000, 500)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.markup import sitemap
 from mediamirror.markup.extract import extract_document
+from mediamirror.markup.records import sitemap
 
 FEEDS = Path(__file__).parents[2] / "fixtures" / "feeds"
 ADDRESS = "https://site.example/maps/sitemap.xml"

@@ -11,8 +11,8 @@ import srcset as other
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup.media import matches_media
-from mediamirror.markup.sizes import evaluate_sizes, parse_sizes
+from mediamirror.markup.standard.media import matches_media
+from mediamirror.markup.standard.sizes import evaluate_sizes, parse_sizes
 from tests.growth import is_linear
 
 CASES = json.loads((Path(__file__).parents[2] / "fixtures" / "srcset" / "sizes.json").read_text("utf-8"))

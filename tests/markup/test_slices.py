@@ -6,10 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediamirror.documents.document import Document
-from mediamirror.jobs.common import look_through
-from mediamirror.markup import slices
+from mediamirror.jobs.run.inputs import look_through
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.slices import split
+from mediamirror.markup.places import slices
+from mediamirror.markup.places.slices import split
 from mediamirror.model import Extraction
 
 

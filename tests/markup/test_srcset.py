@@ -11,7 +11,7 @@ import srcset_oracle as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate
 from tests.growth import is_linear
 

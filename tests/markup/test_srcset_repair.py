@@ -4,9 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mediamirror.markup import html
-from mediamirror.markup.srcset import parse_srcset
-from mediamirror.markup.srcset_repair import repaired
+from mediamirror.markup.page import html
+from mediamirror.markup.page.srcset_repair import repaired
+from mediamirror.markup.standard.srcset import parse_srcset
 
 UPLOAD = "https://res.example/upload/"
 

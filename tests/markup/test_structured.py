@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediamirror.markup.extract import choose_kind, extract_document
-from mediamirror.markup.json_records import records
-from mediamirror.markup.structured import Row, find_json, table_rows
+from mediamirror.markup.json.records import records
+from mediamirror.markup.records.structured import Row, find_json, table_rows
 from mediamirror.model import Extraction, Problem
 from tests.growth import is_linear
 
@@ -166,14 +166,14 @@ def test_a_bad_record_costs_no_other() -> None:
 
 
 def test_a_string_of_too_many_escapes_is_left_out_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediamirror.markup.record_images.MAX_ESCAPES", 100)
+    monkeypatch.setattr("mediamirror.markup.records.record_images.MAX_ESCAPES", 100)
     found = find({"html": "\n" * 101 + "<img src=/a.jpg>", "image": "/b.jpg"})
     assert urls(found) == [["/b.jpg"]]
     assert [p.code for p in found.problems] == ["too-many-escapes"]
 
 
 def test_more_images_than_one_document_may_name_are_left_out_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediamirror.markup.placing.MAX_PER_DOCUMENT", 10)
+    monkeypatch.setattr("mediamirror.markup.records.placing.MAX_PER_DOCUMENT", 10)
     found = find([f"https://c.example/{n}.jpg" for n in range(20)])
     assert (len(found.sets), [p.code for p in found.problems]) == (10, ["too-many-candidates"])
 

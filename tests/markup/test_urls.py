@@ -4,8 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from mediamirror.markup import urls
-from mediamirror.markup.urls import Skip, base_of, resolve, shown
+from mediamirror.markup.places import urls
+from mediamirror.markup.places.urls import Skip, base_of, resolve, shown
 
 PAGE = "https://site.example/dir/page.html?q=1"
 

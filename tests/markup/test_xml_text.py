@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.markup.spelling import Piece
-from mediamirror.markup.xml_text import Element, End, Flaw, read_xml
+from mediamirror.markup.places.spelling import Piece
+from mediamirror.markup.places.xml_text import Element, End, Flaw, read_xml
 from tests.growth import is_linear
 
 Told = list[tuple[str, ...]]
@@ -138,14 +138,14 @@ def test_elements_too_deep_are_stepped_over_and_what_follows_is_read() -> None:
 
 
 def test_a_document_of_too_many_elements_is_cut_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediamirror.markup.xml_text.MAX_ELEMENTS", 10)
+    monkeypatch.setattr("mediamirror.markup.places.xml_text.MAX_ELEMENTS", 10)
     text = "<r>" + "<a/>" * 100 + "</r>"
     assert len([row for row in told(text) if row[0] == "start"]) == 11
     assert [code for code, _ in flaws(text)] == ["xml-too-large"]
 
 
 def test_a_text_of_too_many_references_is_left_out_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediamirror.markup.spelling.MAX_ESCAPES", 100)
+    monkeypatch.setattr("mediamirror.markup.places.spelling.MAX_ESCAPES", 100)
     text = f"<r>{'&lt;' * 101}<a>&lt;</a></r>"
     assert [row for row in told(text) if row[0] == "text"] == [("text", "<")]
     assert [code for code, _ in flaws(text)] == ["too-many-references"]

@@ -11,7 +11,7 @@ import pytest
 from mediamirror.settings import MiB
 from mediamirror.store.base import Entry
 from mediamirror.store.ordering import Listing
-from mediamirror.store.s3_multipart import part_size_for
+from mediamirror.store.s3.multipart import part_size_for
 
 KEYS = [f"dir{n % 7}/é{n}" for n in range(500)]
 

@@ -17,7 +17,7 @@ from mediamirror.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from mediamirror.store.s3_errors import (
+from mediamirror.store.s3.errors import (
     Refusal,
     Where,
     explain,

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mediamirror.store.s3_listing import BadListing, page_query, read_page
+from mediamirror.store.s3.listing import BadListing, page_query, read_page
 
 XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 

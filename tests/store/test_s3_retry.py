@@ -15,7 +15,7 @@ from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
-from mediamirror.store.s3 import S3Store
+from mediamirror.store.s3.store import S3Store
 
 DATA = b"RIFF....WEBP"
 BODY = Body(size=len(DATA), sha256=hashlib.sha256(DATA).hexdigest(), data=DATA)

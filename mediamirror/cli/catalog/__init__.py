@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from mediamirror.cli.catalog import export, gc, ls, rebuild, show, take_in
+from mediamirror.cli.catalog import export, gc, ls, rebuild, show
+from mediamirror.cli.catalog import import_ as take_in
 
 app = typer.Typer(
     name="catalog",

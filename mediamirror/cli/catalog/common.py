@@ -13,7 +13,7 @@ from mediamirror.errors import UsageError
 
 if TYPE_CHECKING:
     from mediamirror.catalog.listing import Query
-    from mediamirror.jobs.catalogs import Where
+    from mediamirror.jobs.catalog.catalogs import Where
 
 WHICH = "Which rows"
 
@@ -87,7 +87,7 @@ def needed(dest: str | None, to: str | None) -> str:
 
 def locate(dest: str | None, catalog: Path | None, endpoint_url: str | None) -> Where:
     """Find the catalog."""
-    from mediamirror.jobs.catalogs import locate as find
+    from mediamirror.jobs.catalog.catalogs import locate as find
 
     return find(dest, catalog, endpoint_url)
 

@@ -19,7 +19,7 @@ from mediamirror.settings import StoreOptions
 
 if TYPE_CHECKING:
     from mediamirror.catalog.listing import Query
-    from mediamirror.jobs.catalogs import Where
+    from mediamirror.jobs.catalog.catalogs import Where
     from mediamirror.model import Event
 
 
@@ -85,7 +85,7 @@ def _guess(output: Path | None) -> str:
 
 async def _table(where: Where, wanted: Query, kind: str, output: Path | None, *, quiet: bool, hide: bool) -> Listed:
     from mediamirror.cli.whole_file import whole_file
-    from mediamirror.jobs.catalogs import list_rows
+    from mediamirror.jobs.catalog.catalogs import list_rows
     from mediamirror.report.tabular import writer_for
     from mediamirror.report.words import plural
 
@@ -111,7 +111,7 @@ async def _warc(
 ) -> Listed:
     from mediamirror import __version__
     from mediamirror.cli.whole_file import whole_file
-    from mediamirror.jobs.warc_export import export_warc, sentence
+    from mediamirror.jobs.catalog.warc_export import export_warc, sentence
     from mediamirror.model import Problem
 
     def tell(event: Event) -> None:

@@ -62,7 +62,7 @@ def command(
     given = locals()
 
     async def job(output: MendOutput) -> MendSummary:
-        from mediamirror.jobs.catalog_gc import collect_garbage
+        from mediamirror.jobs.catalog.gc import collect_garbage
 
         options = options_from(GcOptions, given, store=store_options(given))
         return await collect_garbage(c.needed(dest, to), options=options, catalog=catalog, on_event=output)

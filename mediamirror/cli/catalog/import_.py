@@ -56,7 +56,7 @@ def command(
     given = locals()
 
     async def job(output: MendOutput) -> MendSummary:
-        from mediamirror.jobs.catalog_adopt import take_in
+        from mediamirror.jobs.catalog.adopt import take_in
 
         with ExitStack() as stack:
             file = None

@@ -45,7 +45,7 @@ def command(
     from mediamirror.cli.catalog.output import Listed, print_rows
 
     async def job(_: None) -> Listed:
-        from mediamirror.jobs.catalogs import list_rows
+        from mediamirror.jobs.catalog.catalogs import list_rows
 
         where = c.locate(c.one_dest(dest, to), catalog, endpoint_url)
         wanted = c.query(

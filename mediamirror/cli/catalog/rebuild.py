@@ -44,7 +44,7 @@ def command(
     given = locals()
 
     async def job(output: MendOutput) -> MendSummary:
-        from mediamirror.jobs.catalog_adopt import rebuild
+        from mediamirror.jobs.catalog.adopt import rebuild
 
         options = options_from(AdoptOptions, given, store=store_options(given))
         return await rebuild(c.needed(dest, to), options=options, catalog=catalog, on_event=output)

@@ -38,7 +38,7 @@ def command(
     """
 
     async def job(_: None) -> Listed:
-        from mediamirror.jobs.catalogs import tell
+        from mediamirror.jobs.catalog.catalogs import tell
         from mediamirror.report.jsonl import to_line
         from mediamirror.report.story import to_lines, to_object
 

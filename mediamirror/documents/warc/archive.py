@@ -13,12 +13,12 @@ from typing import Self
 from uuid import uuid4
 
 from mediamirror.documents.compressed import Undecodable
-from mediamirror.documents.warc_bytes import Damaged
-from mediamirror.documents.warc_http import Headers, Response, read_response
-from mediamirror.documents.warc_index import Holds, Index, Located
-from mediamirror.documents.warc_records import Gap, Record, read_date, read_record, read_records
+from mediamirror.documents.warc.bytes import Damaged
+from mediamirror.documents.warc.http import Headers, Response, read_response
+from mediamirror.documents.warc.index import Holds, Index, Located
+from mediamirror.documents.warc.records import Gap, Record, read_date, read_record, read_records
 from mediamirror.errors import BodyTooLarge, TooManyRedirects
-from mediamirror.markup.urls import resolve
+from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Body, Download
 
 MiB = 1024 * 1024

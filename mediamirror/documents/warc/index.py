@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
-from mediamirror.documents.warc_bytes import Place
+from mediamirror.documents.warc.bytes import Place
 
 _KEY = 16
 _ROW = struct.Struct(f">{_KEY}sqqqHB")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.document import MAX_DOCUMENT, Document
-from mediamirror.documents.warc_bytes import Damaged
-from mediamirror.documents.warc_http import Response, read_response
-from mediamirror.documents.warc_records import Block, Gap, Record, read_records
+from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.documents.warc.bytes import Damaged
+from mediamirror.documents.warc.http import Response, read_response
+from mediamirror.documents.warc.records import Block, Gap, Record, read_records
 from mediamirror.markup.extract import choose_kind
 from mediamirror.model import Problem
 

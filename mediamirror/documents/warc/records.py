@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from mediamirror.documents.warc_bytes import Damaged, Place, WarcBytes
+from mediamirror.documents.warc.bytes import Damaged, Place, WarcBytes
 
 MAX_LINE = 64 * 1024
 MAX_HEADERS = 1_000

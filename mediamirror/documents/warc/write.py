@@ -14,7 +14,7 @@ from http import HTTPStatus
 from typing import IO
 from uuid import uuid4
 
-from mediamirror.documents.warc_http import Headers, Response
+from mediamirror.documents.warc.http import Headers, Response
 
 _CHUNK = 256 * 1024
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mediamirror.errors import ImageUndecodable, UsageError
-from mediamirror.imaging.protocol import MAX_BODY, MAX_HEAD, PREFIX, Limits, Wish, frame, settings
+from mediamirror.imaging.decoder.protocol import MAX_BODY, MAX_HEAD, PREFIX, Limits, Wish, frame, settings
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions, inherited_environment
 
@@ -191,7 +191,7 @@ async def _spawn(options: CheckOptions, limits: Limits, files: socket.socket | N
             sys.executable,
             "-P",
             "-m",
-            "mediamirror.imaging.worker",
+            "mediamirror.imaging.decoder.worker",
             settings(options, limits),
             *([] if files is None else [str(files.fileno())]),
             pass_fds=[] if files is None else [files.fileno()],

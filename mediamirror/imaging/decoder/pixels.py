@@ -11,10 +11,10 @@ from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedI
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
 from mediamirror.imaging.cost import check_memory
+from mediamirror.imaging.decoder.protocol import Wish
 from mediamirror.imaging.header import check_budget, map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.png import check_text
-from mediamirror.imaging.protocol import Wish
 from mediamirror.imaging.raster import Raster, decoder_bytes, forget_decoder
 from mediamirror.imaging.similarity import look_at
 from mediamirror.model import ImageFacts, Look

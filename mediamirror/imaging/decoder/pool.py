@@ -10,11 +10,11 @@ from types import TracebackType
 from typing import BinaryIO, Self
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
-from mediamirror.imaging.child import Child, ChildDied, Reply, opened
 from mediamirror.imaging.cost import Cost, cost
+from mediamirror.imaging.decoder.child import Child, ChildDied, Reply, opened
+from mediamirror.imaging.decoder.protocol import OUT_OF_MEMORY, Limits, Wish, facts_of, look_of
+from mediamirror.imaging.decoder.room import ROOM_A_WORKER, Room
 from mediamirror.imaging.header import check_budget, read_body
-from mediamirror.imaging.protocol import OUT_OF_MEMORY, Limits, Wish, facts_of, look_of
-from mediamirror.imaging.room import ROOM_A_WORKER, Room
 from mediamirror.model import Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
 

@@ -16,8 +16,8 @@ import sys
 from dataclasses import dataclass
 from typing import Literal
 
-from mediamirror.imaging import seccomp
-from mediamirror.imaging.protocol import Limits
+from mediamirror.imaging.decoder import seccomp
+from mediamirror.imaging.decoder.protocol import Limits
 
 if sys.platform != "win32":
     import resource

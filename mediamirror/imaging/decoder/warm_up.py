@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageCms
 
-from mediamirror.imaging import pixels
+from mediamirror.imaging.decoder import pixels
+from mediamirror.imaging.decoder.protocol import Wish
 from mediamirror.imaging.header import FORMATS
-from mediamirror.imaging.protocol import Wish
 from mediamirror.settings import CheckOptions
 
 _CODECS = (encodings.utf_16_be, encodings.utf_16_le, encodings.utf_32)

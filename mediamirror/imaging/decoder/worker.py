@@ -1,4 +1,4 @@
-"""The decoder process: reads jobs from stdin, decodes, answers on stdout. Started as ``python -m mediamirror.imaging.worker``.
+"""The decoder process: reads jobs from stdin, decodes, answers on stdout. Started by ``python -m``.
 
 It loads what it needs, then enters its sandbox before it sees the first byte of an image. It ends when stdin does: when the
 pool closes, or the program that held it dies.
@@ -15,8 +15,17 @@ from dataclasses import asdict
 from typing import Any, BinaryIO
 
 from mediamirror.errors import ImageError, ImageUndecodable, NotAnImage
-from mediamirror.imaging import sandbox
-from mediamirror.imaging.protocol import OUT_OF_MEMORY, PREFIX, Limits, Wish, frame, look_head, parse_settings, wish_of
+from mediamirror.imaging.decoder import sandbox
+from mediamirror.imaging.decoder.protocol import (
+    OUT_OF_MEMORY,
+    PREFIX,
+    Limits,
+    Wish,
+    frame,
+    look_head,
+    parse_settings,
+    wish_of,
+)
 from mediamirror.settings import CheckOptions
 
 if sys.platform != "win32":
@@ -27,7 +36,7 @@ def main() -> None:
     """Serve jobs until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started us; it will close stdin.
     options, limits = parse_settings(sys.argv[1])
-    from mediamirror.imaging import pixels, warm_up  # noqa: PLC0415 - Pillow is loaded in this process only
+    from mediamirror.imaging.decoder import pixels, warm_up  # noqa: PLC0415 - Pillow is loaded in this process only
 
     pixels.configure(options)
     samples = warm_up.samples(options)
@@ -98,7 +107,7 @@ def _send(replies: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
 
 
 def _answer(image: bytes | BinaryIO | str, wish: Wish, options: CheckOptions) -> tuple[dict[str, Any], bytes]:
-    from mediamirror.imaging import pixels  # noqa: PLC0415 - loaded by main before
+    from mediamirror.imaging.decoder import pixels  # noqa: PLC0415 - loaded by main before
 
     try:
         if isinstance(image, bytes):

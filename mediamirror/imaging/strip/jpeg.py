@@ -7,7 +7,7 @@ import struct
 from mediamirror.imaging.exif import read_exif
 from mediamirror.imaging.jpeg import BARE, EOI, SOF, SOS, end_of_scan, next_marker
 from mediamirror.imaging.octets import Octets
-from mediamirror.imaging.strip_parts import LeftAlone, Piece, orientation_exif
+from mediamirror.imaging.strip.parts import LeftAlone, Piece, orientation_exif
 from mediamirror.model import ImageFacts
 
 _APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE

@@ -7,7 +7,7 @@ import zlib
 
 from mediamirror.imaging.octets import Octets
 from mediamirror.imaging.png import chunks
-from mediamirror.imaging.strip_parts import LeftAlone, Piece, orientation_exif
+from mediamirror.imaging.strip.parts import LeftAlone, Piece, orientation_exif
 from mediamirror.model import ImageFacts
 
 _CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})

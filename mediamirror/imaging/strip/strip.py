@@ -11,10 +11,12 @@ import struct
 from collections.abc import Callable, Sequence
 
 from mediamirror.errors import ImageError
-from mediamirror.imaging import strip_jpeg, strip_png, strip_webp
 from mediamirror.imaging.header import read_whole
 from mediamirror.imaging.octets import NAMES, Octets
-from mediamirror.imaging.strip_parts import LeftAlone, Piece, joined
+from mediamirror.imaging.strip import jpeg as strip_jpeg
+from mediamirror.imaging.strip import png as strip_png
+from mediamirror.imaging.strip import webp as strip_webp
+from mediamirror.imaging.strip.parts import LeftAlone, Piece, joined
 from mediamirror.model import ImageFacts
 
 _PLANS: dict[str, Callable[[Octets, ImageFacts], list[Piece]]] = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 from mediamirror.imaging.octets import Octets
-from mediamirror.imaging.strip_parts import LeftAlone, Piece, orientation_exif
+from mediamirror.imaging.strip.parts import LeftAlone, Piece, orientation_exif
 from mediamirror.imaging.webp import chunks
 from mediamirror.model import ImageFacts
 

@@ -33,14 +33,14 @@ from mediamirror.errors import (
     UsageError,
 )
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.jobs.adopt_look import Done, Looker, Task, fitting
-from mediamirror.jobs.catalogs import locate
-from mediamirror.jobs.compact import load_manifest, manifest_rows
-from mediamirror.jobs.locks import hold_places
-from mediamirror.jobs.manifest import adopt, pages
-from mediamirror.jobs.names import now
-from mediamirror.jobs.pipeline import run_window
-from mediamirror.jobs.sync_pairs import joined
+from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task, fitting
+from mediamirror.jobs.catalog.catalogs import locate
+from mediamirror.jobs.catalog.compact import load_manifest, manifest_rows
+from mediamirror.jobs.run.locks import hold_places
+from mediamirror.jobs.run.manifest import adopt, pages
+from mediamirror.jobs.run.names import now
+from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.sync.pairs import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem
 from mediamirror.settings import AdoptOptions
 from mediamirror.store.base import Entry, Store

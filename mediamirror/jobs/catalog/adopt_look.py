@@ -11,7 +11,7 @@ from urllib.parse import quote
 from mediamirror.catalog.adoption import Adopted
 from mediamirror.errors import ImageError, ObjectMissing, SourceChanged, StoreError
 from mediamirror.imaging.header import read_header
-from mediamirror.jobs.sync_local import content_type_of
+from mediamirror.jobs.sync.local import content_type_of
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
 from mediamirror.redact import is_redacted
 from mediamirror.store.base import Store

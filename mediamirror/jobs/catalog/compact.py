@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.inventory import begin_manifest, drop_manifest, manifest_page, note_manifest
-from mediamirror.jobs.manifest import SEGMENTS, pages, read_segment, segment_body, write_row
-from mediamirror.jobs.worklist import WorkList
+from mediamirror.jobs.run.manifest import SEGMENTS, pages, read_segment, segment_body, write_row
+from mediamirror.jobs.run.worklist import WorkList
 from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import ObjectAttributes, Store
 

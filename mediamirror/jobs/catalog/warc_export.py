@@ -12,13 +12,13 @@ from typing import IO
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.exchanges import Exchange, read_exchange, was_stripped
 from mediamirror.catalog.listing import CatalogRow, Query
-from mediamirror.documents.warc_write import WarcWriter
+from mediamirror.documents.warc.write import WarcWriter
 from mediamirror.errors import StoreError
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.jobs.catalogs import Where, list_rows
-from mediamirror.jobs.common import Emit, nobody_listens
-from mediamirror.jobs.names import now
-from mediamirror.jobs.publish import SOURCE_SHA256
+from mediamirror.jobs.catalog.catalogs import Where, list_rows
+from mediamirror.jobs.mirror.publish import SOURCE_SHA256
+from mediamirror.jobs.run.inputs import Emit, nobody_listens
+from mediamirror.jobs.run.names import now
 from mediamirror.model import Problem
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions

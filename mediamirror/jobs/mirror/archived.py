@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from mediamirror.documents.archive import WarcArchive
+from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import NotArchived
 from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.model import Download

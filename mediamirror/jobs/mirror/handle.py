@@ -11,10 +11,10 @@ from mediamirror.catalog.catalog import Record
 from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
 from mediamirror.errors import CatalogError, FetchError, HTTPStatus, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request, discard
-from mediamirror.jobs.inspect import Inspect
-from mediamirror.jobs.lanes import Later
-from mediamirror.jobs.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
-from mediamirror.jobs.publish import Published, Publisher
+from mediamirror.jobs.mirror.inspect import Inspect
+from mediamirror.jobs.mirror.publish import Published, Publisher
+from mediamirror.jobs.run.lanes import Later
+from mediamirror.jobs.run.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
 from mediamirror.lint import Tolerance, check_variant, rejects, unread_kind
 from mediamirror.model import (
     Body,

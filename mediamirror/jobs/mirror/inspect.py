@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
-from mediamirror.imaging.decode import DecoderPool
+from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_body, read_whole_body
 from mediamirror.model import Body, ImageFacts
 from mediamirror.settings import CheckOptions

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from mediamirror.catalog.rows import KnownObject, WorkItem
 from mediamirror.errors import NoSuchBucket, StoreDenied, StoreError, StoreFull, StoreStopped, StoreUnavailable
-from mediamirror.jobs.strip import Stripper
+from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.model import Body, Facts, OpaqueFacts, SourceBytes, Status, StoredObject
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions

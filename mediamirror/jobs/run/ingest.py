@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.documents.document import Document
-from mediamirror.jobs.bounds import bounded
-from mediamirror.jobs.common import look_through
-from mediamirror.jobs.names import now
+from mediamirror.jobs.run.bounds import bounded
+from mediamirror.jobs.run.inputs import look_through
+from mediamirror.jobs.run.names import now
 from mediamirror.model import Extraction, ImageSet, Problem
 from mediamirror.settings import ReadOptions
 

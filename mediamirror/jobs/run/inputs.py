@@ -9,15 +9,15 @@ from urllib.parse import urlsplit
 
 from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.rows import WorkItem
-from mediamirror.documents.archive import WarcArchive
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_inputs
+from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import UsageError
 from mediamirror.fetch import OpenFetcher, Request
-from mediamirror.markup import link_header
 from mediamirror.markup.extract import charset_of, extract_document
-from mediamirror.markup.slices import Slice, split
-from mediamirror.markup.urls import resolve
+from mediamirror.markup.page import link_header
+from mediamirror.markup.places.slices import Slice, split
+from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Download, Event, Extraction, Problem
 from mediamirror.settings import ReadOptions
 

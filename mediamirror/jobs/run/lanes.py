@@ -21,7 +21,7 @@ from typing import Generic, Protocol, TypeVar
 
 from mediamirror.fetch.hosts import Outlook
 from mediamirror.fetch.waiting import step_aside_by
-from mediamirror.jobs.pipeline import run_recorded
+from mediamirror.jobs.run.pipeline import run_recorded
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from mediamirror.errors import BadDestination, LockHeld, UsageError
-from mediamirror.jobs.names import place_of_identity
+from mediamirror.jobs.run.names import place_of_identity
 from mediamirror.settings import state_folder
 from mediamirror.store.base import RESERVED, Store
 from mediamirror.store.directory import DirectoryStore

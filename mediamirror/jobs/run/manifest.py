@@ -28,7 +28,7 @@ from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.manifest_rows import ManifestObject, drop_unknown
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import ObjectCorrupt, StoreError
-from mediamirror.jobs.worklist import WorkList
+from mediamirror.jobs.run.worklist import WorkList
 from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
 from mediamirror.redact import redact_values
 from mediamirror.scratch import scratch_folder

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from mediamirror.jobs.plan import exit_code
+from mediamirror.jobs.run.plan import exit_code
 from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Summary
 from mediamirror.settings import JobOptions
 

@@ -21,20 +21,20 @@ from mediamirror.errors import UsageError
 from mediamirror.fetch import open_fetcher
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.fetch.rate import Bucket
-from mediamirror.jobs.common import Emit, nobody_listens
-from mediamirror.jobs.locks import hold_places, hold_store
-from mediamirror.jobs.manifest import adopt, partial_sets
-from mediamirror.jobs.names import identity_of
-from mediamirror.jobs.origins import Answer, ask_origins
-from mediamirror.jobs.pipeline import run_window
-from mediamirror.jobs.repair import Repairer
-from mediamirror.jobs.scrub_progress import Progress, Tracker, in_sample, load
-from mediamirror.jobs.scrub_read import Reader, ScrubItem, Seen
-from mediamirror.jobs.switched_off import SwitchedOff
-from mediamirror.jobs.sync_places import check_source, place_of, refuse_overlap, source_options
-from mediamirror.jobs.tally import Tally
+from mediamirror.jobs.run.inputs import Emit, nobody_listens
+from mediamirror.jobs.run.locks import hold_places, hold_store
+from mediamirror.jobs.run.manifest import adopt, partial_sets
+from mediamirror.jobs.run.names import identity_of
+from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.switched_off import SwitchedOff
+from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.scrub.origins import Answer, ask_origins
+from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
+from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
+from mediamirror.jobs.scrub.repair import Repairer
+from mediamirror.jobs.sync.places import check_source, place_of, refuse_overlap, source_options
 from mediamirror.lint import choose_checks
-from mediamirror.lint.mirrored import check_mirrored
+from mediamirror.lint.stored_sets import check_mirrored
 from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, Summary, Suppressed
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import ScrubOptions, default_catalog

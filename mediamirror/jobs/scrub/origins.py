@@ -6,11 +6,11 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.mirrored import MirroredSource
+from mediamirror.catalog.stored_sets import MirroredSource
 from mediamirror.errors import FetchError, HTTPStatus
 from mediamirror.fetch import Fetcher, Request, discard, open_fetcher
-from mediamirror.jobs.pipeline import run_window
-from mediamirror.lint.mirrored import SourceSubject, check_source
+from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.lint.stored_sets import SourceSubject, check_source
 from mediamirror.model import Finding, Problem
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import FetchOptions, ScrubOptions

@@ -11,8 +11,8 @@ from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import FetchError, ImageError, NotAnImage, ObjectMissing, StoreError
 from mediamirror.fetch.rate import Bucket
 from mediamirror.imaging.header import read_header
-from mediamirror.jobs.repair import Damaged, Repaired, Repairer
-from mediamirror.jobs.switched_off import SwitchedOff
+from mediamirror.jobs.run.switched_off import SwitchedOff
+from mediamirror.jobs.scrub.repair import Damaged, Repaired, Repairer
 from mediamirror.lint.stored import StoredSubject, check_stored
 from mediamirror.model import (
     Facts,

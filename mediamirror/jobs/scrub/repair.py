@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mediamirror.errors import FetchError, StoreError
 from mediamirror.fetch import OpenFetcher, Request
-from mediamirror.jobs.sync_local import content_type_of
-from mediamirror.jobs.sync_places import Place, drop
+from mediamirror.jobs.sync.local import content_type_of
+from mediamirror.jobs.sync.places import Place, drop
 from mediamirror.model import Body, OpaqueFacts, StoredObject
 from mediamirror.redact import redact_url
 from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store

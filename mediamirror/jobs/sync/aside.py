@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import cached_property
 
 from mediamirror.errors import NameTaken
-from mediamirror.jobs.sync_transfer import Done, Task
+from mediamirror.jobs.sync.transfer import Done, Task
 
 MOST = 10_000
 """Copies that are set aside; more of them fail, and the next run goes on with them."""

@@ -13,21 +13,21 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.errors import DestinationMissing, FetchError, InputMissing, StoreError, UsageError
 from mediamirror.fetch.endpoint import open_transport_to
-from mediamirror.jobs.manifest import adopt
-from mediamirror.jobs.names import identity_of
-from mediamirror.jobs.pipeline import run_window
-from mediamirror.jobs.sync_lent import LentCatalog
-from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
-from mediamirror.jobs.sync_pairs import Held, Pair
-from mediamirror.jobs.sync_places import (
+from mediamirror.jobs.run.manifest import adopt
+from mediamirror.jobs.run.names import identity_of
+from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.sync.lent import LentCatalog
+from mediamirror.jobs.sync.listing import Listed, Sorter, pairs
+from mediamirror.jobs.sync.pairs import Held, Pair
+from mediamirror.jobs.sync.places import (
     Place,
     check_source,
     place_of,
     refuse_overlap,
     source_options,
 )
-from mediamirror.jobs.sync_plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
-from mediamirror.jobs.sync_transfer import Task, alike_served
+from mediamirror.jobs.sync.plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
+from mediamirror.jobs.sync.transfer import Task, alike_served
 from mediamirror.model import Compared, Mark, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions, default_catalog

@@ -21,24 +21,24 @@ from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import UsageError
 from mediamirror.fetch.endpoint import open_transport_to
-from mediamirror.jobs.destination import check_destination
-from mediamirror.jobs.locks import hold_places, take_over
-from mediamirror.jobs.manifest import adopt, write_segment
-from mediamirror.jobs.names import identity_of, now
-from mediamirror.jobs.pipeline import run_window
-from mediamirror.jobs.sync_aside import MOST, SetAside
-from mediamirror.jobs.sync_folding import Folding
-from mediamirror.jobs.sync_lent import LentCatalog
-from mediamirror.jobs.sync_listing import Listed, Sorter, pairs
-from mediamirror.jobs.sync_pairs import Pair
-from mediamirror.jobs.sync_places import (
+from mediamirror.jobs.run.destination import check_destination
+from mediamirror.jobs.run.locks import hold_places, take_over
+from mediamirror.jobs.run.manifest import adopt, write_segment
+from mediamirror.jobs.run.names import identity_of, now
+from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.sync.aside import MOST, SetAside
+from mediamirror.jobs.sync.folding import Folding
+from mediamirror.jobs.sync.lent import LentCatalog
+from mediamirror.jobs.sync.listing import Listed, Sorter, pairs
+from mediamirror.jobs.sync.pairs import Pair
+from mediamirror.jobs.sync.places import (
     check_source,
     place_of,
     refuse_overlap,
     source_options,
 )
-from mediamirror.jobs.sync_plan import Rules, Skip, refusal
-from mediamirror.jobs.sync_transfer import Done, Route, Transfer
+from mediamirror.jobs.sync.plan import Rules, Skip, refusal
+from mediamirror.jobs.sync.transfer import Done, Route, Transfer
 from mediamirror.model import ItemError, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import SyncOptions, default_catalog

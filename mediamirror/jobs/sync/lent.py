@@ -14,7 +14,7 @@ from typing import Self
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.sync_rows import find_store, read_holdings
 from mediamirror.errors import CatalogError
-from mediamirror.jobs.sync_pairs import Held, joined_page
+from mediamirror.jobs.sync.pairs import Held, joined_page
 from mediamirror.model import Problem
 
 _PAGE = 1_000

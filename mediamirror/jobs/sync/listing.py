@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.sync_rows import Holding
-from mediamirror.jobs.pipeline import both
-from mediamirror.jobs.sync_folding import Folding
-from mediamirror.jobs.sync_lent import LentCatalog
-from mediamirror.jobs.sync_pairs import Pair, joined, paired
-from mediamirror.jobs.sync_places import Place
-from mediamirror.jobs.sync_plan import Census, Copy, Extra, Look, Rules, Skip, decide, selected
-from mediamirror.jobs.sync_transfer import Task
-from mediamirror.jobs.worklist import WorkList
+from mediamirror.jobs.run.pipeline import both
+from mediamirror.jobs.run.worklist import WorkList
+from mediamirror.jobs.sync.folding import Folding
+from mediamirror.jobs.sync.lent import LentCatalog
+from mediamirror.jobs.sync.pairs import Pair, joined, paired
+from mediamirror.jobs.sync.places import Place
+from mediamirror.jobs.sync.plan import Census, Copy, Extra, Look, Rules, Skip, decide, selected
+from mediamirror.jobs.sync.transfer import Task
 from mediamirror.settings import CompareOptions
 from mediamirror.store.base import Entry
 from mediamirror.store.ordering import Listing

@@ -12,7 +12,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import StoreError
-from mediamirror.jobs.sync_plan import Side
+from mediamirror.jobs.sync.plan import Side
 from mediamirror.model import StoredObject
 from mediamirror.store.base import Entry
 

@@ -16,7 +16,7 @@ import aiofiles
 
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import BodyCutOff, InputMissing, InputUnreadable, ObjectCorrupt, SourceChanged, UsageError
-from mediamirror.jobs.sync_local import Content, Digest, LocalPlace, Notice
+from mediamirror.jobs.sync.local import Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Entry, ListsByPage, ObjectAttributes, Store

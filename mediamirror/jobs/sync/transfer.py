@@ -9,15 +9,15 @@ from pathlib import Path
 
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import FetchError, ObjectCorrupt, SourceChanged, StoreDenied, StoreError
-from mediamirror.jobs.sync_attributes import same_attributes
-from mediamirror.jobs.sync_local import Content, LocalPlace
-from mediamirror.jobs.sync_pairs import Held, Pair, state_of
-from mediamirror.jobs.sync_places import Place, drop
-from mediamirror.jobs.sync_plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
+from mediamirror.jobs.sync.attributes import same_attributes
+from mediamirror.jobs.sync.local import Content, LocalPlace
+from mediamirror.jobs.sync.pairs import Held, Pair, state_of
+from mediamirror.jobs.sync.places import Place, drop
+from mediamirror.jobs.sync.plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import CopiesWithin, Store
-from mediamirror.store.s3_limits import MOST_COPIED
+from mediamirror.store.s3.limits import MOST_COPIED
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "copy": "copied"}
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mediamirror.lint.screens import Screen
-from mediamirror.markup.media import matches_media, may_match_media
-from mediamirror.markup.select import select, supported_image_type
-from mediamirror.markup.sizes import evaluate_sizes, parse_sizes
+from mediamirror.markup.standard.media import matches_media, may_match_media
+from mediamirror.markup.standard.select import select, supported_image_type
+from mediamirror.markup.standard.sizes import evaluate_sizes, parse_sizes
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 

@@ -23,18 +23,18 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import FetchError
 from mediamirror.fetch import OpenFetcher, open_fetcher
-from mediamirror.imaging.decode import DecoderPool
-from mediamirror.jobs.baseline import check_place, fingerprint, read_baseline, write_baseline
-from mediamirror.jobs.browser import StandardBrowser
-from mediamirror.jobs.common import Emit, WorkByHost, documents, nobody_listens, own_origins
-from mediamirror.jobs.lanes import Later, run_lanes
-from mediamirror.jobs.look import Looked, Looker, without_body
-from mediamirror.jobs.names import now
-from mediamirror.jobs.planning import plan_document
-from mediamirror.jobs.site_root import OtherOrigin, SiteRoot
-from mediamirror.jobs.switched_off import SwitchedOff
-from mediamirror.jobs.tally import Tally
-from mediamirror.jobs.verdicts import outcome_of, set_result
+from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.jobs.run.ingest import plan_document
+from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins
+from mediamirror.jobs.run.lanes import Later, run_lanes
+from mediamirror.jobs.run.names import now
+from mediamirror.jobs.run.switched_off import SwitchedOff
+from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.verify.baseline import check_place, fingerprint, read_baseline, write_baseline
+from mediamirror.jobs.verify.browser import StandardBrowser
+from mediamirror.jobs.verify.look import Looked, Looker, without_body
+from mediamirror.jobs.verify.site_root import OtherOrigin, SiteRoot
+from mediamirror.jobs.verify.verdicts import outcome_of, set_result
 from mediamirror.lint import (
     DEVICES,
     LintOptions,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 from mediamirror.errors import FetchError, ImageError, ImageTruncated
 from mediamirror.fetch import Request, discard
-from mediamirror.imaging.decode import DecoderPool
+from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_header, read_whole_body
 from mediamirror.lint import VariantFacts
 from mediamirror.model import Body, Download, ImageFacts, Look

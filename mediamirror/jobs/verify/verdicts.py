@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from mediamirror.errors import FetchError
-from mediamirror.jobs.look import Looked, without_body
-from mediamirror.jobs.site_root import OtherOrigin
+from mediamirror.jobs.verify.look import Looked, without_body
+from mediamirror.jobs.verify.site_root import OtherOrigin
 from mediamirror.lint import VariantFacts, unread_kind, variants_of
 from mediamirror.model import Finding, ImageFacts, ImageSet, ItemError, Outcome, SetResult, SetRow, Status, Variant
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from mediamirror.markup.css_text import WS, Piece, comment_end, string_at, unescape, url_at
+from mediamirror.markup.css.tokens import WS, Piece, comment_end, string_at, unescape, url_at
 from mediamirror.model import Span
 
 _TOKEN = re.compile(
@@ -174,9 +174,9 @@ def _close(reader: _Reader, position: int) -> None:
 
 def _calculated(text: str) -> float | None:
     # Sheets with calculated resolutions are rare: what they need is loaded when one is met.
-    from mediamirror.markup._calc import quantity  # noqa: PLC0415
-    from mediamirror.markup._screen import RESOLUTION, Screen  # noqa: PLC0415
-    from mediamirror.markup._values import component_values  # noqa: PLC0415
+    from mediamirror.markup.standard.calc import quantity  # noqa: PLC0415
+    from mediamirror.markup.standard.screen import RESOLUTION, Screen  # noqa: PLC0415
+    from mediamirror.markup.standard.values import component_values  # noqa: PLC0415
 
     nodes = component_values(text)
     result = quantity(nodes[0], Screen(0, 0)) if len(nodes) == 1 else None

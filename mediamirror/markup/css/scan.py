@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from mediamirror.markup.css_image_set import Option, read_image_set
-from mediamirror.markup.css_text import Piece, comment_end, name_at, name_before, skip_space, string_at, url_at
+from mediamirror.markup.css.image_set import Option, read_image_set
+from mediamirror.markup.css.tokens import Piece, comment_end, name_at, name_before, skip_space, string_at, url_at
 from mediamirror.model import Span
 
 _OF_INTEREST = re.compile(r"[\"'(@\\]|/\*")

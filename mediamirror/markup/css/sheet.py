@@ -13,11 +13,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from mediamirror.markup.candidates import Context, merged, placed
-from mediamirror.markup.css_scan import Image, scan
-from mediamirror.markup.css_text import WS
-from mediamirror.markup.source import SourceText, decode
-from mediamirror.markup.urls import shown
+from mediamirror.markup.css.scan import Image, scan
+from mediamirror.markup.css.tokens import WS
+from mediamirror.markup.places.candidates import Context, merged, placed
+from mediamirror.markup.places.source import SourceText, decode
+from mediamirror.markup.places.urls import shown
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
 
 Place = Callable[[Candidate], Candidate | Problem]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mediamirror.markup.image_names import has_image_extension
-from mediamirror.markup.json_text import Object, Text
+from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.places.json_text import Object, Text
 
 URLS = ("url", "link", "permalink", "page_url", "canonical_url", "uri", "target_uri", "warc_target_uri", "source_url")
 """Fields that hold the address of the page that a record is about, the surest first."""

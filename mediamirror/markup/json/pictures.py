@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mediamirror.markup.image_urls import is_image_url, is_one_word, is_srcset_like
-from mediamirror.markup.json_text import Array, Json, Object, Text
+from mediamirror.markup.naming.image_urls import is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.places.json_text import Array, Json, Object, Text
 
 _SRC = frozenset({"src", "url", "sourceurl", "contenturl", "imageurl", "href", "uri"})
 _FALLBACKS = frozenset({"fallback", "img"})

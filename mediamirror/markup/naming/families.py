@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from mediamirror.markup.family_rules import HOLE, stem
+from mediamirror.markup.naming.family_rules import HOLE, stem
 from mediamirror.model import ImageSet
 
 MAX_URL = 2048

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-from mediamirror.markup.image_names import has_image_extension
+from mediamirror.markup.naming.image_names import has_image_extension
 
 MAX_LOOKED_AT = 8192
 """Longest value taken for one URL, in code points."""

@@ -11,9 +11,9 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup.html_elements import Family, image_set, read_source
-from mediamirror.markup.html_page import Page
-from mediamirror.markup.image_names import has_image_extension, is_image_type
+from mediamirror.markup.naming.image_names import has_image_extension, is_image_type
+from mediamirror.markup.page.elements import Family, image_set, read_source
+from mediamirror.markup.page.page import Page
 from mediamirror.model import ImageSet
 
 MAX_ELEMENTS = 250_000

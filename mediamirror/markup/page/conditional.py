@@ -9,9 +9,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from mediamirror.markup import charrefs
-from mediamirror.markup.html_nested import read_inner
-from mediamirror.markup.html_page import Page, Value
+from mediamirror.markup.page.nested import read_inner
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.places import charrefs
 from mediamirror.model import ImageSet
 
 _OPENING = re.compile(r"<!--\[if\b[^\]>]{0,200}+\]>", re.IGNORECASE)

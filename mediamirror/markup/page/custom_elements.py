@@ -12,11 +12,11 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup import page_json
-from mediamirror.markup.html_carriers import ROWS
-from mediamirror.markup.html_elements import Read, image_set
-from mediamirror.markup.html_page import Page
-from mediamirror.markup.lazy_values import CARRIER, read_other
+from mediamirror.markup.page import page_json
+from mediamirror.markup.page.carriers import ROWS
+from mediamirror.markup.page.elements import Read, image_set
+from mediamirror.markup.page.lazy_values import CARRIER, read_other
+from mediamirror.markup.page.page import Page
 from mediamirror.model import ImageSet
 
 MAX_ELEMENTS = 10_000

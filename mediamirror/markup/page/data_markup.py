@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import islice
 
-from mediamirror.markup.html_elements import MAX_REFERENCES
-from mediamirror.markup.html_nested import read_inner
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.html_raw import content
-from mediamirror.markup.json_text import read_json
-from mediamirror.markup.page_json import MAX_SCRIPTS, is_json, nested_value, scripts, too_many_escapes, within
+from mediamirror.markup.page.elements import MAX_REFERENCES
+from mediamirror.markup.page.nested import read_inner
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.page_json import MAX_SCRIPTS, is_json, nested_value, scripts, too_many_escapes, within
+from mediamirror.markup.page.raw import content
+from mediamirror.markup.places.json_text import read_json
 from mediamirror.model import ImageSet, Problem
 
 _TAGS = r"(?:img|source|picture|amp-img|video)(?![\w\-])"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 
 from turbohtml import Element, SourceSpan
 
-from mediamirror.markup.candidates import MAX_URL, resolved
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.srcset import scan_srcset, trailing_comma
-from mediamirror.markup.urls import Skip
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.places.candidates import MAX_URL, resolved
+from mediamirror.markup.places.urls import Skip
+from mediamirror.markup.standard.srcset import scan_srcset, trailing_comma
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 _WS = "\t\n\f\r "

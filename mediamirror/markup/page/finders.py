@@ -12,22 +12,22 @@ from itertools import islice
 
 from turbohtml import Element, Namespace
 
-from mediamirror.markup.custom_elements import find_custom
-from mediamirror.markup.data_markup import in_data
-from mediamirror.markup.html_carriers import find_carriers
-from mediamirror.markup.html_conditional import in_comments
-from mediamirror.markup.html_elements import Family, Read, image_set, read_source
-from mediamirror.markup.html_meta import find_meta, find_microdata
-from mediamirror.markup.html_nested import within
-from mediamirror.markup.html_page import Page
-from mediamirror.markup.html_styles import find_styles
-from mediamirror.markup.html_unclosed import find_unclosed
-from mediamirror.markup.jsonld import find_jsonld
-from mediamirror.markup.lazy import element_reads, find_lazy, lazy_reads
-from mediamirror.markup.loaders import KNOWN
-from mediamirror.markup.page_json import find_scripts
-from mediamirror.markup.svg import find_svg
-from mediamirror.markup.trackers import without_tracker
+from mediamirror.markup.page.carriers import find_carriers
+from mediamirror.markup.page.conditional import in_comments
+from mediamirror.markup.page.custom_elements import find_custom
+from mediamirror.markup.page.data_markup import in_data
+from mediamirror.markup.page.elements import Family, Read, image_set, read_source
+from mediamirror.markup.page.jsonld import find_jsonld
+from mediamirror.markup.page.lazy import element_reads, find_lazy, lazy_reads
+from mediamirror.markup.page.loaders import KNOWN
+from mediamirror.markup.page.meta import find_meta, find_microdata
+from mediamirror.markup.page.nested import within
+from mediamirror.markup.page.page import Page
+from mediamirror.markup.page.page_json import find_scripts
+from mediamirror.markup.page.styles import find_styles
+from mediamirror.markup.page.svg import find_svg
+from mediamirror.markup.page.trackers import without_tracker
+from mediamirror.markup.page.unclosed import find_unclosed
 from mediamirror.model import ImageSet
 
 Finder = Callable[[Page], Iterator[ImageSet]]

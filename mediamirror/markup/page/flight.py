@@ -12,10 +12,10 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.html_raw import content
-from mediamirror.markup.json_text import Text, read_json
-from mediamirror.markup.spelling import MAX_ESCAPES, Nested, Piece, Spelling, as_written, json_string
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.raw import content
+from mediamirror.markup.places.json_text import Text, read_json
+from mediamirror.markup.places.spelling import MAX_ESCAPES, Nested, Piece, Spelling, as_written, json_string
 
 MAX_ROWS = 100_000
 _MAX_SCRIPTS = 10_000

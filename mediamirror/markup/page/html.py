@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mediamirror.markup.absorbed import absorbed
-from mediamirror.markup.candidates import merged
-from mediamirror.markup.families import grouped
-from mediamirror.markup.html_carriers import find_links
-from mediamirror.markup.html_finders import FINDERS, Finder
-from mediamirror.markup.html_noscript import folded
-from mediamirror.markup.html_page import Page, read
+from mediamirror.markup.naming.families import grouped
+from mediamirror.markup.page.absorbed import absorbed
+from mediamirror.markup.page.carriers import find_links
+from mediamirror.markup.page.finders import FINDERS, Finder
+from mediamirror.markup.page.noscript import folded
+from mediamirror.markup.page.page import Page, read
+from mediamirror.markup.places.candidates import merged
 from mediamirror.model import Extraction, ImageSet, Problem
 
 PICTURES = frozenset({"img", "source", "picture", "lazy", "json", "a", "area"})

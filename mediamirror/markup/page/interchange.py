@@ -11,11 +11,11 @@ from collections.abc import Iterator
 
 from turbohtml import Element
 
-from mediamirror.markup.candidates import split_problems
-from mediamirror.markup.html_elements import MAX_CANDIDATES, MAX_REFERENCES, Read
-from mediamirror.markup.html_page import Page
-from mediamirror.markup.image_names import has_image_extension
-from mediamirror.markup.image_urls import is_image_url
+from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.naming.image_urls import is_image_url
+from mediamirror.markup.page.elements import MAX_CANDIDATES, MAX_REFERENCES, Read
+from mediamirror.markup.page.page import Page
+from mediamirror.markup.places.candidates import split_problems
 from mediamirror.model import Candidate, Source
 
 # The file ends at the last comma: a query has none.

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 
 from turbohtml import Element
 
-from mediamirror.markup import charrefs
-from mediamirror.markup.candidates import STATED, split_problems
-from mediamirror.markup.html_meta import length
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.html_raw import content, place
-from mediamirror.markup.image_names import has_image_extension
-from mediamirror.markup.json_text import MAX_NODES, Array, Json, Object, Text, read_json
+from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.page.meta import length
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.raw import content, place
+from mediamirror.markup.places import charrefs
+from mediamirror.markup.places.candidates import STATED, split_problems
+from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Text, read_json
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 NAMES = frozenset({"image", "logo", "photo", "thumbnail", "thumbnailUrl", "primaryImageOfPage", "screenshot"})

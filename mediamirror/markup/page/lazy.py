@@ -17,13 +17,13 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup import page_json
-from mediamirror.markup.html_elements import Family, Read, image_set
-from mediamirror.markup.html_page import Page
-from mediamirror.markup.lazy_values import CARRIER, read_known, read_other, read_srcset
-from mediamirror.markup.loaders import BACKGROUNDS, KNOWN
-from mediamirror.markup.placeholders import CODE, is_placeholder, is_placeholder_srcset
-from mediamirror.markup.urls import shown
+from mediamirror.markup.page import page_json
+from mediamirror.markup.page.elements import Family, Read, image_set
+from mediamirror.markup.page.lazy_values import CARRIER, read_known, read_other, read_srcset
+from mediamirror.markup.page.loaders import BACKGROUNDS, KNOWN
+from mediamirror.markup.page.page import Page
+from mediamirror.markup.page.placeholders import CODE, is_placeholder, is_placeholder_srcset
+from mediamirror.markup.places.urls import shown
 from mediamirror.model import ImageSet, Problem
 
 MAX_ELEMENTS = 100_000

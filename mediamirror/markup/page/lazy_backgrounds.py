@@ -8,14 +8,15 @@ from dataclasses import replace
 
 from turbohtml import Element
 
-from mediamirror.markup import css, templates
-from mediamirror.markup.bgset import Part, parts
-from mediamirror.markup.candidates import split_problems
-from mediamirror.markup.css_image_set import read_image_set
-from mediamirror.markup.html_elements import MAX_CANDIDATES, MAX_REFERENCES, Read
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.lazy_templates import fill, widths_of
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.css import sheet as css
+from mediamirror.markup.css.image_set import read_image_set
+from mediamirror.markup.naming import templates
+from mediamirror.markup.page.bgset import Part, parts
+from mediamirror.markup.page.elements import MAX_CANDIDATES, MAX_REFERENCES, Read
+from mediamirror.markup.page.lazy_templates import fill, widths_of
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.places.candidates import split_problems
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 _FUNCTION = re.compile(r"(?:url|image-set)\(", re.IGNORECASE)

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from turbohtml import Element
 
-from mediamirror.markup import templates
-from mediamirror.markup.candidates import split_problems
-from mediamirror.markup.html_elements import Read
-from mediamirror.markup.html_page import Page, Value
+from mediamirror.markup.naming import templates
+from mediamirror.markup.page.elements import Read
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.places.candidates import split_problems
 from mediamirror.model import Candidate, Problem, Source
 
 FLAG = "template"

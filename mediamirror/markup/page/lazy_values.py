@@ -8,16 +8,17 @@ from dataclasses import replace
 
 from turbohtml import Element
 
-from mediamirror.markup import page_json, templates
-from mediamirror.markup.html_elements import MAX_CANDIDATES, Family, Read, read_source
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.image_names import has_image_extension
-from mediamirror.markup.image_urls import is_image_url, is_one_word, is_srcset_like
-from mediamirror.markup.interchange import read_interchange
-from mediamirror.markup.lazy_backgrounds import is_css, read_bgset, read_css
-from mediamirror.markup.lazy_templates import fill_attribute, widths_of
-from mediamirror.markup.loaders import BACKGROUNDS, BGSETS, INTERCHANGE
-from mediamirror.markup.srcset_repair import IGNORED, may_need_repair, repaired
+from mediamirror.markup.naming import templates
+from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.naming.image_urls import is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.page import page_json
+from mediamirror.markup.page.elements import MAX_CANDIDATES, Family, Read, read_source
+from mediamirror.markup.page.interchange import read_interchange
+from mediamirror.markup.page.lazy_backgrounds import is_css, read_bgset, read_css
+from mediamirror.markup.page.lazy_templates import fill_attribute, widths_of
+from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, INTERCHANGE
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.srcset_repair import IGNORED, may_need_repair, repaired
 from mediamirror.model import Problem
 
 CARRIER = "lazy"

@@ -9,11 +9,11 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.candidates import Context, merged, placed, split_problems
-from mediamirror.markup.html_carriers import link_relation
-from mediamirror.markup.html_elements import MAX_CANDIDATES
-from mediamirror.markup.srcset import parse_srcset
-from mediamirror.markup.urls import shown
+from mediamirror.markup.page.carriers import link_relation
+from mediamirror.markup.page.elements import MAX_CANDIDATES
+from mediamirror.markup.places.candidates import Context, merged, placed, split_problems
+from mediamirror.markup.places.urls import shown
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source
 
 CARRIER = "link-header"

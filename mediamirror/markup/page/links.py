@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 from turbohtml import Element
 
-from mediamirror.markup.candidates import MAX_URL, resolved
-from mediamirror.markup.html_page import Page, read
-from mediamirror.markup.image_names import has_image_extension
-from mediamirror.markup.urls import resolve
+from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.page.page import Page, read
+from mediamirror.markup.places.candidates import MAX_URL, resolved
+from mediamirror.markup.places.urls import resolve
 
 MAX_LINKS = 10_000
 """Most links of one page, and most sitemaps of one robots.txt, that are taken."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from mediamirror.markup.html_elements import Family
+from mediamirror.markup.page.elements import Family
 
 
 def _single(*names: str) -> tuple[Family, ...]:

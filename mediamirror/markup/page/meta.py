@@ -13,11 +13,11 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup.candidates import MAX_URL, STATED, resolved, split_problems
-from mediamirror.markup.html_carriers import LINK_RELATIONS
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.image_names import has_image_extension
-from mediamirror.markup.urls import Skip
+from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.page.carriers import LINK_RELATIONS
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.places.candidates import MAX_URL, STATED, resolved, split_problems
+from mediamirror.markup.places.urls import Skip
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 MAX_ELEMENTS = 250_000

@@ -15,9 +15,9 @@ from typing import cast
 import turbohtml
 from turbohtml import Element, Node
 
-from mediamirror.markup.candidates import split_problems
-from mediamirror.markup.html_page import Page, Value, read
-from mediamirror.markup.html_raw import place, shrinkage
+from mediamirror.markup.page.page import Page, Value, read
+from mediamirror.markup.page.raw import place, shrinkage
+from mediamirror.markup.places.candidates import split_problems
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 MAX_DEPTH = 4

@@ -15,12 +15,12 @@ from itertools import islice
 import turbohtml
 from turbohtml import DocumentFragment, Element, Namespace, SourceSpan
 
-from mediamirror.markup import charrefs
-from mediamirror.markup.candidates import Context, placed, resolved, split_problems
-from mediamirror.markup.source import SourceText, decode
-from mediamirror.markup.spelling import Spelled
-from mediamirror.markup.srcset import Scanned
-from mediamirror.markup.urls import Skip, base_of, plain
+from mediamirror.markup.places import charrefs
+from mediamirror.markup.places.candidates import Context, placed, resolved, split_problems
+from mediamirror.markup.places.source import SourceText, decode
+from mediamirror.markup.places.spelling import Spelled
+from mediamirror.markup.places.urls import Skip, base_of, plain
+from mediamirror.markup.standard.srcset import Scanned
 from mediamirror.model import Candidate, Problem, Reference, Span
 
 _WS = "\t\n\f\r "

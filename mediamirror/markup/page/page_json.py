@@ -12,16 +12,16 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup import flight
-from mediamirror.markup.candidates import split_problems
-from mediamirror.markup.html_elements import MAX_REFERENCES, Read
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.html_raw import content, place
-from mediamirror.markup.image_urls import is_image_url, is_url
-from mediamirror.markup.json_pictures import IsImage, Part, Picture, pictures
-from mediamirror.markup.json_text import MAX_NODES, Array, Json, Object, Text, read_json
-from mediamirror.markup.spelling import MAX_ESCAPES, Nested, json_string
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.json.pictures import IsImage, Part, Picture, pictures
+from mediamirror.markup.naming.image_urls import is_image_url, is_url
+from mediamirror.markup.page import flight
+from mediamirror.markup.page.elements import MAX_REFERENCES, Read
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.raw import content, place
+from mediamirror.markup.places.candidates import split_problems
+from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Text, read_json
+from mediamirror.markup.places.spelling import MAX_ESCAPES, Nested, json_string
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 CARRIER = "json"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.standard.srcset import parse_srcset
 
 CODE = "placeholder"
 _NAMES = re.compile(

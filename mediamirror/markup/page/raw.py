@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from turbohtml import Element, Namespace
 
-from mediamirror.markup import charrefs
-from mediamirror.markup.html_page import Page, Value
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.places import charrefs
 from mediamirror.model import Candidate, Problem
 
 _NO_ATTRIBUTE = ""

@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from turbohtml import Element, Namespace
 
-from mediamirror.markup import css
-from mediamirror.markup.html_page import Page, Value
-from mediamirror.markup.html_raw import content, place, shrinkage
+from mediamirror.markup.css import sheet as css
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.raw import content, place, shrinkage
 from mediamirror.model import ImageSet, Problem
 
 _STYLE_ATTRIBUTES = '[style*="("]'

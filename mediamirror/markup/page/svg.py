@@ -7,8 +7,8 @@ from itertools import islice
 
 from turbohtml import Element, Namespace
 
-from mediamirror.markup.html_elements import Family, image_set, read_source
-from mediamirror.markup.html_page import Page
+from mediamirror.markup.page.elements import Family, image_set, read_source
+from mediamirror.markup.page.page import Page
 from mediamirror.model import ImageSet
 
 MAX_ELEMENTS = 250_000

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from turbohtml import Element
 
-from mediamirror.markup.urls import shown
+from mediamirror.markup.places.urls import shown
 from mediamirror.model import ImageSet, Problem
 
 CODE = "tracker-pixel"

@@ -12,8 +12,8 @@ from itertools import islice
 
 from turbohtml import Document, Element
 
-from mediamirror.markup import charrefs
-from mediamirror.markup.html_page import Page, Value
+from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.places import charrefs
 from mediamirror.model import ImageSet, Problem
 
 CODE = "unclosed-quote"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.urls import Skip, plain, resolve
+from mediamirror.markup.places.urls import Skip, plain, resolve
 from mediamirror.model import Candidate, ImageSet, Problem, Reference
 
 STATED = "stated-size"

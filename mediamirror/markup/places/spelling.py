@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from mediamirror.markup.charrefs import Decoded, decode
-from mediamirror.markup.json_text import Text
+from mediamirror.markup.places.charrefs import Decoded, decode
+from mediamirror.markup.places.json_text import Text
 from mediamirror.model import Span
 
 _JSON_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[\s\S]?)")

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
 
-from mediamirror.markup.charrefs import Decoded, decode
-from mediamirror.markup.spelling import MAX_ESCAPES, Piece, is_over, with_references
+from mediamirror.markup.places.charrefs import Decoded, decode
+from mediamirror.markup.places.spelling import MAX_ESCAPES, Piece, is_over, with_references
 
 MAX_DEPTH = 1_000
 """How deep elements are followed; what is nested deeper is stepped over."""

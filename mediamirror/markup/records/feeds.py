@@ -11,8 +11,15 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mediamirror.markup.candidates import Context
-from mediamirror.markup.feed_names import (
+from mediamirror.markup.naming.image_names import is_image_type
+from mediamirror.markup.naming.image_urls import is_image_url
+from mediamirror.markup.page.meta import length
+from mediamirror.markup.places.candidates import Context
+from mediamirror.markup.places.source import decode
+from mediamirror.markup.places.spelling import Piece, Spelled, Spelling, unescaped_again, with_references
+from mediamirror.markup.places.urls import base_of
+from mediamirror.markup.places.xml_text import Element, End, Flaw, declared_encoding, read_xml
+from mediamirror.markup.records.feed_names import (
     GROUP,
     HTML_NAMES,
     ITEMS,
@@ -23,16 +30,9 @@ from mediamirror.markup.feed_names import (
     name_of,
     names_image,
 )
-from mediamirror.markup.fragment import Find, in_html, in_html_unmerged, in_text
-from mediamirror.markup.html_meta import length
-from mediamirror.markup.image_names import is_image_type
-from mediamirror.markup.image_urls import is_image_url
-from mediamirror.markup.placing import Place, Stated, collected
-from mediamirror.markup.source import decode
-from mediamirror.markup.spelling import Piece, Spelled, Spelling, unescaped_again, with_references
-from mediamirror.markup.structured import find_json, is_json
-from mediamirror.markup.urls import base_of
-from mediamirror.markup.xml_text import Element, End, Flaw, declared_encoding, read_xml
+from mediamirror.markup.records.fragment import Find, in_html, in_html_unmerged, in_text
+from mediamirror.markup.records.placing import Place, Stated, collected
+from mediamirror.markup.records.structured import find_json, is_json
 from mediamirror.model import Extraction, ImageSet, Problem, Source
 
 MAX_PIECES = 100_000

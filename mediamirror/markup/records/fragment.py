@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mediamirror.markup import html, text
-from mediamirror.markup.candidates import Context
-from mediamirror.markup.source import SourceText, decode
-from mediamirror.markup.spelling import Spelled, without_mark
+from mediamirror.markup.page import html
+from mediamirror.markup.places.candidates import Context
+from mediamirror.markup.places.source import SourceText, decode
+from mediamirror.markup.places.spelling import Spelled, without_mark
+from mediamirror.markup.text import lines as text
 from mediamirror.model import Candidate, Extraction, ImageSet, Reference, Source, Span
 
 _LINE_END = re.compile(r"\r\n?|\n")

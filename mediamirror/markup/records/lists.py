@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.candidates import Context, merged, placed, split_problems
-from mediamirror.markup.families import grouped
-from mediamirror.markup.source import SourceText
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.naming.families import grouped
+from mediamirror.markup.places.candidates import Context, merged, placed, split_problems
+from mediamirror.markup.places.source import SourceText
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
 
 _VALUE = re.compile(r"\S[^\r\n]*(?:\r?\n[ \t\f]*\S[^\r\n]*)*")

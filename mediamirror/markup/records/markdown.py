@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from html import unescape
 from html.entities import html5
 
-from mediamirror.markup.candidates import Context
-from mediamirror.markup.fragment import in_html_unmerged, in_text
-from mediamirror.markup.markdown_code import without_code
-from mediamirror.markup.markdown_extras import extras
-from mediamirror.markup.placing import Place, collected
-from mediamirror.markup.source import SourceText, decode
-from mediamirror.markup.spelling import Piece, Spelling, as_written
+from mediamirror.markup.places.candidates import Context
+from mediamirror.markup.places.source import SourceText, decode
+from mediamirror.markup.places.spelling import Piece, Spelling, as_written
+from mediamirror.markup.records.fragment import in_html_unmerged, in_text
+from mediamirror.markup.records.markdown_code import without_code
+from mediamirror.markup.records.markdown_extras import extras
+from mediamirror.markup.records.placing import Place, collected
 from mediamirror.model import Extraction, ImageSet, Span
 
 CARRIER = "markdown"

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mediamirror.markup.image_names import has_image_extension
-from mediamirror.markup.image_urls import is_image_url, is_one_word
+from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.naming.image_urls import is_image_url, is_one_word
 from mediamirror.model import Span
 
 _FRONT = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.candidates import STATED, Context, merged, placed, split_problems
-from mediamirror.markup.fragment import Find, find_within
-from mediamirror.markup.source import SourceText
-from mediamirror.markup.spelling import Spelled
-from mediamirror.markup.srcset import parse_srcset
+from mediamirror.markup.places.candidates import STATED, Context, merged, placed, split_problems
+from mediamirror.markup.places.source import SourceText
+from mediamirror.markup.places.spelling import Spelled
+from mediamirror.markup.records.fragment import Find, find_within
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source
 
 MAX_PER_DOCUMENT = 200_000

@@ -9,13 +9,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.fragment import in_html, in_html_unmerged, in_text
-from mediamirror.markup.html_meta import length
-from mediamirror.markup.image_names import has_image_extension, is_image_type
-from mediamirror.markup.json_text import Array, Json, Object, Text
-from mediamirror.markup.markdown import in_markdown
-from mediamirror.markup.placing import NOTHING, Place, Stated
-from mediamirror.markup.record_names import (
+from mediamirror.markup.json.names import (
     ALTS,
     GROUPS,
     SRC,
@@ -25,8 +19,14 @@ from mediamirror.markup.record_names import (
     is_srcset_name,
     page_of,
 )
-from mediamirror.markup.spelling import MAX_ESCAPES, Piece, Spelled, Spelling, json_string, unescaped_again
-from mediamirror.markup.urls import base_of
+from mediamirror.markup.naming.image_names import has_image_extension, is_image_type
+from mediamirror.markup.page.meta import length
+from mediamirror.markup.places.json_text import Array, Json, Object, Text
+from mediamirror.markup.places.spelling import MAX_ESCAPES, Piece, Spelled, Spelling, json_string, unescaped_again
+from mediamirror.markup.places.urls import base_of
+from mediamirror.markup.records.fragment import in_html, in_html_unmerged, in_text
+from mediamirror.markup.records.markdown import in_markdown
+from mediamirror.markup.records.placing import NOTHING, Place, Stated
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 CARRIER = "json"

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mediamirror.markup.candidates import Context
-from mediamirror.markup.feed_names import Name, name_of
-from mediamirror.markup.placing import Place, collected
-from mediamirror.markup.source import decode
-from mediamirror.markup.spelling import Piece, Spelling
-from mediamirror.markup.urls import Skip, resolve
-from mediamirror.markup.xml_text import Element, End, Flaw, declared_encoding, read_xml
+from mediamirror.markup.places.candidates import Context
+from mediamirror.markup.places.source import decode
+from mediamirror.markup.places.spelling import Piece, Spelling
+from mediamirror.markup.places.urls import Skip, resolve
+from mediamirror.markup.places.xml_text import Element, End, Flaw, declared_encoding, read_xml
+from mediamirror.markup.records.feed_names import Name, name_of
+from mediamirror.markup.records.placing import Place, collected
 from mediamirror.model import Extraction, ImageSet, Problem
 
 MAX_URLS = 50_000

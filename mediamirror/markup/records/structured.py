@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from mediamirror.markup.candidates import Context
-from mediamirror.markup.json_records import is_json, records
-from mediamirror.markup.json_text import MAX_NODES, Object, Text, read_json
-from mediamirror.markup.placing import Place, collected
-from mediamirror.markup.record_images import RecordReader
-from mediamirror.markup.record_names import bare, is_srcset_name, is_url, page_of
-from mediamirror.markup.source import decode
+from mediamirror.markup.json.names import bare, is_srcset_name, is_url, page_of
+from mediamirror.markup.json.records import is_json, records
+from mediamirror.markup.places.candidates import Context
+from mediamirror.markup.places.json_text import MAX_NODES, Object, Text, read_json
+from mediamirror.markup.places.source import decode
+from mediamirror.markup.records.placing import Place, collected
+from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Source, Span
 
 __all__ = ["Row", "find_json", "find_json_lines", "find_table", "is_json", "pick", "table_rows"]

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from tinycss2 import ast
 
-from mediamirror.markup import _arithmetic as arithmetic
-from mediamirror.markup._screen import ANGLE, NUMBER, Screen, Type, canonical
-from mediamirror.markup._values import (
+from mediamirror.markup.standard import arithmetic
+from mediamirror.markup.standard.screen import ANGLE, NUMBER, Screen, Type, canonical
+from mediamirror.markup.standard.values import (
     Node,
     ascii_lower,
     contents,

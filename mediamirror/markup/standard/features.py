@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 from tinycss2 import ast
 
-from mediamirror.markup._calc import is_math_function, quantity
-from mediamirror.markup._screen import LENGTH, NUMBER, RESOLUTION, Screen
-from mediamirror.markup._values import Node, keyword, literal, without_space
+from mediamirror.markup.standard.calc import is_math_function, quantity
+from mediamirror.markup.standard.screen import LENGTH, NUMBER, RESOLUTION, Screen
+from mediamirror.markup.standard.values import Node, keyword, literal, without_space
 
 Comparison = tuple[str, Sequence[Node]]
 """An operator (``:``, ``=``, ``<``, ``<=``, ``>`` or ``>=``) and the value on its right."""

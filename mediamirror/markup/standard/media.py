@@ -8,9 +8,9 @@ from enum import Enum
 
 from tinycss2 import ast
 
-from mediamirror.markup._features import Comparison, evaluate_feature, varies
-from mediamirror.markup._screen import Screen
-from mediamirror.markup._values import (
+from mediamirror.markup.standard.features import Comparison, evaluate_feature, varies
+from mediamirror.markup.standard.screen import Screen
+from mediamirror.markup.standard.values import (
     Node,
     component_values,
     contents,

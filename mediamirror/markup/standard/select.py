@@ -7,8 +7,8 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mediamirror.markup.media import matches_media
-from mediamirror.markup.sizes import evaluate_sizes
+from mediamirror.markup.standard.media import matches_media
+from mediamirror.markup.standard.sizes import evaluate_sizes
 from mediamirror.model import Candidate, ImageSet, Source
 
 _WS = "\t\n\f\r "

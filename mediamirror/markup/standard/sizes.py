@@ -9,10 +9,10 @@ from typing import Literal
 
 from tinycss2 import ast
 
-from mediamirror.markup._calc import finite, is_math_function, quantity
-from mediamirror.markup._screen import LENGTH, Screen
-from mediamirror.markup._values import MAX_VALUE, Node, ascii_lower, component_values, keyword, literal, strip
-from mediamirror.markup.media import Truth, evaluate_condition
+from mediamirror.markup.standard.calc import finite, is_math_function, quantity
+from mediamirror.markup.standard.media import Truth, evaluate_condition
+from mediamirror.markup.standard.screen import LENGTH, Screen
+from mediamirror.markup.standard.values import MAX_VALUE, Node, ascii_lower, component_values, keyword, literal, strip
 from mediamirror.model import Problem, Span
 
 _NEWLINE = re.compile(r"\r\n|[\n\r\f]")

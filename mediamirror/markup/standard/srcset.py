@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import cast
 
-from mediamirror.markup._descriptors import Rejected, Token, read_descriptors
+from mediamirror.markup.standard.descriptors import Rejected, Token, read_descriptors
 from mediamirror.model import Candidate, ParsedSrcset, Problem, Span
 
 _WS = r"\t\n\f\r "

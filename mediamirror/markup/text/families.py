@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mediamirror.markup.candidates import Context, merged, placed
-from mediamirror.markup.families import grouped
-from mediamirror.markup.image_urls import is_image_url
-from mediamirror.markup.source import SourceText
-from mediamirror.markup.text_clean import Visible, unescape, unescape_json
+from mediamirror.markup.naming.families import grouped
+from mediamirror.markup.naming.image_urls import is_image_url
+from mediamirror.markup.places.candidates import Context, merged, placed
+from mediamirror.markup.places.source import SourceText
+from mediamirror.markup.text.clean import Visible, unescape, unescape_json
 from mediamirror.model import Candidate, ImageSet, Reference, Source, Span
 
 _URL = re.compile(r"https?:(?:\\?/){2}[^\s\"'<>`{}|^\u00ab\u00bb\u201c\u201d]+", re.IGNORECASE)

@@ -10,13 +10,13 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mediamirror.markup.candidates import Context, merged
-from mediamirror.markup.source import SourceText, from_text
-from mediamirror.markup.stems import same_host, same_stem
-from mediamirror.markup.text_clean import is_absolute, is_image_name, unescape_json, visible
-from mediamirror.markup.text_families import bare_families
-from mediamirror.markup.text_set import CARRIER, SURE_WIDTH, Chain, build, unusable
-from mediamirror.markup.text_tokens import Orphan, Pair, joined, scan
+from mediamirror.markup.naming.stems import same_host, same_stem
+from mediamirror.markup.places.candidates import Context, merged
+from mediamirror.markup.places.source import SourceText, from_text
+from mediamirror.markup.text.clean import is_absolute, is_image_name, unescape_json, visible
+from mediamirror.markup.text.families import bare_families
+from mediamirror.markup.text.sets import CARRIER, SURE_WIDTH, Chain, build, unusable
+from mediamirror.markup.text.tokens import Orphan, Pair, joined, scan
 from mediamirror.model import Extraction, ImageSet, Problem
 
 _ODD_SEPARATOR = re.compile(r"[\s.,;|/\\\"'`)\]}>(\[{<]{1,32}|\s+", re.ASCII)

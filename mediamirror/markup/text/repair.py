@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from mediamirror.markup.text_clean import is_absolute, is_image_name, trim
-from mediamirror.markup.text_words import last_word
+from mediamirror.markup.text.clean import is_absolute, is_image_name, trim
+from mediamirror.markup.text.words import last_word
 from mediamirror.model import Span
 
 Mended = tuple[Span, str, tuple[str, ...]]

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mediamirror.markup.candidates import Context, placed, split_problems
-from mediamirror.markup.source import SourceText
-from mediamirror.markup.stems import same_host
-from mediamirror.markup.text_clean import (
+from mediamirror.markup.naming.stems import same_host
+from mediamirror.markup.places.candidates import Context, placed, split_problems
+from mediamirror.markup.places.source import SourceText
+from mediamirror.markup.places.urls import shown
+from mediamirror.markup.text.clean import (
     Visible,
     is_absolute,
     is_image_name,
@@ -19,9 +20,8 @@ from mediamirror.markup.text_clean import (
     unescape_json,
     unescaped,
 )
-from mediamirror.markup.text_tokens import Orphan, Pair
-from mediamirror.markup.text_words import next_word
-from mediamirror.markup.urls import shown
+from mediamirror.markup.text.tokens import Orphan, Pair
+from mediamirror.markup.text.words import next_word
 from mediamirror.model import Candidate, ImageSet, Problem, Reference, Source, Span
 
 CARRIER = "text"

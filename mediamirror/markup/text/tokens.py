@@ -10,9 +10,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mediamirror.markup.text_clean import decoded_whole, is_absolute, is_image_name, is_url_like, trim
-from mediamirror.markup.text_repair import respaced, rewrapped, starts_line
-from mediamirror.markup.text_words import last_word
+from mediamirror.markup.text.clean import decoded_whole, is_absolute, is_image_name, is_url_like, trim
+from mediamirror.markup.text.repair import respaced, rewrapped, starts_line
+from mediamirror.markup.text.words import last_word
 from mediamirror.model import Span
 
 # \s and str.split agree in Python: ASCII whitespace, U+00A0, U+2028, U+3000 and the other Unicode spaces.

@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 from mediamirror.errors import DestinationMissing, NoSuchBucket, StoreError, StoreRefused
 from mediamirror.model import Body
-from mediamirror.store import s3_listing
-from mediamirror.store.s3_connection import DEFAULT_REGION
-from mediamirror.store.s3_errors import not_s3
-from mediamirror.store.s3_exchange import Call, Exchange
+from mediamirror.store.s3 import listing as s3_listing
+from mediamirror.store.s3.connection import DEFAULT_REGION
+from mediamirror.store.s3.errors import not_s3
+from mediamirror.store.s3.exchange import Call, Exchange
 
 _XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
 from mediamirror.settings import StoreOptions, inherited_environment
-from mediamirror.store.s3_sign import Keys, Secrets
+from mediamirror.store.s3.sign import Keys, Secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -126,6 +126,6 @@ def _plain(endpoint: str) -> bool:
 
 def _by_boto3(bucket: str, options: StoreOptions) -> Connection:
     # boto3 takes a tenth of a second to import, and a client as long to be made.
-    from mediamirror.store.s3_session import connect_by_boto3  # noqa: PLC0415
+    from mediamirror.store.s3.session import connect_by_boto3  # noqa: PLC0415
 
     return connect_by_boto3(bucket, options)

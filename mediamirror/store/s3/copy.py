@@ -6,9 +6,9 @@ import re
 from html import unescape
 
 from mediamirror.model import StoredObject
-from mediamirror.store import s3_headers
 from mediamirror.store.base import ObjectAttributes
-from mediamirror.store.s3_sign import encoded_path
+from mediamirror.store.s3 import headers as s3_headers
+from mediamirror.store.s3.sign import encoded_path
 
 _ETAG = re.compile(rb"<ETag>([^<]*)</ETag>")
 

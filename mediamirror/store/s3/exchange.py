@@ -19,9 +19,9 @@ from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.backoff import Backoff, Pause
 from mediamirror.store.keys import checked_body
-from mediamirror.store.s3_connection import Connection
-from mediamirror.store.s3_errors import EXPIRED, Refusal, Where, explain, is_error_document, read_refusal, unreachable
-from mediamirror.store.s3_sign import EMPTY_SHA256, Signer, encoded_path
+from mediamirror.store.s3.connection import Connection
+from mediamirror.store.s3.errors import EXPIRED, Refusal, Where, explain, is_error_document, read_refusal, unreachable
+from mediamirror.store.s3.sign import EMPTY_SHA256, Signer, encoded_path
 
 T = TypeVar("T")
 

@@ -25,20 +25,23 @@ import httpx2
 from mediamirror.errors import DestinationMissing, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store import s3_bucket, s3_copy, s3_headers, s3_listing
 from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import Entry, LeftOut, ObjectAttributes, Page
 from mediamirror.store.keys import checked_key, reason_against, visible
 from mediamirror.store.ordering import Listing
-from mediamirror.store.s3_connection import connect
-from mediamirror.store.s3_errors import explain, read_client_error, unreachable
-from mediamirror.store.s3_exchange import Answer, Call, Exchange
-from mediamirror.store.s3_md5 import content_md5
+from mediamirror.store.s3 import bucket as s3_bucket
+from mediamirror.store.s3 import copy as s3_copy
+from mediamirror.store.s3 import headers as s3_headers
+from mediamirror.store.s3 import listing as s3_listing
+from mediamirror.store.s3.connection import connect
+from mediamirror.store.s3.errors import explain, read_client_error, unreachable
+from mediamirror.store.s3.exchange import Answer, Call, Exchange
+from mediamirror.store.s3.md5 import content_md5
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-    from mediamirror.store.s3_multipart import MultipartUploads
+    from mediamirror.store.s3.multipart import MultipartUploads
 
 T = TypeVar("T")
 
@@ -178,7 +181,7 @@ class S3Store:
         return len(uploads)
 
     async def _unfinished(self, before: datetime) -> builtins.list[tuple[str, str]]:
-        from mediamirror.store.s3_multipart import unfinished  # noqa: PLC0415 - start-up time
+        from mediamirror.store.s3.multipart import unfinished  # noqa: PLC0415 - start-up time
 
         client = await self._client()
         return await self._blocking(partial(unfinished, client, self._bucket, self._prefix, before), self.name)
@@ -298,7 +301,7 @@ class S3Store:
 
     async def _multipart(self, exchange: Exchange) -> MultipartUploads:
         """Make boto3's client when the first large body comes: most runs have none."""
-        from mediamirror.store.s3_multipart import MultipartUploads  # noqa: PLC0415
+        from mediamirror.store.s3.multipart import MultipartUploads  # noqa: PLC0415
 
         async with self._opening:
             if self._uploads is None:

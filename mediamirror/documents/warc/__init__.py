@@ -1,0 +1,1 @@
+"""Web archives: records, their index, reading and writing."""

@@ -1,0 +1,1 @@
+"""Asks, rebuilds, compacts and exports the catalog."""

@@ -1,0 +1,1 @@
+"""The main job: fetch each variant, look at it, publish it."""

@@ -1,0 +1,1 @@
+"""How any job runs: its inputs, lanes, work list, locks, manifest and tally."""

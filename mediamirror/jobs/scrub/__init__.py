@@ -1,0 +1,1 @@
+"""``verify --mirror``: reads again what a mirror holds, judges it and mends it."""

@@ -1,0 +1,1 @@
+"""Makes one place hold what another holds, or compares the two."""

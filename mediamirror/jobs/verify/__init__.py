@@ -1,0 +1,1 @@
+"""Judges the images that documents name, and stores nothing."""

@@ -1,0 +1,1 @@
+"""Style sheets to image sets."""

@@ -1,0 +1,1 @@
+"""Pictures and names in JSON documents."""

@@ -1,0 +1,1 @@
+"""What an address says of its image: families, sizes in names, templates."""

@@ -1,0 +1,1 @@
+"""HTML: elements, attributes, scripts, lazy loaders."""

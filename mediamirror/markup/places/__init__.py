@@ -1,0 +1,1 @@
+"""Where a thing stands: bytes, spans, references, escapes."""

@@ -1,0 +1,1 @@
+"""Feeds, sitemaps, lists, JSON records and Markdown."""

@@ -1,0 +1,1 @@
+"""The HTML and CSS standards' own algorithms, and nothing else."""

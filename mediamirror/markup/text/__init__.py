@@ -1,0 +1,1 @@
+"""Image candidates in prose and crawled text."""
