@@ -21,7 +21,7 @@ from typing import IO, Any
 from torture.points import POINTS, plant
 
 LOADED = (
-    *("mediamirror.cli.app", "mediamirror.cli.output", "mediamirror.cli.objects", "mediamirror.cli.stopping", "uvloop"),
+    *("mediamirror.cli.app", "mediamirror.cli.output", "mediamirror.cli.objects", "uvloop"),
     *(
         "mediamirror.jobs.mirror.job",
         "mediamirror.jobs.sync.job",

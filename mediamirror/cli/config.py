@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from mediamirror.cli.per_path import read_per_path
 from mediamirror.errors import UsageError
 from mediamirror.settings import PerPath, environment_options, find_config, inherited_endpoint, read_config
 
@@ -70,7 +69,7 @@ def read(commands: Commands, config: Path | None) -> Config:
     result: dict[str, dict[str, Any]] = {name: {} for name in commands}
     verify = table.get("verify")
     rows = verify.pop("per-path", None) if isinstance(verify, dict) else None
-    per_path = read_per_path(rows, path) if rows is not None and path is not None else ()
+    per_path = _read_per_path(rows, path) if rows is not None and path is not None else ()
     for key, value in table.items():
         meant = {name: options for name, options in commands.items() if name == key or name.startswith(f"{key} ")}
         if isinstance(value, dict) and meant:
@@ -125,3 +124,38 @@ def _put(result: dict[str, dict[str, Any]], commands: Commands, option: str, val
             result[command][option] = values if isinstance(values, list) else [values]
         else:
             result[command][option] = value
+
+
+_KEYS = ("path", "image", "ignore", "reason")
+
+
+def _read_per_path(value: object, config: Path) -> tuple[PerPath, ...]:
+    """Read the entries. Raises `UsageError` that says which one is wrong, and how."""
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise UsageError(f"{config}: write each entry of per-path under its own [[verify.per-path]].")
+    return tuple(_entry(row, number, config) for number, row in enumerate(value, 1))
+
+
+def _entry(row: dict[str, object], number: int, config: Path) -> PerPath:
+    where = f"{config}: [[verify.per-path]] number {number}"
+    for key in row:
+        if key not in _KEYS:
+            near = difflib.get_close_matches(key, _KEYS, 1)
+            raise UsageError(f"{where} has no key {key!r}." + (f" Did you mean {near[0]}?" if near else ""))
+    path, image, reason = (_text(row, key, where) for key in ("path", "image", "reason"))
+    ignore = row.get("ignore")
+    words = [ignore] if isinstance(ignore, str) else ignore
+    if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
+        raise UsageError(f'{where} wants ignore = ["MM105"], a list of rules.')
+    if path is None and image is None:
+        raise UsageError(f"{where} wants a path (a glob of pages), an image (a glob of files), or both.")
+    if reason is None:
+        raise UsageError(f'{where} gives no reason: say why in reason = "...".')
+    return PerPath(tuple(words), reason, config, path, image)
+
+
+def _text(row: dict[str, object], key: str, where: str) -> str | None:
+    value = row.get(key)
+    if value is not None and not isinstance(value, str):
+        raise UsageError(f"{where}: {key} is a text.")
+    return value.strip() or None if value is not None else None

@@ -150,8 +150,7 @@ def command(
     """
     given = locals()
     from mediamirror import mirror
-    from mediamirror.cli.error_file import ErrorFile
-    from mediamirror.cli.output import Output, Style
+    from mediamirror.cli.output import ErrorFile, Output, Style
 
     if not inputs and not retry_failed:
         fail(UsageError("mirror wants an INPUT (or --retry-failed): `mediamirror mirror --help` has examples."))

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
-from mediamirror.model import Compared, Mark, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
+from mediamirror.model import Compared, Mark, ObjectEvent, Problem, SyncEvent, SyncSummary
 from mediamirror.report.escape import clean
 from mediamirror.report.jsonl import to_line
 from mediamirror.report.sync_table import compared_line, object_line, summary_line, to_object
-
-if TYPE_CHECKING:
-    from rich.progress import Progress
 
 
 class ObjectOutput:
@@ -26,7 +23,11 @@ class ObjectOutput:
         self._quiet = quiet
         self._verbose = verbose
         self._rows: list[dict[str, Any]] = []
-        self._bar = _Bar() if progress and not quiet and sys.stderr.isatty() else None
+        self._bar = None
+        if progress and not quiet and sys.stderr.isatty():
+            from mediamirror.cli.progress import ObjectBar
+
+            self._bar = ObjectBar()
 
     def __enter__(self) -> Self:
         """Open."""
@@ -73,40 +74,3 @@ class ObjectOutput:
             case SyncSummary() if not self._quiet:
                 sys.stdout.flush()
                 print(summary_line(event))
-
-
-class _Bar:
-    """A progress bar: objects, bytes, rate and time left, by bytes where there are any."""
-
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._task: Any = None
-        self._sized = False
-
-    def show(self, event: SyncEvent) -> None:
-        """Take one event."""
-        if isinstance(event, Workload) and event.objects + event.deletions:
-            self._start(event)
-        elif isinstance(event, ObjectEvent | Compared) and self._progress is not None:
-            size = (event.size or 0) if self._sized else 1
-            done = self._progress.tasks[0].fields["done"] + 1
-            self._progress.update(self._task, advance=size, done=done)
-
-    def _start(self, work: Workload) -> None:
-        from rich.progress import DownloadColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-
-        from mediamirror.cli.progress import ByteRate, bar_of
-
-        self._sized = work.bytes > 0
-        total = work.objects + work.deletions
-        count = TextColumn("{task.fields[done]:,}/" + f"{total:,} objects")
-        columns = (DownloadColumn(binary_units=True), ByteRate()) if self._sized else (MofNCompleteColumn(),)
-        self._progress = bar_of(count, *columns, TextColumn("left"), TimeRemainingColumn())
-        self._task = self._progress.add_task("", total=work.bytes or total, done=0)
-        self._progress.start()
-
-    def stop(self) -> None:
-        """Take it away."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
-from mediamirror.model import Event, ImageSet, ObjectEvent, Problem, SetResult, Summary
+from mediamirror.errors import MediamirrorError, UsageError
+from mediamirror.model import Event, ImageSet, ObjectEvent, Outcome, Problem, SetResult, Status, Summary
+from mediamirror.redact import redact_text, redact_url, without_userinfo
 from mediamirror.report.jsonl import to_line, to_objects
 from mediamirror.report.words import summary_sentence
 
@@ -242,3 +248,70 @@ class _Html:
 
     def close(self) -> None:
         self._report.__exit__(None, None, None)
+
+
+class ErrorFile:
+    """Hands every event on, and writes the failed ones down. The file is there when the run has ended, whichever way."""
+
+    def __init__(self, path: Path | None, printed: Output, *, hide: bool = False) -> None:
+        self._path = path
+        self._printed = printed
+        self._hide = hide
+        self._file: IO[bytes] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin the file, before anything is fetched."""
+        if self._path is not None:
+            self._file = self._stack.enter_context(whole_file(self._path))
+        self._printed.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish both. What an interrupted run has seen fail is worth as much as what a whole one has."""
+        try:
+            self._printed.__exit__(kind, error, trace)
+        finally:
+            if isinstance(error, MediamirrorError):  # refused before the first item: an older file stays
+                self._stack.__exit__(kind, error, trace)
+            else:
+                self._stack.close()
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if self._file is not None and isinstance(event, Outcome) and event.status is Status.FAILED:
+            reason = f"{event.error.code}: {event.error.message}" if event.error else "failed"
+            url = redact_url(event.variant.url, room=None) if self._hide else without_userinfo(event.variant.url)
+            # What is left of a URL with a secret would be asked for in vain: a comment, for people.
+            start = url if url == event.variant.url else f"# {url}"
+            line = f"{start}\t# {redact_text(' '.join(reason.split()))}\n"
+            self._file.write(line.encode("utf-8", "backslashreplace"))
+        self._printed(event)
+
+
+@contextmanager
+def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
+    """Open ``path`` for writing (None: standard output). It appears under its name only when the block ends well.
+
+    Raises `UsageError` before anything is done when its folder can't be written.
+    """
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        file = temporary.open("xb")
+    except OSError as error:
+        raise UsageError(f"{path} can't be written ({error.strerror}): check its folder.") from error
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from rich.console import Console
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     ProgressColumn,
@@ -19,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from mediamirror.model import Event, Outcome, Planned
+from mediamirror.model import Compared, Event, ObjectEvent, Outcome, Planned, SyncEvent, Workload
 from mediamirror.report.words import human_bytes
 
 _LONGEST_BAR = 40
@@ -38,7 +39,7 @@ class _OneLine(Progress):
         return table
 
 
-def bar_of(*columns: ProgressColumn) -> Progress:
+def _bar_of(*columns: ProgressColumn) -> Progress:
     """Make a bar with these columns beside it, on standard error; it goes away in the end. Where room is scarce, the bar gives way.
 
     While it is there, what is printed goes above it, but only where that is the same terminal: left to itself, rich would
@@ -49,7 +50,7 @@ def bar_of(*columns: ProgressColumn) -> Progress:
     return _OneLine(bar, *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
 
 
-class ByteRate(ProgressColumn):
+class _ByteRate(ProgressColumn):
     """Bytes a second, in the units of the summary."""
 
     def render(self, task: Task) -> Text:
@@ -75,7 +76,7 @@ class Bar:
 
     def _start(self, total: int) -> None:
         columns = (MofNCompleteColumn(), _Rate(), TextColumn("left"), TimeRemainingColumn())
-        self._progress = bar_of(*columns)
+        self._progress = _bar_of(*columns)
         self._task = self._progress.add_task("", total=total, received=0)
         self._progress.start()
 
@@ -95,3 +96,36 @@ class _Rate(ProgressColumn):
         return Text(
             f"{human_bytes(received)}, {human_bytes(int(received / seconds))}/s, {task.completed / seconds:.0f} images/s"
         )
+
+
+class ObjectBar:
+    """A progress bar: objects, bytes, rate and time left, by bytes where there are any."""
+
+    def __init__(self) -> None:
+        self._progress: Progress | None = None
+        self._task = TaskID(0)
+        self._sized = False
+
+    def show(self, event: SyncEvent) -> None:
+        """Take one event."""
+        if isinstance(event, Workload) and event.objects + event.deletions:
+            self._start(event)
+        elif isinstance(event, ObjectEvent | Compared) and self._progress is not None:
+            size = (event.size or 0) if self._sized else 1
+            done = self._progress.tasks[0].fields["done"] + 1
+            self._progress.update(self._task, advance=size, done=done)
+
+    def _start(self, work: Workload) -> None:
+        self._sized = work.bytes > 0
+        total = work.objects + work.deletions
+        count = TextColumn("{task.fields[done]:,}/" + f"{total:,} objects")
+        columns = (DownloadColumn(binary_units=True), _ByteRate()) if self._sized else (MofNCompleteColumn(),)
+        self._progress = _bar_of(count, *columns, TextColumn("left"), TimeRemainingColumn())
+        self._task = self._progress.add_task("", total=work.bytes or total, done=0)
+        self._progress.start()
+
+    def stop(self) -> None:
+        """Take it away."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None

@@ -1,10 +1,21 @@
-"""Running a job from the command line: the event loop, signals, errors to sentences and exit codes."""
+"""Running a job from the command line: the event loop, signals, logs, errors to sentences and exit codes.
+
+The first Ctrl-C or SIGTERM stops a run with its state saved, a second one stops the process at once. Stopping has a bound,
+since a thread in a system call or an upload may not end by itself. Going without waiting is safe: what a run leaves at any
+moment is what a kill leaves, and the next run goes on from there.
+"""
 
 from __future__ import annotations
 
+import logging
+import os
+import signal
 import sys
+import threading
+import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
 import typer
@@ -13,6 +24,8 @@ from mediamirror.errors import MediamirrorError
 from mediamirror.redact import redact_log
 
 if TYPE_CHECKING:
+    import asyncio
+
     from mediamirror.cli.output import Output, Style
     from mediamirror.model import Summary
 
@@ -58,13 +71,11 @@ def run_with(
     """Do what `run` does, with an output of the command's own."""
     import asyncio
 
-    from mediamirror.cli.stopping import until_stopped
-
     _set_up_logging(verbose)
     _collect_less_often()
     try:
         with opened() as output, asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            summary = runner.run(until_stopped(job(output)))
+            summary = runner.run(_until_stopped(job(output)))
     except MediamirrorError as error:
         fail(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -110,10 +121,6 @@ def _collect_less_often() -> None:
 
 
 def _set_up_logging(verbose: bool) -> None:
-    import logging
-
-    from mediamirror.cli.logs import Redacting
-
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Redacting("%(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, handlers=[handler])
@@ -122,12 +129,70 @@ def _set_up_logging(verbose: bool) -> None:
 
 
 def _show_traceback(error: Exception) -> None:
-    import logging
-
     logging.getLogger("mediamirror").debug("the run ended by", exc_info=error)
 
 
 def _silence_stdout() -> None:
-    import os
-
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class Redacting(logging.Formatter):
+    """Formats a record, its traceback included, and redacts the whole: a library's error may quote a URL or a header."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text to print."""
+        return redact_log(super().format(record))
+
+
+def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print what nobody has caught, as `sys.excepthook` does, redacted."""
+    print(redact_log("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+
+
+_PATIENCE = 4.0
+"""Seconds between the first signal and the end of the process, at most."""
+
+_AT_ONCE = "stopped at once"
+_TOO_LONG = f"stopped after {_PATIENCE:g} s, with work under way"
+
+
+async def _until_stopped(job: Coroutine[Any, Any, T]) -> T:
+    """Await a job; a signal cancels it."""
+    import asyncio
+
+    task = asyncio.current_task()
+    if task is not None and threading.current_thread() is threading.main_thread():
+        stopper = _Stopper(asyncio.get_running_loop(), task)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stopper)
+    return await job
+
+
+class _Stopper:
+    """A signal handler that stays until the process ends: also closing down must not take for ever."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any]) -> None:
+        self._loop = loop
+        self._task = task
+        self._asked = False
+
+    def __call__(self, number: int, frame: object) -> None:
+        del number, frame
+        if self._asked:
+            _leave(_AT_ONCE)
+        self._asked = True
+        timer = threading.Timer(_PATIENCE, _leave, (_TOO_LONG,))
+        timer.daemon = True
+        timer.start()
+        if self._loop.is_closed():
+            raise KeyboardInterrupt
+        self._loop.call_soon_threadsafe(self._task.cancel)
+
+
+def _leave(how: str) -> NoReturn:
+    """End the process, whatever its threads are doing."""
+    message = f"mediamirror: {how}: what was stored is kept; run the same command again to go on.\n"
+    try:
+        os.write(sys.stderr.fileno(), message.encode())
+    finally:
+        os._exit(130)

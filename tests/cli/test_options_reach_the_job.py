@@ -28,6 +28,7 @@ JOBS = {
     "catalog import": ("mediamirror.jobs.catalog.adopt.take_in", "there"),
 }
 MODULES = {
+    "check": "mediamirror.cli.sync",
     "catalog gc": "mediamirror.cli.catalog.gc",
     "catalog rebuild": "mediamirror.cli.catalog.rebuild",
     "catalog import": "mediamirror.cli.catalog.import_",

@@ -84,7 +84,7 @@ def _guess(output: Path | None) -> str:
 
 
 async def _table(where: Where, wanted: Query, kind: str, output: Path | None, *, quiet: bool, hide: bool) -> Listed:
-    from mediamirror.cli.whole_file import whole_file
+    from mediamirror.cli.output import whole_file
     from mediamirror.jobs.catalog.catalogs import list_rows
     from mediamirror.report.tabular import writer_for
     from mediamirror.report.words import plural
@@ -110,7 +110,7 @@ async def _warc(
     mirror: str, where: Where, wanted: Query, output: Path | None, options: StoreOptions, *, quiet: bool, hide: bool
 ) -> Listed:
     from mediamirror import __version__
-    from mediamirror.cli.whole_file import whole_file
+    from mediamirror.cli.output import whole_file
     from mediamirror.jobs.catalog.warc_export import export_warc, sentence
     from mediamirror.model import Problem
 
