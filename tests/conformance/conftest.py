@@ -21,8 +21,8 @@ from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import Store
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.memory import MemoryStore
-from mediamirror.store.s3.store import S3Store
 from mediamirror.store.s3 import store as s3
+from mediamirror.store.s3.store import S3Store
 
 RUNNERS = {"seaweed": running_seaweed, "rclone": running_rclone, "moto": running_moto}
 S3_KINDS = [f"{server}-{scheme}" for server in RUNNERS for scheme in ("http", "https")]
