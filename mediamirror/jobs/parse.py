@@ -8,8 +8,7 @@ from typing import BinaryIO
 
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.fetch import open_fetcher
-from mediamirror.jobs.run.bounds import bounded
-from mediamirror.jobs.run.inputs import Emit, documents, look_through, nobody_listens, own_origins
+from mediamirror.jobs.run.inputs import Emit, bounded, documents, look_through, nobody_listens, own_origins
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.model import ImageSet, Planned, Problem, Summary
 from mediamirror.scratch import scratch_folder

@@ -31,8 +31,8 @@ from mediamirror.fetch import discard
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.fetch.spool import Spool
 from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.jobs.run.destination import identity_of, place_of_identity
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
-from mediamirror.jobs.run.names import identity_of, place_of_identity
 from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import choose_codes

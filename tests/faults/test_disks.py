@@ -17,7 +17,7 @@ import pytest
 
 from fixtures.site import Site, running_site
 from mediamirror import mirror
-from mediamirror.jobs.run import names
+from mediamirror.jobs.run import destination
 from mediamirror.settings import FetchOptions, MirrorOptions, ReadOptions, Rewired, SelectOptions
 from tests.faults.conftest import Command
 from torture.jobs import pictures
@@ -208,8 +208,8 @@ async def test_a_clock_that_jumps_costs_no_download_and_drops_nothing(
 
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     assert await run() == {"stored": 12}
-    real, held = names.now, DirectoryPlace(tmp_path / "m").held()
-    for module in ("mediamirror.jobs.mirror.job", "mediamirror.jobs.run.names"):
+    real, held = destination.now, DirectoryPlace(tmp_path / "m").held()
+    for module in ("mediamirror.jobs.mirror.job", "mediamirror.jobs.run.destination"):
         monkeypatch.setattr(sys.modules[module], "now", lambda: real() + jump)
     pictures_site.reset_requests()
     assert (await run(), pictures_site.bodies(), DirectoryPlace(tmp_path / "m").held()) == ({"unchanged": 12}, [], held)

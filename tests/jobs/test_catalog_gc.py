@@ -21,12 +21,10 @@ from mediamirror.catalog.inventory import known_store
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import LockHeld, StoreError, UsageError
 from mediamirror.jobs.catalog.catalogs import locate
-from mediamirror.jobs.catalog.compact import compact, load_manifest, manifest_rows
 from mediamirror.jobs.catalog.gc import Found, collect_garbage, refusal
-from mediamirror.jobs.run.locks import hold_folder, hold_places
-from mediamirror.jobs.run.manifest import SEGMENTS, read_segments, write_segment
-from mediamirror.jobs.run.names import identity_of
-from mediamirror.jobs.run.worklist import WorkList
+from mediamirror.jobs.run.destination import hold_folder, hold_places, identity_of
+from mediamirror.jobs.run.manifest import SEGMENTS, compact, load_manifest, manifest_rows, read_segments, write_segment
+from mediamirror.jobs.run.pipeline import WorkList
 from mediamirror.model import Body
 from mediamirror.settings import GcOptions
 from mediamirror.store.base import ObjectAttributes

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from mediamirror.errors import LockHeld
-from mediamirror.jobs.run.locks import hold
+from mediamirror.jobs.run.destination import hold
 
 
 def test_a_second_holder_is_told_who_the_first_is(tmp_path: Path) -> None:
@@ -27,7 +27,7 @@ def test_a_second_holder_is_told_who_the_first_is(tmp_path: Path) -> None:
 def test_death_of_the_holder_releases_the_lock_even_with_a_child_alive(tmp_path: Path) -> None:
     path = tmp_path / "x.lock"
     script = (
-        "import os, subprocess, sys\nfrom pathlib import Path\nfrom mediamirror.jobs.run.locks import hold\n"
+        "import os, subprocess, sys\nfrom pathlib import Path\nfrom mediamirror.jobs.run.destination import hold\n"
         f"with hold(Path({str(path)!r}), thing='it', command='mirror'):\n"
         "    child = subprocess.Popen([sys.executable, '-c', 'input()'], stdin=subprocess.PIPE, close_fds=False)\n"
         "    print(child.pid, flush=True)\n    os.kill(os.getpid(), 9)\n"

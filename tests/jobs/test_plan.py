@@ -7,7 +7,7 @@ import pytest
 
 from mediamirror.catalog.rows import KnownFetch, WorkItem
 from mediamirror.errors import UsageError
-from mediamirror.jobs.run.plan import (
+from mediamirror.jobs.mirror.plan import (
     Conditional,
     Fresh,
     Full,
@@ -15,11 +15,11 @@ from mediamirror.jobs.run.plan import (
     Verdict,
     check_rungs,
     decide_ask,
-    exit_code,
     judge,
     recorded_download,
     wanted_urls,
 )
+from mediamirror.jobs.run.tally import exit_code
 from mediamirror.model import Candidate, Download, ImageFacts, ImageSet, Source, Variant
 from mediamirror.settings import SelectOptions
 

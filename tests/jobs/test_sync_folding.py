@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.jobs.sync.folding import Folding
 from mediamirror.jobs.sync.job import sync
+from mediamirror.jobs.sync.listing import Folding
 from mediamirror.model import ObjectEvent, SyncEvent
 from mediamirror.settings import SyncOptions
 from mediamirror.store import files

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import StoreError
-from mediamirror.jobs.run.worklist import WorkList
+from mediamirror.jobs.run.pipeline import WorkList
 from mediamirror.jobs.sync.pairs import Held, joined, paired
 
 T = TypeVar("T")

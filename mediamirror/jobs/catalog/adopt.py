@@ -35,11 +35,9 @@ from mediamirror.errors import (
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task, fitting
 from mediamirror.jobs.catalog.catalogs import locate
-from mediamirror.jobs.catalog.compact import load_manifest, manifest_rows
-from mediamirror.jobs.run.locks import hold_places
-from mediamirror.jobs.run.manifest import adopt, pages
-from mediamirror.jobs.run.names import now
-from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.destination import hold_places, now
+from mediamirror.jobs.run.manifest import adopt, load_manifest, manifest_rows
+from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.sync.pairs import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem
 from mediamirror.settings import AdoptOptions

@@ -10,7 +10,7 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_page
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import UsageError
-from mediamirror.jobs.run.names import identity_of
+from mediamirror.jobs.run.destination import identity_of
 from mediamirror.settings import StoreOptions, default_catalog, state_folder
 from mediamirror.store.open import open_store
 

@@ -20,11 +20,9 @@ from mediamirror.catalog.inventory import Known, begin_manifest, known_page, kno
 from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.catalog.catalogs import locate
-from mediamirror.jobs.catalog.compact import compact, load_manifest
-from mediamirror.jobs.run.locks import hold_places, hold_store
-from mediamirror.jobs.run.manifest import pages, write_segment
-from mediamirror.jobs.run.names import now
-from mediamirror.jobs.run.worklist import WorkList
+from mediamirror.jobs.run.destination import hold_places, hold_store, now
+from mediamirror.jobs.run.manifest import compact, load_manifest, write_segment
+from mediamirror.jobs.run.pipeline import WorkList, pages
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
 from mediamirror.settings import GcOptions
 from mediamirror.store.base import Store, Sweeps

@@ -17,8 +17,8 @@ from mediamirror.errors import StoreError
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.catalog.catalogs import Where, list_rows
 from mediamirror.jobs.mirror.publish import SOURCE_SHA256
+from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
-from mediamirror.jobs.run.names import now
 from mediamirror.model import Problem
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions

@@ -1,20 +1,24 @@
-"""What happens to one variant: ask, check, publish. Every failure of an item becomes its Outcome."""
+"""What happens to one variant: ask (an archive first), look at the bytes, check, publish. Every failure becomes its Outcome."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from mediamirror.catalog.catalog import Record
 from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
-from mediamirror.errors import CatalogError, FetchError, HTTPStatus, ImageError, StoreError
+from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.errors import CatalogError, FetchError, HTTPStatus, ImageError, NotArchived, StoreError
 from mediamirror.fetch import Fetcher, Request, discard
-from mediamirror.jobs.mirror.inspect import Inspect
+from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.imaging.header import check_budget, read_body, read_whole_body
+from mediamirror.jobs.mirror.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
 from mediamirror.jobs.mirror.publish import Published, Publisher
 from mediamirror.jobs.run.lanes import Later
-from mediamirror.jobs.run.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
 from mediamirror.lint import Tolerance, check_variant, rejects, unread_kind
 from mediamirror.model import (
     Body,
@@ -29,7 +33,59 @@ from mediamirror.model import (
     Status,
 )
 from mediamirror.redact import redact_url
-from mediamirror.settings import SelectOptions
+from mediamirror.settings import CheckOptions, SelectOptions
+
+Inspect = Callable[[Body], Awaitable[ImageFacts]]
+"""Body to facts; raises `ImageError`."""
+
+
+@asynccontextmanager
+async def open_inspector(options: CheckOptions) -> AsyncIterator[Inspect]:
+    """Open what ``--check`` asks for; decoder processes end with the block."""
+    if options.check == "header":
+        yield lambda body: header_only(body, options)
+        return
+    async with DecoderPool(options) as pool:
+        yield pool.decode
+
+
+async def header_only(body: Body, options: CheckOptions) -> ImageFacts:
+    """Facts without decoding. A body that its connection's end alone ended is walked through to its own end."""
+    facts = read_body(body) if body.framed else await asyncio.to_thread(read_whole_body, body)
+    check_budget(facts, options)
+    return facts
+
+
+class ArchiveFirst:
+    """A fetcher that answers from the archives what they hold, and asks another for the rest.
+
+    With ``offline`` nothing is asked of the network, and what no archive holds is `NotArchived`. A conditional request for
+    what the archive still holds unchanged is answered like 304, without a body.
+    """
+
+    def __init__(self, archive: WarcArchive, network: Fetcher, *, offline: bool) -> None:
+        self._archive = archive
+        self._network = network
+        self._offline = offline
+
+    async def fetch(self, request: Request) -> Download:
+        """Keep the contract of `fetch.request.Fetcher`."""
+        found = await self._archive.lookup(request.url) if self._archive.count else None
+        if found is not None:
+            return _answer(found, request)
+        if self._offline:
+            raise NotArchived(f"{request.url} is in none of the archives; leave --offline away to fetch it.")
+        return await self._network.fetch(request)
+
+
+def _answer(found: Download, request: Request) -> Download:
+    same_tag = request.etag is not None and request.etag == found.header("etag")
+    same_time = request.etag is None and request.last_modified == found.header("last-modified")
+    if request.conditional and (same_tag or same_time) and found.body is not None:
+        discard(found.body)
+        return replace(found, http_status=304, body=None)
+    return found
+
 
 log = logging.getLogger("mediamirror")
 

@@ -24,20 +24,15 @@ from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import CatalogError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.jobs.mirror.archived import ArchiveFirst
-from mediamirror.jobs.mirror.handle import Handler, Policy
-from mediamirror.jobs.mirror.inspect import open_inspector
+from mediamirror.jobs.mirror.handle import ArchiveFirst, Handler, Policy, open_inspector
+from mediamirror.jobs.mirror.plan import check_rungs, wanted_urls
 from mediamirror.jobs.mirror.publish import Publisher
 from mediamirror.jobs.mirror.strip import Stripper
-from mediamirror.jobs.run.destination import check_destination
-from mediamirror.jobs.run.ingest import plan_document
-from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins
+from mediamirror.jobs.run.destination import check_destination, hold_places, identity_of, now, take_over
+from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins, plan_document
 from mediamirror.jobs.run.lanes import run_lanes
-from mediamirror.jobs.run.locks import hold_places, take_over
 from mediamirror.jobs.run.manifest import write_segment
-from mediamirror.jobs.run.names import identity_of, now
 from mediamirror.jobs.run.pipeline import BATCH, Together
-from mediamirror.jobs.run.plan import check_rungs, wanted_urls
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary

@@ -1,9 +1,140 @@
-"""Whether DEST can be written to."""
+"""A DEST: what it is called among all services, who may write to it now, and whether it can be written to.
+
+One lock per DEST and per catalog, so that two runs never write to the same place. The lock is the kernel's (flock): released by
+death, whatever kind of death, and not inherited by worker processes, since Python opens files close-on-exec. The file keeps the
+holder's name for the one who is turned away.
+"""
 
 from __future__ import annotations
 
-from mediamirror.errors import DestinationMissing, NoSuchBucket, StoreRefused
-from mediamirror.store.base import Store
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from mediamirror.errors import BadDestination, DestinationMissing, LockHeld, NoSuchBucket, StoreRefused, UsageError
+from mediamirror.settings import state_folder
+from mediamirror.store.base import RESERVED, Store
+from mediamirror.store.directory import DirectoryStore
+from mediamirror.store.open import check_endpoint
+
+
+def identity_of(store_name: str, endpoint_url: str | None) -> str:
+    """Name a DEST so that two runs that mean the same place agree, wherever they are started from.
+
+    A directory is its real path; a bucket belongs to its endpoint. Raises `BadDestination` for one with a password.
+    """
+    if store_name.startswith("s3://"):
+        check_endpoint(endpoint_url)
+        return f"{store_name}@{endpoint_url.rstrip('/')}" if endpoint_url else store_name
+    return str(Path(store_name).resolve())
+
+
+def place_of_identity(identity: str) -> tuple[str, str | None]:
+    """Undo `identity_of`: the DEST as `open_store` takes it, and the endpoint URL that belongs to it."""
+    found = re.fullmatch(r"(s3://.*?)@(https?://.*)", identity)
+    return (found[1], found[2]) if found else (identity, None)
+
+
+def now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
+
+
+def hold_places(
+    stack: AsyncExitStack | ExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool
+) -> None:
+    """Hold a DEST and a catalog until ``stack`` closes. Raises `LockHeld`, and `BadDestination` for a place inside what is ours.
+
+    A dry run writes to neither, but works in a transaction of the catalog: it holds that alone, and only where it is there.
+    """
+    if RESERVED.rstrip("/") in place_of_identity(identity)[0].split("/"):
+        raise BadDestination(
+            f"{to} lies inside {RESERVED}, where a mirror keeps its manifest and what was rejected. Give a place outside it."
+        )
+    if not dry_run:
+        place = state_folder() / "locks" / lock_name(identity)
+        stack.enter_context(hold(place, thing=f"The destination {to}", command=command))
+    elif not catalog.exists():
+        return
+    real = Path(os.path.realpath(catalog))
+    stack.enter_context(hold(real.with_name(real.name + ".lock"), thing=f"The catalog {catalog}", command=command))
+
+
+async def take_over(stack: AsyncExitStack, store: Store, *, to: str) -> None:
+    """Hold the directory of a DEST itself, then sweep what runs that were killed left half-written in it.
+
+    The lock on the directory also turns away a run of another user, or one with another state folder. Called after
+    `hold_places` and the store's check, before the first item.
+    """
+    hold_store(stack, store, to=to)
+    if isinstance(store, DirectoryStore):
+        # Whatever lies there is a dead run's, even where a clock that was set back says it is of tomorrow.
+        await store.sweep(before=_FOR_EVER)
+
+
+def hold_store(stack: AsyncExitStack, store: Store, *, to: str) -> None:
+    """Hold the directory of a DEST itself; a bucket has nothing to hold. Raises `LockHeld`."""
+    if isinstance(store, DirectoryStore):
+        stack.enter_context(hold_folder(Path(store.name), thing=f"The destination {to}"))
+
+
+@contextmanager
+def hold(path: Path, *, thing: str, command: str) -> Iterator[None]:
+    """Hold the lock file ``path`` for ``thing``. Raises `LockHeld`, which says who holds it."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"The lock file {path} can't be opened ({error.strerror}): check its folder.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            holder = file.read().strip() or "another run"
+            raise LockHeld(f"{thing} is in use by {holder}: wait for it to end, then run this again.") from None
+        _name(file.fileno(), f"process {os.getpid()} ({command}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
+        yield
+        # Emptied, not removed: removing would let a third run lock a new file while a second still waits on the old.
+        _name(file.fileno(), "")
+
+
+@contextmanager
+def hold_folder(folder: Path, *, thing: str) -> Iterator[None]:
+    """Hold a directory itself. Raises `LockHeld`; where the file system has no such locks, there is none."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with suppress(OSError):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise LockHeld(
+                    f"{thing} is in use by a run of another user or with another state folder: wait for it to end, "
+                    "then run this again."
+                ) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _name(descriptor: int, holder: str) -> None:
+    """Write who holds the lock; on a full disk it is held all the same."""
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, holder.encode(), 0)
+
+
+def lock_name(identity: str) -> str:
+    """Return a file name for the lock of a DEST."""
+    return hashlib.sha256(identity.encode()).hexdigest()[:24] + ".lock"
 
 
 async def check_destination(store: Store, *, dry_run: bool) -> bool:

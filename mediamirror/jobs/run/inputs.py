@@ -1,24 +1,29 @@
-"""What every job needs: someone to tell, the inputs' documents, a clock."""
+"""From the inputs to the plan: their documents, the image sets of each, as many of them as are taken, and the work list."""
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
 from mediamirror.catalog.catalog import Catalog, Run
+from mediamirror.catalog.ingest import DocumentRow
 from mediamirror.catalog.rows import WorkItem
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import UsageError
 from mediamirror.fetch import OpenFetcher, Request
+from mediamirror.jobs.run.destination import now
 from mediamirror.markup.extract import charset_of, extract_document
 from mediamirror.markup.page import link_header
 from mediamirror.markup.places.slices import Slice, split
 from mediamirror.markup.places.urls import resolve
-from mediamirror.model import Download, Event, Extraction, Problem
+from mediamirror.model import Download, Event, Extraction, ImageSet, Problem, Source
 from mediamirror.settings import ReadOptions
 
 Emit = Callable[[Event], None]
@@ -155,3 +160,92 @@ def _slices(document: Document) -> Iterator[Slice]:
     if document.kind in {"text", "urls"} and (charset is None or charset.lower() in {"utf-8", "utf8"}):
         return split(document.data, by_line=document.kind == "urls")
     return iter((Slice(document.data, 0, 0),))
+
+
+def bounded(parts: Iterable[Extraction], options: ReadOptions, document: str) -> Iterator[Extraction]:
+    """Yield the parts of one document, no more than ``max_sets`` sets in all and ``max_candidates`` of each."""
+    left = options.max_sets
+    for part in parts:
+        sets = part.sets[:left]
+        left -= len(sets)
+        cut = [_shortened(each, options.max_candidates) for each in sets]
+        problems = part.problems
+        if len(sets) < len(part.sets):
+            problems = (*problems, _too_many_sets(part.sets[len(sets)], options.max_sets, document))
+        yield Extraction(tuple(cut), problems)
+        if len(sets) < len(part.sets):
+            return
+
+
+def _shortened(image_set: ImageSet, most: int) -> ImageSet:
+    if sum(_size(source) for source in image_set.sources) <= most:
+        return image_set
+    left = most
+    sources: list[Source] = []
+    for source in image_set.sources:
+        default = source.default if left > 0 else None
+        left -= default is not None
+        kept = source.candidates[: max(left, 0)]
+        left -= len(kept)
+        sources.append(replace(source, candidates=kept, default=default))
+    problem = Problem(
+        "too-many-candidates",
+        f"This image set has more than {most} candidates; the first {most} are taken. Raise --max-candidates for all.",
+        line=image_set.line,
+        document=image_set.document,
+    )
+    return replace(image_set, sources=tuple(sources), problems=(*image_set.problems, problem))
+
+
+def _size(source: Source) -> int:
+    return len(source.candidates) + (source.default is not None)
+
+
+def _too_many_sets(first: ImageSet, most: int, document: str) -> Problem:
+    return Problem(
+        "too-many-sets",
+        f"{document} has more than {most} image sets; the first {most} are taken. Raise --max-sets for all.",
+        line=first.line,
+        document=document,
+    )
+
+
+Wanted = Callable[[ImageSet], frozenset[str]]
+"""Which URLs of a set are wanted."""
+
+
+async def plan_document(
+    document: Document,
+    catalog: Catalog,
+    run: Run,
+    *,
+    read: ReadOptions,
+    wanted: Wanted,
+    on_found: Callable[[ImageSet | Problem], None],
+) -> None:
+    """Add a document and its sets to the plan, telling each set and each problem that belongs to none.
+
+    Of a long text one slice is in memory at a time, whatever the number of sets in it.
+    """
+    document_id = await catalog.add_document(_row(document))
+    parts = bounded(look_through(document, links=read.links), read, document.name)
+    while (part := await asyncio.to_thread(_next, parts)) is not None:
+        found: list[ImageSet | Problem] = [*part.problems, *part.sets]
+        for each in found:
+            on_found(each)
+        await catalog.add_sets(run, document_id, [(s, wanted(s)) for s in part.sets if s.candidates])
+
+
+def _next(parts: Iterator[Extraction]) -> Extraction | None:
+    return next(parts, None)
+
+
+def _row(document: Document) -> DocumentRow:
+    return DocumentRow(
+        document.name,
+        document.media_type,
+        document.base_url,
+        hashlib.sha256(document.data).hexdigest(),
+        len(document.data),
+        now().isoformat(timespec="seconds"),
+    )

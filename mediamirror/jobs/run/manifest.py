@@ -10,6 +10,10 @@ one a line, gzipped:
 
 A set's row is written when the last of its rungs is settled, and says ``partial`` with what is missing while one is: a reader
 never takes a set with a hole for a whole one. A directory has none: its change tokens mean nothing on another disk.
+
+Many segments can be compacted: they become one that says the same, and only then do the old ones go. The new one is named after
+the newest that it replaces, and sorts right behind it: a segment that another machine writes meanwhile stays newer. Old ones go
+oldest first, so that what is left of them after a kill never brings a deleted key back.
 """
 
 from __future__ import annotations
@@ -22,19 +26,18 @@ import zlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import IO, Any, TypeVar
+from typing import IO, Any
 
 from mediamirror.catalog.catalog import Catalog, Run
+from mediamirror.catalog.inventory import begin_manifest, drop_manifest, manifest_page, note_manifest
 from mediamirror.catalog.manifest_rows import ManifestObject, drop_unknown
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import ObjectCorrupt, StoreError
-from mediamirror.jobs.run.worklist import WorkList
+from mediamirror.jobs.run.pipeline import WorkList, pages
 from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
 from mediamirror.redact import redact_values
 from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import RESERVED, ObjectAttributes, Store
-
-T = TypeVar("T")
 
 SEGMENTS = f"{RESERVED}manifest/"
 LONGEST_ROW = 1024 * 1024
@@ -272,13 +275,54 @@ def segment_body(path: Path) -> Body:
     return Body(path.stat().st_size, digest, path=path)
 
 
-async def pages(items: AsyncIterator[T]) -> AsyncIterator[list[T]]:
-    """Yield the items a page at a time."""
-    page: list[T] = []
-    async for item in items:
-        page.append(item)
-        if len(page) >= _PAGE:
-            yield page
-            page = []
-    if page:
-        yield page
+_END = ".jsonl.gz"
+
+
+async def load_manifest(catalog: Catalog, store: Store) -> list[str]:
+    """Take the manifest into the catalog's temporary table; return the keys of its segments, oldest first.
+
+    Raises `ObjectCorrupt` for a damaged segment.
+    """
+    await catalog.write(begin_manifest)
+    names = [row.key async for row in store.list(SEGMENTS) if row.key.endswith(_END)]
+    for name in names:
+        async for page in pages(read_segment(store, name)):
+            await catalog.write(note_manifest, page)
+    return names
+
+
+async def compact(catalog: Catalog, store: Store, absent: WorkList[str]) -> tuple[str, int] | None:
+    """Replace all segments by one without the ``absent`` keys; return its key and how many were replaced.
+
+    None when there is nothing to gain. Raises `StoreError`.
+    """
+    names = await load_manifest(catalog, store)
+    async for keys in pages(aiter(absent)):
+        await catalog.write(drop_manifest, keys)
+    if len(names) < 2 and not len(absent):
+        return None
+    if not names:
+        return None
+    key = f"{names[-1].removesuffix(_END)}_{secrets.token_hex(3)}{_END}"
+    with scratch_folder() as folder:
+        path = folder / "segment.gz"
+        with gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
+            await _write_all(catalog, file)
+        await store.put(key, segment_body(path), ObjectAttributes("application/gzip"))
+    for name in names:
+        await store.delete(name)
+    return key, len(names)
+
+
+async def _write_all(catalog: Catalog, file: IO[str]) -> None:
+    async for row in manifest_rows(catalog):
+        write_row(file, row)
+
+
+async def manifest_rows(catalog: Catalog) -> AsyncIterator[dict[str, Any]]:
+    """Yield what `load_manifest` took in: the newest row of each object, then of each set."""
+    after = ("", "")
+    while page := await catalog.read(manifest_page, after=after, limit=_PAGE):
+        for _, row in page:
+            yield row
+        after = page[-1][0]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Literal
 
-from mediamirror.jobs.run.plan import exit_code
 from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Summary
 from mediamirror.settings import JobOptions
 
@@ -83,3 +83,14 @@ class Tally:
             left=max(0, self.planned.variants - self.statuses.total()) if interrupted else 0,
             exit_code=130 if interrupted else code,
         )
+
+
+FailOn = Literal["error", "warning", "never"]
+
+
+def exit_code(statuses: dict[str, int], findings: dict[str, int], *, fail_on: FailOn, failed_inputs: int) -> int:
+    """Return 1 when an item failed or was rejected or a finding is as grave as ``fail_on``, else 0."""
+    if statuses.get("failed") or statuses.get("rejected") or failed_inputs:
+        return 1
+    grave = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
+    return int(any(findings.get(severity) for severity in grave))

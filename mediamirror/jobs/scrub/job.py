@@ -21,10 +21,9 @@ from mediamirror.errors import UsageError
 from mediamirror.fetch import open_fetcher
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.fetch.rate import Bucket
+from mediamirror.jobs.run.destination import hold_places, hold_store, identity_of
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
-from mediamirror.jobs.run.locks import hold_places, hold_store
 from mediamirror.jobs.run.manifest import adopt, partial_sets
-from mediamirror.jobs.run.names import identity_of
 from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.run.tally import Tally

@@ -13,11 +13,10 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.errors import DestinationMissing, FetchError, InputMissing, StoreError, UsageError
 from mediamirror.fetch.endpoint import open_transport_to
+from mediamirror.jobs.run.destination import identity_of
 from mediamirror.jobs.run.manifest import adopt
-from mediamirror.jobs.run.names import identity_of
 from mediamirror.jobs.run.pipeline import run_window
-from mediamirror.jobs.sync.lent import LentCatalog
-from mediamirror.jobs.sync.listing import Listed, Sorter, pairs
+from mediamirror.jobs.sync.listing import LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Held, Pair
 from mediamirror.jobs.sync.places import (
     Place,

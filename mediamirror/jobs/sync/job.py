@@ -21,15 +21,10 @@ from mediamirror.catalog.catalog import Catalog, Run
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import UsageError
 from mediamirror.fetch.endpoint import open_transport_to
-from mediamirror.jobs.run.destination import check_destination
-from mediamirror.jobs.run.locks import hold_places, take_over
+from mediamirror.jobs.run.destination import check_destination, hold_places, identity_of, now, take_over
 from mediamirror.jobs.run.manifest import adopt, write_segment
-from mediamirror.jobs.run.names import identity_of, now
-from mediamirror.jobs.run.pipeline import run_window
-from mediamirror.jobs.sync.aside import MOST, SetAside
-from mediamirror.jobs.sync.folding import Folding
-from mediamirror.jobs.sync.lent import LentCatalog
-from mediamirror.jobs.sync.listing import Listed, Sorter, pairs
+from mediamirror.jobs.run.pipeline import pages, run_window
+from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import (
     check_source,
@@ -38,7 +33,7 @@ from mediamirror.jobs.sync.places import (
     source_options,
 )
 from mediamirror.jobs.sync.plan import Rules, Skip, refusal
-from mediamirror.jobs.sync.transfer import Done, Route, Transfer
+from mediamirror.jobs.sync.transfer import MOST, Done, Route, SetAside, Transfer
 from mediamirror.model import ItemError, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import SyncOptions, default_catalog
@@ -47,8 +42,6 @@ from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
 
 Listen = Callable[[SyncEvent], None]
-
-_FORGET = 500
 
 
 async def sync(
@@ -211,7 +204,7 @@ class _SyncRun:
             return
 
         async def forgotten() -> AsyncIterator[str]:
-            async for keys in _chunks(aiter(sorter.extra), _FORGET):
+            async for keys in pages(aiter(sorter.extra)):
                 keys = [key for key in keys if which(key)]  # noqa: PLW2901
                 # Where case is folded, an extra name may be that of an object which was just written.
                 keys = [key for key in keys if self._folding is None or not self._folding.has(key)]  # noqa: PLW2901
@@ -289,14 +282,3 @@ def _nothing(options: SyncOptions) -> str:
 
 def _nobody(path: str, reason: str, is_error: bool) -> None:
     """What can't be a key in DEST is not ours to tell of."""
-
-
-async def _chunks(items: AsyncIterator[str], size: int) -> AsyncIterator[list[str]]:
-    chunk: list[str] = []
-    async for item in items:
-        chunk.append(item)
-        if len(chunk) >= size:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

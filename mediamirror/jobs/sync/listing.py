@@ -2,23 +2,99 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.sync_rows import Holding
-from mediamirror.jobs.run.pipeline import both
-from mediamirror.jobs.run.worklist import WorkList
-from mediamirror.jobs.sync.folding import Folding
-from mediamirror.jobs.sync.lent import LentCatalog
-from mediamirror.jobs.sync.pairs import Pair, joined, paired
+from mediamirror.catalog.sync_rows import Holding, find_store, read_holdings
+from mediamirror.errors import CatalogError
+from mediamirror.jobs.run.pipeline import WorkList, both
+from mediamirror.jobs.sync.pairs import Held, Pair, joined, joined_page, paired
 from mediamirror.jobs.sync.places import Place
 from mediamirror.jobs.sync.plan import Census, Copy, Extra, Look, Rules, Skip, decide, selected
 from mediamirror.jobs.sync.transfer import Task
+from mediamirror.model import Problem
 from mediamirror.settings import CompareOptions
 from mediamirror.store.base import Entry
 from mediamirror.store.ordering import Listing
+
+
+class Folding:
+    """The keys of a source, each as small as can be: 8 bytes of a hash. A million take about 70 MB, on such file systems alone."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+
+    def takes(self, key: str) -> bool:
+        """Note a key; False when another one with the same name there was noted before."""
+        before = len(self._seen)
+        self._seen.add(_name(key))
+        return len(self._seen) > before
+
+    def has(self, key: str) -> bool:
+        """Whether a key with the same name there was noted."""
+        return _name(key) in self._seen
+
+
+def _name(key: str) -> int:
+    folded = unicodedata.normalize("NFC", unicodedata.normalize("NFC", key).casefold())
+    return int.from_bytes(blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big")
+
+
+_PAGE = 1_000
+
+
+class LentCatalog:
+    """A second catalog, opened when something is not known, and only if there is one. Use as an async context manager.
+
+    One that can't be used is told of once, and then nothing is known: that costs time and no object.
+    """
+
+    def __init__(self, path: Path, own: Path, tell: Callable[[Problem], None]) -> None:
+        self._path = path
+        self._there = path != own and path.exists()
+        self._tell = tell
+        self._catalog: Catalog | None = None
+
+    async def filled(self, pages: AsyncIterator[list[Held]], identity: str) -> AsyncIterator[list[Held]]:
+        """Yield the same pages, with what is recorded here of objects whose sha256 is missing. Sorted, as they are."""
+        last = ""
+        async for page in pages:
+            if self._there and any(held.sha256 is None for held in page):
+                yield await self._asked(page, identity, last)
+            else:
+                yield page
+            last = page[-1].key if page else last
+
+    async def _asked(self, page: list[Held], identity: str, after: str) -> list[Held]:
+        try:
+            if self._catalog is None:
+                self._catalog = await Catalog.open_existing(self._path, read_only=True)
+            place = await self._catalog.read(find_store, identity)
+            while place is not None and after < page[-1].key:
+                rows = await self._catalog.read(read_holdings, place, after=after, limit=_PAGE)
+                if not rows:
+                    break
+                page, after = joined_page(page, rows), rows[-1].key
+        except CatalogError as error:
+            self._there = False
+            self._tell(Problem("catalog-not-used", f"What SRC's own catalog knows is left out. {error.message}"))
+        return page
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._catalog is not None:
+            await self._catalog.__aexit__(kind, error, trace)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The decision of sync and check for one key, as a pure function, and which keys are looked at at all."""
+"""The decisions of sync and check as pure functions: about one key, about attributes, and which keys are looked at at all."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from fnmatch import fnmatchcase
 from typing import NamedTuple
 
 from mediamirror.errors import UsageError
-from mediamirror.settings import CompareOptions, SyncOptions
+from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
+from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.keys import clean_metadata, clean_value
 
 
 class Side(NamedTuple):
@@ -178,3 +180,32 @@ def refusal(census: Census, options: SyncOptions) -> UsageError | None:
             "Check SRC and DEST; if this is what you want, add --force."
         )
     return None
+
+
+_OURS = "sha256"
+"""Metadata that tells of the bytes, not of how they are served."""
+
+
+def same_attributes(
+    source: ObjectAttributes | None, destination: ObjectAttributes | None, given: StoreOptions, *, whole: bool
+) -> bool:
+    """Say whether DEST's object has the attributes that a copy would give it now.
+
+    ``given`` are the options that replace or add some. A side with None keeps no attributes, so nothing can differ. Without
+    ``whole`` the source (a directory) says nothing of metadata and headers, so what others added in DEST may stay.
+    """
+    if source is None or destination is None:
+        return True
+    if clean_value(source.content_type) != destination.content_type:
+        return False
+    wanted, there = _all(source, given), _all(destination, StoreOptions())
+    return wanted == there if whole else wanted.items() <= there.items()
+
+
+def _all(attributes: ObjectAttributes, given: StoreOptions) -> dict[str, str]:
+    metadata = dict(clean_metadata((*attributes.metadata, *given.metadata)))
+    metadata.pop(_OURS, None)
+    headers = dict(attributes.headers)
+    if given.cache_control or attributes.cache_control:
+        headers["cache-control"] = given.cache_control or attributes.cache_control or ""
+    return {f"x-amz-meta-{name}": value for name, value in metadata.items()} | headers

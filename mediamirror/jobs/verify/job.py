@@ -24,17 +24,15 @@ from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import FetchError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decoder.pool import DecoderPool
-from mediamirror.jobs.run.ingest import plan_document
-from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins
+from mediamirror.jobs.run.destination import now
+from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins, plan_document
 from mediamirror.jobs.run.lanes import Later, run_lanes
-from mediamirror.jobs.run.names import now
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.verify.baseline import check_place, fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.verify.browser import StandardBrowser
-from mediamirror.jobs.verify.look import Looked, Looker, without_body
+from mediamirror.jobs.verify.look import Looked, Looker, outcome_of, set_result, without_body
 from mediamirror.jobs.verify.site_root import OtherOrigin, SiteRoot
-from mediamirror.jobs.verify.verdicts import outcome_of, set_result
 from mediamirror.lint import (
     DEVICES,
     LintOptions,

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
-from typing import Literal
 
 from mediamirror.catalog.rows import KnownFetch, WorkItem
 from mediamirror.errors import UsageError
@@ -166,14 +165,3 @@ def judge(
     if min_width is not None and not declared and facts.width is not None and facts.width < min_width:
         return Verdict.TOO_SMALL
     return Verdict.PUBLISH
-
-
-FailOn = Literal["error", "warning", "never"]
-
-
-def exit_code(statuses: dict[str, int], findings: dict[str, int], *, fail_on: FailOn, failed_inputs: int) -> int:
-    """Return 1 when an item failed or was rejected or a finding is as grave as ``fail_on``, else 0."""
-    if statuses.get("failed") or statuses.get("rejected") or failed_inputs:
-        return 1
-    grave = {"error": ("error",), "warning": ("error", "warning"), "never": ()}[fail_on]
-    return int(any(findings.get(severity) for severity in grave))
