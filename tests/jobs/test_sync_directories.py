@@ -12,9 +12,9 @@ import pytest
 
 from mediamirror.errors import BadDestination, InputMissing, LockHeld, UsageError
 from mediamirror.jobs.run.destination import hold, lock_name
+from mediamirror.jobs.sync import transfer as sync_transfer
 from mediamirror.jobs.sync.check import check
 from mediamirror.jobs.sync.job import sync
-from mediamirror.jobs.sync import transfer as sync_transfer
 from mediamirror.model import Compared, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.settings import CompareOptions, SyncOptions, state_folder
 from mediamirror.store.directory import DirectoryStore
