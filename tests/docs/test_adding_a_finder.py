@@ -51,7 +51,9 @@ def test_the_finder_of_the_example_finds(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_every_file_that_the_page_names_is_there() -> None:
     files = set(re.findall(r"`([a-z_/]+\.(?:py|html))`", PAGE))
-    there = {path.name for path in (ROOT / "mediamirror" / "markup").glob("*.py")}
+    there = {
+        path.relative_to(ROOT / "mediamirror/markup").as_posix() for path in (ROOT / "mediamirror/markup").rglob("*.py")
+    }
     assert [name for name in files if not (ROOT / name).exists() and name not in there] == []
 
 
