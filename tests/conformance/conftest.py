@@ -17,11 +17,11 @@ from fixtures.servers.moto import running_moto
 from fixtures.servers.rclone import running_rclone
 from fixtures.servers.seaweed import running_seaweed
 from mediamirror.settings import MiB, StoreOptions
-from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import Store
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.memory import MemoryStore
 from mediamirror.store.s3 import store as s3
+from mediamirror.store.s3.exchange import Backoff
 from mediamirror.store.s3.store import S3Store
 
 RUNNERS = {"seaweed": running_seaweed, "rclone": running_rclone, "moto": running_moto}

@@ -15,8 +15,8 @@ from fixtures.servers.ports import free_ports
 from mediamirror.errors import DestinationMissing, NoSuchBucket, StoreDenied, StoreError, StoreRefused
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
-from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.s3.exchange import Backoff
 from mediamirror.store.s3.store import S3Store
 from tests.conformance.conftest import options_for
 

@@ -15,8 +15,8 @@ from fixtures.servers.s3_faults import Fault, FaultProxy, running_fault_proxy
 from mediamirror.errors import StoreDenied, StoreRefused, StoreUnavailable
 from mediamirror.model import Body
 from mediamirror.settings import MiB
-from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.s3.exchange import Backoff
 from mediamirror.store.s3.store import S3Store
 from tests.conformance.conftest import Case, options_for
 

@@ -8,7 +8,7 @@ import pytest
 
 from mediamirror.errors import StoreRefused
 from mediamirror.settings import StoreOptions
-from mediamirror.store.s3.connection import plainly_said
+from mediamirror.store.s3.bucket import plainly_said
 from mediamirror.store.s3.session import connect_by_boto3
 
 ENDPOINT = "http://127.0.0.1:8333"

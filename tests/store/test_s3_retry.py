@@ -13,8 +13,8 @@ import pytest
 from mediamirror.errors import ObjectCorrupt, StoreDenied, StoreRefused, StoreUnavailable
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
-from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.s3.exchange import Backoff
 from mediamirror.store.s3.store import S3Store
 
 DATA = b"RIFF....WEBP"

@@ -11,8 +11,8 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mediamirror.store.s3.connection import EMPTY_SHA256, Keys, Signer, encoded_path
 from mediamirror.store.s3.listing import page_query
-from mediamirror.store.s3.sign import EMPTY_SHA256, Keys, Signer, encoded_path
 
 KEYS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=40)
 VALUES = st.text("abc XYZ/=+%09", max_size=20).map(str.strip)

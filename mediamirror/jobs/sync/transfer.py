@@ -32,7 +32,7 @@ from mediamirror.jobs.sync.plan import (
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import CopiesWithin, Store
-from mediamirror.store.s3.limits import MOST_COPIED
+from mediamirror.store.s3.headers import MOST_COPIED
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "copy": "copied"}
 

@@ -17,11 +17,9 @@ import httpx2
 from mediamirror.errors import BodyCutOff, FetchError, StoreError
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
-from mediamirror.store.backoff import Backoff, Pause
 from mediamirror.store.keys import checked_body
-from mediamirror.store.s3.connection import Connection
+from mediamirror.store.s3.connection import EMPTY_SHA256, Connection, Signer, encoded_path
 from mediamirror.store.s3.errors import EXPIRED, Refusal, Where, explain, is_error_document, read_refusal, unreachable
-from mediamirror.store.s3.sign import EMPTY_SHA256, Signer, encoded_path
 
 T = TypeVar("T")
 
@@ -29,8 +27,7 @@ _CHUNK = 256 * 1024
 _LONGEST_ANSWER = 256 * 1024
 _SLOWEST = 128 * 1024
 """Bytes a second, for what a body may take beyond the timeout."""
-
-
+_LONGEST_ASKED = 30.0
 _PERMISSIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
 
 
@@ -72,6 +69,39 @@ class _Failure:
     slow_down: bool = False
     expired: bool = False
     retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Doubling delays with jitter, in seconds."""
+
+    base: float = 0.2
+    cap: float = 10.0
+
+    def delay(self, attempt: int, chance: float, asked: float | None = None) -> float:
+        """Return the seconds to wait after try number ``attempt`` (from 0).
+
+        ``chance`` is in [0, 1). What the server asked for (Retry-After) counts as the least, up to 30 s.
+        """
+        own = min(self.cap, self.base * 2.0**attempt) * (0.5 + chance / 2)
+        return max(own, min(asked or 0.0, _LONGEST_ASKED))
+
+
+class Pause:
+    """One moment before which nobody sends: an endpoint that says SlowDown means everyone."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+
+    def extend(self, seconds: float) -> None:
+        """Hold every later `wait` back for that long from now."""
+        self._until = max(self._until, asyncio.get_running_loop().time() + seconds)
+
+    async def wait(self) -> None:
+        """Return once nobody asks for a pause any more."""
+        loop = asyncio.get_running_loop()
+        while (rest := self._until - loop.time()) > 0:  # noqa: ASYNC110 - one sleep, longer if another asked meanwhile
+            await asyncio.sleep(rest)
 
 
 class Exchange:

@@ -1,18 +1,29 @@
-"""Attributes <-> S3's headers and listings. Pure."""
+"""Attributes <-> S3's headers, for a PUT, a HEAD and a copy that the server makes itself."""
 
 from __future__ import annotations
 
+import asyncio
+import base64
+import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import SERVED, ObjectAttributes
 from mediamirror.store.keys import clean_metadata, clean_value
+from mediamirror.store.s3.connection import encoded_path
 
+MOST_COPIED = 5 * 1024**3
+"""Largest object that one copy request takes, in bytes."""
+
+_ETAG = re.compile(rb"<ETag>([^<]*)</ETag>")
 _META = "x-amz-meta-"
 _AS_BOTO3 = {
     "content-disposition": "ContentDisposition",
@@ -117,6 +128,49 @@ def row_from_head(key: str, headers: Mapping[str, str]) -> StoredObject:
         metadata=metadata,
         headers=tuple((name, headers[name]) for name in SERVED if headers.get(name)),
     )
+
+
+def copy_headers(
+    bucket: str, whole: str, found: StoredObject, renewed: ObjectAttributes | None, given: ObjectAttributes
+) -> dict[str, str]:
+    """Return the headers that copy ``bucket/whole``.
+
+    ``renewed`` replaces all attributes; with None they stay as they are. Of ``given``, ACL and storage class count: they are
+    never part of what is copied.
+    """
+    headers = {"x-amz-copy-source": encoded_path(f"/{bucket}/{whole}")}
+    if found.token:
+        headers["x-amz-copy-source-if-match"] = f'"{found.token}"'
+    if renewed is not None:
+        return headers | {"x-amz-metadata-directive": "REPLACE"} | put_headers(renewed)
+    own = {"x-amz-acl": given.acl, "x-amz-storage-class": given.storage_class}
+    return headers | {name: value for name, value in own.items() if value}
+
+
+def token_in(answer: bytes) -> str | None:
+    """Return the ETag of a CopyObjectResult, without its quotes."""
+    found = _ETAG.search(answer)
+    return unescape(found[1].decode()).strip('"') or None if found else None
+
+
+async def content_md5(body: Body) -> str:
+    """Return the Content-MD5 of a whole body (RFC 1864); a spooled one is read in a thread.
+
+    It is for plain http: there a body may change on the way, and not every server compares the sha256 it is signed with.
+    """
+    digest = (
+        await asyncio.to_thread(_md5_of_file, body.path) if body.data is None and body.path else _md5(body.data or b"")
+    )
+    return base64.b64encode(digest).decode("ascii")
+
+
+def _md5(data: bytes) -> bytes:
+    return hashlib.md5(data, usedforsecurity=False).digest()
+
+
+def _md5_of_file(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
 
 
 def _date(text: str | None) -> datetime | None:

@@ -1,17 +1,21 @@
-"""One page of ListObjectsV2: the query that asks for it, and the answer read by expat. Pure.
+"""The listing of a bucket by ListObjectsV2: the query for one page, the answer read by expat, and page after page.
 
 botocore takes a tenth of a millisecond for each entry, which is most of a sync where nothing changed.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
+from mediamirror.errors import StoreError
 from mediamirror.model import StoredObject
 from mediamirror.store.base import Entry
+from mediamirror.store.s3.exchange import Call, Exchange
 
 LONGEST_PAGE = 16 * 1024 * 1024
 """Bytes of an answer that are read at most: a thousand keys of 1,024 bytes, each three times as long when encoded."""
@@ -89,3 +93,37 @@ def _entries(root: ElementTree.Element, namespace: str, prefix: str) -> list[Ent
             key = unquote_plus(key)
         entries.append((key.removeprefix(prefix), int(size or 0), (tag or "").strip('"') or None, modified))
     return entries
+
+
+class Pages:
+    """The listing of a bucket, page by page, in the server's own order. Keys are told without ``own``, the store's prefix."""
+
+    def __init__(self, exchange: Exchange, name: str, *, own: str, size: int) -> None:
+        self._exchange = exchange
+        self._name = name
+        self._own = own
+        self._size = size
+
+    async def page(self, prefix: str, following: str | None) -> Page:
+        """Ask for one page."""
+        query = page_query(self._own + prefix, self._size, following)
+        answer = await self._exchange.call(Call("GET", "", self._name, query, longest=LONGEST_PAGE))
+        try:
+            return read_page(answer.body, self._own)
+        except BadListing as error:
+            raise StoreError(f"{self._name} could not be listed: the answer makes no sense ({error}).") from error
+
+    async def all(self, prefix: str) -> AsyncIterator[Page]:
+        """Yield every page. While one is looked at, the next is on its way."""
+        asked: asyncio.Task[Page] | None = asyncio.create_task(self.page(prefix, None))
+        try:
+            while asked is not None:
+                page = await asked
+                asked = asyncio.create_task(self.page(prefix, page.following)) if page.following else None
+                yield page
+        finally:
+            if asked is not None:
+                asked.cancel()
+                await asyncio.wait({asked})
+                # Seen here: nobody else will ask how it ended.
+                _ = asked.cancelled() or asked.exception()

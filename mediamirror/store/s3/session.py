@@ -21,8 +21,7 @@ from botocore.httpsession import get_cert_path
 from mediamirror.errors import StoreRefused
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions
-from mediamirror.store.s3.connection import AWS_DOMAINS, DEFAULT_REGION, Connection
-from mediamirror.store.s3.sign import Keys, Secrets
+from mediamirror.store.s3.connection import AWS_DOMAINS, DEFAULT_REGION, Connection, Keys, Secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -25,18 +25,15 @@ import httpx2
 from mediamirror.errors import DestinationMissing, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store.backoff import Backoff
 from mediamirror.store.base import Entry, LeftOut, ObjectAttributes, Page
 from mediamirror.store.keys import checked_key, reason_against, visible
 from mediamirror.store.ordering import Listing
 from mediamirror.store.s3 import bucket as s3_bucket
-from mediamirror.store.s3 import copy as s3_copy
 from mediamirror.store.s3 import headers as s3_headers
 from mediamirror.store.s3 import listing as s3_listing
-from mediamirror.store.s3.connection import connect
+from mediamirror.store.s3.bucket import connect
 from mediamirror.store.s3.errors import explain, read_client_error, unreachable
-from mediamirror.store.s3.exchange import Answer, Call, Exchange
-from mediamirror.store.s3.md5 import content_md5
+from mediamirror.store.s3.exchange import Answer, Backoff, Call, Exchange
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -218,9 +215,9 @@ class S3Store:
         sha256 = was.sha256 or sha256
         renewed = s3_headers.renewed(seen.headers, was, self._options, sha256)
         given = ObjectAttributes("", acl=self._options.acl, storage_class=self._options.storage_class)
-        headers = s3_copy.copy_headers(other._bucket, source, found, renewed, given)
+        headers = s3_headers.copy_headers(other._bucket, source, found, renewed, given)
         answer = await (await self._open()).call(Call("PUT", whole, self._shown(whole), headers=headers))
-        return replace(was, sha256=sha256, token=s3_copy.token_in(answer.body), modified=None)
+        return replace(was, sha256=sha256, token=s3_headers.token_in(answer.body), modified=None)
 
     async def aclose(self) -> None:
         """Release threads and, where it is our own, the transport."""
@@ -274,7 +271,7 @@ class S3Store:
             return found if found and s3_headers.holds(found.headers, headers, body) else None
 
         is_secure = exchange.connection.base_url.startswith("https:")
-        sent = headers if is_secure else {**headers, "content-md5": await content_md5(body)}
+        sent = headers if is_secure else {**headers, "content-md5": await s3_headers.content_md5(body)}
         answer = await exchange.call(Call("PUT", whole, self._shown(whole), headers=sent, body=body), settled=settled)
         return s3_headers.etag(answer.headers)
 
@@ -316,8 +313,8 @@ class S3Store:
         answer = await exchange.call(Call("HEAD", whole, self._shown(whole)), retries=retries)
         return None if answer.status == 404 else answer
 
-    async def _pages(self) -> s3_bucket.Pages:
-        return s3_bucket.Pages(await self._open(), self.name, own=self._prefix, size=self._page_size)
+    async def _pages(self) -> s3_listing.Pages:
+        return s3_listing.Pages(await self._open(), self.name, own=self._prefix, size=self._page_size)
 
     def _is_content(self, entry: Entry, prefix: str, left_out: LeftOut | None = None) -> bool:
         key, size = entry[:2]
