@@ -9,10 +9,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from fixtures.site import Site, running_site
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# How long an example takes depends on how busy the machine is.
+settings.register_profile("any machine", deadline=None)
+settings.load_profile("any machine")
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
