@@ -22,8 +22,8 @@ class Point:
 
 
 POINTS = {
-    "body-arrives": Point("mediamirror.fetch.spool", "Spool.take", "after"),
-    "body-spilled": Point("mediamirror.fetch.spool", "Spool.spill", "after"),
+    "body-arrives": Point("mediamirror.fetch.body", "Spool.take", "after"),
+    "body-spilled": Point("mediamirror.fetch.body", "Spool.spill", "after"),
     "before-note": Point("mediamirror.catalog.catalog", "Catalog.note_fetches", "before"),
     "inside-note": Point("mediamirror.catalog.results", "put_fetched", "after"),
     "after-note": Point("mediamirror.catalog.catalog", "Catalog.note_fetches", "after"),

@@ -9,11 +9,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mediamirror.fetch.connect_to import parse_connect_to
-    from mediamirror.fetch.credentials import parse_header
+    from mediamirror.fetch.body import discard
+    from mediamirror.fetch.guard import parse_connect_to
     from mediamirror.fetch.open import OpenFetcher, open_fetcher
-    from mediamirror.fetch.request import Fetcher, Request
-    from mediamirror.fetch.spool import discard
+    from mediamirror.fetch.request import Fetcher, Request, parse_header
 
 __all__ = [
     "Fetcher",
@@ -29,10 +28,10 @@ _HOMES = {
     "Fetcher": "request",
     "OpenFetcher": "open",
     "Request": "request",
-    "discard": "spool",
+    "discard": "body",
     "open_fetcher": "open",
-    "parse_connect_to": "connect_to",
-    "parse_header": "credentials",
+    "parse_connect_to": "guard",
+    "parse_header": "request",
 }
 
 

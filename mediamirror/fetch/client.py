@@ -23,20 +23,16 @@ from mediamirror.errors import (
     TooSlow,
     TransferTruncated,
 )
-from mediamirror.fetch.coding import inflater_for
+from mediamirror.fetch.answer import check_robots_tag, check_status, is_redirect, parse_length, robots_token
+from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, too_large
 from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
-from mediamirror.fetch.rate import Bucket, RateWatch
-from mediamirror.fetch.request import Request
-from mediamirror.fetch.robots_tag import check_robots_tag, robots_token
-from mediamirror.fetch.spool import Spool, too_large
-from mediamirror.fetch.status import check_status, is_redirect, parse_length
-from mediamirror.fetch.urls import Target, parse_target
-from mediamirror.fetch.wire import RequestWriter
+from mediamirror.fetch.request import Request, RequestHeaders, Target, parse_target
 from mediamirror.model import Body, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
+_NO_BODY = httpx2.ByteStream(b"")
 _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 1.0
 
@@ -80,7 +76,7 @@ class Client:
         self._admit = admit
         self._bucket = bucket
         self._token = robots_token(user_agent)
-        self._writer = RequestWriter(options, own_hosts=own_hosts, user_agent=user_agent)
+        self._headers = RequestHeaders(options, own_hosts=own_hosts, user_agent=user_agent)
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL, following redirects; raises only `FetchError`."""
@@ -137,8 +133,8 @@ class Client:
             raise TooManyRedirects(f"{first} redirects more than {self._options.max_redirects} times.")
 
     async def _send(self, request: Request, target: Target, *, trusted: bool) -> _Answer:
-        wire = self._writer.write(request, target, trusted=trusted)
-        response = await self._transport.handle_async_request(wire)
+        fields = self._headers.of(request, target, trusted=trusted)
+        response = await self._transport.handle_async_request(_wire(target, fields))
         headers = tuple([(_name(name), _text(value)) for name, value in response.headers.raw])
         return _Answer(response, target, headers, dict(reversed(headers)))
 
@@ -196,6 +192,17 @@ class Client:
             raise ConnectionLost(f"{redact_url(href)}: the connection broke off in the middle.") from error
         if inflater is not None:
             inflater.finish()
+
+
+def _wire(target: Target, fields: list[tuple[str, str]]) -> httpx2.Request:
+    headers = [(name.encode("ascii"), value.encode()) for name, value in fields]
+    extensions = {"target": target.target}
+    return httpx2.Request("GET", _origin(target.origin), headers=headers, stream=_NO_BODY, extensions=extensions)
+
+
+@lru_cache(maxsize=1024)
+def _origin(origin: str) -> httpx2.URL:
+    return httpx2.URL(origin)
 
 
 @asynccontextmanager

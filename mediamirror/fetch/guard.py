@@ -2,21 +2,36 @@
 
 Who comes through here: images, INPUTs that are URLs, robots.txt, sitemaps, pages of a crawl, and each redirect of any of
 them. What the user named with an option does not: the goal of ``--connect-to``, the proxy, the bucket's endpoint.
+``--allow-host`` and ``--connect-to`` are read here too: they are what the user opens in the guard, and no more than that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
-from mediamirror.errors import AddressRefused, ConnectFailed, PortRefused, SchemeRefused
-from mediamirror.fetch.address_ranges import IPAddress, refusal
-from mediamirror.fetch.ports import BLOCKED_PORTS
+import ada_url
+
+from mediamirror.errors import AddressRefused, ConnectFailed, PortRefused, SchemeRefused, UsageError
+from mediamirror.fetch.address_ranges import IPAddress, embedded_ipv4, refusal
+from mediamirror.settings import FetchOptions, Rewired
 
 SCHEMES = frozenset({"http", "https"})
 _LOCALHOST = "localhost"
+
+BLOCKED_PORTS = frozenset(
+    {
+        *(0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95),
+        *(101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179),
+        *(389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587),
+        *(601, 636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061),
+        *(6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080),
+    }
+)
+"""The bad ports of the Fetch standard (2.9, "Port blocking"), and port 0, which nobody can listen on."""
 
 
 class Dial(NamedTuple):
@@ -120,3 +135,127 @@ def own_machine(host: str) -> IPAddress | None:
 
 def _written(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+_ALLOW_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]/:]+)(/[0-9]{1,3})?(?::([0-9]{1,5}))?")
+_NAME = re.compile(r"[^\s*?@#%\\]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """A name, or the addresses of ``network``; at ``port``, or at any."""
+
+    name: str | None
+    network: IPv4Network | IPv6Network | None
+    port: int | None
+
+    def opens(self, host: str, port: int, ip: IPAddress | None) -> bool:
+        """Say whether a URL's host and port, or the address that would be dialled for it, is the one meant."""
+        if self.port not in {None, port}:
+            return False
+        if self.network is None:
+            return host.rstrip(".") == self.name
+        return any(each is not None and each in self.network for each in (ip, embedded_ipv4(ip) if ip else None))
+
+
+def parse_allow_host(text: str) -> Permit:
+    """Read a name, an address, or a block such as ``10.0.0.0/8``, and a port after a colon. Raises `UsageError`."""
+    word = text.strip()
+    if ":" in word and (network := _network(word)) is not None:  # a bare IPv6 address; its colons are no port
+        return Permit(None, network, None)
+    match = _ALLOW_HOST.fullmatch(word)
+    if match is None:
+        raise _unreadable(text)
+    host, bits, port = match.groups()
+    number = None if port is None else int(port)
+    if number is not None and number > 65535:
+        raise UsageError(f"--allow-host got port {port} in {text!r}; a port is 0 to 65535.")
+    name = _as_in_urls(host, text)
+    network = _network(name.strip("[]") + (bits or ""))
+    if network is None and bits:
+        raise _unreadable(text)
+    return Permit(None if network else name.rstrip("."), network, number)
+
+
+def _network(text: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(text, strict=False)
+    except ValueError:
+        return None
+
+
+def _as_in_urls(host: str, text: str) -> str:
+    """The host as a URL's is written: lower case, ASCII, addresses in their one form."""
+    if host[0] != "[" and not _NAME.fullmatch(host):
+        raise _unreadable(text)
+    try:
+        return ada_url.URL(f"http://{host}/").hostname
+    except ValueError:
+        raise _unreadable(text) from None
+
+
+def _unreadable(text: str) -> UsageError:
+    return UsageError(
+        f"--allow-host wants a name, an address or a block such as 10.0.0.0/8, and perhaps :PORT; it got {text!r}."
+    )
+
+
+_PART = r"(\[[0-9A-Za-z:.%]*\]|[^:\[\]]*)"
+_CONNECT_TO = re.compile(rf"{_PART}:([0-9]*):{_PART}:([0-9]*)")
+
+
+def parse_connect_to(text: str) -> Rewired:
+    """Read ``HOST:PORT:HOST2:PORT2``; any part may be empty, IPv6 addresses stand in brackets. Raises `UsageError`."""
+    match = _CONNECT_TO.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"--connect-to wants HOST:PORT:HOST2:PORT2, IPv6 addresses in brackets; it got {text!r}.")
+    host, port, to_host, to_port = match.groups()
+    return Rewired(_host(host), _port(port, text), _host(to_host), _port(to_port, text))
+
+
+def rewire(host: str, port: int, rules: Sequence[Rewired]) -> tuple[str, int]:
+    """Where to dial for a URL's host and port."""
+    wanted = _host(host)
+    rule = rule_for(host, port, rules)
+    if rule is None:
+        return wanted, port
+    return rule.to_host or wanted, rule.to_port if rule.to_port is not None else port
+
+
+def rule_for(host: str, port: int, rules: Sequence[Rewired]) -> Rewired | None:
+    """The rule for a URL's host and port. As in curl, the first that matches decides, alone."""
+    wanted = _host(host)
+    return next((rule for rule in rules if rule.host in {"", wanted} and rule.port in {None, port}), None)
+
+
+def _host(text: str) -> str:
+    return text.lower().strip("[]")
+
+
+def _port(text: str, whole: str) -> int | None:
+    if not text:
+        return None
+    port = int(text) if len(text) <= 5 else 0
+    if not 0 < port < 65536:
+        raise UsageError(f"--connect-to got port {text} in {whole!r}; a port is 1 to 65535.")
+    return port
+
+
+def guard_for(options: FetchOptions) -> Guard:
+    """Build the guard: public addresses only, unless the options open more. Raises `UsageError` for ``allow_hosts``."""
+    permits = tuple(parse_allow_host(text) for text in options.allow_hosts)
+
+    def policy(dial: Dial) -> str | None:
+        reason = public_only(dial)
+        if reason is not None and any(permit.opens(dial.host, dial.port, dial.ip) for permit in permits):
+            return None
+        return reason
+
+    def opened(host: str, port: int) -> bool:
+        rule = rule_for(host, port, options.connect_to)
+        if rule is not None and rule.to_port is not None:
+            return True
+        ip = literal(host)
+        return any(permit.port == port and permit.opens(host, port, ip) for permit in permits)
+
+    return Guard(allow_all if options.allow_private else policy, opened, by_proxy=options.proxy is not None)

@@ -28,9 +28,20 @@ from mediamirror.errors import (
     TooSlow,
     TransferTruncated,
 )
-from mediamirror.fetch.backoff import jitter
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
+
+BASE = 0.5
+LONGEST = 30.0
+
+
+def jitter(attempt: int, random: Random) -> float:
+    """Seconds, by exponential back-off with full jitter: uniform between 0 and 0.5 s doubled with every failure, at most 30 s.
+
+    ``attempt`` counts the failures so far, from 1.
+    """
+    return random.uniform(0.0, min(LONGEST, BASE * 2.0 ** min(attempt - 1, 16)))
+
 
 BREAK_AFTER = 8
 """Connection failures and timeouts in a row that open a host's breaker."""

@@ -15,18 +15,16 @@ from random import Random
 import httpx2
 
 from mediamirror.errors import UsageError
+from mediamirror.fetch.answer import robots_token
+from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.client import Client
-from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.guard import Guard, guard_for
 from mediamirror.fetch.hosts import Hosts, Outlook, without_port
-from mediamirror.fetch.policy import guard_for
 from mediamirror.fetch.politeness import Polite
-from mediamirror.fetch.rate import Bucket
-from mediamirror.fetch.request import Fetcher, Request
+from mediamirror.fetch.request import Fetcher, Request, Target
 from mediamirror.fetch.retry import Retrying
 from mediamirror.fetch.robots import ACCEPTED_BYTES, Obedient, Robots, admit
-from mediamirror.fetch.robots_tag import robots_token
 from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
-from mediamirror.fetch.urls import Target
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
 

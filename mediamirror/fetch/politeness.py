@@ -5,15 +5,31 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
 from contextvars import ContextVar
 from random import Random
 
 from mediamirror.errors import FetchError
 from mediamirror.fetch.hosts import Host, Hosts, host_of
 from mediamirror.fetch.request import Fetcher, Request
-from mediamirror.fetch.waiting import waiting
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
+
+Aside = Callable[[], AbstractAsyncContextManager[None]]
+"""Makes the context in which a task waits: left out of what is under way, and let in again at its end."""
+
+_aside: ContextVar[Aside | None] = ContextVar("aside", default=None)
+
+
+def step_aside_by(aside: Aside) -> None:
+    """From now on, waits of the current task happen inside ``aside()``."""
+    _aside.set(aside)
+
+
+def waiting() -> AbstractAsyncContextManager[None]:
+    """Use as ``async with`` around a wait for a host: for its turn, its pause, its robots.txt, the next try."""
+    aside = _aside.get()
+    return nullcontext() if aside is None else aside()
 
 
 class _Lease:

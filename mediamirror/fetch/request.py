@@ -1,11 +1,20 @@
-"""What is asked of a fetcher, and the contract every fetcher keeps."""
+"""What is asked of a fetcher, and the contract every fetcher keeps; URLs as they are requested; headers as they are sent."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
+import ada_url
+
+from mediamirror.errors import InvalidURL, UsageError
+from mediamirror.fetch.guard import Guard
 from mediamirror.model import Download
+from mediamirror.redact import is_secret_header, redact_url
+from mediamirror.settings import FetchOptions
 
 IMAGES = "image/avif,image/webp,image/*,*/*;q=0.8"
 """The Accept header of a browser that wants an image. PNG and JPEG are among ``image/*``."""
@@ -50,3 +59,126 @@ class Fetcher(Protocol):
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL."""
         ...
+
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+_LONGEST = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL taken apart for one request. ``href`` is serialised, without fragment; ``target`` is path and query."""
+
+    href: str
+    scheme: str
+    host: str
+    port: int
+    origin: str
+    target: bytes
+
+
+def parse_target(url: str, guard: Guard, *, base: str | None = None) -> Target:
+    """Parse a URL by the URL Standard, against ``base`` when given, drop its fragment and check its scheme and port.
+
+    Raises `InvalidURL` (also for ``user:password@``, which would send a secret to whoever owns the host),
+    `SchemeRefused` and `PortRefused`; where a proxy is to dial, `AddressRefused` too.
+    """
+    href = _normalize(url, base).partition("#")[0]
+    scheme, colon, rest = href.partition(":")
+    guard.check_scheme(scheme if colon else "")
+    # A serialised http(s) URL always has "//", an authority and a "/".
+    cut = len(scheme) + 3 + rest.index("/", 2) - 2
+    origin = href[:cut]
+    if "@" in origin:
+        raise InvalidURL(f"{redact_url(href)} holds a user name or password; use a header instead.")
+    host, port = split_origin(origin)
+    guard.check_place(host, port)
+    return Target(href, scheme, host, port, origin, href[cut:].encode())
+
+
+def _normalize(url: str, base: str | None) -> str:
+    if len(url) > _LONGEST:
+        raise InvalidURL(f"{redact_url(url)} is longer than {_LONGEST} characters.")
+    try:
+        return ada_url.normalize_url(url) if base is None else ada_url.join_url(base, url)
+    except (ValueError, UnicodeError):
+        raise InvalidURL(f"{redact_url(url)!r} is not a URL that can be requested.") from None
+
+
+@lru_cache(maxsize=1024)
+def split_origin(origin: str) -> tuple[str, int]:
+    """Host (IPv6 without brackets) and port of a serialised ``scheme://host[:port]``."""
+    scheme, _, authority = origin.partition("://")
+    host, colon, port = authority.rpartition(":")
+    if not colon or authority.endswith("]"):
+        return authority.strip("[]"), _DEFAULT_PORTS[scheme]
+    return host.strip("[]"), int(port)
+
+
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_VALUE = re.compile(r"[^\t\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
+_OURS = {
+    "host": "use --connect-to to reach a name at another address",
+    "accept-encoding": "images are asked for as they are stored",
+    "range": "whole files are mirrored",
+    "if-none-match": "a second run asks on its own whether a file has changed",
+    "if-modified-since": "a second run asks on its own whether a file has changed",
+    **dict.fromkeys(
+        ("content-length", "transfer-encoding", "connection", "te", "trailer", "upgrade", "expect", "keep-alive"),
+        "the connection's own headers can't be chosen",
+    ),
+}
+
+
+def parse_header(text: str) -> tuple[str, str]:
+    """Read ``Name: value`` (and curl's ``Name;`` for an empty value). Raises `UsageError`; never shows the value."""
+    name, colon, value = text.partition(":")
+    if not colon:
+        name, colon, rest = text.partition(";")
+        if not colon or rest.strip():
+            raise UsageError("-H wants 'Name: value'.")
+    name, value = name.strip(" "), value.strip(" \t")
+    if not _TOKEN.fullmatch(name):
+        raise UsageError(f"-H got {name[:40]!r}, which can't be a header's name; it wants 'Name: value'.")
+    if _BAD_VALUE.search(value):
+        raise UsageError(f"-H {name}: the value holds a character that can't be in a header, such as a line break.")
+    if (reason := _OURS.get(name.lower())) is not None:
+        raise UsageError(f"-H {name} can't be set: {reason}.")
+    return name, value
+
+
+def may_see_secrets(target: Target, hosts: Iterable[str]) -> bool:
+    """Say whether a URL is meant by ``hosts``: each an origin, ``host`` (any port) or ``host:port``, IPv6 in brackets."""
+    bare = f"[{target.host}]" if ":" in target.host else target.host
+    names = {target.origin, target.host, bare, f"{bare}:{target.port}"}
+    return any(host.lower() in names for host in hosts)
+
+
+class RequestHeaders:
+    """The header fields of a GET request. Those of the user replace our Accept and User-Agent, and nothing else."""
+
+    def __init__(self, options: FetchOptions, *, own_hosts: frozenset[str], user_agent: str) -> None:
+        named = {name.lower() for name, _ in options.headers}
+        ours = [("Accept-Encoding", "identity")]
+        if "user-agent" not in named:
+            ours.insert(0, ("User-Agent", user_agent))
+        self._with_secrets = (*ours, *options.headers)
+        self._without = (*ours, *((name, value) for name, value in options.headers if not is_secret_header(name)))
+        self._own_accept = "accept" in named
+        self._trusted_hosts = own_hosts | frozenset(options.credentials_for)
+
+    def of(self, request: Request, target: Target, *, trusted: bool) -> list[tuple[str, str]]:
+        """Return the fields for one hop, in their order; ``trusted`` False withholds secrets whatever the host."""
+        secret = trusted and may_see_secrets(target, self._trusted_hosts)
+        own = self._with_secrets if secret else self._without
+        return [*([] if self._own_accept else [("Accept", request.accept)]), *own, *_conditions(request)]
+
+
+def _conditions(request: Request) -> Iterator[tuple[str, str]]:
+    if request.etag is not None:
+        yield "If-None-Match", request.etag
+    if request.last_modified is not None:
+        yield "If-Modified-Since", request.last_modified
+    if request.range is not None:
+        first, last = request.range
+        yield "Range", f"bytes={first}-{'' if last is None else last}"

@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable
 from random import Random
 
 from mediamirror.errors import FetchError, HTTPStatus
-from mediamirror.fetch.backoff import jitter
-from mediamirror.fetch.hosts import host_of
+from mediamirror.fetch.hosts import host_of, jitter
+from mediamirror.fetch.politeness import waiting
 from mediamirror.fetch.request import Fetcher, Request
-from mediamirror.fetch.waiting import waiting
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from protego import Protego
 
 from mediamirror.errors import FetchError, HTTPStatus, RobotsRefused
+from mediamirror.fetch.body import discard
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, host_of
-from mediamirror.fetch.request import Fetcher, Request
-from mediamirror.fetch.spool import discard
-from mediamirror.fetch.urls import Target, parse_target
-from mediamirror.fetch.waiting import waiting
+from mediamirror.fetch.politeness import waiting
+from mediamirror.fetch.request import Fetcher, Request, Target, parse_target
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 

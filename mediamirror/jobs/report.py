@@ -28,8 +28,8 @@ from mediamirror.errors import (
     UsageError,
 )
 from mediamirror.fetch import discard
+from mediamirror.fetch.body import Spool
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.fetch.spool import Spool
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.destination import identity_of, place_of_identity
 from mediamirror.jobs.run.inputs import Emit, nobody_listens

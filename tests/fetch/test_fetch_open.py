@@ -12,8 +12,8 @@ import pytest
 
 from mediamirror import errors
 from mediamirror.fetch import Request, open_fetcher, parse_connect_to
+from mediamirror.fetch.answer import robots_token
 from mediamirror.fetch.guard import Guard
-from mediamirror.fetch.robots_tag import robots_token
 from mediamirror.settings import FetchOptions
 
 

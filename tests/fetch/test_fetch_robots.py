@@ -9,8 +9,8 @@ import pytest
 from mediamirror import errors
 from mediamirror.fetch import Request
 from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.request import parse_target
 from mediamirror.fetch.robots import Robots
-from mediamirror.fetch.urls import parse_target
 
 RULES = b"User-agent: *\nDisallow: /\n\nUser-agent: mediamirror\nDisallow: /private/\nAllow: /private/free.webp\n"
 

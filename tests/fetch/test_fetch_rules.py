@@ -26,14 +26,12 @@ from mediamirror.errors import (
     UsageError,
 )
 from mediamirror.fetch import parse_connect_to, parse_header
-from mediamirror.fetch.coding import inflater_for
-from mediamirror.fetch.connect_to import rewire
-from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.answer import parse_retry_after
+from mediamirror.fetch.body import Bucket, RateWatch, inflater_for
+from mediamirror.fetch.guard import Guard, rewire
 from mediamirror.fetch.hosts import host_of
-from mediamirror.fetch.rate import Bucket, RateWatch
+from mediamirror.fetch.request import parse_target
 from mediamirror.fetch.retry import delay, next_wait
-from mediamirror.fetch.status import parse_retry_after
-from mediamirror.fetch.urls import parse_target
 from mediamirror.settings import FetchOptions, Rewired
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)

@@ -9,11 +9,8 @@ import pytest
 from fixtures.hostile import REFUSED_ADDRESSES, REFUSED_URLS
 from mediamirror import errors
 from mediamirror.fetch import Request, open_fetcher, parse_connect_to
-from mediamirror.fetch.guard import Guard
-from mediamirror.fetch.permits import parse_allow_host
-from mediamirror.fetch.policy import guard_for
-from mediamirror.fetch.ports import BLOCKED_PORTS
-from mediamirror.fetch.urls import parse_target
+from mediamirror.fetch.guard import BLOCKED_PORTS, Guard, guard_for, parse_allow_host
+from mediamirror.fetch.request import parse_target
 from mediamirror.settings import FetchOptions
 
 

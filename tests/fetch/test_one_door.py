@@ -16,12 +16,10 @@ CALLS = {"open_connection", "create_connection", "sock_connect", "urlopen", "url
 ALLOWED = {
     # The door itself, and what only names its errors, its types, or certificates.
     "fetch/transport.py": {"socket", "ssl", "aiohttp", "httpx2"},
-    "fetch/interim.py": {"aiohttp"},
     "fetch/client.py": {"httpx2"},
     "fetch/endpoint.py": {"httpx2"},
     "fetch/failures.py": {"socket", "ssl", "aiohttp", "httpx2"},
     "fetch/open.py": {"ssl", "httpx2"},
-    "fetch/wire.py": {"httpx2"},
     # Requests to the bucket, over the transport that they are handed.
     "store/open.py": {"httpx2"},
     "store/s3/store.py": {"ssl", "httpx2", "botocore"},
@@ -82,5 +80,5 @@ def test_transports_without_the_guard_are_made_for_the_users_own_endpoint_alone(
         for path in PACKAGE.rglob("*.py")
         if any(isinstance(n, ast.Name) and n.id == "allow_all" for n in ast.walk(ast.parse(path.read_text("utf-8"))))
     }
-    # policy.py for --allow-private; transport.py for what is dialled with --proxy, which is the proxy.
-    assert using == {"fetch/endpoint.py", "fetch/policy.py", "fetch/transport.py"}
+    # guard.py for --allow-private; transport.py for what is dialled with --proxy, which is the proxy.
+    assert using == {"fetch/endpoint.py", "fetch/guard.py", "fetch/transport.py"}

@@ -20,7 +20,7 @@ from itertools import count
 from typing import Generic, Protocol, TypeVar
 
 from mediamirror.fetch.hosts import Outlook
-from mediamirror.fetch.waiting import step_aside_by
+from mediamirror.fetch.politeness import step_aside_by
 from mediamirror.jobs.run.pipeline import run_recorded
 
 T = TypeVar("T")

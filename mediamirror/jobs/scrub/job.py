@@ -19,8 +19,8 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.scrub_rows import Expected
 from mediamirror.errors import UsageError
 from mediamirror.fetch import open_fetcher
+from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.endpoint import open_transport
-from mediamirror.fetch.rate import Bucket
 from mediamirror.jobs.run.destination import hold_places, hold_store, identity_of
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import adopt, partial_sets

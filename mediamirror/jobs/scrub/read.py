@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from mediamirror.catalog.scrub_rows import Expected, expected_sha256
 from mediamirror.catalog.sync_rows import Holding
 from mediamirror.errors import FetchError, ImageError, NotAnImage, ObjectMissing, StoreError
-from mediamirror.fetch.rate import Bucket
+from mediamirror.fetch.body import Bucket
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.scrub.repair import Damaged, Repaired, Repairer
