@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.stored_sets import MirroredSource
+from mediamirror.catalog.stored_sets import MirroredSource, read_sources
 from mediamirror.errors import FetchError, HTTPStatus
 from mediamirror.fetch import Fetcher, Request, discard, open_fetcher
 from mediamirror.jobs.run.pipeline import run_window
@@ -41,7 +41,7 @@ async def ask_origins(
                     tell(answer)
 
             async def chosen() -> AsyncIterator[MirroredSource]:
-                async for source in catalog.sources(identity):
+                async for source in catalog.rows(read_sources, identity):
                     if options.sample >= 1 or chance.random() < options.sample:
                         yield source
 
