@@ -35,8 +35,7 @@ from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import choose_codes
-from mediamirror.lint.stored import StoredSubject, check_stored
-from mediamirror.lint.stored_sets import check_mirrored
+from mediamirror.lint.stored import StoredSubject, check_mirrored, check_stored
 from mediamirror.model import (
     Body,
     Finding,

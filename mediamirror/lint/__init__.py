@@ -6,33 +6,30 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 
 from mediamirror.errors import ImageError
-from mediamirror.lint import caching as _caching
 from mediamirror.lint import ladder as _ladder
 from mediamirror.lint import markup as _markup
 from mediamirror.lint import pictures as _pictures
 from mediamirror.lint import pixels as _pixels
-from mediamirror.lint import privacy as _privacy
 from mediamirror.lint import sizes as _sizes
 from mediamirror.lint import sources as _sources
 from mediamirror.lint import stored as _stored
-from mediamirror.lint import stored_sets as _mirrored
 from mediamirror.lint import suppress as _suppress
 from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling
-from mediamirror.lint import weight as _weight
+from mediamirror.lint.names import unread_kind
 from mediamirror.lint.rules import RULES, AfterRule, Rule, SetRule, Subject, VariantRule, choose_checks, choose_codes
 from mediamirror.lint.screens import DEVICES, Browser, Screen, parse_screen
 from mediamirror.lint.subject import (
     LintOptions,
+    Tolerance,
     VariantFacts,
     lint_options,
     lone,
     parse_ladder,
+    parse_tolerance,
     subject_of,
     variants_of,
 )
-from mediamirror.lint.tolerance import Tolerance, parse_tolerance
-from mediamirror.lint.unread import unread_kind
 from mediamirror.model import Download, Facts, Finding, ImageSet, Reference, Variant
 
 __all__ = [
@@ -61,20 +58,16 @@ __all__ = [
 
 # Importing them is what fills the registry.
 _FAMILIES = (
-    _caching,
     _ladder,
     _markup,
-    _mirrored,
     _pictures,
     _pixels,
-    _privacy,
     _sizes,
     _sources,
     _stored,
     _suppress,
     _transport,
     _upscaling,
-    _weight,
 )
 
 

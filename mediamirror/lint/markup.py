@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mediamirror.errors import FetchError, NotAnImage
-from mediamirror.lint.formats import split_extensions
+from mediamirror.lint.names import split_extensions
 from mediamirror.lint.rules import RULES, Violation
 from mediamirror.lint.subject import WRITTEN, Member, SetSubject, is_empty_fallback, is_written
 from mediamirror.model import Candidate, Problem, Reference, Severity

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mediamirror.lint.formats import file_name
 from mediamirror.lint.likeness import alike, alike_cropped
+from mediamirror.lint.names import file_name
 from mediamirror.lint.rules import RULES, Violation
 from mediamirror.lint.subject import Member, SetSubject
 from mediamirror.model import Severity

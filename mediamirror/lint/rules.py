@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from mediamirror.errors import FetchError, ImageError, UsageError
-from mediamirror.lint.subject import SetSubject
-from mediamirror.lint.tolerance import Tolerance
-from mediamirror.lint.unread import unread_kind
+from mediamirror.lint.names import unread_kind
+from mediamirror.lint.subject import SetSubject, Tolerance
 from mediamirror.model import Download, Facts, Finding, ImageFacts, Look, OpaqueFacts, Reference, Severity, Variant
 
 

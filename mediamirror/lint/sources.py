@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mediamirror.lint.formats import file_name, split_extensions
 from mediamirror.lint.likeness import alike
-from mediamirror.lint.names import width_tag
+from mediamirror.lint.names import file_name, some_browser_shows, split_extensions, width_tag
 from mediamirror.lint.rules import RULES, Violation
 from mediamirror.lint.screens import Browser, always_taken, ever_matches
 from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_empty_fallback, is_written
-from mediamirror.lint.unread import some_browser_shows
 from mediamirror.model import ImageSet, Severity, Source
 
 _NOTHING_THERE = frozenset(

@@ -35,7 +35,7 @@ from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import check_source, place_of, refuse_overlap, source_options
 from mediamirror.lint import choose_checks
-from mediamirror.lint.stored_sets import check_mirrored
+from mediamirror.lint.stored import check_mirrored
 from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, Summary, Suppressed
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import ScrubOptions, default_catalog

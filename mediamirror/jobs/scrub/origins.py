@@ -10,7 +10,7 @@ from mediamirror.catalog.stored_sets import MirroredSource, read_sources
 from mediamirror.errors import FetchError, HTTPStatus
 from mediamirror.fetch import Fetcher, Request, discard, open_fetcher
 from mediamirror.jobs.run.pipeline import run_window
-from mediamirror.lint.stored_sets import SourceSubject, check_source
+from mediamirror.lint.stored import SourceSubject, check_source
 from mediamirror.model import Finding, Problem
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import FetchOptions, ScrubOptions
