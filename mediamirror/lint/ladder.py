@@ -8,10 +8,10 @@ from itertools import pairwise
 from math import sqrt
 from statistics import median
 
-from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.rules import rule
 from mediamirror.lint.screens import DEVICES, Screen
 from mediamirror.lint.sizes import is_auto
-from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_element
+from mediamirror.lint.subject import Member, SetSubject, Violation, first_reference, first_url, is_element
 from mediamirror.model import Severity, Source
 
 _FAR = 2.0
@@ -23,7 +23,7 @@ _SLACK = 0.95
 """Share of the pixels wanted that is as good as all of them."""
 
 
-@RULES.add_set(
+@rule(
     "MM401",
     "missing-rung",
     Severity.ERROR,
@@ -58,7 +58,7 @@ def _steps(ladder: Sequence[Member]) -> list[tuple[int, int, Member]]:
     return [rows[width] for width in sorted(rows)]
 
 
-@RULES.add_set(
+@rule(
     "MM402",
     "steps-too-far-apart",
     Severity.NOTE,
@@ -89,7 +89,7 @@ def _kib(size: int) -> str:
     return f"{size / 1024:,.0f} KiB"
 
 
-@RULES.add_set(
+@rule(
     "MM403",
     "largest-too-small",
     Severity.NOTE,
@@ -164,7 +164,7 @@ def _heavy(members: Sequence[Member]) -> list[Member]:
     return [m for m in members if _weight(m) > _FAR_ABOVE * usual and (m.size or 0) > _LEAST]
 
 
-@RULES.add_set(
+@rule(
     "MM404",
     "larger-is-lighter",
     Severity.NOTE,
@@ -194,7 +194,7 @@ def _told(member: Member) -> str:
     return f"the variant of {width} pixels ({(member.size or 0) / 1024:,.1f} KiB)"
 
 
-@RULES.add_set(
+@rule(
     "MM405",
     "heavy-for-its-pixels",
     Severity.NOTE,
@@ -214,7 +214,7 @@ def heavy_for_its_pixels(subject: SetSubject) -> Iterator[Violation]:
                 )
 
 
-@RULES.add_set(
+@rule(
     "MM406",
     "heavier-than-modern",
     Severity.NOTE,

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mediamirror.lint.names import format_of_mime
-from mediamirror.lint.rules import RULES, StoredRule, Violation
+from mediamirror.lint.rules import About, all_rules, rule
+from mediamirror.lint.subject import Violation
 from mediamirror.model import Facts, Finding, Reference, SetResult, SetRow, Severity, Status
+
+_GONE = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +34,14 @@ class StoredSubject:
     facts: Facts | None = None
 
 
-@RULES.add_stored(
+@rule(
     "MM501",
     "object-missing",
     Severity.ERROR,
     summary="The catalog has an object that the mirror does not hold any more.",
     why="Pages that point at the mirror show a broken picture.",
     fix="Run the same `mediamirror mirror` command again: what is missing is fetched and stored anew.",
+    about="object",
 )
 def object_missing(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the object is gone."""
@@ -45,13 +49,14 @@ def object_missing(subject: StoredSubject) -> Iterator[Violation]:
         yield Violation("The mirror does not hold this object any more.", "stored", "missing")
 
 
-@RULES.add_stored(
+@rule(
     "MM502",
     "bytes-changed",
     Severity.ERROR,
     summary="An object's bytes are not those that were recorded when it was stored.",
     why="A disk, a transfer or a person has changed them since; size and time may well be the same.",
     fix="Run the same `mediamirror mirror` command again, or copy the object from another mirror.",
+    about="object",
 )
 def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when both hashes are known and differ."""
@@ -62,13 +67,14 @@ def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
         )
 
 
-@RULES.add_stored(
+@rule(
     "MM503",
     "stored-type-differs",
     Severity.WARNING,
     summary="An object is stored with a Content-Type of another format than its bytes have.",
     why="The bucket serves it under that type, and caches and tools believe it.",
     fix="`verify --mirror --repair` stores it again under the type of its bytes, all else kept.",
+    about="object",
 )
 def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the store says another type than the bytes."""
@@ -79,40 +85,20 @@ def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
         yield Violation(f"Stored as {stored}, but the bytes are {facts.format}.", stored, facts.content_type)
 
 
-def check_stored(subject: StoredSubject, codes: frozenset[str]) -> tuple[Finding, ...]:
-    """Run the chosen rules on one object; its key stands for the URL."""
-    return run_stored("object", subject, codes, url=subject.key, reference=Reference(subject.mirror, "object", None, 0))
-
-
-def run_stored(
-    about: str, subject: object, codes: frozenset[str], *, url: str, reference: Reference
-) -> tuple[Finding, ...]:
-    """Run the chosen rules about one kind of things in a mirror."""
-    rules = [r for r in RULES.all() if isinstance(r, StoredRule) and r.about == about and r.code in codes]
-    return tuple(
-        rule.finding(found, url=found.url or url, reference=reference)
-        for rule in rules
-        for found in rule.check(subject)
-    )
-
-
-_GONE = frozenset({404, 410})
-
-
 def missing_rows(result: SetResult) -> tuple[SetRow, ...]:
     """The candidates of a set that were wanted and that the mirror does not hold, each file once."""
     rows = {row.url: row for row in result.rows if row.key is None and row.status is not Status.SKIPPED}
     return tuple(rows.values())
 
 
-@RULES.add_stored(
+@rule(
     "MM504",
     "partial-set",
     Severity.WARNING,
     summary="The mirror holds some variants of an image set and lacks others that were to be mirrored.",
     why="Once pages point at the mirror, the screens that would load a missing variant show a broken picture.",
     fix="Run the same `mediamirror mirror` command again; a candidate whose file is at fault belongs out of the srcset.",
-    about="set",
+    about="stored set",
 )
 def partial_set(result: SetResult) -> Iterator[Violation]:
     """Fire once for a set of which some is stored and something is not, with the reason of each that is not."""
@@ -147,7 +133,7 @@ class SourceSubject:
     sha256: str | None = None
 
 
-@RULES.add_stored(
+@rule(
     "MM505",
     "source-changed",
     Severity.WARNING,
@@ -163,7 +149,7 @@ def source_changed(subject: SourceSubject) -> Iterator[Violation]:
         yield Violation(message, subject.recorded_sha256, subject.sha256)
 
 
-@RULES.add_stored(
+@rule(
     "MM506",
     "source-gone",
     Severity.NOTE,
@@ -179,14 +165,27 @@ def source_gone(subject: SourceSubject) -> Iterator[Violation]:
         yield Violation(message, subject.key, f"HTTP {subject.http_status}")
 
 
+def check_stored(subject: StoredSubject, codes: frozenset[str]) -> tuple[Finding, ...]:
+    """Run the chosen rules on one object; its key stands for the URL."""
+    return _run("object", subject, codes, subject.key, Reference(subject.mirror, "object", None, 0))
+
+
 def check_mirrored(result: SetResult, codes: frozenset[str]) -> tuple[Finding, ...]:
     """Run the chosen rules on what a mirror holds of one set."""
     reference = Reference(result.document, "set", None, result.line)
     first = result.rows[0].url if result.rows else ""
-    return run_stored("set", result, codes, url=first, reference=reference)
+    return _run("stored set", result, codes, first, reference)
 
 
 def check_source(subject: SourceSubject, codes: frozenset[str]) -> tuple[Finding, ...]:
     """Run the chosen rules on what an origin says now."""
-    reference = Reference(subject.key, "source", None, 0)
-    return run_stored("source", subject, codes, url=subject.url, reference=reference)
+    return _run("source", subject, codes, subject.url, Reference(subject.key, "source", None, 0))
+
+
+def _run(about: About, subject: object, codes: frozenset[str], url: str, reference: Reference) -> tuple[Finding, ...]:
+    rules = [each for each in all_rules() if each.about == about and each.code in codes]
+    return tuple(
+        each.finding(found, url=found.url or url, reference=reference)
+        for each in rules
+        for found in each.check(subject)
+    )

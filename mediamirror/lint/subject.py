@@ -8,16 +8,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from mediamirror.errors import FetchError, ImageError, UsageError
+from mediamirror.lint.names import unread_kind
 from mediamirror.lint.screens import Browser
 from mediamirror.model import (
     Candidate,
     Download,
+    Facts,
     ImageFacts,
     ImageSet,
     Look,
+    OpaqueFacts,
     Problem,
     Promise,
     Reference,
+    Severity,
     Source,
     Variant,
 )
@@ -223,3 +227,55 @@ def parse_tolerance(text: str) -> Tolerance:
     if tolerance.percent and tolerance.amount > 100:
         raise UsageError(f"A tolerance of {text} would allow any width: write at most 100%.")
     return tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a rule looks at: one variant, how it was served, and what its bytes turned out to be.
+
+    ``download`` is None for a file that was read from a disk, and for one that could not be fetched. ``known_widths`` are
+    the width descriptors of the image sets that name the variant, its own among them.
+    """
+
+    variant: Variant
+    download: Download | None
+    result: Facts | ImageError | FetchError
+    tolerance: Tolerance
+    known_widths: frozenset[int]
+    look: Look | None = None
+    storing: bool = True
+    """Whether a mirror asks, which keeps only what it can look into."""
+
+    @property
+    def unread(self) -> str | None:
+        """The format, when the bytes are a picture as promised of a format that is not read here (an SVG drawing, an icon)."""
+        if isinstance(self.result, OpaqueFacts):
+            return self.result.format
+        return unread_kind(self.variant, self.result, self.download)
+
+    @property
+    def facts(self) -> ImageFacts | None:
+        """The facts, when the bytes are an image."""
+        return self.result if isinstance(self.result, ImageFacts) else None
+
+    @property
+    def reference(self) -> Reference | None:
+        """Where the variant was named first."""
+        return self.variant.promises[0].reference if self.variant.promises else None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What a rule function yields: the sentence, the two values that disagree, and who made the promise.
+
+    ``url`` is the file concerned, for rules about sets; empty when there is none. ``explains`` are findings, as pairs of rule
+    and URL, that this one accounts for: they are not told beside it. ``severity`` is for a lighter case than the rule's.
+    """
+
+    message: str
+    declared: str | None = None
+    actual: str | None = None
+    reference: Reference | None = None
+    url: str = ""
+    explains: frozenset[tuple[str, str]] = frozenset()
+    severity: Severity | None = None

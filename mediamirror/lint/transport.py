@@ -10,20 +10,22 @@ from urllib.parse import urlsplit
 
 from mediamirror.errors import EmptyBody, FetchError, HTTPStatus, ImageError, NotInSite, TransferTruncated
 from mediamirror.lint.names import VAGUE_TYPES, format_of_mime
-from mediamirror.lint.rules import RULES, Subject, Violation
+from mediamirror.lint.rules import rule
+from mediamirror.lint.subject import Subject, Violation
 from mediamirror.model import Download, Severity
 
 _SVG = "image/svg+xml"
 """The one type as which an ``img`` shows a drawing; of other formats browsers look at the bytes."""
 
 
-@RULES.add(
+@rule(
     "MM201",
     "content-type-differs",
     Severity.WARNING,
     summary="The Content-Type names another format than the bytes have.",
     why="Browsers look at the bytes and show the image; caches, proxies, mail and upload tools believe the header.",
     fix="Serve the file with the type of its bytes. The copy in the mirror is stored with the right type.",
+    about="file",
 )
 def content_type_differs(subject: Subject) -> Iterator[Violation]:
     """Fire when a Content-Type that says something says something else, and for a drawing that is not served as one."""
@@ -39,13 +41,14 @@ def content_type_differs(subject: Subject) -> Iterator[Violation]:
         yield Violation(f"Served as {served}, but the bytes are {facts.format}.", served, f"image/{facts.format}")
 
 
-@RULES.add(
+@rule(
     "MM202",
     "content-type-missing",
     Severity.NOTE,
     summary="The origin sends no Content-Type, or one that says nothing (application/octet-stream).",
     why="Browsers still show the image where it is embedded, and offer a download where it is opened by itself.",
     fix="Serve the file with the type of its bytes. The copy in the mirror is stored with the right type.",
+    about="file",
 )
 def content_type_missing(subject: Subject) -> Iterator[Violation]:
     """Fire when the header is missing or vague."""
@@ -61,7 +64,7 @@ _FOR_NOW = frozenset({408, 425, 429})
 """Client errors that say "later" and not "no"."""
 
 
-@RULES.add(
+@rule(
     "MM203",
     "gone",
     Severity.ERROR,
@@ -69,6 +72,7 @@ _FOR_NOW = frozenset({408, 425, 429})
     summary="The origin has no such file, or does not give it out.",
     why="Browsers that choose this candidate show a broken picture: they do not try another one.",
     fix="Upload the file, or take the candidate out.",
+    about="file",
 )
 def gone(subject: Subject) -> Iterator[Violation]:
     """Fire for client errors (404, 410, 403, ...) that a later try does not mend, and for a file that a built site lacks."""
@@ -80,7 +84,7 @@ def gone(subject: Subject) -> Iterator[Violation]:
         yield Violation(f"The site has no such file{hint}.", "a file", "none")
 
 
-@RULES.add(
+@rule(
     "MM204",
     "redirected-elsewhere",
     Severity.WARNING,
@@ -88,6 +92,7 @@ def gone(subject: Subject) -> Iterator[Violation]:
     summary="The URL leads to another file by a redirect.",
     why="Each visit pays for one more exchange, and the file at the end may be a placeholder or a start page.",
     fix="Write the final URL into the page, or put the file back where the page looks for it.",
+    about="file",
 )
 def redirected_elsewhere(subject: Subject) -> Iterator[Violation]:
     """Fire unless only the scheme or a ``www.`` changed on the way."""
@@ -106,7 +111,7 @@ def _address(url: str) -> tuple[str, str, str]:
     return host, parts.path, parts.query
 
 
-@RULES.add(
+@rule(
     "MM207",
     "transfer-cut",
     Severity.ERROR,
@@ -114,6 +119,7 @@ def _address(url: str) -> tuple[str, str, str]:
     summary="Fewer bytes arrive than the origin declares.",
     why="Browsers show a part of the picture or nothing, and caches may keep the part.",
     fix="Fetch it again; if it stays short, correct the Content-Length at the origin or upload the file again.",
+    about="file",
 )
 def transfer_cut(subject: Subject) -> Iterator[Violation]:
     """Fire for `TransferTruncated`."""
@@ -121,7 +127,7 @@ def transfer_cut(subject: Subject) -> Iterator[Violation]:
         yield Violation(subject.result.message, "a whole transfer", "cut short")
 
 
-@RULES.add(
+@rule(
     "MM208",
     "not-fetched",
     Severity.ERROR,
@@ -129,6 +135,7 @@ def transfer_cut(subject: Subject) -> Iterator[Violation]:
     summary="The file could not be fetched, so nothing is known of it.",
     why="What can't be reached from here may be unreachable for readers too; and a check that saw no bytes proves nothing.",
     fix="The message says what was in the way: correct the URL, wait for the server, or give the option that it names.",
+    about="file",
 )
 def not_fetched(subject: Subject) -> Iterator[Violation]:
     """Fire for every failure on the way in that has no rule of its own: no address, no connection, refused here, 503, ..."""
@@ -142,7 +149,7 @@ _DIRECTIVE = re.compile(r"\s*([^\s,=]+)\s*(?:=\s*(\"(?:[^\"\\]|\\.)*\"|[^\s,]*))
 _SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
-@RULES.add(
+@rule(
     "MM205",
     "caching-unspecified",
     Severity.NOTE,
@@ -150,6 +157,7 @@ _SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
     summary="The origin says nothing about how long the image may be kept.",
     why="Each browser and cache guesses for itself, and many ask again on every visit.",
     fix="Send Cache-Control with a max-age; a year and immutable where a changed image gets a new name.",
+    about="file",
 )
 def caching_unspecified(subject: Subject) -> Iterator[Violation]:
     """Fire when no lifetime is given, neither by Cache-Control nor by Expires, and keeping is not forbidden either."""
@@ -164,7 +172,7 @@ def caching_unspecified(subject: Subject) -> Iterator[Violation]:
         yield Violation("Served without Cache-Control and Expires.", "a max-age", "no caching headers")
 
 
-@RULES.add(
+@rule(
     "MM206",
     "caching-refused",
     Severity.NOTE,
@@ -172,6 +180,7 @@ def caching_unspecified(subject: Subject) -> Iterator[Violation]:
     summary="The origin forbids caches to keep the image, or to use it without asking again.",
     why="Each visit waits for the origin again: slower for readers, dearer for you.",
     fix="Allow caching (Cache-Control: max-age=…); forbid it only for pictures that belong to one person.",
+    about="file",
 )
 def caching_refused(subject: Subject) -> Iterator[Violation]:
     """Fire for ``no-store``, ``no-cache``, a lifetime of zero or in the past, and ``Pragma: no-cache`` by itself.
