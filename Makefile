@@ -13,6 +13,8 @@ export PIP_ROOT_USER_ACTION := ignore
 
 RUN := .venv/bin/python
 PIP := $(RUN) -m pip install -qq
+# Says every half minute that a command which prints nothing is still running.
+ALOUD := $(RUN) -m fixtures.aloud
 PYTEST_ARGS ?=
 
 .PHONY: help demo test lint fmt bench bench-extract bench-verify torture docs clean
@@ -39,8 +41,8 @@ test: lint ## Everything that CI runs
 lint: .venv/.stamp-dev
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Some files are not formatted: make fmt'; exit 1; }
 	@$(RUN) -m ruff check --quiet .
-	@$(RUN) -m mypy --no-error-summary -p mediamirror -p fixtures -p bench -p torture -p fuzz
-	@.venv/bin/lint-imports >.venv/lint-imports.log 2>&1 || { cat .venv/lint-imports.log; exit 1; }
+	@$(ALOUD) 'lint: types' $(RUN) -m mypy --no-error-summary -p mediamirror -p fixtures -p bench -p torture -p fuzz
+	@$(ALOUD) 'lint: imports' sh -c '.venv/bin/lint-imports >.venv/lint-imports.log 2>&1' || { cat .venv/lint-imports.log; exit 1; }
 	@echo 'lint: clean'
 
 fmt: .venv/.stamp-dev
@@ -77,11 +79,9 @@ clean:
 	@touch $@
 
 .venv/.stamp-demo: .venv/.stamp-venv pyproject.toml
-	@echo 'Installing what the demo needs into .venv (once, about a minute)'
-	@$(PIP) -e '.[demo]'
+	@$(ALOUD) 'Installing what the demo needs into .venv (once, about a minute)' $(PIP) -e '.[demo]'
 	@touch $@
 
 .venv/.stamp-dev: .venv/.stamp-demo pyproject.toml
-	@echo 'Installing what tests and lint need into .venv (once, about a minute)'
-	@$(PIP) -e '.[demo,test,lint]'
+	@$(ALOUD) 'Installing what tests and lint need into .venv (once, about a minute)' $(PIP) -e '.[demo,test,lint]'
 	@touch $@

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from fixtures.patience import PATIENCE
 from fixtures.site import Site, running_site
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +50,7 @@ def mediamirror(tmp_path: Path) -> Command:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE,
             check=False,
         )
 

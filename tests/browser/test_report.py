@@ -12,8 +12,9 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, async_playwright
 
-from fixtures.browser.chromium import FLAGS, PATIENCE
+from fixtures.browser.chromium import FLAGS
 from fixtures.newsroom import archive, newspaper, report
+from fixtures.patience import PATIENCE
 from mediamirror.report.html import write_html
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

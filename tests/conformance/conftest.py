@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.patience import PATIENCE
 from fixtures.servers.certs import Certs, make_certs
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.moto import running_moto
@@ -123,7 +124,7 @@ def options_for(endpoint: S3Endpoint, **changes: object) -> StoreOptions:
         "multipart_over": 5 * MiB,
         "part_size": 5 * MiB,
         "retries": 2,
-        "timeout": 30.0,
+        "timeout": PATIENCE,
     }
     return StoreOptions(**(fields | changes))  # type: ignore[arg-type]
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.patience import PATIENCE
+
 MiB = 1024 * 1024
 LIMIT = 64 * MiB
 GOOD = "https://a.example/ok.jpg"
@@ -42,7 +44,9 @@ def parse(path: Path, *words: str) -> Done:
     if not Path("/proc/self/status").exists():
         pytest.skip("no /proc here to read the peak from")
     command = [sys.executable, "-c", _MEASURED, "parse", str(path), "--base-url", "https://a.example/", *words]
-    done = subprocess.run([*command, "--format", "jsonl"], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [*command, "--format", "jsonl"], capture_output=True, text=True, timeout=PATIENCE, check=False
+    )
     assert "Traceback" not in done.stderr, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     sets = [[c["url"] for c in row["candidates"]] for row in rows if row["type"] == "image-set"]

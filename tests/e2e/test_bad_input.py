@@ -14,6 +14,7 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from fixtures.patience import PATIENCE
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.ports import free_ports
 from fixtures.servers.seaweed import running_seaweed
@@ -155,7 +156,7 @@ def test_a_second_run_on_the_same_destination_is_told_who_holds_it(
         second = mediamirror("mirror", SEED, "--to", dest, *site.arguments())
     finally:
         first.terminate()
-        first.wait(10)
+        first.wait(PATIENCE)
     assert second.returncode == 2
     assert f"is in use by process {first.pid} (mirror, since" in one_sentence(second)
 
@@ -168,13 +169,13 @@ def test_an_interrupted_run_saves_its_state_says_what_is_left_and_goes_on_later(
     command = ["mirror", SEED, "--to", dest, *site.arguments()]
     environment = {**os.environ, "XDG_STATE_HOME": str(tmp_path / "state")}
     first = subprocess.Popen(
-        [_program(), *command, "--delay", "2", "--concurrency", "1", "--format", "jsonl"],
+        [_program(), *command, "--delay", "5", "--concurrency", "1", "--format", "jsonl"],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert first.stdout is not None
     next(line for line in first.stdout if '"type":"variant"' in line)
     first.send_signal(kind)
-    _, said = first.communicate(timeout=10)
+    _, said = first.communicate(timeout=PATIENCE)
     assert first.returncode == 130
     assert "left: run the same command again to go on." in said
     assert "Traceback" not in said
@@ -189,7 +190,7 @@ def _program() -> str:
     return str(Path(sysconfig.get_path("scripts")) / "mediamirror")
 
 
-def _wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def _wait_for(condition: Callable[[], bool], seconds: float = PATIENCE) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it did not happen in time"
@@ -208,5 +209,5 @@ def test_an_interrupt_while_loading_shows_nothing_of_our_code(tmp_path: Path) ->
         process = subprocess.Popen(words, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
         time.sleep(wait)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=20)
+        _, said = process.communicate(timeout=PATIENCE)
         assert "cli/app.py" not in said, said

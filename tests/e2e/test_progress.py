@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.patience import PATIENCE
 from fixtures.servers.process import executable
 from fixtures.site import Site
 
@@ -45,7 +46,7 @@ def on_terminal(tmp_path: Path) -> Run:
         except OSError:
             pass  # how Linux tells that the last writer is gone
         os.close(ours)
-        return process.wait(timeout=30), out.read_text(), screen.decode()
+        return process.wait(timeout=PATIENCE), out.read_text(), screen.decode()
 
     return run
 

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from fixtures.patience import PATIENCE
 from fixtures.relay import Passed, Relay, running_relay
 
 
@@ -39,7 +40,7 @@ def relay() -> Iterator[Relay]:
 
 def test_requests_on_one_connection_pass_unchanged_and_are_counted(relay: Relay) -> None:
     place = urlsplit(relay.url).netloc
-    connection = http.client.HTTPConnection(place, timeout=10)
+    connection = http.client.HTTPConnection(place, timeout=PATIENCE)
     answers = []
     for body in (b"GET / HTTP/1.1\r\n\r\nend", bytes(200_000) + b"two"):
         connection.request("PUT", "/bucket/key?x=1", body=body)
@@ -50,7 +51,7 @@ def test_requests_on_one_connection_pass_unchanged_and_are_counted(relay: Relay)
 
 
 def test_a_reset_forgets_what_passed(relay: Relay) -> None:
-    connection = http.client.HTTPConnection(urlsplit(relay.url).netloc, timeout=10)
+    connection = http.client.HTTPConnection(urlsplit(relay.url).netloc, timeout=PATIENCE)
     connection.request("PUT", "/a", body=b"abc")
     connection.getresponse().read()
     connection.close()

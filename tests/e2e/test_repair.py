@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from fixtures.patience import PATIENCE
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.process import executable
 from fixtures.servers.seaweed import running_seaweed
@@ -157,7 +158,7 @@ def test_an_interrupted_scrub_goes_on_where_it_was(mediamirror: Command, tmp_pat
     assert first.stdout is not None
     next(line for line in first.stdout if '"03.bin"' in line)
     first.send_signal(signal.SIGINT)
-    first.communicate(timeout=10)
+    first.communicate(timeout=PATIENCE)
     assert first.returncode == 130
     second = mediamirror(*words)
     rows = rows_of(second)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fixtures.patience import PATIENCE
 from fixtures.site import LYING_WIDTH, MEDIA_HOST, NEWS_HOST, SEED_HOST, Resource, Site
 from fixtures.site.contents import clock_tower, seed_variants
 
@@ -27,7 +28,7 @@ class Answer:
 
 def ask(site: Site, host: str, path: str, method: str = "GET", **headers: str) -> Answer:
     context = ssl.create_default_context(cafile=str(site.cacert))
-    connection = http.client.HTTPSConnection(host, 443, context=context, timeout=10)
+    connection = http.client.HTTPSConnection(host, 443, context=context, timeout=PATIENCE)
     raw = socket.create_connection(("127.0.0.1", site.port))
     connection.sock = context.wrap_socket(raw, server_hostname=host)
     connection.request(method, path, headers={name.replace("_", "-"): value for name, value in headers.items()})

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from fixtures.cutting import cutting_relay
+from fixtures.patience import PATIENCE
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.process import executable
 from fixtures.servers.s3_faults import Fault, running_fault_proxy
@@ -93,7 +94,7 @@ def test_a_killed_sync_is_finished_by_the_next_one(
     assert first.stdout is not None
     next(line for line in first.stdout if '"op":"upload"' in line)
     first.send_signal(signal.SIGKILL)
-    first.communicate(timeout=10)
+    first.communicate(timeout=PATIENCE)
     assert summary(mediamirror(*words, **server.environment()))["exit_code"] == 0
     check = ("check", str(tmp_path / "src"), dest, "--download", "--endpoint-url", server.url)
     assert mediamirror(*check, **server.environment()).returncode == 0
@@ -156,7 +157,7 @@ def test_what_another_tool_wrote_meanwhile_is_seen_by_the_next_run(
     done = json.loads(next(line for line in first.stdout if '"op":"upload"' in line))["key"]
     client.put_object(Bucket=BUCKET, Key=f"{prefix}/{done}", Body=bytes(20))
     client.put_object(Bucket=BUCKET, Key=f"{prefix}/theirs.bin", Body=b"theirs")
-    first.communicate(timeout=60)
+    first.communicate(timeout=PATIENCE)
     assert first.returncode == 0
     second = mediamirror(*words, **server.environment())
     rows = [json.loads(line) for line in second.stdout.splitlines()]

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from fixtures.images import make_image
+from fixtures.patience import PATIENCE
 from fixtures.site import Site
 
 Command = Callable[..., CompletedProcess[str]]
@@ -274,7 +275,7 @@ def test_ten_thousand_sets_are_judged_in_bounded_memory(mediamirror: Command, tm
     page = tmp_path / "big.html"
     page.write_text("".join(f'<img alt="" src="https://h{n % 7}.invalid/{n}.webp">\n' for n in range(10_000)))
     script = f"ulimit -v {2_500_000}; exec {_program()} verify {page} --root {tmp_path} -q --fail-on never"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr[-500:]
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from fixtures.images import make_image
 from fixtures.looping import call_in, loop_in_thread
+from fixtures.patience import PATIENCE
 from fixtures.site import Resource, Site, running_site
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -113,7 +114,7 @@ def start_under(tmp_path: Path) -> Command:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=PATIENCE,
             check=False,
         )
 

@@ -15,7 +15,7 @@ QUICK_LARGE = {"webp-largest", "png-largest-palette"}
 
 def test_each_hostile_body_ends_in_its_own_code_and_all_of_them_in_little_memory() -> None:
     names = [name for name in BODIES if name not in SLOW and (name not in LARGEST or name in QUICK_LARGE)]
-    figures = measure(names, "--timeout", "8", "--retries", "0", "--max-size", "8M")
+    figures = measure(names, "--timeout", "30", "--retries", "0", "--max-size", "8M")
     assert figures.wrong == {}
     assert figures.left == ()
     assert figures.asked > 160

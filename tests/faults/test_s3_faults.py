@@ -137,7 +137,8 @@ LASTING = [
 
 @pytest.mark.parametrize(("fault", "reason"), LASTING, ids=lambda value: getattr(value, "code", str(value)))
 def test_what_lasts_fails_its_item_with_a_reason_and_no_other(run: Runner, fault: Fault, reason: str) -> None:
-    code, rows, said = run.mirror("--retries", "1", "--timeout", "2", faults=(fault,))
+    within = ("--timeout", "8") if fault.kind == "stall" else ()
+    code, rows, said = run.mirror("--retries", "1", *within, faults=(fault,))
     failed = rows.pop("768.webp")
     assert (code, failed["status"], failed["error"]["code"]) == (1, "failed", reason), said
     assert {row["status"] for row in rows.values()} == {"stored"}

@@ -11,11 +11,9 @@ from pathlib import Path
 import pytest
 
 from fixtures.images import make_image
+from fixtures.patience import PATIENCE
 from tests.faults.conftest import Start, Waiting, wait_for
 from torture.places import DirectoryPlace, read_catalog
-
-IN_TIME = 5
-"""Seconds after the first signal in which the process has to be gone."""
 
 STUCK = """
 import threading
@@ -46,7 +44,7 @@ def test_a_signal_stops_a_run_with_its_state_saved_and_says_what_is_left(
         told += '"status":"stored"' in next(child.stdout).replace(" ", "")
     wait_for(lambda: len(waiting.asked) == 6, child)
     child.send_signal(number)
-    _, said = child.communicate(timeout=IN_TIME)
+    _, said = child.communicate(timeout=PATIENCE)
     left = re.search(r"Interrupted with (\d+) variants left", said)
     assert child.returncode == 130, said
     assert left is not None, said
@@ -83,14 +81,14 @@ def test_a_sync_that_is_stopped_says_what_is_left_and_the_next_one_does_that(
     child = start(*command, before=SLOWLY)
     wait_for(lambda: len(dest.held()) > 20, child)
     child.send_signal(number)
-    out, said = child.communicate(timeout=IN_TIME)
+    out, said = child.communicate(timeout=PATIENCE)
     summary = json.loads(out.splitlines()[-1])
     assert (child.returncode, summary["exit_code"], dest.leftovers()) == (130, 130, []), said
     left = 300 - sum(summary["statuses"].values())
     assert f"Interrupted with {left} objects left: run the same command again to go on." in said
     assert 0 < left < 290
     again = start(*command)
-    out, said = again.communicate(timeout=60)
+    out, said = again.communicate(timeout=PATIENCE)
     assert (again.returncode, len(dest.held())) == (0, 300), said
     assert json.loads(out.splitlines()[-1])["statuses"]["copied"] <= left
 
@@ -101,19 +99,19 @@ def test_a_reading_of_a_mirror_that_is_stopped_says_how_to_go_on(start: Start, t
     for n in range(40):
         (tree / f"{n:02}.webp").write_bytes(make_image(48, 32, "webp", seed=n) + bytes(50_000))
     made = start("sync", str(tree), str(dest))
-    assert (made.communicate(timeout=60), made.returncode)[1] == 0
+    assert (made.communicate(timeout=PATIENCE), made.returncode)[1] == 0
     command = ("verify", "--mirror", str(dest), "--format", "jsonl", "--concurrency", "1")
     child = start(*command, "--limit-rate", "500k")
     assert child.stdout is not None
     for _ in range(3):
         next(child.stdout)
     child.send_signal(signal.SIGTERM)
-    _, said = child.communicate(timeout=IN_TIME)
+    _, said = child.communicate(timeout=PATIENCE)
     assert child.returncode == 130, said
     assert "Interrupted: run the same command again to go on after these." in said
     assert "variant" not in said
     again = start(*command)
-    out, said = again.communicate(timeout=60)
+    out, said = again.communicate(timeout=PATIENCE)
     assert (again.returncode, "Going on after" in said + out) == (0, True), said
     assert json.loads(out.splitlines()[-1])["statuses"]["checked"] < 40
 
@@ -122,7 +120,7 @@ def test_a_run_stopped_while_it_still_reads_its_input_says_so(start: Start, wait
     child = start("mirror", "http://never.example/page.html", "--to", str(tmp_path / "m"), *waiting.arguments())
     wait_for(lambda: bool(waiting.asked), child)
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=IN_TIME)
+    _, said = child.communicate(timeout=PATIENCE)
     assert (child.returncode, "Interrupted before the first image was found" in said) == (130, True), said
 
 
@@ -133,19 +131,20 @@ def test_a_thread_that_never_comes_back_does_not_keep_the_process_alive(
     child = start(*mirror(urls, waiting, tmp_path / "m"), "--exclude", str(mark), before=STUCK)
     wait_for(mark.exists, child)
     child.send_signal(signal.SIGTERM)
-    _, said = child.communicate(timeout=IN_TIME)
+    _, said = child.communicate(timeout=PATIENCE)
     assert (child.returncode, "stopped after 4 s" in said) == (130, True), said
 
 
 def test_a_second_ctrl_c_ends_the_process_at_once(start: Start, waiting: Waiting, urls: Path, tmp_path: Path) -> None:
     mark = tmp_path / "stuck"
-    child = start(*mirror(urls, waiting, tmp_path / "m"), "--exclude", str(mark), before=STUCK)
+    patient = f"{STUCK}\nfrom mediamirror.cli import running\nrunning._PATIENCE = 3600\n"
+    child = start(*mirror(urls, waiting, tmp_path / "m"), "--exclude", str(mark), before=patient)
     wait_for(mark.exists, child)
     child.send_signal(signal.SIGINT)
     with pytest.raises(subprocess.TimeoutExpired):
         child.wait(0.3)
     child.send_signal(signal.SIGINT)
-    _, said = child.communicate(timeout=IN_TIME)
+    _, said = child.communicate(timeout=PATIENCE)
     assert (child.returncode, "stopped at once" in said) == (130, True), said
 
 
@@ -160,7 +159,7 @@ def slow(name, *rest, **more):
 builtins.__import__ = slow
 """
     child = start("rules", before=loading)
-    out, said = child.communicate(timeout=30)
+    out, said = child.communicate(timeout=PATIENCE)
     assert (child.returncode, out, said) == (130, "", "")
 
 
@@ -180,7 +179,7 @@ def test_a_signal_after_the_last_line_of_a_run_leaves_its_exit_code_as_it_is(
     start: Start, number: signal.Signals
 ) -> None:
     child = start("rules", "MM101", before=AT_THE_END.format(number=int(number)))
-    out, said = child.communicate(timeout=30)
+    out, said = child.communicate(timeout=PATIENCE)
     assert (child.returncode, said, "MM101" in out) == (0, "", True)
 
 
@@ -208,5 +207,5 @@ os.chdir({folder!r})
     for at in (1, 2, 5, 9, 14, 20, 27, 35):
         before = counting.format(at=at, number=int(number), folder=str(tmp_path))
         child = start(*command, before=before)
-        out, said = child.communicate(timeout=30)
+        out, said = child.communicate(timeout=PATIENCE)
         assert (child.returncode, out, said.removesuffix("mediamirror: interrupted.\n")) == (130, "", ""), (at, said)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.patience import PATIENCE
 from tests.faults.conftest import Start, Waiting, wait_for
 
 
@@ -37,7 +38,7 @@ def test_the_second_run_is_told_who_holds_the_destination_and_leaves_the_firsts_
         (start(*words, "--catalog", str(tmp_path / "s.sqlite"), **stranger), "is in use by a run of another user"),
     ]
     for second, told in others:
-        _, said = second.communicate(timeout=60)
+        _, said = second.communicate(timeout=PATIENCE)
         assert (second.returncode, told in said) == (2, True), said
     assert (first.poll(), half.exists()) == (None, True)
 
@@ -58,7 +59,7 @@ def test_death_frees_the_lock_at_once_though_decoders_live_and_the_next_run_swee
     first.wait()
     assert [path.name for path in (tmp_path / "tmp").iterdir()] != []
     second = start(*words, "--include", "*quick*")
-    _, said = second.communicate(timeout=30)
+    _, said = second.communicate(timeout=PATIENCE)
     assert (second.returncode, half.exists(), list((tmp_path / "tmp").iterdir())) == (0, False, []), said
     for pid in decoders:
         with suppress(ProcessLookupError):  # Linux has ended it with its parent already

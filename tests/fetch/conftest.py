@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from fixtures.patience import PATIENCE
 from mediamirror.fetch.client import Client
 from mediamirror.fetch.guard import Guard, allow_all
 from mediamirror.fetch.transport import AiohttpTransport
@@ -156,7 +157,7 @@ def client(transport: AiohttpTransport, tmp_path: Path) -> Callable[..., Client]
     """Make a client with options of the test's own; it spools into ``tmp_path``."""
 
     def make(**options: object) -> Client:
-        chosen = {"timeout": 5.0, **options}
+        chosen = {"timeout": PATIENCE, **options}
         own_hosts = chosen.pop("own_hosts", frozenset())
         extra = {name: chosen.pop(name) for name in ("guard", "admit", "bucket") if name in chosen}
         return Client(
@@ -222,7 +223,7 @@ def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
     """Wait for something another task will bring about."""
 
     async def wait(condition: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not condition():  # noqa: ASYNC110 - what is waited for knows nothing of us
                 await asyncio.sleep(0.001)
 

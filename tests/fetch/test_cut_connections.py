@@ -12,6 +12,7 @@ from collections.abc import Iterator
 import pytest
 
 from fixtures.images import make_image
+from fixtures.patience import PATIENCE
 from mediamirror import errors, mirror
 from mediamirror.fetch import Request, open_fetcher
 from mediamirror.settings import CheckOptions, FetchOptions, MirrorOptions, ReadOptions
@@ -28,7 +29,7 @@ CLOSED = HEAD + b"\r\n"
 def breaking_off(context: ssl.SSLContext | None, sent: bytes, end: str) -> Iterator[int]:
     """An origin that sends so much to each connection and ends it: by ``close`` (TLS says so first), ``fin`` or ``reset``."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(PATIENCE)
 
         def serve() -> None:
             while True:
@@ -43,11 +44,11 @@ def breaking_off(context: ssl.SSLContext | None, sent: bytes, end: str) -> Itera
         thread.start()
         yield listener.getsockname()[1]
         listener.shutdown(socket.SHUT_RDWR)
-    thread.join(10)
+    thread.join(PATIENCE)
 
 
 def _answer(raw: socket.socket, context: ssl.SSLContext | None, sent: bytes, end: str) -> None:
-    raw.settimeout(10)
+    raw.settimeout(PATIENCE)
     if end == "handshake":
         raw.recv(65536)  # the ClientHello
         if sent:
@@ -67,7 +68,7 @@ def _answer(raw: socket.socket, context: ssl.SSLContext | None, sent: bytes, end
 
 
 async def fetched(port: int, scheme: str, tmp_path, cacert, **chosen) -> bytes:
-    options = FetchOptions(allow_private=True, robots=False, retries=0, timeout=10, cacert=cacert, **chosen)
+    options = FetchOptions(allow_private=True, robots=False, retries=0, timeout=PATIENCE, cacert=cacert, **chosen)
     async with open_fetcher(options, spool_dir=tmp_path) as fetcher:
         download = await fetcher.fetch(Request(f"{scheme}://127.0.0.1:{port}/a.webp"))
         assert download.body is not None
@@ -129,7 +130,7 @@ async def test_a_body_that_only_the_connections_end_ended_is_marked(
     sent, framed, scheme, end, tls, tmp_path, cacert
 ) -> None:
     context = tls("127.0.0.1") if scheme == "https" else None
-    options = FetchOptions(allow_private=True, robots=False, retries=0, timeout=10, cacert=cacert)
+    options = FetchOptions(allow_private=True, robots=False, retries=0, timeout=PATIENCE, cacert=cacert)
     with breaking_off(context, sent, end) as port:
         async with open_fetcher(options, spool_dir=tmp_path) as fetcher:
             download = await fetcher.fetch(Request(f"{scheme}://127.0.0.1:{port}/a.webp"))

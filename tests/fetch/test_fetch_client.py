@@ -9,6 +9,7 @@ import zlib
 
 import pytest
 
+from fixtures.patience import PATIENCE
 from mediamirror import errors
 from mediamirror.fetch import Request, discard
 from mediamirror.fetch.guard import Guard
@@ -171,7 +172,7 @@ async def test_answers_to_questions_that_nobody_asked_close_the_connection(serve
     origin = await serve(flood)
     assert (await client().fetch(Request(origin.url()))).body.data == b"whole"
     idle.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await gone.wait()
 
 
@@ -590,7 +591,7 @@ async def test_a_cancelled_fetch_leaves_no_file_and_no_connection(serve, client,
         await asyncio.sleep(60)
 
     origin = await serve(stall)
-    task = asyncio.create_task(client(spool_over=1000, timeout=30).fetch(Request(origin.url())))
+    task = asyncio.create_task(client(spool_over=1000, timeout=PATIENCE).fetch(Request(origin.url())))
     await until(lambda: list(tmp_path.iterdir()))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -142,21 +142,6 @@ async def test_every_hop_of_the_stack_passes_the_guard(serve, make_routes, make_
     assert {("127.0.0.1", origin.port), ("localhost", goal.port)} <= set(dials)
 
 
-async def test_a_rate_limit_does_not_make_its_own_downloads_too_slow(serve, make_chunked, tmp_path):
-    async def answer(seen, writer):
-        for piece in (make_chunked(b"x" * 100, end=False), b"64\r\n" + b"y" * 100 + b"\r\n", b"0\r\n\r\n"):
-            writer.write(piece)
-            await writer.drain()
-            await asyncio.sleep(0.01)
-
-    origin = await serve(answer)
-    options = loopback(robots=False, retries=0, limit_rate=400, timeout=0.3, min_rate=10_000, min_rate_window=0.1)
-    async with open_fetcher(options, spool_dir=tmp_path) as fetcher:
-        download = await fetcher.fetch(Request(origin.url()))
-    assert download.body.size == 200
-    assert download.seconds > 0.2
-
-
 async def test_nothing_is_left_open_after_a_run(serve, until, tmp_path):
     async def silence(seen, writer):
         await asyncio.sleep(60)

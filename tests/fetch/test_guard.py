@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from fixtures.hostile import REFUSED_ADDRESSES, REFUSED_URLS
+from fixtures.patience import PATIENCE
 from mediamirror import errors
 from mediamirror.fetch import Request, open_fetcher, parse_connect_to
 from mediamirror.fetch.guard import BLOCKED_PORTS, Guard, guard_for, parse_allow_host
@@ -19,7 +20,7 @@ def stack(tmp_path):
     """Open the stack of a run with options of the test's own."""
 
     def make(**options):
-        return open_fetcher(FetchOptions(robots=False, retries=0, timeout=5, **options), spool_dir=tmp_path)
+        return open_fetcher(FetchOptions(robots=False, retries=0, timeout=PATIENCE, **options), spool_dir=tmp_path)
 
     return make
 

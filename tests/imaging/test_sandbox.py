@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.images import RECIPES, huge_canvas_webp, make_image
+from fixtures.patience import PATIENCE
 from mediamirror.errors import ImageError, ImageOverBudget, UsageError
 from mediamirror.imaging.decoder.child import Child
 from mediamirror.imaging.decoder.pool import DecoderPool
@@ -108,7 +109,7 @@ STILL_DONE = ("a thread", "time", "memory", "read what is open", "map what is op
 
 def probe(tmp_path: Path, level: str, wanted: Iterable[str]) -> dict[str, object]:
     command = [sys.executable, "-c", PROBE, str(tmp_path / "new"), level, ",".join(wanted)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr
     told: dict[str, object] = json.loads(done.stdout)
     return told
@@ -237,7 +238,11 @@ async def test_a_worker_in_the_middle_of_an_image_ends_with_the_program_that_sta
         "asyncio.run(main())\n"
     )
     done = await asyncio.to_thread(
-        subprocess.run, [sys.executable, "-c", code], input=make_image(96, 64, "webp"), capture_output=True, timeout=60
+        subprocess.run,
+        [sys.executable, "-c", code],
+        input=make_image(96, 64, "webp"),
+        capture_output=True,
+        timeout=PATIENCE,
     )
     pid = int(done.stdout)
     for _ in range(500):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from fixtures.patience import PATIENCE
 from mediamirror.jobs.run.pipeline import Together, run_window
 
 
@@ -85,7 +86,7 @@ async def test_cancelling_records_what_is_finished_and_goes_on() -> None:
         return number
 
     task = asyncio.create_task(run_window(numbers(1000), handle, recorder, width=3))
-    await asyncio.wait_for(recorder.has(10), 10)
+    await asyncio.wait_for(recorder.has(10), PATIENCE)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
