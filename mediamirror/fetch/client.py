@@ -1,11 +1,10 @@
-"""One URL to a whole body: redirects by hand, limits while it streams, every failure named."""
+"""One URL to a whole body: limits while it streams, every failure named."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,7 +18,6 @@ from mediamirror.errors import (
     EmptyBody,
     FetchError,
     HeadersTooLarge,
-    TooManyRedirects,
     TooSlow,
     TransferTruncated,
 )
@@ -27,7 +25,7 @@ from mediamirror.fetch.answer import check_robots_tag, check_status, is_redirect
 from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, too_large
 from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
-from mediamirror.fetch.request import Request, RequestHeaders, Target, parse_target
+from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, parse_target
 from mediamirror.model import Body, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
@@ -35,9 +33,6 @@ from mediamirror.settings import FetchOptions
 _NO_BODY = httpx2.ByteStream(b"")
 _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 1.0
-
-Admit = Callable[[Target], Awaitable[None]]
-"""Asked before a redirect is followed: waits for the goal's turn, or raises a `FetchError` to refuse it (robots.txt)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +46,10 @@ class _Answer:
 
 
 class Client:
-    """The innermost fetcher. Keeps the contract of `fetch.request.Fetcher`, in one try.
+    """The innermost fetcher. Keeps the contract of `fetch.request.Fetcher`, in one try and for one hop.
 
-    ``own_hosts`` are the hosts of the INPUTs, which may see secret headers; so may ``options.credentials_for``.
-    A redirect from https to http never carries them on.
+    A redirect is an answer like another, without a body: a `Download` with its status. ``own_hosts`` are the hosts of the
+    INPUTs, which may see secret headers; so may ``options.credentials_for``.
     """
 
     def __init__(
@@ -65,7 +60,6 @@ class Client:
         spool_dir: Path,
         guard: Guard | None = None,
         own_hosts: frozenset[str] = frozenset(),
-        admit: Admit | None = None,
         bucket: Bucket | None = None,
         user_agent: str = "mediamirror",
     ) -> None:
@@ -73,49 +67,48 @@ class Client:
         self._options = options
         self._spool_dir = spool_dir
         self._guard = guard or Guard()
-        self._admit = admit
         self._bucket = bucket
         self._token = robots_token(user_agent)
         self._headers = RequestHeaders(options, own_hosts=own_hosts, user_agent=user_agent)
 
     async def fetch(self, request: Request) -> Download:
-        """Fetch one URL, following redirects; raises only `FetchError`."""
+        """Ask for one URL; raises only `FetchError`."""
+        hop = request.hop or Hop(request.url, self._options.timeout)
+        shown = redact_url(hop.first_url)
         try:
             target = parse_target(request.url, self._guard)
-            async with asyncio.timeout(self._options.timeout) as deadline:
-                return await self._follow(request, target, deadline)
+            async with asyncio.timeout(hop.seconds) as deadline:
+                return await self._ask(request, target, deadline)
         except TimeoutError as error:
             raise DeadlineExceeded(
-                f"{redact_url(request.url)} was not finished in {self._options.timeout:g} s; raise --timeout."
+                f"{shown} was not finished in {self._options.timeout:g} s; raise --timeout."
             ) from error
         except Exception as error:
             if isinstance(error, FetchError):
                 raise
-            raise as_fetch_error(error, redact_url(request.url)) from error
+            raise as_fetch_error(error, shown) from error
 
-    async def _follow(self, request: Request, target: Target, deadline: asyncio.Timeout) -> Download:
+    async def _ask(self, request: Request, target: Target, deadline: asyncio.Timeout) -> Download:
         started = time.monotonic()
-        passed: list[_Answer] = []
-        trusted = True
-        while True:
-            answer = await self._send(request, target, trusted=trusted)
-            try:
-                self._check_headers(answer)
-                location = answer.named.get("location")
-                if not is_redirect(answer.response.status_code, location):
-                    body = await self._receive(request, answer, deadline)
-                    return _download(request, answer, body, passed, time.monotonic() - started)
+        answer = await self._send(request, target)
+        try:
+            self._check_headers(answer)
+            if is_redirect(answer.response.status_code, answer.named.get("location")):
+                body = None
                 await _drain(answer)
-            finally:
-                await answer.response.stream.aclose()  # type: ignore[union-attr]
-            passed.append(answer)
-            following = parse_target(location or "", self._guard, base=target.href)
-            self._check_redirect(following, [each.target.href for each in passed])
-            trusted = trusted and not (target.scheme == "https" and following.scheme == "http")
-            target = following
-            if self._admit is not None:
-                async with _stopped(deadline):
-                    await self._admit(target)
+            else:
+                body = await self._receive(request, answer, deadline)
+        finally:
+            await answer.response.stream.aclose()  # type: ignore[union-attr]
+        return Download(
+            url=request.url,
+            final_url=target.href,
+            http_status=answer.response.status_code,
+            headers=answer.headers,
+            body=body,
+            fetched_at=datetime.now(UTC),
+            seconds=time.monotonic() - started,
+        )
 
     def _check_headers(self, answer: _Answer) -> None:
         limit = self._options.max_header_size
@@ -125,15 +118,8 @@ class Client:
                 "raise --max-header-size to accept it."
             )
 
-    def _check_redirect(self, target: Target, passed: list[str]) -> None:
-        first = redact_url(passed[0])
-        if target.href in passed:
-            raise TooManyRedirects(f"{first} redirects in a circle.")
-        if len(passed) > self._options.max_redirects:
-            raise TooManyRedirects(f"{first} redirects more than {self._options.max_redirects} times.")
-
-    async def _send(self, request: Request, target: Target, *, trusted: bool) -> _Answer:
-        fields = self._headers.of(request, target, trusted=trusted)
+    async def _send(self, request: Request, target: Target) -> _Answer:
+        fields = self._headers.of(request, target)
         response = await self._transport.handle_async_request(_wire(target, fields))
         headers = tuple([(_name(name), _text(value)) for name, value in response.headers.raw])
         return _Answer(response, target, headers, dict(reversed(headers)))
@@ -205,16 +191,6 @@ def _origin(origin: str) -> httpx2.URL:
     return httpx2.URL(origin)
 
 
-@asynccontextmanager
-async def _stopped(deadline: asyncio.Timeout) -> AsyncIterator[None]:
-    """What happens inside does not count against the deadline."""
-    when, began = deadline.when(), asyncio.get_running_loop().time()
-    deadline.reschedule(None)
-    yield
-    if when is not None:
-        deadline.reschedule(when + asyncio.get_running_loop().time() - began)
-
-
 def _extend(deadline: asyncio.Timeout, watch: RateWatch, seconds: float) -> None:
     """A wait for our own rate limit counts neither against the deadline nor against the origin's rate."""
     when = deadline.when()
@@ -237,20 +213,6 @@ async def _drain(answer: _Answer) -> None:
 def _is_framed(answer: _Answer) -> bool:
     coded = ",".join(value for name, value in answer.headers if name == "transfer-encoding")
     return "content-length" in answer.named or coded.rpartition(",")[2].strip().lower() == "chunked"
-
-
-def _download(request: Request, answer: _Answer, body: Body | None, passed: list[_Answer], seconds: float) -> Download:
-    return Download(
-        url=request.url,
-        final_url=answer.target.href,
-        http_status=answer.response.status_code,
-        headers=answer.headers,
-        body=body,
-        fetched_at=datetime.now(UTC),
-        seconds=seconds,
-        redirects=tuple(each.target.href for each in passed),
-        hops=tuple((each.target.href, each.response.status_code, each.headers) for each in passed),
-    )
 
 
 @lru_cache(maxsize=1024)

@@ -1,4 +1,4 @@
-"""Put the fetchers together, once: retry over robots over politeness over one client over one transport."""
+"""Put the fetchers together, once: retry over redirects over politeness over one client over one transport."""
 
 from __future__ import annotations
 
@@ -8,24 +8,28 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
 
 import httpx2
 
-from mediamirror.errors import UsageError
+from mediamirror.errors import ConnectFailed, UsageError
 from mediamirror.fetch.answer import robots_token
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.client import Client
-from mediamirror.fetch.guard import Guard, guard_for
+from mediamirror.fetch.follow import Admit, Following
+from mediamirror.fetch.guard import Guard, guard_for, rewire
 from mediamirror.fetch.hosts import Hosts, Outlook, without_port
-from mediamirror.fetch.politeness import Polite
+from mediamirror.fetch.names import Names, NameServerSilent
+from mediamirror.fetch.politeness import Polite, waiting
 from mediamirror.fetch.request import Fetcher, Request, Target
 from mediamirror.fetch.retry import Retrying
-from mediamirror.fetch.robots import ACCEPTED_BYTES, Obedient, Robots, admit
+from mediamirror.fetch.robots import ACCEPTED_BYTES, Robots, admit
 from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
 from mediamirror.model import Download
+from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
 log = logging.getLogger("mediamirror")
@@ -64,18 +68,20 @@ async def open_fetcher(
     own_hosts: frozenset[str] = frozenset(),
     guard: Guard | None = None,
     random: Random | None = None,
+    names: Names | None = None,
 ) -> AsyncIterator[OpenFetcher]:
     """Open the stack for one run, and close every connection after it.
 
     ``spool_dir`` is an existing directory for bodies too large for memory. ``own_hosts`` are the INPUTs' origins, or hosts
     (``host`` or ``host:port``): they may see secret headers. ``guard`` takes the place of the one that the options ask
-    for. Raises `UsageError` for a ``--cacert`` that can't be read, a malformed ``--allow-host``, or a ``--connect-to`` beside
-    a ``--proxy``.
+    for, ``names`` that of the system's look-up. Raises `UsageError` for a ``--cacert`` that can't be read, a malformed
+    ``--allow-host``, or a ``--connect-to`` beside a ``--proxy``.
     """
     if options.proxy is not None and options.connect_to:
         raise UsageError("--connect-to and --proxy can't be used together: with a proxy it is the proxy that dials.")
     guard = guard or guard_for(options)
     agent = user_agent(options)
+    names = names or Names(options.connect_timeout)
     async with AiohttpTransport(
         guard=guard,
         connect_to=options.connect_to,
@@ -86,32 +92,27 @@ async def open_fetcher(
         connect_timeout=options.connect_timeout,
         read_timeout=options.read_timeout,
         max_field=options.max_header_size,
+        names=names,
     ) as transport:
         random = random or Random()  # noqa: S311 - spreads load, guards nothing
         hosts = Hosts(options, clock=time.monotonic, random=random)
-        robots = _robots(transport, options, guard, spool_dir, agent) if options.robots else None
-
-        async def may_follow(target: Target) -> None:
-            polite.redirected()
-            if robots is not None:
-                await admit(target, robots, hosts)
-            await polite.follow(target.href)
-
+        find = partial(find_name, names=names, options=options)
+        robots = Robots(_robots_fetcher(transport, options, guard, spool_dir, agent, find), token=robots_token(agent))
         client = Client(
             transport,
             options,
             spool_dir=spool_dir,
             guard=guard,
             own_hosts=own_hosts,
-            admit=may_follow,
             bucket=Bucket(options.limit_rate) if options.limit_rate else None,
             user_agent=agent,
         )
+        asked = robots if options.robots else None
         polite = Polite(client, options, hosts=hosts)
-        obedient = Obedient(polite, robots, guard, hosts) if robots else polite
-        if robots is None:
+        following = Following(polite, options, guard, partial(admit, find=find, robots=asked, hosts=hosts))
+        if not options.robots:
             log.warning("robots.txt is not asked, by --ignore-robots: closed paths and Crawl-delay are not honoured.")
-        yield OpenFetcher(Retrying(obedient, options, random=random), transport, hosts, robots)
+        yield OpenFetcher(Retrying(following, options, random=random), transport, hosts, asked)
 
 
 def user_agent(options: FetchOptions) -> str:
@@ -136,9 +137,9 @@ def default_user_agent() -> str:
         return "mediamirror"
 
 
-def _robots(
-    transport: httpx2.AsyncBaseTransport, options: FetchOptions, guard: Guard, spool_dir: Path, agent: str
-) -> Robots:
+def _robots_fetcher(
+    transport: httpx2.AsyncBaseTransport, options: FetchOptions, guard: Guard, spool_dir: Path, agent: str, find: Admit
+) -> Fetcher:
     own = replace(
         options,
         timeout=min(options.timeout, _ROBOTS_SECONDS),
@@ -147,7 +148,31 @@ def _robots(
         retries=min(options.retries, 2),
     )
     plain = Client(transport, own, spool_dir=spool_dir, guard=guard, user_agent=agent)
-    return Robots(Retrying(plain, own), token=robots_token(agent))
+    return Retrying(Following(plain, own, guard, find), own)
+
+
+async def find_name(target: Target, *, names: Names, options: FetchOptions) -> None:
+    """Wait until a URL's host has been looked up, the first time it is asked for.
+
+    So names that nobody answers hold no connection and no slot. A name that does not exist is left to the request to
+    report. Raises `ConnectFailed`, not to be tried again for now, when the name server stays silent.
+    """
+    host, _ = rewire(target.host, target.port, options.connect_to)
+    if options.proxy is not None or names.found(host):
+        return
+    try:
+        async with waiting():
+            await names.look_up(host)
+    except NameServerSilent:
+        error = ConnectFailed(
+            f"{redact_url(target.href)}: the name of its host was not found in {names.seconds:g} s, "
+            "since the name server did not answer."
+        )
+        error.retryable = False
+        error.deferred = True
+        raise error from None
+    except OSError:
+        return
 
 
 def _ssl_context(cacert: Path | None) -> ssl.SSLContext | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from contextvars import ContextVar
 from random import Random
 
@@ -30,21 +30,6 @@ def waiting() -> AbstractAsyncContextManager[None]:
     """Use as ``async with`` around a wait for a host: for its turn, its pause, its robots.txt, the next try."""
     aside = _aside.get()
     return nullcontext() if aside is None else aside()
-
-
-class _Lease:
-    """What a request holds: its host's slot, and one of all. A redirect to another host changes the host."""
-
-    __slots__ = ("began", "everyone", "host", "name")
-
-    def __init__(self, everyone: asyncio.Semaphore) -> None:
-        self.everyone = everyone
-        self.name = ""
-        self.host: Host | None = None
-        self.began = 0.0
-
-
-_lease: ContextVar[_Lease | None] = ContextVar("lease", default=None)
 
 
 class Polite:
@@ -76,72 +61,41 @@ class Polite:
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL when its host and the whole run have room for it."""
-        lease = _Lease(self._everyone)
-        token = _lease.set(lease)
-        try:
-            await self._enter(lease, host_of(request.url), request.url)
-            download = await self._fetcher.fetch(request)
-        except FetchError as error:
-            if lease.host is not None:
-                self._hosts.failed(lease.host, error, lease.began)
-            raise
-        except BaseException:
-            if lease.host is not None:
-                self._hosts.abandoned(lease.host)
-            raise
-        else:
-            if lease.host is not None:
-                self._hosts.answered(lease.host)
+        async with self._turn(host_of(request.url), request.url) as host:
+            began = self._clock()
+            try:
+                download = await self._fetcher.fetch(request)
+            except FetchError as error:
+                self._hosts.failed(host, error, began)
+                raise
+            except BaseException:
+                self._hosts.abandoned(host)
+                raise
+            self._hosts.answered(host)
             return download
-        finally:
-            _lease.reset(token)
-            _leave(lease)
 
-    def redirected(self) -> None:
-        """Give back what the request of this task holds: its host has answered, and what comes next may have to wait.
-
-        Who waits for the goal's robots.txt holding a place would keep it from those who were let in meanwhile, who
-        keep theirs from him: with as many of each as there are places, for ever.
-        """
-        lease = _lease.get()
-        if lease is not None and lease.host is not None:
-            self._hosts.answered(lease.host)
-            _leave(lease)
-
-    async def follow(self, url: str) -> None:
-        """Wait until a redirect of the request of this task may be followed: its goal's host is asked like any other."""
-        self.redirected()
-        if (lease := _lease.get()) is not None:
-            await self._enter(lease, host_of(url), url)
-
-    async def _enter(self, lease: _Lease, name: str, url: str) -> None:
+    @asynccontextmanager
+    async def _turn(self, name: str, url: str) -> AsyncIterator[Host]:
         host = self._hosts.get(name)
         host.users += 1
-        held = False
         try:
-            if host.slots.locked():
-                async with waiting():
-                    await host.slots.acquire()
-            else:
-                await host.slots.acquire()
-            held = True
-            self._hosts.check(name, url)
-            while (seconds := self._hosts.start(host)) > 0:
-                async with waiting():
-                    await self._sleep(seconds)
+            async with _slot(host.slots):
                 self._hosts.check(name, url)
-            await lease.everyone.acquire()
-        except BaseException:
+                while (seconds := self._hosts.start(host)) > 0:
+                    async with waiting():
+                        await self._sleep(seconds)
+                    self._hosts.check(name, url)
+                async with self._everyone:
+                    yield host
+        finally:
             host.users -= 1
-            if held:
-                host.slots.release()
-            raise
-        lease.host, lease.name, lease.began = host, name, self._clock()
 
 
-def _leave(lease: _Lease) -> None:
-    if lease.host is not None:
-        lease.everyone.release()
-        lease.host.slots.release()
-        lease.host.users -= 1
-        lease.host = None
+@asynccontextmanager
+async def _slot(slots: asyncio.Semaphore) -> AsyncIterator[None]:
+    async with waiting() if slots.locked() else nullcontext():
+        await slots.acquire()
+    try:
+        yield
+    finally:
+        slots.release()

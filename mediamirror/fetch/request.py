@@ -21,12 +21,25 @@ IMAGES = "image/avif,image/webp,image/*,*/*;q=0.8"
 
 
 @dataclass(frozen=True, slots=True)
+class Hop:
+    """What is left of a request that other URLs have redirected, for its next hop."""
+
+    first_url: str
+    """What was asked for at first: errors name it."""
+    seconds: float
+    """Left of ``options.timeout``."""
+    trusted: bool = True
+    """False once the way led from https to http: secrets are withheld from then on, whatever the host."""
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One URL to GET.
 
     With ``etag`` or ``last_modified`` the request is conditional, and 304 is a good answer. ``range`` is the first and the
     last byte wanted (the last one included, None for the rest); an origin may answer with the whole all the same.
-    ``max_size`` in bytes overrides the options'. ``allow_empty`` accepts a 200 without a single byte.
+    ``max_size`` in bytes overrides the options'. ``allow_empty`` accepts a 200 without a single byte. ``hop`` is set by
+    `follow.Following`.
     """
 
     url: str
@@ -36,6 +49,7 @@ class Request:
     range: tuple[int, int | None] | None = None
     max_size: int | None = None
     allow_empty: bool = False
+    hop: Hop | None = None
 
     @property
     def for_image(self) -> bool:
@@ -167,8 +181,9 @@ class RequestHeaders:
         self._own_accept = "accept" in named
         self._trusted_hosts = own_hosts | frozenset(options.credentials_for)
 
-    def of(self, request: Request, target: Target, *, trusted: bool) -> list[tuple[str, str]]:
-        """Return the fields for one hop, in their order; ``trusted`` False withholds secrets whatever the host."""
+    def of(self, request: Request, target: Target) -> list[tuple[str, str]]:
+        """Return the fields for one hop, in their order."""
+        trusted = request.hop is None or request.hop.trusted
         secret = trusted and may_see_secrets(target, self._trusted_hosts)
         own = self._with_secrets if secret else self._without
         return [*([] if self._own_accept else [("Accept", request.accept)]), *own, *_conditions(request)]

@@ -13,10 +13,10 @@ from protego import Protego
 
 from mediamirror.errors import FetchError, HTTPStatus, RobotsRefused
 from mediamirror.fetch.body import discard
-from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.follow import Admit
 from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, host_of
 from mediamirror.fetch.politeness import waiting
-from mediamirror.fetch.request import Fetcher, Request, Target, parse_target
+from mediamirror.fetch.request import Fetcher, Request, Target
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 
@@ -119,31 +119,21 @@ class Robots:
         self._known[origin] = verdict
 
 
-class Obedient:
-    """Asks `Robots` before a fetcher is asked. Outside politeness: who waits for a robots.txt keeps no slot."""
+async def admit(target: Target, find: Admit, robots: Robots | None, hosts: Hosts) -> None:
+    """Return when a URL may be asked for: its host's name is known by ``find``, and its robots.txt leaves it open.
 
-    def __init__(self, fetcher: Fetcher, robots: Robots, guard: Guard, hosts: Hosts) -> None:
-        self._fetcher = fetcher
-        self._robots = robots
-        self._guard = guard
-        self._hosts = hosts
-
-    async def fetch(self, request: Request) -> Download:
-        """Fetch one URL that its origin leaves open to us."""
-        await admit(parse_target(request.url, self._guard), self._robots, self._hosts)
-        return await self._fetcher.fetch(request)
-
-
-async def admit(target: Target, robots: Robots, hosts: Hosts) -> None:
-    """Return when a URL may be asked for by its origin's robots.txt, whose Crawl-delay ``hosts`` is told."""
+    Nobody who waits for these keeps a slot. ``hosts`` is told of a Crawl-delay, and of a host that can't be reached.
+    """
     name = host_of(target.href)
     hosts.check(name, target.href)
     try:
-        crawl_delay = await robots.require(target)
+        await find(target)
+        crawl_delay = 0.0 if robots is None else await robots.require(target)
     except UNREACHABLE as error:
         hosts.unreachable(name, error)
         raise
-    hosts.get(name).reached = True
+    if robots is not None:
+        hosts.get(name).reached = True
     if crawl_delay:
         hosts.space(name, crawl_delay)
 

@@ -15,7 +15,7 @@ from typing import cast
 import aiohttp
 import httpx2
 import yarl
-from aiohttp.abc import ResolveResult
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http_exceptions import BadHttpMessage, HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
@@ -24,6 +24,7 @@ from aiohttp.tracing import Trace
 
 from mediamirror.errors import AddressRefused
 from mediamirror.fetch.guard import Guard, allow_all, own_machine, rewire, rule_for
+from mediamirror.fetch.names import Names
 from mediamirror.settings import Rewired
 
 _READ_BUFFER = 256 * 1024
@@ -58,10 +59,12 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         connect_timeout: float | None = 10.0,
         read_timeout: float | None = 30.0,
         max_field: int = _MAX_FIELD,
+        names: Names | None = None,
     ) -> None:
         # What is dialled with a proxy is the proxy, which the user named; the guard judges the URLs that it is told.
         dialling, rules = (guard or Guard(), tuple(connect_to)) if proxy is None else (Guard(allow_all), ())
-        self._connector = _GuardedConnector(dialling, rules, ssl_context, limit=limit)
+        self.names = names or Names()
+        self._connector = _GuardedConnector(dialling, rules, ssl_context, self.names, limit=limit)
         self._timeout = _timeout(connect_timeout, read_timeout, None)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
@@ -157,9 +160,16 @@ class _GuardedConnector(aiohttp.TCPConnector):
     can close this gate but not open it.
     """
 
-    def __init__(self, guard: Guard, rules: tuple[Rewired, ...], context: ssl.SSLContext | None, *, limit: int) -> None:
-        # aiohttp holds a context of the system's certificates ready; making another costs 50 ms.
-        super().__init__(resolver=_SystemResolver(), ssl=context or True, limit=limit, socket_factory=self._open_socket)
+    def __init__(
+        self, guard: Guard, rules: tuple[Rewired, ...], context: ssl.SSLContext | None, names: Names, *, limit: int
+    ) -> None:
+        super().__init__(
+            resolver=_Resolver(names),
+            use_dns_cache=False,  # `Names` keeps the addresses
+            ssl=context or True,  # aiohttp holds a context of the system's certificates ready; another costs 50 ms
+            limit=limit,
+            socket_factory=self._open_socket,
+        )
         self._factory = cast("partial[ResponseHandler]", partial(BoundedHandler, loop=self._loop))
         self._guard = guard
         self._rules = rules
@@ -185,16 +195,25 @@ class _GuardedConnector(aiohttp.TCPConnector):
         return socket.socket(family=family, type=kind, proto=proto)
 
 
-class _SystemResolver(aiohttp.ThreadedResolver):
-    """The system's getaddrinfo, with names that can't be names (``a..b``, over-long labels) as an ordinary failure."""
+class _Resolver(AbstractResolver):
+    """`Names` in the form aiohttp asks in."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
 
     async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
     ) -> list[ResolveResult]:
-        try:
-            return await super().resolve(host, port, family)
-        except UnicodeError as error:
-            raise OSError(socket.EAI_NONAME, f"{host!r} is not a host name") from error
+        numeric = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        found = await self._names.look_up(host)
+        return [
+            ResolveResult(hostname=host, host=each.ip, port=port, family=each.family, proto=0, flags=numeric)
+            for each in found
+            if family in {socket.AF_UNSPEC, each.family}
+        ]
+
+    async def close(self) -> None:
+        pass
 
 
 @lru_cache(maxsize=64)

@@ -15,6 +15,7 @@ import trustme
 
 from fixtures.patience import PATIENCE
 from mediamirror.fetch.client import Client
+from mediamirror.fetch.follow import Following, admit_all
 from mediamirror.fetch.guard import Guard, allow_all
 from mediamirror.fetch.transport import AiohttpTransport
 from mediamirror.settings import FetchOptions
@@ -153,20 +154,23 @@ async def transport() -> AsyncIterator[AiohttpTransport]:
 
 
 @pytest.fixture
-def client(transport: AiohttpTransport, tmp_path: Path) -> Callable[..., Client]:
+def client(transport: AiohttpTransport, tmp_path: Path) -> Callable[..., Following]:
     """Make a client with options of the test's own; it spools into ``tmp_path``."""
 
-    def make(**options: object) -> Client:
+    def make(**options: object) -> Following:
         chosen = {"timeout": PATIENCE, **options}
         own_hosts = chosen.pop("own_hosts", frozenset())
-        extra = {name: chosen.pop(name) for name in ("guard", "admit", "bucket") if name in chosen}
-        return Client(
+        extra = {name: chosen.pop(name) for name in ("guard", "bucket") if name in chosen}
+        admit = chosen.pop("admit", admit_all)
+        settings = FetchOptions(**chosen)  # type: ignore[arg-type]
+        one_hop = Client(
             transport,
-            FetchOptions(**chosen),  # type: ignore[arg-type]
+            settings,
             spool_dir=tmp_path,
             own_hosts=own_hosts,  # type: ignore[arg-type]
             **extra,  # type: ignore[arg-type]
         )
+        return Following(one_hop, settings, extra.get("guard", Guard()), admit)  # type: ignore[arg-type]
 
     return make
 

@@ -81,8 +81,8 @@ async def test_a_name_that_turns_to_another_address_is_judged_again(serve, make_
     origin = await serve(make_reply(b"x"), keep=False)
     answers(["127.0.0.1"], ["127.0.0.2"])
     async with stack(allow_hosts=("127.0.0.1",)) as fetcher:
-        fetcher.transport._connector._use_dns_cache = False  # ten seconds of it, otherwise
         await fetcher.fetch(Request(f"http://turning.example:{origin.port}/a"))
+        fetcher.transport.names._fresh = 0  # ten seconds of it, otherwise
         with pytest.raises(errors.AddressRefused, match=r"turning\.example was not contacted at 127\.0\.0\.2"):
             await fetcher.fetch(Request(f"http://turning.example:{origin.port}/b"))
     assert origin.targets == ["/a"]

@@ -16,6 +16,7 @@ CALLS = {"open_connection", "create_connection", "sock_connect", "urlopen", "url
 ALLOWED = {
     # The door itself, and what only names its errors, its types, or certificates.
     "fetch/transport.py": {"socket", "ssl", "aiohttp", "httpx2"},
+    "fetch/names.py": {"socket"},
     "fetch/client.py": {"httpx2"},
     "fetch/endpoint.py": {"httpx2"},
     "fetch/failures.py": {"socket", "ssl", "aiohttp", "httpx2"},
