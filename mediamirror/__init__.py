@@ -2,51 +2,51 @@
 
     from mediamirror import parse_srcset, evaluate_sizes, select, extract, mirror
 
-Names load on first use: importing the package costs nothing.
+docs/library.md says what each name is for, and what is promised about it. Names load on first use: importing the package
+costs nothing. ``__init__.pyi`` is the same list for type checkers, which so refuse a misspelled name.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
 
-# Not from typing, whose loading would be most of what happens before a signal is answered (``__main__``).
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-    from mediamirror.jobs.mirror.job import mirror
-    from mediamirror.jobs.parse import parse
-    from mediamirror.jobs.scrub.job import scrub
-    from mediamirror.jobs.sync.check import check
-    from mediamirror.jobs.sync.job import sync
-    from mediamirror.jobs.verify.job import verify
-    from mediamirror.markup.extract import extract
-    from mediamirror.markup.standard.select import select
-    from mediamirror.markup.standard.sizes import evaluate_sizes
-    from mediamirror.markup.standard.srcset import parse_srcset
-
 __version__ = "0.1.0"
 
-__all__ = ["check", "evaluate_sizes", "extract", "mirror", "parse", "parse_srcset", "scrub", "select", "sync", "verify"]
-
-_HOMES = {
-    "check": "mediamirror.jobs.sync.check",
-    "sync": "mediamirror.jobs.sync.job",
-    "evaluate_sizes": "mediamirror.markup.standard.sizes",
-    "extract": "mediamirror.markup.extract",
-    "mirror": "mediamirror.jobs.mirror.job",
-    "parse": "mediamirror.jobs.parse",
-    "parse_srcset": "mediamirror.markup.standard.srcset",
-    "scrub": "mediamirror.jobs.scrub.job",
-    "select": "mediamirror.markup.standard.select",
-    "verify": "mediamirror.jobs.verify.job",
+_NAMES = {
+    "errors": "CatalogError FetchError ImageError MediamirrorError StoreError UsageError",
+    "fetch.request": "Fetcher Request",
+    "jobs.mirror.job": "mirror",
+    "jobs.parse": "parse",
+    "jobs.run.events": "events",
+    "jobs.scrub.job": "scrub",
+    "jobs.sync.check": "check",
+    "jobs.sync.job": "sync",
+    "jobs.verify.job": "verify",
+    "markup.extract": "extract extract_document",
+    "markup.standard.select": "select",
+    "markup.standard.sizes": "evaluate_sizes",
+    "markup.standard.srcset": "parse_srcset",
+    "model": (
+        "Body Candidate Compared Download Event Extraction Finding ImageFacts ImageSet ItemError "
+        "Mark ObjectEvent Outcome ParsedSrcset Planned Problem Reference SetResult SetRow Severity "
+        "Source Status StoredObject Summary Suppressed SyncEvent SyncSummary Variant Workload"
+    ),
+    "settings": (
+        "CheckOptions CompareOptions FetchOptions JobOptions MirrorOptions ParseOptions ReadOptions "
+        "ScrubOptions SelectOptions StoreOptions SyncOptions VerifyOptions"
+    ),
+    "store.base": "ObjectAttributes Store",
+    "store.memory": "MemoryStore",
 }
+_HOMES = {name: module for module, names in _NAMES.items() for name in names.split()}
+
+__all__ = [*_HOMES]  # noqa: PLE0604 -- each is a string
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -239,6 +239,15 @@ def inherited_environment(names: Iterable[str]) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
+class ParseOptions:
+    """Every option group of the parse job."""
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    fetch: FetchOptions = field(default_factory=FetchOptions)
+    job: JobOptions = field(default_factory=JobOptions)
+
+
+@dataclass(frozen=True, slots=True)
 class MirrorOptions:
     """Every option group of the mirror job."""
 

@@ -8,7 +8,7 @@ from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
 from mediamirror.cli.build import fetch_options, options_from, read_options
 from mediamirror.cli.running import run
-from mediamirror.settings import FetchOptions, JobOptions, ReadOptions
+from mediamirror.settings import FetchOptions, JobOptions, ParseOptions, ReadOptions
 
 _DEFAULT, _READ = FetchOptions(), ReadOptions()
 
@@ -65,10 +65,11 @@ def command(
     from mediamirror import parse
     from mediamirror.cli.output import Style
 
-    read, fetch = read_options(given), fetch_options(given)
-    job = options_from(JobOptions, given, command="parse")
+    options = ParseOptions(
+        read=read_options(given), fetch=fetch_options(given), job=options_from(JobOptions, given, command="parse")
+    )
     run(
-        lambda output: parse(inputs, read=read, fetch=fetch, job=job, stdin=sys.stdin.buffer, on_event=output),
+        lambda output: parse(inputs, options=options, stdin=sys.stdin.buffer, on_event=output),
         Style(format_, quiet=quiet, progress=False, sets=True, explain=explain, hide=hide_secrets),
         verbose=verbose,
     )

@@ -12,24 +12,23 @@ from mediamirror.jobs.run.inputs import Emit, bounded, documents, look_through, 
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.model import ImageSet, Planned, Problem, Summary
 from mediamirror.scratch import scratch_folder
-from mediamirror.settings import FetchOptions, JobOptions, ReadOptions
+from mediamirror.settings import ParseOptions
 
 
 async def parse(
     inputs: Sequence[str],
     *,
-    read: ReadOptions | None = None,
-    fetch: FetchOptions | None = None,
-    job: JobOptions | None = None,
+    options: ParseOptions | None = None,
     stdin: BinaryIO | None = None,
     on_event: Emit = nobody_listens,
 ) -> Summary:
     """Emit an `ImageSet` or a `Problem` for everything found, then a `Summary`. Raises `UsageError`."""
-    read, job, started, tally = read or ReadOptions(), job or JobOptions(), time.monotonic(), Tally()
+    options, started, tally = options or ParseOptions(), time.monotonic(), Tally()
+    read = options.read
     read_count = sets = variants = 0
     plan_inputs(inputs)
     with scratch_folder() as spool:
-        async with open_fetcher(fetch or FetchOptions(), spool_dir=spool, own_hosts=own_origins(inputs)) as fetcher:
+        async with open_fetcher(options.fetch, spool_dir=spool, own_hosts=own_origins(inputs)) as fetcher:
             async for found in documents(inputs, read, fetcher, stdin):
                 if isinstance(found, Problem):
                     tally.add_problem(found)
@@ -44,6 +43,6 @@ async def parse(
                         tally.note(event)
                         on_event(event)
     tally.planned = Planned(read_count, sets, variants, 0)
-    summary = tally.summary(seconds=time.monotonic() - started, options=job)
+    summary = tally.summary(seconds=time.monotonic() - started, options=options.job)
     on_event(summary)
     return summary

@@ -6,7 +6,8 @@ import pytest
 
 from fixtures.newsroom import PAGE, finding, gone, ladder, never_upscaled
 from mediamirror.model import ItemError, SetResult, Severity, Status, Suppressed
-from mediamirror.report.data import all_entries, entries_of, explain, verdict_of
+from mediamirror.report.data import all_entries, entries_of, verdict_of
+from mediamirror.report.rulebook import explain
 
 
 def test_entries_come_gravest_first_with_the_failure_that_no_rule_tells() -> None:
