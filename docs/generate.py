@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mediamirror.lint.pages import rule_pages
+from docs.rule_pages import rule_pages
 
 RULES = Path(__file__).parent / "rules"
 

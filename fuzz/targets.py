@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from mediamirror.errors import ImageTruncated, NotAnImage
 from mediamirror.imaging.cost import cost
 from mediamirror.imaging.header import read_header, read_whole
-from mediamirror.imaging.strip.parts import LeftAlone
-from mediamirror.imaging.strip.strip import strip
+from mediamirror.imaging.strip import LeftAlone, strip
 from mediamirror.markup.extract import extract_document
 from mediamirror.markup.page import link_header
 from mediamirror.markup.standard.media import matches_media

@@ -14,19 +14,23 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A place in the program: a function by module and name, and whether the kill comes before or after it, or halfway."""
+    """A place in the program: a function by module and name, and whether the kill comes before or after it, or halfway.
+
+    With ``command`` only those calls count that hand this function over as their first argument.
+    """
 
     module: str
     name: str
     when: str
+    command: str | None = None
 
 
 POINTS = {
     "body-arrives": Point("mediamirror.fetch.body", "Spool.take", "after"),
     "body-spilled": Point("mediamirror.fetch.body", "Spool.spill", "after"),
-    "before-note": Point("mediamirror.catalog.catalog", "Catalog.note_fetches", "before"),
+    "before-note": Point("mediamirror.catalog.catalog", "Catalog.write", "before", "put_fetches"),
     "inside-note": Point("mediamirror.catalog.results", "put_fetched", "after"),
-    "after-note": Point("mediamirror.catalog.catalog", "Catalog.note_fetches", "after"),
+    "after-note": Point("mediamirror.catalog.catalog", "Catalog.write", "after", "put_fetches"),
     "half-written": Point("mediamirror.store.files", "_write_all", "halfway"),
     "before-rename": Point("mediamirror.store.files", "_publish", "before"),
     "after-rename": Point("mediamirror.store.files", "_sync_directory", "before"),
@@ -34,18 +38,18 @@ POINTS = {
     "before-put": Point("mediamirror.store.s3.store", "S3Store.put", "before"),
     "after-put": Point("mediamirror.store.s3.store", "S3Store.put", "after"),
     "part-sent": Point("mediamirror.store.s3.multipart", "MultipartUploads._send_part", "after"),
-    "before-record": Point("mediamirror.catalog.catalog", "Catalog.record", "before"),
+    "before-record": Point("mediamirror.catalog.catalog", "Catalog.write", "before", "put_outcomes"),
     "inside-record": Point("mediamirror.catalog.results", "put_outcome", "after"),
-    "after-record": Point("mediamirror.catalog.catalog", "Catalog.record", "after"),
+    "after-record": Point("mediamirror.catalog.catalog", "Catalog.write", "after", "put_outcomes"),
     "inside-plan": Point("mediamirror.catalog.ingest", "put_set", "after"),
     "before-segment": Point("mediamirror.jobs.mirror.job", "write_segment", "before"),
     "after-segment": Point("mediamirror.jobs.run.manifest", "_mark", "before"),
-    "before-finish": Point("mediamirror.catalog.catalog", "Catalog.finish_run", "before"),
-    "after-finish": Point("mediamirror.catalog.catalog", "Catalog.finish_run", "after"),
-    "before-remember": Point("mediamirror.catalog.catalog", "Catalog.remember", "before"),
-    "after-remember": Point("mediamirror.catalog.catalog", "Catalog.remember", "after"),
-    "before-forget": Point("mediamirror.catalog.catalog", "Catalog.forget", "before"),
-    "after-forget": Point("mediamirror.catalog.catalog", "Catalog.forget", "after"),
+    "before-finish": Point("mediamirror.catalog.catalog", "Catalog.write", "before", "finish_run"),
+    "after-finish": Point("mediamirror.catalog.catalog", "Catalog.write", "after", "finish_run"),
+    "before-remember": Point("mediamirror.catalog.catalog", "Catalog.write", "before", "put_holdings"),
+    "after-remember": Point("mediamirror.catalog.catalog", "Catalog.write", "after", "put_holdings"),
+    "before-forget": Point("mediamirror.catalog.catalog", "Catalog.write_durably", "before", "drop_holdings"),
+    "after-forget": Point("mediamirror.catalog.catalog", "Catalog.write_durably", "after", "drop_holdings"),
     "after-delete": Point("mediamirror.store.files", "remove", "after"),
     "after-bucket-delete": Point("mediamirror.store.s3.store", "S3Store.delete", "after"),
 }
@@ -70,7 +74,7 @@ def plant(point: Point, number: int) -> None:
     *path, last = point.name.split(".")
     owner: Any = functools.reduce(getattr, path, importlib.import_module(point.module))
     real, passed = getattr(owner, last), Passing(number)
-    setattr(owner, last, _halfway(passed) if point.when == "halfway" else _around(real, point.when, passed))
+    setattr(owner, last, _halfway(passed) if point.when == "halfway" else _around(real, point, passed))
 
 
 class Passing:
@@ -95,22 +99,25 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _around(real: Callable[..., Any], when: str, passed: Passing) -> Callable[..., Any]:
+def _around(real: Callable[..., Any], point: Point, passed: Passing) -> Callable[..., Any]:
+    def counts(when: str, args: tuple[Any, ...]) -> bool:
+        return when == point.when and (point.command is None or args[1].__name__ == point.command)
+
     @functools.wraps(real)
     def plain(*args: Any, **kwargs: Any) -> Any:
-        if when == "before":
+        if counts("before", args):
             passed()
         result = real(*args, **kwargs)
-        if when == "after":
+        if counts("after", args):
             passed()
         return result
 
     @functools.wraps(real)
     async def awaited(*args: Any, **kwargs: Any) -> Any:
-        if when == "before":
+        if counts("before", args):
             passed()
         result = await real(*args, **kwargs)
-        if when == "after":
+        if counts("after", args):
             passed()
         return result
 

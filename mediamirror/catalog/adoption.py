@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mediamirror.catalog.connection import KEYS_PAGE, Page
+from mediamirror.catalog.holdings import Holding, put_holdings
 from mediamirror.catalog.ingest import put_variant
-from mediamirror.catalog.sync_rows import Holding, put_holdings
 from mediamirror.redact import is_redacted
 
 _IMAGE_CODES = ("MM", "not-an-image", "truncated", "undecodable", "over-budget")
@@ -44,7 +45,7 @@ def put_adopted(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[
         for url in row.urls:
             _put_object(db, place, run_id, put_variant(db, url), row)
         if not row.urls and row.token is not None:
-            put_holdings(db, place, (Holding(row.key, row.sha256, row.size, row.token),))
+            put_holdings(db, {place: (Holding(row.key, row.sha256, row.size, row.token),)})
 
 
 def _put_object(db: sqlite3.Connection, place: int, run_id: int, variant: int, row: Adopted) -> None:
@@ -139,7 +140,8 @@ def told_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, list[tuple
     return found
 
 
-def told_in_vain(db: sqlite3.Connection, *, after: str, limit: int) -> list[str]:
+def told_in_vain(db: sqlite3.Connection, *, after: str = "", limit: int = KEYS_PAGE) -> Page[str]:
     """Return keys that something was said of and that are not there."""
     query = "SELECT DISTINCT key FROM temp.told WHERE seen = 0 AND key > ? ORDER BY key LIMIT ?"
-    return [row[0] for row in db.execute(query, (after, limit))]
+    keys = [row[0] for row in db.execute(query, (after, limit))]
+    return Page(keys, keys[-1] if keys else after)

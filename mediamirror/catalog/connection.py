@@ -4,13 +4,34 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from mediamirror.catalog.schema import MIGRATIONS, NEWEST
 from mediamirror.errors import CatalogDamaged, CatalogError
+
+T = TypeVar("T")
+
+PAGE = 256
+"""Rows in a page of what is read with much beside it."""
+
+KEYS_PAGE = 4096
+"""Rows in a page of keys."""
+
+
+class Page(NamedTuple, Generic[T]):
+    """Some rows of an answer, and the cursor after which the next ones follow. The answer ends with an empty page."""
+
+    rows: list[T]
+    after: Any
+
+
+def marks(values: Sequence[object]) -> str:
+    """Return the question marks of an ``IN`` for so many values."""
+    return ",".join("?" * len(values))
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Writing the plan: documents, image sets, places, candidates, variants, and the work list of a run.
+"""Runs, and writing their plan: documents, image sets, places, candidates, variants, and the work list.
 
 De-duplication of URLs and merging of sets across documents happen here, by UNIQUE columns, so that memory stays
 bounded whatever the number of URLs. Called on the catalog's own thread, inside a transaction.
@@ -8,10 +8,22 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
 from mediamirror.model import Candidate, ImageSet, Reference, Source
+
+KEEP_RUNS = 20
+"""Work lists of older runs are dropped; what they fetched and stored stays."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run under way: its id, and the id of the store it writes to."""
+
+    id: int
+    store_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,38 @@ class DocumentRow:
     sha256: str
     size: int
     read_at: str
+
+
+def begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at: str) -> Run:
+    """Record that a run starts. ``command`` must hold no secret."""
+    cursor = db.execute("INSERT INTO runs (command, started_at) VALUES (?,?)", (command, started_at))
+    assert cursor.lastrowid is not None
+    db.execute("DELETE FROM items WHERE run_id <= ?", (cursor.lastrowid - KEEP_RUNS,))
+    return Run(cursor.lastrowid, store_id(db, store_name))
+
+
+def finish_run(db: sqlite3.Connection, run: Run, finished_at: str, exit_code: int) -> None:
+    """Record how a run ended."""
+    db.execute("UPDATE runs SET finished_at = ?, exit_code = ? WHERE id = ?", (finished_at, exit_code, run.id))
+
+
+def follows_a_clean_end(db: sqlite3.Connection, run: Run) -> bool:
+    """Whether the run before this one came to its end, and nothing of it failed; so too when there was none."""
+    row = db.execute("SELECT exit_code FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1", (run.id,)).fetchone()
+    return row is None or row[0] == 0
+
+
+def store_id(db: sqlite3.Connection, name: str) -> int:
+    """Return the id of a store by its name, known or new."""
+    db.execute("INSERT OR IGNORE INTO stores (name) VALUES (?)", (name,))
+    found: int = db.execute("SELECT id FROM stores WHERE name = ?", (name,)).fetchone()[0]
+    return found
+
+
+def find_store(db: sqlite3.Connection, name: str) -> int | None:
+    """Return the id of a store by its name, or None where nothing was ever recorded of it."""
+    found = db.execute("SELECT id FROM stores WHERE name = ?", (name,)).fetchone()
+    return found[0] if found else None
 
 
 def fingerprint(image_set: ImageSet) -> bytes:
@@ -43,6 +87,14 @@ def put_document(db: sqlite3.Connection, row: DocumentRow) -> int:
     found: tuple[int] = db.execute("SELECT id FROM documents WHERE name = ?", (row.name,)).fetchone()
     db.execute("DELETE FROM places WHERE document_id = ?", found)
     return found[0]
+
+
+def put_sets(
+    db: sqlite3.Connection, run: Run, document_id: int, sets: Sequence[tuple[ImageSet, frozenset[str]]]
+) -> None:
+    """Add sets of a document, each with the URLs of it that are wanted."""
+    for image_set, wanted in sets:
+        put_set(db, run.id, document_id, image_set, wanted)
 
 
 def put_set(db: sqlite3.Connection, run_id: int, document_id: int, image_set: ImageSet, wanted: frozenset[str]) -> None:
@@ -118,10 +170,11 @@ def put_variant(db: sqlite3.Connection, url: str) -> int:
     return found
 
 
-def order_work(db: sqlite3.Connection, run_id: int) -> None:
-    """Give every wanted item its place in the queue: host by host, in the order of finding, each host's items in a row.
+def order_work(db: sqlite3.Connection, run: Run) -> tuple[int, int, int]:
+    """End planning: give every wanted item its place in the queue, host by host, in the order of finding.
 
-    So that work can be handed out for each host by itself, the stretches of places are kept as the table ``lanes``.
+    Each host's items lie in a row. So that work can be handed out for each host by itself, the stretches of places are kept
+    as the table ``lanes``. Returns the numbers of sets, of variants and of wanted variants.
     """
     db.execute(
         "UPDATE items SET position = turn.place FROM ("
@@ -129,15 +182,57 @@ def order_work(db: sqlite3.Connection, run_id: int) -> None:
         "    SELECT i.variant_id, min(i.variant_id) OVER (PARTITION BY v.host) AS lead"
         "    FROM items i JOIN variants v ON v.id = i.variant_id WHERE i.run_id = :run AND i.wanted = 1"
         "  )) AS turn WHERE items.run_id = :run AND items.variant_id = turn.variant_id",
-        {"run": run_id},
+        {"run": run.id},
     )
     db.execute(
         "CREATE TEMP TABLE IF NOT EXISTS lanes ("
         "run_id INTEGER, first INTEGER, last INTEGER, host TEXT, PRIMARY KEY (run_id, first)) WITHOUT ROWID"
     )
-    db.execute("DELETE FROM temp.lanes WHERE run_id = ?", (run_id,))
+    db.execute("DELETE FROM temp.lanes WHERE run_id = ?", (run.id,))
     db.execute(
         "INSERT INTO temp.lanes SELECT i.run_id, min(i.position), max(i.position), v.host FROM items i "
         "JOIN variants v ON v.id = i.variant_id WHERE i.run_id = ? AND i.wanted = 1 GROUP BY v.host",
-        (run_id,),
+        (run.id,),
+    )
+    sets = db.execute("SELECT count(DISTINCT set_id) FROM places WHERE run_id = ?", (run.id,)).fetchone()[0]
+    query = "SELECT count(*), coalesce(sum(wanted), 0) FROM items WHERE run_id = ?"
+    return (sets, *db.execute(query, (run.id,)).fetchone())
+
+
+def plan_retry(db: sqlite3.Connection, run: Run, *, planned: bool) -> None:
+    """Want exactly those variants that failed when they were last wanted; with ``planned`` only among the run's own.
+
+    Only what a document still names is tried again: its places move to this run, as if the document had been read anew. The
+    other variants of these sets keep what is known of them, so that the run tells of whole sets.
+    """
+    if planned:
+        db.execute(
+            "UPDATE items SET wanted = 0 WHERE run_id = :run AND NOT EXISTS (SELECT 1 FROM standings s "
+            "WHERE s.store_id = :store AND s.variant_id = items.variant_id AND s.status = 'failed')",
+            {"run": run.id, "store": run.store_id},
+        )
+    else:
+        db.execute(
+            "INSERT INTO items (run_id, variant_id, wanted) SELECT :run, s.variant_id, 1 FROM standings s "
+            "WHERE s.store_id = :store AND s.status = 'failed' "
+            "AND EXISTS (SELECT 1 FROM candidates c WHERE c.variant_id = s.variant_id)",
+            {"run": run.id, "store": run.store_id},
+        )
+        db.execute(
+            "UPDATE places SET run_id = :run WHERE set_id IN (SELECT p.set_id FROM items i "
+            "JOIN candidates c ON c.variant_id = i.variant_id JOIN places p ON p.id = c.place_id WHERE i.run_id = :run)",
+            {"run": run.id},
+        )
+        db.execute(
+            "INSERT OR IGNORE INTO items (run_id, variant_id, wanted) SELECT DISTINCT :run, c.variant_id, 0 "
+            "FROM places p JOIN candidates c ON c.place_id = p.id WHERE p.run_id = :run",
+            {"run": run.id},
+        )
+    db.execute(
+        "UPDATE items SET status = s.status, sha256 = s.sha256, error_code = s.error_code, error_message = s.error_message, "
+        "key = (SELECT o.key FROM objects o INDEXED BY objects_by_variant "
+        "WHERE o.variant_id = s.variant_id AND o.store_id = s.store_id "
+        "ORDER BY o.stored_at DESC LIMIT 1) FROM standings s WHERE s.store_id = :store AND s.variant_id = items.variant_id "
+        "AND items.run_id = :run AND items.wanted = 0",
+        {"run": run.id, "store": run.store_id},
     )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mediamirror.catalog.work import marks
+from mediamirror.catalog.connection import PAGE, Page, marks
 
 MOST_SETS = 100
 """Sets told of one variant at most: a placeholder may be in each of a hundred thousand."""
@@ -101,7 +101,7 @@ AND h.store_id IN (SELECT store_id FROM standings UNION SELECT store_id FROM pub
 
 
 def choose(db: sqlite3.Connection, query: Query) -> int:
-    """Choose the rows that `read_page` gives; return how many there are."""
+    """Choose the rows that `read_chosen` gives; return how many there are."""
     db.create_function("casefold", 1, lambda text: None if text is None else str(text).casefold(), deterministic=True)
     db.execute("DROP TABLE IF EXISTS temp.chosen")
     db.execute(
@@ -180,8 +180,8 @@ def _set_words(word: str) -> dict[str, object]:
     }
 
 
-def read_page(db: sqlite3.Connection, *, after: int, limit: int) -> list[tuple[int, CatalogRow]]:
-    """Return up to ``limit`` of the chosen rows after a cursor, each with the cursor that follows it."""
+def read_chosen(db: sqlite3.Connection, *, after: int = 0, limit: int = PAGE) -> Page[CatalogRow]:
+    """Return the chosen rows after a cursor."""
     rows = db.execute(
         "SELECT q.id, q.store_id, n.name, q.variant_id, q.key, q.status, q.sha256, q.set_id, v.url, s.error_code, "
         "s.error_message FROM chosen q JOIN stores n ON n.id = q.store_id LEFT JOIN variants v ON v.id = q.variant_id "
@@ -190,7 +190,7 @@ def read_page(db: sqlite3.Connection, *, after: int, limit: int) -> list[tuple[i
         (after, limit),
     ).fetchall()
     about = _About(db, rows)
-    return [(row[0], about.row(row)) for row in rows]
+    return Page([about.row(row) for row in rows], rows[-1][0] if rows else after)
 
 
 class _About:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from mediamirror.catalog.standings import put_standing
+from mediamirror.catalog.connection import PAGE, Page
+from mediamirror.catalog.ingest import Run
 from mediamirror.model import (
     Facts,
     Finding,
@@ -23,15 +25,35 @@ from mediamirror.model import (
 from mediamirror.redact import lasting_headers, redact_text, redact_url
 
 
-def put_outcome(
-    db: sqlite3.Connection, run_id: int, store_id: int, variant_id: int, outcome: Outcome, stored: StoredObject | None
-) -> None:
-    """Record what became of a variant. The caller has made its bytes durable before."""
-    source = outcome.source
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One outcome on its way into the catalog, with the object that the store confirmed for it."""
+
+    variant_id: int
+    outcome: Outcome
+    stored: StoredObject | None
+
+
+def put_outcomes(db: sqlite3.Connection, run: Run, records: Sequence[Record]) -> None:
+    """Write outcomes down. The bytes they speak of are durable already."""
+    for record in records:
+        put_outcome(db, run, record)
+
+
+def put_fetches(db: sqlite3.Connection, run: Run, records: Sequence[Record]) -> None:
+    """Write down what was fetched before it is stored: after a kill between the two, its object can be told for ours."""
+    for record in records:
+        put_fetched(db, run.id, record.variant_id, record.outcome)
+
+
+def put_outcome(db: sqlite3.Connection, run: Run, record: Record) -> None:
+    """Write down what became of a variant."""
+    run_id, variant_id, outcome = run.id, record.variant_id, record.outcome
     put_fetched(db, run_id, variant_id, outcome)
-    if stored is not None and outcome.sha256 is not None:
-        _put_object(db, store_id, variant_id, outcome.sha256, source.sha256 if source else None, stored)
-    put_standing(db, run_id, store_id, variant_id, outcome)
+    if record.stored is not None and outcome.sha256 is not None:
+        source = outcome.source.sha256 if outcome.source else None
+        _put_object(db, run.store_id, variant_id, outcome.sha256, source, record.stored)
+    _put_standing(db, run, variant_id, outcome)
     error = outcome.error or ItemError("", "")
     db.execute(
         "UPDATE items SET status = ?, key = ?, sha256 = ?, error_code = ?, error_message = ? "
@@ -147,8 +169,33 @@ def _put_finding(db: sqlite3.Connection, run_id: int, variant_id: int, finding: 
     )
 
 
-def set_ids(db: sqlite3.Connection, run_id: int, *, troubled: bool, after: int, limit: int) -> list[int]:
-    """Return ids of the run's sets after an id; with ``troubled`` only those with a failure, rejection or finding."""
+_PUT_STANDING = """
+INSERT INTO standings (store_id, variant_id, run_id, status, sha256, error_code, error_message, settled_at)
+VALUES (?,?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ'))
+"""
+
+
+def _put_standing(db: sqlite3.Connection, run: Run, variant_id: int, outcome: Outcome) -> None:
+    """Write down what became of a variant. Not being wanted this time changes nothing about what is known of it."""
+    passed_over = outcome.status is Status.SKIPPED and outcome.sha256 is None
+    error = outcome.error
+    db.execute(
+        f"{_PUT_STANDING} ON CONFLICT DO NOTHING"
+        if passed_over
+        else f"{_PUT_STANDING} ON CONFLICT DO UPDATE SET run_id = excluded.run_id, status = excluded.status, "
+        "sha256 = coalesce(excluded.sha256, sha256), error_code = excluded.error_code, "
+        "error_message = excluded.error_message, settled_at = excluded.settled_at",
+        (
+            *(run.store_id, variant_id, run.id, outcome.status, outcome.sha256),
+            *((error.code, redact_text(error.message)) if error else (None, None)),
+        ),
+    )
+
+
+def read_sets(
+    db: sqlite3.Connection, run: Run, *, troubled: bool = False, after: int = 0, limit: int = PAGE
+) -> Page[SetResult]:
+    """Return the run's image sets with their outcomes; with ``troubled`` only those with a failure, rejection or finding."""
     trouble = (
         "AND EXISTS (SELECT 1 FROM candidates c JOIN items i ON i.variant_id = c.variant_id AND i.run_id = p.run_id "
         "WHERE c.place_id = p.id AND (i.error_code IS NOT NULL OR EXISTS "
@@ -158,16 +205,12 @@ def set_ids(db: sqlite3.Connection, run_id: int, *, troubled: bool, after: int, 
         "SELECT DISTINCT p.set_id FROM places p WHERE p.run_id = ? AND p.set_id > ? "
         f"{trouble if troubled else ''} ORDER BY p.set_id LIMIT ?"
     )
-    return [row[0] for row in db.execute(query, (run_id, after, limit))]
+    ids = [row[0] for row in db.execute(query, (run.id, after, limit))]
+    return Page([_read_set(db, run.id, set_id) for set_id in ids], ids[-1] if ids else after)
 
 
-def read_sets(db: sqlite3.Connection, run_id: int, ids: Sequence[int]) -> list[SetResult]:
-    """Read a page of sets of a run."""
-    return [read_set(db, run_id, set_id) for set_id in ids]
-
-
-def read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
-    """Read one set of a run with a row per candidate of its first place."""
+def _read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
+    """Read one set of a run with a row for each candidate of its first place."""
     place_id, document, line, alt, context, inferred = db.execute(
         "SELECT p.id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
         "JOIN documents d ON d.id = p.document_id JOIN image_sets s ON s.id = p.set_id "

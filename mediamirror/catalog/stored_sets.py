@@ -1,15 +1,28 @@
-"""What a store holds of each image set, over all runs: a page of sets at a time."""
+"""What a store holds over all runs: its image sets, where its objects came from, and the exchanges that gave their bytes."""
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
+from mediamirror.catalog.connection import PAGE, Page
 from mediamirror.catalog.results import findings_of
-from mediamirror.catalog.rows import RecordedObject
 from mediamirror.model import ItemError, SetResult, SetRow, Status
+from mediamirror.redact import lasting_headers
+
+Headers = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedObject:
+    """An object as it was recorded when it was put into a store."""
+
+    key: str
+    sha256: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +50,8 @@ class MirroredSource:
 
 
 def read_sources(
-    db: sqlite3.Connection, store_name: str, *, after: tuple[str, int], limit: int
-) -> list[MirroredSource]:
+    db: sqlite3.Connection, store_name: str, *, after: tuple[str, int] = ("", 0), limit: int = PAGE
+) -> Page[MirroredSource]:
     """Return a page of a store's objects with their sources, after a key and a variant; several URLs may share a key."""
     query = (
         "SELECT v.url, o.key, coalesce(o.source_sha256, o.sha256), coalesce(f.fetched_at, o.stored_at), "
@@ -48,10 +61,11 @@ def read_sources(
         "AND sha256 = coalesce(o.source_sha256, o.sha256)) "
         "WHERE s.name = ? AND (o.key, o.variant_id) > (?, ?) ORDER BY o.key, o.variant_id LIMIT ?"
     )
-    return [
+    rows = [
         MirroredSource(url, key, sha256, datetime.fromisoformat(at), *rest)
         for url, key, sha256, at, *rest in db.execute(query, (store_name, *after, limit))
     ]
+    return Page(rows, (rows[-1].key, rows[-1].variant_id) if rows else after)
 
 
 def store_names(db: sqlite3.Connection) -> list[str]:
@@ -74,24 +88,20 @@ _OF_STORE = (
 """Sets of which the store holds something, and those of which no store holds anything."""
 
 
-def mirrored_ids(db: sqlite3.Connection, store_name: str, *, after: int, limit: int) -> list[int]:
-    """Return ids of a store's sets after an id."""
+def read_mirrored(db: sqlite3.Connection, store_name: str, *, after: int = 0, limit: int = PAGE) -> Page[MirroredSet]:
+    """Return the image sets of a store over all runs."""
     query = f"SELECT s.id {_OF_STORE} ORDER BY s.id LIMIT :limit"
-    return [row[0] for row in db.execute(query, {"after": after, "name": store_name, "limit": limit})]
+    ids = [row[0] for row in db.execute(query, {"after": after, "name": store_name, "limit": limit})]
+    return Page([_read(db, store_name, set_id) for set_id in ids], ids[-1] if ids else after)
 
 
 def count_mirrored(db: sqlite3.Connection, store_name: str) -> tuple[int, int]:
-    """Count a store's sets, and its objects."""
+    """Count a store's image sets and its objects, over all runs."""
     sets = db.execute(f"SELECT count(*) {_OF_STORE}", {"after": 0, "name": store_name}).fetchone()[0]
     objects = db.execute(
         "SELECT count(DISTINCT key) FROM objects WHERE store_id = (SELECT id FROM stores WHERE name = ?)", (store_name,)
     ).fetchone()[0]
     return sets, objects
-
-
-def read_mirrored(db: sqlite3.Connection, store_name: str, ids: Sequence[int]) -> list[MirroredSet]:
-    """Read a page of sets."""
-    return [_read(db, store_name, set_id) for set_id in ids]
 
 
 def _read(db: sqlite3.Connection, store_name: str, set_id: int) -> MirroredSet:
@@ -163,3 +173,45 @@ def _blob(
         sha256 = found[0] if found else None
     row = db.execute("SELECT format, width, height, size FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
     return row or (None, None, None, held.size if held else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One exchange. ``hops`` are the answers that led on to ``final_url``: URL, status, headers; None where not recorded."""
+
+    fetched_at: datetime
+    final_url: str
+    status: int
+    headers: Headers
+    hops: tuple[tuple[str, int, Headers], ...] | None
+
+
+def read_exchange(db: sqlite3.Connection, url: str, sha256: str) -> Exchange | None:
+    """Return the newest exchange in which these bytes came whole (a 304 tells only that they are still the same)."""
+    row = db.execute(
+        "SELECT f.fetched_at, f.final_url, f.http_status, f.headers, f.redirects FROM fetches f "
+        "JOIN variants v ON v.id = f.variant_id WHERE v.url = ? AND f.sha256 = ? AND f.http_status <> 304 "
+        "ORDER BY f.id DESC LIMIT 1",
+        (url, sha256),
+    ).fetchone()
+    if row is None:
+        return None
+    at, final_url, status, headers, redirects = row
+    hops = (
+        None
+        if redirects is None
+        else tuple((hop[0], hop[1], tuple(lasting_headers(hop[2]))) for hop in json.loads(redirects))
+    )
+    return Exchange(
+        datetime.fromisoformat(at), final_url or url, status, tuple(lasting_headers(json.loads(headers or "[]"))), hops
+    )
+
+
+def was_stripped(db: sqlite3.Connection, store: str, key: str, sha256: str) -> bool:
+    """Whether an object is recorded as made from other bytes than the origin gave."""
+    row = db.execute(
+        "SELECT 1 FROM objects o JOIN stores s ON s.id = o.store_id "
+        "WHERE s.name = ? AND o.key = ? AND o.sha256 = ? AND o.source_sha256 <> o.sha256",
+        (store, key, sha256),
+    ).fetchone()
+    return row is not None

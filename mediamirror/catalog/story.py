@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mediamirror.catalog.work import marks
+from mediamirror.catalog.connection import marks
 from mediamirror.errors import UsageError
 
 SHORTEST_DIGEST = 6

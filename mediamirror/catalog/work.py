@@ -1,36 +1,95 @@
-"""Reading the work list of a run, page by page, with what is known of each variant from before."""
+"""The work list of a run, read page by page with what is known of each variant from before, and notes for that run alone."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
+from mediamirror.catalog.connection import PAGE, Page, marks
+from mediamirror.catalog.ingest import Run
 from mediamirror.model import Facts, ImageFacts, OpaqueFacts, Promise, Reference, Variant
 
 
-def read_page(
-    db: sqlite3.Connection, run_id: int, store_id: int, *, wanted: bool, after: int, limit: int, last: int = 2**63 - 1
-) -> list[tuple[int, WorkItem]]:
-    """Return up to ``limit`` items after a cursor, and none after ``last``, each with the cursor that follows it.
+@dataclass(frozen=True, slots=True)
+class KnownObject:
+    """Where a variant's bytes lie in this run's store, as recorded when they were put there."""
 
-    Wanted items come by their position in the queue, the others by variant.
+    key: str
+    sha256: str
+    size: int
+    content_type: str | None
+    token: str | None
+    source_sha256: str | None = None
+    """The origin's bytes that these were stripped from, or were found to need no stripping; None: stored as they came."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFetch:
+    """The newest exchange that gave this variant's bytes: validators, headers and the facts about those bytes.
+
+    ``facts`` is None when the bytes were never a sound image.
     """
+
+    fetched_at: datetime
+    final_url: str
+    http_status: int
+    headers: tuple[tuple[str, str], ...]
+    etag: str | None
+    last_modified: str | None
+    sha256: str
+    size: int
+    facts: Facts | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """One variant of the current run, with what the catalog knows about it."""
+
+    variant_id: int
+    variant: Variant
+    fetch: KnownFetch | None = None
+    objects: tuple[KnownObject, ...] = ()
+    sibling_widths: tuple[int, ...] = ()
+    """The width descriptors of the other candidates in its sets, in pixels."""
+
+
+def read_work(
+    db: sqlite3.Connection,
+    run: Run,
+    *,
+    wanted: bool = True,
+    after: int = 0,
+    last: int = 2**63 - 1,
+    limit: int = PAGE,
+) -> Page[WorkItem]:
+    """Return up to ``limit`` items after a cursor, and none after ``last``.
+
+    Wanted items come by their place in the queue, the others by variant.
+    """
+    items = read_places(db, run, wanted=wanted, after=after, last=last, limit=limit)
+    return Page([item for _, item in items], items[-1][0] if items else after)
+
+
+def read_places(
+    db: sqlite3.Connection, run: Run, *, after: int, last: int, limit: int, wanted: bool = True
+) -> list[tuple[int, WorkItem]]:
+    """Return what `read_work` does, each item with its place."""
     cursor = "i.position" if wanted else "i.variant_id"
     rows = db.execute(
         f"SELECT {cursor}, v.id, v.url FROM items i JOIN variants v ON v.id = i.variant_id "
         f"WHERE i.run_id = ? AND i.wanted = ? AND {cursor} > ? AND {cursor} <= ? "
         f"ORDER BY {cursor} LIMIT ?",
-        (run_id, int(wanted), after, last, limit),
+        (run.id, int(wanted), after, last, limit),
     ).fetchall()
     ids = [row[1] for row in rows]
-    promises = _promises(db, run_id, ids)
+    promises = _promises(db, run.id, ids)
     fetches = _fetches(db, ids)
-    objects = _objects(db, store_id, ids)
-    siblings = _siblings(db, run_id, ids)
+    objects = _objects(db, run.store_id, ids)
+    siblings = _siblings(db, run.id, ids)
     return [
         (
             place,
@@ -46,15 +105,11 @@ def read_page(
     ]
 
 
-def read_lanes(db: sqlite3.Connection, run_id: int, *, after: int, limit: int) -> list[tuple[str, int, int]]:
-    """Return up to ``limit`` hosts whose first place comes after a cursor, each with its first and its last place."""
+def read_lanes(db: sqlite3.Connection, run: Run, *, after: int = 0, limit: int = PAGE) -> Page[tuple[str, int, int]]:
+    """Return the hosts (with their ports) of the wanted variants, each with the first and last of its places."""
     query = "SELECT host, first, last FROM temp.lanes WHERE run_id = ? AND first > ? ORDER BY first LIMIT ?"
-    return db.execute(query, (run_id, after, limit)).fetchall()
-
-
-def marks(ids: Sequence[object]) -> str:
-    """Return the question marks of an ``IN`` for so many values."""
-    return ",".join("?" * len(ids))
+    rows = db.execute(query, (run.id, after, limit)).fetchall()
+    return Page(rows, rows[-1][1] if rows else after)
 
 
 def _promises(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, list[Promise]]:
@@ -145,4 +200,20 @@ def _objects(db: sqlite3.Connection, store_id: int, ids: list[int]) -> dict[int,
     )
     for variant_id, *rest in db.execute(query, (store_id, *ids)):
         found[variant_id].append(KnownObject(*rest))
+    return found
+
+
+def put_notes(db: sqlite3.Connection, notes: Iterable[tuple[str, bytes]]) -> None:
+    """Keep a note for each URL until the catalog is closed."""
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS notes (url TEXT PRIMARY KEY, note BLOB NOT NULL) WITHOUT ROWID")
+    db.executemany("INSERT OR REPLACE INTO temp.notes VALUES (?,?)", notes)
+
+
+def get_notes(db: sqlite3.Connection, urls: Sequence[str]) -> dict[str, bytes]:
+    """Return the notes of these URLs; those without one are missing."""
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS notes (url TEXT PRIMARY KEY, note BLOB NOT NULL) WITHOUT ROWID")
+    found: dict[str, bytes] = {}
+    for start in range(0, len(urls), 500):
+        some = urls[start : start + 500]
+        found.update(db.execute(f"SELECT url, note FROM temp.notes WHERE url IN ({marks(some)})", some).fetchall())
     return found

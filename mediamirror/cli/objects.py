@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from mediamirror.model import Compared, Mark, ObjectEvent, Problem, SyncEvent, SyncSummary
 from mediamirror.report.escape import clean
-from mediamirror.report.jsonl import to_line
-from mediamirror.report.sync_table import compared_line, object_line, summary_line, to_object
+from mediamirror.report.events import to_line
+from mediamirror.report.objects import compared_line, object_line, summary_line, to_object
 
 
 class ObjectOutput:

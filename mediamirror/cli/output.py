@@ -15,8 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.model import Event, ImageSet, ObjectEvent, Outcome, Problem, SetResult, Status, Summary
 from mediamirror.redact import redact_text, redact_url, without_userinfo
-from mediamirror.report.jsonl import to_line, to_objects
-from mediamirror.report.words import summary_sentence
+from mediamirror.report.events import summary_sentence, to_line, to_objects
 
 if TYPE_CHECKING:
     from mediamirror.report.html import HtmlReport

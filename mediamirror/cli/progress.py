@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mediamirror.model import Compared, Event, ObjectEvent, Outcome, Planned, SyncEvent, Workload
-from mediamirror.report.words import human_bytes
+from mediamirror.report.events import human_bytes
 
 _LONGEST_BAR = 40
 _OTHERS = 56

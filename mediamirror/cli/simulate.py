@@ -94,7 +94,7 @@ def command(
 def _tell(output: Output, event: Event) -> None:
     """Say too, where the output is kept quiet, that there was nothing to choose from."""
     from mediamirror.model import Summary
-    from mediamirror.report.words import summary_sentence
+    from mediamirror.report.events import summary_sentence
 
     output(event)
     if isinstance(event, Summary) and not event.variants:
@@ -104,7 +104,7 @@ def _tell(output: Output, event: Event) -> None:
 def _as_lines(found: ImageSet, choices: Sequence[Choice], *, hide: bool) -> None:
     from dataclasses import asdict
 
-    from mediamirror.report.jsonl import to_line
+    from mediamirror.report.events import to_line
 
     for choice in choices:
         row = {"type": "choice", "document": found.document, "line": found.line, **asdict(choice)}

@@ -13,8 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 
 from mediamirror.documents.document import MAX_DOCUMENT, Document
-from mediamirror.documents.frontier import Frontier, Step
-from mediamirror.documents.leads import MAX_SITEMAPS, Lead, Leads
+from mediamirror.documents.frontier import MAX_SITEMAPS, Frontier, Lead, Leads, Step
 from mediamirror.documents.listings import Listing, body_of, discard, read_answer, read_document
 from mediamirror.documents.read import Fetch, read_download
 from mediamirror.errors import FetchError, RobotsRefused

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mediamirror.documents.compressed import inflate, is_gzip
+from mediamirror.documents.containers import Container, Read, reader_for
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.documents.plan import Place, Via, plan_inputs, walk
-from mediamirror.documents.streams import Container, Read, reader_for
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.markup.extract import choose_kind

@@ -15,8 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.rows import RecordedObject
-from mediamirror.catalog.stored_sets import MirroredSet
+from mediamirror.catalog.stored_sets import MirroredSet, RecordedObject, count_mirrored, read_mirrored, store_names
 from mediamirror.errors import (
     FetchError,
     ImageError,
@@ -36,8 +35,7 @@ from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import choose_codes
-from mediamirror.lint.stored import StoredSubject, check_stored
-from mediamirror.lint.stored_sets import check_mirrored
+from mediamirror.lint.stored import StoredSubject, check_mirrored, check_stored
 from mediamirror.model import (
     Body,
     Finding,
@@ -110,7 +108,7 @@ class _Review:
                 identity = identity_of(store.name, options.store.endpoint_url)
                 path = path or default_catalog(identity)
             known = await stack.enter_async_context(await Catalog.open(_existing(path, dest), dry_run=True))
-            identity = _chosen(await known.stores(), path, identity if dest is not None else None)
+            identity = _chosen(await known.read(store_names), path, identity if dest is not None else None)
             if dest is None:
                 place, endpoint = place_of_identity(identity)
                 where = replace(options.store, endpoint_url=options.store.endpoint_url or endpoint)
@@ -134,10 +132,10 @@ class _Review:
         return _Reader(store, pool, folder, self._codes)
 
     async def _all(self, catalog: Catalog, identity: str, reader: _Reader | None) -> None:
-        sets, objects = await catalog.count_mirrored(identity)
+        sets, objects = await catalog.read(count_mirrored, identity)
         self._objects = objects
         self._emit(Planned(0, sets, objects if reader is not None else 0, 0))
-        async for page in catalog.mirrored(identity):
+        async for page in catalog.pages(read_mirrored, identity):
             seen = await self._look(page, reader)
             for each in page:
                 self._tell(_shown(each.result, seen, self._codes))

@@ -8,9 +8,9 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mediamirror.errors import FetchError, NotAnImage
-from mediamirror.lint.formats import split_extensions
-from mediamirror.lint.rules import RULES, Violation
-from mediamirror.lint.subject import WRITTEN, Member, SetSubject, is_empty_fallback, is_written
+from mediamirror.lint.names import split_extensions
+from mediamirror.lint.rules import rule
+from mediamirror.lint.subject import WRITTEN, Member, SetSubject, Violation, is_empty_fallback, is_written
 from mediamirror.model import Candidate, Problem, Reference, Severity
 
 _DROPPED = frozenset(
@@ -76,7 +76,7 @@ def _kind(problem: Problem) -> str:
     return "dropped" if problem.code in _DROPPED else ""
 
 
-@RULES.add_set(
+@rule(
     "MM101",
     "dropped-candidate",
     Severity.WARNING,
@@ -94,7 +94,7 @@ def dropped_candidate(subject: SetSubject) -> Iterator[Violation]:
             yield _from_problem(subject, problem)
 
 
-@RULES.add_set(
+@rule(
     "MM102",
     "duplicate-descriptor",
     Severity.WARNING,
@@ -130,7 +130,7 @@ def describe(candidate: Candidate) -> str:
     return "without descriptor" if candidate.density is None else f"{candidate.density:g}x"
 
 
-@RULES.add_set(
+@rule(
     "MM103",
     "mixed-descriptors",
     Severity.WARNING,
@@ -156,7 +156,7 @@ def mixed_descriptors(subject: SetSubject) -> Iterator[Violation]:
             )
 
 
-@RULES.add_set(
+@rule(
     "MM108",
     "unescaped-space",
     Severity.WARNING,
@@ -171,7 +171,7 @@ def unescaped_space(subject: SetSubject) -> Iterator[Violation]:
             yield _from_problem(subject, problem)
 
 
-@RULES.add_set(
+@rule(
     "MM111",
     "comma-trouble",
     Severity.WARNING,
@@ -212,7 +212,7 @@ def _is_cut(one: Member, other: Member) -> bool:
     return bare and goes_on and "/" in first.raw_url and second.width is not None
 
 
-@RULES.add_set(
+@rule(
     "MM113",
     "unfilled-template",
     Severity.ERROR,
@@ -246,7 +246,7 @@ def _absent(member: Member) -> bool:
     return member.known is not None and isinstance(member.known.result, FetchError | NotAnImage)
 
 
-@RULES.add_set(
+@rule(
     "MM120",
     "scheme-not-loaded",
     Severity.ERROR,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mediamirror.lint.formats import file_name
 from mediamirror.lint.likeness import alike, alike_cropped
-from mediamirror.lint.rules import RULES, Violation
-from mediamirror.lint.subject import Member, SetSubject
+from mediamirror.lint.names import file_name
+from mediamirror.lint.rules import rule
+from mediamirror.lint.subject import Member, SetSubject, Violation
 from mediamirror.model import Severity
 
 _TURNED = (5, 6, 7, 8)
@@ -38,7 +38,7 @@ def _standard(members: Sequence[Member]) -> Member:
     return max(zip(agreeing, members, strict=True), key=lambda pair: (pair[0], _size(pair[1])[0]))[1]
 
 
-@RULES.add_set(
+@rule(
     "MM310",
     "aspect-ratio-drift",
     Severity.WARNING,
@@ -68,7 +68,7 @@ def _ratio(size: tuple[int, int]) -> str:
     return f"{size[0] / size[1]:.3f}:1"
 
 
-@RULES.add_set(
+@rule(
     "MM311",
     "not-the-same-picture",
     Severity.ERROR,
@@ -99,7 +99,7 @@ def _same(one: Member, other: Member) -> bool:
     return alike_cropped(one.look, other.look, (_size(one), _size(other)))
 
 
-@RULES.add_set(
+@rule(
     "MM313",
     "animated-among-still",
     Severity.WARNING,
@@ -120,7 +120,7 @@ def animated_among_still(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, others, kind, member.candidate.reference, member.url)
 
 
-@RULES.add_set(
+@rule(
     "MM314",
     "turned-by-exif",
     Severity.WARNING,

@@ -1,94 +1,48 @@
-"""The registry of lint rules. A rule is one function; the docs and ``mediamirror rules`` are made from what stands beside it."""
+"""The lint rules and how they are run. A rule is one function; its page and ``mediamirror rules`` come from what stands beside it."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal, TypeVar
 
-from mediamirror.errors import FetchError, ImageError, UsageError
-from mediamirror.lint.subject import SetSubject
-from mediamirror.lint.tolerance import Tolerance
-from mediamirror.lint.unread import unread_kind
-from mediamirror.model import Download, Facts, Finding, ImageFacts, Look, OpaqueFacts, Reference, Severity, Variant
+from mediamirror.errors import ImageError, UsageError
+from mediamirror.lint.screens import Browser
+from mediamirror.lint.subject import LintOptions, Subject, Tolerance, VariantFacts, Violation, subject_of, variants_of
+from mediamirror.model import Download, Facts, Finding, ImageSet, Reference, Severity, Variant
 
+About = Literal["file", "set", "findings", "object", "stored set", "source"]
+"""What the check of a rule is given.
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What a rule looks at: one variant, how it was served, and what its bytes turned out to be.
-
-    ``download`` is None for a file that was read from a disk, and for one that could not be fetched. ``known_widths`` are
-    the width descriptors of the image sets that name the variant, its own among them.
-    """
-
-    variant: Variant
-    download: Download | None
-    result: Facts | ImageError | FetchError
-    tolerance: Tolerance
-    known_widths: frozenset[int]
-    look: Look | None = None
-    storing: bool = True
-    """Whether a mirror asks, which keeps only what it can look into."""
-
-    @property
-    def unread(self) -> str | None:
-        """The format, when the bytes are a picture as promised of a format that is not read here (an SVG drawing, an icon)."""
-        if isinstance(self.result, OpaqueFacts):
-            return self.result.format
-        return unread_kind(self.variant, self.result, self.download)
-
-    @property
-    def facts(self) -> ImageFacts | None:
-        """The facts, when the bytes are an image."""
-        return self.result if isinstance(self.result, ImageFacts) else None
-
-    @property
-    def reference(self) -> Reference | None:
-        """Where the variant was named first."""
-        return self.variant.promises[0].reference if self.variant.promises else None
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """What a rule function yields: the sentence, the two values that disagree, and who made the promise.
-
-    ``url`` is the file concerned, for rules about sets; empty when there is none. ``explains`` are findings, as pairs of rule
-    and URL, that this one accounts for: they are not told beside it. ``severity`` is for a lighter case than the rule's.
-    """
-
-    message: str
-    declared: str | None = None
-    actual: str | None = None
-    reference: Reference | None = None
-    url: str = ""
-    explains: frozenset[tuple[str, str]] = frozenset()
-    severity: Severity | None = None
-
-
-Check = Callable[[Subject], Iterator[Violation]]
-SetCheck = Callable[[SetSubject], Iterator[Violation]]
-AfterCheck = Callable[[SetSubject, Sequence[Finding]], Iterator[Violation]]
+| about | given |
+|---|---|
+| file | a `Subject`: one variant, how it was served and what its bytes are |
+| set | a `SetSubject`: an image set, its markup and its variants beside each other |
+| findings | a `SetSubject` and what the other rules found in it |
+| object, stored set, source | what `verify --mirror` looks at (`lint.stored`) |
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule: ``code`` and ``name`` are stable. ``rejects`` means that the image is not published."""
+    """A rule. ``code`` and ``name`` are stable.
+
+    ``rejects``: `mirror` does not publish the image. ``verify_only``: `mirror`, which asks only whether the bytes are as promised,
+    leaves the rule out.
+    """
 
     code: str
     name: str
     severity: Severity
-    rejects: bool
     summary: str
     why: str
     fix: str
-    limits: str = field(default="", kw_only=True)
-    """What it does not find, in Markdown, where that was measured."""
-
-    @property
-    def switch_off(self) -> str:
-        """How to leave the rule out."""
-        return f"--ignore {self.code}"
+    check: Callable[..., Iterator[Violation]]
+    about: About
+    rejects: bool = False
+    verify_only: bool = False
 
     def finding(self, found: Violation, *, url: str, reference: Reference | None) -> Finding:
         """Make the finding of a violation that concerns ``url``, named at ``reference`` unless it says another place."""
@@ -98,39 +52,58 @@ class Rule:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class VariantRule(Rule):
-    """A rule about one variant. ``verify_only``: `mirror`, which asks only whether the bytes are as promised, leaves it out."""
-
-    check: Check
-    verify_only: bool = False
-
-    def findings(self, subject: Subject) -> Iterator[Finding]:
-        """Run the rule."""
-        for found in self.check(subject):
-            yield self.finding(found, url=subject.variant.url, reference=subject.reference)
+_RULES: dict[str, Rule] = {}
+_Check = TypeVar("_Check", bound=Callable[..., Iterator[Violation]])
 
 
-@dataclass(frozen=True, slots=True)
-class SetRule(Rule):
-    """A rule about an image set as a whole: its markup, and its variants beside each other."""
+def rule(
+    code: str,
+    name: str,
+    severity: Severity,
+    *,
+    summary: str,
+    why: str,
+    fix: str,
+    about: About = "set",
+    rejects: bool = False,
+    verify_only: bool = False,
+) -> Callable[[_Check], _Check]:
+    """Register the decorated function as the check of a rule; the parameters are those of `Rule`."""
 
-    check: SetCheck
+    def register(check: _Check) -> _Check:
+        if code in _RULES:
+            raise ValueError(f"two rules with code {code}")
+        _RULES[code] = Rule(code, name, severity, summary, why, fix, check, about, rejects, verify_only)
+        return check
+
+    return register
 
 
-@dataclass(frozen=True, slots=True)
-class AfterRule(Rule):
-    """A rule about a set and what the other rules found in it."""
-
-    check: AfterCheck
+def all_rules() -> tuple[Rule, ...]:
+    """Every rule, by code."""
+    return tuple(_RULES[code] for code in sorted(_RULES))
 
 
-@dataclass(frozen=True, slots=True)
-class StoredRule(Rule):
-    """A rule about a mirror (`lint.stored`), and which kind of its things it is about."""
+def get_rule(code: str) -> Rule:
+    """The rule of a code (``MM301``) or name, in any case. Raises `UsageError` that names the nearest one."""
+    wanted = code.strip().lower()
+    found = next((each for each in _RULES.values() if wanted in (each.code.lower(), each.name)), None)
+    if found is None:
+        raise _unknown(code)
+    return found
 
-    check: Callable[[Any], Iterator[Violation]]
-    about: Literal["object", "set", "source"] = "object"
+
+def matching(word: str) -> tuple[frozenset[str], int]:
+    """The codes that a code, a name or the beginning of a code means, and how exact it is (its length).
+
+    Raises `UsageError` that names the nearest rule when there is none.
+    """
+    wanted = word.strip().lower()
+    exact = frozenset(each.code for each in _RULES.values() if wanted in (each.code.lower(), each.name))
+    found = exact or frozenset(code for code in _RULES if wanted and code.lower().startswith(wanted))
+    if not found:
+        raise _unknown(word)
+    return found, len(next(iter(exact), wanted))
 
 
 _MISREAD = str.maketrans("oil", "011")
@@ -141,117 +114,16 @@ def _ratio(one: str, other: str) -> float:
     return difflib.SequenceMatcher(None, one, other).ratio()
 
 
-class Registry:
-    """Rules by code, in the order of their codes."""
-
-    def __init__(self) -> None:
-        self._rules: dict[str, Rule] = {}
-
-    def add(
-        self,
-        code: str,
-        name: str,
-        severity: Severity,
-        *,
-        summary: str,
-        why: str,
-        fix: str,
-        rejects: bool = False,
-        verify_only: bool = False,
-    ) -> Callable[[Check], Check]:
-        """Register the decorated function as the check of a rule about one variant."""
-
-        def register(check: Check) -> Check:
-            self._put(VariantRule(code, name, severity, rejects, summary, why, fix, check, verify_only))
-            return check
-
-        return register
-
-    def add_set(
-        self, code: str, name: str, severity: Severity, *, summary: str, why: str, fix: str, limits: str = ""
-    ) -> Callable[[SetCheck], SetCheck]:
-        """Register the decorated function as the check of a rule about a set."""
-
-        def register(check: SetCheck) -> SetCheck:
-            self._put(SetRule(code, name, severity, False, summary, why, fix, check, limits=limits))
-            return check
-
-        return register
-
-    def add_after(
-        self, code: str, name: str, severity: Severity, *, summary: str, why: str, fix: str
-    ) -> Callable[[AfterCheck], AfterCheck]:
-        """Register the decorated function as the check of a rule about what the other rules found."""
-
-        def register(check: AfterCheck) -> AfterCheck:
-            self._put(AfterRule(code, name, severity, False, summary, why, fix, check))
-            return check
-
-        return register
-
-    def add_stored(
-        self,
-        code: str,
-        name: str,
-        severity: Severity,
-        *,
-        summary: str,
-        why: str,
-        fix: str,
-        about: Literal["object", "set", "source"] = "object",
-    ) -> Callable[[Callable[[Any], Iterator[Violation]]], Callable[[Any], Iterator[Violation]]]:
-        """Register the decorated function as the check of a rule about a mirror."""
-
-        def register(check: Callable[[Any], Iterator[Violation]]) -> Callable[[Any], Iterator[Violation]]:
-            self._put(StoredRule(code, name, severity, False, summary, why, fix, check, about))
-            return check
-
-        return register
-
-    def _put(self, rule: Rule) -> None:
-        if rule.code in self._rules:
-            raise ValueError(f"two rules with code {rule.code}")
-        self._rules[rule.code] = rule
-
-    def all(self) -> tuple[Rule, ...]:
-        """Every rule, by code."""
-        return tuple(self._rules[code] for code in sorted(self._rules))
-
-    def get(self, code: str) -> Rule:
-        """The rule of a code or a name, in any case. Raises `UsageError` that names the nearest one."""
-        wanted = code.strip().lower()
-        for rule in self._rules.values():
-            if wanted in (rule.code.lower(), rule.name):
-                return rule
-        raise self._unknown(code)
-
-    def matching(self, word: str) -> tuple[frozenset[str], int]:
-        """The codes that a code, a name or the beginning of a code means, and how exact it is (its length).
-
-        Raises `UsageError` that names the nearest rule when there is none.
-        """
-        wanted = word.strip().lower()
-        exact = next((rule.code for rule in self._rules.values() if wanted in (rule.code.lower(), rule.name)), None)
-        if exact is not None:
-            return frozenset({exact}), len(exact)
-        found = frozenset(code for code in self._rules if wanted and code.lower().startswith(wanted))
-        if not found:
-            raise self._unknown(word)
-        return found, len(wanted)
-
-    def _unknown(self, code: str) -> UsageError:
-        by_word = {word: rule for rule in self.all() for word in (rule.code.lower(), rule.name)}
-        word = code.strip().lower()
-        typed = word.translate(_MISREAD)
-        near = [typed] if typed in by_word else difflib.get_close_matches(word, by_word, n=8, cutoff=0.5)
-        # Of equally near codes the one that begins the same: whoever wrote MM190 means no pixels.
-        best = max(near, key=lambda each: (_ratio(word, each), each[:3] == word[:3]), default=None)
-        found = by_word[best] if best is not None else None
-        hint = f"did you mean {found.code} ({found.name})?" if found else "see `mediamirror rules`."
-        return UsageError(f"There is no rule {code!r}: {hint}")
-
-
-RULES = Registry()
+def _unknown(code: str) -> UsageError:
+    by_word = {word: each for each in all_rules() for word in (each.code.lower(), each.name)}
+    word = code.strip().lower()
+    typed = word.translate(_MISREAD)
+    near = [typed] if typed in by_word else difflib.get_close_matches(word, by_word, n=8, cutoff=0.5)
+    # Of equally near codes the one that begins the same: whoever wrote MM190 means no pixels.
+    best = max(near, key=lambda each: (_ratio(word, each), each[:3] == word[:3]), default=None)
+    found = by_word[best] if best is not None else None
+    hint = f"did you mean {found.code} ({found.name})?" if found else "see `mediamirror rules`."
+    return UsageError(f"There is no rule {code!r}: {hint}")
 
 
 def choose_codes(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> frozenset[str]:
@@ -265,7 +137,7 @@ def choose_codes(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> froz
 
     Raises `UsageError`, with the nearest rule, for a word that means none.
     """
-    chosen = _lengths(select) or {rule.code: 0 for rule in RULES.all()}
+    chosen = _lengths(select) or dict.fromkeys(_RULES, 0)
     ignored = _lengths(ignore)
     return frozenset(code for code, length in chosen.items() if length > ignored.get(code, -1))
 
@@ -287,6 +159,93 @@ def _lengths(words: Iterable[str]) -> dict[str, int]:
     """For each code that some word means, the length of the most exact one."""
     lengths: dict[str, int] = {}
     for word in words:
-        codes, length = RULES.matching(word)
+        codes, length = matching(word)
         lengths.update({code: max(length, lengths.get(code, 0)) for code in codes})
     return lengths
+
+
+@cache
+def _promise_rules() -> tuple[Rule, ...]:
+    # Asked for each variant of a mirror; the registry is filled once, on import.
+    return tuple(each for each in all_rules() if each.about == "file" and not each.verify_only)
+
+
+def check_variant(
+    variant: Variant,
+    download: Download,
+    result: Facts | ImageError,
+    *,
+    tolerance: Tolerance,
+    known_widths: Iterable[int] = (),
+) -> tuple[Finding, ...]:
+    """Run the rules on one variant that tell whether its bytes are as promised; findings come in the order of their codes.
+
+    ``result`` is what the bytes are, or why they are no sound image. ``known_widths`` are width descriptors of the variant's
+    siblings in its image sets; they make a width tag of a bare number in the file name (``name_480.webp``).
+    """
+    widths = frozenset(known_widths) | frozenset(variant.declared_widths)
+    subject = Subject(variant, download, result, tolerance, widths)
+    return tuple(finding for each in _promise_rules() for finding in _found(each, subject))
+
+
+def check_set(
+    image_set: ImageSet, facts: Mapping[str, VariantFacts], options: LintOptions, *, browser: Browser
+) -> tuple[Finding, ...]:
+    """Run every chosen rule on an image set and each of its variants; findings come in the order of their codes.
+
+    ``facts`` is what is known of the files, by URL; a URL that is missing there was not looked at, and nothing is said of its
+    bytes. What one finding explains is not told by another: a generator that never upscales is one finding for the set.
+    """
+    chosen = [each for each in all_rules() if each.code in options.codes]
+    told: list[Finding] = []
+    explained: set[tuple[str, str]] = set()
+    subject = subject_of(image_set, facts, options, browser)
+    variants = list(_subjects(image_set, facts, options))
+    for each in chosen:
+        if each.about == "file":
+            told.extend(finding for variant in variants for finding in _found(each, variant))
+        elif each.about == "set":
+            for found in each.check(subject):
+                told.append(each.finding(found, url=found.url, reference=_place(image_set, found.url)))
+                explained |= found.explains
+    kept = [finding for finding in told if (finding.rule, finding.url) not in explained]
+    stands = [finding for finding in dict.fromkeys(kept) if not _repeated(finding, kept)]
+    for each in chosen:
+        if each.about == "findings":
+            late = [each.finding(v, url=v.url, reference=_place(image_set, v.url)) for v in each.check(subject, stands)]
+            stands.extend(late)
+    return tuple(stands)
+
+
+def _found(rule: Rule, subject: Subject) -> Iterator[Finding]:
+    for found in rule.check(subject):
+        yield rule.finding(found, url=subject.variant.url, reference=subject.reference)
+
+
+def _subjects(image_set: ImageSet, facts: Mapping[str, VariantFacts], options: LintOptions) -> Iterable[Subject]:
+    variants = variants_of(image_set)
+    widths = frozenset(width for variant in variants for width in variant.declared_widths)
+    for variant in variants:
+        known = facts.get(variant.url)
+        if known is not None:
+            yield Subject(variant, known.download, known.result, options.tolerance, widths, known.look, storing=False)
+
+
+def _place(image_set: ImageSet, url: str) -> Reference:
+    """Where a URL of the set was named first; the set's own place for none."""
+    named = (c.reference for c in image_set.candidates if c.reference is not None and c.url == url)
+    first = next((c.reference for c in image_set.candidates if c.reference is not None), None)
+    carrier = first.carrier if first else image_set.sources[0].carrier if image_set.sources else ""
+    return next(named, None) or Reference(image_set.document, carrier, None, image_set.line)
+
+
+def _repeated(finding: Finding, others: Iterable[Finding]) -> bool:
+    """Whether the width in the name only repeats the descriptor's, which has its finding."""
+    return finding.rule == "MM302" and any(
+        (other.rule, other.url, other.declared) == ("MM301", finding.url, finding.declared) for other in others
+    )
+
+
+def rejects(finding: Finding) -> bool:
+    """Whether the finding's rule keeps the image from being published. Raises `UsageError` for an unknown rule."""
+    return get_rule(finding.rule).rejects

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.rules import rule
 from mediamirror.lint.screens import ever_matches
-from mediamirror.lint.subject import SetSubject, first_reference, first_url, is_element
+from mediamirror.lint.subject import SetSubject, Violation, first_reference, first_url, is_element
 from mediamirror.model import Severity, Source
 
 _INVALID = frozenset(
@@ -35,7 +35,7 @@ def _too_wide(source: Source) -> frozenset[tuple[str, str]]:
     return frozenset(("MM403", candidate.url) for candidate in source.candidates)
 
 
-@RULES.add_set(
+@rule(
     "MM104",
     "width-without-sizes",
     Severity.WARNING,
@@ -52,7 +52,7 @@ def width_without_sizes(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, None, "100vw", first_reference(source), widths[0].url)
 
 
-@RULES.add_set(
+@rule(
     "MM105",
     "invalid-sizes",
     Severity.WARNING,
@@ -75,7 +75,7 @@ def invalid_sizes(subject: SetSubject) -> Iterator[Violation]:
                 yield Violation(message, condition[:200], "never true", place, url, _too_wide(source))
 
 
-@RULES.add_set(
+@rule(
     "MM106",
     "sizes-without-default",
     Severity.NOTE,
@@ -92,7 +92,7 @@ def sizes_without_default(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, sizes[:200], "100vw", place, first_url(source), _too_wide(source))
 
 
-@RULES.add_set(
+@rule(
     "MM107",
     "auto-sizes-without-lazy",
     Severity.WARNING,

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from mediamirror.lint.formats import file_name, split_extensions
 from mediamirror.lint.likeness import alike
-from mediamirror.lint.names import width_tag
-from mediamirror.lint.rules import RULES, Violation
+from mediamirror.lint.names import file_name, some_browser_shows, split_extensions, width_tag
+from mediamirror.lint.rules import rule
 from mediamirror.lint.screens import Browser, always_taken, ever_matches
-from mediamirror.lint.subject import Member, SetSubject, first_reference, first_url, is_empty_fallback, is_written
-from mediamirror.lint.unread import some_browser_shows
+from mediamirror.lint.subject import (
+    Member,
+    SetSubject,
+    Violation,
+    first_reference,
+    first_url,
+    is_empty_fallback,
+    is_written,
+)
 from mediamirror.model import ImageSet, Severity, Source
 
 _NOTHING_THERE = frozenset(
@@ -30,7 +36,7 @@ def _img(image_set: ImageSet) -> Source | None:
     return next((s for s in image_set.sources if s.carrier == "img" and s.ignored is None and is_written(s)), None)
 
 
-@RULES.add_set(
+@rule(
     "MM109",
     "fallback-missing",
     Severity.WARNING,
@@ -52,7 +58,7 @@ def fallback_missing(subject: SetSubject) -> Iterator[Violation]:
         yield Violation("The img has a srcset and no src.", "src", None, first_reference(img), img.candidates[0].url)
 
 
-@RULES.add_set(
+@rule(
     "MM110",
     "fallback-not-in-family",
     Severity.WARNING,
@@ -107,7 +113,7 @@ def _stem(url: str) -> str:
     return stem.lower() or url.rpartition("/")[0].lower()
 
 
-@RULES.add_set(
+@rule(
     "MM114",
     "type-never-matches",
     Severity.WARNING,
@@ -125,7 +131,7 @@ def type_never_matches(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, source.mime[:200], None, first_reference(source), first_url(source), explains)
 
 
-@RULES.add_set(
+@rule(
     "MM115",
     "media-never-matches",
     Severity.WARNING,
@@ -142,7 +148,7 @@ def media_never_matches(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, media[:200], "never true", first_reference(source), first_url(source))
 
 
-@RULES.add_set(
+@rule(
     "MM116",
     "source-after-img",
     Severity.WARNING,
@@ -158,7 +164,7 @@ def source_after_img(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, None, None, first_reference(source), first_url(source))
 
 
-@RULES.add_set(
+@rule(
     "MM117",
     "source-never-used",
     Severity.WARNING,

@@ -1,13 +1,20 @@
-"""MM5xx: whether a mirror still holds what it recorded. The job reads the objects; these rules compare."""
+"""MM5xx, the rules of `verify --mirror`: whether a mirror holds what it recorded, whole sets, and what the origins still have.
+
+The job reads the objects and asks the origins; these rules compare.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from mediamirror.lint.formats import format_of_mime
-from mediamirror.lint.rules import RULES, StoredRule, Violation
-from mediamirror.model import Facts, Finding, Reference, Severity
+from mediamirror.lint.names import format_of_mime
+from mediamirror.lint.rules import About, all_rules, rule
+from mediamirror.lint.subject import Violation
+from mediamirror.model import Facts, Finding, Reference, SetResult, SetRow, Severity, Status
+
+_GONE = frozenset({404, 410})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +34,14 @@ class StoredSubject:
     facts: Facts | None = None
 
 
-@RULES.add_stored(
+@rule(
     "MM501",
     "object-missing",
     Severity.ERROR,
     summary="The catalog has an object that the mirror does not hold any more.",
     why="Pages that point at the mirror show a broken picture.",
     fix="Run the same `mediamirror mirror` command again: what is missing is fetched and stored anew.",
+    about="object",
 )
 def object_missing(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the object is gone."""
@@ -41,13 +49,14 @@ def object_missing(subject: StoredSubject) -> Iterator[Violation]:
         yield Violation("The mirror does not hold this object any more.", "stored", "missing")
 
 
-@RULES.add_stored(
+@rule(
     "MM502",
     "bytes-changed",
     Severity.ERROR,
     summary="An object's bytes are not those that were recorded when it was stored.",
     why="A disk, a transfer or a person has changed them since; size and time may well be the same.",
     fix="Run the same `mediamirror mirror` command again, or copy the object from another mirror.",
+    about="object",
 )
 def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when both hashes are known and differ."""
@@ -58,13 +67,14 @@ def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
         )
 
 
-@RULES.add_stored(
+@rule(
     "MM503",
     "stored-type-differs",
     Severity.WARNING,
     summary="An object is stored with a Content-Type of another format than its bytes have.",
     why="The bucket serves it under that type, and caches and tools believe it.",
     fix="`verify --mirror --repair` stores it again under the type of its bytes, all else kept.",
+    about="object",
 )
 def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the store says another type than the bytes."""
@@ -75,18 +85,107 @@ def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
         yield Violation(f"Stored as {stored}, but the bytes are {facts.format}.", stored, facts.content_type)
 
 
+def missing_rows(result: SetResult) -> tuple[SetRow, ...]:
+    """The candidates of a set that were wanted and that the mirror does not hold, each file once."""
+    rows = {row.url: row for row in result.rows if row.key is None and row.status is not Status.SKIPPED}
+    return tuple(rows.values())
+
+
+@rule(
+    "MM504",
+    "partial-set",
+    Severity.WARNING,
+    summary="The mirror holds some variants of an image set and lacks others that were to be mirrored.",
+    why="Once pages point at the mirror, the screens that would load a missing variant show a broken picture.",
+    fix="Run the same `mediamirror mirror` command again; a candidate whose file is at fault belongs out of the srcset.",
+    about="stored set",
+)
+def partial_set(result: SetResult) -> Iterator[Violation]:
+    """Fire once for a set of which some is stored and something is not, with the reason of each that is not."""
+    missing = missing_rows(result)
+    held = {row.url for row in result.rows if row.key is not None}
+    if held and missing:
+        reasons = ", ".join(f"{_called(row)} ({row.error.code if row.error else 'not reached'})" for row in missing[:5])
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        total = len(held) + len(missing)
+        message = f"The mirror holds {len(held)} of {total} variants of this set; missing: {reasons}{more}."
+        yield Violation(message, f"{total} variants", f"{len(held)} stored", url=missing[0].url)
+
+
+def _called(row: SetRow) -> str:
+    if row.declared_width is not None:
+        return f"{row.declared_width}w"
+    return f"{row.density:g}x" if row.density is not None else row.attribute or row.carrier
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSubject:
+    """What an origin says now of a file that was mirrored.
+
+    ``http_status`` is 304 where the origin says that nothing changed; ``sha256`` is that of the bytes it gives out instead.
+    """
+
+    url: str
+    key: str
+    recorded_sha256: str
+    fetched_at: datetime
+    http_status: int
+    sha256: str | None = None
+
+
+@rule(
+    "MM505",
+    "source-changed",
+    Severity.WARNING,
+    summary="The origin gives out other bytes for a URL than those that were mirrored.",
+    why="The mirror shows an older picture than the site does.",
+    fix="Run the same `mediamirror mirror` command again; it fetches what has changed.",
+    about="source",
+)
+def source_changed(subject: SourceSubject) -> Iterator[Violation]:
+    """Fire when the origin sent bytes with another sha256."""
+    if subject.sha256 is not None and subject.sha256 != subject.recorded_sha256:
+        message = f"The source has changed since it was mirrored on {subject.fetched_at:%Y-%m-%d}."
+        yield Violation(message, subject.recorded_sha256, subject.sha256)
+
+
+@rule(
+    "MM506",
+    "source-gone",
+    Severity.NOTE,
+    summary="The origin does not have a mirrored file any more (404 or 410).",
+    why="The mirror may hold the last copy. Nothing is deleted for it.",
+    fix="Keep the object, and look at the page: the file may have moved.",
+    about="source",
+)
+def source_gone(subject: SourceSubject) -> Iterator[Violation]:
+    """Fire for the two answers that say so; every other failure says nothing of the file."""
+    if subject.http_status in _GONE:
+        message = f"The source is gone (HTTP {subject.http_status}); it was mirrored on {subject.fetched_at:%Y-%m-%d}."
+        yield Violation(message, subject.key, f"HTTP {subject.http_status}")
+
+
 def check_stored(subject: StoredSubject, codes: frozenset[str]) -> tuple[Finding, ...]:
     """Run the chosen rules on one object; its key stands for the URL."""
-    return run_stored("object", subject, codes, url=subject.key, reference=Reference(subject.mirror, "object", None, 0))
+    return _run("object", subject, codes, subject.key, Reference(subject.mirror, "object", None, 0))
 
 
-def run_stored(
-    about: str, subject: object, codes: frozenset[str], *, url: str, reference: Reference
-) -> tuple[Finding, ...]:
-    """Run the chosen rules about one kind of things in a mirror."""
-    rules = [r for r in RULES.all() if isinstance(r, StoredRule) and r.about == about and r.code in codes]
+def check_mirrored(result: SetResult, codes: frozenset[str]) -> tuple[Finding, ...]:
+    """Run the chosen rules on what a mirror holds of one set."""
+    reference = Reference(result.document, "set", None, result.line)
+    first = result.rows[0].url if result.rows else ""
+    return _run("stored set", result, codes, first, reference)
+
+
+def check_source(subject: SourceSubject, codes: frozenset[str]) -> tuple[Finding, ...]:
+    """Run the chosen rules on what an origin says now."""
+    return _run("source", subject, codes, subject.url, Reference(subject.key, "source", None, 0))
+
+
+def _run(about: About, subject: object, codes: frozenset[str], url: str, reference: Reference) -> tuple[Finding, ...]:
+    rules = [each for each in all_rules() if each.about == about and each.code in codes]
     return tuple(
-        rule.finding(found, url=found.url or url, reference=reference)
-        for rule in rules
-        for found in rule.check(subject)
+        each.finding(found, url=found.url or url, reference=reference)
+        for each in rules
+        for found in each.check(subject)
     )

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from mediamirror.errors import FetchError, ImageError, UsageError
+from mediamirror.lint.names import unread_kind
 from mediamirror.lint.screens import Browser
-from mediamirror.lint.tolerance import Tolerance, parse_tolerance
 from mediamirror.model import (
     Candidate,
     Download,
+    Facts,
     ImageFacts,
     ImageSet,
     Look,
+    OpaqueFacts,
     Problem,
     Promise,
     Reference,
+    Severity,
     Source,
     Variant,
 )
@@ -192,3 +197,85 @@ def first_reference(source: Source) -> Reference | None:
 def first_url(source: Source) -> str:
     """A source's first URL; empty when it has none."""
     return next((c.url for c in (*source.candidates, source.default) if c is not None), "")
+
+
+_TOLERANCE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(px|%)", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """``amount`` pixels, or ``amount`` percent of the promised width when ``percent`` is set."""
+
+    amount: Fraction
+    percent: bool = False
+
+    def allows(self, promised: int, real: int) -> bool:
+        """Whether a real width, in pixels, is near enough to the promised one."""
+        most = self.amount * promised / 100 if self.percent else self.amount
+        return abs(real - promised) <= most
+
+    def __str__(self) -> str:
+        return f"{float(self.amount):g}{'%' if self.percent else 'px'}"
+
+
+def parse_tolerance(text: str) -> Tolerance:
+    """Parse ``1px`` or ``1%`` (decimals allowed). Raises `UsageError` for anything else."""
+    found = _TOLERANCE.fullmatch(text.strip().lower())
+    if found is None:
+        raise UsageError(f"{text!r} is no tolerance: write pixels or percent, such as 1px or 0.5%.")
+    tolerance = Tolerance(Fraction(found[1]), percent=found[2] == "%")
+    if tolerance.percent and tolerance.amount > 100:
+        raise UsageError(f"A tolerance of {text} would allow any width: write at most 100%.")
+    return tolerance
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a rule looks at: one variant, how it was served, and what its bytes turned out to be.
+
+    ``download`` is None for a file that was read from a disk, and for one that could not be fetched. ``known_widths`` are
+    the width descriptors of the image sets that name the variant, its own among them.
+    """
+
+    variant: Variant
+    download: Download | None
+    result: Facts | ImageError | FetchError
+    tolerance: Tolerance
+    known_widths: frozenset[int]
+    look: Look | None = None
+    storing: bool = True
+    """Whether a mirror asks, which keeps only what it can look into."""
+
+    @property
+    def unread(self) -> str | None:
+        """The format, when the bytes are a picture as promised of a format that is not read here (an SVG drawing, an icon)."""
+        if isinstance(self.result, OpaqueFacts):
+            return self.result.format
+        return unread_kind(self.variant, self.result, self.download)
+
+    @property
+    def facts(self) -> ImageFacts | None:
+        """The facts, when the bytes are an image."""
+        return self.result if isinstance(self.result, ImageFacts) else None
+
+    @property
+    def reference(self) -> Reference | None:
+        """Where the variant was named first."""
+        return self.variant.promises[0].reference if self.variant.promises else None
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What a rule function yields: the sentence, the two values that disagree, and who made the promise.
+
+    ``url`` is the file concerned, for rules about sets; empty when there is none. ``explains`` are findings, as pairs of rule
+    and URL, that this one accounts for: they are not told beside it. ``severity`` is for a lighter case than the rule's.
+    """
+
+    message: str
+    declared: str | None = None
+    actual: str | None = None
+    reference: Reference | None = None
+    url: str = ""
+    explains: frozenset[tuple[str, str]] = frozenset()
+    severity: Severity | None = None

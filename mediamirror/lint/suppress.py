@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mediamirror.errors import UsageError
-from mediamirror.lint.rules import RULES, Violation
-from mediamirror.lint.subject import SetSubject, first_reference, first_url
+from mediamirror.lint.rules import matching, rule
+from mediamirror.lint.subject import SetSubject, Violation, first_reference, first_url
 from mediamirror.model import Finding, ImageSet, Severity, Source, Suppressed
 
 ATTRIBUTE = "data-mediamirror-ignore"
@@ -44,7 +44,7 @@ class PathSuppression:
 
 def codes_of(words: Iterable[str]) -> frozenset[str]:
     """The codes that words mean. Raises `UsageError` that names the nearest rule."""
-    return frozenset(code for word in words for code in RULES.matching(word)[0])
+    return frozenset(code for word in words for code in matching(word)[0])
 
 
 def apply(
@@ -126,7 +126,7 @@ def _parts(text: str) -> tuple[list[str], str]:
     return [word for word in _WORDS.split(codes.strip()) if word], " ".join(reason.split())
 
 
-@RULES.add_set(
+@rule(
     "MM118",
     "ignore-not-understood",
     Severity.WARNING,
@@ -144,18 +144,19 @@ def ignore_not_understood(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(f'{ATTRIBUTE}="{text[:80]}" gives {lacks}.', None, text[:200], place, url)
         for word in words:
             try:
-                RULES.matching(word)
+                matching(word)
             except UsageError as error:
                 yield Violation(f"{ATTRIBUTE}: {error.message} It switches nothing off.", None, word[:80], place, url)
 
 
-@RULES.add_after(
+@rule(
     "MM119",
     "ignore-unused",
     Severity.NOTE,
     summary=f"A {ATTRIBUTE} attribute switches off a rule that finds nothing.",
     why="What was wrong has been mended, or the code is another one than was meant: the next defect would go unseen.",
     fix="Take the code out of the attribute.",
+    about="findings",
 )
 def ignore_unused(subject: SetSubject, findings: Sequence[Finding]) -> Iterator[Violation]:
     """Fire for each word that met no finding, of rules that had all that they need to find something."""
@@ -171,7 +172,7 @@ def ignore_unused(subject: SetSubject, findings: Sequence[Finding]) -> Iterator[
 
 def _known(word: str) -> frozenset[str]:
     try:
-        return RULES.matching(word)[0]
+        return matching(word)[0]
     except UsageError:
         return frozenset()  # MM118 tells of it
 

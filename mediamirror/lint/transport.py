@@ -1,26 +1,31 @@
-"""MM2xx: whether the origin gives the bytes out, and how it labels them."""
+"""MM2xx: whether the origin gives the bytes out, how it labels them, and what it tells caches (RFC 9111)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from mediamirror.errors import EmptyBody, FetchError, HTTPStatus, ImageError, NotInSite, TransferTruncated
-from mediamirror.lint.formats import VAGUE_TYPES, format_of_mime
-from mediamirror.lint.rules import RULES, Subject, Violation
-from mediamirror.model import Severity
+from mediamirror.lint.names import VAGUE_TYPES, format_of_mime
+from mediamirror.lint.rules import rule
+from mediamirror.lint.subject import Subject, Violation
+from mediamirror.model import Download, Severity
 
 _SVG = "image/svg+xml"
 """The one type as which an ``img`` shows a drawing; of other formats browsers look at the bytes."""
 
 
-@RULES.add(
+@rule(
     "MM201",
     "content-type-differs",
     Severity.WARNING,
     summary="The Content-Type names another format than the bytes have.",
     why="Browsers look at the bytes and show the image; caches, proxies, mail and upload tools believe the header.",
     fix="Serve the file with the type of its bytes. The copy in the mirror is stored with the right type.",
+    about="file",
 )
 def content_type_differs(subject: Subject) -> Iterator[Violation]:
     """Fire when a Content-Type that says something says something else, and for a drawing that is not served as one."""
@@ -36,13 +41,14 @@ def content_type_differs(subject: Subject) -> Iterator[Violation]:
         yield Violation(f"Served as {served}, but the bytes are {facts.format}.", served, f"image/{facts.format}")
 
 
-@RULES.add(
+@rule(
     "MM202",
     "content-type-missing",
     Severity.NOTE,
     summary="The origin sends no Content-Type, or one that says nothing (application/octet-stream).",
     why="Browsers still show the image where it is embedded, and offer a download where it is opened by itself.",
     fix="Serve the file with the type of its bytes. The copy in the mirror is stored with the right type.",
+    about="file",
 )
 def content_type_missing(subject: Subject) -> Iterator[Violation]:
     """Fire when the header is missing or vague."""
@@ -58,7 +64,7 @@ _FOR_NOW = frozenset({408, 425, 429})
 """Client errors that say "later" and not "no"."""
 
 
-@RULES.add(
+@rule(
     "MM203",
     "gone",
     Severity.ERROR,
@@ -66,6 +72,7 @@ _FOR_NOW = frozenset({408, 425, 429})
     summary="The origin has no such file, or does not give it out.",
     why="Browsers that choose this candidate show a broken picture: they do not try another one.",
     fix="Upload the file, or take the candidate out.",
+    about="file",
 )
 def gone(subject: Subject) -> Iterator[Violation]:
     """Fire for client errors (404, 410, 403, ...) that a later try does not mend, and for a file that a built site lacks."""
@@ -77,7 +84,7 @@ def gone(subject: Subject) -> Iterator[Violation]:
         yield Violation(f"The site has no such file{hint}.", "a file", "none")
 
 
-@RULES.add(
+@rule(
     "MM204",
     "redirected-elsewhere",
     Severity.WARNING,
@@ -85,6 +92,7 @@ def gone(subject: Subject) -> Iterator[Violation]:
     summary="The URL leads to another file by a redirect.",
     why="Each visit pays for one more exchange, and the file at the end may be a placeholder or a start page.",
     fix="Write the final URL into the page, or put the file back where the page looks for it.",
+    about="file",
 )
 def redirected_elsewhere(subject: Subject) -> Iterator[Violation]:
     """Fire unless only the scheme or a ``www.`` changed on the way."""
@@ -103,7 +111,7 @@ def _address(url: str) -> tuple[str, str, str]:
     return host, parts.path, parts.query
 
 
-@RULES.add(
+@rule(
     "MM207",
     "transfer-cut",
     Severity.ERROR,
@@ -111,6 +119,7 @@ def _address(url: str) -> tuple[str, str, str]:
     summary="Fewer bytes arrive than the origin declares.",
     why="Browsers show a part of the picture or nothing, and caches may keep the part.",
     fix="Fetch it again; if it stays short, correct the Content-Length at the origin or upload the file again.",
+    about="file",
 )
 def transfer_cut(subject: Subject) -> Iterator[Violation]:
     """Fire for `TransferTruncated`."""
@@ -118,7 +127,7 @@ def transfer_cut(subject: Subject) -> Iterator[Violation]:
         yield Violation(subject.result.message, "a whole transfer", "cut short")
 
 
-@RULES.add(
+@rule(
     "MM208",
     "not-fetched",
     Severity.ERROR,
@@ -126,6 +135,7 @@ def transfer_cut(subject: Subject) -> Iterator[Violation]:
     summary="The file could not be fetched, so nothing is known of it.",
     why="What can't be reached from here may be unreachable for readers too; and a check that saw no bytes proves nothing.",
     fix="The message says what was in the way: correct the URL, wait for the server, or give the option that it names.",
+    about="file",
 )
 def not_fetched(subject: Subject) -> Iterator[Violation]:
     """Fire for every failure on the way in that has no rule of its own: no address, no connection, refused here, 503, ..."""
@@ -133,3 +143,104 @@ def not_fetched(subject: Subject) -> Iterator[Violation]:
     told = isinstance(result, TransferTruncated | EmptyBody) or any(gone(subject))
     if isinstance(result, FetchError) and not told:
         yield Violation(result.message, "a file", result.code)
+
+
+_DIRECTIVE = re.compile(r"\s*([^\s,=]+)\s*(?:=\s*(\"(?:[^\"\\]|\\.)*\"|[^\s,]*))?[^,]*(?:,|\Z)")
+_SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+
+
+@rule(
+    "MM205",
+    "caching-unspecified",
+    Severity.NOTE,
+    verify_only=True,
+    summary="The origin says nothing about how long the image may be kept.",
+    why="Each browser and cache guesses for itself, and many ask again on every visit.",
+    fix="Send Cache-Control with a max-age; a year and immutable where a changed image gets a new name.",
+    about="file",
+)
+def caching_unspecified(subject: Subject) -> Iterator[Violation]:
+    """Fire when no lifetime is given, neither by Cache-Control nor by Expires, and keeping is not forbidden either."""
+    download = subject.download
+    if download is None or subject.facts is None or _refusal(download) or _lifetime(download) is not None:
+        return
+    control = _control(download)
+    if control:
+        message = f"Served with Cache-Control: {control[:200]}, which says nothing of how long."
+        yield Violation(message, "a max-age", control[:200])
+    else:
+        yield Violation("Served without Cache-Control and Expires.", "a max-age", "no caching headers")
+
+
+@rule(
+    "MM206",
+    "caching-refused",
+    Severity.NOTE,
+    verify_only=True,
+    summary="The origin forbids caches to keep the image, or to use it without asking again.",
+    why="Each visit waits for the origin again: slower for readers, dearer for you.",
+    fix="Allow caching (Cache-Control: max-age=…); forbid it only for pictures that belong to one person.",
+    about="file",
+)
+def caching_refused(subject: Subject) -> Iterator[Violation]:
+    """Fire for ``no-store``, ``no-cache``, a lifetime of zero or in the past, and ``Pragma: no-cache`` by itself.
+
+    A ``max-age`` of zero beside an ``s-maxage`` is leave for the shared caches that most readers are behind.
+    """
+    download = subject.download
+    if download is None or subject.facts is None:
+        return
+    refusal = _refusal(download)
+    if refusal:
+        yield Violation(f"Served with {refusal}.", "a max-age", refusal.partition(": ")[2])
+
+
+def _control(download: Download) -> str:
+    return ", ".join(value for name, value in download.headers if name == "cache-control").strip(" ,")
+
+
+def _directives(control: str) -> Mapping[str, str]:
+    """The directives in lower case with their arguments, quotes taken off; of repeated ones the first counts (4.2.1)."""
+    read: dict[str, str] = {}
+    for found in _DIRECTIVE.finditer(control):
+        read.setdefault(found[1].lower(), (found[2] or "").strip('"').strip())
+    return read
+
+
+def _told_seconds(directives: Mapping[str, str]) -> int | None:
+    said = [int(value) for value in map(directives.get, ("s-maxage", "max-age")) if value and _SECONDS.fullmatch(value)]
+    return max(said) if said else None
+
+
+def _lifetime(download: Download) -> int | None:
+    """Seconds for which some cache may answer by itself; None where nothing that can be read is said of it."""
+    told, expires = _told_seconds(_directives(_control(download))), download.header("expires")
+    if told is not None or expires is None:
+        return told
+    until, now = _time(expires), _time(download.header("date") or "") or download.fetched_at
+    # Section 5.3: a date that can't be read, especially 0, is one in the past.
+    return 0 if until is None else int((until - now).total_seconds())
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        read = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read
+
+
+def _refusal(download: Download) -> str:
+    """The header that forbids to keep the image or to use it unasked; empty when none does."""
+    control = _control(download)
+    directives = _directives(control)
+    # no-cache with field names speaks of those fields alone.
+    if "no-store" in directives or directives.get("no-cache") == "":
+        return f"Cache-Control: {control[:200]}"
+    lifetime = _lifetime(download)
+    if lifetime is not None and lifetime <= 0:
+        if _told_seconds(directives) is not None:
+            return f"Cache-Control: {control[:200]}"
+        return f"Expires: {(download.header('expires') or '')[:200]}"
+    pragma = download.header("pragma") or ""
+    return f"Pragma: {pragma[:200]}" if lifetime is None and not control and "no-cache" in pragma.lower() else ""

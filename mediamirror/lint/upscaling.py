@@ -10,8 +10,8 @@ from math import sqrt
 
 from mediamirror.lint.likeness import alike
 from mediamirror.lint.markup import describe
-from mediamirror.lint.rules import RULES, Violation
-from mediamirror.lint.subject import Member, SetSubject
+from mediamirror.lint.rules import rule
+from mediamirror.lint.subject import Member, SetSubject, Violation
 from mediamirror.model import Candidate, Regained, Severity, Source
 
 _NEAREST = 0.72
@@ -47,22 +47,6 @@ _NOISE, _NOISE_SCALE = 0.6, 0.94
 """Grey levels of the finest detail that are taken for noise of compression, which is spread over all scales."""
 
 
-_LIMITS = """It says something only where it is sure: of the sound variants of these pictures it accused none. Of eleven pictures,
-photograph-like and drawn, sharp and blurred, each enlarged from a narrower one of itself, it found (`python -m bench.upscaling`):
-
-| enlarged by | with | as JPEG | as WebP | as PNG |
-|---|---|---|---|---|
-| 1.25 | Lanczos, bicubic | 1 of 11 | 2 | 5 |
-| 1.5 | Lanczos | 4 | 2 | 6 |
-| 1.5 | bicubic | 2 | 1 | 5 |
-| 2 | Lanczos | 7 | 4 | 7 |
-| 2 | bicubic | 5 | 4 | 7 |
-| 3 | Lanczos, bicubic | 8 | 6 | 8 |
-| 2 and more | repeated pixels | 8 | 8 | 8 |
-
-Pictures that are soft or flat say nothing, and below a factor of 1.5 lossy compression hides what enlarging leaves."""
-
-
 @dataclass(frozen=True, slots=True)
 class _Case:
     """Candidates of one source with different descriptors and the same pixels. ``stays`` is the one to keep of them."""
@@ -78,7 +62,7 @@ class _Case:
         return self.stays.facts.width if self.stays.facts else 0
 
 
-@RULES.add_set(
+@rule(
     "MM309",
     "not-upscaled",
     Severity.ERROR,
@@ -168,14 +152,13 @@ def _entry(candidate: Candidate) -> str:
     return f"{url} {describe(candidate)}" if candidate.width or candidate.density else url
 
 
-@RULES.add_set(
+@rule(
     "MM312",
     "upscaled",
     Severity.WARNING,
     summary="A larger variant shows no detail that a smaller one does not have: it was enlarged from too small an original.",
     why="It costs more bytes than the smaller one and is not sharper: browsers could enlarge the smaller file themselves.",
     fix="Make it from a larger original, or end the srcset at the width of the original.",
-    limits=_LIMITS,
 )
 def upscaled(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each variant without detail of its own, beside the largest smaller one that has as much."""

@@ -79,15 +79,15 @@ def _html(r: Request) -> Extraction:
 
 
 def _css(r: Request) -> Extraction:
-    from mediamirror.markup.css import sheet as css
+    from mediamirror.markup.css import stylesheet
 
-    return css.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+    return stylesheet.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
 
 
 def _text(r: Request) -> Extraction:
-    from mediamirror.markup.text import lines as text
+    from mediamirror.markup.text import prose
 
-    return text.find(r.text(), document=r.document, base_url=r.base_url, merge=r.merge)
+    return prose.find(r.text(), document=r.document, base_url=r.base_url, merge=r.merge)
 
 
 def _markdown(r: Request) -> Extraction:

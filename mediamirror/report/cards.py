@@ -8,10 +8,9 @@ from itertools import groupby
 
 from mediamirror.model import SetResult, SetRow, Severity, Status, Suppressed
 from mediamirror.report.charts import Chart, Sample, ladder_chart
-from mediamirror.report.data import GRAVITY, Entry, entries_of, entries_of_row, verdict_of
+from mediamirror.report.data import GRAVITY, Entry, entries_of, entries_of_row, explain, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
-from mediamirror.report.rulebook import explain
-from mediamirror.report.words import human_bytes
+from mediamirror.report.events import human_bytes
 
 _WORDS_ROOM = 1500
 _LONGEST_LINK = 8192

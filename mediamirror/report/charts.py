@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mediamirror.report.words import human_bytes
+from mediamirror.report.events import human_bytes
 
 WIDTH, HEIGHT = 400, 232
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 22, 14, 40

@@ -12,7 +12,7 @@ from pathlib import PurePath
 from mediamirror.model import Problem, Severity
 from mediamirror.report.data import GRAVITY, Entry, ReportData, all_entries, named_from
 from mediamirror.report.escape import shown_url, visible
-from mediamirror.report.words import summary_sentence
+from mediamirror.report.events import summary_sentence
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 

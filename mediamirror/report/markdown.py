@@ -7,10 +7,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from mediamirror.model import Severity
-from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, all_entries, verdict_of
+from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, all_entries, explain, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
-from mediamirror.report.rulebook import explain
-from mediamirror.report.words import plural, summary_sentence
+from mediamirror.report.events import plural, summary_sentence
 
 _MARKS = {Severity.ERROR: "🔴 error", Severity.WARNING: "🟡 warning", Severity.NOTE: "🔵 note"}
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]()+!|~-])")

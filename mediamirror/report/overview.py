@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from mediamirror.model import SetResult, Severity
 from mediamirror.report.cards import Card
-from mediamirror.report.data import ACCEPTED, GRAVITY, UNCHECKED, entries_of, verdict_of
+from mediamirror.report.data import ACCEPTED, GRAVITY, UNCHECKED, RuleNote, entries_of, explain, verdict_of
 from mediamirror.report.escape import shorten, visible
-from mediamirror.report.rulebook import RuleNote, explain
-from mediamirror.report.words import plural
+from mediamirror.report.events import plural
 
 
 @dataclass(frozen=True, slots=True)

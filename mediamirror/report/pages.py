@@ -19,8 +19,8 @@ from mediamirror.model import Problem, Summary
 from mediamirror.report.cards import Card
 from mediamirror.report.data import ACCEPTED, SOUND, UNCHECKED
 from mediamirror.report.escape import link, shorten, shown_url, visible
+from mediamirror.report.events import human_bytes, plural
 from mediamirror.report.overview import Highlights, Tally
-from mediamirror.report.words import human_bytes, plural
 
 CHIPS = {
     **{"error": "errors", "warning": "warnings", "note": "notes"},

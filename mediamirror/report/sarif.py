@@ -11,9 +11,8 @@ from typing import Any
 from urllib.parse import quote
 
 from mediamirror.model import Problem, Severity, Suppressed
-from mediamirror.report.data import Entry, ReportData, all_entries, entry_of, named_from
+from mediamirror.report.data import Entry, ReportData, RuleNote, all_entries, entry_of, explain, named_from
 from mediamirror.report.escape import shown_url, uri, visible
-from mediamirror.report.rulebook import RuleNote, explain
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 

@@ -8,7 +8,7 @@ from typing import Any
 from mediamirror.catalog.story import Part, Story, VariantStory
 from mediamirror.redact import lasting_headers, redact_text, redact_url
 from mediamirror.report.escape import clean
-from mediamirror.report.words import human_bytes
+from mediamirror.report.events import human_bytes
 
 
 def to_object(story: Story) -> dict[str, Any]:

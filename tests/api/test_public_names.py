@@ -33,13 +33,16 @@ def test_a_name_that_is_not_there_says_so() -> None:
         mediamirror.miror  # type: ignore[attr-defined]  # noqa: B018
 
 
-def test_a_strict_type_checker_refuses_a_misspelled_name_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "user.py").write_text("from mediamirror import Outcome, mirror\nfrom mediamirror import miror\n")
+@pytest.mark.parametrize(
+    ("line", "accepted"),
+    [("from mediamirror import mirror, Outcome", True), ("from mediamirror import miror", False)],
+    ids=["as-it-is", "misspelled"],
+)
+def test_a_strict_type_checker_refuses_a_misspelled_name(line: str, accepted: bool, tmp_path: Path) -> None:
+    (tmp_path / "user.py").write_text(line + "\n")
     command = [sys.executable, "-m", "mypy", "--strict", "--follow-imports=silent", str(tmp_path / "user.py")]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
-    (error,) = [line for line in done.stdout.splitlines() if ": error:" in line]
-    assert "user.py:2:" in error
-    assert '"miror"' in error
+    assert (done.returncode == 0) is accepted, done.stdout + done.stderr
 
 
 def test_importing_the_package_loads_nothing_of_it() -> None:

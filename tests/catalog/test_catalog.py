@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from mediamirror.catalog.catalog import Catalog, Record, Run
-from mediamirror.catalog.ingest import DocumentRow
-from mediamirror.catalog.listing import Query, choose, read_page
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.ingest import DocumentRow, Run, begin_run, order_work, put_document, put_sets
+from mediamirror.catalog.listing import Query, choose, read_chosen
+from mediamirror.catalog.results import Record, put_outcomes, read_sets
 from mediamirror.catalog.schema import MIGRATIONS
+from mediamirror.catalog.work import read_lanes, read_places, read_work
 from mediamirror.errors import CatalogError
 from mediamirror.model import (
     Body,
@@ -58,14 +60,14 @@ def stored(url: str, **changes: object) -> Outcome:
 
 
 async def add(catalog: Catalog, run: Run, name: str, sets: list[tuple[ImageSet, frozenset[str]]]) -> None:
-    await catalog.add_sets(run, await catalog.add_document(document(name)), sets)
+    await catalog.write(put_sets, run, await catalog.write(put_document, document(name)), sets)
 
 
 async def plan(catalog: Catalog, documents: dict[str, list[ImageSet]]):
-    run = await catalog.begin_run("mirror", "./m", NOW.isoformat())
+    run = await catalog.write(begin_run, "mirror", "./m", NOW.isoformat())
     for name, sets in documents.items():
         await add(catalog, run, name, [everything(each) for each in sets])
-    return run, await catalog.order_work(run)
+    return run, await catalog.write(order_work, run)
 
 
 async def test_a_url_named_by_several_documents_is_one_variant_with_every_distinct_promise() -> None:
@@ -79,7 +81,7 @@ async def test_a_url_named_by_several_documents_is_one_variant_with_every_distin
             },
         )
         assert counts == (3, 4, 4)
-        items = {item.variant.url: item async for item in catalog.work(run)}
+        items = {item.variant.url: item async for item in catalog.rows(read_work, run)}
         assert [(p.width, p.reference.document) for p in items["https://h/1"].variant.promises] == [
             (480, "a"),
             (500, "b"),
@@ -90,7 +92,7 @@ async def test_the_same_set_in_two_documents_is_one_set_with_two_places() -> Non
     async with await Catalog.open(None) as catalog:
         run, counts = await plan(catalog, {n: [make_set(n, "https://h/1", "https://h/2")] for n in ("a", "b")})
         assert counts == (1, 2, 2)
-        results = [result async for result in catalog.sets(run)]
+        results = [result async for result in catalog.rows(read_sets, run)]
         assert [(r.document, r.places, r.alt) for r in results] == [("a", 2, "alt of a")]
 
 
@@ -98,33 +100,33 @@ async def test_each_hosts_items_lie_in_a_row_in_the_queue() -> None:
     async with await Catalog.open(None) as catalog:
         sets = [make_set("a", *(f"https://{host}/{n}" for host in ("x", "y:8080"))) for n in range(3)]
         run, _ = await plan(catalog, {"a": sets})
-        order = [item.variant.url.removeprefix("https://") async for item in catalog.work(run)]
+        order = [item.variant.url.removeprefix("https://") async for item in catalog.rows(read_work, run)]
         assert order == ["x/0", "x/1", "x/2", "y:8080/0", "y:8080/1", "y:8080/2"]
-        assert [lane async for lane in catalog.lanes(run)] == [("x", 1, 3), ("y:8080", 4, 6)]
-        found = await catalog.lane(run, 1, 3, 9)
+        assert [lane async for lane in catalog.rows(read_lanes, run)] == [("x", 1, 3), ("y:8080", 4, 6)]
+        found = await catalog.read(read_places, run, after=1, last=3, limit=9)
         assert [(place, item.variant.url) for place, item in found] == [(2, "https://x/1"), (3, "https://x/2")]
-        assert [place for place, _ in await catalog.lane(run, 3, 6, 2)] == [4, 5]
+        assert [place for place, _ in await catalog.read(read_places, run, after=3, last=6, limit=2)] == [4, 5]
 
 
 async def test_unwanted_variants_are_listed_apart() -> None:
     async with await Catalog.open(None) as catalog:
-        run = await catalog.begin_run("mirror", "./m", NOW.isoformat())
+        run = await catalog.write(begin_run, "mirror", "./m", NOW.isoformat())
         await add(catalog, run, "a", [(make_set("a", "https://h/1", "https://h/2"), frozenset({"https://h/2"}))])
-        assert await catalog.order_work(run) == (1, 2, 1)
-        assert [i.variant.url async for i in catalog.work(run)] == ["https://h/2"]
-        assert [i.variant.url async for i in catalog.work(run, wanted=False)] == ["https://h/1"]
+        assert await catalog.write(order_work, run) == (1, 2, 1)
+        assert [i.variant.url async for i in catalog.rows(read_work, run)] == ["https://h/2"]
+        assert [i.variant.url async for i in catalog.rows(read_work, run, wanted=False)] == ["https://h/1"]
 
 
 async def test_the_next_run_knows_fetch_facts_and_object(tmp_path: Path) -> None:
     path = tmp_path / "folder" / "c.sqlite"
     async with await Catalog.open(path) as catalog:
         run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1")]})
-        item = await anext(catalog.work(run))
+        item = await anext(catalog.rows(read_work, run))
         there = StoredObject("k", 3, "ab" * 32, "image/webp", "token")
-        await catalog.record(run, [Record(item.variant_id, stored("https://h/1"), there)])
+        await catalog.write(put_outcomes, run, [Record(item.variant_id, stored("https://h/1"), there)])
     async with await Catalog.open(path) as catalog:
         run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1")]})
-        known = await anext(catalog.work(run))
+        known = await anext(catalog.rows(read_work, run))
     assert known.fetch is not None
     assert (known.fetch.etag, known.fetch.headers) == ('"1"', (("etag", '"1"'), ("x", "y")))
     assert known.fetch.facts == stored("https://h/1").facts
@@ -134,12 +136,12 @@ async def test_the_next_run_knows_fetch_facts_and_object(tmp_path: Path) -> None
 async def test_an_object_belongs_to_the_store_it_was_put_into(tmp_path: Path) -> None:
     async with await Catalog.open(tmp_path / "c") as catalog:
         run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1")]})
-        item = await anext(catalog.work(run))
-        await catalog.record(run, [Record(item.variant_id, stored("https://h/1"), StoredObject("k", 3))])
-        other = await catalog.begin_run("mirror", "s3://elsewhere", NOW.isoformat())
+        item = await anext(catalog.rows(read_work, run))
+        await catalog.write(put_outcomes, run, [Record(item.variant_id, stored("https://h/1"), StoredObject("k", 3))])
+        other = await catalog.write(begin_run, "mirror", "s3://elsewhere", NOW.isoformat())
         await add(catalog, other, "a", [everything(make_set("a", "https://h/1"))])
-        await catalog.order_work(other)
-        assert (await anext(catalog.work(other))).objects == ()
+        await catalog.write(order_work, other)
+        assert (await anext(catalog.rows(read_work, other))).objects == ()
 
 
 async def test_only_troubled_sets_are_listed_when_asked() -> None:
@@ -153,9 +155,9 @@ async def test_only_troubled_sets_are_listed_when_asked() -> None:
             ),
             "https://h/2": Outcome(Variant("https://h/2"), Status.FAILED, error=ItemError("http-status", "404")),
         }
-        records = [Record(i.variant_id, outcomes[i.variant.url], None) async for i in catalog.work(run)]
-        await catalog.record(run, records)
-        troubled = [r async for r in catalog.sets(run, troubled=True)]
+        records = [Record(i.variant_id, outcomes[i.variant.url], None) async for i in catalog.rows(read_work, run)]
+        await catalog.write(put_outcomes, run, records)
+        troubled = [r async for r in catalog.rows(read_sets, run, troubled=True)]
         assert [(r.rows[0].url, r.rows[0].status, [f.rule for f in r.rows[0].findings]) for r in troubled] == [
             ("https://h/1", Status.REJECTED, ["MM301"]),
             ("https://h/2", Status.FAILED, []),
@@ -168,13 +170,13 @@ async def test_a_document_read_again_replaces_what_it_held() -> None:
         await plan(catalog, {"a": [make_set("a", "https://h/old")]})
         run, counts = await plan(catalog, {"a": [make_set("a", "https://h/new")]})
         assert counts == (1, 1, 1)
-        assert [i.variant.url async for i in catalog.work(run)] == ["https://h/new"]
+        assert [i.variant.url async for i in catalog.rows(read_work, run)] == ["https://h/new"]
 
 
 async def test_a_width_beyond_64_bits_is_kept_as_the_largest_that_fits() -> None:
     async with await Catalog.open(None) as catalog:
         run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1", width=10**30)]})
-        assert (await anext(catalog.work(run))).variant.declared_widths == (2**63 - 1,)
+        assert (await anext(catalog.rows(read_work, run))).variant.declared_widths == (2**63 - 1,)
 
 
 async def test_a_dry_run_leaves_no_file_and_no_row(tmp_path: Path) -> None:
@@ -247,7 +249,7 @@ async def test_a_catalog_of_an_older_release_is_brought_up_to_date_with_how_each
         )
     async with await Catalog.open_existing(path, read_only=True) as catalog:
         assert await catalog.read(choose, Query(store="./m")) == 5
-        rows = [row for _, row in await catalog.read(read_page, after=0, limit=9)]
+        rows = [row async for row in catalog.rows(read_chosen)]
     assert [(row.url, row.status, row.key) for row in rows] == [
         ("https://h/kept", "stored", "k1"),
         ("https://h/failed", "failed", None),
@@ -261,14 +263,16 @@ async def test_a_catalog_is_read_beside_the_run_that_writes_it(tmp_path: Path) -
     path = tmp_path / "c.sqlite"
     async with await Catalog.open(path) as writing:
         run, _ = await plan(writing, {"a": [make_set("a", "https://h/1")]})
-        item = await anext(writing.work(run))
+        item = await anext(writing.rows(read_work, run))
         async with await Catalog.open_existing(path, read_only=True) as reading:
             assert await reading.read(choose, Query()) == 0
-            await writing.record(run, [Record(item.variant_id, stored("https://h/1"), StoredObject("k", 3))])
+            await writing.write(
+                put_outcomes, run, [Record(item.variant_id, stored("https://h/1"), StoredObject("k", 3))]
+            )
             assert await reading.read(choose, Query()) == 0, "one state from beginning to end"
         async with await Catalog.open_existing(path, read_only=True) as reading:
             assert await reading.read(choose, Query()) == 1
-        await writing.begin_run("mirror", "./m", NOW.isoformat())
+        await writing.write(begin_run, "mirror", "./m", NOW.isoformat())
 
 
 async def test_only_the_urls_that_pages_name_are_kept_whole(tmp_path: Path) -> None:
@@ -280,8 +284,8 @@ async def test_only_the_urls_that_pages_name_are_kept_whole(tmp_path: Path) -> N
     outcome = stored(url, status=Status.FAILED, download=download, findings=(finding,), error=error)
     async with await Catalog.open(tmp_path / "c.sqlite") as catalog:
         run, _ = await plan(catalog, {"a": [make_set("a", url)]})
-        (item,) = [item async for item in catalog.work(run)]
-        await catalog.record(run, [Record(item.variant_id, outcome, None)])
+        (item,) = [item async for item in catalog.rows(read_work, run)]
+        await catalog.write(put_outcomes, run, [Record(item.variant_id, outcome, None)])
     with sqlite3.connect(tmp_path / "c.sqlite") as db:
         for table in ("fetches", "items", "standings", "findings"):
             (row,) = db.execute(f"SELECT * FROM {table}").fetchall()

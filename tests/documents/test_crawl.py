@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.documents import leads
+from mediamirror.documents import frontier as leads
 from mediamirror.documents.crawl import Bounds, Found, crawl
 from mediamirror.documents.document import Document
 from mediamirror.documents.frontier import Frontier

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mediamirror.documents.containers import parquet_rows
 from mediamirror.documents.document import Document
-from mediamirror.documents.parquet import parquet_rows
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.rows import Rows, json_lines, table
 from mediamirror.markup.extract import extract_document

@@ -14,8 +14,7 @@ from fuzz.run import fuzz, main
 from fuzz.seeds import WORDS, corpus
 from fuzz.targets import TARGETS, Target
 from mediamirror.imaging.header import read_header
-from mediamirror.imaging.strip.parts import LeftAlone
-from mediamirror.imaging.strip.strip import strip
+from mediamirror.imaging.strip import LeftAlone, strip
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -6,7 +6,7 @@ import contextlib
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.imaging.decoder.room import Room
+from mediamirror.imaging.decoder.pool import Room
 
 
 async def hold(room: Room, size: int, inside: list[int], leave: asyncio.Event) -> None:

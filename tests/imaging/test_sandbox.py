@@ -265,7 +265,7 @@ async def test_a_decoder_that_does_not_work_inside_is_said_before_the_first_imag
 
     broken = tmp_path / "worker.py"
     broken.write_text(
-        "from mediamirror.imaging import warm_up, worker\n"
+        "from mediamirror.imaging.decoder import warm_up, worker\n"
         "warm_up.differing = lambda samples, options: ['avif']\n"
         "worker.main()\n"
     )

@@ -13,8 +13,7 @@ from PIL import Image, ImageCms, ImageSequence, PngImagePlugin
 
 from fixtures.images import RECIPES, encode, exif_block, make_animation, make_image, photo, turned_jpeg
 from mediamirror.imaging.header import read_whole
-from mediamirror.imaging.strip.parts import LeftAlone
-from mediamirror.imaging.strip.strip import strip
+from mediamirror.imaging.strip import LeftAlone, strip
 
 SECRET = b"Anna-Kowalska-4711"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:li>' + SECRET + b"</rdf:li></x:xmpmeta>"

@@ -17,13 +17,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.inventory import known_store
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Holding, put_holdings, read_holdings
+from mediamirror.catalog.ingest import find_store, store_id
+from mediamirror.catalog.manifest import read_manifest
 from mediamirror.errors import LockHeld, StoreError, UsageError
 from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.gc import Found, collect_garbage, refusal
 from mediamirror.jobs.run.destination import hold_folder, hold_places, identity_of
-from mediamirror.jobs.run.manifest import SEGMENTS, compact, load_manifest, manifest_rows, read_segments, write_segment
+from mediamirror.jobs.run.manifest import SEGMENTS, compact, load_manifest, read_segments, write_segment
 from mediamirror.jobs.run.pipeline import WorkList
 from mediamirror.model import Body
 from mediamirror.settings import GcOptions
@@ -53,20 +54,20 @@ def put(root: Path, key: str) -> None:
 
 async def remember(root: Path, *keys: str) -> None:
     async with await Catalog.open(locate(str(root), None, None).path) as catalog, DirectoryStore(root) as store:
-        place = await catalog.store_id(identity_of(str(root), None))
+        place = await catalog.write(store_id, identity_of(str(root), None))
         rows = {row.key: row async for row in store.list()}
         held_ = [
             Holding(k, "0" * 64, rows[k].size, rows[k].token or "") if k in rows else Holding(k, "0" * 64, 1, "t")
             for k in keys
         ]
-        await catalog.remember({place: held_})
+        await catalog.write(put_holdings, {place: held_})
 
 
 async def rows_left(root: Path) -> list[str]:
     async with await Catalog.open_existing(locate(str(root), None, None).path, read_only=True) as catalog:
-        place = await catalog.read(known_store, identity_of(str(root), None))
+        place = await catalog.read(find_store, identity_of(str(root), None))
         assert place is not None
-        return [row.key async for page in catalog.holdings(place) for row in page]
+        return [row.key async for page in catalog.pages(read_holdings, place) for row in page]
 
 
 def files(root: Path) -> list[str]:
@@ -261,15 +262,15 @@ async def test_what_another_machine_writes_meanwhile_stays_newer(catalog: Catalo
 
 async def test_a_row_that_is_gone_from_the_catalog_is_gone_from_the_compacted_manifest(catalog: Catalog) -> None:
     store = MemoryStore()
-    place = await catalog.store_id("here")
+    place = await catalog.write(store_id, "here")
     for seconds, keys in enumerate((("a", "b"), ("c",))):
-        await catalog.remember({place: [Holding(key, "1", 1, "t") for key in keys]})
+        await catalog.write(put_holdings, {place: [Holding(key, "1", 1, "t") for key in keys]})
         await write_segment(catalog, store, place, at=AT + timedelta(seconds=seconds))
     with WorkList[str]() as absent:
         absent.append("b")
         await compact(catalog, store, absent)
     assert len(await load_manifest(catalog, store)) == 1
-    assert [row["key"] async for row in manifest_rows(catalog)] == ["a", "c"]
+    assert [row["key"] async for row in catalog.rows(read_manifest)] == ["a", "c"]
 
 
 async def test_a_directory_that_a_run_with_another_state_folder_works_in_is_refused(mirror: Path) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Holding, drop_holdings, is_new_here, put_holdings, read_holdings
+from mediamirror.catalog.ingest import store_id
 from mediamirror.errors import ObjectCorrupt, StoreDenied
 from mediamirror.jobs.run.manifest import SEGMENTS, adopt, read_segments, segment_name, set_row, write_segment
 from mediamirror.model import Body, ItemError, SetResult, SetRow, Status
@@ -29,8 +30,8 @@ async def catalog() -> AsyncIterator[Catalog]:
 
 
 async def tell(catalog: Catalog, store: MemoryStore, *rows: Holding, seconds: int = 0) -> int:
-    place = await catalog.store_id("here")
-    await catalog.remember({place: rows})
+    place = await catalog.write(store_id, "here")
+    await catalog.write(put_holdings, {place: rows})
     assert await write_segment(catalog, store, place, at=AT + timedelta(seconds=seconds)) is None
     return place
 
@@ -54,7 +55,7 @@ async def test_a_change_and_a_deletion_are_new_segments_and_the_old_one_stays(ca
     store = MemoryStore()
     place = await tell(catalog, store, Holding("a", "1", 5, "t"), Holding("b", "2", 5, "t"))
     first = await segments(store)
-    await catalog.forget(place, ["b"])
+    await catalog.write_durably(drop_holdings, place, ["b"])
     await tell(catalog, store, Holding("a", "9", 5, "t2"), seconds=1)
     assert (await segments(store))[:1] == first
     assert (await rows(store))[2:] == [("object", "a", "9"), ("deleted", "b", None)]
@@ -63,13 +64,13 @@ async def test_a_change_and_a_deletion_are_new_segments_and_the_old_one_stays(ca
 async def test_a_new_catalog_learns_from_the_bucket_what_lies_there_now(catalog: Catalog) -> None:
     store = MemoryStore()
     place = await tell(catalog, store, Holding("a", "1", 5, "t"), Holding("b", "2", 5, "t"))
-    await catalog.forget(place, ["b"])
+    await catalog.write_durably(drop_holdings, place, ["b"])
     await tell(catalog, store, Holding("a", "9", 6, "t2"), seconds=1)
     async with await Catalog.open(None) as other:
-        there = await other.store_id("there")
-        assert await other.is_new_here(there)
+        there = await other.write(store_id, "there")
+        assert await other.read(is_new_here, there)
         await adopt(other, store, there)
-        assert [h async for page in other.holdings(there) for h in page] == [Holding("a", "9", 6, "t2")]
+        assert [h async for page in other.pages(read_holdings, there) for h in page] == [Holding("a", "9", 6, "t2")]
         assert await write_segment(other, store, there, at=AT) is None
     assert len(await segments(store)) == 2
 
@@ -78,8 +79,8 @@ async def test_what_the_store_refused_is_said_by_the_next_run(
     catalog: Catalog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = MemoryStore()
-    place = await catalog.store_id("here")
-    await catalog.remember({place: [Holding("a", "1", 5, "t")]})
+    place = await catalog.write(store_id, "here")
+    await catalog.write(put_holdings, {place: [Holding("a", "1", 5, "t")]})
 
     async def refuse(*_: object) -> None:
         raise StoreDenied("no")

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from mediamirror.catalog.rows import KnownFetch, WorkItem
+from mediamirror.catalog.work import KnownFetch, WorkItem
 from mediamirror.errors import UsageError
 from mediamirror.jobs.mirror.plan import (
     Conditional,

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.scrub_rows import Recorded, expected_sha256
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Holding, Recorded, expected_sha256, put_holdings, read_expected
+from mediamirror.catalog.ingest import store_id
 from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
 
 
@@ -66,7 +66,7 @@ def test_the_state_that_is_listed_decides_which_version_is_expected(token: str, 
 async def test_what_sync_wrote_down_is_expected_too_in_order_and_over_many_pages() -> None:
     keys = [f"k{number:04}" for number in range(600)]
     async with await Catalog.open(None) as catalog:
-        place = await catalog.store_id("s")
-        await catalog.remember({place: [Holding(key, f"sha {key}", 1, "t") for key in reversed(keys)]})
-        found = [row async for row in catalog.expected(place)]
+        place = await catalog.write(store_id, "s")
+        await catalog.write(put_holdings, {place: [Holding(key, f"sha {key}", 1, "t") for key in reversed(keys)]})
+        found = [row async for row in catalog.rows(read_expected, place)]
     assert [(row.key, row.versions) for row in found] == [(key, (Recorded(f"sha {key}", 1, "t"),)) for key in keys]

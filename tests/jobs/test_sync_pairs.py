@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import StoreError
 from mediamirror.jobs.run.pipeline import WorkList
 from mediamirror.jobs.sync.pairs import Held, joined, paired

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from docs.rule_pages import rule_pages
 from mediamirror.lint import all_rules
-from mediamirror.lint.pages import rule_pages
 
 FOLDER = Path(__file__).parents[2] / "docs" / "rules"
 

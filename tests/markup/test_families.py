@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.naming.families import grouped
-from mediamirror.markup.naming.family_rules import stem
+from mediamirror.markup.naming.families import grouped, stem
 from mediamirror.markup.page import html
-from mediamirror.markup.text import lines as text
+from mediamirror.markup.text import prose as text
 from mediamirror.model import Candidate, ImageSet, Source
 
 X = "https://x.example"

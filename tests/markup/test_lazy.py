@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediamirror.markup.page import html
-from mediamirror.markup.page.bgset import Part, parts
+from mediamirror.markup.page.lazy import is_placeholder, is_placeholder_srcset
+from mediamirror.markup.page.lazy_formats import Part
+from mediamirror.markup.page.lazy_formats import bgset_parts as parts
 from mediamirror.markup.page.loaders import BACKGROUNDS, LOADERS
-from mediamirror.markup.page.placeholders import is_placeholder, is_placeholder_srcset
 from mediamirror.markup.standard.select import select
 from mediamirror.model import Extraction, ImageSet
 

@@ -10,7 +10,7 @@ from markdown_it.token import Token
 
 from mediamirror.markup.extract import extract_document
 from mediamirror.markup.places.urls import resolve
-from mediamirror.markup.records.markdown_code import without_code
+from mediamirror.markup.records.markdown import without_code
 from mediamirror.model import Extraction
 from tests.growth import is_linear
 

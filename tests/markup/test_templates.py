@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from mediamirror.markup.naming.templates import filled, is_template, listed_widths
 from mediamirror.markup.page import html
+from mediamirror.markup.page.lazy_formats import filled, is_template, listed_widths
 from mediamirror.model import Extraction
 
 SITE = "https://site.example/"

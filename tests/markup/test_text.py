@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediamirror.markup.places.source import decode
-from mediamirror.markup.text import lines as text
+from mediamirror.markup.text import prose as text
 from mediamirror.model import Extraction, ImageSet
 from tests.growth import is_linear
 

@@ -20,7 +20,7 @@ from mediamirror.model import (
     Summary,
     Variant,
 )
-from mediamirror.report.jsonl import to_line, to_objects
+from mediamirror.report.events import to_line, to_objects
 
 REFERENCE = Reference("p.html", "img", "srcset", 7, (10, 20))
 

@@ -6,8 +6,7 @@ import pytest
 
 from fixtures.newsroom import PAGE, finding, gone, ladder, never_upscaled
 from mediamirror.model import ItemError, SetResult, Severity, Status, Suppressed
-from mediamirror.report.data import all_entries, entries_of, verdict_of
-from mediamirror.report.rulebook import explain
+from mediamirror.report.data import all_entries, entries_of, explain, verdict_of
 
 
 def test_entries_come_gravest_first_with_the_failure_that_no_rule_tells() -> None:

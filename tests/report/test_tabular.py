@@ -8,7 +8,7 @@ import io
 import pytest
 
 from mediamirror.catalog.listing import CatalogRow
-from mediamirror.report.tabular import writer_for
+from mediamirror.report.rows import writer_for
 
 
 def cells(row: CatalogRow) -> dict[str, str]:

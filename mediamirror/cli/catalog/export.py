@@ -86,8 +86,8 @@ def _guess(output: Path | None) -> str:
 async def _table(where: Where, wanted: Query, kind: str, output: Path | None, *, quiet: bool, hide: bool) -> Listed:
     from mediamirror.cli.output import whole_file
     from mediamirror.jobs.catalog.catalogs import list_rows
-    from mediamirror.report.tabular import writer_for
-    from mediamirror.report.words import plural
+    from mediamirror.report.events import plural
+    from mediamirror.report.rows import writer_for
 
     if kind == "parquet" and output is None:
         raise UsageError("A Parquet file can't go to standard output: name it with -o FILE.")

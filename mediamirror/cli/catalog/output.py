@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Self
 
 from mediamirror.cli.running import complain
 from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem
-from mediamirror.report.jsonl import to_line
+from mediamirror.report.events import to_line
 
 if TYPE_CHECKING:
     from mediamirror.catalog.listing import CatalogRow
-    from mediamirror.report.catalog_table import Lines
+    from mediamirror.report.rows import Lines
 
 _FIRST = 200
 
@@ -66,7 +66,7 @@ async def _table(rows: AsyncIterator[CatalogRow], listed: Listed) -> None:
 
 
 def _begin(first: list[CatalogRow], width: int | None) -> Lines:
-    from mediamirror.report.catalog_table import Lines
+    from mediamirror.report.rows import Lines
 
     lines = Lines(first, width=width)
     print(lines.heading)
@@ -81,7 +81,7 @@ def _terminal() -> int | None:
 
 
 async def _json(rows: AsyncIterator[CatalogRow], style: str, listed: Listed, *, hide: bool) -> None:
-    from mediamirror.report.catalog_table import to_variant
+    from mediamirror.report.rows import to_variant
 
     before = "" if style == "jsonl" else "["
     async for row in rows:
@@ -102,7 +102,7 @@ async def _json(rows: AsyncIterator[CatalogRow], style: str, listed: Listed, *, 
 
 
 def _conclude(listed: Listed, style: str) -> None:
-    from mediamirror.report.words import human_bytes, plural
+    from mediamirror.report.events import human_bytes, plural
 
     if style != "table":
         return
@@ -134,12 +134,12 @@ class MendOutput:
 
     def __call__(self, event: MendEvent) -> None:
         """Print one event."""
-        from mediamirror.report.mending import event_line, summary_line, to_object
+        from mediamirror.report.objects import event_line, mend_summary_line, to_object
 
         if self._style == "json":
-            self._rows.append(to_line(to_object(event)))
+            self._rows.append(to_line(to_object(event) or {}))
         elif self._style == "jsonl":
-            print(to_line(to_object(event)))
+            print(to_line(to_object(event) or {}))
         elif isinstance(event, ObjectEvent | Problem):
             failed = isinstance(event, Problem) or event.error is not None
             wanted = isinstance(event, Problem) or event.op != "record" or self._verbose
@@ -147,4 +147,4 @@ class MendOutput:
                 print(event_line(event), file=sys.stderr if failed else sys.stdout)
         if isinstance(event, MendSummary) and not self._quiet:
             sys.stdout.flush()
-            print(summary_line(event), file=sys.stdout if self._style == "table" else sys.stderr)
+            print(mend_summary_line(event), file=sys.stdout if self._style == "table" else sys.stderr)

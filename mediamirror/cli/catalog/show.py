@@ -39,7 +39,7 @@ def command(
 
     async def job(_: None) -> Listed:
         from mediamirror.jobs.catalog.catalogs import tell
-        from mediamirror.report.jsonl import to_line
+        from mediamirror.report.events import to_line
         from mediamirror.report.story import to_lines, to_object
 
         story = await tell(c.locate(c.one_dest(dest, to), catalog, endpoint_url), what)

@@ -6,6 +6,9 @@ import asyncio
 import logging
 import os
 import signal
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import BinaryIO, Self
 
@@ -13,10 +16,57 @@ from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
 from mediamirror.imaging.cost import Cost, cost
 from mediamirror.imaging.decoder.child import Child, ChildDied, Reply, opened
 from mediamirror.imaging.decoder.protocol import OUT_OF_MEMORY, Limits, Wish, facts_of, look_of
-from mediamirror.imaging.decoder.room import ROOM_A_WORKER, Room
 from mediamirror.imaging.header import check_budget, read_body
 from mediamirror.model import Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
+
+ROOM_A_WORKER = 56 * 1024**2
+"""Bytes of pixels for each worker: an ordinary picture never waits."""
+
+
+class Room:
+    """Bytes to be shared out. Who asks first is served first; who needs more than all there is gets all of it, alone."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        """Bytes in all."""
+        self._free = size
+        self._queue: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @asynccontextmanager
+    async def taken(self, size: int) -> AsyncIterator[None]:
+        """Hold ``size`` bytes inside of the block; waits until they are free."""
+        size = min(size, self.size)
+        await self._take(size)
+        try:
+            yield
+        finally:
+            self._free += size
+            self._serve()
+
+    async def _take(self, size: int) -> None:
+        if not self._queue and size <= self._free:
+            self._free -= size
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append((size, turn))
+        try:
+            await turn
+        except BaseException:
+            if turn.done() and not turn.cancelled():
+                self._free += size  # it had been served in the very moment
+            elif (size, turn) in self._queue:  # else it was passed over: others were cancelled in the same moment
+                self._queue.remove((size, turn))
+            self._serve()
+            raise
+
+    def _serve(self) -> None:
+        while self._queue and self._queue[0][0] <= self._free:
+            size, turn = self._queue.popleft()
+            if not turn.done():
+                self._free -= size
+                turn.set_result(None)
+
 
 log = logging.getLogger("mediamirror")
 

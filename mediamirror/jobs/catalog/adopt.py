@@ -17,16 +17,11 @@ from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mediamirror.catalog.adoption import (
-    begin_told,
-    note_told,
-    put_adopted,
-    put_manifest_sets,
-    told_in_vain,
-    told_of,
-)
-from mediamirror.catalog.catalog import Catalog, Run
-from mediamirror.catalog.inventory import begin_manifest, manifest_rows_of
+from mediamirror.catalog.adoption import begin_told, note_told, put_adopted, put_manifest_sets, told_in_vain, told_of
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.holdings import read_holdings
+from mediamirror.catalog.ingest import Run, begin_run, finish_run
+from mediamirror.catalog.manifest import begin_manifest, manifest_rows_of, read_manifest
 from mediamirror.errors import (
     CatalogDamaged,
     ObjectCorrupt,
@@ -36,7 +31,7 @@ from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task, fitting
 from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.run.destination import hold_places, now
-from mediamirror.jobs.run.manifest import adopt, load_manifest, manifest_rows
+from mediamirror.jobs.run.manifest import adopt, load_manifest
 from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.sync.pairs import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem
@@ -46,7 +41,6 @@ from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
 
 Listen = Callable[[MendEvent], None]
-_PAGE = 500
 
 
 async def rebuild(
@@ -176,7 +170,9 @@ class _Adoption:
             store = await stack.enter_async_context(open_store(self._dest, options, transport=transport))
             await store.check()
             catalog = await stack.enter_async_context(await Catalog.open(path))
-            run = await catalog.begin_run(f"catalog {self._command}", identity, now().isoformat(timespec="seconds"))
+            run = await catalog.write(
+                begin_run, f"catalog {self._command}", identity, now().isoformat(timespec="seconds")
+            )
             await catalog.write(begin_told)
             async for page in pages(_each(told)):
                 await catalog.write(note_told, page)
@@ -200,7 +196,7 @@ class _Adoption:
                     self._counts["sets recorded"] += len(sets)
             if readable and not isinstance(store, DirectoryStore):
                 await adopt(catalog, store, run.store_id, holdings=False)
-            await catalog.finish_run(run, now().isoformat(timespec="seconds"), int(self._failed))
+            await catalog.write(finish_run, run, now().isoformat(timespec="seconds"), int(self._failed))
 
     async def _load(self, catalog: Catalog, store: Store) -> bool:
         """Read the manifest, if the store has one. Of a damaged one nothing is believed: the objects are looked at instead."""
@@ -218,7 +214,7 @@ class _Adoption:
         return True
 
     async def _tasks(self, catalog: Catalog, store: Store, run: Run) -> AsyncIterator[Task]:
-        async for page in joined(pages(_entries(store)), catalog.holdings(run.store_id)):
+        async for page in joined(pages(_entries(store)), catalog.pages(read_holdings, run.store_id)):
             keys = [each.key for each in page]
             said = await catalog.write(told_of, keys)
             manifest = await catalog.read(manifest_rows_of, keys)
@@ -230,12 +226,9 @@ class _Adoption:
                 yield Task(each.row, fitting(manifest.get(key), each.row), said.get(key, []))
 
     async def _in_vain(self, catalog: Catalog) -> None:
-        after = ""
-        while keys := await catalog.read(told_in_vain, after=after, limit=_PAGE):
-            for key in keys:
-                error = ItemError("object-missing", f"The list names it, and {self._dest} does not hold it.")
-                self._tell(Done(ObjectEvent("record", key, "failed", error=error)))
-            after = keys[-1]
+        async for key in catalog.rows(told_in_vain):
+            error = ItemError("object-missing", f"The list names it, and {self._dest} does not hold it.")
+            self._tell(Done(ObjectEvent("record", key, "failed", error=error)))
 
     def _tell(self, done: Done) -> None:
         failed = done.event.error is not None
@@ -251,7 +244,7 @@ async def _each(rows: Iterable[tuple[str, str, str | None]]) -> AsyncIterator[tu
 
 
 async def _sets(catalog: Catalog) -> AsyncIterator[dict[str, Any]]:
-    async for row in manifest_rows(catalog):
+    async for row in catalog.rows(read_manifest):
         if row["type"] == "set":
             yield row
 

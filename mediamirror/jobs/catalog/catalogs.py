@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.listing import CatalogRow, Query, choose, read_page
+from mediamirror.catalog.listing import CatalogRow, Query, choose, read_chosen
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import identity_of
 from mediamirror.settings import StoreOptions, default_catalog, state_folder
 from mediamirror.store.open import open_store
 
-_PAGE = 500
 _MOST_SHOWN = 10
 
 
@@ -53,11 +52,8 @@ async def list_rows(where: Where, query: Query) -> AsyncIterator[CatalogRow]:
     """Yield what the catalog says of each variant and object, image sets together. Raises `CatalogError`."""
     async with await Catalog.open_existing(where.path, read_only=True) as catalog:
         await catalog.read(choose, query)
-        after = 0
-        while page := await catalog.read(read_page, after=after, limit=_PAGE):
-            for _, row in page:
-                yield row
-            after = page[-1][0]
+        async for row in catalog.rows(read_chosen):
+            yield row
 
 
 async def tell(where: Where, word: str) -> Story:

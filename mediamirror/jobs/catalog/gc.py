@@ -16,7 +16,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.inventory import Known, begin_manifest, known_page, known_store
+from mediamirror.catalog.holdings import drop_holdings, is_new_here
+from mediamirror.catalog.ingest import find_store
+from mediamirror.catalog.manifest import Known, begin_manifest, read_known
 from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.catalog.catalogs import locate
@@ -30,8 +32,6 @@ from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import open_store
 
 Listen = Callable[[MendEvent], None]
-
-_PAGE = 1_000
 
 
 async def collect_garbage(
@@ -115,8 +115,8 @@ class _Gc:
             catalog = await stack.enter_async_context(
                 await Catalog.open_existing(where.path, read_only=options.dry_run)
             )
-            place = await catalog.read(known_store, identity)
-            if place is None or await catalog.is_new_here(place):
+            place = await catalog.read(find_store, identity)
+            if place is None or await catalog.read(is_new_here, place):
                 raise UsageError(
                     f"The catalog {where.path} knows nothing of {self._dest}: nothing was changed. Make one from the store with "
                     "`mediamirror catalog rebuild DEST`, or take it in with `mediamirror catalog import DEST`."
@@ -142,7 +142,7 @@ class _Gc:
             unbacked = lists.enter_context(WorkList[Known]())
             absent = lists.enter_context(WorkList[str]())
             listed = own = own_unbacked = 0
-            async for row, known in _beside(store.list(), _known(catalog, place)):
+            async for row, known in _beside(store.list(), catalog.rows(read_known, place)):
                 listed += row is not None
                 own += known is not None and known.own
                 if known is None and row is not None:
@@ -183,7 +183,7 @@ class _Gc:
         async for page in pages(aiter(unbacked)):
             keys = [known.key for known in page if known.own]
             if not self._options.dry_run:
-                await catalog.forget(place, keys)
+                await catalog.write_durably(drop_holdings, place, keys)
             for known in page:
                 absent.append(known.key)
                 self._counts["rows forgotten"] += 1
@@ -241,14 +241,6 @@ class _Gc:
             self._counts["leftovers swept"] += 1
             reason = f"never finished, older than {_span(self._options.older_than)}"
             self._emit(ObjectEvent("sweep", name, reason, dry_run=self._options.dry_run))
-
-
-async def _known(catalog: Catalog, place: int) -> AsyncIterator[Known]:
-    after = ""
-    while page := await catalog.read(known_page, place, after=after, limit=_PAGE):
-        for row in page:
-            yield row
-        after = page[-1].key
 
 
 async def _beside(

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from typing import IO
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.exchanges import Exchange, read_exchange, was_stripped
 from mediamirror.catalog.listing import CatalogRow, Query
+from mediamirror.catalog.stored_sets import Exchange, read_exchange, was_stripped
 from mediamirror.documents.warc.write import WarcWriter
 from mediamirror.errors import StoreError
 from mediamirror.fetch.endpoint import open_transport

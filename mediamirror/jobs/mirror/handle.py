@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from mediamirror.catalog.catalog import Record
-from mediamirror.catalog.rows import KnownFetch, KnownObject, WorkItem
+from mediamirror.catalog.results import Record
+from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import CatalogError, FetchError, HTTPStatus, ImageError, NotArchived, StoreError
 from mediamirror.fetch import Fetcher, Request, discard

@@ -16,8 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-from mediamirror.catalog.catalog import Catalog, Record, Run
-from mediamirror.catalog.standings import plan_retry
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.ingest import Run, begin_run, finish_run, order_work, plan_retry
+from mediamirror.catalog.results import Record, put_fetches, put_outcomes, read_sets
+from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.warc.archive import WarcArchive
@@ -99,7 +101,7 @@ class _MirrorRun:
             if not job.dry_run:
                 await take_over(stack, store, to=self._to)
             catalog = await stack.enter_async_context(await self._open(path))
-            run = await catalog.begin_run(options.job.command, identity, now().isoformat(timespec="seconds"))
+            run = await catalog.write(begin_run, options.job.command, identity, now().isoformat(timespec="seconds"))
             archive = stack.enter_context(WarcArchive(spool, max_size=options.fetch.max_size))
             return await self._all(inputs, catalog, run, fetching, store, archive)
 
@@ -157,7 +159,7 @@ class _MirrorRun:
             summary = self._tally.summary(
                 seconds=time.monotonic() - self._started, options=self._options.job, interrupted=interrupted
             )
-            await catalog.finish_run(run, now().isoformat(timespec="seconds"), summary.exit_code)
+            await catalog.write(finish_run, run, now().isoformat(timespec="seconds"), summary.exit_code)
             if interrupted:
                 self._emit(summary)
         self._emit(summary)
@@ -183,8 +185,8 @@ class _MirrorRun:
                 on_found=self._found,
             )
         if self._options.select.retry_failed:
-            await catalog.write(plan_retry, run.id, run.store_id, planned=bool(inputs))
-        sets, variants, wanted = await catalog.order_work(run)
+            await catalog.write(plan_retry, run, planned=bool(inputs))
+        sets, variants, wanted = await catalog.write(order_work, run)
         if self._options.select.retry_failed and not wanted:
             self._emit(
                 Problem("nothing-failed", f"Nothing to try again: nothing failed in {self._to}.", document=self._to)
@@ -198,7 +200,7 @@ class _MirrorRun:
 
     async def _skip_unwanted(self, catalog: Catalog, run: Run) -> None:
         batch: list[Record] = []
-        async for item in catalog.work(run, wanted=False):
+        async for item in catalog.rows(read_work, run, wanted=False):
             batch.append(Record(item.variant_id, Outcome(item.variant, Status.SKIPPED), None))
             if len(batch) >= BATCH:
                 await self._record(catalog, run, batch)
@@ -214,7 +216,7 @@ class _MirrorRun:
         )
         fetcher = ArchiveFirst(archive, fetching, offline=self._options.read.offline)
         async with open_inspector(check) as inspect:
-            note = Together[Record](lambda records: catalog.note_fetches(run, records))
+            note = Together[Record](lambda records: catalog.write(put_fetches, run, records))
             handler = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
             try:
                 await run_lanes(
@@ -230,13 +232,13 @@ class _MirrorRun:
                 raise failed.exceptions[0] from None
 
     async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record]) -> None:
-        await catalog.record(run, records)
+        await catalog.write(put_outcomes, run, records)
         for record in records:
             self._tally.add(record.outcome)
             self._emit(record.outcome)
 
     async def _preview(self, catalog: Catalog, run: Run, publisher: Publisher) -> None:
-        async for item in catalog.work(run):
+        async for item in catalog.rows(read_work, run):
             kept = await publisher.confirm(item)
             key = publisher.key(item.variant.url) or "(named by its hash)"
             if kept is not None:
@@ -259,7 +261,7 @@ class _MirrorRun:
     async def _show_sets(self, catalog: Catalog, run: Run) -> None:
         if not self._options.job.tell_sets:
             return
-        async for result in catalog.sets(run, troubled=self._tally.planned.sets > MAX_SETS_SHOWN):
+        async for result in catalog.rows(read_sets, run, troubled=self._tally.planned.sets > MAX_SETS_SHOWN):
             self._emit(result)
 
 

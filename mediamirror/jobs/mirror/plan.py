@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
 
-from mediamirror.catalog.rows import KnownFetch, WorkItem
+from mediamirror.catalog.work import KnownFetch, WorkItem
 from mediamirror.errors import UsageError
 from mediamirror.model import Candidate, Download, Facts, ImageFacts, ImageSet
 from mediamirror.settings import SelectOptions

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from mediamirror.catalog.rows import KnownObject, WorkItem
+from mediamirror.catalog.work import KnownObject, WorkItem
 from mediamirror.errors import NoSuchBucket, StoreDenied, StoreError, StoreFull, StoreStopped, StoreUnavailable
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.model import Body, Facts, OpaqueFacts, SourceBytes, Status, StoredObject

@@ -14,8 +14,7 @@ from mediamirror.errors import ImageError, StoreFull
 from mediamirror.fetch import discard
 from mediamirror.imaging.header import map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
-from mediamirror.imaging.strip.parts import LeftAlone, Piece
-from mediamirror.imaging.strip.strip import STRIPPED, made, plan
+from mediamirror.imaging.strip import STRIPPED, LeftAlone, Piece, made, plan
 from mediamirror.model import Body, Facts, OpaqueFacts, Problem, SourceBytes
 
 _PREFIX = 64 * 1024

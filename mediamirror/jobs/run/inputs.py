@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
-from mediamirror.catalog.catalog import Catalog, Run
-from mediamirror.catalog.ingest import DocumentRow
-from mediamirror.catalog.rows import WorkItem
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.ingest import DocumentRow, Run, put_document, put_sets
+from mediamirror.catalog.work import WorkItem, read_lanes, read_places
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
@@ -131,11 +131,11 @@ class WorkByHost:
 
     def lanes(self) -> AsyncIterator[tuple[str, int, int]]:
         """Yield each host with its first and last place."""
-        return self._catalog.lanes(self._run)
+        return self._catalog.rows(read_lanes, self._run)
 
     async def read(self, after: int, last: int, limit: int) -> list[tuple[int, WorkItem]]:
         """Return up to ``limit`` items from the places after ``after`` up to ``last``, each with its place."""
-        return await self._catalog.lane(self._run, after, last, limit)
+        return await self._catalog.read(read_places, self._run, after=after, last=last, limit=limit)
 
 
 def look_through(document: Document, *, links: bool = False) -> Iterator[Extraction]:
@@ -227,13 +227,13 @@ async def plan_document(
 
     Of a long text one slice is in memory at a time, whatever the number of sets in it.
     """
-    document_id = await catalog.add_document(_row(document))
+    document_id = await catalog.write(put_document, _row(document))
     parts = bounded(look_through(document, links=read.links), read, document.name)
     while (part := await asyncio.to_thread(_next, parts)) is not None:
         found: list[ImageSet | Problem] = [*part.problems, *part.sets]
         for each in found:
             on_found(each)
-        await catalog.add_sets(run, document_id, [(s, wanted(s)) for s in part.sets if s.candidates])
+        await catalog.write(put_sets, run, document_id, [(s, wanted(s)) for s in part.sets if s.candidates])
 
 
 def _next(parts: Iterator[Extraction]) -> Extraction | None:

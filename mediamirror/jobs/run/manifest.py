@@ -28,10 +28,23 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO, Any
 
-from mediamirror.catalog.catalog import Catalog, Run
-from mediamirror.catalog.inventory import begin_manifest, drop_manifest, manifest_page, note_manifest
-from mediamirror.catalog.manifest_rows import ManifestObject, drop_unknown
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.holdings import Holding, drop_holdings, put_holdings
+from mediamirror.catalog.ingest import Run
+from mediamirror.catalog.manifest import (
+    ManifestObject,
+    begin_manifest,
+    drop_manifest,
+    drop_unknown,
+    knows_manifest,
+    note_manifest,
+    published_set,
+    put_published,
+    read_gone,
+    read_manifest,
+    read_new,
+)
+from mediamirror.catalog.results import read_sets
 from mediamirror.errors import ObjectCorrupt, StoreError
 from mediamirror.jobs.run.pipeline import WorkList, pages
 from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
@@ -50,7 +63,6 @@ _REQUIRED = {
 }
 _CHUNK = 64 * 1024
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
-_PAGE = 500
 
 
 def segment_name(at: datetime) -> str:
@@ -67,7 +79,7 @@ async def write_segment(
     does; it is marked as written only after it is durable itself. A store that refuses it gives a `Problem`: the next run
     that changes something says it all again.
     """
-    if not await catalog.knows_manifest(store_id):
+    if not await catalog.read(knows_manifest, store_id):
         await adopt(catalog, store, store_id, holdings=False)
         # What only another machine knows of is not gone because it is not known here.
         await catalog.write(drop_unknown, store_id)
@@ -79,10 +91,10 @@ async def write_segment(
     ):
         path = folder / "segment.gz"
         with gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
-            async for row in catalog.manifest(store_id):
+            async for row in catalog.rows(read_new, store_id):
                 write_row(file, object_row(row))
                 objects.append(row)
-            async for key in catalog.manifest_gone(store_id):
+            async for key in catalog.rows(read_gone, store_id):
                 write_row(file, {"type": "deleted", "key": key})
                 gone.append(key)
             if run is not None:
@@ -112,10 +124,10 @@ async def _newest_name(store: Store, at: datetime) -> str:
 
 
 async def _write_sets(catalog: Catalog, run: Run, file: IO[str], sets: WorkList[tuple[str, str]]) -> None:
-    async for result in catalog.sets(run):
+    async for result in catalog.rows(read_sets, run):
         row = set_row(result)
         digest = _digest(row)
-        if row["objects"] and await catalog.published_set(run.store_id, row["id"]) != digest:
+        if row["objects"] and await catalog.read(published_set, run.store_id, row["id"]) != digest:
             write_row(file, row)
             sets.append((row["id"], digest))
 
@@ -128,11 +140,11 @@ async def _mark(
     sets: WorkList[tuple[str, str]],
 ) -> None:
     async for page in pages(aiter(objects)):
-        await catalog.publish(store_id, objects=page)
+        await catalog.write(put_published, store_id, objects=page)
     async for keys in pages(aiter(gone)):
-        await catalog.publish(store_id, gone=keys)
+        await catalog.write(put_published, store_id, gone=keys)
     async for pairs in pages(aiter(sets)):
-        await catalog.publish(store_id, sets=pairs)
+        await catalog.write(put_published, store_id, sets=pairs)
 
 
 def _digest(row: dict[str, Any]) -> str:
@@ -220,10 +232,10 @@ async def adopt(catalog: Catalog, store: Store, store_id: int, *, holdings: bool
         objects = [_object(row) for row in newest.values() if row["type"] == "object"]
         gone = [row["key"] for row in newest.values() if row["type"] == "deleted"]
         if holdings:
-            await catalog.remember({store_id: [Holding(o.key, o.sha256, o.size, o.token) for o in objects]})
-            await catalog.forget(store_id, gone)
+            await catalog.write(put_holdings, {store_id: [Holding(o.key, o.sha256, o.size, o.token) for o in objects]})
+            await catalog.write_durably(drop_holdings, store_id, gone)
         sets = [(row["id"], _digest(row)) for row in page if row["type"] == "set"]
-        await catalog.publish(store_id, objects=objects, gone=gone, sets=sets)
+        await catalog.write(put_published, store_id, objects=objects, gone=gone, sets=sets)
 
 
 def _object(row: dict[str, Any]) -> ManifestObject:
@@ -315,14 +327,5 @@ async def compact(catalog: Catalog, store: Store, absent: WorkList[str]) -> tupl
 
 
 async def _write_all(catalog: Catalog, file: IO[str]) -> None:
-    async for row in manifest_rows(catalog):
+    async for row in catalog.rows(read_manifest):
         write_row(file, row)
-
-
-async def manifest_rows(catalog: Catalog) -> AsyncIterator[dict[str, Any]]:
-    """Yield what `load_manifest` took in: the newest row of each object, then of each set."""
-    after = ("", "")
-    while page := await catalog.read(manifest_page, after=after, limit=_PAGE):
-        for _, row in page:
-            yield row
-        after = page[-1][0]

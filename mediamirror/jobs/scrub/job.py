@@ -16,7 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.scrub_rows import Expected
+from mediamirror.catalog.holdings import Expected, is_new_here, put_repaired, read_expected
+from mediamirror.catalog.ingest import store_id as store_id_of
+from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.fetch import open_fetcher
 from mediamirror.fetch.body import Bucket
@@ -33,7 +35,7 @@ from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import check_source, place_of, refuse_overlap, source_options
 from mediamirror.lint import choose_checks
-from mediamirror.lint.stored_sets import check_mirrored
+from mediamirror.lint.stored import check_mirrored
 from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, Summary, Suppressed
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import ScrubOptions, default_catalog
@@ -91,8 +93,8 @@ class _Scrub:
                 hold_store(stack, store, to=self._mirror)
             # Where nothing is repaired the dry run is rolled back, and makes no file where there is none.
             known = await stack.enter_async_context(await Catalog.open(path, dry_run=not writes))
-            store_id = await known.store_id(identity)
-            if not isinstance(store, DirectoryStore) and await known.is_new_here(store_id):
+            store_id = await known.write(store_id_of, identity)
+            if not isinstance(store, DirectoryStore) and await known.read(is_new_here, store_id):
                 await adopt(known, store, store_id)
             repairer = await self._repairer(stack, store) if options.repair else None
             bucket = Bucket(options.limit_rate) if options.limit_rate else None
@@ -128,11 +130,11 @@ class _Scrub:
         async def record(batch: Sequence[Seen]) -> None:
             for seen in batch:
                 if seen.holding is not None:
-                    await known.put_repaired(store_id, seen.holding)
+                    await known.write(put_repaired, store_id, seen.holding)
                 self._tell(store, seen)
                 tracker.finished(seen.number, seen.outcome.key or "", bad=seen.bad)
 
-        items = _sampled(_items(store, known.expected(store_id)), start)
+        items = _sampled(_items(store, known.rows(read_expected, store_id)), start)
         try:
             await run_window(items, reader.read, record, width=self._options.concurrency)
         except BaseException as error:
@@ -250,10 +252,9 @@ async def _items(store: Store, expected: AsyncIterator[Expected]) -> AsyncIterat
 async def _sets(store: Store, catalog: Catalog, identity: str) -> AsyncIterator[SetResult]:
     """What the catalog says that the mirror holds of each set; where it knows nothing, what the manifest says is partial."""
     known = False
-    async for page in catalog.mirrored(identity):
-        for each in page:
-            known = True
-            yield each.result
+    async for each in catalog.rows(read_mirrored, identity):
+        known = True
+        yield each.result
     if not known:
         async for result in partial_sets(store):
             yield result

@@ -6,11 +6,11 @@ import random
 from collections.abc import AsyncIterator, Callable, Sequence
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.stored_sets import MirroredSource
+from mediamirror.catalog.stored_sets import MirroredSource, read_sources
 from mediamirror.errors import FetchError, HTTPStatus
 from mediamirror.fetch import Fetcher, Request, discard, open_fetcher
 from mediamirror.jobs.run.pipeline import run_window
-from mediamirror.lint.stored_sets import SourceSubject, check_source
+from mediamirror.lint.stored import SourceSubject, check_source
 from mediamirror.model import Finding, Problem
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import FetchOptions, ScrubOptions
@@ -41,7 +41,7 @@ async def ask_origins(
                     tell(answer)
 
             async def chosen() -> AsyncIterator[MirroredSource]:
-                async for source in catalog.sources(identity):
+                async for source in catalog.rows(read_sources, identity):
                     if options.sample >= 1 or chance.random() < options.sample:
                         yield source
 

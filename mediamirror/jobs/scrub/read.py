@@ -6,8 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from mediamirror.catalog.scrub_rows import Expected, expected_sha256
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Expected, Holding, expected_sha256
 from mediamirror.errors import FetchError, ImageError, NotAnImage, ObjectMissing, StoreError
 from mediamirror.fetch.body import Bucket
 from mediamirror.imaging.header import read_header

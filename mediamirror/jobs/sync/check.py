@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.holdings import is_new_here
+from mediamirror.catalog.ingest import store_id
 from mediamirror.errors import DestinationMissing, FetchError, InputMissing, StoreError, UsageError
 from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.jobs.run.destination import identity_of
@@ -113,8 +115,8 @@ class _CheckRun:
             for each, name in zip((source, store), names, strict=True):
                 place = place_of(each, spool=spool, in_memory=0, notice=self._notice)
                 stack.push_async_callback(place.aclose)
-                side = Listed(place, await catalog.store_id(name), name)
-                if not isinstance(each, DirectoryStore) and await catalog.is_new_here(side.store_id):
+                side = Listed(place, await catalog.write(store_id, name), name)
+                if not isinstance(each, DirectoryStore) and await catalog.read(is_new_here, side.store_id):
                     await adopt(catalog, each, side.store_id)
                 sides.append(side)
             lent = await stack.enter_async_context(LentCatalog(default_catalog(names[0]), path, self._emit))

@@ -17,8 +17,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from mediamirror.catalog.catalog import Catalog, Run
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.holdings import Holding, drop_holdings, is_new_here, put_holdings
+from mediamirror.catalog.ingest import Run, begin_run, finish_run, follows_a_clean_end, store_id
 from mediamirror.errors import UsageError
 from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.jobs.run.destination import check_destination, hold_places, identity_of, now, take_over
@@ -104,7 +105,7 @@ class _SyncRun:
             if not dry:
                 await take_over(stack, store, to=to)
             catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.dry_run))
-            run = await catalog.begin_run("sync", identities[1], now().isoformat(timespec="seconds"))
+            run = await catalog.write(begin_run, "sync", identities[1], now().isoformat(timespec="seconds"))
             places = [
                 place_of(each, spool=spool, in_memory=options.limit_memory, notice=notice)
                 for each, notice in ((source, self._notice), (store, _nobody))
@@ -113,7 +114,7 @@ class _SyncRun:
                 stack.push_async_callback(place.aclose)
             op = _op(isinstance(source, DirectoryStore), isinstance(store, DirectoryStore))
             route = Route(places[0], source, identities[0], places[1], store, op, spool)
-            left = Listed(places[0], await catalog.store_id(identities[0]), identities[0])
+            left = Listed(places[0], await catalog.write(store_id, identities[0]), identities[0])
             right = Listed(places[1], run.store_id, identities[1], missing)
             lent = await stack.enter_async_context(LentCatalog(default_catalog(identities[0]), path, self._emit))
             return await self._recorded(catalog, run, route, left, right, lent)
@@ -125,14 +126,14 @@ class _SyncRun:
         code = 2
         try:
             # What a run that was killed did, its manifest does not say.
-            self._changed = not await catalog.follows_a_clean_end(run)
+            self._changed = not await catalog.read(follows_a_clean_end, run)
             await self._all(catalog, lent, route, left, right)
             code = int(self._failed)
         except asyncio.CancelledError:
             code = 130
             raise
         finally:
-            await catalog.finish_run(run, now().isoformat(timespec="seconds"), code)
+            await catalog.write(finish_run, run, now().isoformat(timespec="seconds"), code)
             if code == 130:
                 self._emit(self._summary(code))
         summary = self._summary(code)
@@ -145,7 +146,7 @@ class _SyncRun:
         self._folding = Folding() if route.store.folds_case else None
         sorter = Sorter(left, right, rules, self._skip, folding=self._folding, on_clash=self._clash)
         for store, side in ((route.source_store, left), (route.store, right)):
-            if not isinstance(store, DirectoryStore) and await catalog.is_new_here(side.store_id):
+            if not isinstance(store, DirectoryStore) and await catalog.read(is_new_here, side.store_id):
                 await adopt(catalog, store, side.store_id)
         with sorter.work, sorter.extra:
             async for page in pairs(left, right, catalog, lent, options.compare):
@@ -208,7 +209,7 @@ class _SyncRun:
                 keys = [key for key in keys if which(key)]  # noqa: PLW2901
                 # Where case is folded, an extra name may be that of an object which was just written.
                 keys = [key for key in keys if self._folding is None or not self._folding.has(key)]  # noqa: PLW2901
-                await catalog.forget(store_id, keys)
+                await catalog.write_durably(drop_holdings, store_id, keys)
                 for key in keys:
                     yield key
 
@@ -222,7 +223,7 @@ class _SyncRun:
             source: [one.source for one in done if one.source is not None],
             destination: [one.destination for one in done if one.destination is not None],
         }
-        await catalog.remember(rows)
+        await catalog.write(put_holdings, rows)
         self._tell(done)
 
     def _tell(self, done: Sequence[Done]) -> None:

@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Self
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.sync_rows import Holding, find_store, read_holdings
+from mediamirror.catalog.holdings import Holding, read_holdings
+from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import CatalogError
 from mediamirror.jobs.run.pipeline import WorkList, both
 from mediamirror.jobs.sync.pairs import Held, Pair, joined, joined_page, paired
@@ -78,7 +79,7 @@ class LentCatalog:
                 self._catalog = await Catalog.open_existing(self._path, read_only=True)
             place = await self._catalog.read(find_store, identity)
             while place is not None and after < page[-1].key:
-                rows = await self._catalog.read(read_holdings, place, after=after, limit=_PAGE)
+                rows, _ = await self._catalog.read(read_holdings, place, after=after, limit=_PAGE)
                 if not rows:
                     break
                 page, after = joined_page(page, rows), rows[-1].key
@@ -118,12 +119,12 @@ async def pairs(
     with ExitStack() as stack:
         left, right = stack.enter_context(Listing()), stack.enter_context(Listing())
         await both(left.fill(_chosen(source, options)), right.fill(_chosen(destination, options)))
-        other = joined(right.pages(), catalog.holdings(destination.store_id))
+        other = joined(right.pages(), catalog.pages(read_holdings, destination.store_id))
         other = lent.filled(other, destination.identity)
         if options.checksum:
             one = joined(left.pages(), _nothing())
         else:
-            one = joined(left.pages(), catalog.holdings(source.store_id))
+            one = joined(left.pages(), catalog.pages(read_holdings, source.store_id))
             one = lent.filled(one, source.identity)
         async for page in paired(one, other):
             yield page

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import SourceChanged, StoreError
 from mediamirror.imaging.sniff import sniff
 from mediamirror.model import Body, StoredObject

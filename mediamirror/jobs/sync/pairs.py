@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import StoreError
 from mediamirror.jobs.sync.plan import Side
 from mediamirror.model import StoredObject

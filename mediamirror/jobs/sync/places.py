@@ -14,7 +14,7 @@ from typing import Protocol, TypeVar
 
 import aiofiles
 
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import BodyCutOff, InputMissing, InputUnreadable, ObjectCorrupt, SourceChanged, UsageError
 from mediamirror.jobs.sync.local import Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject

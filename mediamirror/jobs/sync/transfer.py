@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from mediamirror.catalog.sync_rows import Holding
+from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import FetchError, NameTaken, ObjectCorrupt, SourceChanged, StoreDenied, StoreError
 from mediamirror.jobs.sync.local import Content, LocalPlace
 from mediamirror.jobs.sync.pairs import Held, Pair, state_of

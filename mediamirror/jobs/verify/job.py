@@ -17,8 +17,9 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from typing import IO, BinaryIO
 
-from mediamirror.catalog.catalog import Catalog, Run
-from mediamirror.catalog.rows import WorkItem
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.ingest import Run, begin_run, order_work
+from mediamirror.catalog.work import WorkItem, get_notes, put_notes
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.errors import FetchError
@@ -143,7 +144,7 @@ class _VerifyRun:
             )
             catalog = await stack.enter_async_context(await Catalog.open(folder / "verify.sqlite"))
             spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack
-            run = await catalog.begin_run("verify", "nowhere", now().isoformat(timespec="seconds"))
+            run = await catalog.write(begin_run, "verify", "nowhere", now().isoformat(timespec="seconds"))
             try:
                 await self._plan(inputs, catalog, run, fetcher, spool)
                 await self._look(catalog, run, fetcher)
@@ -184,7 +185,7 @@ class _VerifyRun:
                 wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
                 on_found=lambda event: self._found(event, spool),
             )
-        _, variants, wanted = await catalog.order_work(run)
+        _, variants, wanted = await catalog.write(order_work, run)
         # As many as are told one by one: a set that several pages have is judged on each.
         self._tally.planned = Planned(count, self._sets, variants, wanted)
         self._emit(self._tally.planned)
@@ -220,7 +221,8 @@ class _VerifyRun:
                 return Later(note) if isinstance(error, FetchError) and error.deferred else note
 
             async def record(notes: Sequence[Note]) -> None:
-                await catalog.put_notes([(n.item.variant.url, pickle.dumps(self._kept(n.looked.known))) for n in notes])
+                kept = [(n.item.variant.url, pickle.dumps(self._kept(n.looked.known))) for n in notes]
+                await catalog.write(put_notes, kept)
                 for note in notes:
                     self._tell(note)
 
@@ -302,7 +304,7 @@ async def _with_notes(
 ) -> AsyncIterator[tuple[ImageSet, bool, dict[str, VariantFacts]]]:
     for image_set, again in _read_sets(spool):
         urls = list({c.url: None for c in image_set.candidates})
-        notes = await catalog.get_notes(urls)
+        notes = await catalog.read(get_notes, urls)
         yield image_set, again, {url: pickle.loads(note) for url, note in notes.items()}  # noqa: S301 -- ours
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.places.json_text import Object, Text
 
 URLS = ("url", "link", "permalink", "page_url", "canonical_url", "uri", "target_uri", "warc_target_uri", "source_url")

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
-from mediamirror.markup.naming.image_urls import is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.naming.looks import is_image_url, is_one_word, is_srcset_like
 from mediamirror.markup.places.json_text import Array, Json, Object, Text
 
 _SRC = frozenset({"src", "url", "sourceurl", "contenturl", "imageurl", "href", "uri"})

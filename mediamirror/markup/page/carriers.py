@@ -1,7 +1,4 @@
-"""Elements that name one image, or one set of images, in one place: icons, posters, buttons, backgrounds and their like.
-
-A new carrier is one row of `ROWS`: the element, the attributes to read, and what the carrier is called, if it is one.
-"""
+"""Images in inline SVG: ``image``, ``feImage``, and ``use`` of another file (SVG 2, 12.6, 5.6; Filter Effects 1, 9.14)."""
 
 from __future__ import annotations
 
@@ -9,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from turbohtml import Element
+from turbohtml import Element, Namespace
 
-from mediamirror.markup.naming.image_names import has_image_extension, is_image_type
+from mediamirror.markup.naming.looks import has_image_extension, is_image_type
 from mediamirror.markup.page.elements import Family, image_set, read_source
-from mediamirror.markup.page.page import Page
+from mediamirror.markup.page.parsed import Page
 from mediamirror.model import ImageSet
 
 MAX_ELEMENTS = 250_000
@@ -126,3 +123,23 @@ LINKS: dict[str, Row] = {
     "a": Row(Family(None, "href", None), _anchor),
     "area": Row(Family(None, "href", None), _anchor, "alt"),
 }
+
+
+MAX_SVG = 250_000
+_SVG_HREFS = ("href", "xlink:href")
+"""SVG 2, 16.1.6: ``href`` wins over ``xlink:href``."""
+
+
+def find_svg(page: Page) -> Iterator[ImageSet]:
+    """Yield one image set for every element of inline SVG that loads a file; references within the page load none."""
+    for element in islice(page.root.iter_elements(["image", "feImage", "use"]), MAX_SVG):
+        href = _svg_href(element) if element.namespace is Namespace.SVG else None
+        if href is not None:
+            source = read_source(page, element, Family(None, href, None), carrier=f"svg-{element.tag.lower()}")
+            yield image_set(page, element, [source])
+
+
+def _svg_href(element: Element) -> str | None:
+    name = next((name for name in _SVG_HREFS if name in element.attrs), None)
+    value = (element.attr(name) or "").strip() if name else ""
+    return None if not value or value.startswith("#") else name

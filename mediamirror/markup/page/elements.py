@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from turbohtml import Element, SourceSpan
 
-from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places.candidates import MAX_URL, resolved
 from mediamirror.markup.places.urls import Skip
 from mediamirror.markup.standard.srcset import scan_srcset, trailing_comma

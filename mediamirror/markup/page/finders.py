@@ -6,29 +6,115 @@ docs/adding-a-finder.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from turbohtml import Element, Namespace
 
-from mediamirror.markup.page.carriers import find_carriers
-from mediamirror.markup.page.conditional import in_comments
-from mediamirror.markup.page.custom_elements import find_custom
-from mediamirror.markup.page.data_markup import in_data
+from mediamirror.markup.css import stylesheet
+from mediamirror.markup.page.carriers import find_carriers, find_svg
 from mediamirror.markup.page.elements import Family, Read, image_set, read_source
+from mediamirror.markup.page.embedded_json import find_scripts
+from mediamirror.markup.page.inner_html import in_comments, in_data, in_frames
 from mediamirror.markup.page.jsonld import find_jsonld
-from mediamirror.markup.page.lazy import element_reads, find_lazy, lazy_reads
+from mediamirror.markup.page.lazy import element_reads, find_custom, find_lazy, lazy_reads
 from mediamirror.markup.page.loaders import KNOWN
 from mediamirror.markup.page.meta import find_meta, find_microdata
-from mediamirror.markup.page.nested import within
-from mediamirror.markup.page.page import Page
-from mediamirror.markup.page.page_json import find_scripts
-from mediamirror.markup.page.styles import find_styles
-from mediamirror.markup.page.svg import find_svg
-from mediamirror.markup.page.trackers import without_tracker
+from mediamirror.markup.page.parsed import Page, Value, content, place, shrinkage
 from mediamirror.markup.page.unclosed import find_unclosed
-from mediamirror.model import ImageSet
+from mediamirror.markup.places.urls import shown
+from mediamirror.model import ImageSet, Problem
+
+TRACKER = "tracker-pixel"
+_LARGEST = 2
+_LEADING_DIGITS = re.compile(r"[\t\n\f\r ]*\+?([0-9]+)")
+_COUNTERS = re.compile(
+    r"https?://(?:"
+    r"(?:www\.)?facebook\.com/tr\b|mc\.yandex\.(?:ru|com|by|kz)/|counter\.yadro\.ru/|top-fwz1\.mail\.ru/"
+    r"|counter\.rambler\.ru/|(?:www\.)?tns-counter\.ru/|vk\.com/rtrg\b|(?:pixel|stats)\.(?:wp|wordpress)\.com/"
+    r"|(?:sb|b)\.scorecardresearch\.com/|pixel\.quantserve\.com/|bat\.bing\.com/|px\.ads\.linkedin\.com/"
+    r"|(?:www\.)?google-analytics\.com/|googleads\.g\.doubleclick\.net/|ad\.doubleclick\.net/ddm/|ct\.pinterest\.com/"
+    r"|analytics\.twitter\.com/|t\.co/i/adsct\b|secure\.gravatar\.com/blank\b)",
+    re.IGNORECASE,
+)
+
+
+def without_tracker(row: ImageSet, element: Element) -> ImageSet:
+    """Return the set of an ``img`` as it is; for a tracker, without its URLs and with a problem that says so.
+
+    A tracker is an ``img`` whose only image is its ``src``, drawn 2 pixels wide and high at most or served by a known
+    counter. What has a srcset, or the attributes of a lazy loader, is no tracker, however small its placeholder is.
+    """
+    if len(row.sources) != 1 or row.sources[0].candidates or row.sources[0].default is None:
+        return row
+    url = row.sources[0].default
+    if url.reference is None or url.reference.attribute != "src":
+        return row
+    if not (_COUNTERS.match(url.url) or (_is_tiny(element, "width") and _is_tiny(element, "height"))):
+        return row
+    message = f"{shown(url.url)} counts visits and shows nothing: it is left out."
+    problem = Problem(TRACKER, message, url.reference.line, url.span, row.document)
+    return replace(row, sources=(), problems=(*row.problems, problem))
+
+
+def _is_tiny(element: Element, name: str) -> bool:
+    """HTML, "rules for parsing non-negative integers": leading digits count, in px."""
+    match = _LEADING_DIGITS.match(element.attr(name) or "")
+    return match is not None and len(match[1]) <= 9 and int(match[1]) <= _LARGEST
+
+
+_STYLE_ATTRIBUTES = '[style*="("]'
+"""A selector that leaves out what can hold no function: most ``style`` attributes of most pages."""
+_PRESENTATION = ("fill", "stroke", "filter", "mask", "clip-path", "cursor", "marker-start", "marker-mid", "marker-end")
+"""SVG 2, 6.6: the presentation attributes whose value may be a url()."""
+_PRESENTED = ", ".join(f'[{name}*="url(" i]' for name in _PRESENTATION)
+MAX_SHRINKAGE = 1 << 20
+"""By how many code points the character references of one attribute may shorten it: they are decoded one by one."""
+
+
+def find_styles(page: Page) -> Iterator[ImageSet]:
+    """Yield the sets of all CSS in the page; problems that belong to none come as sets without candidates."""
+    page = replace(page, context=stylesheet.context_of(page.context))
+    for style in page.root.iter_elements(["style"]):
+        if (style.attr("type") or "text/css").strip().lower() == "text/css":
+            yield from _in_value(page, content(page, style))
+    for element in page.root.select(_STYLE_ATTRIBUTES):
+        yield from _in_attribute(page, element, "style")
+    for element in page.root.select(_PRESENTED):
+        if element.namespace is Namespace.SVG:
+            for name in _PRESENTATION:
+                yield from _in_attribute(page, element, name)
+
+
+def _in_attribute(page: Page, element: Element, name: str) -> Iterator[ImageSet]:
+    text = element.attr(name) or ""
+    if "(" not in text:
+        return
+    if shrinkage(element, name) > MAX_SHRINKAGE:
+        message = f"The {name} attribute is made of too many character references: it is left out."
+        yield _only_a_problem(Problem("attribute-too-large", message, page.line(element), None, page.context.document))
+        return
+    yield from _in_value(page, page.value(element, name))
+
+
+def _in_value(page: Page, value: Value | None) -> Iterator[ImageSet]:
+    if value is None:
+        return
+    rows = stylesheet.image_sets(
+        value.text,
+        page.context.document,
+        lambda candidate: place(page, candidate, value, "css"),
+        lambda position: page.line_in(value, position),
+    )
+    for row in rows:
+        yield _only_a_problem(row) if isinstance(row, Problem) else row
+
+
+def _only_a_problem(problem: Problem) -> ImageSet:
+    return ImageSet(problem.document, problem.line, (), problems=(problem,))
+
 
 Finder = Callable[[Page], Iterator[ImageSet]]
 
@@ -82,7 +168,7 @@ FLAT_FINDERS: tuple[Finder, ...] = (
 WITHOUT_ENDS = tuple(finder for finder in FLAT_FINDERS if finder is not find_unclosed)
 """For pieces of markup, which may well end within a tag."""
 
-FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, within(FLAT_FINDERS), in_data(WITHOUT_ENDS), in_comments(WITHOUT_ENDS))
+FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, in_frames(FLAT_FINDERS), in_data(WITHOUT_ENDS), in_comments(WITHOUT_ENDS))
 """Every finder that runs over a page and the pages within it; the order does not matter."""
 
 

@@ -12,8 +12,7 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup.page.page import Page, Value
-from mediamirror.markup.page.raw import content
+from mediamirror.markup.page.parsed import Page, Value, content
 from mediamirror.markup.places.json_text import Text, read_json
 from mediamirror.markup.places.spelling import MAX_ESCAPES, Nested, Piece, Spelling, as_written, json_string
 

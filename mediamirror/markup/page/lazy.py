@@ -17,14 +17,49 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup.page import page_json
+from mediamirror.markup.page import embedded_json
+from mediamirror.markup.page.carriers import ROWS
 from mediamirror.markup.page.elements import Family, Read, image_set
 from mediamirror.markup.page.lazy_values import CARRIER, read_known, read_other, read_srcset
 from mediamirror.markup.page.loaders import BACKGROUNDS, KNOWN
-from mediamirror.markup.page.page import Page
-from mediamirror.markup.page.placeholders import CODE, is_placeholder, is_placeholder_srcset
+from mediamirror.markup.page.parsed import Page
 from mediamirror.markup.places.urls import shown
+from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import ImageSet, Problem
+
+PLACEHOLDER = "placeholder"
+_PLACEHOLDER = re.compile(
+    # The whole name of the file,
+    r"(?:^|/)(?:blank|spacer|spaceball|clear|cleardot|empty|pixel|transparent|transp|trans|none|dot|loading|loader|preloader|lazy"
+    r"|placehold|grey|gray|white|1px|1\.1)(?:[_-]?(?:1x1|1px|image|img|pixel|gif|bg))?\.(?:gif|png|svg|webp)\Z"
+    # or the end of it, where nothing else has such a name.
+    r"|(?:^|[/_-])(?:spacer|placeholder|lazy-?load(?:er|ing)?|ajax-loader|lazy[_-]placeholder|1x1)\.(?:gif|png|svg|webp|jpe?g)\Z"
+    r"|(?:^|/)[a-z0-9_]\.gif\Z|[_-](?:blank|transparent|loading)\.(?:gif|svg)\Z",
+    re.IGNORECASE,
+)
+_LONGEST_NAME = 80
+_LONGEST_SRCSET = 4096
+
+
+def is_placeholder(url: str) -> bool:
+    """Say whether a URL is what lazy loaders put where the real one will be: ``data:``, ``blank.gif`` and their like.
+
+    Only to be asked of an image that has a real URL besides: alone, a ``blank.gif`` is an image like any other.
+    """
+    text = url.strip()
+    if text[:5].lower() in {"data:", "about"} or text in {"", "#", "//:0", "about:blank"}:
+        return True
+    path = re.split(r"[?#]", text[:2048], maxsplit=1)[0]
+    return _PLACEHOLDER.search(path[-_LONGEST_NAME:]) is not None
+
+
+def is_placeholder_srcset(value: str) -> bool:
+    """Say whether a srcset names placeholders only."""
+    if len(value) > _LONGEST_SRCSET:
+        return False
+    candidates = parse_srcset(value).candidates
+    return all(is_placeholder(candidate.url) for candidate in candidates)
+
 
 MAX_ELEMENTS = 100_000
 """Most elements of one page, other than images, that are looked at."""
@@ -100,8 +135,8 @@ def find_lazy(page: Page) -> Iterator[ImageSet]:
         if reads:
             yield image_set(page, element, reads, element.attr("data-alt") or element.attr("aria-label"))
         for name in _names(element):
-            if page_json.is_json(element.attr(name) if name.startswith("data-") else None):
-                yield from page_json.in_attribute(page, element, name)
+            if embedded_json.is_json(element.attr(name) if name.startswith("data-") else None):
+                yield from embedded_json.in_attribute(page, element, name)
 
 
 def _names(element: Element) -> list[str]:
@@ -154,5 +189,38 @@ def _without_placeholders(page: Page, element: Element, standard: Family) -> tup
         src = None
         if url.strip()[:5].lower() not in {"data:", ""}:
             message = f"{shown(url.strip())} only holds the place of an image that a script loads: it is left out."
-            problems.append(Problem(CODE, message, page.line(element), document=page.context.document))
+            problems.append(Problem(PLACEHOLDER, message, page.line(element), document=page.context.document))
     return Family(srcset, src, standard.sizes), tuple(problems)
+
+
+MAX_CUSTOM = 10_000
+_MAX_TAGS = 200
+_NOT_SHOWN = frozenset({"href", "style", "sizes"})
+"""``href`` leads elsewhere; ``style`` and ``sizes`` are read elsewhere."""
+_MAIN = frozenset({"src", "srcset"})
+# HTML, 4.13.3 "valid custom element name": a letter first, and a hyphen within.
+_TAG = re.compile(r"<([a-z][a-z0-9._]{0,40}-[a-z0-9._\-]{0,60})[\s>/]", re.IGNORECASE)
+
+
+def find_custom(page: Page) -> Iterator[ImageSet]:
+    """Yield what custom elements name: ``src`` with ``srcset``, and each other attribute and each picture in JSON by itself."""
+    names = sorted({match[1].lower() for match in _TAG.finditer(page.text)})[:_MAX_TAGS]
+    for element in islice(page.elements(names), MAX_CUSTOM) if names else ():
+        own = [name for name in element.attrs if not name.startswith("data-") and name not in _NOT_SHOWN]
+        if len(own) <= _MOST_ATTRIBUTES:
+            yield from _shown(page, element, own)
+
+
+def _shown(page: Page, element: Element, names: list[str]) -> Iterator[ImageSet]:
+    main: list[Read] = []
+    for name in names:
+        if embedded_json.is_json(element.attr(name)):
+            yield from embedded_json.in_attribute(page, element, name)
+        elif element.tag not in ROWS:
+            reads = list(read_other(page, element, name, CARRIER))
+            if name in _MAIN:
+                main += reads
+            elif reads:
+                yield image_set(page, element, reads)
+    if main:
+        yield image_set(page, element, main, element.attr("alt") or element.attr("aria-label"))

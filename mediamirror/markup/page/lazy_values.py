@@ -8,16 +8,20 @@ from dataclasses import replace
 
 from turbohtml import Element
 
-from mediamirror.markup.naming import templates
-from mediamirror.markup.naming.image_names import has_image_extension
-from mediamirror.markup.naming.image_urls import is_image_url, is_one_word, is_srcset_like
-from mediamirror.markup.page import page_json
+from mediamirror.markup.naming.looks import has_image_extension, is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.page import embedded_json
 from mediamirror.markup.page.elements import MAX_CANDIDATES, Family, Read, read_source
-from mediamirror.markup.page.interchange import read_interchange
-from mediamirror.markup.page.lazy_backgrounds import is_css, read_bgset, read_css
-from mediamirror.markup.page.lazy_templates import fill_attribute, widths_of
+from mediamirror.markup.page.lazy_formats import (
+    fill_attribute,
+    is_css,
+    is_template,
+    read_bgset,
+    read_css,
+    read_interchange,
+    widths_of,
+)
 from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, INTERCHANGE
-from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.page.srcset_repair import IGNORED, may_need_repair, repaired
 from mediamirror.model import Problem
 
@@ -50,9 +54,9 @@ def read_known(page: Page, element: Element, family: Family, carrier: str) -> It
 def _known(page: Page, element: Element, family: Family, text: str, carrier: str) -> Iterator[Read]:
     name = family.srcset or family.src or ""
     trusted = carrier != CARRIER
-    if page_json.is_json(text):
-        yield from page_json.reads(page, element, name, carrier) if trusted else ()
-    elif templates.is_template(text) and widths_of(element):
+    if embedded_json.is_json(text):
+        yield from embedded_json.reads(page, element, name, carrier) if trusted else ()
+    elif is_template(text) and widths_of(element):
         yield from fill_attribute(page, element, name, carrier, family.sizes)
     elif _is_srcset(text, family, trusted=trusted):
         yield from read_srcset(page, element, Family(name, None, family.sizes), carrier)
@@ -91,14 +95,14 @@ def _background(page: Page, element: Element, name: str, text: str, carrier: str
 
 
 def _guessed(page: Page, element: Element, name: str, text: str, carrier: str) -> Iterator[Read]:
-    if page_json.is_json(text):
-        yield from page_json.reads(page, element, name, carrier) if carrier != CARRIER else ()
+    if embedded_json.is_json(text):
+        yield from embedded_json.reads(page, element, name, carrier) if carrier != CARRIER else ()
     elif text.lstrip().startswith("<"):
-        return  # HTML: `data_markup` reads it
+        return  # HTML: `inner_html` reads it
     elif is_srcset_like(text):
         yield from read_srcset(page, element, Family(name, None, "sizes"), carrier)
     elif _looks_right(name, text):
-        if templates.is_template(text) and widths_of(element):
+        if is_template(text) and widths_of(element):
             yield from fill_attribute(page, element, name, carrier, "sizes")
         else:
             yield read_source(page, element, Family(None, name, None), carrier=carrier)

@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from turbohtml import Element
 
-from mediamirror.markup.naming.image_names import has_image_extension
-from mediamirror.markup.page.page import Page, read
+from mediamirror.markup.naming.looks import has_image_extension
+from mediamirror.markup.page.parsed import Page, read
 from mediamirror.markup.places.candidates import MAX_URL, resolved
 from mediamirror.markup.places.urls import resolve
 

@@ -71,7 +71,7 @@ BACKGROUNDS = frozenset(
 """What holds the background of any element: one URL, or what CSS writes as ``background-image``."""
 
 BGSETS = frozenset({"data-bgset", "data-lazy-bgset"})
-"""What holds a set in the manner of lazysizes' bgset: see `bgset`."""
+"""What holds a set in the manner of lazysizes' bgset: see `lazy_formats`."""
 
 INTERCHANGE = frozenset({"data-interchange"})
 """What holds ``[file, query]`` after ``[file, query]``, in the manner of Foundation."""

@@ -13,9 +13,9 @@ from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.page.carriers import LINK_RELATIONS
-from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places.candidates import MAX_URL, STATED, resolved, split_problems
 from mediamirror.markup.places.urls import Skip
 from mediamirror.model import Candidate, ImageSet, Problem, Source

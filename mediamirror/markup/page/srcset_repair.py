@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.naming.image_names import has_image_extension
+from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.places.urls import shown
 from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, ParsedSrcset, Problem

@@ -12,7 +12,7 @@ from itertools import islice
 
 from turbohtml import Document, Element
 
-from mediamirror.markup.page.page import Page, Value
+from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places import charrefs
 from mediamirror.model import ImageSet, Problem
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import NamedTuple
 
-from mediamirror.markup.naming.image_names import has_image_extension, is_image_type
+from mediamirror.markup.naming.looks import has_image_extension, is_image_type
 from mediamirror.markup.places.xml_text import Attribute, Element
 
 _SPACES = (

@@ -11,8 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from mediamirror.markup.naming.image_names import is_image_type
-from mediamirror.markup.naming.image_urls import is_image_url
+from mediamirror.markup.naming.looks import is_image_type, is_image_url
 from mediamirror.markup.page.meta import length
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import decode

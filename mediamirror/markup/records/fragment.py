@@ -10,7 +10,7 @@ from mediamirror.markup.page import html
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.markup.places.spelling import Spelled, without_mark
-from mediamirror.markup.text import lines as text
+from mediamirror.markup.text import prose
 from mediamirror.model import Candidate, Extraction, ImageSet, Reference, Source, Span
 
 _LINE_END = re.compile(r"\r\n?|\n")
@@ -34,7 +34,7 @@ def in_html_unmerged(data: bytes, context: Context) -> Extraction:
 
 def in_text(data: bytes, context: Context) -> Extraction:
     """Read a fragment as text."""
-    return text.find(decode(data, "utf-8"), document=context.document, base_url=context.base, merge=False)
+    return prose.find(decode(data, "utf-8"), document=context.document, base_url=context.base, merge=False)
 
 
 def find_within(spelled: Spelled, source: SourceText, context: Context, find: Find) -> Extraction:

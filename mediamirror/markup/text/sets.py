@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mediamirror.markup.naming.stems import same_host
+from mediamirror.markup.naming.looks import same_host
 from mediamirror.markup.places.candidates import Context, placed, split_problems
 from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.places.urls import shown
@@ -20,8 +20,7 @@ from mediamirror.markup.text.clean import (
     unescape_json,
     unescaped,
 )
-from mediamirror.markup.text.tokens import Orphan, Pair
-from mediamirror.markup.text.words import next_word
+from mediamirror.markup.text.tokens import Orphan, Pair, next_word
 from mediamirror.model import Candidate, ImageSet, Problem, Reference, Source, Span
 
 CARRIER = "text"

@@ -11,9 +11,107 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mediamirror.markup.text.clean import decoded_whole, is_absolute, is_image_name, is_url_like, trim
-from mediamirror.markup.text.repair import respaced, rewrapped, starts_line
-from mediamirror.markup.text.words import last_word
 from mediamirror.model import Span
+
+_WORD = re.compile(r"\S+")
+_WINDOW = 16384
+
+
+def last_word(text: str, start: int, stop: int) -> Span | None:
+    """Return the place of the last word of ``text[start:stop]``; a short window is tried first."""
+    near = max(start, stop - _WINDOW)
+    found = _last(text, near, stop)
+    if near > start and (found is None or found[0] == near):
+        return _last(text, start, stop)
+    return found
+
+
+def next_word(text: str, position: int) -> Span:
+    """Return the place of the first word at or after a position, or an empty one at the end."""
+    match = _WORD.search(text, position)
+    return match.span() if match is not None else (len(text), len(text))
+
+
+def _last(text: str, start: int, stop: int) -> Span | None:
+    piece = text[start:stop]
+    words = piece.rsplit(None, 1)
+    if not words:
+        return None
+    end = start + len(piece.rstrip())
+    return end - len(words[-1]), end
+
+
+Mended = tuple[Span, str, tuple[str, ...]]
+
+_BREAK = re.compile(r"[ \t]*(?:\r\n?|\n)[ \t]*")
+_SEPARATOR = re.compile(r"\s*,[\s,]*")
+_FILLED_COLUMN = 40
+_MAX_PIECES = 40
+_MAX_NAME = 512
+_CONTINUED = tuple("-/_=&?%+~")
+
+
+def rewrapped(text: str, region: int, last: Span) -> Mended | None:
+    """Join a URL that was broken over lines, if its first piece fills a line and the whole makes an image's URL.
+
+    ``last`` is the place of the last piece; nothing before ``region`` is looked at.
+    """
+    if not starts_line(text, region, last[0]):
+        return None
+    pieces = [text[slice(*last)]]
+    at = last[0]
+    for _ in range(_MAX_PIECES):
+        before = last_word(text, max(region, at - 4096), at)
+        if before is None or not _BREAK.fullmatch(text, before[1], at):
+            return None
+        at = before[0]
+        start = _head(text[at : before[1]], pieces[-1])
+        if start is not None:
+            head = text[at + start : before[1]]
+            url = head + "".join(reversed(pieces))
+            return ((at + start, last[1]), url, ("wrapped",)) if _broken(text, before, head, url) else None
+        pieces.append(text[at : before[1]])
+    return None
+
+
+def _head(piece: str, following: str) -> int | None:
+    """Where a URL starts in a piece that ends a line, or None if it starts further up."""
+    if "/" not in piece:
+        # The break may fall into "https://" itself.
+        return 0 if len(piece) < 8 and is_absolute(piece + following[:8]) else None
+    cut, _ = trim(piece)
+    return cut if is_absolute(piece[cut:] + following[:8]) else None
+
+
+def starts_line(text: str, region: int, position: int) -> bool:
+    """Say whether only spaces lie between a position and the line break before it."""
+    while position > region and text[position - 1] in " \t":
+        position -= 1
+    return position > region and text[position - 1] in "\r\n"
+
+
+def _broken(text: str, place: Span, head: str, url: str) -> bool:
+    if head.endswith(",") or url.endswith(",") or is_image_name(head) or not is_image_name(url):
+        return False
+    start, end = place
+    newline = max(text.rfind(mark, max(0, start - _FILLED_COLUMN), start) for mark in "\r\n")
+    column = end - newline - 1 if newline >= 0 else end - max(0, start - _FILLED_COLUMN)
+    return column >= _FILLED_COLUMN or head.endswith(_CONTINUED)
+
+
+def respaced(text: str, region: int, last: Span) -> Mended | None:
+    """Join a file name with spaces: all that stands between the comma of the candidate before and a descriptor."""
+    separator = _SEPARATOR.match(text, region, last[1])
+    if separator is None or not 0 < last[1] - separator.end() <= _MAX_NAME:
+        return None
+    start = separator.end()
+    url = text[start : last[1]]
+    first, _, rest = url.partition(" ")
+    starts = is_absolute(first) or first.startswith(("/", "./"))
+    if not rest or not starts or "\n" in url or ", " in url or is_image_name(first) or not is_image_name(url):
+        return None
+    return (start, last[1]), url, ("spaces",)
+
 
 # \s and str.split agree in Python: ASCII whitespace, U+00A0, U+2028, U+3000 and the other Unicode spaces.
 # A width may be broken over two lines, as in "19", line break, "20w". The last branch is for what was meant as a

@@ -1,11 +1,26 @@
-"""Tell by its looks whether a value that may be anything is an image's URL, or a srcset of them."""
+"""What the spelling of a URL tells: whether it leads to an image, whether it can be a URL at all, whether two are one picture."""
 
 from __future__ import annotations
 
 import re
 from itertools import islice
 
-from mediamirror.markup.naming.image_names import has_image_extension
+_EXTENSION = re.compile(
+    r"\.(?:jpe?g|jfif|pjpeg|png|apng|webp|avif|gif|svgz?|bmp|ico|cur|tiff?|heic|heif|jxl|jp2)\Z", re.IGNORECASE
+)
+_EXTENSION_TAIL = 16
+
+
+def has_image_extension(url: str) -> bool:
+    """Say whether the path of a URL, absolute or not, ends like an image file."""
+    cut = min((at for mark in "?#" if (at := url.find(mark)) >= 0), default=len(url))
+    return _EXTENSION.search(url[max(0, cut - _EXTENSION_TAIL) : cut].rstrip()) is not None
+
+
+def is_image_type(mime: str | None) -> bool:
+    """Say whether a MIME type is an image's, by its essence."""
+    return mime is not None and mime.strip().lower().startswith("image/")
+
 
 MAX_LOOKED_AT = 8192
 """Longest value taken for one URL, in code points."""
@@ -50,3 +65,26 @@ def is_srcset_like(text: str) -> bool:
 def _ends_described(text: str, descriptor: int) -> bool:
     words = text[max(0, descriptor - _LOOKED_BACK) : descriptor].split()
     return bool(words) and (has_image_extension(words[-1]) or _START.match(words[-1]) is not None)
+
+
+_WORD = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9]+")
+_ORIGIN = re.compile(r"(?:https?:)?(?:\\?/){2}[^/\\?#]*", re.IGNORECASE)
+_SIZE = re.compile(
+    r"\d+|[wh]\d+|\d+[wh]|\d+x\d*|x\d+|xs|sm|md|lg|x{1,3}l|thumb|small|medium|large|mini|full|original|scaled",
+    re.IGNORECASE,
+)
+
+
+def same_stem(one: str, other: str) -> bool:
+    """Say whether two URLs differ only in words that name a size (``480``, ``w480``, ``300x200``, ``sm``, ``2x``)."""
+    words, others = _WORD.findall(one), _WORD.findall(other)
+    if len(words) != len(others):
+        return False
+    return all(a == b or (_SIZE.fullmatch(a) and _SIZE.fullmatch(b)) for a, b in zip(words, others, strict=True))
+
+
+def same_host(one: str, other: str) -> bool:
+    """Say whether two URLs start with the same scheme and host as written, or both with none."""
+    origins = [_ORIGIN.match(url) for url in (one, other)]
+    first, second = (origin[0].lower() if origin is not None else "" for origin in origins)
+    return first == second

@@ -1,12 +1,12 @@
-"""Events of sync and check, as lines for people and as JSON objects: two renderings of one thing."""
+"""Events about single objects (sync, check, gc, rebuild, import): as lines for people, and as JSON objects."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from mediamirror.model import Compared, ObjectEvent, Problem, SyncEvent, SyncSummary
+from mediamirror.model import Compared, MendEvent, MendSummary, ObjectEvent, Problem, SyncEvent, SyncSummary
 from mediamirror.report.escape import clean
-from mediamirror.report.words import human_bytes, plural
+from mediamirror.report.events import human_bytes, plural
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "skip": "skipped"}
 _DONE |= {"copy": "copied", "forget": "forgot", "compact": "compacted", "sweep": "swept", "record": "recorded"}
@@ -66,7 +66,7 @@ def summary_line(summary: SyncSummary) -> str:
     return line
 
 
-def to_object(event: SyncEvent) -> dict[str, Any] | None:
+def to_object(event: SyncEvent | MendEvent) -> dict[str, Any] | None:
     """Return the JSON object of an event, or None where there is none."""
     match event:
         case ObjectEvent():
@@ -99,12 +99,14 @@ def to_object(event: SyncEvent) -> dict[str, Any] | None:
                 "line": 0,
             }
         case SyncSummary():
-            return _summary(event)
+            return _sync_summary(event)
+        case MendSummary():
+            return _mend_summary(event)
         case _:
             return None
 
 
-def _summary(event: SyncSummary) -> dict[str, Any]:
+def _sync_summary(event: SyncSummary) -> dict[str, Any]:
     return {
         "type": "summary",
         "source": event.source,
@@ -118,3 +120,37 @@ def _summary(event: SyncSummary) -> dict[str, Any]:
         "dry_run": event.dry_run,
         "exit_code": event.exit_code,
     }
+
+
+def _mend_summary(event: MendSummary) -> dict[str, Any]:
+    return {
+        "type": "summary",
+        "command": event.command,
+        "destination": event.destination,
+        "counts": event.counts,
+        "bytes": event.bytes,
+        "seconds": round(event.seconds, 3),
+        "dry_run": event.dry_run,
+        "exit_code": event.exit_code,
+    }
+
+
+def event_line(event: ObjectEvent | Problem) -> str:
+    """Say in one line what was, would be, or could not be done to one thing."""
+    return clean(event.message) if isinstance(event, Problem) else object_line(event)
+
+
+def mend_summary_line(summary: MendSummary) -> str:
+    """Say in one line how gc, rebuild or import ended."""
+    still = "to be " if summary.dry_run else ""
+    parts = [f"{count:,} {_label(name, count, still)}" for name, count in summary.counts.items()]
+    size = f"; {human_bytes(summary.bytes)}" if summary.bytes else ""
+    line = f"{clean(summary.destination)}: {', '.join(parts) or 'nothing to do'}{size}, {summary.seconds:.1f} s."
+    return f"{line} Nothing was changed (dry run)." if summary.dry_run else line
+
+
+def _label(name: str, count: int, still: str) -> str:
+    noun, _, done = name.partition(" ")
+    if noun.endswith("s") and count == 1:
+        noun = noun.removesuffix("s")
+    return " ".join(part for part in (noun, f"{still}{done}" if done and "kept" not in done else done) if part)

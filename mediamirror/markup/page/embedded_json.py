@@ -13,11 +13,10 @@ from itertools import islice
 from turbohtml import Element
 
 from mediamirror.markup.json.pictures import IsImage, Part, Picture, pictures
-from mediamirror.markup.naming.image_urls import is_image_url, is_url
+from mediamirror.markup.naming.looks import is_image_url, is_url
 from mediamirror.markup.page import flight
 from mediamirror.markup.page.elements import MAX_REFERENCES, Read
-from mediamirror.markup.page.page import Page, Value
-from mediamirror.markup.page.raw import content, place
+from mediamirror.markup.page.parsed import Page, Value, content, place
 from mediamirror.markup.places.candidates import split_problems
 from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Text, read_json
 from mediamirror.markup.places.spelling import MAX_ESCAPES, Nested, json_string
@@ -121,7 +120,7 @@ def _sets(page: Page, line: int, value: Value, start: int, is_image: IsImage) ->
     reading = read_json(text)
     for picture in pictures(reading.values, is_image):
         yield _image_set(page, value, picture)
-    for inner in islice(within(reading.values, _is_json_within), _MAX_WITHIN):
+    for inner in islice(strings_within(reading.values, _is_json_within), _MAX_WITHIN):
         nested = nested_value(value, inner)
         if nested is None:
             yield too_many_escapes(page, value, inner)
@@ -164,7 +163,7 @@ def _read(page: Page, value: Value, part: Part, carrier: str) -> Read:
     return Read(Source(carrier, candidates, media=part.media, mime=part.mime, sizes=part.sizes), problems)
 
 
-def within(values: list[Json], wanted: Callable[[str], bool]) -> Iterator[Text]:
+def strings_within(values: list[Json], wanted: Callable[[str], bool]) -> Iterator[Text]:
     """Yield the strings of JSON, in order, that hold something to be read for itself; without recursion."""
     pending: list[Json] = list(reversed(values))
     while pending:

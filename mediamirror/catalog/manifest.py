@@ -1,14 +1,18 @@
-"""What a store's manifest says already, and what it does not say yet.
+"""What a store's manifest says already, and what it does not say yet; and the manifest beside the catalog.
 
-`published` mirrors the newest row per key of all segments that were written or read from here. What differs between it and
-the catalog's own rows is the next segment.
+The table `published` mirrors the newest row for each key of all segments that were written or read from here. What differs
+between it and the catalog's own rows is the next segment. Where a manifest is read whole, its rows live in a temporary table.
 """
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from mediamirror.catalog.connection import KEYS_PAGE, Page
 
 _SET = "set:"
 """Before the id of an image set in `published.key`: sets and objects share the table, and no key can hold that much."""
@@ -50,20 +54,22 @@ GROUP BY k.key ORDER BY k.key LIMIT :limit
 """
 
 
-def read_new(db: sqlite3.Connection, place: int, *, after: str, limit: int) -> list[ManifestObject]:
+def read_new(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[ManifestObject]:
     """Return objects that the manifest does not tell of as they are now, after a key, in the order of the keys' bytes."""
     found = db.execute(_NEW, {"place": place, "after": after, "limit": limit})
-    return [ManifestObject(*row) for row in found]
+    rows = [ManifestObject(*row) for row in found]
+    return Page(rows, rows[-1].key if rows else after)
 
 
-def read_gone(db: sqlite3.Connection, place: int, *, after: str, limit: int) -> list[str]:
+def read_gone(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[str]:
     """Return keys that the manifest tells of and the catalog has no row of any more, after a key."""
     query = (
         "SELECT key FROM published p WHERE store_id = ? AND key > ? AND token IS NOT NULL "
         "AND NOT EXISTS (SELECT 1 FROM holdings h WHERE h.store_id = p.store_id AND h.key = p.key) "
         "AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.store_id = p.store_id AND o.key = p.key) ORDER BY key LIMIT ?"
     )
-    return [row[0] for row in db.execute(query, (place, after, limit))]
+    keys = [row[0] for row in db.execute(query, (place, after, limit))]
+    return Page(keys, keys[-1] if keys else after)
 
 
 def drop_unknown(db: sqlite3.Connection, place: int) -> None:
@@ -107,10 +113,68 @@ def knows_manifest(db: sqlite3.Connection, place: int) -> bool:
     return bool(row[0])
 
 
-def is_new_here(db: sqlite3.Connection, place: int) -> bool:
-    """Whether the catalog knows nothing at all of a store's objects."""
-    tables = ("holdings", "objects", "published")
-    return not any(
-        db.execute(f"SELECT EXISTS (SELECT 1 FROM {table} WHERE store_id = ?)", (place,)).fetchone()[0]
-        for table in tables
+_TABLE = "CREATE TEMP TABLE manifest (kind TEXT, name TEXT, row TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID"
+
+_PLACE = "WHERE store_id = :place AND key > :after ORDER BY key LIMIT :limit"
+"""A page of each source, so that a page of all is made without reading any of them to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A key that is named: by a row of the catalog (``own``), or by the manifest alone."""
+
+    key: str
+    own: bool
+
+
+def begin_manifest(db: sqlite3.Connection) -> None:
+    """Start with an empty manifest."""
+    db.execute("DROP TABLE IF EXISTS temp.manifest")
+    db.execute(_TABLE)
+
+
+def note_manifest(db: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> None:
+    """Take rows of the manifest in, oldest first: the newest row per key is what stays, and of a deleted key nothing."""
+    for row in rows:
+        if row["type"] == "deleted":
+            db.execute("DELETE FROM temp.manifest WHERE kind = 'object' AND name = ?", (row["key"],))
+        else:
+            name = row["key"] if row["type"] == "object" else row["id"]
+            db.execute("INSERT OR REPLACE INTO temp.manifest VALUES (?,?,?)", (row["type"], name, json.dumps(row)))
+
+
+def drop_manifest(db: sqlite3.Connection, keys: Iterable[str]) -> None:
+    """Take objects out of the manifest that are no more."""
+    db.executemany("DELETE FROM temp.manifest WHERE kind = 'object' AND name = ?", ((key,) for key in keys))
+
+
+def read_manifest(
+    db: sqlite3.Connection, *, after: tuple[str, str] = ("", ""), limit: int = KEYS_PAGE
+) -> Page[dict[str, Any]]:
+    """Return rows of the manifest after a cursor, objects before sets, keys in the order of their bytes."""
+    rows = db.execute(
+        "SELECT kind, name, row FROM temp.manifest WHERE (kind, name) > (?, ?) ORDER BY kind, name LIMIT ?",
+        (*after, limit),
+    ).fetchall()
+    return Page([json.loads(row) for _, _, row in rows], rows[-1][:2] if rows else after)
+
+
+def manifest_rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return what the manifest says of these keys; those that it does not name are missing."""
+    query = "SELECT row FROM temp.manifest WHERE kind = 'object' AND name = ?"
+    found = ((key, db.execute(query, (key,)).fetchone()) for key in keys)
+    return {key: json.loads(row[0]) for key, row in found if row is not None}
+
+
+def read_known(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[Known]:
+    """Return the keys that catalog or manifest name, after a key, in the order of their bytes."""
+    found = db.execute(
+        "SELECT key, max(own) FROM ("
+        f"SELECT * FROM (SELECT DISTINCT key, 1 AS own FROM objects {_PLACE}) "
+        f"UNION ALL SELECT * FROM (SELECT key, 1 FROM holdings {_PLACE}) UNION ALL SELECT * FROM (SELECT name, 0 "
+        "FROM temp.manifest WHERE kind = 'object' AND name > :after ORDER BY name LIMIT :limit)) "
+        "GROUP BY key ORDER BY key LIMIT :limit",
+        {"place": place, "after": after, "limit": limit},
     )
+    rows = [Known(key, bool(own)) for key, own in found]
+    return Page(rows, rows[-1].key if rows else after)

@@ -1,0 +1,214 @@
+"""Metadata dropped without a re-encode: EXIF, XMP, IPTC, comments and all else that no pixel and no colour depends on.
+
+What stays is named, format by format, so that a kind of metadata that nobody thought of goes too: pixel data, colour profiles and
+colour chunks, transparency, animation. An orientation that turns the picture stays as an EXIF block of one entry. What follows
+the end of the image goes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+
+from mediamirror.errors import ImageError
+from mediamirror.imaging.exif import read_exif
+from mediamirror.imaging.header import read_whole
+from mediamirror.imaging.jpeg import BARE, EOI, SOF, SOS, end_of_scan, next_marker
+from mediamirror.imaging.octets import NAMES, Octets
+from mediamirror.imaging.png import chunks as png_chunks
+from mediamirror.imaging.webp import chunks as webp_chunks
+from mediamirror.model import ImageFacts, Span
+
+Piece = bytes | Span
+"""Bytes of our own, or a span of the file's."""
+
+
+class LeftAlone(Exception):
+    """The file can't be stripped; the text says why."""
+
+
+def joined(pieces: Iterable[Piece]) -> list[Piece]:
+    """Join spans that touch, and drop empty ones."""
+    made: list[Piece] = []
+    for piece in pieces:
+        last = made[-1] if made else None
+        if isinstance(piece, tuple) and isinstance(last, tuple) and piece[0] == last[1]:
+            made[-1] = (last[0], piece[1])
+        elif isinstance(piece, bytes) or piece[0] < piece[1]:
+            made.append(piece)
+    return made
+
+
+def orientation_exif(orientation: int | None) -> bytes:
+    """Return a TIFF structure that holds the orientation alone; nothing for an upright picture."""
+    if orientation is None or orientation == 1:
+        return b""
+    # Big-endian; IFD0 at 8: one entry, tag 0x0112, type SHORT, one value; no further IFD.
+    return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
+
+
+_CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_PNG_KEPT = _CRITICAL | {
+    *(b"tRNS", b"bKGD", b"hIST", b"sPLT", b"sBIT", b"pHYs"),
+    *(b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"),
+    *(b"acTL", b"fcTL", b"fdAT"),
+}
+
+
+def _png(data: Octets, facts: ImageFacts) -> list[Piece]:
+    """Keep each chunk that pixels, colours, size on paper or animation depend on, with its own CRC. Raises `LeftAlone`."""
+    pieces: list[Piece] = [(0, 8)]
+    for name, start, end in png_chunks(data):
+        if end + 4 > len(data) or not name.isalpha():
+            raise LeftAlone("a chunk of it is damaged")
+        if name[0] & 0x20 == 0 and name not in _CRITICAL:
+            raise LeftAlone(f"it has a critical chunk {name.decode('ascii')}, which PNG does not know")
+        if name in _PNG_KEPT:
+            pieces.append((start - 8, end + 4))
+        if name == b"IHDR" and (exif := orientation_exif(facts.orientation)):
+            pieces.append(_chunk(b"eXIf", exif))
+        if name == b"IEND":
+            return pieces
+    raise LeftAlone("it has no end")
+
+
+def _chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+
+_WEBP_KEPT = frozenset({b"VP8 ", b"VP8L", b"VP8X", b"ALPH", b"ANIM", b"ANMF", b"ICCP"})
+_EXIF, _XMP = 0x08, 0x04
+
+
+def _webp(data: Octets, facts: ImageFacts) -> list[Piece]:
+    """Keep the chunks that the picture is made of, its colour profile and its animation. Raises `LeftAlone`."""
+    size = struct.unpack_from("<I", data, 4)[0] + 8
+    exif, pieces, length, dropped = orientation_exif(facts.orientation), list[Piece](), 4, size < len(data)
+    for name, start, end in webp_chunks(data):
+        if end > size or (name == b"VP8X" and end - start < 10):
+            raise LeftAlone("a chunk of it is damaged")
+        if name not in _WEBP_KEPT:
+            dropped = True
+            continue
+        if name == b"VP8X":
+            flags = data[start] & ~(_EXIF | _XMP) | (_EXIF if exif else 0)
+            pieces += [(start - 8, start), bytes([flags]), (start + 1, end)]
+        else:
+            pieces.append((start - 8, end))
+        pieces.append(b"\0" * (end - start & 1))
+        length += 8 + (end - start) + (end - start & 1)
+    if length == 4:
+        raise LeftAlone("its size is wrong")
+    if not dropped:
+        return [(0, len(data))]
+    if exif:
+        pieces.append(b"EXIF" + struct.pack("<I", len(exif)) + exif)
+        length += 8 + len(exif)
+    return [b"RIFF" + struct.pack("<I", length) + b"WEBP", *pieces]
+
+
+_APP0, _APP1, _APP2, _APP14, _APP15, _COM = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF, 0xFE
+_JFIF = 14
+"""Bytes of a JFIF segment's content before its thumbnail (JFIF 1.02); the last two are the thumbnail's size."""
+
+
+def _jpeg(data: Octets, facts: ImageFacts) -> list[Piece]:
+    """Keep frames, tables and scans as they are, JFIF, Adobe's colour transform and the ICC profile. Raises `LeftAlone`.
+
+    JFIF's thumbnail goes, and so do fill bytes between segments.
+    """
+    pieces: list[Piece] = [(0, 2)]
+    at, in_scan, exif_at, turned = 2, False, 1, facts.orientation
+    while True:
+        found = (end_of_scan if in_scan else next_marker)(data, at)
+        if found is None:
+            raise LeftAlone("it has no end")
+        marker = found[0][-1]
+        if in_scan:
+            pieces.append((at, found.start()))
+        at = found.end()
+        if marker == EOI:
+            pieces.append((at - 2, at))
+            break
+        if marker in BARE:
+            pieces.append((at - 2, at))
+            continue
+        end = _end(data, at, frame=marker in SOF)
+        kept = _kept(data, marker, at, end)
+        if kept and marker == _APP0 and len(pieces) == 1:
+            exif_at = 1 + len(kept)
+        if marker == _APP1 and turned in (None, 1) and data[at + 2 : at + 8] == b"Exif\0\0":
+            # After the frame header too, where our reader does not look and others do.
+            turned = read_exif(data[at + 8 : end]).orientation
+        pieces += kept
+        at, in_scan = end, marker == SOS
+    if exif := orientation_exif(turned):
+        pieces.insert(exif_at, struct.pack(">BBH", 0xFF, _APP1, 8 + len(exif)) + b"Exif\0\0" + exif)
+    return pieces
+
+
+def _end(data: Octets, at: int, *, frame: bool) -> int:
+    length = struct.unpack_from(">H", data, at)[0]
+    if length < 2 or at + length > len(data) or (frame and length != 8 + 3 * data[at + 7]):
+        raise LeftAlone("a segment of it is damaged")
+    return at + int(length)
+
+
+def _kept(data: Octets, marker: int, at: int, end: int) -> list[Piece]:
+    """What stays of one segment, from its marker on; ``at`` is the offset of its length."""
+    content = data[at + 2 : min(end, at + 16)]
+    if marker == _APP0:
+        return _jfif(content, at, end) if content[:5] == b"JFIF\0" and len(content) == _JFIF else []
+    if marker == _APP2:
+        return [(at - 2, end)] if content[:12] == b"ICC_PROFILE\0" else []
+    if marker == _APP14:
+        return [(at - 2, end)] if content[:5] == b"Adobe" else []
+    return [] if _APP1 <= marker <= _APP15 or marker == _COM else [(at - 2, end)]
+
+
+def _jfif(content: bytes, at: int, end: int) -> list[Piece]:
+    if content[12:] == b"\0\0" and end == at + 16:
+        return [(at - 2, end)]
+    # The thumbnail's size becomes 0 x 0; its pixels, and what else there is, are left out.
+    return [b"\xff\xe0\0\x10", (at + 2, at + 14), b"\0\0"]
+
+
+_PLANS: dict[str, Callable[[Octets, ImageFacts], list[Piece]]] = {
+    "webp": _webp,
+    "jpeg": _jpeg,
+    "png": _png,
+}
+STRIPPED = tuple(_PLANS)
+"""The formats whose metadata can be dropped, lower case."""
+
+
+def plan(data: Octets) -> Sequence[Piece]:
+    """Say of which pieces the stripped file is made: bytes of its own, and spans of ``data``.
+
+    One span over all of ``data`` means that there is nothing to drop. Raises `LeftAlone` for other formats, and for a file that
+    is cut short or whose structure is not what it should be.
+    """
+    try:
+        facts = read_whole(data)
+    except ImageError as error:
+        raise LeftAlone(error.message) from error
+    if facts.format not in _PLANS:
+        raise LeftAlone(f"{NAMES[facts.format]} is stored as it is")
+    try:
+        return joined(_PLANS[facts.format](data, facts))
+    except (IndexError, struct.error) as error:
+        raise LeftAlone("its structure makes no sense") from error
+
+
+def made(data: Octets, pieces: Sequence[Piece]) -> bytes:
+    """Put the pieces together in memory."""
+    return b"".join(piece if isinstance(piece, bytes) else data[slice(*piece)] for piece in pieces)
+
+
+def strip(data: bytes) -> bytes:
+    """Return an image without its metadata; the same bytes where there is none. Raises `LeftAlone`.
+
+    Decoding gives the same pixels before and after.
+    """
+    return made(data, plan(data))

@@ -1,1 +1,0 @@
-"""Takes metadata out of a file without touching a pixel."""
