@@ -64,7 +64,6 @@ torture: .venv/.stamp-dev
 	@$(RUN) -m fuzz.run --seconds 60
 
 docs: .venv/.stamp-dev
-	@$(RUN) -m typer mediamirror.cli.app utils docs --name mediamirror --title 'Commands' --output docs/commands.md
 	@$(RUN) -m docs.generate
 
 clean:

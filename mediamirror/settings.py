@@ -5,15 +5,21 @@ Each group is built at the edge and handed down; its ``repr`` shows no secret. S
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 MiB = 1024 * 1024
+
+Check = Literal["decode", "header"]
+FailOn = Literal["error", "warning", "never"]
+Layout = Literal["path", "hash"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +86,7 @@ class FetchOptions:
 class CheckOptions:
     """How to look at the bytes, and how strict to be."""
 
-    check: Literal["decode", "header"] = "decode"
+    check: Check = "decode"
     tolerance: str = "1px"
     """``Npx`` or ``N%``: how far a real width may be from the declared one."""
     keep_rejected: bool = False
@@ -118,7 +124,7 @@ class SelectOptions:
 class StoreOptions:
     """How to write objects. The S3 fields change nothing for a directory."""
 
-    layout: Literal["path", "hash"] = "path"
+    layout: Layout = "path"
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None
@@ -175,7 +181,7 @@ class JobOptions:
     """How a job behaves as a whole."""
 
     dry_run: bool = False
-    fail_on: Literal["error", "warning", "never"] = "error"
+    fail_on: FailOn = "error"
     fail_empty: bool = False
     tell_sets: bool = True
     """Whether the sets are told with their outcomes at the end; JSON says it all in the outcomes."""
@@ -201,19 +207,37 @@ CONFIG_NAME = "mediamirror.toml"
 ENV_PREFIX = "MEDIAMIRROR_"
 
 
-def find_config(start: Path) -> Path | None:
-    """Return the nearest ``mediamirror.toml`` in ``start`` or a folder above it."""
+def find_config(start: Path) -> tuple[Path | None, tuple[Path, ...]]:
+    """Return the nearest ``mediamirror.toml`` of our own in ``start`` or a folder above it, and those passed on the way.
+
+    As git has it, what another user has put there is not obeyed: it could name a proxy, or open private addresses.
+    """
+    passed: list[Path] = []
     for folder in (start, *start.parents):
-        if (folder / CONFIG_NAME).is_file():
-            return folder / CONFIG_NAME
-    return None
+        path = folder / CONFIG_NAME
+        if path.is_file():
+            if _is_ours(path.lstat()) and _is_ours(path.stat()):
+                return path, tuple(passed)
+            passed.append(path)
+    return None, tuple(passed)
 
 
-def read_config(path: Path) -> dict[str, object]:
-    """Read a ``mediamirror.toml``. Raises `ValueError` or `OSError`, whose text says where."""
+def _is_ours(found: os.stat_result) -> bool:
+    """Whether a file is ours or root's, who may do anything anyway; under sudo, also that user's who called it."""
+    if sys.platform == "win32":
+        return True
+    caller = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
+    return found.st_uid in {0, os.geteuid()} or str(found.st_uid) == caller
+
+
+def read_config(path: Path, *, ours: bool = False) -> dict[str, object]:
+    """Read a ``mediamirror.toml``; with ``ours``, only one of our own. Raises `ValueError` or `OSError`, whose text says where."""
     import tomllib  # noqa: PLC0415 -- start-up time
 
     with path.open("rb") as file:
+        # Looked at once more where it is open: another user's folder can be changed at any time.
+        if ours and not _is_ours(os.fstat(file.fileno())):
+            raise PermissionError(errno.EPERM, "it belongs to another user", str(path))
         return tomllib.load(file)
 
 

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from mediamirror.errors import UsageError
-from mediamirror.settings import PerPath, environment_options, find_config, inherited_endpoint, read_config
-
-
-class Parameter(Protocol):
-    """What is used of a command's parameter."""
-
-    name: str | None
-    multiple: bool
-
+from mediamirror.settings import ENV_PREFIX, PerPath, environment_options, find_config, inherited_endpoint, read_config
 
 Commands = dict[str, dict[str, bool]]
 """Per command, its options by name (underscores), and whether each may be repeated."""
+Defaults = dict[str, dict[str, Any]]
 
 
 def options_to_read(group: Any, invoked: str | None, config: Path | None) -> Commands:
     """Return the options that `read` has to know: a config file speaks of every command, the environment says nothing wrong."""
-    alone = None if config or find_config(Path.cwd()) else invoked
+    alone = None if config or find_config(Path.cwd())[0] else invoked
     return options_of(group, [alone] if alone in group.commands else None)
 
 
@@ -33,7 +26,7 @@ def options_of(group: Any, names: Iterable[str | None] | None = None, *, above: 
     """Return the options of every command of a group, or of those named; one of a group within is called ``catalog ls``."""
     found: Commands = {}
     for name in group.commands if names is None else names:
-        command = group.commands[name]
+        command = group.get_command(None, name)
         if hasattr(command, "commands"):
             found |= options_of(command, above=f"{above}{name} ")
         else:
@@ -41,8 +34,8 @@ def options_of(group: Any, names: Iterable[str | None] | None = None, *, above: 
     return found
 
 
-def nested(defaults: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the defaults as typer wants them: those of ``catalog ls`` under ``ls`` within ``catalog``."""
+def nested(defaults: Defaults) -> dict[str, Any]:
+    """Return the defaults as click wants them: those of ``catalog ls`` under ``ls`` within ``catalog``."""
     found: dict[str, Any] = {}
     for name, values in defaults.items():
         *above, last = name.split(" ")
@@ -55,40 +48,58 @@ def nested(defaults: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a config file and the environment say: defaults by command and option, and what is no option."""
+    """What a config file and the environment say: defaults by command and option, and what is no option.
 
-    defaults: dict[str, dict[str, Any]]
+    ``sources`` says for each command and option in which file or variable it stands. ``path`` is the file that was read,
+    ``passed`` are those on the way to it that belong to somebody else, and were not.
+    """
+
+    defaults: Defaults = field(default_factory=dict)
+    sources: dict[tuple[str, str], str] = field(default_factory=dict)
     per_path: tuple[PerPath, ...] = ()
+    path: Path | None = None
+    passed: tuple[Path, ...] = ()
+
+    def put(self, commands: Commands, option: str, value: object, source: str) -> None:
+        """Make a value the default of every command that has the option."""
+        for command, options in commands.items():
+            if option in options:
+                told = _several(option, value) if options[option] and isinstance(value, str) else value
+                self.defaults[command][option] = [told] if options[option] and not isinstance(told, list) else told
+                self.sources[command, option] = source
 
 
-def read(commands: Commands, config: Path | None) -> Config:
-    """Return what is configured for every command. Raises `UsageError` for a file or key that can't be used."""
+def read(commands: Commands, named: Path | None) -> Config:
+    """Return what is configured for every command. Raises `UsageError` for a file or key that can't be used.
+
+    The file is ``named``, whoever it belongs to, or the nearest one that is our own.
+    """
     known = {option for options in commands.values() for option in options}
-    path = config or find_config(Path.cwd())
-    table = _read(path) if path else {}
-    result: dict[str, dict[str, Any]] = {name: {} for name in commands}
+    path, passed = (named, ()) if named else find_config(Path.cwd())
+    table = _read(path, ours=named is None) if path else {}
     verify = table.get("verify")
     rows = verify.pop("per-path", None) if isinstance(verify, dict) else None
     per_path = _read_per_path(rows, path) if rows is not None and path is not None else ()
+    config = Config({name: {} for name in commands}, {}, per_path, path, passed)
     for key, value in table.items():
         meant = {name: options for name, options in commands.items() if name == key or name.startswith(f"{key} ")}
         if isinstance(value, dict) and meant:
             own = {option for options in meant.values() for option in options}
             for option, inner in value.items():
-                _put(result, meant, _option(option, own, path), inner)
+                config.put(meant, _option(option, own, path), inner, str(path))
         else:
-            _put(result, commands, _option(key, known, path), value)
+            config.put(commands, _option(key, known, path), value, str(path))
     if (endpoint := inherited_endpoint()) is not None:
         # Said here, a catalog and a lock belong to that server, as they do where an option names it.
-        _put(result, commands, "endpoint_url", endpoint)
+        config.put(commands, "endpoint_url", endpoint, "AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3")
     for name, text in environment_options().items():
-        _put(result, commands, _spelled(name, known), text)
-    return Config(result, per_path)
+        config.put(commands, _spelled(name, known), text, f"{ENV_PREFIX}{name.upper()}")
+    return config
 
 
-def _read(path: Path) -> dict[str, object]:
+def _read(path: Path, *, ours: bool) -> dict[str, object]:
     try:
-        return read_config(path)
+        return read_config(path, ours=ours)
     except OSError as error:
         raise UsageError(f"The config file {path} can't be read ({error.strerror}).") from error
     except ValueError as error:
@@ -113,17 +124,6 @@ def _spelled(key: str, known: set[str]) -> str:
 def _several(option: str, text: str) -> list[str]:
     """Several values in one text: words, but a header has spaces in it, so those stand one a line."""
     return [line for line in text.splitlines() if line.strip()] if option == "header" else text.split()
-
-
-def _put(result: dict[str, dict[str, Any]], commands: Commands, option: str, value: object) -> None:
-    for command, options in commands.items():
-        if option not in options:
-            continue
-        if options[option]:
-            values = _several(option, value) if isinstance(value, str) else value
-            result[command][option] = values if isinstance(values, list) else [values]
-        else:
-            result[command][option] = value
 
 
 _KEYS = ("path", "image", "ignore", "reason")

@@ -1,4 +1,7 @@
-"""What sync and check print: a line an object in the asked format, progress and summary for people on standard error."""
+"""What sync, check and the commands that mend a catalog print.
+
+A line an object in the asked format; progress and summary for people on standard error.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import sys
 from types import TracebackType
 from typing import Any, Self
 
-from mediamirror.model import Compared, Mark, ObjectEvent, Problem, SyncEvent, SyncSummary
+from mediamirror.model import Compared, Mark, MendEvent, MendSummary, ObjectEvent, Problem, SyncEvent, SyncSummary
 from mediamirror.report.escape import clean
 from mediamirror.report.events import to_line
 from mediamirror.report.objects import compared_line, object_line, summary_line, to_object
@@ -74,3 +77,40 @@ class ObjectOutput:
             case SyncSummary() if not self._quiet:
                 sys.stdout.flush()
                 print(summary_line(event))
+
+
+class MendOutput:
+    """What gc, rebuild and import print: a line for what was done, failed or kept, and a summary. Call it with each event."""
+
+    def __init__(self, style: str, *, quiet: bool, verbose: bool = True) -> None:
+        self._style = style
+        self._quiet = quiet
+        self._verbose = verbose
+        self._rows: list[str] = []
+
+    def __enter__(self) -> Self:
+        """Open."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Finish a JSON document that has begun."""
+        if self._style == "json" and self._rows:
+            print("[" + ",\n ".join(self._rows) + "]")
+        sys.stdout.flush()
+
+    def __call__(self, event: MendEvent) -> None:
+        """Print one event."""
+        from mediamirror.report.objects import event_line, mend_summary_line
+
+        if self._style == "json":
+            self._rows.append(to_line(to_object(event) or {}))
+        elif self._style == "jsonl":
+            print(to_line(to_object(event) or {}))
+        elif isinstance(event, ObjectEvent | Problem):
+            failed = isinstance(event, Problem) or event.error is not None
+            wanted = isinstance(event, Problem) or event.op != "record" or self._verbose
+            if failed or (wanted and not self._quiet):
+                print(event_line(event), file=sys.stderr if failed else sys.stdout)
+        if isinstance(event, MendSummary) and not self._quiet:
+            sys.stdout.flush()
+            print(mend_summary_line(event), file=sys.stdout if self._style == "table" else sys.stderr)

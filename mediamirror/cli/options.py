@@ -1,374 +1,385 @@
-"""The options that several commands share, each declared once."""
+"""Every option that several commands share, written once, and the option groups that are made of what was given.
+
+A field of an option group takes the option of the same name; only what is told in other words than it is kept is written out.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any, TypeVar, cast, get_args
 
-import typer
+from mediamirror.cli.command import (
+    ASK,
+    CHECKS,
+    COMPARE,
+    LIMITS,
+    OUTPUT,
+    SPEED,
+    WHAT,
+    WHERE,
+    WHICH,
+    Given,
+    Option,
+    argument,
+    configured,
+    option,
+)
+from mediamirror.cli.values import host_name
+from mediamirror.errors import UsageError
+from mediamirror.settings import (
+    Check,
+    CheckOptions,
+    CompareOptions,
+    FailOn,
+    FetchOptions,
+    JobOptions,
+    Layout,
+    ReadOptions,
+    SelectOptions,
+    StoreOptions,
+    SyncOptions,
+)
 
-from mediamirror.cli.values import byte_size, duration, seconds
+_Group = TypeVar("_Group")
 
-READ = "Reading inputs"
-SELECT = "Which variants"
-NETWORK = "Network"
-CHECK = "Checking"
-STORE = "Storing"
-OUTPUT = "Output"
 
-Inputs = Annotated[
-    list[str],
-    typer.Argument(metavar="INPUT...", help="A path, a directory, a glob, a URL, or - for standard input."),
-]
-As = Annotated[
-    str,
-    typer.Option(
-        "--as",
-        metavar="KIND",
-        rich_help_panel=READ,
-        help="auto, html, text, srcset, urls, css, markdown, feed, sitemap, json, jsonl, csv, tsv, parquet or warc: "
+def _rows(panel: str, group: Any, *rows: tuple[str, str] | tuple[str, str, dict[str, Any]]) -> list[Option]:
+    """Make options of one panel whose defaults are those of one group."""
+    return [option(words, text, group, panel=panel, **(more[0] if more else {})) for words, text, *more in rows]
+
+
+def _proxy(given: str) -> str:
+    proxy = _read(given[1:], "--proxy").strip() if given.startswith("@") else given
+    if not proxy.startswith(("http://", "https://")):
+        raise UsageError("--proxy wants an address such as http://proxy.example:3128, or @FILE that holds one.")
+    return proxy
+
+
+def _headers(given: str) -> list[tuple[str, str]]:
+    """Read one header, or for ``@FILE`` those in it, one a line, as curl has it."""
+    from mediamirror.fetch import parse_header
+
+    lines = filter(str.strip, _read(given[1:], "-H").splitlines()) if given.startswith("@") else [given]
+    return [parse_header(line) for line in lines]
+
+
+def _rewired(given: str) -> Any:
+    from mediamirror.fetch import parse_connect_to
+
+    return parse_connect_to(given)
+
+
+def _allowed(given: str) -> str:
+    from mediamirror.fetch.permits import parse_allow_host
+
+    parse_allow_host(given)
+    return given
+
+
+def _rungs(given: str) -> str:
+    from mediamirror.jobs.run.plan import check_rungs
+
+    check_rungs(given)
+    return given
+
+
+def _tolerance(given: str) -> str:
+    from mediamirror.lint.tolerance import parse_tolerance
+
+    parse_tolerance(given)
+    return given
+
+
+def _read(name: str, option: str) -> str:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{option} @{name}: the file can't be read ({error.strerror or error}).") from None
+    except ValueError:
+        raise UsageError(f"{option} @{name}: the file is not UTF-8 text.") from None
+
+
+_INPUT = "A path, a directory, a glob, a URL, or - for standard input."
+INPUTS = argument("inputs", "INPUT...", _INPUT, nargs=-1, required=True)
+SOME_INPUTS = argument("inputs", "[INPUT...]", _INPUT, nargs=-1)
+SOURCE = argument("source", "SRC", "A directory, or s3://bucket/prefix.")
+DESTINATION = argument("destination", "DEST", "A directory, or s3://bucket/prefix.")
+
+READ = _rows(
+    WHAT,
+    ReadOptions,
+    (
+        "--as KIND",
+        "auto, html, text, srcset, urls, css, markdown, feed, sitemap, json, jsonl, csv, tsv, parquet or warc: "
         "when the guess (Content-Type, extension, content) is wrong.",
+        {"name": "as_"},
     ),
-]
-BaseUrl = Annotated[
-    str | None,
-    typer.Option("--base-url", metavar="URL", rich_help_panel=READ, help="What relative URLs resolve on."),
-]
-Field = Annotated[
-    str | None,
-    typer.Option(
-        "--field",
-        metavar="NAME",
-        rich_help_panel=READ,
-        help="The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …).",
+    ("--base-url URL", "What relative URLs resolve on."),
+    (
+        "--field NAME",
+        "The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …).",
     ),
-]
-Links = Annotated[
-    bool, typer.Option("--links", rich_help_panel=READ, help="Take links to image files (a href) as images too.")
-]
-Offline = Annotated[
-    bool,
-    typer.Option("--offline", rich_help_panel=READ, help="Take images from the WARC files among the inputs alone."),
-]
-FollowSitemap = Annotated[
-    bool,
-    typer.Option(
-        "--follow-sitemap",
-        rich_help_panel=READ,
-        help="Read the pages in the sitemaps of an INPUT URL's site too, and in a sitemap given as INPUT.",
-    ),
-]
-Depth = Annotated[
-    int,
-    typer.Option(
-        "--depth", metavar="N", min=0, max=100, rich_help_panel=READ, help="Follow links from INPUT URLs N levels far."
-    ),
-]
-SameHost = Annotated[
-    bool,
-    typer.Option(
-        "--same-host/--any-host", rich_help_panel=READ, help="Follow only to the INPUT URLs' own hosts, or to any."
-    ),
-]
-MaxPages = Annotated[
-    int,
-    typer.Option(
-        "--max-pages", metavar="N", min=1, rich_help_panel=READ, help="Stop following after N pages, INPUTs included."
-    ),
-]
-FailEmpty = Annotated[
-    bool, typer.Option("--fail-empty", rich_help_panel=READ, help="Exit 1 when no input holds an image.")
-]
-Format = Annotated[
-    Literal["table", "json", "jsonl"], typer.Option("--format", rich_help_panel=OUTPUT, help="How to print the result.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", rich_help_panel=OUTPUT, help="Print only what went wrong.")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", rich_help_panel=OUTPUT, help="Say more on standard error.")]
-Explain = Annotated[
-    bool, typer.Option("--explain", rich_help_panel=OUTPUT, help="Say in the table which rule found each source.")
-]
-HideSecrets = Annotated[
-    bool,
-    typer.Option(
-        "--hide-secrets",
-        rich_help_panel=OUTPUT,
-        help="Put *** for signatures and tokens in the URLs of JSON and of files for programs too, as in all else.",
-    ),
-]
-NoProgress = Annotated[bool, typer.Option("--no-progress", rich_help_panel=OUTPUT, help="Draw no progress bar.")]
-FailOn = Annotated[
-    Literal["error", "warning", "never"],
-    typer.Option("--fail-on", rich_help_panel=OUTPUT, help="Exit 1 when a finding is at least this grave."),
-]
+    ("--links", "Take links to image files (a href) as images too."),
+    ("--follow-sitemap", "Read the pages in the sitemaps of an INPUT URL's site too, and in a sitemap given as INPUT."),
+    ("--depth N", "Follow links from INPUT URLs N levels far.", {"least": 0, "most": 100}),
+    ("--same-host/--any-host", "Follow only to the INPUT URLs' own hosts, or to any."),
+    ("--max-pages N", "Stop following after N pages, INPUTs included."),
+)
+OFFLINE = option("--offline", "Take images from the WARC files among the INPUTs alone.", ReadOptions, panel=WHAT)
+FAIL_EMPTY = option("--fail-empty", "Exit 1 when no INPUT holds an image.", JobOptions, panel=WHAT)
+ROOT = option("--root DIR", "Read the site's own URLs from this folder of a built site; fetch nothing.", panel=WHAT)
 
-Rungs = Annotated[
-    str,
-    typer.Option("--rungs", metavar="RUNGS", rich_help_panel=SELECT, help="all, largest, or widths such as 480,1280."),
-]
-MinWidth = Annotated[
-    int | None, typer.Option("--min-width", min=1, metavar="PX", rich_help_panel=SELECT, help="Leave narrower ones.")
-]
-Include = Annotated[
-    list[str] | None,
-    typer.Option("--include", metavar="GLOB", rich_help_panel=SELECT, help="Only URLs that match (may be repeated)."),
-]
-Exclude = Annotated[
-    list[str] | None,
-    typer.Option("--exclude", metavar="GLOB", rich_help_panel=SELECT, help="No URL that matches (may be repeated)."),
-]
-FreshFor = Annotated[
-    float,
-    typer.Option(
-        "--fresh-for",
-        parser=duration,
-        show_default=False,
-        metavar="TIME",
-        rich_help_panel=SELECT,
-        help="Don't ask again for what was checked within this time (24h, 7d).",
-    ),
-]
+SELECT = _rows(
+    WHICH,
+    SelectOptions,
+    ("--rungs RUNGS", "all, largest, or widths such as 480,1280.", {"type": _rungs}),
+    ("--min-width PX", "Skip variants narrower than PX pixels."),
+    ("--include GLOB", "Only URLs that match (may be repeated)."),
+    ("--exclude GLOB", "No URL that matches (may be repeated)."),
+    ("--fresh-for TIME", "Don't ask again for what was checked within this time (24h, 7d).", {"show_default": False}),
+)
 
-Concurrency = Annotated[
-    int, typer.Option("--concurrency", metavar="N", min=1, max=4096, rich_help_panel=NETWORK, help="Requests at once.")
-]
-HostConcurrency = Annotated[
-    int,
-    typer.Option(
-        "--host-concurrency", metavar="N", min=1, rich_help_panel=NETWORK, help="Requests at once to one host."
-    ),
-]
-Delay = Annotated[
-    float,
-    typer.Option(
-        "--delay", parser=seconds, metavar="S", rich_help_panel=NETWORK, help="Seconds between requests to one host."
-    ),
-]
-LimitRate = Annotated[
-    int | None,
-    typer.Option(
-        "--limit-rate", parser=byte_size, metavar="SIZE", rich_help_panel=NETWORK, help="Bytes a second, in all (2M)."
-    ),
-]
-Retries = Annotated[
-    int,
-    typer.Option(
-        "--retries", metavar="N", min=0, max=20, rich_help_panel=NETWORK, help="Further tries after the first."
-    ),
-]
-Timeout = Annotated[
-    float,
-    typer.Option(
-        "--timeout", parser=seconds, metavar="S", rich_help_panel=NETWORK, help="Seconds for one request, whole."
-    ),
-]
-Header = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--header",
-        "-H",
-        metavar="'NAME: VALUE'|@FILE",
-        show_default=False,  # what a config file or a variable says is a secret, and --help would show it
-        rich_help_panel=NETWORK,
-        help="Send this with every request; credentials only to the inputs' own hosts. @FILE holds one a line, "
+_SECRET = {"show_default": False}  # what a config file or a variable says is a secret, and --help would show it
+ASKING = _rows(
+    ASK,
+    None,
+    (
+        "--header -H 'NAME: VALUE'|@FILE",
+        "Send this with every request; credentials only to the INPUTs' own hosts. @FILE holds one a line, "
         "so that no token stands in a command line.",
+        _SECRET | {"multiple": True, "type": _headers},
     ),
-]
-CredentialsFor = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--credentials-for", metavar="HOST", rich_help_panel=NETWORK, help="This host may see credentials too."
+    ("--user-agent TEXT", "Who we say we are; add a contact."),
+    ("--contact URL|MAIL", "Where a site's owner reaches you; goes into the User-Agent."),
+    (
+        "--connect-to HOST:PORT:HOST2:PORT2",
+        "Dial HOST2:PORT2 where HOST:PORT is meant, as curl does.",
+        {"multiple": True, "type": _rewired},
     ),
-]
-UserAgent = Annotated[
-    str | None,
-    typer.Option("--user-agent", metavar="TEXT", rich_help_panel=NETWORK, help="Who we say we are; add a contact."),
-]
-ConnectTo = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--connect-to",
-        metavar="HOST:PORT:HOST2:PORT2",
-        rich_help_panel=NETWORK,
-        help="Dial HOST2:PORT2 where HOST:PORT is meant, as curl does.",
+    ("--cacert FILE", "Trust these certificates (PEM) too."),
+    (
+        "--proxy URL|@FILE",
+        "Fetch through this HTTP proxy; @FILE holds its URL, for one with a password.",
+        _SECRET | {"type": _proxy},
     ),
-]
-CaCert = Annotated[
-    Path | None,
-    typer.Option("--cacert", metavar="FILE", rich_help_panel=NETWORK, help="Trust these certificates (PEM) too."),
-]
-Proxy = Annotated[
-    str | None,
-    typer.Option(
-        "--proxy",
-        metavar="URL|@FILE",
-        show_default=False,  # what a config file or a variable says is a secret, and --help would show it
-        rich_help_panel=NETWORK,
-        help="Fetch through this HTTP proxy; @FILE holds its URL, for one with a password.",
+    ("--ignore-robots", "Don't ask robots.txt."),
+    ("--allow-private", "Fetch from private and all other addresses too, not only from public ones."),
+    (
+        "--allow-host HOST[:PORT]",
+        "Fetch from this name, address or block (10.0.0.0/8) too (may be repeated).",
+        {"multiple": True, "type": _allowed},
     ),
-]
-NoRobots = Annotated[bool, typer.Option("--ignore-robots", rich_help_panel=NETWORK, help="Don't ask robots.txt.")]
-RobotsTag = Annotated[
-    bool,
-    typer.Option(
-        "--respect-x-robots-tag",
-        rich_help_panel=NETWORK,
-        help="Refuse images whose X-Robots-Tag says noindex, noimageindex, noai, noimageai or none.",
-    ),
-]
-Contact = Annotated[
-    str | None,
-    typer.Option(
-        "--contact",
-        metavar="URL|MAIL",
-        rich_help_panel=NETWORK,
-        help="Where a site's owner reaches you; goes into the User-Agent.",
-    ),
-]
-AllowPrivate = Annotated[
-    bool,
-    typer.Option(
-        "--allow-private",
-        rich_help_panel=NETWORK,
-        help="Fetch from private and all other addresses too, not only from public ones.",
-    ),
-]
-AllowHost = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--allow-host",
-        metavar="HOST[:PORT]",
-        rich_help_panel=NETWORK,
-        help="Fetch from this name, address or block (10.0.0.0/8) too (may be repeated).",
-    ),
-]
+)
+CACERT = next(each for each in ASKING if each.name == "cacert")
+CREDENTIALS_FOR = option(
+    "--credentials-for HOST[:PORT]", "This host may see credentials too.", FetchOptions, panel=ASK, type=host_name
+)
+ROBOTS_TAG = option(
+    "--respect-x-robots-tag",
+    "Refuse images whose X-Robots-Tag says noindex, noimageindex, noai, noimageai or none.",
+    FetchOptions,
+    panel=ASK,
+)
 
-Check = Annotated[
-    Literal["decode", "header"],
-    typer.Option("--check", rich_help_panel=CHECK, help="Decode every pixel, or read only the header."),
-]
-TolerancePx = Annotated[
-    str, typer.Option("--tolerance", metavar="1px|1%", rich_help_panel=CHECK, help="How far a width may be off.")
-]
-KeepRejected = Annotated[
-    bool,
-    typer.Option("--keep-rejected", rich_help_panel=CHECK, help="Store images that break a promise, if they decode."),
-]
-KeepSvg = Annotated[
-    bool,
-    typer.Option(
-        "--keep-svg", rich_help_panel=CHECK, help="Store SVG drawings, not looked into; in a bucket as attachments."
+PACE = _rows(
+    SPEED,
+    FetchOptions,
+    ("--delay S", "Seconds between requests to one host."),
+    ("--retries N", "Further tries after the first.", {"least": 0, "most": 20}),
+    ("--timeout S", "Seconds for one request, whole."),
+)
+CONCURRENCY = option("--concurrency N", "Requests at once.", FetchOptions, panel=SPEED, most=4096)
+LOAD = [
+    CONCURRENCY,
+    *_rows(
+        SPEED,
+        FetchOptions,
+        ("--host-concurrency N", "Requests at once to one host."),
+        ("--limit-rate SIZE", "Bytes a second, in all (2M)."),
     ),
 ]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers", metavar="N", min=1, max=256, rich_help_panel=CHECK, help="Decoder processes (one per core)."
-    ),
-]
-NoSandbox = Annotated[
-    bool,
-    typer.Option(
-        "--no-sandbox",
-        rich_help_panel=CHECK,
-        help="Decode without filtering system calls (-v says what is filtered); limits of memory and CPU stay.",
-    ),
-]
+WORKERS = option("--workers N", "Decoder processes (one per core).", CheckOptions, panel=SPEED, most=256)
 
-To = Annotated[str, typer.Option("--to", metavar="DEST", help="A directory, or s3://bucket/prefix.")]
-Layout = Annotated[
-    Literal["path", "hash"], typer.Option("--layout", rich_help_panel=STORE, help="Keys by URL, or by sha256.")
-]
-EndpointUrl = Annotated[
-    str | None,
-    typer.Option("--endpoint-url", metavar="URL", rich_help_panel=STORE, help="The S3 server, when not AWS."),
-]
-Region = Annotated[
-    str | None, typer.Option("--region", metavar="NAME", rich_help_panel=STORE, help="The bucket's region.")
-]
-Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="NAME", rich_help_panel=STORE, help="A profile of ~/.aws/config.")
-]
-NoSign = Annotated[bool, typer.Option("--no-sign-request", rich_help_panel=STORE, help="Send no credentials.")]
-Acl = Annotated[
-    str | None, typer.Option("--acl", metavar="NAME", rich_help_panel=STORE, help="A canned ACL such as public-read.")
-]
-CacheControl = Annotated[
-    str | None,
-    typer.Option("--cache-control", metavar="TEXT", rich_help_panel=STORE, help="Cache-Control of the stored objects."),
-]
-CreateBucket = Annotated[
-    bool, typer.Option("--create-bucket", rich_help_panel=STORE, help="Make the bucket of DEST where it is not there.")
-]
-StorageClass = Annotated[
-    str | None, typer.Option("--storage-class", metavar="NAME", rich_help_panel=STORE, help="S3 storage class.")
-]
-AtomicSets = Annotated[
-    bool,
-    typer.Option(
+ANSWER_LIMITS = _rows(
+    LIMITS,
+    FetchOptions,
+    ("--max-header-size SIZE", "Most bytes of one answer's headers."),
+    ("--max-redirects N", "Follow N redirects from one URL.", {"least": 0}),
+    ("--min-rate N", "Give up below N bytes a second, over 30 s; 0 never.", {"least": 0}),
+)
+MAX_SIZE = option("--max-size SIZE", "Largest body accepted, and what it may inflate to.", FetchOptions, panel=LIMITS)
+READ_LIMITS = _rows(
+    LIMITS,
+    ReadOptions,
+    ("--max-document-size SIZE", "Largest document read, and what it may inflate to.", {"field": "max_document"}),
+    ("--max-documents N", "Stop reading after N documents."),
+    ("--max-sets N", "Take N image sets of one document."),
+    ("--max-candidates N", "Take N candidates of one image set."),
+)
+IMAGE_LIMITS = _rows(
+    LIMITS,
+    CheckOptions,
+    ("--max-pixels N", "Decode images of up to N pixels."),
+    ("--max-frames N", "Decode animations of up to N frames."),
+    ("--max-total-pixels N", "Decode up to N pixels in all frames of an animation."),
+    ("--max-decode-memory SIZE", "Decode images that take up to SIZE of memory."),
+)
+
+CHECK = _rows(
+    CHECKS,
+    CheckOptions,
+    ("--check", "Decode every pixel, or read only the header.", {"choices": get_args(Check)}),
+    (
+        "--tolerance 1px|1%",
+        "How far a width may be off.",
+        {"type": _tolerance},
+    ),
+)
+NO_SANDBOX = option(
+    "--no-sandbox",
+    "Decode without filtering system calls (-v says what is filtered); limits of memory and CPU stay.",
+    panel=CHECKS,
+)
+KEEP = _rows(
+    CHECKS,
+    CheckOptions,
+    ("--keep-rejected", "Store images that break a promise, if they decode."),
+    ("--keep-svg", "Store SVG drawings, not looked into; in a bucket as attachments."),
+)
+
+TO = option("--to DEST", "A directory, or s3://bucket/prefix.", panel=WHERE, required=True)
+LAYOUT = option("--layout", "Keys by URL, or by sha256.", StoreOptions, panel=WHERE, choices=get_args(Layout))
+CATALOG = option("--catalog FILE", "The SQLite catalog (default: one per DEST).", panel=WHERE)
+DRY_RUN = option("--dry-run -n", "Say what would be done; fetch and store nothing.", panel=WHERE)
+PLACE = _rows(
+    WHERE,
+    StoreOptions,
+    ("--endpoint-url URL", "The S3 server, when not AWS."),
+    ("--region NAME", "The bucket's region."),
+    ("--profile NAME", "A profile of ~/.aws/config."),
+    ("--no-sign-request", "Send no credentials."),
+)
+ENDPOINT = PLACE[0]
+SOURCE_PLACE = _rows(
+    WHERE,
+    None,
+    ("--source-endpoint-url URL", "The S3 server of SRC, when another."),
+    ("--source-region NAME", "The region of SRC, when another."),
+    ("--source-profile NAME", "The profile for SRC, when another."),
+)
+WRITE = _rows(
+    WHERE,
+    StoreOptions,
+    ("--acl NAME", "A canned ACL such as public-read."),
+    ("--cache-control TEXT", "Cache-Control of the stored objects."),
+    ("--storage-class NAME", "S3 storage class."),
+    ("--create-bucket", "Make the bucket of DEST where it is not there."),
+    ("--metadata K=V", "Metadata of the stored objects (may be repeated)."),
+)
+WRITE_SETS = _rows(
+    WHERE,
+    StoreOptions,
+    (
         "--atomic-sets/--no-atomic-sets",
-        rich_help_panel=STORE,
-        help="In a bucket's manifest, tell of an image set after its last variant, or of objects alone.",
+        "In a bucket's manifest, tell of an image set after its last variant, or of objects alone.",
     ),
-]
-Metadata = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--metadata", metavar="K=V", rich_help_panel=STORE, help="Metadata of the stored objects (may be repeated)."
-    ),
-]
-StripMetadata = Annotated[
-    bool,
-    typer.Option(
+    (
         "--strip-metadata",
-        rich_help_panel=STORE,
-        help="Store WebP, JPEG and PNG without EXIF, XMP, IPTC and comments: the same pixels, orientation and colours.",
+        "Store WebP, JPEG and PNG without EXIF, XMP, IPTC and comments: the same pixels, orientation and colours.",
     ),
-]
-CatalogFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--catalog", metavar="FILE", rich_help_panel=STORE, help="The SQLite catalog (default: one per DEST)."
-    ),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", "-n", help="Say what would be done; fetch and store nothing.")]
+)
 
-COMPARE = "Comparing"
-Source = Annotated[str, typer.Argument(metavar="SRC", help="A directory, or s3://bucket/prefix.")]
-Destination = Annotated[str, typer.Argument(metavar="DEST", help="A directory, or s3://bucket/prefix.")]
-Checksum = Annotated[
-    bool,
-    typer.Option("--checksum", rich_help_panel=COMPARE, help="Read the source's bytes again, whatever is recorded."),
-]
-Attributes = Annotated[
-    bool,
-    typer.Option(
-        "--attributes",
-        rich_help_panel=COMPARE,
-        help="Compare Content-Type, metadata and headers too: one question an object.",
-    ),
-]
-SizeOnly = Annotated[
-    bool, typer.Option("--size-only", rich_help_panel=COMPARE, help="The same size is the same object.")
-]
-IncludeKey = Annotated[
-    list[str] | None,
-    typer.Option("--include", metavar="GLOB", rich_help_panel=COMPARE, help="Only keys that match (may be repeated)."),
-]
-ExcludeKey = Annotated[
-    list[str] | None,
-    typer.Option("--exclude", metavar="GLOB", rich_help_panel=COMPARE, help="No key that matches (may be repeated)."),
-]
-SourceEndpoint = Annotated[
-    str | None,
-    typer.Option(
-        "--source-endpoint-url", metavar="URL", rich_help_panel=STORE, help="The S3 server of SRC, when another."
-    ),
-]
-SourceRegion = Annotated[
-    str | None,
-    typer.Option("--source-region", metavar="NAME", rich_help_panel=STORE, help="The region of SRC, when another."),
-]
-SourceProfile = Annotated[
-    str | None,
-    typer.Option("--source-profile", metavar="NAME", rich_help_panel=STORE, help="The profile for SRC, when another."),
-]
+COMPARING = _rows(
+    COMPARE,
+    CompareOptions,
+    ("--checksum", "Read the source's bytes again, whatever is recorded."),
+    ("--size-only", "The same size is the same object."),
+    ("--attributes", "Compare Content-Type, metadata and headers too: one HEAD request per object."),
+    ("--include GLOB", "Only keys that match (may be repeated)."),
+    ("--exclude GLOB", "No key that matches (may be repeated)."),
+)
+
+QUIET = option("--quiet -q", "Print only what went wrong.", panel=OUTPUT)
+VERBOSE = option("--verbose -v", "Say more on standard error.", panel=OUTPUT)
+NO_PROGRESS = option("--no-progress", "Draw no progress bar.", panel=OUTPUT)
+HIDE_SECRETS = option(
+    "--hide-secrets",
+    "Put *** for signatures and tokens in the URLs of JSON and of files for programs too, as in all else.",
+    panel=OUTPUT,
+)
+FAIL_ON = option(
+    "--fail-on", "Exit 1 when a finding is at least this grave.", JobOptions, panel=OUTPUT, choices=get_args(FailOn)
+)
+
+
+def format_of(*choices: str) -> Option:
+    """Make ``--format`` with the formats that a command can print; the first is the default."""
+    return option("--format", "How to print.", panel=OUTPUT, name="format_", choices=choices, default=choices[0])
+
+
+TABLE_OR_JSON = format_of("table", "json", "jsonl")
+PRINTING = [TABLE_OR_JSON, QUIET, VERBOSE]
+
+
+def options_from(group: type[_Group], given: Given, **special: Any) -> _Group:
+    """Build an option group: each field from what is given under its name, ``special`` ones as they are, else its default."""
+    told = vars(given)
+    names = [field.name for field in fields(cast("Any", group)) if field.name in told and field.name not in special]
+    return group(**{name: told[name] for name in names}, **special)
+
+
+def fetch_options(given: Given) -> FetchOptions:
+    """Build the options for asking servers."""
+    return options_from(
+        FetchOptions,
+        given,
+        headers=tuple(header for several in given.header for header in several),
+        robots=not given.ignore_robots,
+        allow_hosts=given.allow_host,
+    )
+
+
+def read_options(given: Given) -> ReadOptions:
+    """Build the options for reading the INPUTs."""
+    largest = {"max_document": given.max_document_size} if hasattr(given, "max_document_size") else {}
+    return options_from(ReadOptions, given, **largest)
+
+
+def check_options(given: Given) -> CheckOptions:
+    """Build the options for looking at the bytes."""
+    return options_from(CheckOptions, given, sandbox=not given.no_sandbox)
+
+
+def store_options(given: Given) -> StoreOptions:
+    """Build the options of the place that is written to, or of the one mirror that is read."""
+    return options_from(StoreOptions, given)
+
+
+def source_store(given: Given) -> StoreOptions | None:
+    """Return how to reach SRC when that differs from DEST, else None. What is only for writing is left out."""
+    own = {name: getattr(given, f"source_{name}") for name in ("endpoint_url", "region", "profile")}
+    if all(value is None for value in own.values()):
+        return None
+    told = {name: getattr(given, name) if value is None else value for name, value in own.items()}
+    return StoreOptions(no_sign_request=given.no_sign_request, cacert=given.cacert, **told)
+
+
+def sync_options(given: Given) -> SyncOptions:
+    """Build how two places are compared, reached and made alike."""
+    compare, source = options_from(CompareOptions, given), source_store(given)
+    return options_from(SyncOptions, given, compare=compare, store=store_options(given), source=source)
+
+
+def chosen_rules(given: Given) -> dict[str, Any]:
+    """Return which rules count: ``--select`` and ``--ignore`` may be repeated and hold several words with commas between."""
+    return {
+        "select": tuple(_words(given.select)),
+        "ignore": tuple(_words(given.ignore)),
+        "per_path": configured().per_path,
+    }
+
+
+def _words(values: tuple[str, ...]) -> Iterator[str]:
+    return (word.strip() for value in values for word in value.split(",") if word.strip())

@@ -3,35 +3,25 @@
 from __future__ import annotations
 
 import textwrap
-from typing import Annotated
 
-import typer
-
-from mediamirror.cli.running import fail
-from mediamirror.errors import MediamirrorError
+from mediamirror.cli.command import Given, argument, command
 
 
-def command(
-    code: Annotated[str | None, typer.Argument(metavar="[CODE]", help="A code or a name; without one, all.")] = None,
-) -> None:
+@command("rules", argument("code", "[CODE]", "A code or a name; without one, all.", required=False), prints=True)
+def rules_command(given: Given) -> None:
     """Say what the lint rules mean, why they matter, and how to mend what they find.
 
     Examples:
-
         mediamirror rules
-
         mediamirror rules MM301
     """
     from mediamirror.lint import all_rules, get_rule
 
-    if code is None:
+    if given.code is None:
         for rule in all_rules():
             print(f"{rule.code}  {rule.severity:7}  {rule.name:32}  {rule.summary}")
         return
-    try:
-        rule = get_rule(code)
-    except MediamirrorError as error:
-        fail(error)
+    rule = get_rule(given.code)
     print(f"{rule.code} {rule.name} ({rule.severity})\n")
     parts = (("What", rule.summary), ("Why", rule.why), ("Fix", rule.fix), ("Switch off", f"--ignore {rule.code}"))
     for label, text in parts:

@@ -14,13 +14,15 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Coroutine
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
-import typer
+import click
+from click.exceptions import Exit
 
-from mediamirror.errors import MediamirrorError
+from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.redact import redact_log
 
 if TYPE_CHECKING:
@@ -31,22 +33,58 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-EXIT_CODES = """\
-0    clean
-1    an item failed or was rejected, or a finding is as grave as --fail-on
-2    usage, a missing INPUT, a malformed DEST, credentials or bucket refused before the first item
-130  interrupted, with its state saved"""
+EXIT_CODES = {
+    "0": "clean",
+    "1": "an item failed or was rejected, or a finding is as grave as --fail-on",
+    "2": "usage, a missing INPUT, a malformed DEST, credentials or bucket refused before the first item",
+    "130": "interrupted, with its state saved",
+    "141": "the reader of the output went away (| head) before the end, with its state saved",
+}
 
 
 def complain(message: str) -> None:
     """Print one sentence on standard error."""
-    print(f"mediamirror: {redact_log(message)}", file=sys.stderr)
+    with suppress(OSError):  # who can't be told is told by the exit code
+        print(f"mediamirror: {redact_log(message)}", file=sys.stderr, flush=True)
 
 
 def fail(error: MediamirrorError) -> NoReturn:
     """End the command with the error's sentence and exit code."""
     complain(error.message)
-    raise typer.Exit(error.exit_code)
+    config = _config_file()
+    if config is not None and isinstance(error, UsageError) and str(config) not in error.message:
+        complain(f"options were read from {config} too.")
+    raise Exit(error.exit_code)
+
+
+def ended(command: Callable[[], object]) -> int:
+    """Run a command to its end and return its exit code, all that it printed written. A broken output is one sentence."""
+    try:
+        try:
+            command()
+        finally:
+            sys.stdout.flush()
+    except Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except MediamirrorError as error:
+        complain(error.message)
+        return error.exit_code
+    except BrokenPipeError:
+        _silence_stdout()
+        return 141
+    except OSError as error:
+        complain(_broken(error))
+        _silence_stdout()
+        return 1
+    return 0
+
+
+def _config_file() -> Path | None:
+    context = click.get_current_context(silent=True)
+    return getattr(context and context.obj, "path", None)
 
 
 class Ended(Protocol):
@@ -76,29 +114,29 @@ def run_with(
     try:
         with opened() as output, asyncio.Runner(loop_factory=_loop_factory()) as runner:
             summary = runner.run(_until_stopped(job(output)))
+        sys.stdout.flush()
     except MediamirrorError as error:
         fail(error)
     except (KeyboardInterrupt, asyncio.CancelledError):
         complain("interrupted.")
-        raise typer.Exit(130) from None
+        raise Exit(130) from None
     except BrokenPipeError:
-        # The reader of our output went away (``| head``): nothing is left to say.
-        _silence_stdout()
-        raise typer.Exit(0) from None
-    except OSError as error:
-        if verbose:
-            _show_traceback(error)
-        where = f" ({error.filename})" if error.filename else ""
-        complain(f"the run ended: {error.strerror or error}{where}; mend that, and run the same command again.")
-        _silence_stdout()
-        raise typer.Exit(1) from None
+        if not getattr(click.get_current_context().command, "prints", False):
+            complain("the reader of the output went away, and the run ended early; run it again to go on.")
+        raise
     except Exception as error:
         if verbose:
-            _show_traceback(error)
+            logging.getLogger("mediamirror").debug("the run ended by", exc_info=error)
         hint = "please report it" if verbose else "run it with -v for details, and please report it"
-        complain(f"an unexpected {type(error).__name__} ended the run; {hint}.")
-        raise typer.Exit(1) from None
-    raise typer.Exit(summary.exit_code)
+        unexpected = f"an unexpected {type(error).__name__} ended the run; {hint}."
+        complain(_broken(error) if isinstance(error, OSError) else unexpected)
+        raise Exit(1) from None
+    raise Exit(summary.exit_code)
+
+
+def _broken(error: OSError) -> str:
+    where = f" ({error.filename})" if error.filename else ""
+    return f"the run ended: {error.strerror or error}{where}; mend that, and run the same command again."
 
 
 def _loop_factory() -> Any:
@@ -126,10 +164,8 @@ def _set_up_logging(verbose: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, handlers=[handler])
     for noisy in ("botocore", "boto3", "urllib3", "aiohttp", "asyncio", "httpx2", "s3transfer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-
-
-def _show_traceback(error: Exception) -> None:
-    logging.getLogger("mediamirror").debug("the run ended by", exc_info=error)
+    if config := _config_file():
+        logging.getLogger("mediamirror").debug("options were read from %s too", config)
 
 
 def _silence_stdout() -> None:

@@ -5,15 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from mediamirror.cli import options as o
-from mediamirror.cli.build import fetch_options, read_options
-from mediamirror.cli.running import fail, run
-from mediamirror.errors import MediamirrorError
+from mediamirror.cli.command import WHICH, Given, command, option
+from mediamirror.cli.running import run
 from mediamirror.settings import CheckOptions, VerifyOptions
 
 if TYPE_CHECKING:
@@ -22,72 +18,57 @@ if TYPE_CHECKING:
     from mediamirror.model import Event, ImageSet
 
 
-def command(
-    inputs: o.Inputs,
-    viewport: Annotated[
-        list[str] | None,
-        typer.Option("--viewport", metavar="WxH@DPR", help="A screen, such as 390x844@3 (may be repeated)."),
-    ] = None,
-    as_: o.As = "auto",
-    base_url: o.BaseUrl = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root", metavar="DIR", rich_help_panel=o.READ, help="Read the site's own URLs from this folder."
-        ),
-    ] = None,
-    header: o.Header = None,
-    user_agent: o.UserAgent = None,
-    contact: o.Contact = None,
-    connect_to: o.ConnectTo = None,
-    cacert: o.CaCert = None,
-    proxy: o.Proxy = None,
-    ignore_robots: o.NoRobots = False,
-    respect_x_robots_tag: o.RobotsTag = False,
-    allow_private: o.AllowPrivate = False,
-    allow_host: o.AllowHost = None,
-    timeout: o.Timeout = 60.0,
-    retries: o.Retries = 4,
-    format_: Annotated[
-        Literal["table", "jsonl"], typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")
-    ] = "table",
-    hide_secrets: o.HideSecrets = False,
-    verbose: o.Verbose = False,
-) -> None:
+def _screen(text: str) -> Any:
+    from mediamirror.lint import parse_screen
+
+    return parse_screen(text)
+
+
+@command(
+    "simulate",
+    o.INPUTS,
+    option(
+        "--viewport WxH@DPR",
+        "A screen, such as 390x844@3 (may be repeated).",
+        panel=WHICH,
+        multiple=True,
+        type=_screen,
+    ),
+    [*o.READ[:2], o.ROOT, *o.ASKING, o.ROBOTS_TAG, *o.PACE[1:]],
+    [o.format_of("table", "jsonl"), o.HIDE_SECRETS, o.VERBOSE],
+    prints=True,
+)
+def simulate_command(given: Given) -> None:
     """Say which file each screen would load, its real pixels and bytes, and what of it that screen can't use.
 
     Only the first bytes of each file are fetched, where the server allows that. Without --viewport, common devices.
 
     Examples:
-
         mediamirror simulate page.html --viewport 390x844@3 --viewport 1440x900@1
-
         mediamirror simulate dist/ --root dist/
     """
-    given = locals()
     from mediamirror.cli.output import Style
     from mediamirror.jobs.verify.job import simulate_screens
-    from mediamirror.lint import DEVICES, parse_screen
+    from mediamirror.lint import DEVICES
 
-    try:
-        screens = tuple(parse_screen(text) for text in viewport or ()) or DEVICES
-    except MediamirrorError as error:
-        fail(error)
     options = VerifyOptions(
-        read=read_options(given), fetch=fetch_options(given), check=CheckOptions(check="header"), root=root
+        read=o.read_options(given),
+        fetch=o.fetch_options(given),
+        check=CheckOptions(check="header"),
+        root=given.root,
     )
-    show = partial(_as_lines, hide=hide_secrets) if format_ == "jsonl" else _as_table
+    show = partial(_as_lines, hide=given.hide_secrets) if given.format_ == "jsonl" else _as_table
     run(
         lambda output: simulate_screens(
-            inputs,
-            screens=screens,
+            given.inputs,
+            screens=given.viewport or DEVICES,
             options=options,
             stdin=sys.stdin.buffer,
             on_event=partial(_tell, output),
             on_set=show,
         ),
         Style("table", quiet=True),
-        verbose=verbose,
+        verbose=given.verbose,
     )
 
 

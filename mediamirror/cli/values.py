@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-import typer
+import click
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _SPANS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -15,10 +15,10 @@ def byte_size(text: str) -> int:
     """Read ``500k``, ``2M``, ``1.5GiB`` or plain bytes; powers of 1024, as curl and rclone do."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([bkmgt]?)(?:i?b)?", str(text).strip().lower())
     if match is None:
-        raise typer.BadParameter(f"{text!r} is not a size: write 500k, 2M, 1G or plain bytes.")
+        raise click.BadParameter(f"{text!r} is not a size: write 500k, 2M, 1G or plain bytes.")
     size = int(float(match[1]) * _UNITS[match[2]])
     if not size:
-        raise typer.BadParameter(f"{text!r} is no size to work with: leave the option away for no limit.")
+        raise click.BadParameter(f"{text!r} is no size to work with: leave the option away for no limit.")
     return size
 
 
@@ -26,7 +26,7 @@ def duration(text: str) -> float:
     """Read ``90``, ``90s``, ``30m``, ``24h``, ``7d``; seconds."""
     match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)\s*([smhdw]?)", str(text).strip().lower())
     if match is None:
-        raise typer.BadParameter(f"{text!r} is not a duration: write 90, 30m, 24h or 7d.")
+        raise click.BadParameter(f"{text!r} is not a duration: write 90, 30m, 24h or 7d.")
     return float(match[1]) * _SPANS[match[2]]
 
 
@@ -37,7 +37,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value < 0:
-        raise typer.BadParameter(f"{text!r} is not a number of seconds.")
+        raise click.BadParameter(f"{text!r} is not a number of seconds.")
     return value
 
 
@@ -49,7 +49,7 @@ def share(text: str) -> float:
     except ValueError:
         value = math.nan
     if not 0 < value <= 1:
-        raise typer.BadParameter(f"{text!r} is not a share such as 5% or 0.05.")
+        raise click.BadParameter(f"{text!r} is not a share such as 5% or 0.05.")
     return value
 
 
@@ -57,8 +57,20 @@ def pair(text: str) -> tuple[str, str]:
     """Read ``key=value``."""
     key, equals, value = str(text).partition("=")
     if not equals or not re.fullmatch(r"[A-Za-z0-9_-]+", key):
-        raise typer.BadParameter(f"{text!r} is not of the form key=value (letters, digits, - and _ in the key).")
+        raise click.BadParameter(f"{text!r} is not of the form key=value (letters, digits, - and _ in the key).")
     return key.lower(), value
+
+
+_HOST = re.compile(r"(?:https?://)?(?:\[[0-9a-f:.]+\]|[^\s*?@#%/\\:\[\]]+)(?::[0-9]{1,5})?|[0-9a-f:.]+", re.IGNORECASE)
+
+
+def host_name(text: str) -> str:
+    """Read one host of ``--credentials-for``: ``host``, ``host:port`` or an origin, and no pattern of hosts."""
+    if not _HOST.fullmatch(text):
+        raise click.BadParameter(
+            f"{text!r} is not one host: write cdn.example.org or cdn.example.org:8443, once for each."
+        )
+    return text
 
 
 def width_range(text: str) -> tuple[int, int]:
@@ -66,10 +78,20 @@ def width_range(text: str) -> tuple[int, int]:
     most = 2**63 - 1
     match = re.fullmatch(r"(>=|<=|>|<|=?)([0-9]{1,9})(?:px|w)?(?:-([0-9]{1,9})(?:px|w)?)?", str(text).replace(" ", ""))
     if match is None or (match[3] and match[1]):
-        raise typer.BadParameter(f"{text!r} is not a width: write 480, 480-1280, '>=1280' or '<480' (pixels).")
+        raise click.BadParameter(f"{text!r} is not a width: write 480, 480-1280, '>=1280' or '<480' (pixels).")
     number = int(match[2])
     if match[3]:
         return number, int(match[3])
     return {">=": (number, most), ">": (number + 1, most), "<=": (0, number), "<": (0, number - 1)}.get(
         match[1], (number, number)
     )
+
+
+def shown(value: str, metavar: str) -> str:
+    """Say a default as people write it: bytes as ``256M``, seconds as ``24h`` or ``60``."""
+    if metavar == "SIZE" and value.isdigit():
+        power = next(power for power in range(4, -1, -1) if int(value) % 1024**power == 0)
+        return f"{int(value) // 1024**power}{' KMGT'[power].strip()}"
+    if metavar in {"AGE", "TIME"} and float(value) % 3600 == 0:
+        return f"{float(value) / 3600:g}h"
+    return value.removesuffix(".0") if metavar == "S" else value

@@ -1,248 +1,151 @@
-"""``mediamirror verify``."""
+"""``mediamirror verify``: documents, or with ``--mirror`` what is stored."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import Annotated, Literal
+from typing import Any
 
-import typer
-
-from mediamirror.cli import limits as m
 from mediamirror.cli import options as o
-from mediamirror.cli.build import (
-    check_options,
-    fetch_options,
-    options_from,
-    read_options,
-    source_store,
-    store_options,
-    words,
-)
-from mediamirror.cli.running import fail, run
+from mediamirror.cli.command import CHECKS, MIRROR, OUTPUT, WHICH, Given, command, option, refuse
+from mediamirror.cli.running import run
 from mediamirror.cli.values import share
-from mediamirror.errors import UsageError
 from mediamirror.redact import redact_text
-from mediamirror.settings import (
-    CheckOptions,
-    FetchOptions,
-    JobOptions,
-    ReadOptions,
-    ScrubOptions,
-    VerifyOptions,
-)
-
-_DEFAULT, _READ, _CHECK = FetchOptions(), ReadOptions(), CheckOptions()
+from mediamirror.settings import JobOptions, ScrubOptions, VerifyOptions
 
 _NAMED, _TITLE_ROOM = 3, 70
 """How many inputs a report is named after, and how many characters they may take together."""
 
-FORMATS = Literal["table", "json", "jsonl", "junit", "sarif", "github", "md"]
+_OF_A_MIRROR = [
+    option("--mirror DEST", "Re-read this mirror instead, and check it against its record.", panel=MIRROR),
+    option(
+        "--sample PERCENT",
+        "Read only this share of the objects, such as 5%.",
+        ScrubOptions,
+        panel=MIRROR,
+        type=share,
+        show_default="100%",
+    ),
+    option("--source", "Ask the origins too whether their files have changed since.", panel=MIRROR),
+    option("--repair", "Put back what is damaged or missing, fetched again and proved by its sha256.", panel=MIRROR),
+    option("--from SRC2", "With --repair: look first in this other copy of the mirror.", panel=MIRROR, name="second"),
+    option("--restart", "Do not go on where an interrupted run was.", panel=MIRROR),
+    option("--dry-run -n", "With --repair: look for what is damaged, and store nothing.", panel=MIRROR),
+    *[o.CATALOG, *o.PLACE, *o.SOURCE_PLACE],
+]
 
 
-def command(
-    context: typer.Context,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[INPUT...]", help="A path, a directory, a glob, a URL, or - for standard input."),
-    ] = None,
-    mirror: Annotated[
-        str | None,
-        typer.Option("--mirror", metavar="DEST", help="Re-read this mirror instead, and check it against its record."),
-    ] = None,
-    sample: Annotated[
-        str,
-        typer.Option(
-            "--sample", metavar="PERCENT", help="With --mirror: read only this share of the objects, such as 5%."
-        ),
-    ] = "100%",
-    source: Annotated[
-        bool,
-        typer.Option("--source", help="With --mirror: ask the origins too whether their files have changed since."),
-    ] = False,
-    repair: Annotated[
-        bool,
-        typer.Option(
-            "--repair",
-            help="With --mirror: put back what is damaged or missing, fetched again and proved by its sha256.",
-        ),
-    ] = False,
-    second: Annotated[
-        str | None,
-        typer.Option("--from", metavar="SRC2", help="With --repair: look first in this other copy of the mirror."),
-    ] = None,
-    restart: Annotated[
-        bool, typer.Option("--restart", help="With --mirror: do not go on where an interrupted run was.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "-n", help="With --repair: look for what is damaged, and store nothing.")
-    ] = False,
-    catalog: o.CatalogFile = None,
-    endpoint_url: o.EndpointUrl = None,
-    region: o.Region = None,
-    profile: o.Profile = None,
-    no_sign_request: o.NoSign = False,
-    source_endpoint_url: o.SourceEndpoint = None,
-    source_region: o.SourceRegion = None,
-    source_profile: o.SourceProfile = None,
-    as_: o.As = "auto",
-    base_url: o.BaseUrl = None,
-    root: Annotated[
-        Path | None,
-        typer.Option(
-            "--root",
-            metavar="DIR",
-            rich_help_panel=o.READ,
-            help="Read the site's own URLs from this folder of a built site; fetch nothing.",
-        ),
-    ] = None,
-    field: o.Field = None,
-    links: o.Links = False,
-    follow_sitemap: o.FollowSitemap = False,
-    depth: o.Depth = 0,
-    same_host: o.SameHost = True,
-    max_pages: o.MaxPages = 1000,
-    fail_empty: o.FailEmpty = False,
-    select: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--select",
-            metavar="RULE",
-            help="Only these rules: codes, names or MM3. A file that can't be read is told all the same.",
-        ),
-    ] = None,
-    ignore: Annotated[
-        list[str] | None, typer.Option("--ignore", metavar="RULE", help="Not these rules (the longer word wins).")
-    ] = None,
-    ladder: Annotated[
-        str, typer.Option("--ladder", metavar="WIDTHS", help="Widths every set should have, such as 480,768,1280.")
-    ] = "",
-    estimate: Annotated[
-        bool, typer.Option("--estimate", help="Encode each picture as WebP and AVIF to say what could be saved; slow.")
-    ] = False,
-    check: o.Check = "decode",
-    tolerance: o.TolerancePx = "1px",
-    workers: o.Workers = None,
-    no_sandbox: o.NoSandbox = False,
-    baseline: Annotated[
-        Path | None, typer.Option("--baseline", metavar="FILE", help="Tell only findings that are not in this file.")
-    ] = None,
-    write_baseline: Annotated[
-        Path | None, typer.Option("--write-baseline", metavar="FILE", help="Accept what is found: write it there.")
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="Write an HTML report into this folder, too.")
-    ] = None,
-    concurrency: o.Concurrency = _DEFAULT.concurrency,
-    host_concurrency: o.HostConcurrency = _DEFAULT.host_concurrency,
-    delay: o.Delay = 0.0,
-    limit_rate: o.LimitRate = None,
-    retries: o.Retries = _DEFAULT.retries,
-    timeout: o.Timeout = _DEFAULT.timeout,
-    max_size: m.MaxSize = _DEFAULT.max_size,
-    max_header_size: m.MaxHeaderSize = _DEFAULT.max_header_size,
-    max_redirects: m.MaxRedirects = _DEFAULT.max_redirects,
-    min_rate: m.MinRate = _DEFAULT.min_rate,
-    max_document_size: m.MaxDocumentSize = _READ.max_document,
-    max_documents: m.MaxDocuments = _READ.max_documents,
-    max_sets: m.MaxSets = _READ.max_sets,
-    max_candidates: m.MaxCandidates = _READ.max_candidates,
-    max_pixels: m.MaxPixels = _CHECK.max_pixels,
-    max_frames: m.MaxFrames = _CHECK.max_frames,
-    max_total_pixels: m.MaxTotalPixels = _CHECK.max_total_pixels,
-    max_decode_memory: m.MaxDecodeMemory = _CHECK.max_decode_memory,
-    header: o.Header = None,
-    credentials_for: o.CredentialsFor = None,
-    user_agent: o.UserAgent = None,
-    contact: o.Contact = None,
-    connect_to: o.ConnectTo = None,
-    cacert: o.CaCert = None,
-    proxy: o.Proxy = None,
-    ignore_robots: o.NoRobots = False,
-    respect_x_robots_tag: o.RobotsTag = False,
-    allow_private: o.AllowPrivate = False,
-    allow_host: o.AllowHost = None,
-    fail_on: o.FailOn = "error",
-    format_: Annotated[FORMATS, typer.Option("--format", rich_help_panel=o.OUTPUT, help="How to print.")] = "table",
-    hide_secrets: o.HideSecrets = False,
-    quiet: o.Quiet = False,
-    verbose: o.Verbose = False,
-    no_progress: o.NoProgress = False,
-) -> None:
+@command(
+    "verify",
+    o.SOME_INPUTS,
+    _OF_A_MIRROR,
+    [*o.READ, o.ROOT, o.FAIL_EMPTY],
+    option(
+        "--select RULE",
+        "Only these rules: codes, names or MM3. A file that can't be read is told all the same.",
+        VerifyOptions,
+        panel=WHICH,
+    ),
+    option("--ignore RULE", "Not these rules (the longer word wins).", VerifyOptions, panel=WHICH),
+    o.CHECK,
+    option("--ladder WIDTHS", "Widths every set should have, such as 480,768,1280.", VerifyOptions, panel=CHECKS),
+    option(
+        "--estimate",
+        "Encode each picture as WebP and AVIF to say what could be saved; slow.",
+        VerifyOptions,
+        panel=CHECKS,
+    ),
+    o.NO_SANDBOX,
+    option("--baseline FILE", "Tell only findings that are not in this file.", panel=OUTPUT),
+    option("--write-baseline FILE", "Accept what is found: write it there.", panel=OUTPUT),
+    option("--report DIR", "Write an HTML report into this folder, too.", panel=OUTPUT),
+    [*o.ASKING, o.CREDENTIALS_FOR, o.ROBOTS_TAG],
+    [*o.LOAD, *o.PACE, o.WORKERS],
+    [o.MAX_SIZE, *o.ANSWER_LIMITS, *o.READ_LIMITS, *o.IMAGE_LIMITS],
+    [o.FAIL_ON, o.format_of("table", "json", "jsonl", "junit", "sarif", "github", "md"), o.HIDE_SECRETS],
+    [o.QUIET, o.VERBOSE, o.NO_PROGRESS],
+)
+def verify_command(given: Given) -> None:
     """Check every image variant against what is promised about it, and every set against good practice. Store nothing.
 
     Examples:
-
         mediamirror verify page.html https://example.org/news/ dump.txt --fail-on warning
-
         mediamirror verify dist/ --root dist/ --base-url https://example.org/
-
         mediamirror verify dist/ --root dist/ --format sarif > findings.sarif
-
         mediamirror verify page.html --check header --select MM3 --report ./report
-
         mediamirror verify --mirror s3://media/news --endpoint-url http://127.0.0.1:8333 --sample 5%
-
         mediamirror verify --mirror ./mirror --source
-
         mediamirror verify --mirror s3://media/news --repair --from /backup/news
     """
-    given = locals()
-    from mediamirror import scrub, verify
-    from mediamirror.cli.output import Style
+    if (given.mirror is None) == (not given.inputs):
+        refuse("verify wants INPUTs, or --mirror DEST: one of the two.")
+    if given.mirror is None:
+        _verify_documents(given)
+    else:
+        _verify_mirror(given)
 
-    if (mirror is None) == (not inputs):
-        fail(UsageError("verify wants INPUTs, or --mirror DEST: one of the two."))
-    if source and mirror is None:
-        fail(UsageError("--source asks the origins of a mirror: it goes with --mirror DEST."))
-    if mirror is None and (repair or second or restart or dry_run):
-        fail(UsageError("--repair, --from, --restart and --dry-run go with --mirror DEST."))
-    style = Style(
-        format_,
-        quiet=quiet,
-        progress=not no_progress,
-        troubled=not verbose,
-        title=mirror or _title(inputs or []),
-        report=report,
-        fail_on=fail_on,
-        hide=hide_secrets,
-    )
-    fetch = fetch_options(given)
-    rules = {"select": words(select), "ignore": words(ignore)}
-    if mirror is not None:
-        scrubbing = options_from(
-            ScrubOptions,
-            given,
-            store=store_options(given),
-            job=options_from(JobOptions, given, command="verify --mirror"),
-            concurrency=min(concurrency, 32),
-            sample=share(sample),
-            source=fetch if source else None,
-            second_store=source_store(given),
-            fetch=fetch,
-            per_path=context.obj or (),
-            **rules,
-        )
-        run(lambda output: scrub(mirror, options=scrubbing, catalog=catalog, on_event=output), style, verbose=verbose)
-    options = options_from(
+
+def _verify_documents(given: Given) -> None:
+    from mediamirror import verify
+
+    if given.source:
+        refuse("--source asks the origins of a mirror: it goes with --mirror DEST.")
+    if given.repair or given.second or given.restart or given.dry_run:
+        refuse("--repair, --from, --restart and --dry-run go with --mirror DEST.")
+    options = o.options_from(
         VerifyOptions,
         given,
-        read=read_options(given),
-        fetch=fetch,
-        check=check_options(given),
-        job=options_from(JobOptions, given, command="verify"),
-        per_path=context.obj or (),
-        thumbnails=report is not None,
-        **rules,
+        read=o.read_options(given),
+        fetch=o.fetch_options(given),
+        check=o.check_options(given),
+        job=o.options_from(JobOptions, given, command="verify"),
+        thumbnails=given.report is not None,
+        **o.chosen_rules(given),
     )
     run(
-        lambda output: verify(inputs or (), options=options, stdin=sys.stdin.buffer, on_event=output),
-        style,
-        verbose=verbose,
+        lambda output: verify(given.inputs, options=options, stdin=sys.stdin.buffer, on_event=output),
+        _style(given, _title(given.inputs)),
+        verbose=given.verbose,
     )
 
 
-def _title(inputs: list[str]) -> str:
+def _verify_mirror(given: Given) -> None:
+    from mediamirror import scrub
+
+    fetch = o.fetch_options(given)
+    options = o.options_from(
+        ScrubOptions,
+        given,
+        store=o.store_options(given),
+        job=o.options_from(JobOptions, given, command="verify --mirror"),
+        concurrency=min(given.concurrency, 32),
+        source=fetch if given.source else None,
+        second_store=o.source_store(given),
+        fetch=fetch,
+        **o.chosen_rules(given),
+    )
+    run(
+        lambda output: scrub(given.mirror, options=options, catalog=given.catalog, on_event=output),
+        _style(given, given.mirror),
+        verbose=given.verbose,
+    )
+
+
+def _style(given: Given, title: str) -> Any:
+    from mediamirror.cli.output import Style
+
+    return Style(
+        given.format_,
+        quiet=given.quiet,
+        progress=not given.no_progress,
+        troubled=not given.verbose,
+        title=title,
+        report=given.report,
+        fail_on=given.fail_on,
+        hide=given.hide_secrets,
+    )
+
+
+def _title(inputs: tuple[str, ...]) -> str:
     names = [redact_text(each) for each in inputs[:_NAMED]]
     told = ", ".join(names)
     if len(inputs) > _NAMED or len(told) > _TITLE_ROOM:

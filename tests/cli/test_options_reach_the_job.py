@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
-import typer
+from click.exceptions import Exit
 
 from mediamirror.cli.app import app
 
@@ -27,12 +27,7 @@ JOBS = {
     "catalog rebuild": ("mediamirror.jobs.catalog.adopt.rebuild", "there"),
     "catalog import": ("mediamirror.jobs.catalog.adopt.take_in", "there"),
 }
-MODULES = {
-    "check": "mediamirror.cli.sync",
-    "catalog gc": "mediamirror.cli.catalog.gc",
-    "catalog rebuild": "mediamirror.cli.catalog.rebuild",
-    "catalog import": "mediamirror.cli.catalog.import_",
-}
+MODULES = {"check": "mediamirror.cli.sync"}
 # What is for the printing alone, and says nothing to the job.
 PRINTING = {
     "help", "quiet", "verbose", "no_progress", "hide_secrets", "explain", "error_file", "output", "to",
@@ -63,9 +58,9 @@ def cases() -> list[tuple[str, str]]:
 
 
 def named_options(command: str) -> dict[str, Any]:
-    found: Any = typer.main.get_command(app)
+    found: Any = app
     for word in command.removesuffix(" --mirror").split():
-        found = found.commands[word]
+        found = found.get_command(None, word)
     left_out = set(PRINTING) | (set() if command in FORMAT_MATTERS else {"format_"})
     if command == "verify --mirror":
         left_out |= NOT_FOR_A_MIRROR
@@ -83,7 +78,7 @@ def typed(option: Any, folder: Path) -> list[str]:
         return [long, WORDS[option.name]]
     if choices := getattr(option.type, "choices", None):
         return [long, next(str(c) for c in choices if c != option.default)]
-    if option.type.name == "int range":
+    if option.type.name == "integer range":
         return [long, "7"]
     if "path" in option.type.name or option.metavar == "FILE":
         (folder / "named").touch()
@@ -106,7 +101,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[str]], Any]:
         def run_with(opened: Any, work: Any, *, verbose: bool) -> NoReturn:
             del opened, verbose
             asyncio.run(work(None))
-            raise typer.Exit(0)
+            raise Exit(0)
 
         def run(work: Any, style: Any, *, verbose: bool) -> NoReturn:
             run_with(style, work, verbose=verbose)
@@ -116,7 +111,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, list[str]], Any]:
         module = import_module(MODULES.get(command, f"mediamirror.cli.{words[0]}"))
         monkeypatch.setattr(module, "run", run, raising=False)
         monkeypatch.setattr(module, "run_with", run_with, raising=False)
-        typer.main.get_command(app).main([*words, *plain.split(), *options], standalone_mode=False)
+        app.main([*words, *plain.split(), *options], standalone_mode=False)
         return told
 
     return ask

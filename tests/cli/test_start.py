@@ -45,12 +45,9 @@ def test_a_sync_of_two_directories_loads_no_http_client_and_no_other_command(tmp
 def test_a_config_file_is_held_against_the_options_of_every_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import typer
-
     from mediamirror.cli.app import app
 
     monkeypatch.chdir(tmp_path)
-    group = typer.main.get_command(app)
-    assert set(options_to_read(group, "sync", None)) == {"sync"}
+    assert set(options_to_read(app, "sync", None)) == {"sync"}
     (tmp_path / "mediamirror.toml").write_text("concurrency = 3\n")
-    assert {"sync", "mirror", "catalog ls"} <= set(options_to_read(group, "sync", None))
+    assert {"sync", "mirror", "catalog ls"} <= set(options_to_read(app, "sync", None))

@@ -1,7 +1,7 @@
 """Values people type."""
 
+import click
 import pytest
-import typer
 
 from mediamirror.cli.values import byte_size, duration, pair
 
@@ -22,12 +22,12 @@ def test_durations(text: str, seconds: float) -> None:
 @pytest.mark.parametrize("text", ["", "0x", "many", "-1", "1y", "٣", "1e3"])
 def test_what_is_none_is_a_bad_parameter(text: str) -> None:
     for read in (byte_size, duration):
-        with pytest.raises(typer.BadParameter):
+        with pytest.raises(click.BadParameter):
             read(text)
 
 
 def test_pairs_keep_everything_after_the_first_equals_sign() -> None:
     assert pair("Team=a=b") == ("team", "a=b")
     for text in ("team", "=x", "a b=c"):
-        with pytest.raises(typer.BadParameter):
+        with pytest.raises(click.BadParameter):
             pair(text)

@@ -24,12 +24,10 @@ def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_every_option_the_readme_names_exists() -> None:
-    from typer.main import get_command
-
     from mediamirror.cli.app import app
 
-    root = get_command(app)
-    known = {name for c in [root, *root.commands.values()] for p in c.params for name in (*p.opts, *p.secondary_opts)}
+    commands = [app, *(app.get_command(None, name) for name in app.commands)]
+    known = {name for c in commands for p in c.params for name in (*p.opts, *p.secondary_opts)}
     named = set(re.findall(r"--[a-z][a-z-]+", README)) - {"--help", "--install-completion"}
     assert named <= known, named - known
 

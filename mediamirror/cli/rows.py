@@ -7,10 +7,9 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from mediamirror.cli.running import complain
-from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem
 from mediamirror.report.events import to_line
 
 if TYPE_CHECKING:
@@ -111,40 +110,3 @@ def _conclude(listed: Listed, style: str) -> None:
         return
     counts = ", ".join(f"{count:,} {name}" for name, count in sorted(listed.statuses.items()))
     print(f"{plural(listed.rows, 'row')}: {counts}; {human_bytes(listed.bytes)}.", file=sys.stderr)
-
-
-class MendOutput:
-    """What gc, rebuild and import print: a line for what was done, failed or kept, and a summary. Call it with each event."""
-
-    def __init__(self, style: str, *, quiet: bool, verbose: bool = True) -> None:
-        self._style = style
-        self._quiet = quiet
-        self._verbose = verbose
-        self._rows: list[str] = []
-
-    def __enter__(self) -> Self:
-        """Open."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Finish a JSON document that has begun."""
-        if self._style == "json" and self._rows:
-            print("[" + ",\n ".join(self._rows) + "]")
-        sys.stdout.flush()
-
-    def __call__(self, event: MendEvent) -> None:
-        """Print one event."""
-        from mediamirror.report.objects import event_line, mend_summary_line, to_object
-
-        if self._style == "json":
-            self._rows.append(to_line(to_object(event) or {}))
-        elif self._style == "jsonl":
-            print(to_line(to_object(event) or {}))
-        elif isinstance(event, ObjectEvent | Problem):
-            failed = isinstance(event, Problem) or event.error is not None
-            wanted = isinstance(event, Problem) or event.op != "record" or self._verbose
-            if failed or (wanted and not self._quiet):
-                print(event_line(event), file=sys.stderr if failed else sys.stdout)
-        if isinstance(event, MendSummary) and not self._quiet:
-            sys.stdout.flush()
-            print(mend_summary_line(event), file=sys.stdout if self._style == "table" else sys.stderr)

@@ -1,0 +1,343 @@
+"""``mediamirror catalog``: ask and mend the catalog."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack, nullcontext
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediamirror.cli import options as o
+from mediamirror.cli.command import OUTPUT, PATH, ROWS, WHAT, WHERE, Given, Group, argument, command, option
+from mediamirror.cli.objects import MendOutput
+from mediamirror.cli.rows import Listed, print_rows
+from mediamirror.cli.running import complain, run_with
+from mediamirror.cli.values import width_range
+from mediamirror.errors import InputMissing, UsageError
+from mediamirror.settings import AdoptOptions, GcOptions
+
+if TYPE_CHECKING:
+    from mediamirror.catalog.listing import Query
+    from mediamirror.jobs.catalog.catalogs import Where
+    from mediamirror.model import Event, MendSummary
+
+
+class Standing(StrEnum):
+    """How a variant stands in a store; ``gone`` was stored, and is no more."""
+
+    STORED = "stored"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    GONE = "gone"
+
+
+group = Group(
+    "catalog",
+    {name: f"mediamirror.cli.catalog:{name}_command" for name in ("ls", "show", "export", "gc", "rebuild", "import")},
+    help="Ask and mend the catalog: what came from where, what its pixels are, and where it lies now.",
+)
+
+_WHICH_MIRROR = [
+    argument(
+        "dest",
+        "[DEST]",
+        "The mirror: a directory, or s3://bucket/prefix. Its catalog is meant.",
+        required=False,
+    ),
+    option("--to DEST", "The same as DEST, as mirror calls it.", panel=WHERE),
+    o.CATALOG,
+]
+_STORE = [*o.PLACE, o.CACERT]
+_WHICH_ROWS = [
+    option("--host HOST", "Only URLs of this host (or glob).", panel=ROWS),
+    option(
+        "--set WORD",
+        "Only sets with this number or id, or this text in their document's name, context or alt text.",
+        panel=ROWS,
+        name="image_set",
+    ),
+    option(
+        "--width PX",
+        "Only pictures so wide: 480, 480-1280, '>=1280', '<480'.",
+        panel=ROWS,
+        type=width_range,
+    ),
+    option("--image-format NAME", "Only this format: webp, jpeg, avif, …", panel=ROWS),
+    option("--status", "Only what ended so (may be repeated).", panel=ROWS, choices=list(Standing), multiple=True),
+    option("--rule RULE", "Only with a finding of this rule: a code, a name, or MM3.", panel=ROWS, multiple=True),
+]
+
+
+def _one_dest(given: Given) -> str | None:
+    """Return the DEST, however it was given. Raises `UsageError` for two."""
+    if given.dest is not None and given.to is not None and given.dest != given.to:
+        raise UsageError(f"DEST was given twice, as {given.dest} and as --to {given.to}. Give it once.")
+    found: str | None = given.to if given.dest is None else given.dest
+    return found
+
+
+def _needed(given: Given) -> str:
+    """Return the DEST of a command that works on a store. Raises `UsageError` without one."""
+    found = _one_dest(given)
+    if found is None:
+        raise UsageError("Which mirror? Give DEST: a directory, or s3://bucket/prefix.")
+    return found
+
+
+def _asked(given: Given) -> tuple[Where, Query]:
+    """Find the catalog, and build the question from what was typed."""
+    from mediamirror.catalog.listing import Query
+    from mediamirror.jobs.catalog.catalogs import locate
+    from mediamirror.lint import choose_codes
+
+    where = locate(_one_dest(given), given.catalog, given.endpoint_url)
+    kind = given.image_format and given.image_format.lower()
+    return where, Query(
+        store=where.identity,
+        host=given.host,
+        image_set=given.image_set,
+        widths=given.width,
+        format={"jpg": "jpeg"}.get(kind, kind),
+        statuses=given.status,
+        rules=tuple(sorted(choose_codes(given.rule, ()))) if given.rule else (),
+    )
+
+
+@command(
+    "ls",
+    [*_WHICH_MIRROR, o.ENDPOINT, *_WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
+    prints=True,
+)
+def ls_command(given: Given) -> None:
+    """List what the catalog knows: a row for each variant, image sets together, then objects without a URL.
+
+    Examples:
+        mediamirror catalog ls s3://media/news
+        mediamirror catalog ls ./mirror --status failed --status rejected
+        mediamirror catalog ls ./mirror --host '*.example.org' --width '>=1280' --image-format webp --format jsonl
+        mediamirror catalog ls ./mirror --set 'clock tower' --rule MM3
+    """
+
+    async def job(_: None) -> Listed:
+        from mediamirror.jobs.catalog.catalogs import list_rows
+
+        rows = list_rows(*_asked(given))
+        return await print_rows(rows, given.format_, quiet=given.quiet, hide=given.hide_secrets)
+
+    run_with(nullcontext, job, verbose=given.verbose)
+
+
+@command(
+    "show",
+    argument("what", "URL|KEY|SHA", "A URL, a key, or a sha256 (its first 6 or more digits do)."),
+    [*_WHICH_MIRROR, o.ENDPOINT, o.format_of("table", "json"), o.VERBOSE],
+    prints=True,
+)
+def show_command(given: Given) -> None:
+    """Tell everything that is recorded of one picture: who named it, how it was fetched, what it is, where it lies.
+
+    Examples:
+        mediamirror catalog show https://example.org/a_480.webp ./mirror
+        mediamirror catalog show example.org/a_480.webp --to s3://media/news
+        mediamirror catalog show 3fa94c01 ./mirror --format json
+    """
+
+    async def job(_: None) -> Listed:
+        from mediamirror.jobs.catalog.catalogs import locate, tell
+        from mediamirror.report.events import to_line
+        from mediamirror.report.story import to_lines, to_object
+
+        story = await tell(locate(_one_dest(given), given.catalog, given.endpoint_url), given.what)
+        print(to_line(to_object(story)) if given.format_ == "json" else "\n".join(to_lines(story)))
+        return Listed()
+
+    run_with(nullcontext, job, verbose=given.verbose)
+
+
+@command(
+    "export",
+    _WHICH_MIRROR,
+    option(
+        "--format",
+        "What to write; by default what the name of FILE says, else jsonl.",
+        panel=OUTPUT,
+        name="format_",
+        choices=("jsonl", "csv", "parquet", "warc"),
+    ),
+    option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT),
+    [*_WHICH_ROWS, *_STORE, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
+    prints=True,
+)
+def export_command(given: Given) -> None:
+    """Write the catalog as one row a variant, image sets together; or, with --format warc, what is stored as a web archive.
+
+    Examples:
+        mediamirror catalog export ./mirror -o mirror.csv
+        mediamirror catalog export s3://media/news -o news.parquet --status stored --width '>=640'
+        mediamirror catalog export ./mirror -o mirror.warc.gz
+    """
+
+    async def job(_: None) -> Listed:
+        where, wanted = _asked(given)
+        kind = given.format_ or _guess(given.output)
+        if kind == "parquet" and given.output is None:
+            raise UsageError("A Parquet file can't go to standard output: name it with -o FILE.")
+        return await (_warc(given, where, wanted) if kind == "warc" else _table(given, where, wanted, kind))
+
+    run_with(nullcontext, job, verbose=given.verbose)
+
+
+def _guess(output: Path | None) -> str:
+    name = output.name.lower() if output else ""
+    endings = {".csv": "csv", ".parquet": "parquet", ".warc": "warc", ".warc.gz": "warc"}
+    return next((kind for ending, kind in endings.items() if name.endswith(ending)), "jsonl")
+
+
+async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
+    from mediamirror.cli.output import whole_file
+    from mediamirror.jobs.catalog.catalogs import list_rows
+    from mediamirror.report.events import plural
+    from mediamirror.report.rows import writer_for
+
+    listed = Listed()
+    rows = list_rows(where, wanted)
+    first = await anext(rows, None)  # a catalog that can't be read is said before a file is begun
+    with whole_file(given.output) as file, writer_for(kind, file, hide=given.hide_secrets) as writer:
+        if first is not None:
+            listed.add(first)
+            writer.write(first)
+        async for row in rows:
+            listed.add(row)
+            writer.write(row)
+    if not given.quiet:
+        print(f"{plural(listed.rows, 'row')} written{f' to {given.output}' if given.output else ''}.", file=sys.stderr)
+    return listed
+
+
+async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
+    from mediamirror import __version__
+    from mediamirror.cli.output import whole_file
+    from mediamirror.jobs.catalog.warc_export import export_warc, sentence
+    from mediamirror.model import Problem
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Problem):
+            complain(event.message)
+
+    mirror = _one_dest(given)
+    if mirror is None:
+        raise UsageError("--format warc reads the stored bytes too: give DEST beside --catalog.")
+    with whole_file(given.output) as file:
+        done = await export_warc(
+            mirror,
+            where,
+            wanted,
+            file,
+            options=o.store_options(given),
+            software=f"mediamirror/{__version__}",
+            compressed=given.output is not None and given.output.name.lower().endswith(".gz"),
+            hide=given.hide_secrets,
+            on_event=tell,
+        )
+    if not given.quiet:
+        print(sentence(done), file=sys.stderr)
+    return Listed(exit_code=done.exit_code, rows=done.responses)
+
+
+@command(
+    "gc",
+    _WHICH_MIRROR,
+    option("--delete", "Remove objects that no row names; without it they are only listed.", GcOptions, panel=WHERE),
+    option("--max-delete N", "Change nothing if more would be removed.", GcOptions, panel=WHERE, least=0),
+    option("--force", "Even when no object is named, or none that is named is there.", GcOptions, panel=WHERE),
+    option(
+        "--older-than AGE",
+        "Remove nothing from the store that is younger: another machine may be writing (0, 12h, 7d).",
+        GcOptions,
+        panel=WHERE,
+    ),
+    _STORE,
+    option("--dry-run -n", "Say what would be done; change nothing.", panel=WHERE),
+    o.PRINTING,
+)
+def gc_command(given: Given) -> None:
+    """Tidy up: drop rows without object, compact the manifest, remove leftovers; list or delete objects that no row names.
+
+    Examples:
+        mediamirror catalog gc ./mirror -n
+        mediamirror catalog gc s3://media/news --delete --max-delete 100
+    """
+
+    async def job(output: MendOutput) -> MendSummary:
+        from mediamirror.jobs.catalog.gc import collect_garbage
+
+        options = o.options_from(GcOptions, given, store=o.store_options(given))
+        return await collect_garbage(_needed(given), options=options, catalog=given.catalog, on_event=output)
+
+    run_with(lambda: MendOutput(given.format_, quiet=given.quiet), job, verbose=given.verbose)
+
+
+@command(
+    "rebuild",
+    _WHICH_MIRROR,
+    option("--force", "Also when the catalog is there and sound.", AdoptOptions, panel=WHERE),
+    [*_STORE, *o.PRINTING],
+)
+def rebuild_command(given: Given) -> None:
+    """Make a lost or damaged catalog anew from the store: from the bucket's manifest, else from metadata and bytes.
+
+    The old file is kept beside the new one.
+
+    Examples:
+        mediamirror catalog rebuild s3://media/news
+        mediamirror catalog rebuild ./mirror --catalog news.sqlite
+    """
+
+    async def job(output: MendOutput) -> MendSummary:
+        from mediamirror.jobs.catalog.adopt import rebuild
+
+        options = o.options_from(AdoptOptions, given, store=o.store_options(given))
+        return await rebuild(_needed(given), options=options, catalog=given.catalog, on_event=output)
+
+    run_with(lambda: MendOutput(given.format_, quiet=given.quiet, verbose=given.verbose), job, verbose=given.verbose)
+
+
+@command(
+    "import",
+    _WHICH_MIRROR,
+    option(
+        "--list FILE",
+        "JSON Lines with url, key and perhaps sha256; - is standard input.",
+        panel=WHAT,
+        name="list_",
+        type=PATH,
+    ),
+    option("--base-url URL", "Keys are paths under this URL.", AdoptOptions, panel=WHAT),
+    [*_STORE, *o.PRINTING],
+)
+def import_command(given: Given) -> None:
+    """Take a directory or bucket that another tool filled into the catalog: every object hashed and looked at.
+
+    Examples:
+        mediamirror catalog import ./photos
+        mediamirror catalog import s3://media/old --list urls.jsonl
+        mediamirror catalog import ./www --base-url https://example.org/
+    """
+
+    async def job(output: MendOutput) -> MendSummary:
+        from mediamirror.jobs.catalog.adopt import take_in
+
+        with ExitStack() as stack:
+            file = None
+            if given.list_ is not None:
+                try:
+                    is_stdin = str(given.list_) == "-"
+                    file = sys.stdin.buffer if is_stdin else stack.enter_context(given.list_.open("rb"))
+                except OSError as error:
+                    raise InputMissing(f"The list {given.list_} can't be read ({error.strerror}).") from error
+            options = o.options_from(AdoptOptions, given, store=o.store_options(given))
+            return await take_in(_needed(given), list_=file, options=options, catalog=given.catalog, on_event=output)
+
+    run_with(lambda: MendOutput(given.format_, quiet=given.quiet, verbose=given.verbose), job, verbose=given.verbose)
