@@ -72,12 +72,8 @@ class _Named(click.Parameter):
             raise click.BadParameter(f"{value!r} is not a value for this.{self._source(ctx)}", ctx, self) from None
 
     def _source(self, ctx: click.Context) -> str:
-        if ctx.get_parameter_source(self.name or "") is not click.core.ParameterSource.DEFAULT_MAP:
-            return ""
-        words, above = [ctx.info_name or ""], ctx.parent
-        while above is not None and above.parent is not None:
-            words, above = [above.info_name or "", *words], above.parent
-        return f" It comes from {configured(ctx).sources[' '.join(words), self.name or '']}."
+        source = configured(ctx).source(ctx, self.name)
+        return f" It comes from {source}." if source else ""
 
 
 class Option(_Named, click.Option):

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
+from click.core import ParameterSource
+
 from mediamirror.errors import UsageError
 from mediamirror.settings import ENV_PREFIX, PerPath, environment_options, find_config, inherited_endpoint, read_config
 
@@ -59,6 +62,16 @@ class Config:
     per_path: tuple[PerPath, ...] = ()
     path: Path | None = None
     passed: tuple[Path, ...] = ()
+
+    def source(self, context: click.Context, option: str | None) -> str | None:
+        """Return where a command has an option's value from, if that is a file or a variable."""
+        words: list[str] = []
+        at = context
+        while at.parent is not None:
+            words, at = [at.info_name or "", *words], at.parent
+        if context.get_parameter_source(option or "") is not ParameterSource.DEFAULT_MAP:
+            return None
+        return self.sources.get((" ".join(words), option or ""))
 
     def put(self, commands: Commands, option: str, value: object, source: str) -> None:
         """Make a value the default of every command that has the option."""

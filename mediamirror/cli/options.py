@@ -72,21 +72,21 @@ def _rewired(given: str) -> Any:
 
 
 def _allowed(given: str) -> str:
-    from mediamirror.fetch.permits import parse_allow_host
+    from mediamirror.fetch import parse_allow_host
 
     parse_allow_host(given)
     return given
 
 
 def _rungs(given: str) -> str:
-    from mediamirror.jobs.run.plan import check_rungs
+    from mediamirror.jobs.mirror.plan import check_rungs
 
     check_rungs(given)
     return given
 
 
 def _tolerance(given: str) -> str:
-    from mediamirror.lint.tolerance import parse_tolerance
+    from mediamirror.lint import parse_tolerance
 
     parse_tolerance(given)
     return given

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 import click
 from click.exceptions import Exit
 
+from mediamirror.cli.config import Config
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.redact import redact_log
 
@@ -49,11 +50,13 @@ def complain(message: str) -> None:
 
 
 def fail(error: MediamirrorError) -> NoReturn:
-    """End the command with the error's sentence and exit code."""
+    """End the command with the error's sentence and exit code; a wrong option may stand elsewhere than in the command line."""
     complain(error.message)
-    config = _config_file()
-    if config is not None and isinstance(error, UsageError) and str(config) not in error.message:
-        complain(f"options were read from {config} too.")
+    context = click.get_current_context(silent=True)
+    if isinstance(error, UsageError) and context is not None and isinstance(context.obj, Config):
+        sources = {max(p.opts, key=len): context.obj.source(context, p.name) for p in context.command.params}
+        if told := [f"{option} from {source}" for option, source in sources.items() if source]:
+            complain(f"not from the command line: {', '.join(told)}.")
     raise Exit(error.exit_code)
 
 
@@ -80,11 +83,6 @@ def ended(command: Callable[[], object]) -> int:
         _silence_stdout()
         return 1
     return 0
-
-
-def _config_file() -> Path | None:
-    context = click.get_current_context(silent=True)
-    return getattr(context and context.obj, "path", None)
 
 
 class Ended(Protocol):
@@ -164,8 +162,9 @@ def _set_up_logging(verbose: bool) -> None:
     logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, handlers=[handler])
     for noisy in ("botocore", "boto3", "urllib3", "aiohttp", "asyncio", "httpx2", "s3transfer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    if config := _config_file():
-        logging.getLogger("mediamirror").debug("options were read from %s too", config)
+    config = click.get_current_context().obj
+    if isinstance(config, Config) and config.path is not None:
+        logging.getLogger("mediamirror").debug("options were read from %s", config.path)
 
 
 def _silence_stdout() -> None:

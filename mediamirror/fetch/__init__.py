@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mediamirror.fetch.body import discard
-    from mediamirror.fetch.guard import parse_connect_to
+    from mediamirror.fetch.guard import parse_allow_host, parse_connect_to
     from mediamirror.fetch.open import OpenFetcher, open_fetcher
     from mediamirror.fetch.request import Fetcher, Request, parse_header
 
@@ -20,6 +20,7 @@ __all__ = [
     "Request",
     "discard",
     "open_fetcher",
+    "parse_allow_host",
     "parse_connect_to",
     "parse_header",
 ]
@@ -30,6 +31,7 @@ _HOMES = {
     "Request": "request",
     "discard": "body",
     "open_fetcher": "open",
+    "parse_allow_host": "guard",
     "parse_connect_to": "guard",
     "parse_header": "request",
 }
