@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, nullcontext
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,15 +22,8 @@ if TYPE_CHECKING:
     from mediamirror.model import Event, MendSummary
 
 
-class Standing(StrEnum):
-    """How a variant stands in a store; ``gone`` was stored, and is no more."""
-
-    STORED = "stored"
-    REJECTED = "rejected"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    GONE = "gone"
-
+_STANDINGS = ("stored", "rejected", "failed", "skipped", "gone")
+"""How a variant stands in a store; ``gone`` was stored, and is no more."""
 
 group = Group(
     "catalog",
@@ -65,7 +57,7 @@ _WHICH_ROWS = [
         type=width_range,
     ),
     option("--image-format NAME", "Only this format: webp, jpeg, avif, …", panel=ROWS),
-    option("--status", "Only what ended so (may be repeated).", panel=ROWS, choices=list(Standing), multiple=True),
+    option("--status", "Only what ended so (may be repeated).", panel=ROWS, choices=_STANDINGS, multiple=True),
     option("--rule RULE", "Only with a finding of this rule: a code, a name, or MM3.", panel=ROWS, multiple=True),
 ]
 
