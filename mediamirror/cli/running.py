@@ -15,7 +15,6 @@ import threading
 import traceback
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, suppress
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar
 
