@@ -1,15 +1,12 @@
-"""robots.txt by RFC 9309: asked once per origin, kept for a day."""
+"""robots.txt by RFC 9309: asked for once per origin, kept for a day, its rules matched without holding up other hosts."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-
-from protego import Protego
 
 from mediamirror.errors import FetchError, HTTPStatus, RobotsRefused
 from mediamirror.fetch.body import discard
@@ -17,6 +14,7 @@ from mediamirror.fetch.follow import Admit
 from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, host_of
 from mediamirror.fetch.politeness import waiting
 from mediamirror.fetch.request import Fetcher, Request, Target
+from mediamirror.fetch.robots_rules import BLOCK, Rules
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 
@@ -33,6 +31,14 @@ _FRESH_FAILURE = 300.0
 _FRESH_UNREACHABLE = 4.0
 """Shorter than the first of `hosts.PROBES`: a probe of the host asks for robots.txt anew."""
 _MOST_ORIGINS = 4096
+MOST_KEPT = 32 * 1024 * 1024
+"""Bytes of rules kept over all origins, about; over that the largest robots.txt is forgotten, and asked for again when needed."""
+
+_PARSED_AT_ONCE = 16 * 1024
+"""Characters of a robots.txt that are parsed in less time than it takes to ask a thread."""
+
+_MATCHED_AT_ONCE = 64 * 1024
+"""Rules times characters of a path that are matched in about a millisecond."""
 
 _MAY = "if the site allows it to you, give --ignore-robots."
 
@@ -42,9 +48,13 @@ class _Verdict:
     """What an origin's robots.txt came to: rules, or (neither set) no restriction, or the reason why nothing may be asked."""
 
     until: float
-    rules: Protego | None = None
+    rules: Rules | None = None
     failure: FetchError | None = None
     crawl_delay: float = 0.0
+
+    @property
+    def size(self) -> int:
+        return 0 if self.rules is None else self.rules.size
 
 
 class Robots:
@@ -60,6 +70,8 @@ class Robots:
         self._token = token
         self._clock = clock
         self._known: dict[str, _Verdict] = {}
+        self._kept = 0
+        self._long_match = asyncio.Lock()
         self._asking: dict[str, asyncio.Lock] = {}
 
     async def require(self, target: Target) -> float:
@@ -70,14 +82,26 @@ class Robots:
         verdict = await self._verdict(target.origin)
         if verdict.failure is not None:
             raise _again(verdict.failure, target)
-        if verdict.rules is not None and not verdict.rules.can_fetch(target.href, self._token):
+        if verdict.rules is not None and not await self._is_open(verdict.rules, target.target.decode()):
             raise RobotsRefused(f"{redact_url(target.href)} is closed to robots by {target.origin}/robots.txt; {_MAY}")
         return verdict.crawl_delay
 
     async def sitemaps(self, origin: str) -> tuple[str, ...]:
         """Return the sitemaps that an origin's robots.txt names, as they stand there; none when it can't be read."""
         verdict = await self._verdict(origin)
-        return () if verdict.rules is None else tuple(verdict.rules.sitemaps)
+        return () if verdict.rules is None else verdict.rules.sitemaps
+
+    async def _is_open(self, rules: Rules, path: str) -> bool:
+        if rules.steps * BLOCK * len(path) <= _MATCHED_AT_ONCE:
+            return rules.allows(path)
+        # One at a time, and one step in each turn of the loop: whoever has such rules holds up nobody else.
+        async with self._long_match:
+            answer = None
+            for answer in rules.search(path):
+                if answer is not None:
+                    break
+                await asyncio.sleep(0)
+        return bool(answer)
 
     async def _verdict(self, origin: str) -> _Verdict:
         verdict = self._known.get(origin)
@@ -110,13 +134,25 @@ class Robots:
         except FetchError as error:
             fresh = _FRESH_UNREACHABLE if isinstance(error, UNREACHABLE) else _FRESH_FAILURE
             return _Verdict(self._clock() + fresh, failure=error)
-        rules = _rules(download)
-        return _Verdict(self._clock() + _FRESH, rules=rules, crawl_delay=_crawl_delay(rules, self._token, origin))
+        text = _text(download)
+        if len(text) <= _PARSED_AT_ONCE:
+            rules = Rules(text, self._token)
+        else:
+            rules = await asyncio.to_thread(Rules, text, self._token)
+        return _Verdict(self._clock() + _FRESH, rules=rules, crawl_delay=_crawl_delay(rules, origin))
 
     def _remember(self, origin: str, verdict: _Verdict) -> None:
+        self._forget(origin)
         if len(self._known) >= _MOST_ORIGINS:
-            self._known.pop(next(iter(self._known)))
+            self._forget(next(iter(self._known)))
+        while self._known and self._kept + verdict.size > MOST_KEPT:
+            self._forget(max(self._known, key=lambda each: self._known[each].size))
         self._known[origin] = verdict
+        self._kept += verdict.size
+
+    def _forget(self, origin: str) -> None:
+        old = self._known.pop(origin, None)
+        self._kept -= old.size if old is not None else 0
 
 
 async def admit(target: Target, find: Admit, robots: Robots | None, hosts: Hosts) -> None:
@@ -138,20 +174,19 @@ async def admit(target: Target, find: Admit, robots: Robots | None, hosts: Hosts
         hosts.space(name, crawl_delay)
 
 
-def _crawl_delay(rules: Protego, token: str, origin: str) -> float:
-    seconds = rules.crawl_delay(token) or 0.0
-    if not 0 <= seconds < math.inf:
-        return 0.0
-    if seconds > LONGEST_CRAWL_DELAY:
-        log.warning("%s asks for a Crawl-delay of %g s; %g s are kept.", origin, seconds, LONGEST_CRAWL_DELAY)
-    return min(seconds, LONGEST_CRAWL_DELAY)
+def _crawl_delay(rules: Rules, origin: str) -> float:
+    if rules.crawl_delay > LONGEST_CRAWL_DELAY:
+        log.warning("%s asks for a Crawl-delay of %g s; %g s are kept.", origin, rules.crawl_delay, LONGEST_CRAWL_DELAY)
+    return min(rules.crawl_delay, LONGEST_CRAWL_DELAY)
 
 
-def _rules(download: Download) -> Protego:
+def _text(download: Download) -> str:
     body = download.body
     data = b"" if body is None else body.data if body.data is not None else body.prefix
     discard(body)
-    return Protego.parse(data[:MAX_BYTES].decode("utf-8-sig", "replace"))
+    if len(data) > MAX_BYTES:
+        data = data[:MAX_BYTES].rpartition(b"\n")[0]  # half a rule would close more than it says
+    return data.decode("utf-8-sig", "replace")
 
 
 def _again(failure: FetchError, target: Target) -> FetchError:
