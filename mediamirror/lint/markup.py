@@ -28,7 +28,7 @@ _DESCRIPTOR = re.compile(r"[0-9]+(?:\.[0-9]+)?[wxh]", re.ASCII)
 _LIKE_DESCRIPTOR = re.compile(r"[wxhWXH]?[0-9.,-]", re.ASCII)
 _TEMPLATE_MARKS = ("{{", "}}", "{%", "%}", "<%", "%>", "<?", "?>", "${", "#{", "[[", "]]", "[object ")
 _NOTHING = re.compile(
-    r"[/=_-](?:undefined|null|NaN|None|\[object%20\w{1,40}\])(?=(?:[-_][0-9]{1,5}w?)?(?:\.[a-z0-9]{2,5})?(?:[/?&]|\Z))",
+    r"[/=_-](?:undefined|null|NaN|None|\[object%20\w{1,40}\])(?=(?:[-_x][0-9]{1,5}w?)?(?:\.[a-z0-9]{2,5})?(?:[/?&,]|\Z))",
     re.ASCII,
 )
 """What scripts write for a value that is missing, as a whole piece of a URL."""
@@ -239,7 +239,9 @@ def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
             word = found[0].strip("/?&").rpartition("=")[2]
             message = f"`{word}` in the URL is what a script writes where it has no value."
             explains = frozenset((code, member.url) for code in (*_ABSENT, "MM110", "MM301", "MM309"))
-            yield Violation(message, "a value", word, member.candidate.reference, member.url, explains)
+            # What loads all the same is not broken: a server may take the word for nothing said.
+            lighter = None if _absent(member) or member.known is None else Severity.WARNING
+            yield Violation(message, "a value", word, member.candidate.reference, member.url, explains, lighter)
 
 
 def _absent(member: Member) -> bool:

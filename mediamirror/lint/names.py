@@ -18,7 +18,7 @@ _SURE = (
     # Spatie's media library: name___conversion_width_height, and this family's name-sm-___webp_480.
     re.compile(r"___(?P<tag>[A-Za-z][A-Za-z0-9_-]{0,60}?_(?P<width>\d{2,5})(?:_\d{2,5})?)\Z", re.ASCII),
     # WordPress and many others: name-300x200. Aspect ratios (16x9) have one digit or two.
-    re.compile(r"[-_](?P<tag>(?P<width>\d{2,5})x\d{2,5})\Z", re.ASCII),
+    re.compile(r"[-_](?P<tag>(?P<width>\d{2,5})x(?P<height>\d{2,5}))\Z", re.ASCII),
     # name-480w, name_480w, name@480w, name.480w; or the tag alone.
     re.compile(r"(?:^|[-_@.])(?P<tag>(?P<width>\d{2,5})w)\Z", re.ASCII | re.IGNORECASE),
     # name-w480, name_w480, name@w480, name_w_480, w480.
@@ -34,10 +34,19 @@ _RATIOS = 32
 
 @dataclass(frozen=True, slots=True)
 class WidthTag:
-    """A width in pixels that a file name tells, and the piece of the name that tells it."""
+    """A width in pixels that a file name tells, and the piece of the name that tells it.
+
+    With a ``height`` it is a box: the file fills one of its sides, as ``max-600x600`` and WordPress's thumbnails do.
+    """
 
     width: int
     text: str
+    height: int | None = None
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The sizes in pixels, one of which the file has."""
+        return (self.width,) if self.height is None else (self.width, self.height)
 
 
 def width_tag(url: str, known_widths: Collection[int] = ()) -> WidthTag | None:
@@ -59,7 +68,7 @@ def width_tag(url: str, known_widths: Collection[int] = ()) -> WidthTag | None:
 def _sure(found: re.Match[str]) -> WidthTag | None:
     width, size = int(found["width"]), _SIZE.fullmatch(found["tag"])
     small = min(int(size[1]), int(size[2])) < _RATIOS if size else width == 0
-    return None if small else WidthTag(width, found["tag"])
+    return None if small else WidthTag(width, found["tag"], int(size[2]) if size else None)
 
 
 _EXTENSIONS = {

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from mediamirror.dialects import read
 from mediamirror.errors import EmptyBody, ImageError, ImageOverBudget, ImageTruncated, NotAnImage
-from mediamirror.lint.names import essence, file_name, format_of_extension, format_of_mime, split_extensions, width_tag
+from mediamirror.lint.names import (
+    WidthTag,
+    essence,
+    file_name,
+    format_of_extension,
+    format_of_mime,
+    split_extensions,
+    width_tag,
+)
 from mediamirror.lint.rules import rule
 from mediamirror.lint.subject import Subject, Violation
 from mediamirror.model import ImageFacts, Severity
 
-_ASKS = re.compile(r"(?<![A-Za-z0-9])(f|fm|format|fmt|output|auto|ext|type|to)[=_:-]([A-Za-z]+)", re.IGNORECASE)
-"""How services that convert images are asked for a format: ``f_auto``, ``fm=webp``, ``auto=format``, ``format:avif``."""
 DAMAGED = "damaged "
 """How the kind of such a file begins: `imaging` tells the format after it."""
 _HAS_ITS_RULE = (ImageTruncated, NotAnImage, ImageOverBudget)
@@ -52,7 +58,9 @@ def width_differs_from_descriptor(subject: Subject) -> Iterator[Violation]:
         return
     for promise in dict.fromkeys(subject.variant.promises):
         if promise.width is not None and not _keeps(promise.width, facts, subject):
-            message = f"Declared {promise.width}w, but the image is {_real(facts)}."
+            asked = read(subject.variant.url).asked
+            also = " and asked for in its address" if asked is not None and asked.width == promise.width else ""
+            message = f"Declared {promise.width}w{also}, but the image is {_real(facts)}."
             yield Violation(message, str(promise.width), str(facts.width), promise.reference)
 
 
@@ -67,11 +75,45 @@ def width_differs_from_descriptor(subject: Subject) -> Iterator[Violation]:
     about="file",
 )
 def width_differs_from_name(subject: Subject) -> Iterator[Violation]:
-    """Fire when the name has a width tag and the width is another."""
+    """Fire when the name has a width tag that is a promise, and the image has none of its sizes."""
     facts, tag = subject.facts, width_tag(subject.variant.url, subject.known_widths)
-    if facts is not None and tag is not None and not _keeps(tag.width, facts, subject):
+    if facts is None or tag is None or not _is_promise(tag, facts, subject):
+        return
+    if not any(_keeps(side, facts, subject) for side in tag.sides) and not _fills(tag, facts, subject):
         message = f'The file name says {tag.width} pixels ("{tag.text}"), but the image is {_real(facts)}.'
         yield Violation(message, str(tag.width), str(facts.width))
+
+
+def _is_promise(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
+    """Whether the number in a name promises a width. docs/decisions/0047 has the table with its false and missed accusations.
+
+    | the address asks for a size | every name of the set has the number | the descriptor holds | the names form a ladder | promise |
+    |-----------------------------|--------------------------------------|----------------------|-------------------------|---------|
+    | yes                         |                                      |                      |                         | no      |
+    | no                          | yes                                  |                      |                         | no      |
+    | no                          | no                                   | yes                  | no                      | no      |
+    | otherwise                   |                                      |                      |                         | yes     |
+    """
+    variant = subject.variant
+    asked = read(variant.url).asked
+    if asked is not None and asked.sized:
+        return False
+    tags = {other.url: width_tag(other.url, subject.known_widths) for other in subject.siblings}
+    if len(tags) > 1 and all(other is not None and other.text == tag.text for other in tags.values()):
+        return False
+    if not any(_keeps(width, facts, subject) for width in variant.declared_widths):
+        return True
+    ladder = any(
+        (other := tags[sibling.url]) is not None and other.width in sibling.declared_widths
+        for sibling in subject.siblings
+        if sibling.url != variant.url
+    )
+    return ladder or tag.width in subject.known_widths - set(variant.declared_widths)
+
+
+def _fills(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
+    """Whether the image is as high as one side of the box that its name tells."""
+    return tag.height is not None and any(subject.tolerance.allows(side, facts.height) for side in tag.sides)
 
 
 @rule(
@@ -105,8 +147,10 @@ def _is_chosen(subject: Subject, facts: ImageFacts) -> bool:
     if subject.storing or download is None or format_of_mime(download.content_type or "") != facts.format:
         return False
     vary = ",".join(value.lower() for name, value in download.headers if name == "vary")
-    named = {format_of_extension(word[2].lower()) or word[2].lower() for word in _ASKS.finditer(subject.variant.url)}
-    return "accept" in {word.strip() for word in vary.split(",")} or bool(named & {"auto", "format", facts.format})
+    asked = read(subject.variant.url).asked
+    named = asked.format if asked is not None else None
+    chosen = named is not None and (format_of_extension(named) or named) in {"auto", "format", facts.format}
+    return chosen or "accept" in {word.strip() for word in vary.split(",")}
 
 
 @rule(

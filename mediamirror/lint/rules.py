@@ -223,12 +223,12 @@ def _found(rule: Rule, subject: Subject) -> Iterator[Finding]:
 
 
 def _subjects(image_set: ImageSet, facts: Mapping[str, VariantFacts], options: LintOptions) -> Iterable[Subject]:
-    variants = variants_of(image_set)
+    variants = tuple(variants_of(image_set))
     widths = frozenset(width for variant in variants for width in variant.declared_widths)
     for variant in variants:
         known = facts.get(variant.url)
         if known is not None:
-            yield Subject(variant, known.download, known.result, options.tolerance, widths, known.look, storing=False)
+            yield Subject(variant, known.download, known.result, options.tolerance, widths, known.look, False, variants)
 
 
 def _place(image_set: ImageSet, url: str) -> Reference:

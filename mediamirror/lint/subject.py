@@ -245,6 +245,8 @@ class Subject:
     look: Look | None = None
     storing: bool = True
     """Whether a mirror asks, which keeps only what it can look into."""
+    siblings: tuple[Variant, ...] = ()
+    """Every variant of the image set, this one among them; empty where they are not at hand."""
 
     @property
     def unread(self) -> str | None:

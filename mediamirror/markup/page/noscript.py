@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from turbohtml import Element
 
-from mediamirror.markup.naming.families import MAX_URL, stem
+from mediamirror.dialects import MAX_URL
+from mediamirror.markup.naming.families import stem
 from mediamirror.markup.page.parsed import Page
 from mediamirror.model import Candidate, ImageSet, Reference, Source, Span
 

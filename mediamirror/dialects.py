@@ -1,0 +1,596 @@
+"""What an address asks an image server for, and which picture it names: one table of dialects.
+
+Everything that wants to know about sizes in addresses asks here: grouping by naming, the rules about names and widths, and
+what people are told of them. A new dialect is one row of `FORMS` (or a name in `QUERY` or `WORDS`) and its example, which a
+test reads. Rows are data: a pattern, what stays of the address when the size is taken away, and whether the size is asked for
+or only stands in a name.
+
+No URL is made up and nothing is fetched. Every pattern takes linear time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from urllib.parse import unquote
+
+HOLE = "{}"
+"""What stands in a stem where a size stood."""
+MAX_URL = 2048
+"""Longest URL that is looked at, in code points."""
+
+
+class Means(Enum):
+    """What a word of an operation or a name in a query says."""
+
+    WIDTH = "width"
+    HEIGHT = "height"
+    SIZE = "size"
+    """Width and height, or one number for the longer side."""
+    DENSITY = "density"
+    FORMAT = "format"
+    WITH = "with"
+    """Says nothing of the size, and belongs to it: a crop, a quality."""
+    OPERATIONS = "operations"
+    """Its value is a list of operations, of `WORDS`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an address asks for. Sizes are pixels of the file, the density multiplied in; None is not said.
+
+    ``dialect`` names the row of the table. ``format`` is a format, or ``auto`` where the server chooses one.
+    """
+
+    dialect: str
+    width: int | None = None
+    height: int | None = None
+    format: str | None = None
+
+    @property
+    def sized(self) -> bool:
+        """Whether a width or a height is asked for."""
+        return self.width is not None or self.height is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One address read: what it asks for (None: nothing), and its ``stem``, the same for all sizes of one picture."""
+
+    asked: Asked | None
+    stem: str
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One dialect whose sizes stand in the path.
+
+    ``pattern`` may have the groups ``w``, ``h`` and ``f`` (format). ``by`` takes its place in the stem. ``hint`` and ``host``
+    are texts that an address of this dialect always holds, ``hint`` one of `HINTS`: without them the pattern is not tried.
+    ``in_name`` says that the size stands at the end of a file's name, which no server reads. ``example`` is one address of it,
+    ``source`` where it was seen.
+    """
+
+    name: str
+    pattern: str
+    example: str
+    source: str
+    by: str = ""
+    hint: str = ""
+    host: str = ""
+    in_name: bool = False
+
+
+_EXT = r"(?=\.(?:jpe?g|png|webp|avif|gif)(?:\.(?:webp|avif))?\Z)"
+"""Where a file's name ends: the size stands before it."""
+_SIZES = r"(?:thumb(?:nail)?|small|medium|large|x-?large|xs|sm|md|lg|x{1,3}l|mini|big|full|orig(?:inal)?|preview)"
+_NUMBER = r"[1-9][0-9]{1,4}"
+_W, _H = rf"(?P<w>{_NUMBER})", rf"(?P<h>{_NUMBER})"
+
+FORMS: tuple[Form, ...] = (
+    Form(
+        "discourse",
+        r"/optimized/(\d+X/(?:[0-9a-f]+/)*[0-9a-f]+)_\d+_(?P<w>\d+)x(?P<h>\d+)(?=\.)",
+        "/up/optimized/1X/abc12_2_690x388.jpeg",
+        "Discourse 3",
+        by=r"/original/\1",
+        hint="/optimized/",
+    ),
+    Form(
+        "storyblok",
+        r"/m/(?:(?P<w>[0-9]+)x(?P<h>[0-9]+))?(?:/?(?:smart|filters:[^/]*))*/?\Z",
+        "https://a.storyblok.com/f/1/1000x500/p.jpg/m/480x0/",
+        "@nuxt/image 2 storyblok",
+        host="storyblok.",
+    ),
+    # Sizes at the end of a file's name: given when the file was made, not read by a server.
+    Form(
+        "spatie-size",
+        r"___(\w{1,60}?)_[0-9]{2,5}_[0-9]{2,5}" + _EXT,
+        "/r/n___media_library_original_640_360.jpg",
+        "spatie/laravel-medialibrary 11",
+        by=rf"___\1_{HOLE}",
+        hint="___",
+        in_name=True,
+    ),
+    Form(
+        "spatie",
+        rf"-(?:{_SIZES}-)?___([a-z]+)_[0-9]{{2,5}}" + _EXT,
+        "/c/a6dc-sm-___webp_480.webp",
+        "spatie/laravel-medialibrary 11",
+        by=rf"-___\1_{HOLE}",
+        hint="___",
+        in_name=True,
+    ),
+    Form(
+        "density",
+        r"[@_-](?:[1-4](?:\.[0-9]{1,2})?|0\.[0-9]{1,2})x" + _EXT,
+        "/logo@2x.png",
+        "Apple's naming of assets",
+        hint="x.",
+        in_name=True,
+    ),
+    Form(
+        "shopify-name",
+        r"_(?:[0-9]{1,4}x[0-9]{0,4}|x[0-9]{1,4}|pico|icon|thumb|small|compact|medium|large|grande|original|master)"
+        r"(?:_crop_(?:center|top|bottom|left|right))?(?:@[23]x)?(?=(?:\.progressive)?\.(?:jpe?g|png|webp|avif|gif)\Z)",
+        "https://cdn.shopify.com/s/p_large.jpg",
+        "Shopify img_url",
+        host="shopify.",
+        in_name=True,
+    ),
+    Form(
+        "shopify",
+        r"_[0-9]{2,4}x(?:[0-9]{2,4})?(?:_crop_(?:center|top|bottom|left|right))?(?:@[23]x)?" + _EXT,
+        "/s/p_480x320_crop_center@2x.jpg",
+        "Shopify img_url",
+        hint="x",
+        in_name=True,
+    ),
+    Form(
+        "wagtail",
+        r"\.(?:(?:max|min|fill)-[0-9]{2,5}x[0-9]{2,5}|(?:width|height)-[0-9]{2,5})(?:-c[0-9]{1,3})?(?:\.[a-z-]+(?:-[0-9]+)?)?"
+        + _EXT,
+        "/images/portrait.max-600x600.jpg",
+        "Wagtail 8",
+        hint="-",
+        in_name=True,
+    ),
+    Form(
+        "wordpress",
+        rf"[-_.]{_NUMBER}x{_NUMBER}" + _EXT,
+        "/up/photo-300x200.jpg",
+        "WordPress 6",
+        hint="x",
+        in_name=True,
+    ),
+    Form("scaled", r"-scaled" + _EXT, "/up/photo-scaled.jpg", "WordPress 6", hint="-scaled", in_name=True),
+    Form("width-name", rf"[-_.@](?:w_?{_NUMBER}|{_NUMBER}(?:w|px))" + _EXT, "/p-w960.webp", "many", in_name=True),
+    Form("size-word", rf"[-_]{_SIZES}" + _EXT, "/p-small.jpg", "many", by=f"-{HOLE}", in_name=True),
+    Form(
+        "futurecdn",
+        r"-(?P<w>[1-9][0-9]{2,3})-[1-9][0-9]" + _EXT,
+        "https://cdn.mos.cms.futurecdn.net/aB-480-80.jpg",
+        "Future",
+        host="futurecdn.",
+    ),
+    Form(
+        "mediawiki-name",
+        r"(?<=/)(?P<w>[0-9]{1,5})px-(?:[^/]+)\Z",
+        "/w/commons/thumb/a/ab/P.jpg/300px-P.jpg",
+        "MediaWiki 1.44",
+        by=HOLE,
+        hint="/thumb/",
+    ),
+    # Sizes in a folder's name.
+    Form(
+        "ghost",
+        r"/size/w(?P<w>[0-9]{1,5})(?:h(?P<h>[0-9]{1,5}))?(?:/format/(?P<f>[a-z0-9]+))?/",
+        "/content/images/size/w600/2020/p.jpg",
+        "Ghost 6",
+        by="/",
+        hint="/size/w",
+    ),
+    Form(
+        "mediawiki",
+        r"/thumb(/(?:[^/]+/)*[^/]+)/(?:\{\}|[0-9]+px-[^/]+)\Z",
+        "/w/commons/thumb/a/ab/P.jpg/300px-P.jpg",
+        "MediaWiki 1.44",
+        by=r"\1",
+        hint="/thumb/",
+    ),
+    Form(
+        "drupal",
+        r"/styles/[^/]+/(?:public|private)/",
+        "/f/styles/max_650x650/public/p.jpg",
+        "Drupal 11",
+        by="/",
+        hint="/styles/",
+    ),
+    Form(
+        "bitrix",
+        r"/resize_cache/((?:[^/]+/)*)(?P<w>[0-9]+)_(?P<h>[0-9]+)_[0-9a-f]+/",
+        "/upload/resize_cache/iblock/1a2/480_320_1/p.jpg",
+        "Bitrix",
+        by=r"/\1",
+        hint="/resize_cache/",
+    ),
+    Form(
+        "gatsby",
+        r"/static/([0-9a-f]{32})/[0-9a-z]{4,32}/",
+        "/static/0123456789abcdef0123456789abcdef/1a2b3/p.webp",
+        "Gatsby 5",
+        by=rf"/static/\1/{HOLE}/",
+        hint="/static/",
+    ),
+    Form(
+        "bbc",
+        r"/(?:ic/(?P<w>[0-9]+)x(?:(?P<h>[0-9]+)|n)|(?:ace/)?(?:standard|ws|news)/[0-9]+)/",
+        "https://ichef.bbci.co.uk/images/ic/480xn/p.jpg",
+        "BBC",
+        by=f"/{HOLE}/",
+        host="bbci.",
+    ),
+    Form(
+        "medium",
+        r"/resize:(?:fit|fill):(?P<w>[0-9]+)(?::(?P<h>[0-9]+))?/|/(?:max|fit/[ct]|fit/[ct]/[0-9]+)/[0-9]+/",
+        "https://miro.medium.com/v2/resize:fit:640/1*a.jpeg",
+        "Medium",
+        by=f"/{HOLE}/",
+        host="medium.",
+    ),
+    Form(
+        "wechat",
+        r"/(?P<w>[0-9]{1,4})\Z",
+        "https://mmbiz.qpic.cn/m/abc/640",
+        "WeChat",
+        by=f"/{HOLE}",
+        host="mmbiz.",
+    ),
+    Form(
+        "google",
+        r"(?:=[swh][0-9]+(?:-[a-z0-9]+)*\Z|/[swh][0-9]+(?:-[a-z0-9]+)*(?=/[^/]*\Z))",
+        "https://lh3.googleusercontent.com/abc=w640-h480",
+        "Google Photos",
+        by=HOLE,
+        host="googleusercontent.",
+    ),
+    Form(
+        "blogspot",
+        r"/[swh][0-9]+(?:-[a-z0-9]+)*(?=/[^/]*\Z)",
+        "https://1.bp.blogspot.com/x/s640/p.jpg",
+        "Blogger",
+        by=f"/{HOLE}",
+        host="bp.blogspot.",
+    ),
+    Form(
+        "iiif",
+        r"/(full|square|[0-9]+(?:,[0-9]+){3})/(?:(?P<w>[0-9]+),(?P<h>[0-9]+)?|,[0-9]+|!?[0-9]+,[0-9]+|max)/",
+        "/i/full/640,/0/default.jpg",
+        "IIIF Image API 3",
+        by=rf"/\1/{HOLE}/",
+        hint=",",
+    ),
+    Form(
+        "imgproxy",
+        r"/(?:(?:rs|resize):(?:fit|fill|fill-down|force|auto):|(?:s|size):)(?P<w>[0-9]{1,5})(?::(?P<h>[0-9]{1,5}))?(?::[0-9a-z.]*)*(?=/)",
+        "/unsafe/f:png/rs:fit:300/plain/https://site.test/boat.jpg",
+        "imgproxy-js-core 1.9",
+        by=f"/{HOLE}",
+        hint=":",
+    ),
+    Form(
+        "uploadcare",
+        r"/-/(?:resize|preview|smart_resize|scale_crop|crop)/(?P<w>[0-9]{1,5})?x(?P<h>[0-9]{1,5})?(?=/)",
+        "https://files.test/a6f8/-/resize/320x/boat.jpg",
+        "unpic 4.2 uploadcare",
+        by=f"/{HOLE}",
+        hint="/-/",
+    ),
+    Form(
+        "uploadcare-format",
+        r"/-/(?:format/(?P<f>[a-z]+)|quality/[a-z]+|progressive/[a-z]+)(?=/)",
+        "https://files.test/a6f8/-/format/auto/-/quality/smart/boat.jpg",
+        "unpic 4.2 uploadcare",
+        by="",
+        hint="/-/",
+    ),
+    Form(
+        "thumbor-format",
+        r"/filters:(?:[a-z_]+\([^()/]*\):)*format\((?P<f>[a-z]+)\)(?::[a-z_]+\([^()/]*\))*(?=/)",
+        "/unsafe/fit-in/64x0/filters:format(webp)/boat.jpg",
+        "thumbor-ts 1.3",
+        by="",
+        hint="format(",
+    ),
+    Form(
+        "segment-pair",
+        rf"/(?:r|resize|width|thumbs?|max|scale)/{_W}(?=/)",
+        "/r/320/harbour.png",
+        "nginx 1.22 image_filter",
+        by=f"/{HOLE}",
+    ),
+    Form(
+        "segment-size",
+        rf"/(?:fit-in/|thumbnail/|resize/)?{_W}x(?:{_H}|0)?(?=/)",
+        "/unsafe/fit-in/320x320/harbour.png",
+        "thumbor 7.8",
+        by=f"/{HOLE}",
+    ),
+    Form(
+        "segment-height",
+        rf"/(?:fit-in/|thumbnail/|resize/)?0?x{_H}(?=/)",
+        "/unsafe/0x320/harbour.png",
+        "thumbor 7.8",
+        by=f"/{HOLE}",
+    ),
+    Form("segment-width", rf"/{_W}(?:w|px)(?=/)", "/480w/p.jpg", "many", by=f"/{HOLE}"),
+)
+
+WORDS: dict[str, Means] = {
+    **dict.fromkeys(("w", "width", "wid", "mw"), Means.WIDTH),
+    **dict.fromkeys(("h", "height", "hei", "mh"), Means.HEIGHT),
+    **dict.fromkeys(("s", "size", "resize"), Means.SIZE),
+    **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
+    **dict.fromkeys(("f", "fm", "format", "o", "output"), Means.FORMAT),
+}
+"""Operations in a segment of the path or in a value: ``w_320,f_auto`` (Cloudinary, Wix, ipx), ``width=320,fit=cover``
+(Cloudflare), ``resize=width:320`` (Hygraph, Filestack), ``w-320`` (ImageKit), ``w:320`` (imgproxy, Optimole)."""
+
+QUERY: dict[str, Means] = {
+    **dict.fromkeys(
+        ("w", "width", "wid", "imwidth", "maxwidth", "max-w", "sw", "rw", "im_w", "mw", "imgwidth"), Means.WIDTH
+    ),
+    **dict.fromkeys(("h", "height", "hei", "imheight", "maxheight", "max-h", "sh", "mh"), Means.HEIGHT),
+    **dict.fromkeys(("resize", "fit", "size"), Means.SIZE),
+    **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
+    **dict.fromkeys(("fm", "format", "fmt", "f", "output", "wx_fmt", "auto", "ext", "type", "to"), Means.FORMAT),
+    **dict.fromkeys(("crop", "quality", "q", "strip"), Means.WITH),
+    **dict.fromkeys(("tr", "imgeng", "im", "twic", "x-oss-process", "imageslim"), Means.OPERATIONS),
+}
+"""Names in a query: imgix and all that speak as it does, Shopify, Photon, Scene7, Akamai, ImageKit (``tr``), ImageEngine
+(``imgeng``), TwicPics, Alibaba. Values that can't be what the name means leave the pair alone: ``?s=abc``, ``?size=big``."""
+
+
+def _rows(wanted: Callable[[Form], bool]) -> tuple[tuple[Form, re.Pattern[str]], ...]:
+    return tuple((form, re.compile(form.pattern, re.IGNORECASE | re.ASCII)) for form in FORMS if wanted(form))
+
+
+_WITH_HOST = _rows(lambda form: bool(form.host))
+_WITH_HINT = _rows(lambda form: bool(form.hint) and not form.host and not form.in_name)
+_IN_NAME = _rows(lambda form: form.in_name and not form.host)
+_SEGMENTS = _rows(lambda form: not (form.host or form.hint or form.in_name))
+_NUMBERED = re.compile(r"/x?[0-9]")
+_ENDING = re.compile(r"(?:\.(?:jpe?g|png|webp|avif|gif))(?:\.(?:webp|avif))?\Z", re.IGNORECASE)
+_SIZE_WORD = re.compile(rf"[-_](?:{_SIZES}|scaled)\Z", re.IGNORECASE)
+_DIGIT = re.compile(r"[0-9]")
+_LONGEST_NAME = 80
+"""Sizes stand at the end of a name and are short: no more of it is searched."""
+_WORD = re.compile(
+    r"(?<![a-z0-9])(?P<name>w|width|wid|mw|h|height|hei|mh|s|size|resize|dpr|zoom|f|fm|format|o|output)[_=:-]"
+    r"(?P<value>[0-9]{1,5}(?:\.[0-9]{1,2})?(?:x[0-9]{0,5})?(?![0-9a-z.])|[a-z]{3,5}(?![a-z0-9]))",
+    re.IGNORECASE | re.ASCII,
+)
+_LONE = re.compile(
+    r"(?:tr:|s_|s-)?(?:(?:w|width|h|height)[_=:-][0-9]{1,5}|s_[0-9]{1,5}x[0-9]{0,5}|w[0-9]{2,5}(?:h[0-9]{2,5})?"
+    r"|(?:f|fm|format|o)[_=:][a-z]{3,5})",
+    re.IGNORECASE | re.ASCII,
+)
+_LONE_SIGN = re.compile(
+    r"/(?:(?:tr:|s[_-])?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o)[_=:])", re.IGNORECASE
+)
+_COMPACT = re.compile(r"w(?P<w>[0-9]{2,5})(?:h(?P<h>[0-9]{2,5}))?", re.IGNORECASE | re.ASCII)
+_FILE = re.compile(r"\.[a-z0-9]{2,5}\Z", re.IGNORECASE | re.ASCII)
+_PAIR = re.compile(r"([0-9]{1,5})(?:\.[0-9]+)?(?:px)?(?:[,x:]([0-9]{0,5})(?:px)?)?", re.IGNORECASE)
+_SQUARESPACE = re.compile(r"([0-9]{2,5})w")
+_NUMBER_VALUE = re.compile(r"([0-9]{1,5})(?:\.[0-9]+)?(?:px)?", re.IGNORECASE)
+_DENSITY_VALUE = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,3})?")
+_FORMAT_NAME = re.compile(r"(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[^a-z]|\Z)", re.IGNORECASE)
+_OPTIMISER = re.compile(r"/(?:_next/image|_vercel/image|_image|\.netlify/images)/?\Z")
+_SOURCES = frozenset({"url", "href", "src"})
+_MOST_NESTED = 4
+"""An original that is a parameter may be an address with a parameter of its own: so many are followed."""
+
+
+class _Found:
+    """What was found so far; the first that names a side says it, since a server reads what stands nearest to it."""
+
+    __slots__ = ("density", "dialect", "format", "height", "width")
+
+    def __init__(self) -> None:
+        self.dialect = ""
+        self.width: int | None = None
+        self.height: int | None = None
+        self.density = 1.0
+        self.format: str | None = None
+
+    def size(self, dialect: str, width: str | None, height: str | None) -> None:
+        """Take a width or a height; 0 and nothing are not said."""
+        wide, high = int(width or 0) or None, int(height or 0) or None
+        if self.width is None and self.height is None and (wide or high):
+            self.width, self.height, self.dialect = wide, high, dialect
+        elif self.dialect == dialect:
+            self.width, self.height = self.width or wide, self.height or high
+
+    def asked(self) -> Asked | None:
+        """The whole, or None where nothing is asked for."""
+        if self.width is None and self.height is None and self.format is None:
+            return None
+        times = self.density if 0 < self.density <= 10 else 1.0
+        width, height = (round(side * times) if side else None for side in (self.width, self.height))
+        return Asked(self.dialect or "format", width, height, self.format)
+
+
+def read(url: str) -> Reading:
+    """Read one address. Its fragment is left away; one longer than `MAX_URL` is its own stem and asks for nothing."""
+    if len(url) > MAX_URL:
+        return Reading(None, url)
+    found = _Found()
+    origin, path, query = split(url)
+    for _ in range(_MOST_NESTED):
+        query = _read_query(path, query, found)
+        inner = _original(origin, path, query)
+        if inner is None:
+            break
+        origin, path, query = inner
+    path = _read_path(origin, path, found)
+    path = _read_segments(path, found)
+    return Reading(found.asked(), f"{origin}{path}{query}")
+
+
+def split(url: str) -> tuple[str, str, str]:
+    """Take a URL apart: ``https://host``, the path, the query with its ``?`` or nothing. Its fragment goes."""
+    url = url.partition("#")[0]
+    start = url.find("//")
+    end = url.find("/", start + 2) if start >= 0 else 0
+    end = len(url) if end < 0 else end
+    path, mark, query = url[end:].partition("?")
+    return url[:end], path, mark + query if query else ""
+
+
+def _read_query(path: str, query: str, found: _Found) -> str:
+    """Note what a query asks for; return it without the sizes, and without what goes with them."""
+    if not query:
+        return query
+    pairs = query[1:].split("&")
+    if "/styles/" in path:  # the token that signs a Drupal style is another for every style
+        pairs = [pair for pair in pairs if not pair.startswith("itok=")]
+    kept: list[tuple[str, bool]] = []
+    sized = False
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        means = QUERY.get(name.lower())
+        if means is not None and _take(means, name.lower(), value, found):
+            sized = True
+        else:
+            kept.append((pair, means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None))
+    left = [pair for pair, goes_along in kept if not (sized and goes_along)]
+    return f"?{'&'.join(left)}" if left else ""
+
+
+def _take(means: Means, name: str, value: str, found: _Found) -> bool:
+    """Note one pair of a query; False where the value can't be what the name means."""
+    value = unquote(value) if "%" in value else value
+    match means:
+        case Means.OPERATIONS:
+            return _operations(name, value, found) != value
+        case Means.FORMAT:
+            named = _FORMAT_NAME.search(value)
+            found.format = found.format or (named[0].lower() if named else None)
+            if name == "format" and (wide := _SQUARESPACE.fullmatch(value)) is not None:
+                found.size("squarespace", wide[1], None)
+                return True
+            return False
+        case Means.DENSITY:
+            if _DENSITY_VALUE.fullmatch(value) is None:
+                return False
+            found.density = float(value)
+            return True
+        case Means.SIZE | Means.WIDTH | Means.HEIGHT:
+            pair = (_PAIR if means is Means.SIZE else _NUMBER_VALUE).fullmatch(value)
+            if pair is None:
+                return False
+            sides = {Means.WIDTH: (pair[1], None), Means.HEIGHT: (None, pair[1])}
+            found.size("query", *(sides.get(means) or (pair[1], pair[2])))
+            return True
+        case _:
+            return False
+
+
+def _operations(dialect: str, text: str, found: _Found) -> str:
+    """Note what a list of operations asks for; return it with holes in place of the sizes."""
+
+    def take(word: re.Match[str]) -> str:
+        means, value = WORDS[word["name"].lower()], word["value"].lower()
+        if means is Means.FORMAT:
+            if (named := _FORMAT_NAME.fullmatch(value)) is not None:
+                found.format = found.format or named[0]
+            return word[0]
+        if not value[0].isdigit():
+            return word[0]
+        wide, _, high = value.partition("x")
+        if means is Means.DENSITY:
+            found.density = float(wide)
+        elif means is Means.SIZE:
+            found.size(dialect, wide.partition(".")[0], high or None)
+        else:
+            side = wide.partition(".")[0]
+            found.size(dialect, *((side, None) if means is Means.WIDTH else (None, side)))
+        return HOLE
+
+    return _WORD.sub(take, text)
+
+
+def _original(origin: str, path: str, query: str) -> tuple[str, str, str] | None:
+    """Next.js, Vercel, Astro, Netlify: the original is a parameter."""
+    if not query or _OPTIMISER.search(path) is None:
+        return None
+    for pair in query[1:].split("&"):
+        name, _, value = pair.partition("=")
+        if name in _SOURCES and value:
+            url = unquote(value)
+            return split(url if "//" in url[:8] else f"{origin}{url if url.startswith('/') else '/' + url}")
+    return None
+
+
+def _read_path(origin: str, path: str, found: _Found) -> str:
+    for form, pattern in _WITH_HOST:
+        if form.host in origin:
+            path = _read_form(form, pattern, path, found)
+    for form, pattern in _WITH_HINT:
+        if form.hint in path:
+            path = _read_form(form, pattern, path, found)
+    path = _read_name(path)
+    if _NUMBERED.search(path) is not None:
+        for form, pattern in _SEGMENTS:
+            path = _read_form(form, pattern, path, found)
+    return path
+
+
+def _read_form(form: Form, pattern: re.Pattern[str], path: str, found: _Found) -> str:
+    match = pattern.search(path)
+    if match is None:
+        return path
+    groups = match.groupdict()
+    found.size(form.name, groups.get("w"), groups.get("h"))
+    found.format = found.format or groups.get("f")
+    return path[: match.start()] + match.expand(form.by) + path[match.end() :]
+
+
+def _read_name(path: str) -> str:
+    """Take the sizes from the end of a file's name. They ask for nothing: no server reads them."""
+    ending = _ENDING.search(path, max(0, len(path) - _LONGEST_NAME))
+    if ending is None:
+        return path
+    start = max(path.rfind("/") + 1, ending.start() - _LONGEST_NAME)
+    name = path[start : ending.start()]
+    if _DIGIT.search(name, max(0, len(name) - 12)) is None and _SIZE_WORD.search(name) is None:
+        return path
+    name += ending[0]
+    for form, pattern in _IN_NAME:
+        if form.hint in name:
+            name = pattern.sub(form.by, name, count=1)
+    return path[:start] + name
+
+
+def _read_segments(path: str, found: _Found) -> str:
+    """Operations that are a segment of the path: a list, or one that names a width."""
+    if "," not in path and "&" not in path and "%2C" not in path and _LONE_SIGN.search(path) is None:
+        return path
+    segments = path.split("/")
+    last = len(segments) - 1
+    for index, segment in enumerate(segments):
+        if index == last and _FILE.search(segment) is not None:
+            continue
+        if "," in segment or "%2C" in segment or "&" in segment:
+            segments[index] = _operations("operations", segment, found)
+        elif index != last and _LONE.fullmatch(segment) is not None:
+            compact = _COMPACT.fullmatch(segment)
+            if compact is not None:
+                found.size("segment", compact["w"], compact["h"])
+                segments[index] = HOLE
+            else:
+                segments[index] = _operations("segment", segment, found)
+    return "/".join(segments)
