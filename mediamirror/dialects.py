@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 from urllib.parse import unquote
 
 HOLE = "{}"
@@ -37,8 +38,7 @@ class Means(Enum):
     """Its value is a list of operations, of `WORDS`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What an address asks for. Sizes are pixels of the file, the density multiplied in; None is not said.
 
     ``dialect`` names the row of the table. ``format`` is a format, or ``auto`` where the server chooses one.
@@ -55,8 +55,7 @@ class Asked:
         return self.width is not None or self.height is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """One address read: what it asks for (None: nothing), and its ``stem``, the same for all sizes of one picture."""
 
     asked: Asked | None
@@ -354,15 +353,21 @@ QUERY: dict[str, Means] = {
 (``imgeng``), TwicPics, Alibaba. Values that can't be what the name means leave the pair alone: ``?s=abc``, ``?size=big``."""
 
 
-def _rows(wanted: Callable[[Form], bool]) -> tuple[tuple[Form, re.Pattern[str]], ...]:
-    return tuple((form, re.compile(form.pattern, re.IGNORECASE | re.ASCII)) for form in FORMS if wanted(form))
+_Row = tuple[str, Form, re.Pattern[str]]
 
 
-_WITH_HOST = _rows(lambda form: bool(form.host))
-_WITH_HINT = _rows(lambda form: bool(form.hint) and not form.host and not form.in_name)
-_IN_NAME = _rows(lambda form: form.in_name and not form.host)
-_SEGMENTS = _rows(lambda form: not (form.host or form.hint or form.in_name))
-_NUMBERED = re.compile(r"/x?[0-9]")
+def _rows(sign: Callable[[Form], str], wanted: Callable[[Form], bool]) -> tuple[_Row, ...]:
+    return tuple((sign(f), f, re.compile(f.pattern, re.IGNORECASE | re.ASCII)) for f in FORMS if wanted(f))
+
+
+_WITH_HOST = _rows(lambda f: f.host, lambda f: bool(f.host))
+_WITH_HINT = _rows(lambda f: f.hint, lambda f: bool(f.hint) and not f.host and not f.in_name)
+_IN_NAME = _rows(lambda f: f.hint, lambda f: f.in_name and not f.host)
+_SEGMENTS = _rows(lambda f: f.hint, lambda f: not (f.host or f.hint or f.in_name))
+_SIZED_SEGMENT = re.compile(
+    r"/(?:[0-9]{2,5}(?:w|px|x[0-9]{0,5})|0?x[0-9]{2,5}|(?:r|resize|width|thumbs?|max|scale)/[0-9]{2,5})/", re.IGNORECASE
+)
+"""What every address has that a row without a hint knows."""
 _ENDING = re.compile(r"(?:\.(?:jpe?g|png|webp|avif|gif))(?:\.(?:webp|avif))?\Z", re.IGNORECASE)
 _SIZE_WORD = re.compile(rf"[-_](?:{_SIZES}|scaled)\Z", re.IGNORECASE)
 _DIGIT = re.compile(r"[0-9]")
@@ -387,11 +392,15 @@ _PAIR = re.compile(r"([0-9]{1,5})(?:\.[0-9]+)?(?:px)?(?:[,x:]([0-9]{0,5})(?:px)?
 _SQUARESPACE = re.compile(r"([0-9]{2,5})w")
 _NUMBER_VALUE = re.compile(r"([0-9]{1,5})(?:\.[0-9]+)?(?:px)?", re.IGNORECASE)
 _DENSITY_VALUE = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,3})?")
-_FORMAT_NAME = re.compile(r"(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[^a-z]|\Z)", re.IGNORECASE)
+_FORMAT_NAME = re.compile(r"\b(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[^a-z]|\Z)", re.IGNORECASE)
 _OPTIMISER = re.compile(r"/(?:_next/image|_vercel/image|_image|\.netlify/images)/?\Z")
 _SOURCES = frozenset({"url", "href", "src"})
 _MOST_NESTED = 4
 """An original that is a parameter may be an address with a parameter of its own: so many are followed."""
+
+
+_DENSEST = 10
+_ONE_SIDE, _BOTH_SIDES = "query", "query of two sides"
 
 
 class _Found:
@@ -409,17 +418,20 @@ class _Found:
     def size(self, dialect: str, width: str | None, height: str | None) -> None:
         """Take a width or a height; 0 and nothing are not said."""
         wide, high = int(width or 0) or None, int(height or 0) or None
-        if self.width is None and self.height is None and (wide or high):
+        # Photon's w beats its resize and its fit.
+        beaten = self.dialect == _BOTH_SIDES and dialect == _ONE_SIDE
+        if (beaten or (self.width is None and self.height is None)) and (wide or high):
             self.width, self.height, self.dialect = wide, high, dialect
         elif self.dialect == dialect:
             self.width, self.height = self.width or wide, self.height or high
 
     def asked(self) -> Asked | None:
         """The whole, or None where nothing is asked for."""
-        if self.width is None and self.height is None and self.format is None:
+        width, height, times = self.width, self.height, self.density
+        if width is None and height is None and self.format is None:
             return None
-        times = self.density if 0 < self.density <= 10 else 1.0
-        width, height = (round(side * times) if side else None for side in (self.width, self.height))
+        if times != 1 and 0 < times <= _DENSEST:
+            width, height = width and round(width * times), height and round(height * times)
         return Asked(self.dialect or "format", width, height, self.format)
 
 
@@ -473,30 +485,27 @@ def _read_query(path: str, query: str, found: _Found) -> str:
 def _take(means: Means, name: str, value: str, found: _Found) -> bool:
     """Note one pair of a query; False where the value can't be what the name means."""
     value = unquote(value) if "%" in value else value
-    match means:
-        case Means.OPERATIONS:
-            return _operations(name, value, found) != value
-        case Means.FORMAT:
-            named = _FORMAT_NAME.search(value)
-            found.format = found.format or (named[0].lower() if named else None)
-            if name == "format" and (wide := _SQUARESPACE.fullmatch(value)) is not None:
-                found.size("squarespace", wide[1], None)
-                return True
-            return False
-        case Means.DENSITY:
-            if _DENSITY_VALUE.fullmatch(value) is None:
-                return False
-            found.density = float(value)
-            return True
-        case Means.SIZE | Means.WIDTH | Means.HEIGHT:
-            pair = (_PAIR if means is Means.SIZE else _NUMBER_VALUE).fullmatch(value)
-            if pair is None:
-                return False
-            sides = {Means.WIDTH: (pair[1], None), Means.HEIGHT: (None, pair[1])}
-            found.size("query", *(sides.get(means) or (pair[1], pair[2])))
-            return True
-        case _:
-            return False
+    if means is Means.WIDTH or means is Means.HEIGHT:
+        number = _NUMBER_VALUE.fullmatch(value)
+        if number is not None:
+            found.size(_ONE_SIDE, *((number[1], None) if means is Means.WIDTH else (None, number[1])))
+        return number is not None
+    if means is Means.SIZE:
+        pair = _PAIR.fullmatch(value)
+        if pair is not None:
+            found.size(_BOTH_SIDES, pair[1], pair[2])
+        return pair is not None
+    if means is Means.FORMAT:
+        named = _FORMAT_NAME.search(value)
+        found.format = found.format or (named[0].lower() if named else None)
+        wide = _SQUARESPACE.fullmatch(value) if name == "format" else None
+        if wide is not None:
+            found.size("squarespace", wide[1], None)
+        return wide is not None
+    if means is Means.DENSITY and _DENSITY_VALUE.fullmatch(value) is not None:
+        found.density = float(value)
+        return True
+    return means is Means.OPERATIONS and _operations(name, value, found) != value
 
 
 def _operations(dialect: str, text: str, found: _Found) -> str:
@@ -536,15 +545,15 @@ def _original(origin: str, path: str, query: str) -> tuple[str, str, str] | None
 
 
 def _read_path(origin: str, path: str, found: _Found) -> str:
-    for form, pattern in _WITH_HOST:
-        if form.host in origin:
+    for host, form, pattern in _WITH_HOST:
+        if host in origin:
             path = _read_form(form, pattern, path, found)
-    for form, pattern in _WITH_HINT:
-        if form.hint in path:
+    for hint, form, pattern in _WITH_HINT:
+        if hint in path:
             path = _read_form(form, pattern, path, found)
     path = _read_name(path)
-    if _NUMBERED.search(path) is not None:
-        for form, pattern in _SEGMENTS:
+    if _SIZED_SEGMENT.search(path) is not None:
+        for _, form, pattern in _SEGMENTS:
             path = _read_form(form, pattern, path, found)
     return path
 
@@ -553,10 +562,17 @@ def _read_form(form: Form, pattern: re.Pattern[str], path: str, found: _Found) -
     match = pattern.search(path)
     if match is None:
         return path
-    groups = match.groupdict()
-    found.size(form.name, groups.get("w"), groups.get("h"))
-    found.format = found.format or groups.get("f")
-    return path[: match.start()] + match.expand(form.by) + path[match.end() :]
+    if pattern.groupindex:
+        groups = match.groupdict()
+        found.size(form.name, groups.get("w"), groups.get("h"))
+        found.format = found.format or groups.get("f")
+    return _without(match, form.by, path)
+
+
+def _without(match: re.Match[str], by: str, text: str) -> str:
+    if "\\1" in by:  # what `Match.expand` does, which reads its template anew at each call
+        by = by.replace("\\1", match[1])
+    return text[: match.start()] + by + text[match.end() :]
 
 
 def _read_name(path: str) -> str:
@@ -569,15 +585,22 @@ def _read_name(path: str) -> str:
     if _DIGIT.search(name, max(0, len(name) - 12)) is None and _SIZE_WORD.search(name) is None:
         return path
     name += ending[0]
-    for form, pattern in _IN_NAME:
-        if form.hint in name:
-            name = pattern.sub(form.by, name, count=1)
+    for hint, form, pattern in _IN_NAME:
+        if hint in name and (match := pattern.search(name)) is not None:
+            name = _without(match, form.by, name)
     return path[:start] + name
+
+
+def _has_lone(path: str) -> bool:
+    """Whether some segment begins as an operation that stands alone does; cheap, since nearly every path is asked."""
+    return ("/w" in path or "/h" in path or "/s_" in path or "/f" in path or "/o" in path or "/tr:" in path) and (
+        _LONE_SIGN.search(path) is not None
+    )
 
 
 def _read_segments(path: str, found: _Found) -> str:
     """Operations that are a segment of the path: a list, or one that names a width."""
-    if "," not in path and "&" not in path and "%2C" not in path and _LONE_SIGN.search(path) is None:
+    if "," not in path and "&" not in path and "%2C" not in path and not _has_lone(path):
         return path
     segments = path.split("/")
     last = len(segments) - 1

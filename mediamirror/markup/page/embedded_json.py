@@ -1,6 +1,7 @@
 """JSON in pages: in attributes (``data-attrs``, ``data-props``, galleries) and in scripts (``__NEXT_DATA__`` and its like).
 
-JSON-LD is read by `jsonld`. Bounded: at most `json_text.MAX_NODES` values of one text, and only texts that hold an image's name or speak of a srcset.
+JSON-LD is read by `jsonld`. Bounded: at most `json_text.MAX_NODES` values of one text, and only texts that hold an image's name
+or speak of a srcset.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ MAX_SCRIPTS = 1_000
 _STARTS = re.compile(r"\s*+(?:\{\s*+(?:\\?\"|\})|\[\s*+[\"\[{])")
 _ESCAPED_WHOLE = re.compile(r"\s*+\{\s*+\\\"")
 _HINT = re.compile(
-    r"\.(?:jpe?g|png|webp|avif|gif|svg)(?![a-z])|/image/|_next\\?/image|(?:fm|format|wx_fmt)=|images?\.|src-?set", re.IGNORECASE
+    r"\.(?:jpe?g|png|webp|avif|gif|svg)(?![a-z])|/image/|_next\\?/image|(?:fm|format|wx_fmt)=|images?\.|src-?set",
+    re.IGNORECASE,
 )
 _STATE = re.compile(
     r"(?<=[\w$\])])\s{0,8}=\s{0,8}(?=\{\s{0,8}\"|\[\s{0,8}[\[{\"])"

@@ -1,0 +1,107 @@
+"""What addresses of image CDNs ask for, and which of them are one picture."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fixtures.dialects import SHAPES, address
+from mediamirror.dialects import FORMS, MAX_URL, Form, read
+from mediamirror.markup.extract import extract_document
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_width_that_an_address_asks_for_is_read(shape: str) -> None:
+    asked = read(address(shape, 480)).asked
+    assert asked is not None
+    assert asked.width == 480
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_all_sizes_of_one_picture_have_one_stem(shape: str) -> None:
+    assert read(address(shape, 480)).stem == read(address(shape, 960)).stem
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_list_of_one_picture_is_one_set(shape: str) -> None:
+    text = "".join(f"{address(shape, width)}\n" for width in (320, 640, 1280))
+    found = extract_document(text.encode(), as_="urls", document="list.txt")
+    assert [len(image_set.candidates) for image_set in found.sets] == [3]
+
+
+@pytest.mark.parametrize(
+    ("address", "asks"),
+    [
+        ("https://x.test/p-2400x1600.png?w=200&dpr=2", (400, None, None)),
+        ("https://x.test/p.png?w=300&zoom=2", (600, None, None)),
+        ("https://x.test/c_fill,w_200,h_100,dpr_1.5/p.png", (300, 150, None)),
+        ("https://x.test/p.jpg?tr=w-64%2Cf-webp", (64, None, "webp")),
+        ("https://x.test/p.jpg?imgeng=w_64%2Ff_webp%2Fm_cropbox", (64, None, "webp")),
+        ("https://x.test/fit-in/64x0/filters:format(webp)/p.jpg", (64, None, "webp")),
+        ("https://x.test/a6f8/-/format/auto/p.jpg", (None, None, "auto")),
+        ("https://x.test/f_auto/p.jpg", (None, None, "auto")),
+        ("https://x.test/p.jpg?fm=avif", (None, None, "avif")),
+    ],
+)
+def test_density_height_and_format_are_read(address: str, asks: tuple[int | None, int | None, str | None]) -> None:
+    asked = read(address).asked
+    assert asked is not None
+    assert (asked.width, asked.height, asked.format) == asks
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://x.test/p-300x200.jpg",
+        "https://x.test/p-480w.jpg",
+        "https://x.test/2024/11/p.jpg",
+        "https://x.test/p.jpg?v=3",
+        "https://x.test/p.jpg?size=big",
+        "https://x.test/p.jpg?w=wide",
+        "https://x.test/p.jpg?q=80",
+        "https://w320.x.test/p.jpg",
+        "https://x.test/resize/p.jpg",
+        "https://x.test/thumbor/p.jpg",
+        "https://x.test/w_undefined,h_43/p.jpg?w=",
+        "https://x.test/p.jpg#w=300",
+        "https://x.test/news,w/p.jpg",
+    ],
+)
+def test_words_that_are_no_dialect_ask_for_no_width(address: str) -> None:
+    asked = read(address).asked
+    assert asked is None or asked.width is None
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
+def test_the_example_of_each_row_is_read_by_it(form: Form) -> None:
+    where = "" if form.example.startswith("https:") else "https://x.test"
+    _, _, path = form.example.removeprefix("https://").partition("/")
+    assert form.hint in form.example
+    assert form.host in form.example
+    assert re.search(form.pattern, f"/{path}", re.IGNORECASE) is not None
+    assert read(f"{where}{form.example}").stem != f"{where}{form.example}"
+
+
+@given(st.text(max_size=300))
+def test_any_address_is_read_or_left_alone(address: str) -> None:
+    reading = read(address)
+    assert reading.asked is None or reading.asked.sized or reading.asked.format
+    assert len(reading.stem) <= max(len(address) * 3, MAX_URL)
+
+
+def test_an_address_within_addresses_is_followed_a_few_times_and_no_more() -> None:
+    url = "/p.jpg"
+    for _ in range(40):
+        url = f"/_next/image?url={url.replace('%', '%25').replace('/', '%2F').replace('&', '%26').replace('?', '%3F')}&w=64"
+        if len(url) > MAX_URL:
+            break
+    asked = read(f"https://x.test{url[:MAX_URL]}").asked
+    assert asked is None or asked.width == 64
+
+
+def test_an_address_over_the_limit_asks_for_nothing() -> None:
+    url = "https://x.test/p.jpg?w=300&x=" + "a" * MAX_URL
+    assert (read(url).asked, read(url).stem) == (None, url)
