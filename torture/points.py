@@ -33,7 +33,7 @@ POINTS = {
     "after-note": Point("mediamirror.catalog.catalog", "Catalog.write", "after", "put_fetches"),
     "half-written": Point("mediamirror.store.files", "_write_all", "halfway"),
     "before-rename": Point("mediamirror.store.files", "_publish", "before"),
-    "after-rename": Point("mediamirror.store.files", "_sync_directory", "before"),
+    "after-rename": Point("mediamirror.store.files", "sync_directory", "before"),
     "after-file": Point("mediamirror.store.directory", "DirectoryStore.put", "after"),
     "before-put": Point("mediamirror.store.s3.store", "S3Store.put", "before"),
     "after-put": Point("mediamirror.store.s3.store", "S3Store.put", "after"),

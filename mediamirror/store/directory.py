@@ -9,26 +9,23 @@ from __future__ import annotations
 import asyncio
 import builtins
 import os
-import stat
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 
-import aiofiles
-
-from mediamirror.errors import DestinationMissing, ObjectMissing, StoreError, StoreRefused
+from mediamirror.errors import DestinationMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.store import files
-from mediamirror.store.base import RESERVED, ObjectAttributes
-from mediamirror.store.directory_errors import link_refused, mapped
+from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.keys import TEMPORARY, checked_key, visible
-from mediamirror.store.walk import token_of, walk
+from mediamirror.store.tree import mapped, open_file, seen_at, token_of, walk
 
 T = TypeVar("T")
 
@@ -44,9 +41,7 @@ class DirectoryStore:
 
     def __init__(self, root: Path, *, threads: int = _THREADS) -> None:
         self._root = root
-        self._area = files.Area(root, root / TEMPORARY.rstrip("/"))
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mediamirror-files")
-        self._real_root: str | None = None
         self.folds_case = False
 
     @property
@@ -57,7 +52,8 @@ class DirectoryStore:
     async def check(self, *, create: bool = False) -> None:
         """Prove that files can be written; with ``create`` make the directory."""
         try:
-            self.folds_case = await self._hop(lambda: self._probe(create))
+            await self._hop(partial(self._prove, create))
+            self.folds_case = await self._hop(partial(files.folds_case, self._root), TEMPORARY.rstrip("/"))
         except StoreError as error:
             raise StoreRefused(f"{self.name} can't be used: {error.message}") from error
 
@@ -65,31 +61,28 @@ class DirectoryStore:
         """Write one file, whole or not at all. A directory keeps no attributes."""
         checked_key(key)
         abandoned = threading.Event()
-
-        def work() -> os.stat_result:
-            self._inside(key)
-            return files.write_whole(self._area, key, body, lambda: not abandoned.is_set())
-
-        return _row(key, await self._hop(work, key, on_cancel=abandoned.set), body.sha256)
+        write = partial(files.write_whole, self._root, key, body, lambda: not abandoned.is_set())
+        return _row(key, await self._hop(write, key, on_cancel=abandoned.set), body.sha256)
 
     async def head(self, key: str) -> StoredObject | None:
         """Return size, time and token of one file."""
         checked_key(key)
-        seen = await self._hop(lambda: self._stat(key), key)
+        seen = await self._hop(partial(seen_at, self._root, key), key)
         return _row(key, seen) if seen else None
 
     async def get(self, key: str) -> AsyncIterator[bytes]:
         """Yield a file's bytes: a small one in one hop to a thread, a large one in steps."""
         checked_key(key)
-        first = await self._hop(lambda: self._first_chunk(key), key)
-        if first:
-            yield first
-        if len(first) < files.CHUNK:
-            return
-        async with aiofiles.open(self._root / key, "rb", executor=self._pool) as file:
-            await file.seek(len(first))
-            while chunk := await file.read(files.CHUNK):
+        with ExitStack() as held:
+
+            def begin() -> tuple[IO[bytes], bytes]:
+                file = held.enter_context(open(open_file(self._root, key), "rb"))  # noqa: PTH123 - a descriptor
+                return file, file.read(files.CHUNK)
+
+            file, chunk = await self._hop(begin, key)
+            while chunk:
                 yield chunk
+                chunk = await self._hop(partial(file.read, files.CHUNK), key) if len(chunk) == files.CHUNK else b""
 
     async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
         """Yield the files whose key starts with ``prefix``, sorted. `RESERVED` shows only if ``prefix`` names it."""
@@ -108,35 +101,28 @@ class DirectoryStore:
     async def delete(self, key: str) -> None:
         """Remove one file and the directories that it leaves empty; a missing one is fine."""
         checked_key(key)
-
-        def work() -> None:
-            if self._stat(key) is not None:
-                files.remove(self._root, self._root / key)
-
-        await self._hop(work, key)
+        await self._hop(partial(files.remove, self._root, key), key)
 
     async def make_durable(self, key: str) -> None:
         """Sync a file that is there, and its directory. See `store.base.MakesDurable`."""
         checked_key(key)
-        await self._hop(lambda: files.make_durable(self._inside(key)), key)
+        await self._hop(partial(files.make_durable, self._root, key), key)
 
     async def sweep(self, *, before: datetime) -> int:
         """Remove what earlier runs left half-written before that moment; return how many files.
 
         Never called by itself: another run may be writing.
         """
-        return await self._hop(lambda: files.sweep(self._area.temporary, before.timestamp()))
+        return await self._hop(partial(files.sweep, self._root, before.timestamp()), TEMPORARY.rstrip("/"))
 
     async def leftovers(self, *, before: datetime) -> builtins.list[str]:
         """Return the paths of those files."""
-        return await self._hop(lambda: files.leftovers(self._area.temporary, before.timestamp()))
+        return await self._hop(partial(files.leftovers, self._root, before.timestamp()), TEMPORARY.rstrip("/"))
 
     async def aclose(self) -> None:
         """Let the threads end, and take away the temporary area if nothing is in it."""
         await asyncio.to_thread(self._pool.shutdown)
-        for directory in (self._area.temporary, self._root / RESERVED):
-            with suppress(OSError):
-                directory.rmdir()
+        await asyncio.to_thread(files.remove_area, self._root)
 
     async def __aenter__(self) -> Self:
         return self
@@ -165,36 +151,11 @@ class DirectoryStore:
         except OSError as error:
             raise mapped(error, self.name, key) from error
 
-    def _probe(self, create: bool) -> bool:
+    def _prove(self, create: bool) -> None:
         if create:
             self._root.mkdir(parents=True, exist_ok=True)
         if not self._root.is_dir():
             raise DestinationMissing(f"{self.name} is not a directory. Make it first, or give another place.")
-        return files.folds_case(self._area)
-
-    def _inside(self, key: str) -> Path:
-        """Return the path of ``key``; a link on the way that leads out of the root is `BadKey`."""
-        if self._real_root is None:
-            self._real_root = os.path.realpath(self._root)
-        path = self._root / key
-        # Resolved, the directory must be the one that was asked for: any link at all would make two keys one.
-        asked = os.path.join(self._real_root, *key.split("/")[:-1])  # noqa: PTH118 - on every put; pathlib is slow
-        if os.path.normcase(os.path.realpath(path.parent)) != os.path.normcase(asked):
-            raise link_refused(self.name, key)
-        return path
-
-    def _stat(self, key: str) -> os.stat_result | None:
-        try:
-            seen = self._inside(key).lstat()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        return seen if stat.S_ISREG(seen.st_mode) else None
-
-    def _first_chunk(self, key: str) -> bytes:
-        if self._stat(key) is None:
-            raise ObjectMissing(f"{self.name} holds no {key}.")
-        with (self._root / key).open("rb") as file:
-            return file.read(files.CHUNK)
 
 
 def _page(found: Iterator[tuple[str, os.stat_result]]) -> list[tuple[str, os.stat_result]]:

@@ -7,118 +7,164 @@ import os
 import secrets
 import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from mediamirror.errors import BadKey, NameTaken
 from mediamirror.model import Body
-from mediamirror.store.keys import checked_body
+from mediamirror.store.keys import TEMPORARY, checked_body
+from mediamirror.store.tree import open_file, opened, readable, sync_directory
 
 CHUNK = 1024 * 1024
 _TRIES = 20
+_AREA = TEMPORARY.rstrip("/").split("/")
+"""The directory within the root where files lie until they are whole: on the same file system, so that a rename moves them."""
+_PART = ".part"
 
 
 class Abandoned(Exception):
     """The task that wanted this file was cancelled."""
 
 
-@dataclass(frozen=True, slots=True)
-class Area:
-    """A directory and, within it, the one where files lie until they are whole (on the same file system)."""
-
-    root: Path
-    temporary: Path
-
-
-def write_whole(area: Area, key: str, body: Body, wanted: Callable[[], bool]) -> os.stat_result:
+def write_whole(root: Path, key: str, body: Body, wanted: Callable[[], bool]) -> os.stat_result:
     """Write ``body`` under ``root/key``: temporary file, fsync, rename, fsync of the directories.
 
     The bytes are hashed on their way and `ObjectCorrupt` is raised when they are not the body promised. ``wanted`` is
     asked between chunks and before the rename; when it says no, nothing remains and `Abandoned` is raised.
     """
-    descriptor, temporary = _open_temporary(area)
-    try:
+    with _temporary(root) as (area, name, descriptor):
         size, sha256 = _copy(body, descriptor, wanted)
         checked_body(body, size=size, sha256=sha256, key=key)
         os.fsync(descriptor)
         _still(wanted)
-        _publish(temporary, area.root, key)
+        _publish(area, name, root, key)
         # Of the open file and after the rename: another writer may have taken the name, and a rename moves ctime.
         return os.fstat(descriptor)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
+
+
+def remove(root: Path, key: str) -> None:
+    """Unlink a regular file, then the directories above it that are empty now."""
+    *inner, last = key.split("/")
+    with suppress(FileNotFoundError, NotADirectoryError), opened(root, inner) as parent:
+        if not stat.S_ISREG(os.stat(last, dir_fd=parent, follow_symlinks=False).st_mode):
+            return
+        os.unlink(last, dir_fd=parent)
+        sync_directory(parent)
+    with suppress(OSError, BadKey):  # that it is not empty, most of the time
+        while inner:
+            *inner, last = inner
+            _remove_directory(root, [*inner, last])
+
+
+def remove_area(root: Path) -> None:
+    """Take away the temporary area and what is above it, where nothing is in them."""
+    with suppress(OSError, BadKey):
+        _remove_directory(root, _AREA)
+        _remove_directory(root, _AREA[:1])
+
+
+def make_durable(root: Path, key: str) -> None:
+    """Sync a file that another program wrote, or a run that died before it could sync the directory."""
+    descriptor = open_file(root, key)
+    try:
+        os.fsync(descriptor)
     finally:
         os.close(descriptor)
+    with opened(root, key.split("/")[:-1]) as parent:
+        sync_directory(parent)
 
 
-def remove(root: Path, path: Path) -> None:
-    """Unlink a regular file, then the directories above it that are empty now."""
-    with suppress(FileNotFoundError, NotADirectoryError):
-        if not stat.S_ISREG(path.lstat().st_mode):
-            return
-        path.unlink()
-        _sync_directory(path.parent)
-    for parent in path.parents:
-        if parent == root:
-            return
-        try:
-            parent.rmdir()
-        except OSError:
-            return
+def leftovers(root: Path, before: float) -> list[str]:
+    """Return the paths of our temporary files last written before ``before`` (seconds since the epoch), sorted."""
+    with suppress(FileNotFoundError), _opened_area(root, make=False) as area:
+        return [str(root / TEMPORARY / name) for name in _parts(area, before)]
+    return []
 
 
-def make_durable(path: Path) -> None:
-    """Sync a file that another program wrote, or a run that died before it could sync the directory."""
-    _sync(path)
-    _sync_directory(path.parent)
-
-
-def leftovers(temporary: Path, before: float) -> list[str]:
-    """Return the temporary files last written before ``before`` (seconds since the epoch), sorted."""
-    found: list[str] = []
-    with suppress(FileNotFoundError), os.scandir(temporary) as entries:
-        for entry in entries:
-            with suppress(FileNotFoundError):
-                if entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_mtime < before:
-                    found.append(entry.path)
-    return sorted(found)
-
-
-def sweep(temporary: Path, before: float) -> int:
+def sweep(root: Path, before: float) -> int:
     """Remove those files; return how many."""
     removed = 0
-    for path in leftovers(temporary, before):
-        with suppress(FileNotFoundError):
-            Path(path).unlink()
-            removed += 1
+    with suppress(FileNotFoundError), _opened_area(root, make=False) as area:
+        for name in _parts(area, before):
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=area)
+                removed += 1
     return removed
 
 
-def folds_case(area: Area) -> bool:
+def folds_case(root: Path) -> bool:
     """Whether ``root`` takes ``a`` and ``A`` for one name: shown by making a file."""
-    descriptor, path = _open_temporary(area)
-    os.close(descriptor)
-    try:
-        return path.with_name(path.name.swapcase()).exists()
-    finally:
-        path.unlink()
-
-
-def _open_temporary(area: Area) -> tuple[int, Path]:
-    """Open a new file with the permissions of any other (umask), and make its directory when that is missing."""
-    path = area.temporary / f"{os.getpid()}-{secrets.token_hex(8)}.part"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    for attempt in range(_TRIES):
+    with _temporary(root) as (area, name, _):
         try:
-            return os.open(path, flags, 0o666), path
+            os.stat(name.swapcase(), dir_fd=area, follow_symlinks=False)
         except FileNotFoundError:
-            # Another run may take the empty directory away between the two calls.
-            if attempt == _TRIES - 1 or not area.root.is_dir():
-                raise
-            area.temporary.mkdir(parents=True, exist_ok=True)
+            return False
+        return True
+
+
+@contextmanager
+def _opened_area(root: Path, *, make: bool) -> Iterator[int]:
+    """Open the temporary area. Raises `NameTaken` where something else has its name."""
+    with ExitStack() as stack:
+        try:
+            area = stack.enter_context(opened(root, _AREA, make=make, durable=False))
+        except NotADirectoryError:
+            raise NameTaken(
+                f"{root}/{TEMPORARY} can't be a directory: something else has that name or a part of it. Move that away."
+            ) from None
+        yield area
+
+
+@contextmanager
+def _temporary(root: Path) -> Iterator[tuple[int, str, int]]:
+    """Yield the temporary area, and a new file's name in it and descriptor; what still has that name at the end is removed."""
+    with ExitStack() as stack:
+        area, name, descriptor = _open_temporary(root, stack)
+        try:
+            yield area, name, descriptor
+        finally:
+            os.close(descriptor)
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=area)
+
+
+def _open_temporary(root: Path, stack: ExitStack) -> tuple[int, str, int]:
+    """Open a new file with the permissions of any other (umask), and make its directory when that is missing."""
+    name = f"{os.getpid()}-{secrets.token_hex(8)}{_PART}"
+    for attempt in range(_TRIES):
+        with ExitStack() as trial:
+            # Another run may take the empty directory away between any two calls.
+            try:
+                area = trial.enter_context(_opened_area(root, make=True))
+                descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=area)
+            except FileNotFoundError:
+                if attempt == _TRIES - 1 or not root.is_dir():
+                    raise
+            else:
+                stack.push(trial.pop_all())
+                return area, name, descriptor
     raise AssertionError
+
+
+def _parts(area: int, before: float) -> list[str]:
+    """Name the files in the temporary area that are ours by their name and were last written before that moment, sorted."""
+    found: list[str] = []
+    listed = readable(area)
+    try:
+        with os.scandir(listed) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    is_ours = entry.name.endswith(_PART) and entry.is_file(follow_symlinks=False)
+                    if is_ours and entry.stat(follow_symlinks=False).st_mtime < before:
+                        found.append(entry.name)
+    finally:
+        os.close(listed)
+    return sorted(found)
+
+
+def _remove_directory(root: Path, names: list[str]) -> None:
+    with opened(root, names[:-1]) as parent:
+        os.rmdir(names[-1], dir_fd=parent)
 
 
 def _copy(body: Body, descriptor: int, wanted: Callable[[], bool]) -> tuple[int, str]:
@@ -151,44 +197,17 @@ def _chunks(body: Body) -> Iterator[bytes]:
                 yield chunk
 
 
-def _publish(temporary: Path, root: Path, key: str) -> None:
+def _publish(area: int, name: str, root: Path, key: str) -> None:
     """Rename, making the directories on the way; a concurrent `remove` may take an empty one away again."""
-    target = root / key
+    *inner, last = key.split("/")
     for attempt in range(_TRIES):
         try:
-            temporary.replace(target)
+            with opened(root, inner, make=True) as parent:
+                os.rename(name, last, src_dir_fd=area, dst_dir_fd=parent)
+                with suppress(FileNotFoundError):  # removed again by somebody else
+                    sync_directory(parent)
         except FileNotFoundError:
             if attempt == _TRIES - 1 or not root.is_dir():
                 raise
-            _make_directories(root, target.parent)
         else:
-            _sync_directory(target.parent)
             return
-
-
-def _make_directories(root: Path, wanted: Path) -> None:
-    """Make what is missing between ``root`` and ``wanted``, each entry durable in its parent."""
-    missing: list[Path] = []
-    here = wanted
-    while here != root and not here.is_dir():
-        missing.append(here)
-        here = here.parent
-    for directory in reversed(missing):
-        try:
-            directory.mkdir(exist_ok=True)
-        except FileNotFoundError:
-            return
-        _sync_directory(directory.parent)
-
-
-def _sync_directory(directory: Path) -> None:
-    if os.name != "nt":
-        _sync(directory)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

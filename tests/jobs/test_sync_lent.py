@@ -15,7 +15,7 @@ from mediamirror.jobs.sync.check import check
 from mediamirror.jobs.sync.job import sync
 from mediamirror.model import Compared, ObjectEvent, Problem, SyncEvent, SyncSummary
 from mediamirror.settings import CompareOptions, SyncOptions, default_catalog
-from mediamirror.store.walk import token_of
+from mediamirror.store.tree import token_of
 
 SIZE = 300
 

@@ -8,6 +8,7 @@ import hashlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,8 +29,7 @@ from mediamirror.model import Body
 from mediamirror.store import files
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.directory_errors import mapped
-from mediamirror.store.walk import walk
+from mediamirror.store.tree import mapped, walk
 
 WEBP = ObjectAttributes("image/webp")
 
@@ -220,12 +220,12 @@ def test_a_process_killed_in_the_middle_leaves_no_part_under_a_final_name(tmp_pa
         "import os, sys, signal, hashlib; from pathlib import Path; from mediamirror.store import files;"
         "from mediamirror.model import Body; root = Path(sys.argv[1]); body = Body(3, hashlib.sha256(b'new').hexdigest(), b'new');"
         "os.fsync = lambda fd: os.kill(os.getpid(), signal.SIGKILL);"
-        "files.write_whole(files.Area(root, root / '_mediamirror/tmp'), 'k', body, lambda: True)"
+        "files.write_whole(root, 'k', body, lambda: True)"
     )
     (tmp_path / "k").write_bytes(b"old")
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -9
     assert (tmp_path / "k").read_bytes() == b"old"
-    assert files.sweep(tmp_path / "_mediamirror/tmp", before=1e12) == 1
+    assert files.sweep(tmp_path, before=1e12) == 1
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 100])
@@ -245,3 +245,49 @@ def test_a_walk_leaves_out_links_and_names_that_are_no_text(tmp_path: Path) -> N
         pass
     os.mkfifo(tmp_path / "pipe")
     assert [key for key, _ in walk(tmp_path)] == ["real"]
+
+
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """What is asked of the disk, in order: each sync with the path of what it is for, renames and removals."""
+    asked: list[tuple[str, str]] = []
+
+    def watch(name: str, subject: Callable[..., str]) -> None:
+        real = getattr(os, name)
+
+        def call(*args: object, **kwargs: object) -> object:
+            asked.append((name, subject(*args)))
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(os, name, call)
+
+    watch("fsync", lambda descriptor: os.path.basename(os.readlink(f"/proc/self/fd/{descriptor}")).rpartition(".")[2])
+    watch("rename", lambda _, target: target)
+    watch("unlink", lambda path: path)
+    return asked
+
+
+async def test_bytes_are_durable_before_they_have_a_name_and_the_name_before_put_returns(
+    store: DirectoryStore, told: list[tuple[str, str]]
+) -> None:
+    await store.put("k", body_of(b"x"), WEBP)
+    assert told[:3] == [("fsync", "part"), ("rename", "k"), ("fsync", "mirror")]
+    told.clear()
+    await store.put("a/b/k", body_of(b"x"), WEBP)
+    assert told[:5] == [("fsync", "part"), ("fsync", "mirror"), ("fsync", "a"), ("rename", "k"), ("fsync", "b")]
+
+
+async def test_a_removal_is_durable_before_delete_returns(store: DirectoryStore, told: list[tuple[str, str]]) -> None:
+    await store.put("a/k", body_of(b"x"), WEBP)
+    told.clear()
+    await store.delete("a/k")
+    assert told == [("unlink", "k"), ("fsync", "a")]
+
+
+async def test_a_file_that_another_program_wrote_is_made_durable_with_its_name(
+    store: DirectoryStore, tmp_path: Path, told: list[tuple[str, str]]
+) -> None:
+    (tmp_path / "mirror/a").mkdir()
+    (tmp_path / "mirror/a/k").write_bytes(b"x")
+    await store.make_durable("a/k")
+    assert told == [("fsync", "k"), ("fsync", "a")]

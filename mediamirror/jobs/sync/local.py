@@ -9,7 +9,6 @@ import asyncio
 import hashlib
 import mimetypes
 import os
-import stat
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,13 +18,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from mediamirror.catalog.holdings import Holding
-from mediamirror.errors import SourceChanged, StoreError
+from mediamirror.errors import SourceChanged
 from mediamirror.imaging.sniff import sniff
 from mediamirror.model import Body, StoredObject
 from mediamirror.store.base import Entry, ObjectAttributes
-from mediamirror.store.directory_errors import mapped
 from mediamirror.store.keys import reason_against, visible
-from mediamirror.store.walk import LINK, SPECIAL, token_of, walk
+from mediamirror.store.tree import LINK, SPECIAL, mapped, open_file, token_of, walk
 
 T = TypeVar("T")
 
@@ -101,17 +99,17 @@ class LocalPlace:
 
     async def digest(self, row: StoredObject, *, read: bool) -> Digest:  # noqa: ARG002 - there is nothing but the bytes
         """Hash a file. Raises `StoreError`."""
-        body, holding = await self._hop(lambda: _read(self._root / row.key, row.key, in_memory=0), row.key)
+        body, holding = await self._hop(lambda: _read(self._root, row.key, in_memory=0), row.key)
         return Digest(body.sha256, holding, body.size)
 
     async def attributes(self, row: StoredObject) -> ObjectAttributes:
         """Tell the content type from a file's first bytes; a file has no other attributes."""
-        prefix = await self._hop(lambda: _beginning(self._root / row.key), row.key)
+        prefix = await self._hop(lambda: _beginning(self._root, row.key), row.key)
         return ObjectAttributes(content_type_of(row.key, prefix))
 
     async def load(self, row: StoredObject) -> Content:
         """Read a file: into memory, or, a large one, only its hash; its content type is told from its first bytes."""
-        body, holding = await self._hop(lambda: _read(self._root / row.key, row.key, self._in_memory), row.key)
+        body, holding = await self._hop(lambda: _read(self._root, row.key, self._in_memory), row.key)
         return Content(body, ObjectAttributes(content_type_of(row.key, body.prefix)), holding)
 
     async def aclose(self) -> None:
@@ -135,18 +133,16 @@ def content_type_of(key: str, prefix: bytes) -> str:
     return mimetypes.guess_type(key, strict=False)[0] or "application/octet-stream"
 
 
-def _beginning(path: Path) -> bytes:
-    with open(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:  # noqa: PTH123
+def _beginning(root: Path, key: str) -> bytes:
+    with open(open_file(root, key), "rb") as file:  # noqa: PTH123 - a descriptor
         return file.read(4096)
 
 
-def _read(path: Path, key: str, in_memory: int) -> tuple[Body, Holding | None]:
+def _read(root: Path, key: str, in_memory: int) -> tuple[Body, Holding | None]:
     """Read and hash one file, and make sure that it was the same one from the first byte to the last."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor, opened without following links
+    path, descriptor = root / key, open_file(root, key)
+    with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
         before = os.fstat(descriptor)
-        if not stat.S_ISREG(before.st_mode):
-            raise StoreError(f"{path} is no longer a regular file.")
         data, prefix, size, sha256 = _contents(file, before.st_size, in_memory)
         after = os.fstat(descriptor)
     if token_of(after) != token_of(before) or size != before.st_size:
