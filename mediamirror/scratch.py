@@ -1,6 +1,7 @@
-"""Folders for bytes on their way, in the system's temporary folder: one that a kill left behind is removed by the next run.
+"""Folders for bytes on their way, in the system's temporary folder: one that a kill left behind is removed by the next run;
+and small files that are replaced as a whole.
 
-Each is held by a lock of the kernel's (flock) on the folder itself, released by whatever kind of death. So the next run can
+Each folder is held by a lock of the kernel's (flock) on the folder itself, released by whatever kind of death. So the next run can
 tell a folder that nobody uses any more from one that is in use.
 """
 
@@ -8,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -52,10 +54,25 @@ def _make() -> tuple[Path, int]:
         folder = Path(tempfile.mkdtemp(prefix=PREFIX))
         # Another run that sweeps may take the folder for a dead one's before it is held.
         with suppress(OSError):
-            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+            descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             with suppress(OSError):
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.path.samestat(os.fstat(descriptor), folder.stat()):
                     return folder, descriptor
             os.close(descriptor)
     raise OSError(f"no folder could be kept in {tempfile.gettempdir()}")
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a small file whole or not at all. A link under its name is replaced, and nothing is written through one.
+
+    A reader who has the old one open never sees half of the new one. Raises `OSError`.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

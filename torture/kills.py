@@ -17,7 +17,7 @@ from pathlib import Path
 from torture.jobs import Bench, Case
 
 SYSTEM_CALLS = {
-    "directory": ("write", "pwrite64", "fsync", "fdatasync", "rename", "unlink", "mkdir", "ftruncate"),
+    "directory": ("write", "pwrite64", "fsync", "fdatasync", "renameat", "unlink", "unlinkat", "mkdirat", "ftruncate"),
     "bucket": ("write", "writev", "sendto", "sendmsg", "pwrite64", "fsync", "fdatasync", "unlink", "ftruncate"),
 }
 """What changes files, or sends to a bucket. A name that this machine's kernel does not know is left out by `known_calls`."""

@@ -20,12 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from mediamirror.errors import BadDestination
+from mediamirror.errors import BadDestination, BadKey
 from mediamirror.model import Problem, SetResult, Summary
 from mediamirror.report.cards import Card, make_card
 from mediamirror.report.data import ReportData
 from mediamirror.report.overview import Highlights, Tally
 from mediamirror.report.pages import Heading, Page, Whole, page_name, render_page, render_sets
+from mediamirror.scratch import replace_file
+from mediamirror.store.tree import names_in, opened
 
 _MARK = b'<meta name="generator" content="mediamirror'
 _PAGE_NAME = re.compile(r"sets-(\d{3,})\.html")
@@ -56,7 +58,7 @@ class HtmlReport:
         self._cards: list[Card] = []
         self._index: list[str] = []
         self._ends = [0]
-        self._thumbs = Thumbs(folder / "thumbs")
+        self._thumbs = Thumbs(folder)
         with _telling(folder):
             self._made = not folder.exists()
             self._replaces = _claim(folder)
@@ -92,10 +94,11 @@ class HtmlReport:
                 self._turn()
             total = len(self._index)
             if total > 1:
-                _publish(self._folder / "sets.js", "var mediamirrorSets=[\n" + ",\n".join(self._index) + "\n];\n")
+                rows = ",\n".join(self._index)
+                replace_file(self._folder / "sets.js", f"var mediamirrorSets=[\n{rows}\n];\n".encode())
             whole = Whole(self._heading, self._tally, self._highlights, summary, problems, self._per_page)
             for number in range(total, 0, -1):
-                _publish(self._folder / page_name(number), render_page(whole, self._page(number, total)))
+                replace_file(self._folder / page_name(number), render_page(whole, self._page(number, total)).encode())
             if self._replaces:
                 self._drop_old(total)
         return self._folder / page_name(1)
@@ -127,6 +130,8 @@ class HtmlReport:
 def _claim(folder: Path) -> bool:
     """Make the folder; say whether an earlier report is in it."""
     folder.mkdir(parents=True, exist_ok=True)
+    with suppress(FileNotFoundError), opened(folder, (_THUMBS,)):
+        pass  # a link there is refused before anything is written
     index = folder / page_name(1)
     if not index.exists():
         return False
@@ -137,17 +142,12 @@ def _claim(folder: Path) -> bool:
     return True
 
 
-def _publish(path: Path, text: str) -> None:
-    # A reader who has the old page open never sees half of the new one.
-    beside = path.with_name(f".{path.name}.new")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    os.replace(beside, path)  # noqa: PTH105
-
-
 @contextmanager
 def _telling(folder: Path) -> Iterator[None]:
     try:
         yield
+    except BadKey as error:
+        raise BadDestination(f"The report can't be written to {folder}: {error.message}") from error
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise BadDestination(
@@ -156,7 +156,8 @@ def _telling(folder: Path) -> Iterator[None]:
 
 
 _MAGIC = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"))
-_NAME_LENGTH = 24
+_THUMBS = "thumbs"
+_OURS = re.compile(r"[0-9a-f]{24}\.(webp|png|jpg|gif)")
 
 
 def kind(data: bytes) -> str | None:
@@ -167,10 +168,10 @@ def kind(data: bytes) -> str | None:
 
 
 class Thumbs:
-    """Keeps thumbnails in one folder. `keep` raises OSError when the disk does."""
+    """Keeps thumbnails in one folder of the report. Raises OSError when the disk does, and `StoreError` where it is a link."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, report: Path) -> None:
+        self._report = report
         self._kept: set[str] = set()
 
     def keep(self, data: bytes) -> str | None:
@@ -178,18 +179,20 @@ class Thumbs:
         extension = kind(data)
         if extension is None:
             return None
-        name = f"{hashlib.sha256(data).hexdigest()[:_NAME_LENGTH]}.{extension}"
+        name = f"{hashlib.sha256(data).hexdigest()[:24]}.{extension}"
         if name not in self._kept:
-            self._folder.mkdir(exist_ok=True)
-            (self._folder / name).write_bytes(data)
+            with opened(self._report, (_THUMBS,), make=True, durable=False) as folder:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+                descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)
+            with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+                file.write(data)
             self._kept.add(name)
-        return f"{self._folder.name}/{name}"
+        return f"{_THUMBS}/{name}"
 
     def drop_others(self) -> None:
         """Remove what an earlier report left: files of our naming that this report does not show."""
-        if not self._folder.is_dir():
-            return
-        for path in self._folder.iterdir():
-            ours = len(path.stem) == _NAME_LENGTH and path.suffix in {".webp", ".png", ".jpg", ".gif"}
-            if ours and path.name not in self._kept:
-                path.unlink(missing_ok=True)
+        with suppress(FileNotFoundError), opened(self._report, (_THUMBS,)) as folder:
+            for name in names_in(folder):
+                if _OURS.fullmatch(name) and name not in self._kept:
+                    os.unlink(name, dir_fd=folder)

@@ -13,7 +13,7 @@ from pathlib import Path
 from mediamirror.errors import BadKey, NameTaken
 from mediamirror.model import Body
 from mediamirror.store.keys import TEMPORARY, checked_body
-from mediamirror.store.tree import open_file, opened, readable, sync_directory
+from mediamirror.store.tree import names_in, open_file, opened, sync_directory
 
 CHUNK = 1024 * 1024
 _TRIES = 20
@@ -149,17 +149,13 @@ def _open_temporary(root: Path, stack: ExitStack) -> tuple[int, str, int]:
 def _parts(area: int, before: float) -> list[str]:
     """Name the files in the temporary area that are ours by their name and were last written before that moment, sorted."""
     found: list[str] = []
-    listed = readable(area)
-    try:
-        with os.scandir(listed) as entries:
-            for entry in entries:
-                with suppress(FileNotFoundError):
-                    is_ours = entry.name.endswith(_PART) and entry.is_file(follow_symlinks=False)
-                    if is_ours and entry.stat(follow_symlinks=False).st_mtime < before:
-                        found.append(entry.name)
-    finally:
-        os.close(listed)
-    return sorted(found)
+    for name in names_in(area):
+        if name.endswith(_PART):
+            with suppress(FileNotFoundError):
+                seen = os.stat(name, dir_fd=area, follow_symlinks=False)
+                if stat.S_ISREG(seen.st_mode) and seen.st_mtime < before:
+                    found.append(name)
+    return found
 
 
 def _remove_directory(root: Path, names: list[str]) -> None:

@@ -115,6 +115,15 @@ def readable(directory: int) -> int:
     return os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=directory)
 
 
+def names_in(directory: int) -> list[str]:
+    """Name everything in an `opened` directory that is small by nature, sorted."""
+    listed = readable(directory)
+    try:
+        return sorted(os.listdir(listed))  # noqa: PTH208 - a descriptor
+    finally:
+        os.close(listed)
+
+
 def _is_link(here: int, name: str) -> bool:
     with suppress(OSError):
         return stat.S_ISLNK(os.stat(name, dir_fd=here, follow_symlinks=False).st_mode)

@@ -129,7 +129,7 @@ def test_an_fsync_that_fails_is_fatal_for_its_file_and_never_tried_again_on_it(
     for name in "ab":  # so that every put is two calls: the third of a thread is that of a file, not of a directory
         (tmp_path / "m/img.example" / name).mkdir(parents=True)
     log = tmp_path / "strace.log"
-    inject = ("-y", "-e", "trace=fsync,rename", "-e", "inject=fsync:error=EIO:when=3")
+    inject = ("-y", "-e", "trace=fsync,renameat", "-e", "inject=fsync:error=EIO:when=3")
     done = start_under(("strace", "-f", "-qqq", "-o", str(log), *inject), *words, "--concurrency", "1")
     lines = log.read_text("utf-8", "replace").splitlines()
     failed = [line for line in lines if "EIO" in line]
@@ -146,15 +146,15 @@ def test_no_file_gets_its_name_before_its_bytes_are_synced(
 ) -> None:
     log = tmp_path / "strace.log"
     start_under(
-        ("strace", "-f", "-qqq", "-y", "-o", str(log), "-e", "trace=write,fsync,rename"), *words, "--concurrency", "1"
+        ("strace", "-f", "-qqq", "-y", "-o", str(log), "-e", "trace=write,fsync,renameat"), *words, "--concurrency", "1"
     )
     synced: set[str] = set()
     renamed = []
     for line in log.read_text("utf-8", "replace").splitlines():
         if match := re.search(r"\b(write|fsync)\(\d+<([^>]+\.part)>", line):
             (synced.add if match[1] == "fsync" else synced.discard)(match[2])
-        elif (match := re.search(r'\brename\("([^"]+\.part)"', line)) and "ENOENT" not in line:
-            renamed.append(match[1] in synced)
+        elif (match := re.search(r'\brenameat\(\d+<([^>]+)>, "([^"]+\.part)"', line)) and "ENOENT" not in line:
+            renamed.append(f"{match[1]}/{match[2]}" in synced)
     assert (renamed.count(True), renamed.count(False)) == (12, 0)
 
 
@@ -167,10 +167,10 @@ def test_rows_of_what_is_deleted_are_durable_before_the_bytes_go(start_under: An
     start_under((), *words)
     (tmp_path / "src/gone").unlink()
     log = tmp_path / "strace.log"
-    trace = ("strace", "-f", "-qqq", "-y", "-o", str(log), "-e", "trace=pwrite64,fdatasync,fsync,unlink")
+    trace = ("strace", "-f", "-qqq", "-y", "-o", str(log), "-e", "trace=pwrite64,fdatasync,fsync,unlinkat")
     assert start_under(trace, *words, "--delete").returncode == 0
     lines = log.read_text("utf-8", "replace").splitlines()
-    deleted = next(n for n, line in enumerate(lines) if f'unlink("{tmp_path}/m/gone"' in line)
+    deleted = next(n for n, line in enumerate(lines) if f'<{tmp_path}/m>, "gone"' in line)
     to_wal = [line for line in lines[:deleted] if "c.sqlite-wal>" in line]
     assert re.search(r"\b(fdatasync|fsync)\(", to_wal[-1]), to_wal[-3:]
 

@@ -13,7 +13,7 @@ KINDS = ("mirror-directory", "mirror-bucket", "sync-directory", "sync-bucket", "
 
 CALLS = [
     Kill("mirror-directory", "call", "fsync", 3),
-    Kill("mirror-directory", "call", "rename", 5),
+    Kill("mirror-directory", "call", "renameat", 5),
     Kill("mirror-directory", "call", "pwrite64", 250),
 ]
 POINTS = [

@@ -7,6 +7,7 @@ holder's name for the one who is turned away.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -91,10 +92,12 @@ def hold(path: Path, *, thing: str, command: str) -> Iterator[None]:
     """Hold the lock file ``path`` for ``thing``. Raises `LockHeld`, which says who holds it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+", encoding="utf-8")
+        # Not through a link: the file is emptied at the end.
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise UsageError(f"The lock file {path} can't be opened ({error.strerror}): check its folder.") from error
-    with file:
+        why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+        raise UsageError(f"The lock file {path} can't be opened ({why}): check its folder.") from error
+    with open(descriptor, "a+", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -9,8 +9,11 @@ import hashlib
 import json
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+
+from mediamirror.scratch import replace_file
 
 _EVERY = 2.0
 """Seconds between two writes of the file: what a kill may cost."""
@@ -79,13 +82,9 @@ class Tracker:
         if self._path is None or not self._now.after:
             return
         self._written = self._clock()
-        temporary = self._path.with_name(self._path.name + ".new")
-        try:
+        with suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_text(json.dumps(asdict(self._now)), "utf-8")
-            temporary.replace(self._path)
-        except OSError:
-            return
+            replace_file(self._path, json.dumps(asdict(self._now)).encode())
 
     def forget(self) -> None:
         """Everything is read: the next scrub begins anew."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
 from mediamirror.errors import InputMissing, UsageError
 from mediamirror.model import Finding
 from mediamirror.redact import redact_text
+from mediamirror.scratch import replace_file
 
 FORMAT = 1
 
@@ -75,11 +75,9 @@ def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
         for f in findings
     }
     ordered = sorted(rows.values(), key=lambda row: (str(row["document"]), str(row["url"]), str(row["rule"])))
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    text = json.dumps({"format": FORMAT, "findings": ordered}, indent=1)
     try:
-        temporary.write_text(json.dumps({"format": FORMAT, "findings": ordered}, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        replace_file(path, f"{text}\n".encode())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise UsageError(f"The baseline can't be written to {path} ({error.strerror}): name another file.") from error
     return len(ordered)
