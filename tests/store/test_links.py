@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -14,10 +15,15 @@ from pathlib import Path
 import pytest
 
 from mediamirror.errors import BadKey, StoreError, StoreRefused
+from mediamirror.model import Body
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.tree import walk
-from tests.store.test_directory_store import body_of
+
+
+def body_of(data: bytes) -> Body:
+    return Body(size=len(data), sha256=hashlib.sha256(data).hexdigest(), data=data)
+
 
 WEBP = ObjectAttributes("image/webp")
 FOR_EVER = datetime.max.replace(tzinfo=UTC)
