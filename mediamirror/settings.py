@@ -19,7 +19,7 @@ MiB = 1024 * 1024
 
 Check = Literal["decode", "header"]
 FailOn = Literal["error", "warning", "never"]
-Layout = Literal["path", "hash"]
+Layout = Literal["path", "named", "hash"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,7 +250,13 @@ KEEP = _rows(
 )
 
 TO = option("--to DEST", "A directory, or s3://bucket/prefix.", panel=WHERE, required=True)
-LAYOUT = option("--layout", "Keys by URL, or by sha256.", StoreOptions, panel=WHERE, choices=get_args(Layout))
+LAYOUT = option(
+    "--layout",
+    "Keys by URL (path), by picture and size (named), or by sha256 (hash): docs/keys.md.",
+    StoreOptions,
+    panel=WHERE,
+    choices=get_args(Layout),
+)
 CATALOG = option("--catalog FILE", "The SQLite catalog (default: one per DEST).", panel=WHERE)
 DRY_RUN = option("--dry-run -n", "Say what would be done; fetch and store nothing.", panel=WHERE)
 PLACE = _rows(

@@ -6,6 +6,9 @@
 segment (``host+http``, ``host+https+8443``). A segment that can't stay as it is carries a mark: ``~`` and the first 10
 hex digits of the URL's sha256, before the extension.
 
+``named`` is ``path``, but where an address asks an image server for a size (`dialects`), the key holds the picture's own
+folder and name, the size, and the mark: ``host/up/photo-w640~ff405549e3.webp`` instead of ``host/_next/image~ff405549e3``.
+
 Why no two URLs share a key: a plain segment never looks marked, and plain segments alone give the URL back; two keys
 with a mark are equal only where two URLs share 40 bits of sha256 and everything readable. Why a file is never a directory
 of another: an unmarked last segment has an image extension and an unmarked inner one has none.
@@ -17,15 +20,14 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from hashlib import sha256 as sha256_of
-from typing import Literal
 from urllib.parse import quote, unquote_to_bytes
 
 import ada_url
 
+from mediamirror.dialects import HOLE, read, split
 from mediamirror.errors import InvalidURL
+from mediamirror.settings import Layout
 from mediamirror.store.base import MAX_KEY_BYTES, RESERVED
-
-Layout = Literal["path", "hash"]
 
 MAX_PATH_KEY_BYTES = MAX_KEY_BYTES - 256
 """Longest key made here, so that a store's prefix has room."""
@@ -49,6 +51,7 @@ _KEPT_BY_WHATWG = "!$&'()*+,-./:;=@_|~[]\\"
 
 _USER_INFO = re.compile(r"//[^/?#]*@")
 
+_LONGEST_NAMED = 120
 _SUFFIX = {"jpeg": "jpg", "tiff": "tif", "svg+xml": "svg"}
 
 
@@ -62,7 +65,7 @@ def key_for(
 ) -> str:
     """Return the key under which the bytes of ``url`` are stored: never longer than `MAX_PATH_KEY_BYTES`.
 
-    ``path`` looks at the URL alone (its fragment aside). ``hash`` needs ``sha256``, and ``format`` (``webp``, ``jpeg``,
+    ``path`` and ``named`` look at the URL alone (its fragment aside). ``hash`` needs ``sha256``, and ``format`` (``webp``, ``jpeg``,
     ...) for the extension. With ``case_insensitive`` names with capitals are marked too. Raises `InvalidURL` for what
     is no http or https URL.
     """
@@ -70,7 +73,9 @@ def key_for(
         if sha256 is None:
             raise ValueError("the hash layout needs the sha256 of the bytes")
         return hash_key(sha256, format)
-    return _path_key(_parse(url), case_insensitive)
+    address = _parse(url)
+    named = _named_key(address, case_insensitive) if layout == "named" else None
+    return named or _path_key(address, case_insensitive)
 
 
 def url_of(key: str) -> str | None:
@@ -99,6 +104,7 @@ def hash_key(sha256: str, format: str | None) -> str:
 class _Address:
     """The parts of a serialised URL that a key is made of. ``extra`` is True when it has a query or user info."""
 
+    href: str
     origin: str
     segments: tuple[str, ...]
     extra: bool
@@ -119,6 +125,7 @@ def _parse(url: str) -> _Address:
     scheme = () if plain_origin else (protocol[:-1],)
     origin = "+".join((host, *scheme, *((port,) if port else ())))
     return _Address(
+        href=href,
         origin=origin,
         segments=tuple(parsed.pathname[1:].split("/")),
         # A bare "?" is another URL than none, and leaves no trace in `search`.
@@ -134,6 +141,28 @@ def _path_key(address: _Address, folds: bool) -> str:
     names.append(_name(last, address.mark, folds, plain=not address.extra and bool(_EXTENSION.search(last))))
     key = "/".join(names)
     return key if len(key.encode()) <= MAX_PATH_KEY_BYTES else _shortened(names, last, address.mark, folds)
+
+
+def _named_key(address: _Address, folds: bool) -> str | None:
+    """Return the key by the picture and its size; None for an address that asks for no size."""
+    asked, stem = read(address.href)
+    if asked is None or not asked.sized:
+        return None
+    host, path, _ = split(stem)
+    # What held the operations is said by the size; an address within the path loses its scheme's colon.
+    inner = [each for each in path.split("/") if each not in {"", "-", "https:", "http:"} and HOLE not in each]
+    if host and host.partition("//")[2] != address.origin.partition("+")[0]:
+        inner.insert(0, host.partition("//")[2])  # an original of another site
+    last = inner.pop() if inner else "image"
+    name, extension = _split(_decoded(last) or last)
+    if not extension and asked.format not in {None, "auto", "format"}:
+        extension = f".{_SUFFIX.get(asked.format, asked.format)}"
+    size = f"-w{asked.width}" if asked.width else f"-h{asked.height}"
+    names = [_origin_name(address, folds)]
+    names += [_name(segment, address.mark, folds, plain=not _EXTENSION.search(segment)) for segment in inner]
+    names.append(_marked(f"{name[:_LONGEST_NAMED]}{size}{extension}", address.mark, folds))
+    key = "/".join(names)
+    return key if len(key.encode()) <= MAX_PATH_KEY_BYTES else _shortened(names, names[-1], address.mark, folds)
 
 
 def _origin_name(address: _Address, folds: bool) -> str:

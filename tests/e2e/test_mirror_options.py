@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -168,6 +169,36 @@ def test_the_hash_layout_stores_equal_bytes_once(mediamirror: Command, tmp_path:
     assert sorted(row["status"] for row in rows(done)) == ["duplicate", "duplicate", "stored"]
     digest = twins[0].sha256
     assert files(tmp_path / "m") == [f"sha256/{digest[:2]}/{digest[2:4]}/{digest}.png"]
+
+
+def test_the_named_layout_tells_the_rungs_of_a_picture_apart_and_a_second_run_changes_nothing(
+    mediamirror: Command, tmp_path: Path
+) -> None:
+    urls = tmp_path / "list.txt"
+    urls.write_text("\n".join(f"https://h.example/up/boat-1600x900.png?w={w}" for w in (64, 96)))
+    rungs = [
+        Resource("h.example", f"/up/boat-1600x900.png?w={w}", make_image(w, 48, "png"), "image/png") for w in (64, 96)
+    ]
+    (tmp_path / "site").mkdir()
+    with running_site(tmp_path / "site", rungs) as site:
+        words = (
+            "mirror",
+            str(urls),
+            "--as",
+            "urls",
+            "--to",
+            str(tmp_path / "m"),
+            "--layout",
+            "named",
+            "--format",
+            "jsonl",
+        )
+        first = mediamirror(*words, *site.arguments())
+        second = mediamirror(*words, *site.arguments())
+    assert [row["status"] for row in rows(first)] == ["stored", "stored"], first.stderr
+    assert [row["status"] for row in rows(second)] == ["unchanged", "unchanged"]
+    names = [re.sub("~[0-9a-f]{10}", "", name) for name in files(tmp_path / "m")]
+    assert names == ["h.example/up/boat-w64.png", "h.example/up/boat-w96.png"]
 
 
 def test_objects_in_a_bucket_carry_type_hash_source_and_what_was_asked_for(run: Command, bucket: S3Endpoint) -> None:

@@ -197,7 +197,11 @@ def urls(draw: st.DrawFn) -> str:
 @example("https://news.by/" + "y/" * 700 + "a.jpg", False)
 @example("https://news.by/" + "%D0%B6" * 200 + ".jpg", True)
 def test_every_key_is_safe_and_bounded(url: str, folds: bool) -> None:
-    key = key_for(url, case_insensitive=folds)
+    for layout in ("path", "named"):
+        assert_safe(key_for(url, layout=layout, case_insensitive=folds), folds)
+
+
+def assert_safe(key: str, folds: bool) -> None:
     assert checked_key(key) == key
     assert len(key.encode()) <= MAX_PATH_KEY_BYTES
     for segment in key.split("/"):
@@ -217,11 +221,15 @@ def test_every_key_is_safe_and_bounded(url: str, folds: bool) -> None:
 @example(["https://a+http/x.jpg", "http://a/x.jpg"], False)
 @example(["https://a/x.jpg", "https://a/X.jpg"], True)
 @example(["https://a/b.jpg/c.jpg", "https://a/b.jpg"], False)
+@example(["https://a/b.jpg?w=9", "https://a/b.jpg?w=9&q=1", "https://a/w_9,c_x/b.jpg", "https://a/b-w9.jpg"], False)
 @example(["https://a/%C3%A9.jpg", "https://a/%c3%a9.jpg", "https://a/e%CC%81.jpg"], False)
 def test_two_urls_never_share_a_key_and_no_file_is_a_directory_of_another(some: list[str], folds: bool) -> None:
-    keys = [key_for(url, case_insensitive=folds) for url in some]
-    if folds:
-        keys = [key.casefold() for key in keys]
+    for layout in ("path", "named"):
+        keys = [key_for(url, layout=layout, case_insensitive=folds) for url in some]
+        assert_apart([key.casefold() for key in keys] if folds else keys)
+
+
+def assert_apart(keys: list[str]) -> None:
     assert len(set(keys)) == len(keys)
     files = set(keys)
     for key in keys:

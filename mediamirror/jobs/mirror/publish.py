@@ -169,7 +169,7 @@ class Publisher:
         if kept is not None and kept.key == key and kept.sha256 == body.sha256:
             return Published(Status.UNCHANGED, _as_stored(kept), body.sha256, 0, facts, source)
         attributes = self._attributes(item.variant.url, facts, source)
-        if self._options.layout == "path":
+        if self._options.layout != "hash":
             there = None if self._was_empty else await self._same(key, body, source)
             if there is not None:
                 return Published(Status.UNCHANGED, there, body.sha256, 0, facts, source)
