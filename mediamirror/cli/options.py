@@ -147,7 +147,8 @@ ASKING = _rows(
     None,
     (
         "--header -H 'NAME: VALUE'|@FILE",
-        "Send this with every request; credentials only to the INPUTs' own hosts. @FILE holds one a line, "
+        "Send this with every request: Accept-Language, Referer and other common ones to every host, all others only to "
+        "the INPUTs' own hosts. @FILE holds one a line, "
         "so that no token stands in a command line.",
         _SECRET | {"multiple": True, "type": _headers},
     ),
@@ -174,7 +175,7 @@ ASKING = _rows(
 )
 CACERT = next(each for each in ASKING if each.name == "cacert")
 CREDENTIALS_FOR = option(
-    "--credentials-for HOST[:PORT]", "This host may see credentials too.", FetchOptions, panel=ASK, type=host_name
+    "--credentials-for HOST[:PORT]", "This host gets every -H too.", FetchOptions, panel=ASK, type=host_name
 )
 ROBOTS_TAG = option(
     "--respect-x-robots-tag",

@@ -13,7 +13,7 @@ import ada_url
 from mediamirror.errors import InvalidURL, UsageError
 from mediamirror.fetch.guard import Guard
 from mediamirror.model import Download
-from mediamirror.redact import is_secret_header, redact_url
+from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
 IMAGES = "image/avif,image/webp,image/*,*/*;q=0.8"
@@ -144,6 +144,19 @@ _OURS = {
 }
 
 
+_HARMLESS = frozenset(
+    {
+        *("accept", "accept-charset", "accept-language", "user-agent", "from", "origin", "referer"),
+        *("cache-control", "pragma", "priority", "dnt", "sec-gpc", "save-data", "upgrade-insecure-requests"),
+        *("dpr", "width", "viewport-width", "device-memory", "downlink", "ect", "rtt"),
+        *("sec-ch-dpr", "sec-ch-width", "sec-ch-viewport-width", "sec-ch-viewport-height", "sec-ch-device-memory"),
+        *("sec-ch-ua", "sec-ch-ua-mobile", "sec-ch-ua-platform", "sec-ch-prefers-color-scheme"),
+        *("sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user"),
+    }
+)
+"""Request headers that hold a wish, or say who asks and from which page: they go to every host. All others may be a key."""
+
+
 def parse_header(text: str) -> tuple[str, str]:
     """Read ``Name: value`` (and curl's ``Name;`` for an empty value). Raises `UsageError`; never shows the value."""
     name, colon, value = text.partition(":")
@@ -161,6 +174,11 @@ def parse_header(text: str) -> tuple[str, str]:
     return name, value
 
 
+def is_for_everybody(name: str, value: str) -> bool:
+    """Say whether a header may go to every host: a known harmless one, and no URL that holds a secret (a Referer's token)."""
+    return name.lower() in _HARMLESS and redact_url(value) == value
+
+
 def may_see_secrets(target: Target, hosts: Iterable[str]) -> bool:
     """Say whether a URL is meant by ``hosts``: each an origin, ``host`` (any port) or ``host:port``, IPv6 in brackets."""
     bare = f"[{target.host}]" if ":" in target.host else target.host
@@ -169,7 +187,10 @@ def may_see_secrets(target: Target, hosts: Iterable[str]) -> bool:
 
 
 class RequestHeaders:
-    """The header fields of a GET request. Those of the user replace our Accept and User-Agent, and nothing else."""
+    """The header fields of a GET request. Those of the user replace our Accept and User-Agent, and nothing else.
+
+    ``own_hosts`` and ``options.credentials_for`` get all of them, every other host only those that are for everybody.
+    """
 
     def __init__(self, options: FetchOptions, *, own_hosts: frozenset[str], user_agent: str) -> None:
         named = {name.lower() for name, _ in options.headers}
@@ -177,7 +198,7 @@ class RequestHeaders:
         if "user-agent" not in named:
             ours.insert(0, ("User-Agent", user_agent))
         self._with_secrets = (*ours, *options.headers)
-        self._without = (*ours, *((name, value) for name, value in options.headers if not is_secret_header(name)))
+        self._without = (*ours, *(field for field in options.headers if is_for_everybody(*field)))
         self._own_accept = "accept" in named
         self._trusted_hosts = own_hosts | frozenset(options.credentials_for)
 

@@ -470,7 +470,8 @@ async def test_only_what_we_mean_to_send_is_sent(serve, client, make_reply, monk
 
 async def test_headers_of_the_user_replace_ours(serve, client, make_reply):
     origin = await serve(make_reply(b"x"))
-    await client(headers=(("Accept", "image/png"), ("user-agent", "me/1"), ("X-A", "é"))).fetch(Request(origin.url()))
+    headers = (("Accept", "image/png"), ("user-agent", "me/1"), ("X-A", "é"))
+    await client(headers=headers, own_hosts=frozenset({"127.0.0.1"})).fetch(Request(origin.url()))
     assert origin.seen[0].fields[1:] == [
         ("accept-encoding", "identity"),
         ("accept", "image/png"),
@@ -495,6 +496,42 @@ async def test_secret_headers_go_to_own_hosts_only(serve, client, make_reply, ma
     }
     assert {"authorization", "cookie", "x-api-key"} & other.seen[0].headers.keys() == set()
     assert other.seen[0].headers["referer"] == "https://a.b/"
+
+
+NAMES_OF_KEYS = [
+    *("X-Subscription", "X-Amz-Date", "X-Goog-User-Project", "X-Forwarded-User", "X-Client-Id", "X-Pass", "X-Pin"),
+    *("X-Access", "X-Vault-Namespace", "X-Gitlab", "X-Shopify", "X-Customer", "Ocp-Apim-Trace", "CF-Access-Client"),
+    *("X-Magic", "X-Otp", "X-Hmac", "X-Sig", "X-Sid", "X-Whatever", "Forwarded", "X-Real-IP", "Via", "Sec-Whatever"),
+]
+
+
+@pytest.mark.parametrize("redirected", [False, True])
+async def test_a_header_that_is_not_known_to_be_harmless_goes_to_own_hosts_only(serve, client, make_reply, redirected):
+    other = await serve(make_reply(b"found"))
+    own = await serve(make_reply(b"", "302 x", Location=other.url("/x", host="localhost")))
+    headers = (*((name, "hush") for name in NAMES_OF_KEYS), ("Accept-Language", "fr"), ("Save-Data", "on"))
+    fetcher = client(headers=headers, own_hosts=frozenset({own.url("").rstrip("/")}))
+    await fetcher.fetch(Request(own.url() if redirected else other.url()))
+    assert "hush" not in other.seen[0].head.decode()
+    assert (other.seen[0].headers["accept-language"], other.seen[0].headers["save-data"]) == ("fr", "on")
+    if redirected:
+        assert own.seen[0].head.decode().count("hush") == len(NAMES_OF_KEYS)
+
+
+async def test_a_referer_with_a_token_goes_to_own_hosts_only(serve, client, make_reply):
+    origin = await serve(make_reply(b"x"))
+    for referer, own in (
+        ("https://a.b/?token=hush", False),
+        ("https://a.b/?token=hush", True),
+        ("https://a.b/c?d=e", False),
+    ):
+        hosts = frozenset({"127.0.0.1"}) if own else frozenset()
+        await client(headers=(("Referer", referer),), own_hosts=hosts).fetch(Request(origin.url()))
+    assert [seen.headers.get("referer") for seen in origin.seen] == [
+        None,
+        "https://a.b/?token=hush",
+        "https://a.b/c?d=e",
+    ]
 
 
 async def test_a_host_named_with_credentials_for_sees_secret_headers(serve, client, make_reply):
