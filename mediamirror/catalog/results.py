@@ -147,6 +147,12 @@ def _known(url: str, passed: str) -> str:
 def _put_object(
     db: sqlite3.Connection, store_id: int, variant_id: int, sha256: str, source: str | None, stored: StoredObject
 ) -> None:
+    # What a clock that was ahead has written would stay the newest until that time has come.
+    db.execute(
+        "UPDATE objects SET stored_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 second') WHERE variant_id = ? "
+        "AND store_id = ? AND stored_at > strftime('%Y-%m-%dT%H:%M:%SZ')",
+        (variant_id, store_id),
+    )
     db.execute(
         "INSERT INTO objects (store_id, key, variant_id, sha256, size, content_type, token, source_sha256, stored_at) "
         "VALUES (?,?,?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ')) ON CONFLICT DO UPDATE SET sha256 = excluded.sha256, "

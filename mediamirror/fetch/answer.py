@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
@@ -42,7 +42,7 @@ def is_redirect(status: int, location: str | None) -> bool:
 def check_status(status: int, headers: dict[str, str], request: Request, href: str, now: datetime) -> None:
     """Pass 200, 304 when asked conditionally, 206 when a range was asked and starts there; raise `HTTPStatus` otherwise.
 
-    ``headers`` by lower-case name. Success codes beyond 200 that carry a whole body (201, 203) pass too.
+    ``headers`` by lower-case name; ``now`` by our clock. Success codes beyond 200 that carry a whole body (201, 203) pass too.
     """
     if status in {200, 201, 202, 203} or (status == 304 and request.conditional):
         return
@@ -52,7 +52,7 @@ def check_status(status: int, headers: dict[str, str], request: Request, href: s
     raise HTTPStatus(
         f"{redact_url(href)} {_meaning(status)} (HTTP status {status}).",
         status=status,
-        retry_after=parse_retry_after(headers.get("retry-after"), now),
+        retry_after=parse_retry_after(headers.get("retry-after"), _sent_at(headers.get("date"), now)),
     )
 
 
@@ -79,13 +79,25 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
     text = (value or "").strip()
     if _SECONDS.fullmatch(text):
         return float(text)
+    when = _http_date(text)
+    return None if when is None else max(0.0, (when - now).total_seconds())
+
+
+def _sent_at(date: str | None, clock: datetime) -> datetime:
+    """When an answer was sent by the origin's own clock, its Date (RFC 9110, 6.6.1); by ours where it has none.
+
+    An origin's other times are meant by its clock: ours may be off by a year.
+    """
+    return _http_date(date or "") or clock
+
+
+def _http_date(text: str) -> datetime | None:
+    """Without a zone it is taken for UTC."""
     try:
-        when = parsedate_to_datetime(text)
+        date = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=UTC)
-    return max(0.0, (when - now).total_seconds())
+    return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
 def parse_length(value: str | None) -> int | None:
@@ -148,18 +160,16 @@ def _date(text: str) -> datetime | None:
     try:
         date = datetime.fromisoformat(text.upper())
     except ValueError:
-        try:
-            date = parsedate_to_datetime(text)
-        except (ValueError, TypeError, IndexError, OverflowError):
-            return None
+        return _http_date(text)
     return date if date.tzinfo else date.replace(tzinfo=UTC)
 
 
-def check_robots_tag(headers: Iterable[tuple[str, str]], token: str, href: str, now: datetime) -> None:
+def check_robots_tag(headers: Collection[tuple[str, str]], token: str, href: str, now: datetime) -> None:
     """Raise `RobotsTagRefused` when the headers forbid us an image, or have done so since a time before ``now``."""
     said = directives(headers, token)
     refusing = [directive for directive in REFUSING if directive in said]
-    refusing += sorted(directive for directive in said if _is_over(directive, now))
+    sent = _sent_at(next((value for name, value in headers if name == "date"), None), now)
+    refusing += sorted(directive for directive in said if _is_over(directive, sent))
     if refusing:
         raise RobotsTagRefused(
             f"{redact_url(href)} is not stored: its X-Robots-Tag says {refusing[0]}, which --respect-x-robots-tag honours."

@@ -127,13 +127,14 @@ class Client:
     async def _receive(self, request: Request, answer: _Answer, deadline: asyncio.Timeout) -> Body | None:
         href = answer.target.href
         status = answer.response.status_code
+        now = datetime.now(UTC)
         try:
-            check_status(status, answer.named, request, href, datetime.now(UTC))
+            check_status(status, answer.named, request, href, now)
+            if self._options.respect_x_robots_tag and request.for_image:
+                check_robots_tag(answer.headers, self._token, href, now)
         except FetchError:
             await _drain(answer)
             raise
-        if self._options.respect_x_robots_tag and request.for_image:
-            await self._check_robots_tag(answer)
         if status == 304:
             return None
         limit = request.max_size if request.max_size is not None else self._options.max_size
@@ -149,13 +150,6 @@ class Client:
         if body.size == 0 and not request.allow_empty:
             raise EmptyBody(f"{redact_url(href)} is an empty file (HTTP status {status}).")
         return body
-
-    async def _check_robots_tag(self, answer: _Answer) -> None:
-        try:
-            check_robots_tag(answer.headers, self._token, answer.target.href, datetime.now(UTC))
-        except FetchError:
-            await _drain(answer)
-            raise
 
     async def _pour(self, answer: _Answer, spool: Spool, deadline: asyncio.Timeout) -> None:
         href = answer.target.href

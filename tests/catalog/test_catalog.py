@@ -144,6 +144,21 @@ async def test_an_object_belongs_to_the_store_it_was_put_into(tmp_path: Path) ->
         assert (await anext(catalog.rows(read_work, other))).objects == ()
 
 
+async def test_an_object_that_a_clock_ahead_has_dated_is_not_the_newest_for_ever(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    for key in ("z-old", "a-new"):
+        async with await Catalog.open(path) as catalog:
+            run, _ = await plan(catalog, {"a": [make_set("a", "https://h/1")]})
+            item = await anext(catalog.rows(read_work, run))
+            record = Record(item.variant_id, stored("https://h/1", key=key), StoredObject(key, 3))
+            await catalog.write(put_outcomes, run, [record])
+        if key == "z-old":
+            with sqlite3.connect(path) as db:
+                db.execute("UPDATE objects SET stored_at = '2999-01-01T00:00:00Z'")
+    with sqlite3.connect(path) as db:
+        assert db.execute("SELECT key FROM objects ORDER BY stored_at DESC").fetchall() == [("a-new",), ("z-old",)]
+
+
 async def test_only_troubled_sets_are_listed_when_asked() -> None:
     async with await Catalog.open(None) as catalog:
         run, _ = await plan(catalog, {"a": [make_set("a", f"https://h/{n}") for n in range(3)]})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -213,3 +214,27 @@ async def test_a_clock_that_jumps_costs_no_download_and_drops_nothing(
         monkeypatch.setattr(sys.modules[module], "now", lambda: real() + jump)
     pictures_site.reset_requests()
     assert (await run(), pictures_site.bodies(), DirectoryPlace(tmp_path / "m").held()) == ({"unchanged": 12}, [], held)
+
+
+@pytest.mark.parametrize("fresh_for", [0.0, 3600.0, 1e9])
+async def test_after_a_clock_that_was_ahead_once_the_origin_is_asked_again(
+    urls: Path, pictures_site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fresh_for: float
+) -> None:
+    host, port = pictures_site.library.hosts[0], pictures_site.port
+    fetch = FetchOptions(connect_to=(Rewired(host, 443, "127.0.0.1", port),), cacert=pictures_site.cacert)
+    options = MirrorOptions(read=ReadOptions(as_="urls"), fetch=fetch, select=SelectOptions(fresh_for=fresh_for))
+
+    async def run() -> dict[str, int]:
+        summary = await mirror([str(urls)], to=str(tmp_path / "m"), options=options, catalog=tmp_path / "c.sqlite")
+        return summary.statuses
+
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    assert await run() == {"stored": 12}
+    with sqlite3.connect(tmp_path / "c.sqlite") as db:
+        db.execute("UPDATE fetches SET fetched_at = '2999' || substr(fetched_at, 5)")
+        db.execute("UPDATE objects SET stored_at = '2999' || substr(stored_at, 5)")
+    for asked in (12, 0 if fresh_for else 12):
+        pictures_site.reset_requests()
+        assert await run() == {"unchanged": 12}
+        pictures = [request for request in pictures_site.requests() if request.path != "/robots.txt"]
+        assert (len(pictures), pictures_site.bodies()) == (asked, [])

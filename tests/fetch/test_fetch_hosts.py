@@ -326,6 +326,16 @@ def test_after_its_time_an_image_is_refused_and_not_before(said, refused):
         check_robots_tag(headers, "mediamirror", "http://x.example/a.webp", TODAY)
 
 
+@pytest.mark.parametrize("ours", [TODAY - timedelta(days=3000), TODAY, TODAY + timedelta(days=3000)])
+def test_the_time_of_an_image_is_over_by_the_origins_clock_however_wrong_ours_is(ours):
+    until = ("x-robots-tag", "unavailable_after: 24 Nov 2026 12:00:00 GMT")
+    check_robots_tag([("date", "Tue, 24 Nov 2026 11:59:59 GMT"), until], "mediamirror", "http://x.example/a.webp", ours)
+    with pytest.raises(RobotsTagRefused):
+        check_robots_tag(
+            [("date", "Tue, 24 Nov 2026 12:00:01 GMT"), until], "mediamirror", "http://x.example/a.webp", ours
+        )
+
+
 async def test_an_image_whose_time_is_over_is_refused_on_request(serve, make_reply, client):
     origin = await serve(make_reply(b"x", X_Robots_Tag="unavailable_after: Wed, 03 Dec 2025 13:09:53 GMT"))
     await client().fetch(Request(origin.url()))

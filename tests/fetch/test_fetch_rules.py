@@ -25,8 +25,8 @@ from mediamirror.errors import (
     TransferTruncated,
     UsageError,
 )
-from mediamirror.fetch import parse_connect_to, parse_header
-from mediamirror.fetch.answer import parse_retry_after
+from mediamirror.fetch import Request, parse_connect_to, parse_header
+from mediamirror.fetch.answer import check_status, parse_retry_after
 from mediamirror.fetch.body import Bucket, RateWatch, inflater_for
 from mediamirror.fetch.guard import Guard, rewire
 from mediamirror.fetch.hosts import host_of
@@ -209,6 +209,14 @@ def test_a_bomb_is_inflated_in_small_steps():
 )
 def test_retry_after_is_seconds_or_a_date(value, seconds):
     assert parse_retry_after(value, NOW) == seconds
+
+
+@pytest.mark.parametrize("ours", [datetime(2020, 1, 1, tzinfo=UTC), datetime(2040, 1, 1, tzinfo=UTC)])
+def test_a_retry_after_date_is_meant_by_the_origins_clock_however_wrong_ours_is(ours):
+    headers = {"date": "Tue, 24 Nov 2026 12:00:00 GMT", "retry-after": "Tue, 24 Nov 2026 12:01:00 GMT"}
+    with pytest.raises(HTTPStatus) as caught:
+        check_status(503, headers, Request("http://h/"), "http://h/", ours)
+    assert caught.value.retry_after == 60.0
 
 
 @given(st.text(max_size=40))

@@ -97,7 +97,9 @@ def test_a_rung_that_is_none_is_a_usage_error(rungs: str) -> None:
         (FETCH, False, True, True, 0, Conditional('"1"', None)),
         (replace(FETCH, etag=None), True, False, True, 0, Full("the origin gives no validator")),
         (replace(FETCH, facts=replace(FACTS, decoded=False)), True, False, False, 0, Conditional('"1"', None)),
-        (replace(FETCH, fetched_at=NOW + timedelta(days=1)), True, False, True, 60, Fresh()),
+        (replace(FETCH, fetched_at=NOW + timedelta(days=1)), True, False, True, 60, Conditional('"1"', None)),
+        (replace(FETCH, fetched_at=NOW + timedelta(seconds=1)), True, False, True, 0, Conditional('"1"', None)),
+        (replace(FETCH, fetched_at=NOW), True, False, True, 60, Fresh()),
     ],
 )
 def test_what_is_asked_of_the_origin(fetch, in_store, not_published, decode, fresh_for, expected) -> None:

@@ -99,7 +99,7 @@ class Situation:
 
 
 def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
-    """Decide what to ask the origin.
+    """Decide what to ask the origin. A check in the future, by a clock that was ahead once, is no check.
 
     | fetched before | sound | decoded if wanted | in store or not published  | checked within fresh_for | validators | ask         |
     |----------------|-------|-------------------|----------------------------|--------------------------|------------|-------------|
@@ -120,8 +120,7 @@ def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
         return Full("only its header was checked")
     if not situation.in_store and not situation.not_published:
         return Full("not in the store")
-    # A clock set back makes the last check lie in the future: still fresh, nothing is asked again for that.
-    if now - fetch.fetched_at < timedelta(seconds=fresh_for):
+    if timedelta(0) <= now - fetch.fetched_at < timedelta(seconds=fresh_for):
         return Fresh()
     if fetch.etag is None and fetch.last_modified is None:
         return Full("the origin gives no validator")
