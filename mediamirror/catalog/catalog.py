@@ -54,7 +54,7 @@ class Catalog:
             raise
         catalog = cls(db, thread, name, dry_run=dry_run)
         if dry_run:
-            await catalog.read(_execute, "BEGIN")
+            await catalog.read(_begin)
         return catalog
 
     async def __aenter__(self) -> Self:
@@ -64,9 +64,7 @@ class Catalog:
     async def __aexit__(self, *_: object) -> None:
         """Roll a dry run back, close the connection, end the thread."""
         try:
-            if self._dry_run:
-                await self.read(_execute, "ROLLBACK")
-            await self.read(sqlite3.Connection.close)
+            await self.read(_close)
         finally:
             self._thread.shutdown(wait=True)
 
@@ -79,8 +77,11 @@ class Catalog:
             with mapped_errors(self._name):
                 return query(self._db, *args, **kwargs)
 
+        done = asyncio.get_running_loop().run_in_executor(self._thread, job)
+        # A caller that was cancelled does not ask what came of it, which would be printed.
+        done.add_done_callback(lambda future: future.cancelled() or future.exception())
         # Shielded: a cancelled caller must not leave a transaction half done on the thread.
-        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, job))
+        return await asyncio.shield(done)
 
     async def pages(
         self, query: Callable[Concatenate[sqlite3.Connection, P], Page[T]], /, *args: P.args, **kwargs: P.kwargs
@@ -104,9 +105,8 @@ class Catalog:
         self, command: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
     ) -> T:
         """Let ``command`` write, in one transaction."""
-        if self._dry_run:  # inside the transaction that is rolled back in the end
-            return await self.read(command, *args, **kwargs)
-        return await self.read(_in_transaction, lambda db: command(db, *args, **kwargs))
+        within = _in_dry_run if self._dry_run else _in_transaction
+        return await self.read(within, lambda db: command(db, *args, **kwargs))
 
     async def write_durably(
         self, command: Callable[Concatenate[sqlite3.Connection, P], T], /, *args: P.args, **kwargs: P.kwargs
@@ -130,13 +130,32 @@ def _execute(db: sqlite3.Connection, sql: str) -> None:
     db.execute(sql)
 
 
+def _begin(db: sqlite3.Connection) -> None:
+    db.execute("BEGIN")
+
+
+def _close(db: sqlite3.Connection) -> None:
+    try:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+    finally:
+        db.close()
+
+
+def _in_dry_run(db: sqlite3.Connection, action: Callable[[sqlite3.Connection], T]) -> T:
+    """Write inside the transaction that is rolled back in the end; SQLite ends it by itself where a disk is full."""
+    if not db.in_transaction:
+        _begin(db)
+    return action(db)
+
+
 def _in_transaction(db: sqlite3.Connection, action: Callable[[sqlite3.Connection], T]) -> T:
     db.execute("BEGIN IMMEDIATE")
     try:
         result = action(db)
+        db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
-    db.execute("COMMIT")
     return result

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -39,31 +40,91 @@ def mapped_errors(name: str) -> Iterator[None]:
     """Turn SQLite's errors into `CatalogError` sentences that name the file and say what to do."""
     try:
         yield
+    except sqlite3.ProgrammingError:
+        raise  # a defect of ours, which the file has no part in
     except sqlite3.DatabaseError as error:
-        damaged = _code(error) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
+        damaged = _code(error) in _DAMAGE
         raise (CatalogDamaged if damaged else CatalogError)(_sentence(name, error)) from error
 
 
+@contextmanager
+def rows_of(table: str) -> Iterator[None]:
+    """Make something of rows of ``table``: a value that is never written there says that the file is damaged."""
+    try:
+        yield
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise sqlite3.DatabaseError(f"a row of {table} makes no sense: {error}") from error
+
+
+_DAMAGE = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_MISMATCH}
+_SQLITE = b"SQLite format 3\0"
+
+
 def _code(error: sqlite3.DatabaseError) -> int:
-    # What `quick_check` found has no code of SQLite's: it is raised here.
+    # What `quick_check` found, text that is no UTF-8 and a row without sense have no code of SQLite's.
     found: int = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT)
     return found & 0xFF
 
 
 def _sentence(name: str, error: sqlite3.DatabaseError) -> str:
-    code = _code(error)
-    if code in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return (
-            f"The catalog {name} is damaged ({error}): nothing was written. Make it anew from what is stored with "
-            f"`mediamirror catalog rebuild DEST --catalog {name}`; the damaged file is kept beside it."
-        )
+    code, why = _code(error), str(error).partition(" with text ")[0]
+    anew = f"make it anew from what is stored with `mediamirror catalog rebuild DEST --catalog {name} --force`"
+    if code in _DAMAGE:
+        return f"The catalog {name} is damaged ({why}): {anew}; the damaged file is kept beside it."
     if code == sqlite3.SQLITE_FULL:
-        return f"No space left for the catalog {name}: free some and run the same command again."
-    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_IOERR}:
-        return f"The catalog {name} can't be opened or written ({error}): check its folder, or use another --catalog."
+        return (
+            f"No space left for the catalog {name}, or in the folder for temporary files: "
+            "free some and run the same command again."
+        )
+    if code == sqlite3.SQLITE_IOERR:
+        return (
+            f"The catalog {name} can't be read or written ({why}): its disk is full or fails. Mend that and run the same "
+            "command again, or name another with --catalog."
+        )
+    if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
+        return f"The catalog {name} can't be opened or written ({why}): check its folder, or use another --catalog."
     if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
         return f"The catalog {name} is in use by another program: wait for it to end, or name another with --catalog."
-    return f"The catalog {name} can't be used ({error})."
+    return f"The catalog {name} can't be used ({why}): name another with --catalog, or {anew}."
+
+
+def lock_beside(catalog: Path) -> Path:
+    """Return the lock file of a catalog. It is left beside each one that was ever written to."""
+    real = Path(os.path.realpath(catalog))
+    return real.with_name(real.name + ".lock")
+
+
+def refuse_other(path: Path) -> None:
+    """Raise `CatalogError` for what is no catalog but something else. It leaves no trace: no lock, no side file.
+
+    What does not begin as a database is a damaged catalog where a lock lies beside it; else it is somebody's.
+    """
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise CatalogError(f"{path} is no regular file, so it can be no catalog: name another with --catalog.")
+        with path.open("rb") as file:
+            start = file.read(len(_SQLITE))
+    except OSError:
+        return  # it is not there, or SQLite says in its own words why it can't be opened
+    if start == _SQLITE:
+        _refuse_other_database(path)
+    elif start and not lock_beside(path).exists():
+        raise CatalogError(
+            f"{path} is damaged, or is no catalog at all (it does not begin as an SQLite database): nothing was changed. Name "
+            "another file with --catalog. If it was a catalog, move it away, then make it anew with "
+            f"`mediamirror catalog rebuild DEST --catalog {path}`."
+        )
+
+
+def _refuse_other_database(path: Path) -> None:
+    # As it lies there: a connection of the usual kind would leave files beside a database in WAL mode.
+    connection = sqlite3.connect(f"file:{quote(str(path))}?immutable=1", uri=True)
+    try:
+        _version(connection, str(path))
+    except sqlite3.DatabaseError:
+        pass  # told where it is opened
+    finally:
+        connection.close()
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
@@ -75,6 +136,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
     name = str(path) if path else ":memory:"
     with mapped_errors(name):
         if path is not None:
+            refuse_other(path)
             _make_folder(path)
             _make_private(path)
         connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
@@ -109,6 +171,7 @@ def connect_existing(path: Path, *, read_only: bool) -> sqlite3.Connection:
 
 def _open_read_only(path: Path) -> sqlite3.Connection | None:
     """Open the file for reading; None when it lacks a migration."""
+    refuse_other(path)
     with mapped_errors(str(path)):
         uri = f"file:{quote(str(path))}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)

@@ -301,6 +301,19 @@ def test_one_place_in_all_is_enough_for_hosts_that_wait():
     assert Counter(results.values()) == {"ok": 63}
 
 
+def test_no_more_tasks_wait_aside_at_once_than_memory_is_kept_for(monkeypatch):
+    monkeypatch.setattr(lanes, "MOST_ASIDE", 20)
+
+    def fault(host, url, tried):
+        if tried == 1:
+            raise HTTPStatus("busy", status=503, retry_after=60)
+
+    results = mirror(Source({f"h{n}": 2 for n in range(300)}), Web(fault=fault), concurrency=8)
+    assert Counter(results.values()) == {"ok": 600}
+    # Those under way may all step aside when no more are begun.
+    assert 20 <= results.most_open <= 20 + 2 * 8
+
+
 def test_more_dead_hosts_than_lanes_do_not_keep_the_living_from_their_turn(monkeypatch):
     monkeypatch.setattr(lanes, "OPEN_LANES", 20)
 

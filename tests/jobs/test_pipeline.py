@@ -1,11 +1,14 @@
 """The sliding window."""
 
 import asyncio
+import gc
 
 import pytest
 
 from fixtures.patience import PATIENCE
+from mediamirror.errors import CatalogError
 from mediamirror.jobs.run.pipeline import Together, run_window
+from tests.virtual_time import run
 
 
 async def numbers(count: int):
@@ -163,3 +166,45 @@ async def test_what_a_handler_raises_ends_the_run() -> None:
 
     with pytest.raises(ExceptionGroup):
         await run_window(numbers(3), broken, Recorder(), width=1)
+
+
+async def test_a_handler_and_a_recorder_that_fail_at_once_are_one_error_and_nothing_is_printed_of_the_other() -> None:
+    unseen = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unseen.append(context["message"]))
+
+    async def full(_: object) -> None:
+        raise CatalogError("No space left.")
+
+    async def handle(number: int) -> int:
+        if number > 1:
+            await full(number)
+        return number
+
+    with pytest.raises(CatalogError, match="No space left"):
+        await run_window(numbers(100), handle, full, width=3)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert unseen == []
+
+
+async def test_an_error_of_ours_that_ends_the_run_comes_alone_though_many_handlers_raise_it() -> None:
+    async def refused(_: int) -> int:
+        raise CatalogError("No space left.")
+
+    with pytest.raises(CatalogError, match="No space left"):
+        await run_window(numbers(9), refused, Recorder(), width=3)
+
+
+def test_a_run_ends_though_its_recorder_fails_while_a_full_queue_waits_for_it() -> None:
+    async def full(_: object) -> None:
+        await asyncio.sleep(1)
+        raise CatalogError("No space left.")
+
+    async def handle(number: int) -> int:
+        if number == 20:  # later than the queue holds
+            await asyncio.sleep(0.5)
+            raise CatalogError("No space left.")
+        return number
+
+    with pytest.raises(CatalogError, match="No space left"):
+        run(run_window(numbers(100), handle, full, width=4))

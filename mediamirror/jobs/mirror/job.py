@@ -23,7 +23,6 @@ from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.warc.archive import WarcArchive
-from mediamirror.errors import CatalogError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.mirror.handle import ArchiveFirst, Handler, Policy, open_inspector
@@ -218,18 +217,15 @@ class _MirrorRun:
         async with open_inspector(check) as inspect:
             note = Together[Record](lambda records: catalog.write(put_fetches, run, records))
             handler = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
-            try:
-                await run_lanes(
-                    WorkByHost(catalog, run),
-                    handler.handle,
-                    lambda records: self._record(catalog, run, records),
-                    width=self._options.fetch.concurrency,
-                    host_width=self._options.fetch.host_concurrency,
-                    outlook=fetching.outlook,
-                )
-            except* CatalogError as failed:
-                # The one thing that ends a run for all items: what can't be recorded must not be stored.
-                raise failed.exceptions[0] from None
+            # A `CatalogError` is the one thing that ends a run for all items: what can't be recorded must not be stored.
+            await run_lanes(
+                WorkByHost(catalog, run),
+                handler.handle,
+                lambda records: self._record(catalog, run, records),
+                width=self._options.fetch.concurrency,
+                host_width=self._options.fetch.host_concurrency,
+                outlook=fetching.outlook,
+            )
 
     async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record]) -> None:
         await catalog.write(put_outcomes, run, records)

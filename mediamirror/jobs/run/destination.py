@@ -17,6 +17,7 @@ from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from mediamirror.catalog.connection import lock_beside, refuse_other
 from mediamirror.errors import BadDestination, DestinationMissing, LockHeld, NoSuchBucket, StoreRefused, UsageError
 from mediamirror.settings import state_folder
 from mediamirror.store.base import RESERVED, Store
@@ -52,7 +53,8 @@ _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 def hold_places(
     stack: AsyncExitStack | ExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool
 ) -> None:
-    """Hold a DEST and a catalog until ``stack`` closes. Raises `LockHeld`, and `BadDestination` for a place inside what is ours.
+    """Hold a DEST and a catalog until ``stack`` closes. Raises `LockHeld`, `BadDestination` for a place inside what is ours, and
+    `CatalogError` for a file that is something else than a catalog.
 
     A dry run writes to neither, but works in a transaction of the catalog: it holds that alone, and only where it is there.
     """
@@ -60,13 +62,13 @@ def hold_places(
         raise BadDestination(
             f"{to} lies inside {RESERVED}, where a mirror keeps its manifest and what was rejected. Give a place outside it."
         )
+    refuse_other(catalog)
     if not dry_run:
         place = state_folder() / "locks" / lock_name(identity)
         stack.enter_context(hold(place, thing=f"The destination {to}", command=command))
     elif not catalog.exists():
         return
-    real = Path(os.path.realpath(catalog))
-    stack.enter_context(hold(real.with_name(real.name + ".lock"), thing=f"The catalog {catalog}", command=command))
+    stack.enter_context(hold(lock_beside(catalog), thing=f"The catalog {catalog}", command=command))
 
 
 async def take_over(stack: AsyncExitStack, store: Store, *, to: str) -> None:

@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from typing import IO, Generic, TypeVar
 
+from mediamirror.errors import MediamirrorError
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -57,7 +59,8 @@ async def run_window(
 
     ``handle`` turns its own failures into results; what it raises ends the run. Results reach ``record`` in the order in
     which they are finished. When the caller is cancelled, what is under way is cancelled, everything finished is still
-    recorded, and the cancellation goes on. A recorder that fails ends the run with its error.
+    recorded, and the cancellation goes on. A recorder that fails ends the run with its error. Errors of ours, and of the system,
+    come alone, all others as an ``ExceptionGroup``.
     """
     await run_recorded(lambda finished: _work_all(items, handle, finished.put, width), record, width=width)
 
@@ -95,11 +98,23 @@ async def run_recorded(
         if not workers.done():
             workers.cancel()
         await asyncio.wait({workers})
-        if not recorder.done():
-            await finished.queue.put(None)
+        # Where the queue is full, the recorder may fail before there is room for the end.
+        ending = asyncio.create_task(finished.queue.put(None))
+        await asyncio.wait({recorder, ending}, return_when=asyncio.FIRST_COMPLETED)
         await asyncio.wait({recorder})
-    recorder.result()
+        ending.cancel()
+    failures = [task.exception() for task in (recorder, workers) if not task.cancelled()]
+    for failure in failures:
+        if failure is not None:
+            raise _plain(failure)
     workers.result()
+
+
+def _plain(failure: BaseException) -> BaseException:
+    """Return the first of many errors where all are known kinds: they are one to whoever waits for the run."""
+    if isinstance(failure, BaseExceptionGroup) and failure.split((MediamirrorError, OSError))[1] is None:
+        return _plain(failure.exceptions[0])
+    return failure
 
 
 async def both(one: Awaitable[T], other: Awaitable[R]) -> tuple[T, R]:
