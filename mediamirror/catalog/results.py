@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from mediamirror.catalog.connection import PAGE, Page
+from mediamirror.catalog.connection import PAGE, Page, rows_of
 from mediamirror.catalog.ingest import Run
 from mediamirror.model import (
     Facts,
@@ -217,12 +217,14 @@ def read_sets(
 
 def _read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
     """Read one set of a run with a row for each candidate of its first place."""
-    place_id, document, line, alt, context, inferred = db.execute(
+    found = db.execute(
         "SELECT p.id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
         "JOIN documents d ON d.id = p.document_id JOIN image_sets s ON s.id = p.set_id "
         "WHERE p.set_id = ? AND p.run_id = ? AND EXISTS (SELECT 1 FROM candidates c WHERE c.place_id = p.id) ORDER BY p.id LIMIT 1",
         (set_id, run_id),
     ).fetchone()
+    with rows_of("places"):
+        place_id, document, line, alt, context, inferred = found
     places = db.execute("SELECT count(*) FROM places WHERE set_id = ? AND run_id = ?", (set_id, run_id)).fetchone()[0]
     rows = tuple(_rows(db, run_id, place_id))
     return SetResult(document, line, rows, alt, context, bool(inferred), places)
@@ -238,7 +240,8 @@ def _rows(db: sqlite3.Connection, run_id: int, place_id: int) -> Iterator[SetRow
     )
     for row in db.execute(query, (run_id, place_id)):
         url, carrier, attribute, declared, density, media, mime = row[1:8]
-        status = Status(row[8]) if row[8] else None
+        with rows_of("items"):
+            status = Status(row[8]) if row[8] else None
         key, fmt, width, height, size = row[9:14]
         error = ItemError(row[14], row[15] or "") if row[14] else None
         found = tuple(findings_of(db, row[0], url, run_id=run_id))
@@ -255,4 +258,6 @@ def findings_of(db: sqlite3.Connection, variant_id: int, url: str, *, run_id: in
     )
     for rule, severity, message, document, line, declared, actual in db.execute(query, (variant_id, run_id)):
         reference = None if document is None else Reference(document, "", None, line or 0)
-        yield Finding(rule, Severity(severity), message, url, reference, declared, actual)
+        with rows_of("findings"):
+            grave = Severity(severity)
+        yield Finding(rule, grave, message, url, reference, declared, actual)

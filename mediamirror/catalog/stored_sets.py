@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from mediamirror.catalog.connection import PAGE, Page
+from mediamirror.catalog.connection import PAGE, Page, as_headers, as_hops, as_time, rows_of
 from mediamirror.catalog.results import findings_of
 from mediamirror.model import ItemError, SetResult, SetRow, Status
 from mediamirror.redact import lasting_headers
@@ -61,10 +60,9 @@ def read_sources(
         "AND sha256 = coalesce(o.source_sha256, o.sha256)) "
         "WHERE s.name = ? AND (o.key, o.variant_id) > (?, ?) ORDER BY o.key, o.variant_id LIMIT ?"
     )
-    rows = [
-        MirroredSource(url, key, sha256, datetime.fromisoformat(at), *rest)
-        for url, key, sha256, at, *rest in db.execute(query, (store_name, *after, limit))
-    ]
+    found = db.execute(query, (store_name, *after, limit)).fetchall()
+    with rows_of("fetches and objects"):
+        rows = [MirroredSource(url, key, sha256, as_time(at), *rest) for url, key, sha256, at, *rest in found]
     return Page(rows, (rows[-1].key, rows[-1].variant_id) if rows else after)
 
 
@@ -105,12 +103,14 @@ def count_mirrored(db: sqlite3.Connection, store_name: str) -> tuple[int, int]:
 
 
 def _read(db: sqlite3.Connection, store_name: str, set_id: int) -> MirroredSet:
-    place_id, run_id, document, line, alt, context, inferred = db.execute(
+    found = db.execute(
         "SELECT p.id, p.run_id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
         "JOIN documents d ON d.id = p.document_id JOIN image_sets s ON s.id = p.set_id WHERE p.set_id = ? "
         "AND EXISTS (SELECT 1 FROM candidates c WHERE c.place_id = p.id) ORDER BY p.id LIMIT 1",
         (set_id,),
     ).fetchone()
+    with rows_of("places"):
+        place_id, run_id, document, line, alt, context, inferred = found
     places = db.execute("SELECT count(*) FROM places WHERE set_id = ?", (set_id,)).fetchone()[0]
     pairs = list(_rows(db, store_name, run_id, place_id))
     objects = tuple(dict.fromkeys(held for _, held in pairs if held is not None))
@@ -197,14 +197,12 @@ def read_exchange(db: sqlite3.Connection, url: str, sha256: str) -> Exchange | N
     if row is None:
         return None
     at, final_url, status, headers, redirects = row
-    hops = (
-        None
-        if redirects is None
-        else tuple((hop[0], hop[1], tuple(lasting_headers(hop[2]))) for hop in json.loads(redirects))
-    )
-    return Exchange(
-        datetime.fromisoformat(at), final_url or url, status, tuple(lasting_headers(json.loads(headers or "[]"))), hops
-    )
+    with rows_of("fetches"):
+        hops = as_hops(redirects)
+        kept = (
+            None if hops is None else tuple((at_url, code, tuple(lasting_headers(rows))) for at_url, code, rows in hops)
+        )
+        return Exchange(as_time(at), final_url or url, status, tuple(lasting_headers(as_headers(headers))), kept)
 
 
 def was_stripped(db: sqlite3.Connection, store: str, key: str, sha256: str) -> bool:

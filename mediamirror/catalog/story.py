@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mediamirror.catalog.connection import marks
+from mediamirror.catalog.connection import as_headers, as_hops, marks, rows_of
 from mediamirror.errors import UsageError
 
 SHORTEST_DIGEST = 6
@@ -112,16 +111,17 @@ def _variants_of(db: sqlite3.Connection, objects: Sequence[tuple[int, str]]) -> 
 
 
 def _variant(db: sqlite3.Connection, variant: int) -> VariantStory:
-    url, host = db.execute("SELECT url, host FROM variants WHERE id = ?", (variant,)).fetchone()
+    with rows_of("variants"):
+        url, host = db.execute("SELECT url, host FROM variants WHERE id = ?", (variant,)).fetchone()
     fetches = _part(
         db,
         "SELECT fetched_at, http_status, final_url, redirects, headers, seconds, received, sha256, error_code, error_message "
         "FROM fetches WHERE variant_id = ? ORDER BY id DESC",
         variant,
     )
-    for row in fetches.rows:
-        row["headers"] = json.loads(row["headers"] or "[]")
-        row["redirects"] = None if row["redirects"] is None else json.loads(row["redirects"])
+    with rows_of("fetches"):
+        for row in fetches.rows:
+            row["headers"], row["redirects"] = as_headers(row["headers"]), as_hops(row["redirects"])
     return VariantStory(
         url,
         host,

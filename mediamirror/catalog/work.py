@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from mediamirror.catalog.connection import PAGE, Page, marks
+from mediamirror.catalog.connection import PAGE, Page, as_headers, as_time, marks, rows_of
 from mediamirror.catalog.ingest import Run
 from mediamirror.model import Facts, ImageFacts, OpaqueFacts, Promise, Reference, Variant
 
@@ -134,16 +133,18 @@ def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
         "FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "
         f"WHERE variant_id IN ({marks(ids)}) AND sha256 IS NOT NULL GROUP BY variant_id)"
     )
-    return {row[0]: _known_fetch(row[1:9], row[9:]) for row in db.execute(query, ids)}
+    rows = db.execute(query, ids).fetchall()
+    with rows_of("fetches and blobs"):
+        return {row[0]: _known_fetch(row[1:9], row[9:]) for row in rows}
 
 
 def _known_fetch(row: tuple[str, str, int, str, str, str, str, int], blob: tuple[object, ...]) -> KnownFetch:
     fetched_at, final_url, http_status, headers, etag, last_modified, sha256, size = row
     return KnownFetch(
-        datetime.fromisoformat(fetched_at),
+        as_time(fetched_at),
         final_url,
         http_status,
-        tuple((name, value) for name, value in json.loads(headers or "[]")),
+        tuple(as_headers(headers)),
         etag,
         last_modified,
         sha256,
