@@ -59,6 +59,11 @@ def measure(command: Sequence[str], *, environment: Mapping[str, str], log: Path
     return Cost(seconds, usage.ru_utime + usage.ru_stime, peak)
 
 
+def peaks(pid: int) -> Iterator[tuple[int, int]]:
+    """Each of a process and its descendants, with the most bytes of memory that it has had."""
+    return ((each, _memory(each, "VmHWM:")) for each in _tree(pid))
+
+
 def resident(pid: int) -> int:
     """Bytes of memory that a process and its descendants have now, summed: what they share counts for each."""
     return sum(_memory(each, "VmRSS:") for each in _tree(pid))
@@ -72,7 +77,7 @@ def _watch(pid: int, deadline: float) -> int:
         poller.register(descriptor, select.POLLIN)
         peak = 0
         while not poller.poll(SAMPLE_SECONDS * 1000):
-            peak = max(peak, sum(_memory(each, "VmHWM:") for each in _tree(pid)))
+            peak = max(peak, sum(most for _, most in peaks(pid)))
             if time.perf_counter() > deadline:
                 os.kill(pid, signal.SIGKILL)
         return peak

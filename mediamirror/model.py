@@ -177,6 +177,8 @@ class Extraction:
 
     sets: tuple[ImageSet, ...]
     problems: tuple[Problem, ...] = ()
+    goes_on: bool = False
+    """Whether these are some of the sets of a document that is told a few at a time, and the next ones follow."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,8 @@ class ReadOptions:
     base_url: str | None = None
     max_document: int = 256 * MiB
     """Largest document read, in bytes, inflated."""
+    max_document_memory: int = 224 * MiB
+    """Bytes that reading one document may take; a small one is read as it is."""
     max_documents: int = 10_000_000
     """Most documents read in one run."""
     max_sets: int = 1_000_000

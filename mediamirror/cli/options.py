@@ -215,6 +215,7 @@ READ_LIMITS = _rows(
     LIMITS,
     ReadOptions,
     ("--max-document-size SIZE", "Largest document read, and what it may inflate to.", {"field": "max_document"}),
+    ("--max-document-memory SIZE", "Read documents that take up to SIZE of memory."),
     ("--max-documents N", "Stop reading after N documents."),
     ("--max-sets N", "Take N image sets of one document."),
     ("--max-candidates N", "Take N candidates of one image set."),

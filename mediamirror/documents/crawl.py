@@ -10,14 +10,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.documents.frontier import MAX_SITEMAPS, Frontier, Lead, Leads, Step
-from mediamirror.documents.listings import Listing, body_of, discard, read_answer, read_document
+from mediamirror.documents.listings import Listing, body_of, discard, read_answer
 from mediamirror.documents.read import Fetch, read_download
+from mediamirror.documents.reader import Reader, Unread
 from mediamirror.errors import FetchError, RobotsRefused
-from mediamirror.markup.extract import charset_of
 from mediamirror.markup.page import links as page_links
 from mediamirror.markup.page.links import MAX_LINKS, Links, host_of
 from mediamirror.markup.places.urls import resolve
@@ -48,21 +49,22 @@ async def _not_known(origin: str) -> tuple[str, ...] | None:  # noqa: ARG001 - t
     return None
 
 
-def crawl(start: Start, *, fetch: Fetch, bounds: Bounds, sitemaps: Sitemaps = _not_known) -> Found:
+def crawl(start: Start, *, fetch: Fetch, reader: Reader, bounds: Bounds, sitemaps: Sitemaps = _not_known) -> Found:
     """Yield the documents of the INPUTs, then the pages found from them, named by their final URLs.
 
     INPUTs that are URLs, and sitemaps given as files, are where it starts; other files lead nowhere. A page that can't be
     read is a `Problem`, and the crawl goes on; so is an end before the last page, with code ``page-limit``. ``page-closed``
     (robots.txt), ``page-nofollow``, ``not-a-page`` and ``other-host`` say what was left out. Raises what ``start`` raises.
     """
-    return _Crawl(fetch, bounds, sitemaps).run(start)
+    return _Crawl(fetch, reader, bounds, sitemaps).run(start)
 
 
 class _Crawl:
     """One crawl: what it may reach, what it knows, and how many pages it has asked for."""
 
-    def __init__(self, fetch: Fetch, bounds: Bounds, sitemaps: Sitemaps) -> None:
+    def __init__(self, fetch: Fetch, reader: Reader, bounds: Bounds, sitemaps: Sitemaps) -> None:
         self._fetch = fetch
+        self._reader = reader
         self._sitemaps = sitemaps
         self._bounds = bounds
         self._frontier = Frontier(bounds.max_pages)
@@ -126,10 +128,7 @@ class _Crawl:
             async for found in self._document(item, self._bounds.depth, answer):
                 yield found
         elif item.kind == "sitemap" and "://" not in item.name and self._bounds.follow_sitemap:
-            listing = await asyncio.to_thread(read_document, item)
-            # Whoever hands the list over wants what it lists, wherever that is.
-            self._hosts.update(map(host_of, (*listing.pages, *listing.children)))
-            for each in self._listing(item.name, listing):
+            async for each in self._listed(item, any_host=True):
                 yield each
         else:
             yield item
@@ -137,14 +136,32 @@ class _Crawl:
     async def _document(self, document: Document, levels: int, answer: Download) -> Found:
         if document.kind == "sitemap" and self._bounds.follow_sitemap:
             self._leads.mark(document.name)
-            for each in self._listing(document.name, await asyncio.to_thread(read_document, document)):
+            async for each in self._listed(document):
                 yield each
             return
         yield document
         if levels > 0 and document.kind == "html":
-            links = await asyncio.to_thread(_links_of, document, answer)
-            for problem in self._follow(document, links, levels - 1):
-                yield problem
+            with suppress(Unread):  # whoever looks through it says so
+                for problem in self._follow(document, await self._links(document, answer), levels - 1):
+                    yield problem
+
+    async def _links(self, document: Document, answer: Download) -> Links:
+        tags = (value for name, value in answer.headers if name == "x-robots-tag")
+        if any(map(page_links.is_nofollow, tags)):
+            return Links((), closed=True)
+        return await self._reader.links(document)
+
+    async def _listed(self, document: Document, *, any_host: bool = False) -> Found:
+        """A document that is a sitemap: what it lists is taken in. With ``any_host`` all that is wanted, wherever it is."""
+        try:
+            listing = await self._reader.listing(document)
+        except Unread as stopped:
+            yield stopped.problem
+            return
+        if any_host:
+            self._hosts.update(map(host_of, (*listing.pages, *listing.children)))
+        for each in self._listing(document, listing):
+            yield each
 
     def _follow(self, document: Document, links: Links, levels: int) -> Iterator[Problem]:
         for url in links.urls:
@@ -194,7 +211,7 @@ class _Crawl:
         known = await self._sitemaps(origin)
         text = await self._read_robots(url) if known is None else "".join(f"Sitemap: {each}\n" for each in known)
         named = page_links.sitemaps_of(text, url)
-        for each in self._listing(url, Listing(children=named)):
+        for each in self._take_in(url, Listing(children=named)):
             yield each
         self._leads.add(Lead(f"{origin}/sitemap.xml", guess=True, alone=not named))
 
@@ -208,7 +225,11 @@ class _Crawl:
     async def _sitemap(self, lead: Lead) -> Found:
         try:
             download = await self._fetch(lead.url)
-            listing = await asyncio.to_thread(read_answer, download)
+            document, flaws = await asyncio.to_thread(read_answer, download)
+            listing = await self._reader.listing(document)
+        except Unread as stopped:
+            yield stopped.problem
+            return
         except (FetchError, OSError) as error:
             why = error.message if isinstance(error, FetchError) else f"{lead.url} can't be read: {error.strerror}."
             code = error.code if isinstance(error, FetchError) else "input-unreadable"
@@ -224,12 +245,17 @@ class _Crawl:
             for problem in lead.failed("not-a-sitemap", f"{final} is no sitemap."):
                 yield problem
         else:
-            for each in self._listing(final, listing):
+            for each in (*flaws, *self._listing(document, listing)):
                 yield each
 
-    def _listing(self, name: str, listing: Listing) -> Iterator[Document | Problem]:
-        """Take in what a sitemap or a robots.txt lists."""
-        yield from listing.items
+    def _listing(self, document: Document, listing: Listing) -> Iterator[Document | Problem]:
+        """Take in what a sitemap lists; itself, where it is to be looked through, comes first."""
+        yield from listing.problems
+        if listing.has_images:
+            yield document
+        yield from self._take_in(document.name, listing)
+
+    def _take_in(self, name: str, listing: Listing) -> Iterator[Problem]:
         near = [url for url in listing.pages if self._is_near(url)]
         for url in near:
             self._frontier.add_listed(url, self._bounds.depth)
@@ -261,18 +287,6 @@ class _Crawl:
 
 
 _ANY_HOST = "they are left out; --any-host follows them."
-
-
-def _links_of(document: Document, answer: Download) -> Links:
-    tags = (value for name, value in answer.headers if name == "x-robots-tag")
-    if any(map(page_links.is_nofollow, tags)):
-        return Links((), closed=True)
-    return page_links.find(
-        document.data,
-        document=document.name,
-        base_url=document.base_url,
-        encoding=charset_of(document.media_type),
-    )
 
 
 def _problem(code: str, document: str, message: str) -> Problem:

@@ -1,11 +1,32 @@
-"""One document, read whole and ready to be looked through."""
+"""One document, ready to be looked through: its bytes, or of a large one where they lie."""
 
 from __future__ import annotations
 
+import hashlib
+import io
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from mediamirror.documents.compressed import STEP
 
 MAX_DOCUMENT = 256 * 1024 * 1024
 """Largest document read, in bytes."""
+HELD = 1024 * 1024
+"""Most bytes of a document that are held in memory, and read in this process: what is larger is read in one of its own."""
+
+Chunks = Callable[[], Iterator[bytes]]
+"""Read some bytes from their beginning, in small steps; may be called again. Raises `OSError`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """Bytes that are too many to be held."""
+
+    chunks: Chunks
+    size: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,9 +38,63 @@ class Document:
     """
 
     name: str
-    data: bytes = field(repr=False)
+    data: bytes | Stored = field(repr=False)
     media_type: str | None
     base_url: str | None
     kind: str
     link_headers: tuple[str, ...] = ()
     """The values of the response's Link headers, which may name images too; for a document that came over HTTP."""
+
+    @property
+    def size(self) -> int:
+        """Its bytes."""
+        return len(self.data) if isinstance(self.data, bytes) else self.data.size
+
+    @property
+    def sha256(self) -> str:
+        """The hash of its bytes, in hexadecimal."""
+        return hashlib.sha256(self.data).hexdigest() if isinstance(self.data, bytes) else self.data.sha256
+
+    def chunks(self) -> Iterator[bytes]:
+        """Its bytes in small steps. Raises `OSError`."""
+        if isinstance(self.data, bytes):
+            for start in range(0, len(self.data), STEP):
+                yield self.data[start : start + STEP]
+        else:
+            yield from self.data.chunks()
+
+
+def weighed(chunks: Chunks, limit: int) -> bytes | Stored | None:
+    """Return bytes that can be read again: themselves while they are few, else where they lie; None for more than ``limit``."""
+    held, digest, size = io.BytesIO(), hashlib.sha256(), 0
+    for chunk in chunks():
+        size += len(chunk)
+        if size > limit:
+            return None
+        digest.update(chunk)
+        if size <= HELD:
+            held.write(chunk)
+    return held.getvalue() if size <= HELD else Stored(chunks, size, digest.hexdigest())
+
+
+def kept(pieces: Iterable[bytes], limit: int) -> bytes | Stored | None:
+    """The same for bytes that come once: those that are too many to be held are kept in a nameless temporary file.
+
+    None as soon as there are more than ``limit``; the pieces that follow are not taken. Raises `OSError`.
+    """
+    # The file goes with the last that refers to it.
+    file: BinaryIO = tempfile.SpooledTemporaryFile(max_size=HELD, prefix="mediamirror-")  # type: ignore[assignment]  # noqa: SIM115
+    for piece in pieces:
+        file.write(piece)
+        if file.tell() > limit:
+            return None
+    return weighed(lambda: read_again(file), limit)
+
+
+def read_again(file: BinaryIO, most: int | None = None) -> Iterator[bytes]:
+    """Yield what a file holds from its beginning, no more than ``most`` bytes."""
+    file.seek(0)
+    left = most
+    while chunk := file.read(STEP if left is None else min(STEP, left)):
+        yield chunk
+        left = None if left is None else left - len(chunk)

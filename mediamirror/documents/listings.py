@@ -1,9 +1,9 @@
-"""What a sitemap's answer holds: the pages and further sitemaps it lists, and the document to look through for images."""
+"""What a sitemap's answer holds: the pages and further sitemaps it lists."""
 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mediamirror.documents.compressed import inflate, is_gzip
 from mediamirror.documents.document import Document
@@ -19,11 +19,12 @@ _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One sitemap, read. ``items`` are to be passed on; nothing else in it is of use."""
+    """One sitemap, read: what it lists, what was wrong with it, and whether it is to be looked through for images too."""
 
     pages: tuple[str, ...] = ()
     children: tuple[str, ...] = ()
-    items: tuple[Document | Problem, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    has_images: bool = False
     is_sitemap: bool = True
 
 
@@ -48,8 +49,11 @@ def discard(download: Download) -> None:
             download.body.path.unlink(missing_ok=True)
 
 
-def read_answer(download: Download) -> Listing:
-    """Read what the URL of a sitemap answered with: XML or a plain list, compressed or not. Raises `OSError`."""
+def read_answer(download: Download) -> tuple[Document, tuple[Problem, ...]]:
+    """Return what the URL of a sitemap answered with, XML or a plain list, inflated, and what is wrong with it.
+
+    Its kind is ``sitemap``, or ``urls`` for a plain list, or something else for what is neither. Raises `OSError`.
+    """
     name, limit = download.final_url, sitemap.MAX_BYTES
     data, flaws = body_of(download, limit), []
     if is_gzip(data):
@@ -62,24 +66,25 @@ def read_answer(download: Download) -> Listing:
         # Neither XML nor text has such a character; what is full of them would cost much and give nothing.
         flaws.append(("document-damaged", f"{name} holds binary data: what lies before was read."))
         data = data[:at]
-    listing = _listing(name, data, download)
-    problems = (Problem(code, message, document=name) for code, message in flaws)
-    return replace(listing, items=(*problems, *listing.items))
+    kind = choose_kind(data[:_SNIFFED], media_type=None, document="")
+    is_plain = download.content_type == "text/plain" or name.partition("?")[0].removesuffix(".gz").endswith(".txt")
+    kind = "urls" if kind != "sitemap" and is_plain else kind
+    document = Document(name, data, download.header("content-type"), name, kind)
+    return document, tuple(Problem(code, message, document=name) for code, message in flaws)
 
 
-def read_document(document: Document) -> Listing:
-    """Read a sitemap that is a document. An index without images is not passed on: what it lists is read in its place."""
-    found = sitemap.read(document.data, document=document.name, base_url=document.base_url)
+def listing_in(document: Document, data: bytes) -> Listing:
+    """Read a sitemap, or a plain list, of which ``data`` are the bytes.
+
+    An index without images need not be looked through: what it lists is read in its place.
+    """
+    if document.kind != "sitemap":
+        is_list = document.kind == "urls"
+        pages = page_links.listed(decode(data, "utf-8").text, document.name, sitemap.MAX_URLS) if is_list else ()
+        return Listing(pages, is_sitemap=bool(pages))
+    found = sitemap.read(data, document=document.name, base_url=document.base_url)
     pages = tuple(dict.fromkeys(entry.url for entry in found.entries if entry.kind == "page"))
     children = tuple(dict.fromkeys(entry.url for entry in found.entries if entry.kind == "sitemap"))
     if children and not pages and not found.extraction.sets:
         return Listing((), children, tuple(p for p in found.extraction.problems if p.code != sitemap.INDEX))
-    return Listing(pages, children, (document,))
-
-
-def _listing(name: str, data: bytes, download: Download) -> Listing:
-    if choose_kind(data[:_SNIFFED], media_type=None, document="") == "sitemap":
-        return read_document(Document(name, data, download.header("content-type"), name, "sitemap"))
-    is_plain = download.content_type == "text/plain" or name.partition("?")[0].removesuffix(".gz").endswith(".txt")
-    pages = page_links.listed(decode(data, "utf-8").text, name, sitemap.MAX_URLS) if is_plain else ()
-    return Listing(pages, is_sitemap=bool(pages))
+    return Listing(pages, children, has_images=True)

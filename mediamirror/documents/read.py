@@ -6,12 +6,13 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from mediamirror.documents.compressed import inflate, is_gzip
+from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
 from mediamirror.documents.containers import Container, Read, reader_for
-from mediamirror.documents.document import MAX_DOCUMENT, Document
+from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, kept, read_again, weighed
 from mediamirror.documents.plan import Place, Via, plan_inputs, walk
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import FetchError, UsageError
@@ -111,11 +112,12 @@ async def _from_path(
                 async for item in _taken_apart(read, container):
                     yield item
             return
-        data = await asyncio.to_thread(_read_file, path, reading.limit) if len(head) > _SNIFFED else head
+        chunks = partial(_file_chunks, path, reading.limit + 1) if len(head) > _SNIFFED else partial(iter, (head,))
+        items = await asyncio.to_thread(_documents, name, chunks, media_type, base_url, reading)
     except OSError as error:
         yield _problem("input-unreadable", name, f"{name} can't be read: {error.strerror or error}.")
         return
-    for found in await asyncio.to_thread(_documents, name, data, media_type, base_url, reading):
+    for found in items:
         yield found
 
 
@@ -127,11 +129,11 @@ async def _from_stdin(reading: _Reading) -> AsyncIterator[Document | Problem]:
             async for item in _taken_apart(read, _container("-", reading.stdin, reading.base_url, reading, None)):
                 yield item
             return
-        data = await asyncio.to_thread(reading.stdin.read, reading.limit + 1)
+        items = await asyncio.to_thread(_standard_input, reading.stdin, reading)
     except OSError as error:
         yield _problem("input-unreadable", "-", f"Standard input can't be read: {error.strerror or error}.")
         return
-    for found in await asyncio.to_thread(_documents, "-", data, None, reading.base_url, reading):
+    for found in items:
         yield found
 
 
@@ -184,7 +186,7 @@ async def _from_memory(
         async for item in _taken_apart(read, _container(name, io.BytesIO(data), base_url, reading, None)):
             yield item
         return
-    for found in await asyncio.to_thread(_documents, name, data, media_type, base_url, reading):
+    for found in await asyncio.to_thread(_documents, name, partial(iter, (data,)), media_type, base_url, reading):
         yield found
 
 
@@ -207,7 +209,7 @@ def _some(items: Iterator[Document | Problem], name: str) -> list[Document | Pro
     try:
         for item in items:
             batch.append(item)
-            size += len(item.data) if isinstance(item, Document) else 0
+            size += item.size if isinstance(item, Document) else 0
             if len(batch) >= _BATCH or size > _MiB:
                 break
     except OSError as error:
@@ -225,40 +227,90 @@ def _read_file(path: Path, limit: int) -> bytes:
         return file.read(limit + 1)
 
 
+def _file_chunks(path: Path, most: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        yield from read_again(file, most)
+
+
+def _standard_input(stdin: BinaryIO, reading: _Reading) -> list[Document | Problem]:
+    most = reading.limit + 1
+    data = kept(iter(lambda: stdin.read(STEP), b""), most)
+    if data is None:
+        return [_too_large("-", reading.limit)]
+    chunks = partial(iter, (data,)) if isinstance(data, bytes) else data.chunks
+    return _documents("-", chunks, None, reading.base_url, reading)
+
+
 def _documents(
-    name: str, data: bytes, media_type: str | None, base_url: str | None, reading: _Reading
+    name: str, chunks: Chunks, media_type: str | None, base_url: str | None, reading: _Reading
 ) -> list[Document | Problem]:
-    """The document that bytes are, inflated if need be, or what keeps it from being one."""
-    if not is_gzip(data):
-        return [_document(name, data, media_type, base_url, reading)]
-    if _is_binary(inflate(data, _LOOKED_AT)[0]):
+    """The document that bytes are, inflated if need be, or what keeps it from being one. Raises `OSError`."""
+    head = _head(chunks(), _SNIFFED)
+    if not is_gzip(head):
+        return [_document(name, chunks, media_type, base_url, reading)]
+    inflated = _Inflated(chunks, _inflated_limit(name, head, media_type, reading))
+    if _is_binary(_head(inflated(), _LOOKED_AT)):
         return [_binary(name)]
-    plain, wrong = inflate(data, _inflated_limit(name, data, media_type, reading))
-    items = [_document(name, plain, media_type, base_url, reading)]
-    if wrong is not None:
-        items.append(_problem("document-damaged", name, f"{name}: {wrong}: what lies before was read."))
+    items = [_document(name, inflated, media_type, base_url, reading)]
+    if inflated.wrong is not None:
+        items.append(_problem("document-damaged", name, f"{name}: {inflated.wrong}: what lies before was read."))
     return items
 
 
-def _inflated_limit(name: str, data: bytes, media_type: str | None, reading: _Reading) -> int:
+class _Inflated:
+    """What compressed bytes are, up to ``most`` and one more; after a reading, ``wrong`` says what was wrong with them."""
+
+    def __init__(self, chunks: Chunks, most: int) -> None:
+        self._chunks = chunks
+        self.most = most
+        self.wrong: str | None = None
+
+    def __call__(self) -> Iterator[bytes]:
+        left = self.most + 1
+        try:
+            for piece in decoded(self._chunks(), "gzip"):
+                yield piece[:left]
+                left -= len(piece)
+                if left <= 0:
+                    return
+        except Undecodable as error:
+            self.wrong = str(error)
+
+
+def _head(chunks: Iterator[bytes], size: int) -> bytes:
+    head = b""
+    for chunk in chunks:
+        head += chunk
+        if len(head) >= size:
+            break
+    return head[:size]
+
+
+def _inflated_limit(name: str, head: bytes, media_type: str | None, reading: _Reading) -> int:
     # Of a sitemap that is larger than one may be the first part is read, and the reader says what is left out.
-    is_sitemap = _kind(data[:_SNIFFED], media_type, name, reading) == "sitemap"
+    is_sitemap = _kind(head, media_type, name, reading) == "sitemap"
     return min(reading.limit, sitemap.MAX_BYTES) if is_sitemap else reading.limit
 
 
 def _document(
-    name: str, data: bytes, media_type: str | None, base_url: str | None, reading: _Reading
+    name: str, chunks: Chunks, media_type: str | None, base_url: str | None, reading: _Reading
 ) -> Document | Problem:
-    if not data:
+    data = weighed(chunks, reading.limit)
+    if data == b"":
         return _problem("empty-document", name, f"{name} is empty: there is nothing to find in it.")
-    if len(data) > reading.limit:
-        limit = f"{reading.limit // _MiB} MiB" if reading.limit >= _MiB else f"{reading.limit} bytes"
-        return _problem(
-            "document-too-large", name, f"{name} is over the limit of {limit}: split it, or raise --max-document-size."
-        )
-    if _is_binary(data):
+    if data is None:
+        return _too_large(name, reading.limit)
+    head = _head(chunks(), _SNIFFED)
+    if _is_binary(head):
         return _binary(name)
-    return Document(name, data, media_type, base_url, _kind(data[:_SNIFFED], media_type, name, reading))
+    return Document(name, data, media_type, base_url, _kind(head, media_type, name, reading))
+
+
+def _too_large(name: str, most: int) -> Problem:
+    limit = f"{most // _MiB} MiB" if most >= _MiB else f"{most} bytes"
+    return _problem(
+        "document-too-large", name, f"{name} is over the limit of {limit}: split it, or raise --max-document-size."
+    )
 
 
 def _binary(name: str) -> Problem:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
 from mediamirror.documents.compressed import STEP, Undecodable, inflated_stream, is_gzip
-from mediamirror.documents.document import MAX_DOCUMENT, Document
+from mediamirror.documents.document import MAX_DOCUMENT, Document, Stored, kept
 from mediamirror.markup.json.records import records
 from mediamirror.markup.places.json_text import Json, Object, read_json
 from mediamirror.markup.places.source import decode
@@ -25,6 +25,11 @@ _LOOKED_AT = 64 * 1024
 MAX_SHOWN = 100
 """Most bad rows of one file that are reported one by one."""
 _JSON = "application/json"
+MAX_RECORD = 16 * 1024 * 1024
+"""Largest record that is taken apart for one of its fields, and largest row of a table, in bytes."""
+MAX_LIST = 32 * 1024 * 1024
+"""Largest JSON text that is taken apart as one, in bytes: JSON Lines may be of any length."""
+_RECORD_TOO_LARGE = f"The record is over the {MAX_RECORD:,} bytes from which one field is taken."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +82,7 @@ def json_lines(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
             line += 1
             if data is None:
                 yield from counted.bad(line, "row-too-large", f"The row is over the limit of {rows.limit:,} bytes.")
-            elif data.strip():
+            elif isinstance(data, Stored) or data.strip():
                 yield from _json_row(data, line, rows, counted)
     except Undecodable as error:
         yield _broken(rows, line, error)
@@ -88,12 +93,13 @@ def json_list(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
     """Yield a document for one field of every record in a JSON text that is read whole. Raises `OSError`."""
     counted = _Counted(rows)
     try:
-        data = inflated(file).read(rows.limit + 1)
+        limit = min(rows.limit, MAX_LIST)
+        data = inflated(file).read(limit + 1)
     except Undecodable as error:
         yield _broken(rows, 0, error)
         return
-    if len(data) > rows.limit:
-        message = f"{rows.name} is over the limit of {rows.limit:,} bytes: split it, or write it as JSON Lines."
+    if len(data) > limit:
+        message = f"{rows.name} is over the limit of {limit:,} bytes: split it, or write it as JSON Lines."
         yield Problem("document-too-large", message, document=rows.name)
         return
     source = decode(data)
@@ -102,10 +108,15 @@ def json_list(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
     yield from counted.total()
 
 
-def _json_row(data: bytes, line: int, rows: Rows, counted: _Counted) -> Iterator[Document | Problem]:
+def _json_row(data: bytes | Stored, line: int, rows: Rows, counted: _Counted) -> Iterator[Document | Problem]:
     if rows.field is None:
         yield Document(f"{rows.name}:{line}", data, _JSON, rows.base_url, "json")
         return
+    if isinstance(data, Stored):
+        if data.size > MAX_RECORD:
+            yield from counted.bad(line, "row-too-large", _RECORD_TOO_LARGE)
+            return
+        data = b"".join(data.chunks())
     reading = read_json(data.decode("utf-8", "replace"))
     if reading.error is not None:
         yield from counted.bad(line, "malformed-json", "The row is no whole JSON: what could be read of it was read.")
@@ -130,7 +141,7 @@ def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterat
     counted = _Counted(rows)
     line = 0
     try:
-        for row in table_rows(_Lines(_as_text(inflated(file)), rows.limit), delimiter=delimiter):
+        for row in table_rows(_Lines(_as_text(inflated(file)), min(rows.limit, MAX_RECORD)), delimiter=delimiter):
             line = row.line
             if isinstance(row, Problem):
                 yield from counted.bad(row.line, row.code, row.message)
@@ -190,21 +201,23 @@ def _as_text(stream: io.BufferedReader) -> TextIO:
     return io.TextIOWrapper(stream, encoding="utf-8-sig" if codec == "utf-8" else codec, errors="replace", newline="")
 
 
-def _line(stream: io.BufferedReader, limit: int) -> bytes | None:
-    """The next line, empty at the end; None for one over the limit, which is passed over and never held whole."""
+def _line(stream: io.BufferedReader, limit: int) -> bytes | Stored | None:
+    """The next line, empty at the end; None for one over the limit, which is passed over."""
     piece = stream.readline(STEP)
     if len(piece) < STEP or piece.endswith(b"\n"):
         return piece if len(piece) <= limit else None
-    line = io.BytesIO()
-    while line.tell() <= limit:
-        line.write(piece)
-        if piece.endswith(b"\n") or not (piece := stream.readline(STEP)):
-            break
-    if line.tell() <= limit:
-        return line.getvalue()
-    while piece and not piece.endswith(b"\n"):
-        piece = stream.readline(STEP)
-    return None
+    pieces = _pieces(piece, stream)
+    line = kept(pieces, limit)
+    for _ in pieces:
+        pass
+    return line
+
+
+def _pieces(piece: bytes, stream: io.BufferedReader) -> Iterator[bytes]:
+    """A line's first piece and those that follow."""
+    while piece:
+        yield piece
+        piece = b"" if piece.endswith(b"\n") else stream.readline(STEP)
 
 
 def _broken(rows: Rows, line: int, error: Undecodable) -> Problem:

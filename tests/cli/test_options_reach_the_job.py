@@ -39,6 +39,7 @@ FORMAT_MATTERS = {"mirror"}
 NOT_FOR_A_MIRROR = {
     "as_", "base_url", "root", "field", "links", "follow_sitemap", "depth", "same_host", "max_pages", "fail_empty", "ladder",
     "estimate", "check", "tolerance", "workers", "no_sandbox", "baseline", "write_baseline", "report", "max_document_size",
+    "max_document_memory",
     "max_documents", "max_sets", "max_candidates", "max_pixels", "max_frames", "max_total_pixels", "max_decode_memory", "mirror",
 }  # fmt: skip
 ONLY_FOR_A_MIRROR = {
@@ -48,6 +49,7 @@ ONLY_FOR_A_MIRROR = {
 WORDS = {
     "acl": "private", "as_": "urls", "base_url": "https://example.org/", "connect_to": "a:1:b:2", "header": "X-Of: mine",
     "max_header_size": "9k", "max_decode_memory": "9k", "max_size": "9k", "max_document_size": "9k", "metadata": "of=mine",
+    "max_document_memory": "9k",
     "limit_rate": "9k", "proxy": "http://proxy.example:3128", "rungs": "largest", "sample": "5%", "tolerance": "3px",
     "viewport": "390x844@3", "fresh_for": "9h", "older_than": "9h", "timeout": "9", "delay": "9",
 }  # fmt: skip

@@ -16,9 +16,11 @@ from mediamirror.documents.crawl import Bounds, Found, crawl
 from mediamirror.documents.document import Document
 from mediamirror.documents.frontier import Frontier
 from mediamirror.documents.read import Fetch, read_inputs
+from mediamirror.documents.reader import Reader
 from mediamirror.errors import ConnectFailed, HTTPStatus, RobotsRefused
 from mediamirror.markup.records import sitemap
 from mediamirror.model import Body, Download, Problem
+from mediamirror.settings import ReadOptions
 
 X = "https://x.example"
 CLOSED = f"{X}/closed"
@@ -67,7 +69,7 @@ async def items_of(net: Net, inputs: Sequence[str], bounds: Bounds) -> list[Docu
     def start(fetch: Fetch) -> Found:
         return read_inputs(inputs, fetch=fetch)
 
-    return [item async for item in crawl(start, fetch=net.fetch, bounds=bounds)]
+    return [item async for item in crawl(start, fetch=net.fetch, reader=Reader(ReadOptions()), bounds=bounds)]
 
 
 def told(items: list[Document | Problem]) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.jobs.run.inputs import bounded
+from mediamirror.documents.look import bounded
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Source
 from mediamirror.settings import ReadOptions
 

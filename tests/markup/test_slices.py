@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mediamirror.documents.document import Document
-from mediamirror.jobs.run.inputs import look_through
+from mediamirror.documents.look import look_through
 from mediamirror.markup.extract import extract_document
 from mediamirror.markup.places import slices
 from mediamirror.markup.places.slices import split
@@ -34,7 +34,7 @@ def found(extraction: Extraction) -> list[tuple[object, ...]]:
 
 
 def in_slices(data: bytes, kind: str = "text") -> list[Extraction]:
-    return list(look_through(Document("d", data, None, None, kind)))
+    return list(look_through(Document("d", data, None, None, kind), data))
 
 
 def test_a_long_text_gives_the_same_sets_lines_and_spans_as_the_whole() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mediamirror.documents.compressed import Undecodable
-from mediamirror.documents.document import MAX_DOCUMENT, Document
+from mediamirror.documents.document import MAX_DOCUMENT, Document, kept
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.http import Response, read_response
@@ -83,26 +83,29 @@ def _is_page(record: Record, response: Response) -> bool:
 def _document(record: Record, response: Response, limit: int) -> Iterator[Document | Problem]:
     """The document, or the problem it is; of one that breaks off, what is there."""
     url = record.url
-    pieces: list[bytes] = []
-    size = 0
-    try:
-        for piece in response.body():
-            pieces.append(piece)
-            size += len(piece)
-            if size > limit:
-                message = f"{url} is over the limit of {limit:,} bytes in the archive: it is left out."
-                yield Problem("document-too-large", message, document=url)
-                return
-    except Undecodable as error:
-        yield Problem("document-damaged", f"{url} can't be read whole from the archive: {error}.", document=url)
-    except Damaged:
-        pass  # `read_records` reports it
-    data = b"".join(pieces)
+    troubles: list[Problem] = []
+    data = kept(_until_broken(url, response, troubles), limit)
+    if data is None:
+        message = f"{url} is over the limit of {limit:,} bytes in the archive: it is left out."
+        yield Problem("document-too-large", message, document=url)
+        return
+    yield from troubles
     media_type = response.header("content-type")
-    kind = "text" if record.kind == "conversion" else _kind(data, media_type, url)
+    head = data if isinstance(data, bytes) else next(data.chunks())
+    kind = "text" if record.kind == "conversion" else _kind(head, media_type, url)
     if data and kind is not None:
         links = tuple(value for name, value in response.headers if name.lower() == "link")
         yield Document(url, data, media_type, url, kind, links)
+
+
+def _until_broken(url: str, response: Response, troubles: list[Problem]) -> Iterator[bytes]:
+    try:
+        yield from response.body()
+    except Undecodable as error:
+        message = f"{url} can't be read whole from the archive: {error}."
+        troubles.append(Problem("document-damaged", message, document=url))
+    except Damaged:
+        pass  # `read_records` reports it
 
 
 def _kind(data: bytes, media_type: str | None, url: str) -> str | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import os
 import socket
 import sys
 from collections.abc import Iterator
@@ -17,14 +16,12 @@ from typing import Any, BinaryIO
 from mediamirror.errors import ImageUndecodable, UsageError
 from mediamirror.imaging.decoder.protocol import MAX_BODY, MAX_HEAD, PREFIX, Limits, Wish, frame, settings
 from mediamirror.model import Body
-from mediamirror.settings import CheckOptions, inherited_environment
+from mediamirror.processes import start
+from mediamirror.settings import CheckOptions
 
 if sys.platform != "win32":
     import resource
 
-_PACKAGE_HOME = str(Path(__file__).resolve().parents[2])
-# A decoder needs nothing of our environment but what its interpreter needs to start; so no key or token gets there.
-_INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "PYTHONHOME")
 # glibc gives large blocks back to the kernel at once and asks for them again for the next image: keeping some of them saves the
 # page faults, about a seventh of the CPU time of decoding. Other C libraries ignore these.
 _KEEP_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(16 * 1024**2), "MALLOC_TRIM_THRESHOLD_": str(32 * 1024**2)}
@@ -184,27 +181,10 @@ def _stream(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
 
 
 async def _spawn(options: CheckOptions, limits: Limits, files: socket.socket | None) -> asyncio.subprocess.Process:
-    # -P and our own path: a folder named PIL where the user happens to stand must never be imported.
-    path = os.pathsep.join(dict.fromkeys([_PACKAGE_HOME, *(entry for entry in sys.path if entry)]))
+    open_files = () if files is None else (files.fileno(),)
+    words = (settings(options, limits), *map(str, open_files))
     try:
-        return await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-P",
-            "-m",
-            "mediamirror.imaging.decoder.worker",
-            settings(options, limits),
-            *([] if files is None else [str(files.fileno())]),
-            pass_fds=[] if files is None else [files.fileno()],
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env={
-                **inherited_environment(_INHERITED),
-                **_KEEP_MEMORY,
-                "PYTHONPATH": path,
-                "PYTHONDONTWRITEBYTECODE": "1",
-            },
-        )
+        return await start("mediamirror.imaging.decoder.worker", *words, files=open_files, environment=_KEEP_MEMORY)
     except OSError as error:
         raise UsageError(
             f"No decoder process can be started ({error.strerror}); try --workers 1 or --check header."

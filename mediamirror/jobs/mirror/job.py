@@ -22,6 +22,7 @@ from mediamirror.catalog.results import Record, put_fetches, put_outcomes, read_
 from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
+from mediamirror.documents.reader import Reader
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.fetch.endpoint import open_transport
@@ -167,8 +168,26 @@ class _MirrorRun:
     async def _plan(
         self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher, archive: WarcArchive
     ) -> None:
+        async with Reader(self._options.read) as reader:
+            found_in = (
+                documents(inputs, self._options.read, fetching, reader, self._stdin, archive) if inputs else _nothing()
+            )
+            count = await self._plan_documents(found_in, catalog, run, reader)
+        if self._options.select.retry_failed:
+            await catalog.write(plan_retry, run, planned=bool(inputs))
+        sets, variants, wanted = await catalog.write(order_work, run)
+        if self._options.select.retry_failed and not wanted:
+            self._emit(
+                Problem("nothing-failed", f"Nothing to try again: nothing failed in {self._to}.", document=self._to)
+            )
+        self._tally.planned = Planned(count, sets, variants, wanted)
+        self._emit(self._tally.planned)
+
+    async def _plan_documents(
+        self, found_in: AsyncIterator[Document | Problem], catalog: Catalog, run: Run, reader: Reader
+    ) -> int:
+        """Put the documents into the plan; returns how many."""
         count = 0
-        found_in = documents(inputs, self._options.read, fetching, self._stdin, archive) if inputs else _nothing()
         async for found in found_in:
             if isinstance(found, Problem):
                 self._tally.add_problem(found)
@@ -179,19 +198,11 @@ class _MirrorRun:
                 found,
                 catalog,
                 run,
-                read=self._options.read,
+                reader=reader,
                 wanted=lambda image_set: wanted_urls(image_set, self._options.select),
                 on_found=self._found,
             )
-        if self._options.select.retry_failed:
-            await catalog.write(plan_retry, run, planned=bool(inputs))
-        sets, variants, wanted = await catalog.write(order_work, run)
-        if self._options.select.retry_failed and not wanted:
-            self._emit(
-                Problem("nothing-failed", f"Nothing to try again: nothing failed in {self._to}.", document=self._to)
-            )
-        self._tally.planned = Planned(count, sets, variants, wanted)
-        self._emit(self._tally.planned)
+        return count
 
     def _found(self, event: ImageSet | Problem) -> None:
         self._tally.note(event)

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import BinaryIO
 from urllib.parse import urlsplit
 
@@ -15,15 +12,13 @@ from mediamirror.catalog.ingest import DocumentRow, Run, put_document, put_sets
 from mediamirror.catalog.work import WorkItem, read_lanes, read_places
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_inputs
+from mediamirror.documents.reader import Reader
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import UsageError
 from mediamirror.fetch import OpenFetcher, Request
 from mediamirror.jobs.run.destination import now
-from mediamirror.markup.extract import charset_of, extract_document
-from mediamirror.markup.page import link_header
-from mediamirror.markup.places.slices import Slice, split
 from mediamirror.markup.places.urls import resolve
-from mediamirror.model import Download, Event, Extraction, ImageSet, Problem, Source
+from mediamirror.model import Download, Event, ImageSet, Problem
 from mediamirror.settings import ReadOptions
 
 Emit = Callable[[Event], None]
@@ -61,10 +56,14 @@ async def documents(
     inputs: Sequence[str],
     options: ReadOptions,
     fetcher: OpenFetcher,
+    reader: Reader,
     stdin: BinaryIO | None,
     archive: WarcArchive | None = None,
 ) -> AsyncIterator[Document | Problem]:
-    """Yield the documents of the inputs, those from the network fetched by the same stack as the images."""
+    """Yield the documents of the inputs, those from the network fetched by the same stack as the images.
+
+    ``reader`` says where a page leads on to, where that is asked for.
+    """
 
     _check_base(options.base_url)
 
@@ -84,7 +83,7 @@ async def documents(
         )
 
     left = options.max_documents
-    async for found in _all_documents(read, fetch, fetcher, options):
+    async for found in _all_documents(read, fetch, fetcher, reader, options):
         if isinstance(found, Document):
             if not left:
                 yield _too_many(found, options.max_documents)
@@ -97,6 +96,7 @@ def _all_documents(
     read: Callable[[Fetch], AsyncIterator[Document | Problem]],
     fetch: Fetch,
     fetcher: OpenFetcher,
+    reader: Reader,
     options: ReadOptions,
 ) -> AsyncIterator[Document | Problem]:
     if not options.depth and not options.follow_sitemap:
@@ -106,7 +106,7 @@ def _all_documents(
     bounds = Bounds(
         options.depth, options.follow_sitemap, options.same_host, options.max_pages, limit=options.max_document
     )
-    return crawl(read, fetch=fetch, bounds=bounds, sitemaps=fetcher.sitemaps)
+    return crawl(read, fetch=fetch, reader=reader, bounds=bounds, sitemaps=fetcher.sitemaps)
 
 
 def _too_many(document: Document, most: int) -> Problem:
@@ -138,78 +138,6 @@ class WorkByHost:
         return await self._catalog.read(read_places, self._run, after=after, last=last, limit=limit)
 
 
-def look_through(document: Document, *, links: bool = False) -> Iterator[Extraction]:
-    """Yield the image sets of one document: a long text slice by slice, what came with its headers first."""
-    if document.link_headers:
-        yield link_header.find(document.link_headers, document=document.name, base_url=document.name)
-    for part in _slices(document):
-        yield extract_document(
-            part.data,
-            media_type=document.media_type,
-            base_url=document.base_url,
-            document=document.name,
-            as_=document.kind,
-            links=links,
-            first_byte=part.offset,
-            lines_before=part.lines,
-        )
-
-
-def _slices(document: Document) -> Iterator[Slice]:
-    charset = charset_of(document.media_type)
-    if document.kind in {"text", "urls"} and (charset is None or charset.lower() in {"utf-8", "utf8"}):
-        return split(document.data, by_line=document.kind == "urls")
-    return iter((Slice(document.data, 0, 0),))
-
-
-def bounded(parts: Iterable[Extraction], options: ReadOptions, document: str) -> Iterator[Extraction]:
-    """Yield the parts of one document, no more than ``max_sets`` sets in all and ``max_candidates`` of each."""
-    left = options.max_sets
-    for part in parts:
-        sets = part.sets[:left]
-        left -= len(sets)
-        cut = [_shortened(each, options.max_candidates) for each in sets]
-        problems = part.problems
-        if len(sets) < len(part.sets):
-            problems = (*problems, _too_many_sets(part.sets[len(sets)], options.max_sets, document))
-        yield Extraction(tuple(cut), problems)
-        if len(sets) < len(part.sets):
-            return
-
-
-def _shortened(image_set: ImageSet, most: int) -> ImageSet:
-    if sum(_size(source) for source in image_set.sources) <= most:
-        return image_set
-    left = most
-    sources: list[Source] = []
-    for source in image_set.sources:
-        default = source.default if left > 0 else None
-        left -= default is not None
-        kept = source.candidates[: max(left, 0)]
-        left -= len(kept)
-        sources.append(replace(source, candidates=kept, default=default))
-    problem = Problem(
-        "too-many-candidates",
-        f"This image set has more than {most} candidates; the first {most} are taken. Raise --max-candidates for all.",
-        line=image_set.line,
-        document=image_set.document,
-    )
-    return replace(image_set, sources=tuple(sources), problems=(*image_set.problems, problem))
-
-
-def _size(source: Source) -> int:
-    return len(source.candidates) + (source.default is not None)
-
-
-def _too_many_sets(first: ImageSet, most: int, document: str) -> Problem:
-    return Problem(
-        "too-many-sets",
-        f"{document} has more than {most} image sets; the first {most} are taken. Raise --max-sets for all.",
-        line=first.line,
-        document=document,
-    )
-
-
 Wanted = Callable[[ImageSet], frozenset[str]]
 """Which URLs of a set are wanted."""
 
@@ -219,25 +147,20 @@ async def plan_document(
     catalog: Catalog,
     run: Run,
     *,
-    read: ReadOptions,
+    reader: Reader,
     wanted: Wanted,
     on_found: Callable[[ImageSet | Problem], None],
 ) -> None:
     """Add a document and its sets to the plan, telling each set and each problem that belongs to none.
 
-    Of a long text one slice is in memory at a time, whatever the number of sets in it.
+    A few of the sets are in memory at a time, whatever their number.
     """
     document_id = await catalog.write(put_document, _row(document))
-    parts = bounded(look_through(document, links=read.links), read, document.name)
-    while (part := await asyncio.to_thread(_next, parts)) is not None:
+    async for part in reader.look(document):
         found: list[ImageSet | Problem] = [*part.problems, *part.sets]
         for each in found:
             on_found(each)
         await catalog.write(put_sets, run, document_id, [(s, wanted(s)) for s in part.sets if s.candidates])
-
-
-def _next(parts: Iterator[Extraction]) -> Extraction | None:
-    return next(parts, None)
 
 
 def _row(document: Document) -> DocumentRow:
@@ -245,7 +168,7 @@ def _row(document: Document) -> DocumentRow:
         document.name,
         document.media_type,
         document.base_url,
-        hashlib.sha256(document.data).hexdigest(),
-        len(document.data),
+        document.sha256,
+        document.size,
         now().isoformat(timespec="seconds"),
     )

@@ -17,6 +17,9 @@ HARMLESS = frozenset(
 )
 """Problems with a document as a whole that are no failure: there is nothing in it, or a crawl leaves it out by its rules."""
 
+UNREAD = frozenset({"document-over-memory", "document-over-time", "document-unread"})
+"""Problems in a document that kept it, or the rest of it, from being read."""
+
 
 @dataclass
 class Tally:
@@ -52,8 +55,12 @@ class Tally:
         self.failed_inputs += problem.code not in HARMLESS
 
     def note(self, event: ImageSet | Problem) -> None:
-        """Count the problems inside a document: none of them fails the run."""
-        self.problems += 1 if isinstance(event, Problem) else len(event.problems)
+        """Count the problems inside a document: none of them fails the run, but one that kept it from being read."""
+        if isinstance(event, Problem):
+            self.problems += 1
+            self.failed_inputs += event.code in UNREAD
+        else:
+            self.problems += len(event.problems)
 
     def summary(self, *, seconds: float, options: JobOptions, interrupted: bool = False) -> Summary:
         """Freeze the totals. An interrupted run exits 130 and says how many variants it did not reach."""

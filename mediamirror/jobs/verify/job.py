@@ -22,6 +22,7 @@ from mediamirror.catalog.ingest import Run, begin_run, order_work
 from mediamirror.catalog.work import WorkItem, get_notes, put_notes
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
+from mediamirror.documents.reader import Reader
 from mediamirror.errors import FetchError
 from mediamirror.fetch import OpenFetcher, open_fetcher
 from mediamirror.imaging.decoder.pool import DecoderPool
@@ -171,20 +172,21 @@ class _VerifyRun:
         self, inputs: Sequence[str], catalog: Catalog, run: Run, fetcher: OpenFetcher, spool: IO[bytes]
     ) -> None:
         count = 0
-        async for found in documents(inputs, self._options.read, fetcher, self._stdin):
-            if isinstance(found, Problem):
-                self._tally.add_problem(found)
-                self._emit(found)
-                continue
-            count += 1
-            await plan_document(
-                self._placed(found),
-                catalog,
-                run,
-                read=self._options.read,
-                wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
-                on_found=lambda event: self._found(event, spool),
-            )
+        async with Reader(self._options.read) as reader:
+            async for found in documents(inputs, self._options.read, fetcher, reader, self._stdin):
+                if isinstance(found, Problem):
+                    self._tally.add_problem(found)
+                    self._emit(found)
+                    continue
+                count += 1
+                await plan_document(
+                    self._placed(found),
+                    catalog,
+                    run,
+                    reader=reader,
+                    wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
+                    on_found=lambda event: self._found(event, spool),
+                )
         _, variants, wanted = await catalog.write(order_work, run)
         # As many as are told one by one: a set that several pages have is judged on each.
         self._tally.planned = Planned(count, self._sets, variants, wanted)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 SLICE = 128 * 1024
 """Bytes after which the next good place is taken."""
 
+_AHEAD = 65
+"""How many bytes after a newline are looked at, itself included."""
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _EMPTY_LINE = re.compile(rb"\n[ \t\r]*\n")
 _ENDS = re.compile(rb"(?:[0-9]w|[0-9]x|[.!?])[ \t\r]*\Z")
+_BLANKS = re.compile(rb"[ \t\r]*+\Z")
 _DESCRIPTOR = re.compile(rb"\s*,?\s*[0-9.]+[wxh]\b")
 
 
@@ -34,40 +37,73 @@ def split(data: bytes, *, by_line: bool) -> Iterator[Slice]:
 
     ``by_line`` says that every line stands for itself, as in a list of URLs.
     """
-    if len(data) < 2 * SLICE or data.startswith(_WIDE_MARKS) or not _is_utf8(data):
+    if len(data) < 2 * SLICE or not can_split([data]):
         yield Slice(data, 0, 0)
-        return
-    start = lines = 0
-    while start < len(data):
-        end = _cut(data, start + SLICE, by_line=by_line)
-        piece = data[start:end]
-        yield Slice(piece, start, lines)
+    else:
+        yield from cut_up([data], by_line=by_line)
+
+
+def can_split(chunks: Iterable[bytes]) -> bool:
+    """Say whether a text, which comes in chunks, is UTF-8: only then can it be cut anywhere."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    head = b""
+    try:
+        for chunk in chunks:
+            head = head or chunk[:2]
+            for start in range(0, len(chunk), SLICE):
+                decoder.decode(chunk[start : start + SLICE])
+    except UnicodeDecodeError:
+        return False
+    return not head.startswith(_WIDE_MARKS)
+
+
+def cut_up(chunks: Iterable[bytes], *, by_line: bool) -> Iterator[Slice]:
+    """Yield the slices of a text that `can_split`, whose bytes come in chunks: no more of them are held than a slice needs."""
+    feed = iter(chunks)
+    text, start, offset, lines, is_all = b"", 0, 0, 0, False
+    while True:
+        end = _cut(text, start + SLICE, by_line=by_line, is_all=is_all)
+        if end is None:
+            # As many again as there are: so each byte is searched twice at most, however long a slice becomes.
+            more = _at_least(feed, max(len(text) - start, 2 * SLICE))
+            text, start, offset, is_all = text[start:] + more, 0, offset + start, not more
+            continue
+        if end <= start:
+            return
+        piece = text[start:end]
+        yield Slice(piece, offset + start, lines)
         # Lines end with CRLF, CR or LF; a cut always stands behind an LF.
         lines += piece.count(b"\n") + piece.count(b"\r") - piece.count(b"\r\n")
         start = end
 
 
-def _is_utf8(data: bytes) -> bool:
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    try:
-        for start in range(0, len(data), SLICE):
-            decoder.decode(data[start : start + SLICE])
-    except UnicodeDecodeError:
-        return False
-    return True
+def _at_least(feed: Iterator[bytes], size: int) -> bytes:
+    """So many bytes of a feed or a few more; fewer at its end."""
+    pieces: list[bytes] = []
+    while size > 0 and (chunk := next(feed, None)) is not None:
+        pieces.append(chunk)
+        size -= len(chunk)
+    return b"".join(pieces)
 
 
-def _cut(data: bytes, wanted: int, *, by_line: bool) -> int:
-    """Return the first good place from ``wanted`` on; the end where there is none."""
-    newline = data.find(b"\n", wanted)
+def _cut(text: bytes, wanted: int, *, by_line: bool, is_all: bool) -> int | None:
+    """Return the first good place from ``wanted`` on; the end where there is none. None: only what follows can tell."""
+    newline = text.find(b"\n", wanted)
     while newline != -1:
-        if by_line or _EMPTY_LINE.match(data, newline) or _may_end(data, newline):
+        if not is_all and not by_line and _is_open(text, newline):
+            return None
+        if by_line or _EMPTY_LINE.match(text, newline) or _may_end(text, newline):
             return newline + 1
-        newline = data.find(b"\n", newline + 1)
-    return len(data)
+        newline = text.find(b"\n", newline + 1)
+    return len(text) if is_all else None
+
+
+def _is_open(text: bytes, newline: int) -> bool:
+    """Say whether what follows a newline, as far as it matters, may not be there yet."""
+    return len(text) < newline + _AHEAD or _BLANKS.match(text, newline + 1) is not None
 
 
 def _may_end(data: bytes, newline: int) -> bool:
     line = data[data.rfind(b"\n", max(0, newline - 65536), newline) + 1 : newline]
     ends = _ENDS.search(line) is not None or b"/" not in line
-    return ends and _DESCRIPTOR.match(data, newline + 1, newline + 65) is None
+    return ends and _DESCRIPTOR.match(data, newline + 1, newline + _AHEAD) is None

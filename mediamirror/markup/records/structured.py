@@ -26,6 +26,8 @@ __all__ = ["Row", "find_json", "find_json_lines", "find_table", "is_json", "pick
 
 MAX_CELL = 64 * 1024 * 1024
 """Longest value of a table, in code points."""
+MAX_CELLS = 200_000
+"""Most values of one row: so many lines and delimiters that it may have."""
 _MARKUP = re.compile(r"<[a-z!][^<>]*>", re.IGNORECASE)
 _LOOKED_AT = 65536
 _LINE = re.compile(r"[^\r\n]+")
@@ -92,11 +94,18 @@ def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterato
     # The csv module keeps one limit for the whole process; it only ever grows here.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
     feed = iter(lines)
-    first = next(feed, "")
-    reader = csv.reader(chain((first,), feed), delimiter=delimiter or _delimiter(first))
+    try:
+        first = next(feed, "")
+    except csv.Error as error:
+        yield Problem("malformed-table", f"The names of the columns can't be read ({error}): the table is left out.", 1)
+        return
+    mark = delimiter or _delimiter(first)
+    bounded = _Bounded(chain((first,), feed), mark)
+    reader = csv.reader(bounded, delimiter=mark)
     names: list[str] | None = None
     while True:
         line = reader.line_num + 1
+        bounded.begin()
         try:
             cells = next(reader, None)
         except csv.Error as error:
@@ -108,6 +117,26 @@ def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterato
             names = [name.strip().lstrip("\ufeff") or f"column {at}" for at, name in enumerate(cells, 1)]
         elif cells:
             yield Row(line, dict(zip(names, cells, strict=False)))
+
+
+class _Bounded(Iterator[str]):
+    """The lines of a table; a row of more than `MAX_CELLS` values is an error, on however many lines it stands."""
+
+    def __init__(self, lines: Iterator[str], delimiter: str) -> None:
+        self._lines = lines
+        self._delimiter = delimiter
+        self._cells = 0
+
+    def begin(self) -> None:
+        """The next line begins a row."""
+        self._cells = 0
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self._cells += 1 + line.count(self._delimiter)
+        if self._cells > MAX_CELLS:
+            raise csv.Error(f"it has more than {MAX_CELLS:,} values")
+        return line
 
 
 def _delimiter(header: str) -> str:

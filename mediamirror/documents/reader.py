@@ -1,0 +1,239 @@
+"""Reads documents: small ones here, large ones in a process that may take so much memory and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import pickle
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+from mediamirror.documents.document import HELD, Document
+from mediamirror.documents.listings import Listing, listing_in
+from mediamirror.documents.look import bounded, is_split, look_through
+from mediamirror.errors import UsageError
+from mediamirror.markup.extract import charset_of
+from mediamirror.model import Extraction, Problem
+from mediamirror.processes import start
+from mediamirror.settings import ReadOptions
+
+if TYPE_CHECKING:
+    from mediamirror.documents.reader_process import Task
+    from mediamirror.markup.page.links import Links
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+_AT_ONCE = 16 * 1024
+"""A document of so few bytes is read faster than a thread takes it over."""
+_STEP = 1024 * 1024
+_MiB = 1024 * 1024
+
+
+class Unread(Exception):
+    """A document whose reading was stopped; ``problem`` says why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(problem.message)
+        self.problem = problem
+
+
+class Reader:
+    """Looks through documents, one at a time. Use as an async context manager: on leaving, its process has ended.
+
+    A document of more than `HELD` bytes is read in a process, started when the first one comes, that may take
+    ``options.max_document_memory`` bytes: what is in a document comes back a little at a time, so that this process takes few.
+    """
+
+    def __init__(self, options: ReadOptions) -> None:
+        self._options = options
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def look(self, document: Document) -> AsyncIterator[Extraction]:
+        """Yield the image sets of a document in order, as much of them as the options take.
+
+        A document that costs too much ends with a `Problem` of code ``document-over-memory``, ``document-over-time`` or
+        ``document-unread``. Raises `UsageError` when no process can be started.
+        """
+        options, name = self._options, document.name
+        if document.size > HELD:
+            try:
+                async for part in self._ask("sets", document):
+                    yield part
+            except Unread as stopped:
+                yield Extraction((), (stopped.problem,))
+            return
+        parts = bounded(look_through(document, _held(document), links=options.links), options, name)
+        if document.size <= _AT_ONCE:
+            for part in parts:
+                yield part
+        else:
+            while (found := await asyncio.to_thread(next, parts, None)) is not None:
+                yield found
+
+    async def links(self, document: Document) -> Links:
+        """Return where a page leads on to. Raises `Unread`, and what `look` raises."""
+        if document.size > HELD:
+            return await self._only("links", document)  # type: ignore[no-any-return]
+        from mediamirror.markup.page import links  # noqa: PLC0415 -- start-up time
+
+        return await asyncio.to_thread(
+            links.find,
+            _held(document),
+            document=document.name,
+            base_url=document.base_url,
+            encoding=charset_of(document.media_type),
+        )
+
+    async def listing(self, document: Document) -> Listing:
+        """Return what a sitemap lists. Raises `Unread`, and what `look` raises."""
+        if document.size > HELD:
+            return await self._only("listing", document)  # type: ignore[no-any-return]
+        return await asyncio.to_thread(listing_in, document, _held(document))
+
+    async def _only(self, task: Task, document: Document) -> Any:
+        (answer,) = [each async for each in self._ask(task, document)]
+        return answer
+
+    async def _ask(self, task: Task, document: Document) -> AsyncIterator[Any]:
+        """The answers of a process. One that was not heard to the end, or that died, is not used again."""
+        from mediamirror.documents.reader_process import DONE, MORE  # noqa: PLC0415 -- start-up time
+
+        process, self._process = self._process, None
+        if process is not None and (process.returncode is not None or _out(process).at_eof()):
+            await _end(process)
+            process = None
+        process = process or await self._start()
+        told = False
+        try:
+            in_slices = task == "sets" and await _off(is_split, document, document)
+            chunks = document.chunks()
+            job = (task, replace(document, data=b""), document.size, self._options, in_slices)
+            await _write(process, pickle.dumps(job))
+            if not in_slices:
+                await _write_whole(process, document, chunks)
+            while (answer := await _read(process)) != DONE:
+                if answer == MORE:
+                    await _write(process, pickle.dumps(await _off(_some, chunks, document)))
+                else:
+                    told = True
+                    yield answer
+        except (ConnectionError, asyncio.IncompleteReadError):
+            status = await _end(process)
+            raise Unread(_explained(status, document.name, self._options, told=told)) from None
+        except BaseException:
+            await _end(process)
+            raise
+        self._process = process
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        try:
+            return await start("mediamirror.documents.reader_process", str(self._options.max_document_memory))
+        except OSError as error:
+            raise UsageError(f"No process to read large documents can be started ({error.strerror}).") from error
+
+    async def aclose(self) -> None:
+        """End the process and wait for its end. Safe to call twice."""
+        process, self._process = self._process, None
+        if process is not None:
+            await _end(process)
+
+    async def __aenter__(self) -> Self:
+        """Enter; no process is started yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close."""
+        await self.aclose()
+
+
+async def _off(work: Callable[[A], T], what: A, document: Document) -> T:
+    """Do some reading of a document's bytes in a thread. Raises `Unread`."""
+    try:
+        return await asyncio.to_thread(work, what)
+    except OSError as error:
+        raise _changed(document, error.strerror or str(error)) from error
+
+
+def _changed(document: Document, why: str) -> Unread:
+    message = f"{document.name} can't be read any more ({why}): it is left out."
+    return Unread(Problem("document-unread", message, document=document.name))
+
+
+def _held(document: Document) -> bytes:
+    return document.data if isinstance(document.data, bytes) else b"".join(document.chunks())
+
+
+def _some(chunks: Iterator[bytes]) -> bytes:
+    """The next bytes, a mebibyte or so; none at the end."""
+    pieces: list[bytes] = []
+    size = 0
+    while size < _STEP and (chunk := next(chunks, None)) is not None:
+        pieces.append(chunk)
+        size += len(chunk)
+    return b"".join(pieces)
+
+
+async def _write(process: asyncio.subprocess.Process, data: bytes, *, framed: bool = True) -> None:
+    from mediamirror.documents.reader_process import PREFIX  # noqa: PLC0415 -- start-up time
+
+    assert process.stdin is not None  # noqa: S101 - we asked for the pipe
+    if framed:
+        process.stdin.write(PREFIX.pack(len(data)))
+    process.stdin.write(data)
+    await process.stdin.drain()
+
+
+async def _write_whole(process: asyncio.subprocess.Process, document: Document, chunks: Iterator[bytes]) -> None:
+    """Write exactly as many bytes as a document has: so many are awaited."""
+    left = document.size
+    while left:
+        chunk = (await _off(_some, chunks, document))[:left]
+        if not chunk:
+            raise _changed(document, "it has become shorter")
+        await _write(process, chunk, framed=False)
+        left -= len(chunk)
+
+
+async def _read(process: asyncio.subprocess.Process) -> Any:
+    from mediamirror.documents.reader_process import PREFIX  # noqa: PLC0415 -- start-up time
+
+    (size,) = PREFIX.unpack(await _out(process).readexactly(PREFIX.size))
+    return pickle.loads(await _out(process).readexactly(size))  # noqa: S301 -- from our own program
+
+
+def _out(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
+    assert process.stdout is not None  # noqa: S101 - we asked for the pipe
+    return process.stdout
+
+
+async def _end(process: asyncio.subprocess.Process) -> int:
+    """End a process that may have ended already; its exit status, negative for a signal."""
+    if process.returncode is None and not _out(process).at_eof():
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+    return await process.wait()
+
+
+def _explained(status: int, name: str, options: ReadOptions, *, told: bool) -> Problem:
+    """What the end of its process says about a document. ``told``: some of what is in it had come by then."""
+    from mediamirror.documents.reader_process import CPU_SECONDS, OVER_MEMORY  # noqa: PLC0415 -- start-up time
+
+    left_out = "the rest of it is left out" if told else "it is left out"
+    if status == OVER_MEMORY:
+        most = f"{options.max_document_memory // _MiB:,} MiB"
+        code, why = "document-over-memory", f"takes more than {most} of memory to read"
+        left_out += "; split it, or raise --max-document-memory"
+    elif status == -signal.SIGXCPU:
+        code, why = "document-over-time", f"takes more than {CPU_SECONDS // 60} minutes of computing to read"
+        left_out += "; split it"
+    elif status == -signal.SIGKILL:
+        code, why = "document-unread", "was being read when the system killed its reader, perhaps for want of memory"
+    else:
+        code, why = "document-unread", f"ended its reader (exit status {status}; please report it)"
+    return Problem(code, f"{name} {why}: {left_out}.", document=name)

@@ -1,0 +1,190 @@
+"""The reader process: takes documents on stdin, answers on stdout with what is in them. Started by ``python -m``.
+
+It may take so much memory and no more: whatever a document is filled with, the program that asked goes on without it.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import pickle
+import signal
+import struct
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO, Literal
+
+from mediamirror.documents.document import Document
+from mediamirror.documents.listings import Listing, listing_in
+from mediamirror.documents.look import bounded, look_through, look_through_chunks
+from mediamirror.markup.extract import charset_of
+from mediamirror.model import Extraction
+from mediamirror.settings import ReadOptions
+
+if sys.platform != "win32":
+    import resource
+
+PREFIX = struct.Struct("!Q")
+OVER_MEMORY = 75
+"""The exit status of a process whose document took more memory than it may."""
+CPU_SECONDS = 600
+"""Of CPU time for one document, or for one slice of a long text."""
+MORE = "more"
+"""An answer that asks for the next bytes."""
+DONE = "done"
+_BATCH = 2_000
+"""Candidates and problems in one answer, about."""
+_KEPT = 24 * 1024 * 1024
+"""Bytes that may stay taken after a document: with more the process ends, and the next document gets a fresh one."""
+_SET_PDEATHSIG = 1
+
+Take = Callable[[], bytes]
+Task = Literal["sets", "links", "listing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One document to read: ``document`` without its bytes, of which ``size`` follow; or, ``in_slices``, as many as are asked for."""
+
+    task: Task
+    document: Document
+    size: int
+    options: ReadOptions
+    in_slices: bool = False
+
+
+def main() -> None:
+    """Serve jobs until stdin ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started us; it will end us.
+    jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    _die_with_parent()
+    _bound_memory(int(sys.argv[1]))
+    before = _resident()
+    try:
+        while (words := receive(jobs)) is not None:
+            _allow_cpu()
+            _answer(Job(*words), jobs, answers)
+            if _resident() > before + _KEPT:
+                break
+    except MemoryError:
+        os._exit(OVER_MEMORY)
+    except BrokenPipeError:
+        pass
+    os._exit(0)  # No teardown: nothing here is worth the milliseconds.
+
+
+def _answer(job: Job, jobs: BinaryIO, answers: BinaryIO) -> None:
+    def more() -> bytes:
+        send(answers, MORE)
+        _allow_cpu()
+        chunk: bytes = receive(jobs)
+        return chunk
+
+    for each in _TASKS[job.task](job, (lambda: jobs.read(job.size)), more):
+        send(answers, each)
+    send(answers, DONE)
+
+
+def _sets(job: Job, whole: Take, more: Take) -> Iterator[Extraction]:
+    document, links = job.document, job.options.links
+    parts = (
+        look_through_chunks(document, iter(more, b""), links=links)
+        if job.in_slices
+        else look_through(document, whole(), links=links)
+    )
+    for part in bounded(parts, job.options, document.name):
+        yield from _batches(part)
+
+
+def _batches(part: Extraction) -> Iterator[Extraction]:
+    """The same in a few at a time, so that whoever takes them holds no more than that; the problems first."""
+    for first in range(0, len(part.problems), _BATCH):
+        yield Extraction((), part.problems[first : first + _BATCH], goes_on=True)
+    first = size = 0
+    for at, each in enumerate(part.sets):
+        size += 1 + sum(len(source.candidates) for source in each.sources) + len(each.problems) + len(each.places)
+        if size >= _BATCH:
+            yield Extraction(part.sets[first : at + 1], goes_on=True)
+            first, size = at + 1, 0
+    yield Extraction(part.sets[first:])
+
+
+def _links(job: Job, whole: Take, more: Take) -> Iterator[Any]:
+    del more
+    from mediamirror.markup.page import links  # noqa: PLC0415 -- loaded for crawls alone
+
+    document = job.document
+    yield links.find(
+        whole(), document=document.name, base_url=document.base_url, encoding=charset_of(document.media_type)
+    )
+
+
+def _listing(job: Job, whole: Take, more: Take) -> Iterator[Listing]:
+    del more
+    yield listing_in(job.document, whole())
+
+
+_TASKS: dict[Task, Callable[[Job, Take, Take], Iterator[Any]]] = {
+    "sets": _sets,
+    "links": _links,
+    "listing": _listing,
+}
+
+
+def send(stream: BinaryIO, what: object) -> None:
+    """Write one frame."""
+    data = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
+    stream.write(PREFIX.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: BinaryIO) -> Any:
+    """Read one frame; None at the end."""
+    prefix = stream.read(PREFIX.size)
+    if len(prefix) < PREFIX.size:
+        return None
+    return pickle.loads(stream.read(PREFIX.unpack(prefix)[0]))  # noqa: S301 -- from the program that started us
+
+
+def _bound_memory(most: int) -> None:
+    """Take no more than ``most`` bytes: what is resident now counts, what is only mapped does not."""
+    if sys.platform != "linux":
+        return
+    mapped, resident = (int(word) * resource.getpagesize() for word in _statm()[:2])
+    allowed = mapped + max(most - resident, 0)
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    resource.setrlimit(resource.RLIMIT_AS, (allowed if hard == resource.RLIM_INFINITY else min(allowed, hard), hard))
+
+
+def _resident() -> int:
+    return 0 if sys.platform != "linux" else int(_statm()[1]) * resource.getpagesize()
+
+
+def _statm() -> list[str]:
+    with open("/proc/self/statm") as file:  # noqa: PTH123 -- no more is loaded than has to be
+        return file.read().split()
+
+
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415
+
+        ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+
+
+def _allow_cpu() -> None:
+    """Grant the CPU time of one more document. The kernel ends the process (SIGXCPU) when it is used up."""
+    if sys.platform == "win32":
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    soft = int(usage.ru_utime + usage.ru_stime) + 1 + CPU_SECONDS
+    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
+    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+
+
+if __name__ == "__main__":
+    main()
