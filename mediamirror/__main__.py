@@ -14,6 +14,7 @@ from contextlib import suppress
 
 def main() -> None:
     """Run the command line; an interrupt while it is still loading exits 130 without a traceback."""
+    _open_missing_streams()
     try:
         # Until a run has its own way to stop, SIGTERM is as good as Ctrl-C.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -27,6 +28,17 @@ def main() -> None:
             _finish()
     except KeyboardInterrupt:
         os._exit(130)
+
+
+def _open_missing_streams() -> None:
+    """Open the null device for each standard stream that we were started without (``<&-``).
+
+    Otherwise the next file or socket that is opened takes its number, and is read or written for it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free is the one of the stream.
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8", errors="replace"))  # noqa: PTH123, SIM115
 
 
 def _finish() -> None:

@@ -80,9 +80,14 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(app, {}, "mediamirror", "_MEDIAMIRROR_COMPLETE", instruction))
-    sys.exit(ended(_run))
+    sys.exit(run(sys.argv[1:]))
 
 
-def _run() -> None:
-    with app.make_context("mediamirror", sys.argv[1:]) as context:
-        app.invoke(context)
+def run(words: list[str]) -> int:
+    """Run one command line and return its exit code."""
+
+    def invoke() -> None:
+        with app.make_context("mediamirror", words) as context:
+            app.invoke(context)
+
+    return ended(invoke)

@@ -78,7 +78,7 @@ def ended(command: Callable[[], object]) -> int:
         _silence_stdout()
         return 141
     except OSError as error:
-        complain(_broken(error))
+        complain(f"the output can't be written ({error.strerror or error}); mend that, and run the same command again.")
         _silence_stdout()
         return 1
     return 0
@@ -125,15 +125,13 @@ def run_with(
         if verbose:
             logging.getLogger("mediamirror").debug("the run ended by", exc_info=error)
         hint = "please report it" if verbose else "run it with -v for details, and please report it"
-        unexpected = f"an unexpected {type(error).__name__} ended the run; {hint}."
-        complain(_broken(error) if isinstance(error, OSError) else unexpected)
+        told = f"an unexpected {type(error).__name__} ended the run; {hint}."
+        if isinstance(error, OSError):
+            where = f" ({error.filename})" if error.filename else ""
+            told = f"the run ended: {error.strerror or error}{where}; mend that, and run the same command again."
+        complain(told)
         raise Exit(1) from None
     raise Exit(summary.exit_code)
-
-
-def _broken(error: OSError) -> str:
-    where = f" ({error.filename})" if error.filename else ""
-    return f"the run ended: {error.strerror or error}{where}; mend that, and run the same command again."
 
 
 def _loop_factory() -> Any:

@@ -1,10 +1,15 @@
 """Defaults from mediamirror.toml and MEDIAMIRROR_*."""
 
+import logging
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from mediamirror.cli.app import run
 from mediamirror.cli.config import read
+from mediamirror.cli.values import host_name
 from mediamirror.errors import UsageError
 
 COMMANDS = {"mirror": {"concurrency": False, "include": True, "as_": False}, "parse": {"as_": False}}
@@ -78,3 +83,135 @@ def test_the_server_that_the_aws_tools_take_from_the_environment_is_the_default_
         "sync": {"endpoint_url": meant},
         "parse": {},
     }
+
+
+@pytest.fixture
+def others(monkeypatch: pytest.MonkeyPatch) -> Callable[[Path], Path]:
+    """Make a file somebody else's."""
+
+    def give(path: Path) -> Path:
+        if os.geteuid() == 0:
+            os.chown(path, 12_345, -1, follow_symlinks=False)
+        else:
+            monkeypatch.setattr("mediamirror.settings.os.geteuid", lambda: 12_345)
+        return path
+
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    return give
+
+
+def test_a_file_of_somebody_else_is_passed_over_and_told(tmp_path: Path, others: Callable[[Path], Path]) -> None:
+    (tmp_path / "mediamirror.toml").write_text("concurrency = 3\n")
+    found = others(tmp_path / "mediamirror.toml")
+    config = read(COMMANDS, None)
+    assert (config.defaults["mirror"], config.path, config.passed) == ({}, None, (found,))
+
+
+def test_a_link_of_somebody_else_to_a_file_of_ours_is_passed_over(
+    tmp_path: Path, others: Callable[[Path], Path]
+) -> None:
+    (tmp_path / "mine.toml").write_text("concurrency = 3\n")
+    (tmp_path / "mediamirror.toml").symlink_to(tmp_path / "mine.toml")
+    assert read(COMMANDS, None).defaults["mirror"] == {"concurrency": 3}
+    others(tmp_path / "mediamirror.toml")
+    assert read(COMMANDS, None).path is None
+
+
+def test_a_file_of_somebody_else_that_is_named_is_read(tmp_path: Path, others: Callable[[Path], Path]) -> None:
+    (tmp_path / "team.toml").write_text("concurrency = 3\n")
+    assert read(COMMANDS, others(tmp_path / "team.toml")).defaults["mirror"] == {"concurrency": 3}
+
+
+def test_under_sudo_the_file_of_the_user_who_called_it_is_ours(
+    tmp_path: Path, others: Callable[[Path], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "mediamirror.toml").write_text("concurrency = 3\n")
+    owner = others(tmp_path / "mediamirror.toml").stat().st_uid
+    monkeypatch.setattr("mediamirror.settings.os.geteuid", lambda: 0)
+    monkeypatch.setenv("SUDO_UID", str(owner))
+    assert read(COMMANDS, None).defaults["mirror"] == {"concurrency": 3}
+
+
+def test_the_command_says_which_file_it_does_not_read(
+    tmp_path: Path, others: Callable[[Path], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mediamirror.toml").write_text("no-such-option = 3\n")
+    found = others(tmp_path / "mediamirror.toml")
+    assert run(["rules", "MM101"]) == 0
+    assert f"{found} belongs to another user and is not read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "command", "wrong"),
+    [
+        ('concurrency = "many"', ["mirror", "x", "--to", "m"], "'many' is not a valid integer"),
+        ("concurrency = [1]", ["mirror", "x", "--to", "m"], "[1] is not a value for this"),
+        ('max-size = "none"', ["mirror", "x", "--to", "m"], "'none' is not a size"),
+        ('quiet = "maybe"', ["parse", "x"], "'maybe' is not a valid boolean"),
+        ('[mirror]\nlayout = "flat"', ["mirror", "x", "--to", "m"], "'flat' is not one of"),
+        ('proxy = "squid"', ["parse", "x"], "--proxy wants an address"),
+        ('header = ["no colon"]', ["parse", "x"], "-H wants 'Name: value'"),
+        ('connect-to = ["a"]', ["parse", "x"], "--connect-to wants HOST:PORT:HOST2:PORT2"),
+        ('[catalog]\nwidth = "wide"', ["catalog", "ls", "m"], "'wide' is not a width"),
+        ('allow-host = ["*"]', ["parse", "x"], "--allow-host"),
+    ],
+)
+def test_a_bad_value_of_a_config_file_names_the_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, command: list[str], wrong: str
+) -> None:
+    (tmp_path / "mediamirror.toml").write_text(line + "\n")
+    assert run(command) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert wrong in said
+    assert f"comes from {tmp_path / 'mediamirror.toml'}" in said
+
+
+def test_a_bad_value_of_a_variable_names_the_variable(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MEDIAMIRROR_RETRIES", "often")
+    assert run(["parse", "x"]) == 2
+    assert "'often' is not a valid integer range. It comes from MEDIAMIRROR_RETRIES." in capsys.readouterr().err
+
+
+def test_a_bad_value_of_the_command_line_names_no_other_source(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mediamirror.toml").write_text("retries = 3\n")
+    assert run(["parse", "x", "--retries", "often"]) == 2
+    assert "comes from" not in capsys.readouterr().err
+
+
+def test_what_the_job_refuses_names_the_options_that_were_not_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "mediamirror.toml").write_text('[verify]\nselect = ["MM999"]\n')
+    (tmp_path / "page.html").write_text("<p>nothing")
+    assert run(["verify", "page.html"]) == 2
+    said = capsys.readouterr().err
+    assert f"not from the command line: --select from {tmp_path / 'mediamirror.toml'}." in said
+
+
+def test_verbose_names_the_file_that_was_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "mediamirror.toml").write_text("retries = 3\n")
+    (tmp_path / "page.html").write_text("<p>nothing")
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    assert run(["parse", "page.html", "-v"]) == 0
+    assert f"options were read from {tmp_path / 'mediamirror.toml'}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["*", "*.example.org", "example.org/path", "user@example.org", ""])
+def test_credentials_for_takes_one_host_and_no_pattern(host: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["verify", "x", "--credentials-for", host]) == 2
+    assert "is not one host" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "host", ["cdn.example.org", "cdn.example.org:8443", "https://cdn.example.org", "127.0.0.1", "::1", "[::1]:80"]
+)
+def test_a_host_a_port_or_an_origin_may_see_credentials(host: str) -> None:
+    assert host_name(host) == host

@@ -296,3 +296,41 @@ def test_thumbnails_of_every_raster_kind_are_kept_by_their_kind(tmp_path: Path) 
     write_html(tmp_path, report((SetResult(PAGE, 1, tuple(rows)),)))
     assert sorted(path.suffix[1:] for path in (tmp_path / "thumbs").iterdir()) == sorted(kinds.values())
     assert thumbnail(1)[:4] == b"RIFF"
+
+
+def test_a_link_in_the_place_of_the_thumbnails_is_refused_and_nothing_of_where_it_leads_is_touched(
+    tmp_path: Path,
+) -> None:
+    photos, folder = tmp_path / "photos", tmp_path / "report"
+    photos.mkdir()
+    (photos / f"{'a' * 24}.png").write_bytes(b"a photo named as a thumbnail is")
+    write_html(folder, report(()))
+    (folder / "thumbs").symlink_to(photos)
+    for sets in (newspaper(), report(())):
+        with pytest.raises(BadDestination, match="thumbs is a link"):
+            write_html(folder, sets)
+    assert [path.name for path in photos.iterdir()] == [f"{'a' * 24}.png"]
+
+
+@pytest.mark.parametrize("name", [".index.html.new", ".sets.js.new", "index.html", "sets.js", "sets-002.html"])
+def test_a_link_in_the_place_of_a_file_of_the_report_is_replaced_and_not_written_through(
+    tmp_path: Path, name: str
+) -> None:
+    kept, folder = tmp_path / "kept.html", tmp_path / "report"
+    kept.write_text('<meta name="generator" content="mediamirror">')
+    folder.mkdir()
+    (folder / name).symlink_to(kept)
+    write_html(folder, report(tuple(archive(150))))
+    assert kept.read_text() == '<meta name="generator" content="mediamirror">'
+    assert not (folder / name).is_symlink()
+
+
+def test_a_link_in_the_place_of_a_thumbnail_is_replaced_and_not_written_through(tmp_path: Path) -> None:
+    kept, folder = tmp_path / "kept", tmp_path / "report"
+    kept.write_bytes(b"kept")
+    write_html(folder, newspaper())
+    thumb = next((folder / "thumbs").iterdir())
+    thumb.unlink()
+    thumb.symlink_to(kept)
+    write_html(folder, newspaper())
+    assert (kept.read_bytes(), thumb.is_symlink()) == (b"kept", False)
