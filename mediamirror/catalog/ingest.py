@@ -57,6 +57,25 @@ def follows_a_clean_end(db: sqlite3.Connection, run: Run) -> bool:
     return row is None or row[0] == 0
 
 
+def continued_from(db: sqlite3.Connection, run: Run) -> int:
+    """Return the id of the first run that this one goes on with: of those of the same command right before it that did not end.
+
+    A run without an end was killed, one with the exit code 130 interrupted. Where there is none, it is the run's own id.
+    """
+    query = (
+        "SELECT coalesce(max(id), 0) + 1 FROM runs WHERE id < :run AND NOT "
+        "(command = (SELECT command FROM runs WHERE id = :run) AND (finished_at IS NULL OR exit_code = 130))"
+    )
+    found: int = db.execute(query, {"run": run.id}).fetchone()[0]
+    return found
+
+
+def comes_from(db: sqlite3.Connection, command: str) -> bool:
+    """Whether all that the catalog holds comes from runs of one command."""
+    commands = db.execute("SELECT DISTINCT command FROM runs LIMIT 2").fetchall()
+    return commands == [(command,)]
+
+
 def store_id(db: sqlite3.Connection, name: str) -> int:
     """Return the id of a store by its name, known or new."""
     db.execute("INSERT OR IGNORE INTO stores (name) VALUES (?)", (name,))

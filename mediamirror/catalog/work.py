@@ -42,6 +42,8 @@ class KnownFetch:
     sha256: str
     size: int
     facts: Facts | None
+    run_id: int = 0
+    """The run that asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,17 +131,18 @@ def _promises(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, 
 def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
     query = (
         "SELECT f.variant_id, f.fetched_at, f.final_url, f.http_status, f.headers, f.etag, f.last_modified, f.sha256, "
-        "b.size, b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps "
+        "b.size, f.run_id, "
+        "b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps "
         "FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "
         f"WHERE variant_id IN ({marks(ids)}) AND sha256 IS NOT NULL GROUP BY variant_id)"
     )
     rows = db.execute(query, ids).fetchall()
     with rows_of("fetches and blobs"):
-        return {row[0]: _known_fetch(row[1:9], row[9:]) for row in rows}
+        return {row[0]: _known_fetch(row[1:10], row[10:]) for row in rows}
 
 
-def _known_fetch(row: tuple[str, str, int, str, str, str, str, int], blob: tuple[object, ...]) -> KnownFetch:
-    fetched_at, final_url, http_status, headers, etag, last_modified, sha256, size = row
+def _known_fetch(row: tuple[str, str, int, str, str, str, str, int, int], blob: tuple[object, ...]) -> KnownFetch:
+    fetched_at, final_url, http_status, headers, etag, last_modified, sha256, size, run_id = row
     return KnownFetch(
         as_time(fetched_at),
         final_url,
@@ -150,6 +153,7 @@ def _known_fetch(row: tuple[str, str, int, str, str, str, str, int], blob: tuple
         sha256,
         size,
         facts_from_row(blob),
+        run_id,
     )
 
 

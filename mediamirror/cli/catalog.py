@@ -19,7 +19,7 @@ from mediamirror.settings import AdoptOptions, GcOptions
 if TYPE_CHECKING:
     from mediamirror.catalog.listing import Query
     from mediamirror.jobs.catalog.catalogs import Where
-    from mediamirror.model import Event, MendSummary
+    from mediamirror.model import MendSummary
 
 
 _STANDINGS = ("stored", "rejected", "failed", "skipped", "gone")
@@ -211,12 +211,14 @@ async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed
 async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
     from mediamirror import __version__
     from mediamirror.cli.output import whole_file
-    from mediamirror.jobs.catalog.warc_export import export_warc, sentence
+    from mediamirror.jobs.catalog.warc_export import Archived, export_warc, sentence
     from mediamirror.model import Problem
 
-    def tell(event: Event) -> None:
+    def tell(event: Problem | Archived) -> None:
         if isinstance(event, Problem):
             complain(event.message)
+        elif not given.quiet:
+            print(sentence(event), file=sys.stderr)
 
     mirror = _one_dest(given)
     if mirror is None:
@@ -233,8 +235,6 @@ async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
             hide=given.hide_secrets,
             on_event=tell,
         )
-    if not given.quiet:
-        print(sentence(done), file=sys.stderr)
     return Listed(exit_code=done.exit_code, rows=done.responses)
 
 

@@ -37,11 +37,16 @@ async def open_transport(
 
 @asynccontextmanager
 async def open_transport_to(
-    places: Sequence[str], cacert: Path | None, *, limit: int
+    places: Sequence[str],
+    cacert: Path | None,
+    *,
+    limit: int,
+    connect_to: Sequence[Rewired] = (),
+    proxy: str | None = None,
 ) -> AsyncIterator[httpx2.AsyncBaseTransport | None]:
     """Do what `open_transport` does if a bucket is among the places; two directories need no connections: None."""
     if not any(place[:3].lower() == "s3:" for place in places):
         yield None
         return
-    async with open_transport(cacert, limit=limit) as transport:
+    async with open_transport(cacert, limit=limit, connect_to=connect_to, proxy=proxy) as transport:
         yield transport

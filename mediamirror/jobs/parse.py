@@ -8,11 +8,10 @@ from typing import BinaryIO
 
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
-from mediamirror.fetch import open_fetcher
 from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
+from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.model import ImageSet, Planned, Problem, Summary
-from mediamirror.scratch import scratch_folder
 from mediamirror.settings import ParseOptions
 
 
@@ -26,29 +25,32 @@ async def parse(
     """Emit an `ImageSet` or a `Problem` for everything found, then a `Summary`. Raises `UsageError`."""
     options, started, tally = options or ParseOptions(), time.monotonic(), Tally()
     read = options.read
-    read_count = sets = variants = 0
     urls = set[str]()
     plan_inputs(inputs)
-    with scratch_folder() as spool:
-        opened = open_fetcher(options.fetch, spool_dir=spool, own_hosts=own_origins(inputs))
-        async with opened as fetcher, Reader(read) as reader:
-            async for found in documents(inputs, read, fetcher, reader, stdin):
-                if isinstance(found, Problem):
-                    tally.add_problem(found)
-                    on_event(found)
-                    continue
-                read_count += 1
-                async for part in reader.look(found):
-                    sets += sum(1 for each in part.sets if each.candidates)
-                    urls.update(c.url for each in part.sets for c in each.candidates)
-                    if not part.goes_on:
-                        variants += len(urls)
-                        urls.clear()
-                    events: list[ImageSet | Problem] = [*part.problems, *part.sets]
-                    for event in events:
-                        tally.note(event)
-                        on_event(event)
-    tally.planned = Planned(read_count, sets, variants, 0)
-    summary = tally.summary(seconds=time.monotonic() - started, options=options.job)
-    on_event(summary)
-    return summary
+
+    def conclude(interrupted: bool) -> Summary:
+        return tally.summary(seconds=time.monotonic() - started, options=options.job, interrupted=interrupted)
+
+    def count(documents: int = 0, sets: int = 0, variants: int = 0) -> None:
+        so_far = tally.planned
+        tally.planned = Planned(so_far.documents + documents, so_far.sets + sets, so_far.variants + variants, 0)
+
+    needs = Needs(command="parse", fetch=options.fetch, own_hosts=own_origins(inputs))
+    async with open_run(needs, conclude=conclude, emit=on_event) as session, Reader(read) as reader:
+        async for found in documents(inputs, read, session.fetcher, reader, stdin):
+            if isinstance(found, Problem):
+                tally.add_problem(found)
+                on_event(found)
+                continue
+            count(documents=1)
+            async for part in reader.look(found):
+                count(sets=sum(1 for each in part.sets if each.candidates))
+                urls.update(c.url for each in part.sets for c in each.candidates)
+                if not part.goes_on:
+                    count(variants=len(urls))
+                    urls.clear()
+                events: list[ImageSet | Problem] = [*part.problems, *part.sets]
+                for event in events:
+                    tally.note(event)
+                    on_event(event)
+    return session.summary

@@ -7,10 +7,8 @@ Memory holds one page of sets and its thumbnails, whatever the size of the mirro
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,11 +26,12 @@ from mediamirror.errors import (
 )
 from mediamirror.fetch import discard
 from mediamirror.fetch.body import Spool
-from mediamirror.fetch.endpoint import open_transport
 from mediamirror.imaging.decoder.pool import DecoderPool
-from mediamirror.jobs.run.destination import identity_of, place_of_identity
+from mediamirror.jobs.catalog.catalogs import Where, locate
+from mediamirror.jobs.run.destination import place_of_identity
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import choose_codes
 from mediamirror.lint.stored import StoredSubject, check_mirrored, check_stored
@@ -48,9 +47,8 @@ from mediamirror.model import (
     Summary,
     Variant,
 )
-from mediamirror.settings import JobOptions, ReviewOptions, default_catalog
+from mediamirror.settings import JobOptions, ReviewOptions
 from mediamirror.store.base import Store
-from mediamirror.store.open import open_store
 
 _IN_MEMORY = 1024 * 1024
 _LARGEST = 1024 * 1024 * 1024
@@ -98,52 +96,42 @@ class _Review:
 
     async def run(self, dest: str | None, path: Path | None) -> Summary:
         options = self._options
-        async with AsyncExitStack() as stack:
-            transport = await stack.enter_async_context(
-                open_transport(options.store.cacert, limit=2 * options.concurrency)
-            )
-            if dest is not None:
-                store = await stack.enter_async_context(open_store(dest, options.store, transport=transport))
-                await self._check(store)
-                identity = identity_of(store.name, options.store.endpoint_url)
-                path = path or default_catalog(identity)
-            known = await stack.enter_async_context(await Catalog.open(_existing(path, dest), dry_run=True))
-            identity = _chosen(await known.read(store_names), path, identity if dest is not None else None)
-            if dest is None:
-                place, endpoint = place_of_identity(identity)
-                where = replace(options.store, endpoint_url=options.store.endpoint_url or endpoint)
-                store = await stack.enter_async_context(open_store(place, where, transport=transport))
-                await self._check(store)
-            reader = await self._reader(stack, store)
-            await self._all(known, identity, reader)
-        summary = self._summary()
-        self._emit(summary)
-        return summary
+        if dest is None and path is None:
+            raise UsageError("report wants a DEST, or --catalog FILE, or both.")
+        where = locate(dest, path, options.store.endpoint_url)
+        _prove_there(where.path, dest)
+        identity = await _chosen(where)
+        place, endpoint = place_of_identity(identity)
+        needs = Needs(
+            command="report",
+            to=dest or place,
+            store=replace(options.store, endpoint_url=options.store.endpoint_url or endpoint),
+            connections=2 * options.concurrency,
+            reads=options.thumbnails,
+            catalog=where.path,
+            existing=True,
+        )
+        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+            viewer = None
+            if options.thumbnails:
+                pool = await session.stack.enter_async_context(DecoderPool(options.check))
+                viewer = _Viewer(session.store, pool, session.scratch, self._codes)
+            await self._all(session.catalog, identity, viewer)
+        return session.summary
 
-    async def _check(self, store: Store) -> None:
-        if self._options.thumbnails:
-            await store.check()
-
-    async def _reader(self, stack: AsyncExitStack, store: Store) -> _Reader | None:
-        if not self._options.thumbnails:
-            return None
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="mediamirror-")))
-        pool = await stack.enter_async_context(DecoderPool(self._options.check))
-        return _Reader(store, pool, folder, self._codes)
-
-    async def _all(self, catalog: Catalog, identity: str, reader: _Reader | None) -> None:
+    async def _all(self, catalog: Catalog, identity: str, viewer: _Viewer | None) -> None:
         sets, objects = await catalog.read(count_mirrored, identity)
         self._objects = objects
-        self._emit(Planned(0, sets, objects if reader is not None else 0, 0))
+        self._emit(Planned(0, sets, objects if viewer is not None else 0, 0))
         async for page in catalog.pages(read_mirrored, identity):
-            seen = await self._look(page, reader)
+            seen = await self._look(page, viewer)
             for each in page:
                 self._tell(_shown(each.result, seen, self._codes))
 
-    async def _look(self, page: Sequence[MirroredSet], reader: _Reader | None) -> dict[str, _Seen]:
+    async def _look(self, page: Sequence[MirroredSet], viewer: _Viewer | None) -> dict[str, _Seen]:
         """Read the objects of a page of sets, each once."""
         seen: dict[str, _Seen] = {}
-        if reader is None:
+        if viewer is None:
             return seen
         objects = {held.key: held for each in page for held in each.objects}
 
@@ -153,7 +141,7 @@ class _Review:
                 self._tally.add(one.outcome)
                 self._emit(one.outcome)
 
-        await run_window(_each(objects.values()), reader.read, record, width=self._options.concurrency)
+        await run_window(_each(objects.values()), viewer.view, record, width=self._options.concurrency)
         return seen
 
     def _tell(self, result: SetResult) -> None:
@@ -166,18 +154,17 @@ class _Review:
                 self._tally.add_finding(finding)
         self._emit(result)
 
-    def _summary(self) -> Summary:
+    def _summary(self, interrupted: bool) -> Summary:
         self._tally.planned = Planned(len(self._documents), self._sets, self._objects, self._objects)
         # What the mirror's own run found is old news; that an object can't be shown is not.
         seconds = time.monotonic() - self._started
-        return self._tally.summary(seconds=seconds, options=JobOptions(fail_on="never", command="report"))
+        options = JobOptions(fail_on="never", command="report")
+        return self._tally.summary(seconds=seconds, options=options, interrupted=interrupted)
 
 
-def _existing(path: Path | None, dest: str | None) -> Path:
-    if path is None:
-        raise UsageError("report wants a DEST, or --catalog FILE, or both.")
+def _prove_there(path: Path, dest: str | None) -> None:
     if path.is_file():
-        return path
+        return
     if dest is None:
         raise InputMissing(f"The catalog {path} does not exist.")
     raise InputMissing(
@@ -185,16 +172,19 @@ def _existing(path: Path | None, dest: str | None) -> Path:
     )
 
 
-def _chosen(stores: Sequence[str], path: Path | None, identity: str | None) -> str:
-    if identity is not None and identity in stores:
-        return identity
-    if identity is None and len(stores) == 1:
+async def _chosen(where: Where) -> str:
+    """The place that the report is about: the one that was named, else the only one that the catalog knows."""
+    async with await Catalog.open_existing(where.path, read_only=True) as catalog:
+        stores = await catalog.read(store_names)
+    if where.identity is not None and where.identity in stores:
+        return where.identity
+    if where.identity is None and len(stores) == 1:
         return stores[0]
     known = ", ".join(stores[:5]) or "nothing"
-    if identity is None and stores:
-        raise UsageError(f"The catalog {path} tells of several places ({known}): name one of them as DEST.")
-    what = f"nothing of {identity}" if identity is not None else "of no mirror"
-    raise UsageError(f"The catalog {path} tells {what}; it knows {known}.")
+    if where.identity is None and stores:
+        raise UsageError(f"The catalog {where.path} tells of several places ({known}): name one of them as DEST.")
+    what = f"nothing of {where.identity}" if where.identity is not None else "of no mirror"
+    raise UsageError(f"The catalog {where.path} tells {what}; it knows {known}.")
 
 
 async def _each(objects: Iterable[RecordedObject]) -> AsyncIterator[RecordedObject]:
@@ -215,7 +205,7 @@ def _row(row: SetRow, seen: _Seen | None) -> SetRow:
     return replace(row, thumbnail=seen.thumbnail, findings=(*row.findings, *findings), error=error)
 
 
-class _Reader:
+class _Viewer:
     """Reads one object whole, compares it with the record, and decodes it."""
 
     def __init__(self, store: Store, pool: DecoderPool, folder: Path, codes: frozenset[str]) -> None:
@@ -224,7 +214,7 @@ class _Reader:
         self._folder = folder
         self._codes = codes
 
-    async def read(self, held: RecordedObject) -> _Seen:
+    async def view(self, held: RecordedObject) -> _Seen:
         """Return what was seen; only cancellation leaves this function as an exception."""
         try:
             body = await self._body(held.key)

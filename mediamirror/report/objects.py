@@ -145,8 +145,13 @@ def mend_summary_line(summary: MendSummary) -> str:
     still = "to be " if summary.dry_run else ""
     parts = [f"{count:,} {_label(name, count, still)}" for name, count in summary.counts.items()]
     size = f"; {human_bytes(summary.bytes)}" if summary.bytes else ""
-    line = f"{clean(summary.destination)}: {', '.join(parts) or 'nothing to do'}{size}, {summary.seconds:.1f} s."
-    return f"{line} Nothing was changed (dry run)." if summary.dry_run else line
+    nothing = "nothing done yet" if summary.exit_code == 130 else "nothing to do"
+    line = f"{clean(summary.destination)}: {', '.join(parts) or nothing}{size}, {summary.seconds:.1f} s."
+    if summary.dry_run:
+        line += " Nothing was changed (dry run)."
+    if summary.exit_code == 130:
+        line += " Interrupted: run the same command again."
+    return line
 
 
 def _label(name: str, count: int, still: str) -> str:

@@ -9,8 +9,9 @@ import builtins
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self, runtime_checkable
+from typing import Protocol, Self
 
 from mediamirror.model import Body, StoredObject
 
@@ -43,6 +44,18 @@ class ObjectAttributes:
     """Further headers that say how the bytes are served, of `SERVED`."""
 
 
+Entry = tuple[str, int, str | None, str | None]
+"""One object of a listing, as small as it can be: key, size in bytes, change token, and the time as the store wrote it."""
+
+Page = list[Entry]
+"""Some of a listing's entries. (Beside a method ``list`` the type can't be written out.)"""
+
+LeftOut = Callable[[str, str], None]
+"""Takes the key of an object that is there and can't take part, and why."""
+
+_PAGE = 1_000
+
+
 class Store(Protocol):
     """Objects by key.
 
@@ -54,6 +67,9 @@ class Store(Protocol):
     keeps what is not whole yet). What lies under `RESERVED` is put, read and deleted like anything else, but ``list`` shows
     it only where the prefix names it: ``list("")`` is content alone.
 
+    - ``check`` is called once before the first item: it proves that the store can be reached, or raises
+      `StoreRefused`, `DestinationMissing` or `BadDestination` with what to do; with ``create=True`` a directory is made (a bucket
+      where its options say so); with ``writes=False`` nothing is written and only reading is proved.
     - ``put`` is atomic and idempotent: a reader sees the old object, or none, or the whole new one. When it returns,
       the bytes are durable and ``sha256`` is recorded. When it raises or is cancelled, there is no new object, or a whole
       one, never a part. The body's sha256 and size
@@ -64,12 +80,9 @@ class Store(Protocol):
     - ``list`` yields objects under a prefix in ascending order of the key's UTF-8 bytes, streaming, in bounded memory.
       ``sha256`` and ``content_type`` may be None there. Temporary files and unfinished uploads never show.
     - ``delete`` of a missing key is no error.
-    - ``check`` is called once before the first item: it proves that the store can be reached, or raises
-      `StoreRefused` or `BadDestination` with what to do; with ``create=True`` a directory is made (a bucket where its options
-      say so).
 
     Every method may be called concurrently. Errors are of `StoreError`; ``StoreUnavailable`` is raised only after the
-    store's own bounded retries.
+    store's own bounded retries. A store names this class as its base: what it can't do better it has from here.
     """
 
     @property
@@ -80,9 +93,23 @@ class Store(Protocol):
     @property
     def folds_case(self) -> bool:
         """Whether ``a`` and ``A`` are one key here, as `layout.key_for` wants to know. Right after `check`."""
-        ...
+        return False
 
-    async def check(self, *, create: bool = False) -> None:
+    @property
+    def local_root(self) -> Path | None:
+        """The directory where each object is the file of its key, or None where there is none.
+
+        Who only reads may read these files by their paths. Who writes holds the directory itself with a lock of the kernel's, and
+        may then sweep it; a store without has no lock of its own. Nor has it attributes: they are told from the bytes.
+        """
+        return None
+
+    @property
+    def keeps_manifest(self) -> bool:
+        """Whether a manifest of what it holds lies in the store itself. It does where change tokens mean the same to everyone."""
+        return True
+
+    async def check(self, *, create: bool = False, writes: bool = True) -> None:
         """Prove that the store can be used."""
         ...
 
@@ -102,13 +129,55 @@ class Store(Protocol):
         """Yield the objects whose key starts with ``prefix``, sorted."""
         ...
 
+    async def pages(self, prefix: str = "", *, left_out: LeftOut | None = None) -> AsyncIterator[Page]:  # noqa: ARG002
+        """Yield what ``list`` does by the page, in no certain order: a million keys cost little.
+
+        ``left_out`` is told of each object that this contract allows no key for.
+        """
+        page: Page = []
+        async for row in self.list(prefix):
+            page.append((row.key, row.size, row.token, None))
+            if len(page) >= _PAGE:
+                yield page
+                page = []
+        yield page
+
     async def is_empty(self) -> bool:
         """Say whether the store holds no content; cheap, whatever it holds."""
-        ...
+        async for _ in self.list():
+            return False
+        return True
 
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""
         ...
+
+    async def make_durable(self, key: str) -> None:
+        """Make an object that is there as durable as one that `put` returned.
+
+        Only a directory holds others: what another program wrote, or a run that died.
+        """
+        del key
+
+    def copies_from(self, other: Store) -> bool:  # noqa: ARG002
+        """Whether the server itself can copy objects of ``other`` here: the same service, reached as the same user."""
+        return False
+
+    async def copy_from(self, other: Store, found: StoredObject, sha256: str | None) -> StoredObject:  # noqa: ARG002
+        """Copy an object of ``other`` to the same key here, with its attributes, whole or not at all; where `copies_from` is true.
+
+        ``found`` is it as listed: when its token is no longer that, nothing is copied and `ObjectMissing` is raised.
+        ``sha256`` is recorded with the copy where it is known and the source's metadata do not say it.
+        """
+        raise TypeError(f"{self.name} copies nothing from {other.name} by itself")
+
+    async def leftovers(self, *, before: datetime) -> builtins.list[str]:  # noqa: ARG002
+        """Return what a run that was killed began before that moment and never finished, as people may be told of it."""
+        return []
+
+    async def sweep(self, *, before: datetime) -> int:  # noqa: ARG002
+        """Remove it; return how many. Never called by itself: another run may be writing."""
+        return 0
 
     async def aclose(self) -> None:
         """Release connections and threads; safe to call twice."""
@@ -116,69 +185,10 @@ class Store(Protocol):
 
     async def __aenter__(self) -> Self:
         """Enter: nothing is contacted yet."""
-        ...
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close."""
-        ...
-
-
-Entry = tuple[str, int, str | None, str | None]
-"""One object of a listing, as small as it can be: key, size in bytes, change token, and the time as the store wrote it."""
-
-Page = list[Entry]
-"""Some of a listing's entries. (Beside a method ``list`` the type can't be written out.)"""
-
-
-LeftOut = Callable[[str, str], None]
-"""Takes the key of an object that is there and can't take part, and why."""
-
-
-@runtime_checkable
-class ListsByPage(Protocol):
-    """A store that gives its listing as it comes, in the server's own order and by the page: a million keys cost little."""
-
-    def pages(self, prefix: str = "", *, left_out: LeftOut | None = None) -> AsyncIterator[list[Entry]]:
-        """Yield what ``list`` does, in no certain order. ``left_out`` is told of each object that this contract allows no key for."""
-        ...
-
-
-@runtime_checkable
-class MakesDurable(Protocol):
-    """A store that may hold an object whose bytes are not durable yet: written by another program, or by a run that died."""
-
-    async def make_durable(self, key: str) -> None:
-        """Make an object that is there as durable as one that `put` returned."""
-        ...
-
-
-@runtime_checkable
-class CopiesWithin(Protocol):
-    """A store whose server copies objects itself, without their bytes passing through here."""
-
-    def copies_from(self, other: object) -> bool:
-        """Whether ``other`` is a store on the same service, reached as the same user."""
-        ...
-
-    async def copy_from(self, other: object, found: StoredObject, sha256: str | None) -> StoredObject:
-        """Copy an object of ``other`` to the same key here, with its attributes, whole or not at all.
-
-        ``found`` is it as listed: when its token is no longer that, nothing is copied and `ObjectMissing` is raised.
-        ``sha256`` is recorded with the copy where it is known and the source's metadata do not say it.
-        """
-        ...
-
-
-@runtime_checkable
-class Sweeps(Protocol):
-    """A store where a run that was killed may leave something half-written behind."""
-
-    async def leftovers(self, *, before: datetime) -> builtins.list[str]:
-        """Return what was begun before that moment and never finished, as people may be told of it."""
-        ...
-
-    async def sweep(self, *, before: datetime) -> int:
-        """Remove it; return how many. Never called by itself: another run may be writing."""
-        ...
+        await self.aclose()

@@ -17,13 +17,12 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self, TypeVar
+from typing import IO, TypeVar
 
 from mediamirror.errors import DestinationMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.store import files
-from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.base import ObjectAttributes, Store
 from mediamirror.store.keys import TEMPORARY, checked_key, visible
 from mediamirror.store.tree import mapped, open_file, seen_at, token_of, walk
 
@@ -33,24 +32,35 @@ _PAGE = 1_000
 _THREADS = 16
 
 
-class DirectoryStore:
+class DirectoryStore(Store):
     """Objects as files below ``root``. See `store.base.Store` for the contract.
 
-    No link below the root is followed out of it: such a key is `BadKey`. ``folds_case`` is known after `check`.
+    No link below the root is followed out of it: such a key is `BadKey`. ``folds_case`` is known after a `check` that writes.
     """
+
+    folds_case = False
+    keeps_manifest = False
+    """Its change tokens mean nothing on another disk."""
 
     def __init__(self, root: Path, *, threads: int = _THREADS) -> None:
         self._root = root
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mediamirror-files")
-        self.folds_case = False
 
     @property
     def name(self) -> str:
         """The path."""
         return str(self._root)
 
-    async def check(self, *, create: bool = False) -> None:
-        """Prove that files can be written; with ``create`` make the directory."""
+    @property
+    def local_root(self) -> Path:
+        """The directory."""
+        return self._root
+
+    async def check(self, *, create: bool = False, writes: bool = True) -> None:
+        """Prove that files can be written, or read alone; with ``create`` make the directory."""
+        if not writes:
+            await self._hop(self._prove_readable)
+            return
         try:
             await self._hop(partial(self._prove, create))
             self.folds_case = await self._hop(partial(files.folds_case, self._root), TEMPORARY.rstrip("/"))
@@ -92,19 +102,13 @@ class DirectoryStore:
                 if visible(key, prefix):
                     yield _row(key, seen)
 
-    async def is_empty(self) -> bool:
-        """Whether no file but those under `RESERVED` is there."""
-        async for _ in self.list():
-            return False
-        return True
-
     async def delete(self, key: str) -> None:
         """Remove one file and the directories that it leaves empty; a missing one is fine."""
         checked_key(key)
         await self._hop(partial(files.remove, self._root, key), key)
 
     async def make_durable(self, key: str) -> None:
-        """Sync a file that is there, and its directory. See `store.base.MakesDurable`."""
+        """Sync a file that is there, and its directory. See `store.base.Store`."""
         checked_key(key)
         await self._hop(partial(files.make_durable, self._root, key), key)
 
@@ -123,14 +127,6 @@ class DirectoryStore:
         """Let the threads end, and take away the temporary area if nothing is in it."""
         await asyncio.to_thread(self._pool.shutdown)
         await asyncio.to_thread(files.remove_area, self._root)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def _hop(self, work: Callable[[], T], key: str = "", *, on_cancel: Callable[[], None] = lambda: None) -> T:
         """Run ``work`` in a thread. A cancelled caller leaves only when the thread has finished or never began.
@@ -154,8 +150,16 @@ class DirectoryStore:
     def _prove(self, create: bool) -> None:
         if create:
             self._root.mkdir(parents=True, exist_ok=True)
+        self._prove_there()
+
+    def _prove_there(self) -> None:
         if not self._root.is_dir():
             raise DestinationMissing(f"{self.name} is not a directory. Make it first, or give another place.")
+
+    def _prove_readable(self) -> None:
+        self._prove_there()
+        if not os.access(self._root, os.R_OK | os.X_OK):
+            raise StoreRefused(f"{self.name} may not be read. Check its owner and permissions.")
 
 
 def _page(found: Iterator[tuple[str, os.stat_result]]) -> list[tuple[str, os.stat_result]]:

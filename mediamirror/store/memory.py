@@ -7,14 +7,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 import aiofiles
 
 from mediamirror.errors import ObjectMissing
 from mediamirror.model import Body, StoredObject
-from mediamirror.store.base import ObjectAttributes
+from mediamirror.store.base import ObjectAttributes, Store
 from mediamirror.store.keys import checked_body, checked_key, clean_metadata, visible
 
 _CHUNK = 256 * 1024
@@ -27,10 +25,8 @@ class _Held:
     attributes: ObjectAttributes
 
 
-class MemoryStore:
+class MemoryStore(Store):
     """Objects in a dict. See `store.base.Store` for the contract."""
-
-    folds_case = False
 
     def __init__(self, name: str = "memory") -> None:
         self._name = name
@@ -42,7 +38,7 @@ class MemoryStore:
         """How people call it."""
         return self._name
 
-    async def check(self, *, create: bool = False) -> None:
+    async def check(self, *, create: bool = False, writes: bool = True) -> None:
         """Prove that the store can be used: memory always can."""
 
     async def put(self, key: str, body: Body, attributes: ObjectAttributes) -> StoredObject:
@@ -87,29 +83,17 @@ class MemoryStore:
             if held is not None:
                 yield replace(held.row, sha256=None, content_type=None, metadata=())
 
-    async def is_empty(self) -> bool:
-        """Whether nothing but `RESERVED` is held."""
-        return not any(visible(key, "") for key in self._held)
-
     async def delete(self, key: str) -> None:
         """Remove an object; a missing one is fine."""
         checked_key(key)
         self._held.pop(key, None)
 
-    def attributes(self, key: str) -> ObjectAttributes:
-        """Return what was asked for when ``key`` was put; KeyError for a missing one."""
-        return self._held[key].attributes
-
     async def aclose(self) -> None:
         """Keep the objects: a store in memory may be opened again."""
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
+    def attributes(self, key: str) -> ObjectAttributes:
+        """Return what was asked for when ``key`` was put; KeyError for a missing one."""
+        return self._held[key].attributes
 
 
 async def _read(path: Path | None) -> bytes:

@@ -107,6 +107,26 @@ def test_what_is_asked_of_the_origin(fetch, in_store, not_published, decode, fre
     assert decide_ask(situation, now=NOW, fresh_for=fresh_for) == expected
 
 
+@pytest.mark.parametrize(
+    ("fetch", "in_store", "expected"),
+    [
+        (FETCH, True, Fresh()),
+        (replace(FETCH, etag=None), True, Fresh()),
+        (replace(FETCH, fetched_at=NOW - timedelta(hours=11.9)), True, Fresh()),
+        (replace(FETCH, fetched_at=NOW - timedelta(hours=12.1)), True, Conditional('"1"', None)),
+        (FETCH, False, Full("not in the store")),
+        (replace(FETCH, facts=None), True, Full("was not a sound image")),
+        (None, False, Full("never fetched")),
+    ],
+)
+@pytest.mark.parametrize("fresh_for", [0, 3600])
+def test_what_the_unfinished_run_asked_for_is_not_asked_for_again_for_half_a_day(
+    fetch: KnownFetch | None, in_store: bool, expected: object, fresh_for: float
+) -> None:
+    situation = Situation(fetch, in_store, not_published=False, decode=True, goes_on=True)
+    assert decide_ask(situation, now=NOW, fresh_for=fresh_for) == expected
+
+
 def test_a_304_renews_the_recorded_headers() -> None:
     item = WorkItem(1, Variant("https://a/x.webp"), FETCH)
     old = replace(FETCH, headers=(("content-type", "image/webp"), ("etag", '"1"'), ("x", "kept")))

@@ -13,34 +13,33 @@ import json
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mediamirror.catalog.adoption import begin_told, note_told, put_adopted, put_manifest_sets, told_in_vain, told_of
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import read_holdings
-from mediamirror.catalog.ingest import Run, begin_run, finish_run
+from mediamirror.catalog.ingest import Run, begin_run, comes_from, finish_run
 from mediamirror.catalog.manifest import begin_manifest, manifest_rows_of, read_manifest
 from mediamirror.errors import (
     CatalogDamaged,
     ObjectCorrupt,
     UsageError,
 )
-from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task, fitting
-from mediamirror.jobs.catalog.catalogs import locate
-from mediamirror.jobs.run.destination import hold_places, now
+from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import adopt, load_manifest
 from mediamirror.jobs.run.pipeline import pages, run_window
+from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, Session, open_run
 from mediamirror.jobs.sync.pairs import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem
 from mediamirror.settings import AdoptOptions
 from mediamirror.store.base import Entry, Store
-from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.open import open_store
 
 Listen = Callable[[MendEvent], None]
+_ENDINGS = ("", "-wal", "-shm")
+"""Of the files that a catalog is made of."""
 
 
 async def rebuild(
@@ -50,24 +49,28 @@ async def rebuild(
 
     Raises `UsageError` (also for a catalog that is sound, without ``options.force``), `CatalogError`, `StoreError`.
     """
-    options = options or AdoptOptions()
-    where = locate(dest, catalog, options.store.endpoint_url)
-    run = _Adoption(dest, options, on_event, "rebuild")
-    with ExitStack() as stack:
-        identity = where.identity or ""
-        hold_places(stack, to=dest, identity=identity, catalog=where.path, command="catalog rebuild", dry_run=False)
-        await _refuse_sound(where.path, options)
-        fresh = where.path.with_name(where.path.name + ".rebuilding")
+    run = _Adoption(dest, options or AdoptOptions(), on_event, "rebuild")
+    async with run.opened(catalog, keeps=False) as session:
+        await _refuse_sound(session.path, run.options)
+        fresh = session.path.with_name(session.path.name + ".rebuilding")
         _remove(fresh)
         try:
-            await run.into(fresh, where.identity or "", ())
+            await _make(fresh, run, session)
         except BaseException:
             _remove(fresh)
             raise
-        aside = _put_in_place(fresh, where.path)
-    if aside is not None:
-        on_event(Problem("catalog-kept", f"The old catalog is kept as {aside}.", document=dest))
-    return run.finish()
+        aside = _put_in_place(fresh, session.path)
+        if aside is not None:
+            on_event(Problem("catalog-kept", f"The old catalog is kept as {aside}.", document=dest))
+    return session.summary
+
+
+async def _make(fresh: Path, run: _Adoption, session: Session[MendSummary]) -> None:
+    """Make the new catalog, whole, beside the old one."""
+    async with await Catalog.open(fresh) as catalog:
+        row = await catalog.write(begin_run, "catalog rebuild", session.identity, now().isoformat(timespec="seconds"))
+        await run.take(catalog, row, session.store, ())
+        await catalog.write(finish_run, row, now().isoformat(timespec="seconds"), int(run.failed))
 
 
 async def take_in(
@@ -82,26 +85,23 @@ async def take_in(
 
     ``list_`` is JSON Lines with ``url``, ``key`` and, where known, ``sha256``. Raises `UsageError`, `CatalogError`, `StoreError`.
     """
-    options = options or AdoptOptions()
-    where = locate(dest, catalog, options.store.endpoint_url)
-    run = _Adoption(dest, options, on_event, "import")
+    run = _Adoption(dest, options or AdoptOptions(), on_event, "import")
     rows = _read_list(list_) if list_ is not None else ()
-    with ExitStack() as stack:
-        identity = where.identity or ""
-        hold_places(stack, to=dest, identity=identity, catalog=where.path, command="catalog import", dry_run=False)
-        await run.into(where.path, where.identity or "", rows)
-    return run.finish()
+    async with run.opened(catalog, keeps=True) as session:
+        await run.take(session.catalog, session.run, session.store, rows)
+    return session.summary
 
 
 async def _refuse_sound(path: Path, options: AdoptOptions) -> None:
     if not await asyncio.to_thread(path.exists):
         return
     try:
-        async with await Catalog.open_existing(path, read_only=True):
-            pass
+        async with await Catalog.open_existing(path, read_only=True) as catalog:
+            rebuilt = await catalog.read(comes_from, "catalog rebuild")
     except CatalogDamaged:
         return
-    if not options.force:
+    # One that comes from the store alone may be this very command's, killed when all was done: nothing is lost by making it again.
+    if not options.force and not rebuilt:
         raise UsageError(
             f"The catalog {path} is sound: nothing was changed. It holds more than a store can give back (what failed, when and how "
             "everything was fetched); to make it anew all the same, add --force."
@@ -109,21 +109,22 @@ async def _refuse_sound(path: Path, options: AdoptOptions) -> None:
 
 
 def _remove(path: Path) -> None:
-    for ending in ("", "-wal", "-shm"):
+    for ending in _ENDINGS:
         path.with_name(path.name + ending).unlink(missing_ok=True)
 
 
 def _put_in_place(fresh: Path, path: Path) -> Path | None:
-    """Move the old catalog aside, its log before itself, since a log beside another file would damage that."""
-    aside = path.with_name(f"{path.name}.old-{now():%Y%m%dT%H%M%SZ}") if path.exists() else None
-    for ending in ("-wal", "-shm", ""):
+    """Move the old catalog aside, and its log before the new one comes, since a log beside another file would damage that.
+
+    The file goes before its log: without the log a damaged one may look sound, to the same command after a kill in between.
+    """
+    aside, there = path.with_name(f"{path.name}.old-{now():%Y%m%dT%H%M%SZ}"), path.exists()
+    for ending in _ENDINGS:
         old = path.with_name(path.name + ending)
-        if aside is not None and old.exists():
+        if old.exists():
             old.replace(aside.with_name(aside.name + ending))
-        elif ending:
-            old.unlink(missing_ok=True)
     fresh.replace(path)
-    return aside
+    return aside if there else None
 
 
 def _read_list(file: BinaryIO) -> Iterable[tuple[str, str, str | None]]:
@@ -144,69 +145,73 @@ def _read_list(file: BinaryIO) -> Iterable[tuple[str, str, str | None]]:
 
 
 class _Adoption:
+    """One run: its options, and its running totals."""
+
     def __init__(self, dest: str, options: AdoptOptions, emit: Listen, command: str) -> None:
         self._dest = dest
-        self._options = options
         self._emit = emit
         self._command = command
         self._counts: Counter[str] = Counter()
         self._bytes = 0
-        self._failed = False
         self._started = time.monotonic()
+        self.options = options
+        self.failed = False
 
-    def finish(self) -> MendSummary:
-        """Tell how it ended."""
+    def opened(self, catalog: Path | None, *, keeps: bool) -> AbstractAsyncContextManager[Session[MendSummary]]:
+        """Open the run; with ``keeps`` the catalog too."""
+        needs = Needs(
+            command=f"catalog {self._command}",
+            access=Access.RECORDS,
+            to=self._dest,
+            store=self.options.store,
+            connections=32,
+            catalog=catalog,
+            keeps=keeps,
+            begins=True,
+        )
+        return open_run(needs, conclude=self._summary, emit=self._emit)
+
+    def _summary(self, interrupted: bool) -> MendSummary:
         counts = dict(sorted(self._counts.items()))
+        code = INTERRUPTED if interrupted else int(self.failed)
         seconds = time.monotonic() - self._started
-        summary = MendSummary(self._command, self._dest, counts, self._bytes, seconds, False, int(self._failed))
-        self._emit(summary)
-        return summary
+        return MendSummary(self._command, self._dest, counts, self._bytes, seconds, exit_code=code)
 
-    async def into(self, path: Path, identity: str, told: Iterable[tuple[str, str, str | None]]) -> None:
+    async def take(self, catalog: Catalog, run: Run, store: Store, told: Iterable[tuple[str, str, str | None]]) -> None:
         """Take everything in."""
-        async with AsyncExitStack() as stack:
-            options = self._options.store
-            transport = await stack.enter_async_context(open_transport(options.cacert, limit=32))
-            store = await stack.enter_async_context(open_store(self._dest, options, transport=transport))
-            await store.check()
-            catalog = await stack.enter_async_context(await Catalog.open(path))
-            run = await catalog.write(
-                begin_run, f"catalog {self._command}", identity, now().isoformat(timespec="seconds")
-            )
-            await catalog.write(begin_told)
-            async for page in pages(_each(told)):
-                await catalog.write(note_told, page)
-            readable = await self._load(catalog, store)
+        await catalog.write(begin_told)
+        async for page in pages(_each(told)):
+            await catalog.write(note_told, page)
+        readable = await self._load(catalog, store)
 
-            async def record(done: Sequence[Done]) -> None:
-                await catalog.write(put_adopted, run.store_id, run.id, [d.adopted for d in done if d.adopted])
-                for one in done:
-                    self._tell(one)
+        async def record(done: Sequence[Done]) -> None:
+            await catalog.write(put_adopted, run.store_id, run.id, [d.adopted for d in done if d.adopted])
+            for one in done:
+                self._tell(one)
 
-            await run_window(
-                self._tasks(catalog, store, run),
-                Looker(store, self._options.base_url, rebuild=self._command == "rebuild").look,
-                record,
-                width=self._options.concurrency,
-            )
-            await self._in_vain(catalog)
-            if self._command == "rebuild":
-                async for sets in pages(_sets(catalog)):
-                    await catalog.write(put_manifest_sets, run.store_id, run.id, sets)
-                    self._counts["sets recorded"] += len(sets)
-            if readable and not isinstance(store, DirectoryStore):
-                await adopt(catalog, store, run.store_id, holdings=False)
-            await catalog.write(finish_run, run, now().isoformat(timespec="seconds"), int(self._failed))
+        await run_window(
+            self._tasks(catalog, store, run),
+            Looker(store, self.options.base_url, rebuild=self._command == "rebuild").look,
+            record,
+            width=self.options.concurrency,
+        )
+        await self._in_vain(catalog)
+        if self._command == "rebuild":
+            async for sets in pages(_sets(catalog)):
+                await catalog.write(put_manifest_sets, run.store_id, run.id, sets)
+                self._counts["sets recorded"] += len(sets)
+        if readable and store.keeps_manifest:
+            await adopt(catalog, store, run.store_id, holdings=False)
 
     async def _load(self, catalog: Catalog, store: Store) -> bool:
         """Read the manifest, if the store has one. Of a damaged one nothing is believed: the objects are looked at instead."""
         await catalog.write(begin_manifest)
-        if isinstance(store, DirectoryStore):
+        if not store.keeps_manifest:
             return True
         try:
             await load_manifest(catalog, store)
         except ObjectCorrupt as error:
-            self._failed = True
+            self.failed = True
             await catalog.write(begin_manifest)
             message = f"{error.message} The objects were looked at one by one instead; the image sets are not known."
             self._emit(Problem(error.code, message, document=self._dest))
@@ -232,7 +237,7 @@ class _Adoption:
 
     def _tell(self, done: Done) -> None:
         failed = done.event.error is not None
-        self._failed = self._failed or failed
+        self.failed = self.failed or failed
         self._counts["failed" if failed else "objects recorded"] += 1
         self._bytes += done.event.size or 0
         self._emit(done.event)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,16 +20,13 @@ from mediamirror.catalog.holdings import drop_holdings, is_new_here
 from mediamirror.catalog.ingest import find_store
 from mediamirror.catalog.manifest import Known, begin_manifest, read_known
 from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
-from mediamirror.fetch.endpoint import open_transport
-from mediamirror.jobs.catalog.catalogs import locate
-from mediamirror.jobs.run.destination import hold_places, hold_store, now
+from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import compact, load_manifest, write_segment
 from mediamirror.jobs.run.pipeline import WorkList, pages
+from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
 from mediamirror.settings import GcOptions
-from mediamirror.store.base import Store, Sweeps
-from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.open import open_store
+from mediamirror.store.base import Store
 
 Listen = Callable[[MendEvent], None]
 
@@ -100,43 +97,39 @@ class _Gc:
 
     async def run(self, catalog_path: Path | None) -> MendSummary:
         options = self._options
-        async with AsyncExitStack() as stack:
-            where = locate(self._dest, catalog_path, options.store.endpoint_url)
-            transport = await stack.enter_async_context(open_transport(options.store.cacert, limit=32))
-            store = await stack.enter_async_context(open_store(self._dest, options.store, transport=transport))
-            identity = where.identity or ""
-            if not options.dry_run:
-                hold_places(
-                    stack, to=self._dest, identity=identity, catalog=where.path, command="catalog gc", dry_run=False
-                )
-            await store.check()
-            if not options.dry_run:
-                hold_store(stack, store, to=self._dest)
-            catalog = await stack.enter_async_context(
-                await Catalog.open_existing(where.path, read_only=options.dry_run)
-            )
-            place = await catalog.read(find_store, identity)
-            if place is None or await catalog.read(is_new_here, place):
+        needs = Needs(
+            command="catalog gc",
+            access=Access.NOTHING if options.dry_run else Access.STORE,
+            to=self._dest,
+            store=options.store,
+            connections=32,
+            catalog=catalog_path,
+            existing=True,
+        )
+        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+            place = await session.catalog.read(find_store, session.identity)
+            if place is None or await session.catalog.read(is_new_here, place):
                 raise UsageError(
-                    f"The catalog {where.path} knows nothing of {self._dest}: nothing was changed. Make one from the store with "
+                    f"The catalog {session.path} knows nothing of {self._dest}: nothing was changed. Make one from the store with "
                     "`mediamirror catalog rebuild DEST`, or take it in with `mediamirror catalog import DEST`."
                 )
-            await self._all(catalog, store, place)
-        summary = MendSummary(
+            await self._all(session.catalog, session.store, place)
+        return session.summary
+
+    def _summary(self, interrupted: bool) -> MendSummary:
+        return MendSummary(
             "gc",
             self._dest,
             dict(sorted(self._counts.items())),
             self._bytes,
             time.monotonic() - self._started,
-            options.dry_run,
-            int(self._failed),
+            self._options.dry_run,
+            INTERRUPTED if interrupted else int(self._failed),
         )
-        self._emit(summary)
-        return summary
 
     async def _all(self, catalog: Catalog, store: Store, place: int) -> None:
         await catalog.write(begin_manifest)
-        has_manifest = not isinstance(store, DirectoryStore) and await self._load(catalog, store)
+        has_manifest = store.keeps_manifest and await self._load(catalog, store)
         with ExitStack() as lists:
             unnamed = lists.enter_context(WorkList[StoredObject]())
             unbacked = lists.enter_context(WorkList[Known]())
@@ -232,8 +225,6 @@ class _Gc:
             self._emit(ObjectEvent("compact", done[0], f"{done[1]:,} segments became one"))
 
     async def _sweep(self, store: Store) -> None:
-        if not isinstance(store, Sweeps):
-            return
         found = await store.leftovers(before=self._before)
         if found and not self._options.dry_run:
             await store.sweep(before=self._before)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
@@ -14,16 +14,14 @@ from mediamirror.catalog.listing import CatalogRow, Query
 from mediamirror.catalog.stored_sets import Exchange, read_exchange, was_stripped
 from mediamirror.documents.warc.write import WarcWriter
 from mediamirror.errors import StoreError
-from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.catalog.catalogs import Where, list_rows
 from mediamirror.jobs.mirror.publish import SOURCE_SHA256
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.inputs import Emit, nobody_listens
+from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run
 from mediamirror.model import Problem
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Store
-from mediamirror.store.open import open_store
 
 _IN_MEMORY = 4 * 1024 * 1024
 
@@ -39,11 +37,12 @@ class Archived:
     without_url: int = 0
     stripped: int = 0
     hops_unknown: int = 0
+    interrupted: bool = False
 
     @property
     def exit_code(self) -> int:
         """1 when an object could not be read, or is not what was recorded."""
-        return int(self.failed > 0)
+        return INTERRUPTED if self.interrupted else int(self.failed > 0)
 
 
 async def export_warc(
@@ -56,20 +55,23 @@ async def export_warc(
     software: str,
     compressed: bool,
     hide: bool = False,
-    on_event: Emit = nobody_listens,
+    on_event: Callable[[Problem | Archived], None] = lambda _: None,
 ) -> Archived:
     """Write every stored object that ``query`` chooses into ``file`` as WARC records.
 
     An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out; one that was stripped of
-    its metadata is counted and left out. With ``hide`` URLs lose their secrets. Raises `UsageError`, `CatalogError` and
-    `StoreRefused`.
+    its metadata is counted and left out. With ``hide`` URLs lose their secrets. ``on_event`` is told of each
+    problem, and of how it ended, also when it was interrupted. Raises `UsageError`, `CatalogError` and `StoreRefused`.
     """
     done = Archived()
-    async with AsyncExitStack() as stack:
-        transport = await stack.enter_async_context(open_transport(options.cacert, limit=16))
-        store = await stack.enter_async_context(open_store(dest, options, transport=transport))
-        await store.check()
-        catalog = await stack.enter_async_context(await Catalog.open_existing(where.path, read_only=True))
+
+    def conclude(interrupted: bool) -> Archived:
+        done.interrupted = interrupted
+        return done
+
+    needs = Needs(command="catalog export", to=dest, store=options, catalog=where.path, existing=True)
+    async with open_run(needs, conclude=conclude, emit=on_event) as session:
+        store, catalog = session.store, session.catalog
         writer = WarcWriter(file, compressed=compressed)
         writer.info((("software", software), ("format", "WARC File Format 1.1"), ("description", _ABOUT)), now())
         async for row in list_rows(where, query):
@@ -147,6 +149,8 @@ def sentence(done: Archived) -> str:
     parts += [f"{done.redirects:,} redirects"] if done.redirects else []
     parts += [f"{done.resources:,} resources whose exchange is not recorded"] if done.resources else []
     line = f"{', '.join(parts)} written."
+    if done.interrupted:
+        line += " Interrupted: the archive is not whole. Run the same command again."
     if done.without_url:
         line += f" {done.without_url:,} objects have no recorded URL and were left out."
     if done.stripped:

@@ -103,6 +103,8 @@ class Policy:
     keep_svg: bool
     decode: bool
     select: SelectOptions
+    goes_on_from: int
+    """The first of the runs that this one goes on with."""
 
 
 async def _unnoted(record: Record) -> None:
@@ -166,7 +168,13 @@ class Handler:
         if adopted is not None and item.fetch is not None:
             kept = KnownObject(adopted.key, item.fetch.sha256, adopted.size, adopted.content_type, adopted.token)
         ask = decide_ask(
-            Situation(item.fetch, kept is not None, unpublished, self._policy.decode),
+            Situation(
+                item.fetch,
+                kept is not None,
+                unpublished,
+                self._policy.decode,
+                item.fetch is not None and item.fetch.run_id >= self._policy.goes_on_from,
+            ),
             now=self._now(),
             fresh_for=self._policy.select.fresh_for,
         )

@@ -8,44 +8,43 @@ Bytes are durable in the store before the catalog says so.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import Run, begin_run, finish_run, order_work, plan_retry
+from mediamirror.catalog.ingest import Run, continued_from, order_work, plan_retry
 from mediamirror.catalog.results import Record, put_fetches, put_outcomes, read_sets
 from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.documents.warc.archive import WarcArchive
-from mediamirror.fetch import OpenFetcher, open_fetcher
-from mediamirror.fetch.endpoint import open_transport
 from mediamirror.jobs.mirror.handle import ArchiveFirst, Handler, Policy, open_inspector
-from mediamirror.jobs.mirror.plan import check_rungs, wanted_urls
+from mediamirror.jobs.mirror.plan import GOES_ON_FOR, check_rungs, wanted_urls
 from mediamirror.jobs.mirror.publish import Publisher
 from mediamirror.jobs.mirror.strip import Stripper
-from mediamirror.jobs.run.destination import check_destination, hold_places, identity_of, now, take_over
+from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins, plan_document
 from mediamirror.jobs.run.lanes import run_lanes
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
+from mediamirror.jobs.run.session import Access, Needs, Session, open_run
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
-from mediamirror.scratch import scratch_folder
-from mediamirror.settings import MirrorOptions, default_catalog
+from mediamirror.settings import MirrorOptions
 from mediamirror.store.base import Store
-from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.open import open_store
 
 MAX_SETS_SHOWN = 1000
 """Above this many sets, only those with something to say are reported one by one."""
+
+_RESUMED = (
+    f"Going on with a run that was cut off: what it has asked for in the last {GOES_ON_FOR / 3600:.0f} hours is not asked for "
+    "again. The run after this one asks for everything."
+)
 
 
 async def mirror(
@@ -71,7 +70,7 @@ async def mirror(
 
 
 class _MirrorRun:
-    """One run: its options, its parts as they are opened, and its running totals."""
+    """One run: its options, its parts as they are session, and its running totals."""
 
     def __init__(self, options: MirrorOptions, to: str, stdin: BinaryIO | None, emit: Emit) -> None:
         self._options = options
@@ -87,90 +86,57 @@ class _MirrorRun:
         options = self._options
         if inputs or not options.select.retry_failed:
             plan_inputs(inputs)
-        async with AsyncExitStack() as stack:
-            spool = stack.enter_context(scratch_folder())
-            fetching = await stack.enter_async_context(
-                open_fetcher(options.fetch, spool_dir=spool, own_hosts=own_origins(inputs))
-            )
-            store = await stack.enter_async_context(await self._open_store(stack))
-            identity = identity_of(store.name, options.store.endpoint_url)
-            path = catalog_path or default_catalog(identity)
-            job = options.job
-            hold_places(stack, to=self._to, identity=identity, catalog=path, command=job.command, dry_run=job.dry_run)
-            await check_destination(store, dry_run=job.dry_run)
-            if not job.dry_run:
-                await take_over(stack, store, to=self._to)
-            catalog = await stack.enter_async_context(await self._open(path))
-            run = await catalog.write(begin_run, options.job.command, identity, now().isoformat(timespec="seconds"))
-            archive = stack.enter_context(WarcArchive(spool, max_size=options.fetch.max_size))
-            return await self._all(inputs, catalog, run, fetching, store, archive)
-
-    async def _open(self, path: Path) -> Catalog:
-        dry_run = self._options.job.dry_run
-        if not self._options.select.retry_failed:
-            return await Catalog.open(path, dry_run=dry_run)
-        # What failed is known from a catalog alone: none is made here.
-        return await Catalog.open_existing(path, read_only=False, dry_run=dry_run)
-
-    async def _open_store(self, stack: AsyncExitStack) -> Store:
-        fetch = self._options.fetch
-        endpoint = open_transport(
-            self._options.store.cacert or fetch.cacert,
-            limit=fetch.concurrency + 16,
-            connect_to=fetch.connect_to,
-            proxy=fetch.proxy,
+        needs = Needs(
+            command=options.job.command,
+            access=Access.PREVIEW if options.job.dry_run else Access.STORE,
+            to=self._to,
+            store=options.store,
+            connections=options.fetch.concurrency + 16,
+            fetch=options.fetch,
+            own_hosts=own_origins(inputs),
+            makes=True,
+            catalog=catalog_path,
+            # What failed is known from a catalog alone: none is made then.
+            existing=options.select.retry_failed,
+            begins=True,
         )
-        return open_store(self._to, self._options.store, transport=await stack.enter_async_context(endpoint))
+        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+            archive = session.stack.enter_context(WarcArchive(session.scratch, max_size=options.fetch.max_size))
+            await self._all(inputs, session, archive)
+        return session.summary
 
-    async def _all(
-        self,
-        inputs: Sequence[str],
-        catalog: Catalog,
-        run: Run,
-        fetching: OpenFetcher,
-        store: Store,
-        archive: WarcArchive,
-    ) -> Summary:
-        interrupted = False
-        try:
-            await self._plan(inputs, catalog, run, fetching, archive)
-            if not self._options.select.retry_failed:
-                await self._skip_unwanted(catalog, run)
-            stripper = Stripper() if self._options.store.strip_metadata else None
-            publisher = Publisher(
-                store,
-                self._options.store,
-                was_empty=await store.is_empty(),
-                case_insensitive=store.folds_case,
-                stripper=stripper,
-            )
-            if self._options.job.dry_run:
-                await self._preview(catalog, run, publisher)
-            else:
-                await self._work(catalog, run, fetching, archive, publisher)
-                for problem in stripper.problems() if stripper else ():
-                    self._found(replace(problem, document=store.name))
-                await self._tell_manifest(catalog, run, store)
-                await self._show_sets(catalog, run)
-        except asyncio.CancelledError:
-            interrupted = True
-            raise
-        finally:
-            summary = self._tally.summary(
-                seconds=time.monotonic() - self._started, options=self._options.job, interrupted=interrupted
-            )
-            await catalog.write(finish_run, run, now().isoformat(timespec="seconds"), summary.exit_code)
-            if interrupted:
-                self._emit(summary)
-        self._emit(summary)
-        return summary
+    def _summary(self, interrupted: bool) -> Summary:
+        seconds = time.monotonic() - self._started
+        return self._tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
 
-    async def _plan(
-        self, inputs: Sequence[str], catalog: Catalog, run: Run, fetching: OpenFetcher, archive: WarcArchive
-    ) -> None:
+    async def _all(self, inputs: Sequence[str], session: Session[Summary], archive: WarcArchive) -> None:
+        await self._plan(inputs, session, archive)
+        if not self._options.select.retry_failed:
+            await self._skip_unwanted(session.catalog, session.run)
+        stripper = Stripper() if self._options.store.strip_metadata else None
+        publisher = Publisher(
+            session.store,
+            self._options.store,
+            was_empty=await session.store.is_empty(),
+            case_insensitive=session.store.folds_case,
+            stripper=stripper,
+        )
+        if self._options.job.dry_run:
+            await self._preview(session.catalog, session.run, publisher)
+            return
+        await self._work(session, archive, publisher)
+        for problem in stripper.problems() if stripper else ():
+            self._found(replace(problem, document=session.store.name))
+        await self._tell_manifest(session.catalog, session.run, session.store)
+        await self._show_sets(session.catalog, session.run)
+
+    async def _plan(self, inputs: Sequence[str], session: Session[Summary], archive: WarcArchive) -> None:
+        catalog, run = session.catalog, session.run
         async with Reader(self._options.read) as reader:
             found_in = (
-                documents(inputs, self._options.read, fetching, reader, self._stdin, archive) if inputs else _nothing()
+                documents(inputs, self._options.read, session.fetcher, reader, self._stdin, archive)
+                if inputs
+                else _nothing()
             )
             count = await self._plan_documents(found_in, catalog, run, reader)
         if self._options.select.retry_failed:
@@ -217,14 +183,15 @@ class _MirrorRun:
                 batch = []
         await self._record(catalog, run, batch)
 
-    async def _work(
-        self, catalog: Catalog, run: Run, fetching: OpenFetcher, archive: WarcArchive, publisher: Publisher
-    ) -> None:
-        check = self._options.check
+    async def _work(self, session: Session[Summary], archive: WarcArchive, publisher: Publisher) -> None:
+        check, catalog, run = self._options.check, session.catalog, session.run
+        first = await catalog.read(continued_from, run)
+        if first < run.id:
+            self._emit(Problem("resumed", _RESUMED, document=self._to))
         policy = Policy(
-            self._tolerance, check.keep_rejected, check.keep_svg, check.check == "decode", self._options.select
+            self._tolerance, check.keep_rejected, check.keep_svg, check.check == "decode", self._options.select, first
         )
-        fetcher = ArchiveFirst(archive, fetching, offline=self._options.read.offline)
+        fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
         async with open_inspector(check) as inspect:
             note = Together[Record](lambda records: catalog.write(put_fetches, run, records))
             handler = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
@@ -235,7 +202,7 @@ class _MirrorRun:
                 lambda records: self._record(catalog, run, records),
                 width=self._options.fetch.concurrency,
                 host_width=self._options.fetch.host_concurrency,
-                outlook=fetching.outlook,
+                outlook=session.fetcher.outlook,
             )
 
     async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record]) -> None:
@@ -257,7 +224,7 @@ class _MirrorRun:
 
     async def _tell_manifest(self, catalog: Catalog, run: Run, store: Store) -> None:
         """Say in a bucket itself what it holds now; a directory keeps nothing but its files."""
-        if isinstance(store, DirectoryStore):
+        if not store.keeps_manifest:
             return
         sets_of = run if self._options.store.atomic_sets else None
         problem = await write_segment(catalog, store, run.store_id, at=now(), run=sets_of)

@@ -81,6 +81,9 @@ class Fresh:
     """Ask nothing: checked recently enough."""
 
 
+GOES_ON_FOR = 12 * 3600.0
+"""Seconds for which a run that goes on does not ask again for what the unfinished one before it had asked for."""
+
 Ask = Full | Conditional | Fresh
 
 
@@ -90,12 +93,14 @@ class Situation:
 
     ``in_store`` says that the store confirmed the recorded object just now; ``not_published`` that the recorded facts would
     not be published today (they break a promise, or are under ``--min-width``); ``decode`` that every pixel is wanted decoded.
+    ``goes_on`` says that it was asked for by the run with which this one goes on.
     """
 
     fetch: KnownFetch | None
     in_store: bool
     not_published: bool
     decode: bool
+    goes_on: bool = False
 
 
 def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
@@ -110,6 +115,8 @@ def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
     | yes            | yes   | yes               | yes                        | yes                      |            | fresh       |
     | yes            | yes   | yes               | yes                        | no                       | yes        | conditional |
     | yes            | yes   | yes               | yes                        | no                       | no         | full        |
+
+    What the unfinished run asked for is fresh for `GOES_ON_FOR` at least, whatever ``fresh_for`` is: this run is the rest of that.
     """
     fetch = situation.fetch
     if fetch is None:
@@ -120,6 +127,8 @@ def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
         return Full("only its header was checked")
     if not situation.in_store and not situation.not_published:
         return Full("not in the store")
+    if situation.goes_on:
+        fresh_for = max(fresh_for, GOES_ON_FOR)
     if timedelta(0) <= now - fetch.fetched_at < timedelta(seconds=fresh_for):
         return Fresh()
     if fetch.etag is None and fetch.last_modified is None:

@@ -14,7 +14,7 @@ from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.model import Body, Facts, OpaqueFacts, SourceBytes, Status, StoredObject
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import AS_ATTACHMENT, MakesDurable, ObjectAttributes, Store
+from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store
 from mediamirror.store.layout import key_for
 
 ENDURED = 50
@@ -207,8 +207,7 @@ class Publisher:
             digest.update(chunk)
         if digest.hexdigest() != body.sha256:
             return None
-        if isinstance(self._store, MakesDurable):
-            await self._store.make_durable(key)
+        await self._store.make_durable(key)
         return found
 
     def _attributes(self, url: str, facts: Facts, source: SourceBytes | None) -> ObjectAttributes:

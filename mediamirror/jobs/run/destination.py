@@ -14,14 +14,22 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from mediamirror.catalog.connection import lock_beside, refuse_other
-from mediamirror.errors import BadDestination, DestinationMissing, LockHeld, NoSuchBucket, StoreRefused, UsageError
-from mediamirror.settings import state_folder
+from mediamirror.errors import (
+    BadDestination,
+    DestinationMissing,
+    InputMissing,
+    LockHeld,
+    NoSuchBucket,
+    StoreRefused,
+    UsageError,
+)
+from mediamirror.settings import StoreOptions, state_folder
 from mediamirror.store.base import RESERVED, Store
-from mediamirror.store.directory import DirectoryStore
 from mediamirror.store.open import check_endpoint
 
 
@@ -47,9 +55,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-_FOR_EVER = datetime.max.replace(tzinfo=UTC)
-
-
 def hold_places(
     stack: AsyncExitStack | ExitStack, *, to: str, identity: str, catalog: Path, command: str, dry_run: bool
 ) -> None:
@@ -71,22 +76,10 @@ def hold_places(
     stack.enter_context(hold(lock_beside(catalog), thing=f"The catalog {catalog}", command=command))
 
 
-async def take_over(stack: AsyncExitStack, store: Store, *, to: str) -> None:
-    """Hold the directory of a DEST itself, then sweep what runs that were killed left half-written in it.
-
-    The lock on the directory also turns away a run of another user, or one with another state folder. Called after
-    `hold_places` and the store's check, before the first item.
-    """
-    hold_store(stack, store, to=to)
-    if isinstance(store, DirectoryStore):
-        # Whatever lies there is a dead run's, even where a clock that was set back says it is of tomorrow.
-        await store.sweep(before=_FOR_EVER)
-
-
 def hold_store(stack: AsyncExitStack, store: Store, *, to: str) -> None:
     """Hold the directory of a DEST itself; a bucket has nothing to hold. Raises `LockHeld`."""
-    if isinstance(store, DirectoryStore):
-        stack.enter_context(hold_folder(Path(store.name), thing=f"The destination {to}"))
+    if store.local_root is not None:
+        stack.enter_context(hold_folder(store.local_root, thing=f"The destination {to}"))
 
 
 @contextmanager
@@ -158,3 +151,36 @@ async def check_destination(store: Store, *, dry_run: bool) -> bool:
             raise StoreRefused(f"{error.message} --create-bucket makes it.") from error
         raise
     return False
+
+
+async def check_readable(store: Store, word: str) -> None:
+    """Prove that a place is there and can be read, and write nothing. ``word`` is what the command calls it: SRC or DEST.
+
+    Raises `InputMissing`, `DestinationMissing` or `StoreRefused`.
+    """
+    try:
+        await store.check(writes=False)
+    except DestinationMissing:
+        missing = InputMissing if word == "SRC" else DestinationMissing
+        raise missing(f"{store.name} is not there. Check the path of {word}.") from None
+
+
+def refuse_overlap(source: tuple[Store, StoreOptions], destination: tuple[Store, StoreOptions]) -> None:
+    """Raise `UsageError` when SRC and DEST are the same or one lies in the other."""
+    (one, one_options), (other, other_options) = source, destination
+    if (one.local_root is None) != (other.local_root is None):
+        return
+    ends = [(options.endpoint_url or "").rstrip("/") for options in (one_options, other_options)]
+    if one.local_root is None and ends[0] != ends[1]:
+        return
+    a, b = f"{one.name}/".replace("//", "/"), f"{other.name}/".replace("//", "/")
+    if a == b:
+        raise UsageError(f"SRC and DEST are the same place, {one.name}. Give two places.")
+    if a.startswith(b) or b.startswith(a):
+        inner, outer = ("SRC", "DEST") if a.startswith(b) else ("DEST", "SRC")
+        raise UsageError(f"{inner} lies inside {outer} ({one.name}, {other.name}). Give two places apart.")
+
+
+def source_options(store: StoreOptions) -> StoreOptions:
+    """Return how to reach SRC the same way as DEST, without what is only for writing."""
+    return replace(store, acl=None, cache_control=None, storage_class=None, metadata=(), create_bucket=False)

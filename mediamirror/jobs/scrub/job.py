@@ -7,41 +7,34 @@ Both sides are streamed: memory does not grow with the mirror. An interrupted ru
 
 from __future__ import annotations
 
-import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Expected, is_new_here, put_repaired, read_expected
-from mediamirror.catalog.ingest import store_id as store_id_of
+from mediamirror.catalog.holdings import Expected, put_repaired, read_expected
 from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.fetch import open_fetcher
 from mediamirror.fetch.body import Bucket
-from mediamirror.fetch.endpoint import open_transport
-from mediamirror.jobs.run.destination import hold_places, hold_store, identity_of
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
-from mediamirror.jobs.run.manifest import adopt, partial_sets
+from mediamirror.jobs.run.manifest import partial_sets
 from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.session import Access, Needs, Session, open_run
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.scrub.origins import Answer, ask_origins
 from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
 from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
-from mediamirror.jobs.sync.places import check_source, place_of, refuse_overlap, source_options
+from mediamirror.jobs.sync.places import place_of
 from mediamirror.lint import choose_checks
 from mediamirror.lint.stored import check_mirrored
 from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, Summary, Suppressed
-from mediamirror.scratch import scratch_folder
-from mediamirror.settings import ScrubOptions, default_catalog
+from mediamirror.settings import ScrubOptions
 from mediamirror.store.base import Store
-from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.open import open_store
 
 _MiB = 1024 * 1024
 
@@ -77,51 +70,42 @@ class _Scrub:
 
     async def run(self, catalog_path: Path | None) -> Summary:
         options = self._options
-        async with AsyncExitStack() as stack:
-            transport = await stack.enter_async_context(
-                open_transport(options.store.cacert, limit=2 * options.concurrency)
-            )
-            store = await stack.enter_async_context(open_store(self._mirror, options.store, transport=transport))
-            await store.check()
-            identity = identity_of(store.name, options.store.endpoint_url)
-            path = catalog_path or default_catalog(identity)
-            writes = options.repair and not options.dry_run
-            if writes:
-                hold_places(
-                    stack, to=self._mirror, identity=identity, catalog=path, command="verify --repair", dry_run=False
-                )
-                hold_store(stack, store, to=self._mirror)
-            # Where nothing is repaired the dry run is rolled back, and makes no file where there is none.
-            known = await stack.enter_async_context(await Catalog.open(path, dry_run=not writes))
-            store_id = await known.write(store_id_of, identity)
-            if not isinstance(store, DirectoryStore) and await known.read(is_new_here, store_id):
-                await adopt(known, store, store_id)
-            repairer = await self._repairer(stack, store) if options.repair else None
+        needs = Needs(
+            command="verify --repair",
+            # Where nothing is repaired the catalog is not changed, and no file is made where there is none.
+            access=Access.STORE if options.repair and not options.dry_run else Access.NOTHING,
+            to=self._mirror,
+            store=options.store,
+            source=options.second,
+            source_store=options.second_store,
+            connections=2 * options.concurrency,
+            catalog=catalog_path,
+            adopts=True,
+        )
+        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+            store, known = session.store, session.catalog
+            repairer = await self._repairer(session) if options.repair else None
             bucket = Bucket(options.limit_rate) if options.limit_rate else None
             reader = Reader(store, self._codes, self._off, bucket=bucket, repairer=repairer, dry_run=options.dry_run)
-            state = path.with_name(path.name + ".scrub.json")
-            await self._objects(store, known, store_id, reader, state)
-            async for result in _sets(store, known, identity):
+            state = session.path.with_name(session.path.name + ".scrub.json")
+            await self._objects(store, known, session.store_id, reader, state)
+            async for result in _sets(store, known, session.identity):
                 self._tell_set(result, check_mirrored(result, self._codes))
             if options.source is not None:
-                await ask_origins(known, identity, self._codes, self._tell_answer, options=options)
-            return self._conclude()
+                await ask_origins(known, session.identity, self._codes, self._tell_answer, options=options)
+        return session.summary
 
-    async def _repairer(self, stack: AsyncExitStack, store: Store) -> Repairer:
-        options = self._options
-        spool = stack.enter_context(scratch_folder())
-        fetcher = await stack.enter_async_context(open_fetcher(options.fetch, spool_dir=spool))
-        place = None
-        if options.second is not None:
-            how = options.second_store or source_options(options.store)
-            second = await stack.enter_async_context(open_store(options.second, how))
-            refuse_overlap((second, how), (store, options.store))
-            await check_source(second)
-            place = place_of(second, spool=spool, in_memory=_MiB, notice=lambda *_: None)
-            stack.push_async_callback(place.aclose)
-        own = place_of(store, spool=spool, in_memory=_MiB, notice=lambda *_: None)
-        stack.push_async_callback(own.aclose)
-        return Repairer(store, own=own, second=place, fetcher=fetcher, spool=spool, dry_run=options.dry_run)
+    async def _repairer(self, session: Session[Summary]) -> Repairer:
+        options, spool = self._options, session.scratch
+        fetcher = await session.stack.enter_async_context(open_fetcher(options.fetch, spool_dir=spool))
+        places = []
+        for each in (session.store, session.source) if options.second is not None else (session.store,):
+            places.append(place_of(each, spool=spool, in_memory=_MiB, notice=lambda *_: None))
+            session.stack.push_async_callback(places[-1].aclose)
+        second = places[1] if options.second is not None else None
+        return Repairer(
+            session.store, own=places[0], second=second, fetcher=fetcher, spool=spool, dry_run=options.dry_run
+        )
 
     async def _objects(self, store: Store, known: Catalog, store_id: int, reader: Reader, state: Path) -> None:
         start = self._begin(state)
@@ -137,10 +121,8 @@ class _Scrub:
         items = _sampled(_items(store, known.rows(read_expected, store_id)), start)
         try:
             await run_window(items, reader.read, record, width=self._options.concurrency)
-        except BaseException as error:
+        except BaseException:
             tracker.save()
-            if isinstance(error, asyncio.CancelledError):
-                self._conclude(interrupted=True)
             raise
         tracker.forget()
         if not self._tally.statuses and not start.read:
@@ -220,16 +202,14 @@ class _Scrub:
             self._tally.add_finding(finding)
             self._emit(finding)
 
-    def _conclude(self, *, interrupted: bool = False) -> Summary:
+    def _summary(self, interrupted: bool) -> Summary:
         tally, total = self._tally, self._tally.statuses.total()
         tally.planned = Planned(1, 0, total, total)
         # A failed object has no finding, and what an interrupted run found is in that run's.
         unseen = self._bad - tally.statuses.get(Status.REJECTED.value, 0)
         tally.failed_inputs += max(0, unseen)
         seconds = time.monotonic() - self._started
-        summary = tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
-        self._emit(summary)
-        return summary
+        return tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
 
 
 async def _items(store: Store, expected: AsyncIterator[Expected]) -> AsyncIterator[ScrubItem]:

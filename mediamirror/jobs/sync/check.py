@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import is_new_here
-from mediamirror.catalog.ingest import store_id
-from mediamirror.errors import DestinationMissing, FetchError, InputMissing, StoreError, UsageError
-from mediamirror.fetch.endpoint import open_transport_to
-from mediamirror.jobs.run.destination import identity_of
-from mediamirror.jobs.run.manifest import adopt
+from mediamirror.errors import FetchError, StoreError, UsageError
 from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run
 from mediamirror.jobs.sync.listing import LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Held, Pair
 from mediamirror.jobs.sync.places import (
     Place,
-    check_source,
     place_of,
-    refuse_overlap,
-    source_options,
 )
 from mediamirror.jobs.sync.plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
 from mediamirror.jobs.sync.transfer import Task, alike_served
 from mediamirror.model import Compared, Mark, Problem, SyncEvent, SyncSummary, Workload
-from mediamirror.scratch import scratch_folder
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions, default_catalog
-from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.open import open_store
 
 Listen = Callable[[SyncEvent], None]
 
@@ -90,48 +78,29 @@ class _CheckRun:
 
     async def run(self, catalog_path: Path | None) -> SyncSummary:
         options = self._options
-        async with AsyncExitStack() as stack:
-            spool = stack.enter_context(scratch_folder())
-            transport = await stack.enter_async_context(
-                open_transport_to(self._names, options.store.cacert, limit=options.concurrency + 16)
-            )
-            from_options = options.source or source_options(options.store)
-            source = await stack.enter_async_context(open_store(self._names[0], from_options, transport=transport))
-            store = await stack.enter_async_context(open_store(self._names[1], options.store, transport=transport))
-            refuse_overlap((source, from_options), (store, options.store))
-            await check_source(source)
-            try:
-                await check_source(store)
-            except InputMissing:
-                raise DestinationMissing(f"{store.name} is not there. Check the path of DEST.") from None
-            names = (
-                identity_of(source.name, from_options.endpoint_url),
-                identity_of(store.name, options.store.endpoint_url),
-            )
-            # A dry run of the catalog: read if it is there, never made, never changed.
-            path = catalog_path or default_catalog(names[1])
-            catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=True))
+        needs = Needs(
+            command="check",
+            to=self._names[1],
+            store=options.store,
+            source=self._names[0],
+            source_store=options.source,
+            connections=options.concurrency + 16,
+            catalog=catalog_path,
+            adopts=True,
+        )
+        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             sides = []
-            for each, name in zip((source, store), names, strict=True):
-                place = place_of(each, spool=spool, in_memory=0, notice=self._notice)
-                stack.push_async_callback(place.aclose)
-                side = Listed(place, await catalog.write(store_id, name), name)
-                if not isinstance(each, DirectoryStore) and await catalog.read(is_new_here, side.store_id):
-                    await adopt(catalog, each, side.store_id)
-                sides.append(side)
-            lent = await stack.enter_async_context(LentCatalog(default_catalog(names[0]), path, self._emit))
-            return await self._told(catalog, lent, *sides)
-
-    async def _told(self, catalog: Catalog, lent: LentCatalog, left: Listed, right: Listed) -> SyncSummary:
-        try:
-            await self._all(catalog, lent, left, right)
-        except asyncio.CancelledError:
-            self._emit(self._summary(130))
-            raise
-        alike = not (self._statuses.keys() - {"same"}) and not self._failed
-        summary = self._summary(0 if alike else 1)
-        self._emit(summary)
-        return summary
+            for each, store_id, name in (
+                (session.source, session.source_id, session.source_identity),
+                (session.store, session.store_id, session.identity),
+            ):
+                place = place_of(each, spool=session.scratch, in_memory=0, notice=self._notice)
+                session.stack.push_async_callback(place.aclose)
+                sides.append(Listed(place, store_id, name))
+            own = default_catalog(session.source_identity)
+            lent = await session.stack.enter_async_context(LentCatalog(own, session.path, self._emit))
+            await self._all(session.catalog, lent, *sides)
+        return session.summary
 
     async def _all(self, catalog: Catalog, lent: LentCatalog, left: Listed, right: Listed) -> None:
         rules = Rules(size_only=self._compare.size_only, attributes=self._compare.attributes)
@@ -167,14 +136,15 @@ class _CheckRun:
         self._left_out["left out"] += 1
         self._emit(Problem("left-out", f"{path} is left out: {reason}."))
 
-    def _summary(self, code: int) -> SyncSummary:
+    def _summary(self, interrupted: bool) -> SyncSummary:
+        alike = not (self._statuses.keys() - {"same"}) and not self._failed
         return SyncSummary(
             source=self._names[0],
             destination=self._names[1],
             statuses=dict(sorted((self._statuses + self._left_out).items())),
             bytes_in=self._bytes,
             seconds=time.monotonic() - self._started,
-            exit_code=code,
+            exit_code=INTERRUPTED if interrupted else int(not alike),
         )
 
 

@@ -10,37 +10,29 @@ Nothing is written before both sides are listed to their ends, so a refusal chan
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Holding, drop_holdings, is_new_here, put_holdings
-from mediamirror.catalog.ingest import Run, begin_run, finish_run, follows_a_clean_end, store_id
+from mediamirror.catalog.holdings import Holding, drop_holdings, put_holdings
+from mediamirror.catalog.ingest import follows_a_clean_end
 from mediamirror.errors import UsageError
-from mediamirror.fetch.endpoint import open_transport_to
-from mediamirror.jobs.run.destination import check_destination, hold_places, identity_of, now, take_over
-from mediamirror.jobs.run.manifest import adopt, write_segment
+from mediamirror.jobs.run.destination import now
+from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import pages, run_window
+from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run
 from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import (
-    check_source,
     place_of,
-    refuse_overlap,
-    source_options,
 )
 from mediamirror.jobs.sync.plan import Rules, Skip, refusal
 from mediamirror.jobs.sync.transfer import MOST, Done, Route, SetAside, Transfer
 from mediamirror.model import ItemError, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
-from mediamirror.scratch import scratch_folder
 from mediamirror.settings import SyncOptions, default_catalog
 from mediamirror.store.base import Store
-from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.open import open_store
 
 Listen = Callable[[SyncEvent], None]
 
@@ -84,70 +76,44 @@ class _SyncRun:
 
     async def run(self, catalog_path: Path | None) -> SyncSummary:
         options = self._options
-        async with AsyncExitStack() as stack:
-            spool = stack.enter_context(scratch_folder())
-            transport = await stack.enter_async_context(
-                open_transport_to(self._names, options.store.cacert, limit=options.concurrency + 16)
-            )
-            from_options = options.source or source_options(options.store)
-            source = await stack.enter_async_context(open_store(self._names[0], from_options, transport=transport))
-            store = await stack.enter_async_context(open_store(self._names[1], options.store, transport=transport))
-            refuse_overlap((source, from_options), (store, options.store))
-            identities = (
-                identity_of(source.name, from_options.endpoint_url),
-                identity_of(store.name, options.store.endpoint_url),
-            )
-            path = catalog_path or default_catalog(identities[1])
-            to, dry = self._names[1], options.dry_run
-            hold_places(stack, to=to, identity=identities[1], catalog=path, command="sync", dry_run=dry)
-            await check_source(source)
-            missing = await check_destination(store, dry_run=options.dry_run)
-            if not dry:
-                await take_over(stack, store, to=to)
-            catalog = await stack.enter_async_context(await Catalog.open(path, dry_run=options.dry_run))
-            run = await catalog.write(begin_run, "sync", identities[1], now().isoformat(timespec="seconds"))
+        needs = Needs(
+            command="sync",
+            access=Access.PREVIEW if options.dry_run else Access.STORE,
+            to=self._names[1],
+            store=options.store,
+            source=self._names[0],
+            source_store=options.source,
+            connections=options.concurrency + 16,
+            makes=True,
+            catalog=catalog_path,
+            begins=True,
+            adopts=True,
+        )
+        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             places = [
-                place_of(each, spool=spool, in_memory=options.limit_memory, notice=notice)
-                for each, notice in ((source, self._notice), (store, _nobody))
+                place_of(each, spool=session.scratch, in_memory=options.limit_memory, notice=notice)
+                for each, notice in ((session.source, self._notice), (session.store, _nobody))
             ]
             for place in places:
-                stack.push_async_callback(place.aclose)
-            op = _op(isinstance(source, DirectoryStore), isinstance(store, DirectoryStore))
-            route = Route(places[0], source, identities[0], places[1], store, op, spool)
-            left = Listed(places[0], await catalog.write(store_id, identities[0]), identities[0])
-            right = Listed(places[1], run.store_id, identities[1], missing)
-            lent = await stack.enter_async_context(LentCatalog(default_catalog(identities[0]), path, self._emit))
-            return await self._recorded(catalog, run, route, left, right, lent)
-
-    async def _recorded(
-        self, catalog: Catalog, run: Run, route: Route, left: Listed, right: Listed, lent: LentCatalog
-    ) -> SyncSummary:
-        """Do it all, and leave in the catalog how it ended."""
-        code = 2
-        try:
+                session.stack.push_async_callback(place.aclose)
+            op = _op(session.source, session.store)
+            route = Route(
+                places[0], session.source, session.source_identity, places[1], session.store, op, session.scratch
+            )
+            left = Listed(places[0], session.source_id, session.source_identity)
+            right = Listed(places[1], session.store_id, session.identity, session.missing)
+            own = default_catalog(session.source_identity)
+            lent = await session.stack.enter_async_context(LentCatalog(own, session.path, self._emit))
             # What a run that was killed did, its manifest does not say.
-            self._changed = not await catalog.read(follows_a_clean_end, run)
-            await self._all(catalog, lent, route, left, right)
-            code = int(self._failed)
-        except asyncio.CancelledError:
-            code = 130
-            raise
-        finally:
-            await catalog.write(finish_run, run, now().isoformat(timespec="seconds"), code)
-            if code == 130:
-                self._emit(self._summary(code))
-        summary = self._summary(code)
-        self._emit(summary)
-        return summary
+            self._changed = not await session.catalog.read(follows_a_clean_end, session.run)
+            await self._all(session.catalog, lent, route, left, right)
+        return session.summary
 
     async def _all(self, catalog: Catalog, lent: LentCatalog, route: Route, left: Listed, right: Listed) -> None:
         options = self._options
         rules = Rules(options.compare.size_only, options.ignore_existing, options.compare.attributes)
         self._folding = Folding() if route.store.folds_case else None
         sorter = Sorter(left, right, rules, self._skip, folding=self._folding, on_clash=self._clash)
-        for store, side in ((route.source_store, left), (route.store, right)):
-            if not isinstance(store, DirectoryStore) and await catalog.read(is_new_here, side.store_id):
-                await adopt(catalog, store, side.store_id)
         with sorter.work, sorter.extra:
             async for page in pairs(left, right, catalog, lent, options.compare):
                 for pair in page:
@@ -255,7 +221,7 @@ class _SyncRun:
         self._left_out["left out"] += 1
         self._emit(Problem("left-out", f"{path} is left out: {reason}.", document=self._names[0]))
 
-    def _summary(self, code: int) -> SyncSummary:
+    def _summary(self, interrupted: bool) -> SyncSummary:
         return SyncSummary(
             source=self._names[0],
             destination=self._names[1],
@@ -263,16 +229,16 @@ class _SyncRun:
             bytes_in=self._bytes_in,
             bytes_out=self._bytes_out,
             seconds=time.monotonic() - self._started,
-            left=max(0, self._work - self._statuses.total()) if code == 130 else 0,
+            left=max(0, self._work - self._statuses.total()) if interrupted else 0,
             dry_run=self._options.dry_run,
-            exit_code=code,
+            exit_code=INTERRUPTED if interrupted else int(self._failed),
         )
 
 
-def _op(from_directory: bool, to_directory: bool) -> str:
-    if not to_directory:
+def _op(source: Store, destination: Store) -> str:
+    if destination.local_root is None:
         return "upload"
-    return "copy" if from_directory else "download"
+    return "copy" if source.local_root is not None else "download"
 
 
 def _nothing(options: SyncOptions) -> str:

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import os
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Protocol, TypeVar
 
 import aiofiles
 
 from mediamirror.catalog.holdings import Holding
-from mediamirror.errors import BodyCutOff, InputMissing, InputUnreadable, ObjectCorrupt, SourceChanged, UsageError
+from mediamirror.errors import BodyCutOff, ObjectCorrupt, SourceChanged
 from mediamirror.jobs.sync.local import Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
-from mediamirror.settings import StoreOptions
-from mediamirror.store.base import Entry, ListsByPage, ObjectAttributes, Store
-from mediamirror.store.directory import DirectoryStore
+from mediamirror.store.base import Entry, ObjectAttributes, Store
 
 T = TypeVar("T")
 
@@ -76,8 +71,6 @@ class BucketPlace:
 
     def pages(self) -> AsyncIterator[list[Entry]]:
         """Yield the objects."""
-        if not isinstance(self._store, ListsByPage):
-            return _one_by_one(self._store)
         return self._store.pages(left_out=lambda key, reason: self._notice(key, reason, True))
 
     async def digest(self, row: StoredObject, *, read: bool) -> Digest:
@@ -156,11 +149,6 @@ async def _tried(read: Callable[[], Awaitable[T]]) -> T:
     return await read()
 
 
-async def _one_by_one(store: Store) -> AsyncIterator[list[Entry]]:
-    async for row in store.list():
-        yield [(row.key, row.size, row.token, None)]
-
-
 def _attributes(found: StoredObject) -> ObjectAttributes:
     kind = found.content_type or "application/octet-stream"
     return ObjectAttributes(kind, metadata=found.metadata, headers=found.headers)
@@ -178,42 +166,6 @@ def drop(body: Body, *, spool: Path | None = None) -> None:
 
 def place_of(store: Store, *, spool: Path, in_memory: int, notice: Notice) -> Place:
     """Return how ``store`` is read."""
-    if isinstance(store, DirectoryStore):
-        return LocalPlace(Path(store.name), notice=notice, in_memory=in_memory)
+    if store.local_root is not None:
+        return LocalPlace(store.local_root, notice=notice, in_memory=in_memory)
     return BucketPlace(store, notice=notice, spool=spool, in_memory=in_memory)
-
-
-async def check_source(store: Store) -> None:
-    """Prove that SRC is there and can be read, and write nothing. Raises `InputMissing` or `StoreRefused`."""
-    if not isinstance(store, DirectoryStore):
-        await store.check()
-        return
-    await asyncio.to_thread(_check_directory, store.name)
-
-
-def _check_directory(path: str) -> None:
-    if not Path(path).is_dir():
-        raise InputMissing(f"{path} is not there. Check the path of SRC.")
-    if not os.access(path, os.R_OK | os.X_OK):
-        raise InputUnreadable(f"{path} may not be read. Check its owner and permissions.")
-
-
-def refuse_overlap(source: tuple[Store, StoreOptions], destination: tuple[Store, StoreOptions]) -> None:
-    """Raise `UsageError` when SRC and DEST are the same or one lies in the other."""
-    (one, one_options), (other, other_options) = source, destination
-    if isinstance(one, DirectoryStore) != isinstance(other, DirectoryStore):
-        return
-    ends = [(options.endpoint_url or "").rstrip("/") for options in (one_options, other_options)]
-    if not isinstance(one, DirectoryStore) and ends[0] != ends[1]:
-        return
-    a, b = f"{one.name}/".replace("//", "/"), f"{other.name}/".replace("//", "/")
-    if a == b:
-        raise UsageError(f"SRC and DEST are the same place, {one.name}. Give two places.")
-    if a.startswith(b) or b.startswith(a):
-        inner, outer = ("SRC", "DEST") if a.startswith(b) else ("DEST", "SRC")
-        raise UsageError(f"{inner} lies inside {outer} ({one.name}, {other.name}). Give two places apart.")
-
-
-def source_options(store: StoreOptions) -> StoreOptions:
-    """Return how to reach SRC the same way as DEST, without what is only for writing."""
-    return replace(store, acl=None, cache_control=None, storage_class=None, metadata=(), create_bucket=False)

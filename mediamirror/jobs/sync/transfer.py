@@ -31,7 +31,7 @@ from mediamirror.jobs.sync.plan import (
 )
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import CopiesWithin, Store
+from mediamirror.store.base import Store
 from mediamirror.store.s3.headers import MOST_COPIED
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "copy": "copied"}
@@ -85,7 +85,7 @@ class Transfer:
         self._checksum = checksum
         self._given = given
         self._dry_run = dry_run
-        self._by_server = isinstance(route.store, CopiesWithin) and route.store.copies_from(route.source_store)
+        self._by_server = route.store.copies_from(route.source_store)
 
     async def handle(self, task: Task) -> Done:
         """Return what became of the key; only cancellation leaves this function as an exception."""
@@ -180,8 +180,6 @@ class Transfer:
     async def _copy_by_server(self, source: Held, event: ObjectEvent) -> Done | None:
         """Let the server copy; None when it may not (then the bytes go through here)."""
         store = self._route.store
-        if not isinstance(store, CopiesWithin):
-            return None
         try:
             stored = await store.copy_from(self._route.source_store, source.row, source.sha256)
         except StoreDenied:

@@ -24,11 +24,12 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.errors import FetchError
-from mediamirror.fetch import OpenFetcher, open_fetcher
+from mediamirror.fetch import OpenFetcher
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins, plan_document
 from mediamirror.jobs.run.lanes import Later, run_lanes
+from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.verify.baseline import check_place, fingerprint, read_baseline, write_baseline
@@ -53,7 +54,6 @@ from mediamirror.model import (
     Problem,
     Summary,
 )
-from mediamirror.scratch import scratch_folder
 from mediamirror.settings import VerifyOptions
 
 
@@ -138,28 +138,19 @@ class _VerifyRun:
     async def run(self, inputs: Sequence[str]) -> Summary:
         plan_inputs(inputs)
         options = self._options
-        async with AsyncExitStack() as stack:
-            folder = stack.enter_context(scratch_folder())
-            fetcher = await stack.enter_async_context(
-                open_fetcher(options.fetch, spool_dir=folder, own_hosts=own_origins(inputs))
-            )
-            catalog = await stack.enter_async_context(await Catalog.open(folder / "verify.sqlite"))
-            spool = stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack
+        needs = Needs(command="verify", fetch=options.fetch, own_hosts=own_origins(inputs))
+        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+            catalog = await session.stack.enter_async_context(await Catalog.open(session.scratch / "verify.sqlite"))
+            spool = session.stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack
             run = await catalog.write(begin_run, "verify", "nowhere", now().isoformat(timespec="seconds"))
-            try:
-                await self._plan(inputs, catalog, run, fetcher, spool)
-                await self._look(catalog, run, fetcher)
-                await self._judge(catalog, spool)
-            except asyncio.CancelledError:
-                self._emit(self._summary(interrupted=True))
-                raise
-        if options.write_baseline is not None:
-            write_baseline(options.write_baseline, self._accepted)
-        summary = self._summary()
-        self._emit(summary)
-        return summary
+            await self._plan(inputs, catalog, run, session.fetcher, spool)
+            await self._look(catalog, run, session.fetcher)
+            await self._judge(catalog, spool)
+            if options.write_baseline is not None:
+                write_baseline(options.write_baseline, self._accepted)
+        return session.summary
 
-    def _summary(self, *, interrupted: bool = False) -> Summary:
+    def _summary(self, interrupted: bool) -> Summary:
         seconds = time.monotonic() - self._started
         job = self._options.job
         summary = self._tally.summary(seconds=seconds, options=job, interrupted=interrupted)

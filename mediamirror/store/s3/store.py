@@ -17,15 +17,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 
 from mediamirror.errors import DestinationMissing, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import Entry, LeftOut, ObjectAttributes, Page
+from mediamirror.store.base import Entry, LeftOut, ObjectAttributes, Page, Store
 from mediamirror.store.keys import checked_key, reason_against, visible
 from mediamirror.store.ordering import Listing
 from mediamirror.store.s3 import bucket as s3_bucket
@@ -47,14 +46,12 @@ _THREADS = 8
 _CONNECTIONS = 256
 
 
-class S3Store:
+class S3Store(Store):
     """Objects in ``bucket``, all under ``prefix``. See `store.base.Store` for the contract.
 
     ``transport`` sends single objects and is not closed here; without one the store makes its own. Attributes that are
     absent come from ``options``. `list` leaves out objects of others whose key this contract does not allow.
     """
-
-    folds_case = False
 
     def __init__(
         self,
@@ -87,7 +84,7 @@ class S3Store:
         """``s3://bucket/prefix``."""
         return f"s3://{self._bucket}/{self._prefix}".rstrip("/")
 
-    async def check(self, *, create: bool = False) -> None:
+    async def check(self, *, create: bool = False, writes: bool = True) -> None:  # noqa: ARG002 - proved by a listing
         """Prove endpoint, credentials, region and bucket at once; with ``create`` and the option, make it. Raises `StoreRefused`."""
         may_make = self._options.create_bucket
         try:
@@ -165,7 +162,7 @@ class S3Store:
         await (await self._open()).call(Call("DELETE", whole, self._shown(whole)))
 
     async def leftovers(self, *, before: datetime) -> builtins.list[str]:
-        """Return the uploads in parts that were begun before that moment and never finished. See `store.base.Sweeps`."""
+        """Return the uploads in parts that were begun before that moment and never finished. See `store.base.Store`."""
         return [f"{self._shown(key)} (upload {upload[:12]})" for key, upload in await self._unfinished(before)]
 
     async def sweep(self, *, before: datetime) -> int:
@@ -194,13 +191,13 @@ class S3Store:
         except (ClientError, BotoCoreError) as error:
             raise self._mapped(error, await self._open(), what) from error
 
-    def copies_from(self, other: object) -> bool:
-        """Whether ``other`` is a bucket of the same service, reached as the same user. See `store.base.CopiesWithin`."""
+    def copies_from(self, other: Store) -> bool:
+        """Whether ``other`` is a bucket of the same service, reached as the same user. See `store.base.Store`."""
         if not isinstance(other, S3Store):
             return False
         return all(getattr(self._options, name) == getattr(other._options, name) for name in _SAME_SERVICE)
 
-    async def copy_from(self, other: object, found: StoredObject, sha256: str | None) -> StoredObject:
+    async def copy_from(self, other: Store, found: StoredObject, sha256: str | None) -> StoredObject:
         """Let the server copy an object of ``other`` to the same key here."""
         if not isinstance(other, S3Store):
             raise TypeError("only a bucket can be copied from")
@@ -225,14 +222,6 @@ class S3Store:
         if transport is not None:
             await transport.aclose()
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.aclose()
 
     async def _open(self) -> Exchange:
         """Find the bucket's address and our credentials, once."""

@@ -1,0 +1,249 @@
+"""One run of any job: what it opens, in one order, and how it ends.
+
+    scratch folder -> fetcher -> connections -> stores -> locks -> checks -> leftovers -> catalog -> begin -> manifest
+    the job's own work
+    finish -> summary
+
+Whatever ends a run, what it opened is closed and the catalog says how it ended. One that is interrupted tells its summary before the
+interruption goes on, unless it was still being opened: then it has done nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.holdings import is_new_here
+from mediamirror.catalog.ingest import Run, begin_run, finish_run, store_id
+from mediamirror.errors import MediamirrorError
+from mediamirror.fetch.endpoint import open_transport_to
+from mediamirror.jobs.run.destination import (
+    check_destination,
+    check_readable,
+    hold_places,
+    hold_store,
+    identity_of,
+    now,
+    refuse_overlap,
+    source_options,
+)
+from mediamirror.jobs.run.manifest import adopt
+from mediamirror.scratch import scratch_folder
+from mediamirror.settings import FetchOptions, StoreOptions, default_catalog
+from mediamirror.store.base import Store
+from mediamirror.store.open import open_store
+
+if TYPE_CHECKING:
+    from mediamirror.fetch import OpenFetcher
+
+_FOR_EVER = datetime.max.replace(tzinfo=UTC)
+INTERRUPTED = 130
+
+
+class Ended(Protocol):
+    """How a run ended: every job's summary."""
+
+    @property
+    def exit_code(self) -> int:
+        """What the process ends with."""
+        ...
+
+
+E = TypeVar("E", bound=Ended)
+
+
+class Access(Enum):
+    """What a run may change."""
+
+    NOTHING = "nothing"
+    PREVIEW = "nothing; it tells what it would change"
+    RECORDS = "the catalog"
+    STORE = "DEST and the catalog"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a run opens. A job without ``to`` has no DEST; one without ``fetch`` asks no origin."""
+
+    command: str
+    """What locks and the catalog call it; must hold no secret."""
+    access: Access = Access.NOTHING
+    to: str | None = None
+    store: StoreOptions = field(default_factory=StoreOptions)
+    source: str | None = None
+    source_store: StoreOptions | None = None
+    """How SRC is reached; None: the same way as DEST."""
+    reads: bool = True
+    """Whether DEST itself is used; else its name alone counts."""
+    connections: int = 16
+    """Most connections to buckets at once."""
+    fetch: FetchOptions | None = None
+    own_hosts: frozenset[str] = frozenset()
+    makes: bool = False
+    """Whether DEST is made where it is missing, and swept of what dead runs left half-written."""
+    catalog: Path | None = None
+    """The catalog's file; None: the one that belongs to DEST."""
+    keeps: bool = True
+    """Whether there is a catalog; else the job opens one of its own, if any."""
+    existing: bool = False
+    """Whether the catalog must be there."""
+    begins: bool = False
+    """Whether the catalog records the run."""
+    adopts: bool = False
+    """Whether the manifest is taken into a catalog that knows nothing of the place."""
+
+
+class Session(Generic[E]):
+    """A run under way. What the job did not ask for (see `Needs`) is not there."""
+
+    scratch: Path
+    fetcher: OpenFetcher
+    store: Store
+    identity: str
+    source: Store
+    source_identity: str
+    path: Path
+    """The catalog's file, whether it is there or not."""
+    catalog: Catalog
+    run: Run
+    store_id: int
+    source_id: int
+    summary: E
+    """There when the run has ended."""
+    missing = False
+    """Whether a dry run would have to make DEST."""
+
+    def __init__(self, needs: Needs, stack: AsyncExitStack) -> None:
+        self._needs = needs
+        self._begun: Run | None = None
+        self.stack = stack
+        """Closed when the run ends: for what a job opens besides."""
+
+    async def open(self) -> None:
+        """Open everything. Raises `MediamirrorError` for what the user has to change."""
+        needs, enter = self._needs, self.stack.enter_async_context
+        self.scratch = self.stack.enter_context(scratch_folder())
+        if needs.fetch is not None:
+            from mediamirror.fetch import open_fetcher  # noqa: PLC0415 -- start-up time
+
+            self.fetcher = await enter(open_fetcher(needs.fetch, spool_dir=self.scratch, own_hosts=needs.own_hosts))
+        if needs.to is not None:
+            await self._open_places(needs.to)
+            if needs.keeps:
+                await self._open_catalog()
+
+    async def _open_places(self, to: str) -> None:
+        needs, enter = self._needs, self.stack.enter_async_context
+        fetch = needs.fetch or FetchOptions()
+        transport = await enter(
+            open_transport_to(
+                (to, needs.source or ""),
+                needs.store.cacert or fetch.cacert,
+                limit=needs.connections,
+                connect_to=fetch.connect_to,
+                proxy=fetch.proxy,
+            )
+        )
+        if needs.source is not None:
+            how = needs.source_store or source_options(needs.store)
+            self.source = await enter(open_store(needs.source, how, transport=transport))
+            self.source_identity = identity_of(self.source.name, how.endpoint_url)
+        self.store = await enter(open_store(to, needs.store, transport=transport))
+        self.identity = identity_of(self.store.name, needs.store.endpoint_url)
+        self.path = needs.catalog or default_catalog(self.identity)
+        if needs.source is not None:
+            refuse_overlap((self.source, how), (self.store, needs.store))
+        if needs.access is not Access.NOTHING:
+            preview = needs.access is Access.PREVIEW
+            hold_places(
+                self.stack, to=to, identity=self.identity, catalog=self.path, command=needs.command, dry_run=preview
+            )
+        if needs.reads:
+            await self._check(to)
+
+    async def _check(self, to: str) -> None:
+        needs = self._needs
+        if needs.source is not None:
+            await check_readable(self.source, "SRC")
+        if needs.makes:
+            self.missing = await check_destination(self.store, dry_run=needs.access is Access.PREVIEW)
+        elif needs.access is Access.NOTHING:
+            await check_readable(self.store, "DEST")
+        else:
+            await self.store.check()
+        if needs.access is Access.STORE:
+            # The lock on the directory also turns away a run of another user, or one with another state folder.
+            hold_store(self.stack, self.store, to=to)
+            if needs.makes and self.store.local_root is not None:
+                # Whatever lies there is a dead run's, even where a clock that was set back says it is of tomorrow.
+                await self.store.sweep(before=_FOR_EVER)
+
+    async def _open_catalog(self) -> None:
+        needs = self._needs
+        reads, previews = needs.access is Access.NOTHING, needs.access is Access.PREVIEW
+        if needs.existing:
+            opened = await Catalog.open_existing(self.path, read_only=reads, dry_run=previews)
+        else:
+            opened = await Catalog.open(self.path, dry_run=reads or previews)
+        self.catalog = await self.stack.enter_async_context(opened)
+        if needs.begins:
+            self.run = await self.catalog.write(begin_run, needs.command, self.identity, _time())
+            self._begun = self.run
+        if not needs.adopts:
+            return
+        self.store_id = await self._adopted(self.store, self.identity)
+        if needs.source is not None:
+            self.source_id = await self._adopted(self.source, self.source_identity)
+
+    async def _adopted(self, store: Store, identity: str) -> int:
+        """The id of a place in the catalog, which then knows what the place's manifest says, if it knew nothing of it."""
+        found = await self.catalog.write(store_id, identity)
+        if store.keeps_manifest and await self.catalog.read(is_new_here, found):
+            await adopt(self.catalog, store, found)
+        return found
+
+    async def finish(self, code: int) -> None:
+        """Record how the run ended."""
+        if self._begun is not None:
+            await self.catalog.write(finish_run, self._begun, _time(), code)
+
+
+@asynccontextmanager
+async def open_run(
+    needs: Needs, *, conclude: Callable[[bool], E], emit: Callable[[E], None]
+) -> AsyncIterator[Session[E]]:
+    """Open a run, and end it whatever happens. Raises `UsageError`, `CatalogError` and `StoreError` before the first item.
+
+    ``conclude`` makes the summary, of an interrupted run when it is given True; ``emit`` is told of it.
+    """
+    async with AsyncExitStack() as stack:
+        session: Session[E] = Session(needs, stack)
+        opened = False
+        try:
+            await session.open()
+            opened = True
+            yield session
+        except asyncio.CancelledError:
+            try:
+                await session.finish(INTERRUPTED)
+            finally:
+                if opened:
+                    emit(conclude(True))
+            raise
+        except BaseException as error:
+            await session.finish(error.exit_code if isinstance(error, MediamirrorError) else 1)
+            raise
+        session.summary = conclude(False)
+        await session.finish(session.summary.exit_code)
+        emit(session.summary)
+
+
+def _time() -> str:
+    return now().isoformat(timespec="seconds")

@@ -1,0 +1,135 @@
+"""How every job ends when it is cancelled in the middle: with one summary, the last thing told, and exit code 130."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import sqlite3
+from collections.abc import Awaitable, Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.images import make_image
+from mediamirror import check, mirror, parse, scrub, sync, verify
+from mediamirror.catalog.listing import Query
+from mediamirror.errors import LockHeld
+from mediamirror.jobs.catalog.adopt import rebuild, take_in
+from mediamirror.jobs.catalog.catalogs import locate
+from mediamirror.jobs.catalog.gc import collect_garbage
+from mediamirror.jobs.catalog.warc_export import export_warc
+from mediamirror.jobs.report import review
+from mediamirror.jobs.run.session import Access, Needs, open_run
+from mediamirror.model import MendSummary
+from mediamirror.settings import AdoptOptions, StoreOptions
+
+Tell = Callable[[Any], None]
+COUNT = 5
+LIST = b"".join(b'{"url": "http://never.example/%d.webp", "key": "%d.webp"}\n' % (n, n) for n in range(COUNT))
+
+
+@pytest.fixture
+async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with pages, pictures, and a mirror of these that its catalog knows."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    for folder in ("tree", "m"):
+        (tmp_path / folder).mkdir()
+        for n in range(COUNT):
+            (tmp_path / folder / f"{n}.webp").write_bytes(make_image(48, 32, "webp", seed=n))
+            (tmp_path / f"{n}.html").write_text(f'<img src="http://never.example/{n}.webp" alt="">')
+    await take_in(str(tmp_path / "m"), list_=io.BytesIO(LIST))
+    return tmp_path
+
+
+def pages(place: Path) -> list[str]:
+    return sorted(map(str, place.glob("*.html")))
+
+
+async def export(place: Path, tell: Tell) -> object:
+    (place / "m" / "0.webp").unlink()  # a problem is the first thing that is told
+    where = locate(str(place / "m"), None, None)
+    query, options = Query(store=where.identity), StoreOptions()
+    named = {"software": "x", "compressed": False}
+    return await export_warc(str(place / "m"), where, query, io.BytesIO(), options=options, on_event=tell, **named)  # type: ignore[arg-type]
+
+
+JOBS: dict[str, Callable[[Path, Tell], Awaitable[object]]] = {
+    "mirror": lambda place, tell: mirror(pages(place), to=str(place / "new"), on_event=tell),
+    "verify": lambda place, tell: verify(pages(place), on_event=tell),
+    "parse": lambda place, tell: parse(pages(place), on_event=tell),
+    "scrub": lambda place, tell: scrub(str(place / "m"), on_event=tell),
+    "sync": lambda place, tell: sync(str(place / "tree"), str(place / "new"), on_event=tell),
+    "check": lambda place, tell: check(str(place / "tree"), str(place / "m"), on_event=tell),
+    "gc": lambda place, tell: collect_garbage(str(place / "m"), on_event=tell),
+    "rebuild": lambda place, tell: rebuild(str(place / "m"), options=AdoptOptions(force=True), on_event=tell),
+    "import": lambda place, tell: take_in(str(place / "tree"), on_event=tell),
+    "report": lambda place, tell: review(str(place / "m"), on_event=tell),
+    "export": export,
+}
+
+
+@pytest.mark.parametrize("name", JOBS)
+async def test_a_job_that_is_cancelled_ends_with_its_summary(place: Path, name: str) -> None:
+    (place / "m" / "unnamed").write_bytes(b"gc has something to say of it")
+    told: list[Any] = []
+
+    def tell(event: object) -> None:
+        told.append(event)
+        if len(told) == 1:
+            job.cancel()
+
+    job = asyncio.ensure_future(JOBS[name](place, tell))
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    ends = [event.exit_code for event in told if hasattr(event, "exit_code")]
+    assert (ends, getattr(told[-1], "exit_code", None), len(told) > 1) == ([130], 130, True)
+
+
+@pytest.mark.parametrize(("name", "file"), [("mirror", "new"), ("sync", "new"), ("import", "tree")])
+async def test_the_catalog_says_of_a_cancelled_run_that_it_was_interrupted(place: Path, name: str, file: str) -> None:
+    job = asyncio.ensure_future(JOBS[name](place, lambda _: job.cancel()))
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    with closing(sqlite3.connect(locate(str(place / file), None, None).path)) as db:
+        (code,) = db.execute("SELECT exit_code FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+    assert code == 130
+
+
+class End(Exception):
+    """What ends a run in a test."""
+
+
+async def failing(needs: Needs, told: list[Any]) -> None:
+    """Open a run and fail in it."""
+    async with open_run(needs, conclude=lambda _: pytest.fail("no summary"), emit=told.append) as session:
+        told.append((session.path, session.scratch))
+        raise End
+
+
+async def test_a_run_that_fails_is_recorded_closed_and_told_by_its_error_alone(place: Path) -> None:
+    needs = Needs(command="x", access=Access.STORE, to=str(place / "m"), begins=True)
+    told: list[Any] = []
+    for _ in range(2):  # the second one is let in: nothing is held any more
+        with pytest.raises(End):
+            await failing(needs, told)
+    assert len(told) == 2
+    path, scratch = told[0]
+    with closing(sqlite3.connect(path)) as db:
+        rows = db.execute("SELECT exit_code FROM runs WHERE command = 'x'").fetchall()
+    assert (rows, scratch.exists()) == ([(1,), (1,)], False)
+
+
+async def test_one_who_writes_is_alone_and_one_who_reads_is_let_in_beside(place: Path) -> None:
+    writes = Needs(command="x", access=Access.STORE, to=str(place / "m"))
+    reads = Needs(command="y", to=str(place / "m"), existing=True)
+
+    async def beside(needs: Needs) -> None:
+        async with open_run(writes, conclude=lambda _: MendSummary("x", ""), emit=lambda _: None):
+            await failing(needs, [])
+
+    with pytest.raises(LockHeld):
+        await beside(writes)
+    with pytest.raises(End):
+        await beside(reads)
