@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -23,6 +24,8 @@ class Via(Enum):
     URL = "url"
     FILE = "file"
     DIRECTORY = "directory"
+    SPECIAL = "special"
+    """A pipe, a socket or a device that a glob matches: left out, since nobody named it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,15 @@ def walk(directory: Path) -> Iterator[Path]:
         for name in sorted(names):
             if not name.startswith(".") and name.lower().endswith(extensions):
                 yield Path(folder) / name
+
+
+def is_special(path: Path) -> bool:
+    """Whether a path leads to a pipe, a socket or a device: to open one may wait for ever."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:
+        return False  # whoever opens it says what is wrong
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
 def _places(word: str) -> Iterator[Place]:
@@ -88,4 +100,4 @@ def _globbed(word: str) -> Iterator[Place]:
         what = "matches nothing" if word and has_magic(word) else "does not exist"
         raise InputMissing(f"{word or 'An empty name'} {what}: give a path, a directory, a glob, a URL, or -.")
     for match in found:
-        yield _existing(match)
+        yield Place(match, Via.SPECIAL) if is_special(Path(match)) else _existing(match)

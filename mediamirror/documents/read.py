@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
 from mediamirror.documents.containers import Container, Read, reader_for
 from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, kept, read_again, weighed
-from mediamirror.documents.plan import Place, Via, plan_inputs, walk
+from mediamirror.documents.plan import Place, Via, is_special, plan_inputs, walk
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.markup.extract import choose_kind
@@ -74,6 +74,9 @@ async def read_inputs(
 
 
 async def _read(place: Place, reading: _Reading) -> AsyncIterator[Document | Problem]:
+    if place.via is Via.SPECIAL:
+        yield _special(place.word)
+        return
     if place.via is Via.URL:
         items = _from_url(place.word, reading)
     elif place.via is Via.STDIN:
@@ -91,13 +94,27 @@ async def _from_directory(directory: Path, reading: _Reading) -> AsyncIterator[D
     if not paths:
         yield _problem("no-documents", str(directory), f"{directory} holds no document of a known extension.")
     for path in paths:
+        if await asyncio.to_thread(is_special, path):
+            yield _special(str(path))
+            continue
         async for item in _from_file(path, reading):
             yield item
 
 
 async def _from_file(path: Path, reading: _Reading) -> AsyncIterator[Document | Problem]:
-    async for item in _from_path(path, str(path), None, reading.base_url, reading):
-        yield item
+    name = str(path)
+    if not await asyncio.to_thread(is_special, path):
+        async for item in _from_path(path, name, None, reading.base_url, reading):
+            yield item
+        return
+    try:  # a pipe that was named, such as <(command): it gives its bytes once
+        with await asyncio.to_thread(path.open, "rb") as pipe:
+            head = await asyncio.to_thread(pipe.read, _SNIFFED)
+            whole = cast("BinaryIO", io.BufferedReader(_Joined(head, pipe)))
+            async for item in _from_stream(name, head, whole, reading):
+                yield item
+    except OSError as error:
+        yield _problem("input-unreadable", name, f"{name} can't be read: {error.strerror or error}.")
 
 
 async def _from_path(
@@ -124,17 +141,39 @@ async def _from_path(
 async def _from_stdin(reading: _Reading) -> AsyncIterator[Document | Problem]:
     assert reading.stdin is not None  # noqa: S101 - read_inputs has checked
     try:
-        read = reader_for(_kind(b"", None, "-", reading), reading.field)
-        if read is not None:
-            async for item in _taken_apart(read, _container("-", reading.stdin, reading.base_url, reading, None)):
-                yield item
-            return
-        items = await asyncio.to_thread(_standard_input, reading.stdin, reading)
+        async for item in _from_stream("-", b"", reading.stdin, reading):
+            yield item
     except OSError as error:
         yield _problem("input-unreadable", "-", f"Standard input can't be read: {error.strerror or error}.")
+
+
+async def _from_stream(name: str, head: bytes, file: BinaryIO, reading: _Reading) -> AsyncIterator[Document | Problem]:
+    """Read what can be read once only; its ``head`` tells what it is. Raises `OSError`."""
+    read = reader_for(_kind(head, None, name, reading), reading.field)
+    if read is not None:
+        async for item in _taken_apart(read, _container(name, file, reading.base_url, reading, None)):
+            yield item
         return
-    for found in items:
+    for found in await asyncio.to_thread(_kept, name, file, reading):
         yield found
+
+
+class _Joined(io.RawIOBase):
+    """Bytes that were read already, and then the rest of their stream."""
+
+    def __init__(self, head: bytes, rest: BinaryIO) -> None:
+        self._head, self._rest = head, rest
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer as far as bytes come at once."""
+        chunk = self._head[: len(buffer)] or self._rest.read(len(buffer))
+        self._head = self._head[len(chunk) :]
+        buffer[: len(chunk)] = chunk
+        return len(chunk)
 
 
 async def _from_url(url: str, reading: _Reading) -> AsyncIterator[Document | Problem]:
@@ -232,13 +271,13 @@ def _file_chunks(path: Path, most: int) -> Iterator[bytes]:
         yield from read_again(file, most)
 
 
-def _standard_input(stdin: BinaryIO, reading: _Reading) -> list[Document | Problem]:
+def _kept(name: str, file: BinaryIO, reading: _Reading) -> list[Document | Problem]:
     most = reading.limit + 1
-    data = kept(iter(lambda: stdin.read(STEP), b""), most)
+    data = kept(iter(lambda: file.read(STEP), b""), most)
     if data is None:
-        return [_too_large("-", reading.limit)]
+        return [_too_large(name, reading.limit)]
     chunks = partial(iter, (data,)) if isinstance(data, bytes) else data.chunks
-    return _documents("-", chunks, None, reading.base_url, reading)
+    return _documents(name, chunks, None, reading.base_url, reading)
 
 
 def _documents(
@@ -322,6 +361,10 @@ def _is_binary(data: bytes) -> bool:
     looked_at = data[:_LOOKED_AT]
     stray = 1 if len(looked_at) < 100 else len(looked_at) // 100
     return looked_at.count(0) > (stray if len(looked_at) > 64 else 0) and not data.startswith(_WIDE_MARKS)
+
+
+def _special(name: str) -> Problem:
+    return _problem("special-file", name, f"{name} was left out: it is neither a file nor a directory.")
 
 
 def _problem(code: str, document: str, message: str) -> Problem:

@@ -12,7 +12,7 @@ from mediamirror.settings import JobOptions
 HARMLESS = frozenset(
     {
         *("empty-document", "page-limit", "sitemap-limit", "too-many-links"),
-        *("page-closed", "page-nofollow", "not-a-page", "other-host"),
+        *("page-closed", "page-nofollow", "not-a-page", "other-host", "special-file"),
     }
 )
 """Problems with a document as a whole that are no failure: there is nothing in it, or a crawl leaves it out by its rules."""
