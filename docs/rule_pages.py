@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from mediamirror.lint import Rule, all_rules
+from mediamirror.lint import Rule, all_rules, example_of
 
 _FAMILIES = {
     "MM1": ("Markup", "What the page says, before a file is looked at."),
@@ -48,6 +48,7 @@ def rule_pages() -> dict[str, str]:
 def rule_page(rule: Rule) -> str:
     """The page of one rule."""
     rejects = "\n`mirror` does not publish such an image unless `--keep-rejected` is given.\n" if rule.rejects else ""
+    limits = f"\n## What it does not find\n\n{_LIMITS[rule.code]}\n" if rule.code in _LIMITS else ""
     return f"""# {rule.code}: {rule.name}
 
 **{rule.severity}** ({_SEVERITIES[rule.severity]})
@@ -61,39 +62,30 @@ def rule_page(rule: Rule) -> str:
 ## What to do
 
 {rule.fix}
-{_limits(rule)}
-## How to switch it off
-
-On the command line: `--ignore {rule.code}`. For a project, in `mediamirror.toml`:
-
-```toml
-[verify]
-ignore = ["{rule.code}"]
-```
-{_narrower(rule)}
+{_example(rule)}{limits}
+Switch it off with `--ignore {rule.code}`, or [for a project, some pages or one image](../switching-rules-off.md).
 [All rules](README.md)
 """
 
 
-def _limits(rule: Rule) -> str:
-    return f"\n## What it does not find\n\n{_LIMITS[rule.code]}\n" if rule.code in _LIMITS else ""
-
-
-def _narrower(rule: Rule) -> str:
-    if rule.code.startswith("MM5"):
+def _example(rule: Rule) -> str:
+    example = example_of(rule.code)
+    if example is None:
         return ""
+    wanted = f" (with `{example.options}`)" if example.options else ""
     return f"""
-For some pages or files only, with the reason (see [switching rules off](../switching-rules-off.md)):
+## Example{wanted}
 
-```toml
-[[verify.per-path]]
-path = "blog/**"
-ignore = ["{rule.code}"]
-reason = "..."
-```
+{_block(example.bad, example.bad_files)}
+## Use instead
 
-For one image, in the page: `data-mediamirror-ignore="{rule.code}: the reason"` on the `img`, `source` or `picture`.
-"""
+{_block(example.good, example.good_files)}"""
+
+
+def _block(text: str, files: Mapping[str, str]) -> str:
+    language = "http" if text.startswith("HTTP/") else "html"
+    said = "".join(f"- `{name}`: {what}\n" for name, what in files.items())
+    return f"```{language}\n{text}\n```\n" + (f"\n{said}" if said else "")
 
 
 def index_page(rules: Sequence[Rule]) -> str:
@@ -101,7 +93,10 @@ def index_page(rules: Sequence[Rule]) -> str:
     parts = ["# Rules\n", *(f"- **{name}**: {meaning}" for name, meaning in _SEVERITIES.items())]
     parts.append(
         "\n`--select` and `--ignore` take codes, names and beginnings of codes (`MM3`), and may be repeated; "
-        "the longer word wins, and `--ignore` wins over `--select` of the same length."
+        "the longer word wins, and `--ignore` wins over `--select` of the same length. "
+        "How to switch rules off for a project, some pages or one image: [switching rules off](../switching-rules-off.md).\n\n"
+        "In the examples a file is sound and as wide as the number in its name says, unless a line below the markup says "
+        "something else."
     )
     for family, members in groupby(rules, key=lambda rule: rule.code[:3]):
         title, about = _FAMILIES[family]

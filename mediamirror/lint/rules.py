@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from typing import Literal, TypeVar
 
 from mediamirror.errors import ImageError, UsageError
@@ -50,6 +52,30 @@ class Rule:
         return Finding(
             self.code, found.severity or self.severity, found.message, url, place, found.declared, found.actual
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """Markup, or the answer of a server, that sets a rule off (``bad``), and what to write instead (``good``).
+
+    ``bad_files`` and ``good_files`` say what the files are, where their names don't. ``options`` are those that the rule needs.
+    """
+
+    bad: str
+    good: str
+    bad_files: Mapping[str, str]
+    good_files: Mapping[str, str]
+    options: str = ""
+
+
+def example_of(code: str) -> Example | None:
+    """The example of a rule; None for the rules about mirrors, which read no markup."""
+    told = tomllib.loads(files("mediamirror.lint").joinpath("examples.toml").read_text(encoding="utf-8")).get(code)
+    if told is None:
+        return None
+    both = told.get("files", {})
+    of_bad, of_good = both | told.get("bad_files", {}), both | told.get("good_files", {})
+    return Example(told["bad"].strip(), told["good"].strip(), of_bad, of_good, told.get("options", ""))
 
 
 _RULES: dict[str, Rule] = {}

@@ -268,6 +268,7 @@ def test_rules_explains_a_code_and_lists_all(mediamirror: Command) -> None:
     assert "MM301" in mediamirror("rules").stdout
     one = mediamirror("rules", "mm301")
     assert all(word in one.stdout for word in ("What:", "Why:", "Fix:", "--ignore MM301"))
+    assert one.stdout.index("Example:") < one.stdout.index("harbour.webp 960w") < one.stdout.index("Use instead:")
     assert mediamirror("rules", "MM999").returncode == 2
 
 
