@@ -12,7 +12,7 @@ from mediamirror.settings import inherited_environment
 
 _PACKAGE_HOME = str(Path(__file__).resolve().parents[1])
 # They need nothing of our environment but what an interpreter needs to start; so no key or token gets there.
-_INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT", "TMPDIR", "PYTHONHOME")
+_INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "PYTHONHOME")
 
 
 async def start(

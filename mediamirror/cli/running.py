@@ -106,10 +106,12 @@ def run_with(
     """Do what `run` does, with an output of the command's own."""
     import asyncio
 
+    import uvloop
+
     _set_up_logging(verbose)
     _collect_less_often()
     try:
-        with opened() as output, asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with opened() as output, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             summary = runner.run(_until_stopped(job(output)))
         sys.stdout.flush()
     except MediamirrorError as error:
@@ -132,14 +134,6 @@ def run_with(
         complain(told)
         raise Exit(1) from None
     raise Exit(summary.exit_code)
-
-
-def _loop_factory() -> Any:
-    if sys.platform == "win32":
-        return None
-    import uvloop
-
-    return uvloop.new_event_loop
 
 
 def _collect_less_often() -> None:

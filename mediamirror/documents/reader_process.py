@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
+import resource
 import signal
 import struct
 import sys
@@ -21,9 +22,6 @@ from mediamirror.documents.look import bounded, look_through, look_through_chunk
 from mediamirror.markup.extract import charset_of
 from mediamirror.model import Extraction
 from mediamirror.settings import ReadOptions
-
-if sys.platform != "win32":
-    import resource
 
 PREFIX = struct.Struct("!Q")
 OVER_MEMORY = 75
@@ -178,8 +176,6 @@ def _die_with_parent() -> None:
 
 def _allow_cpu() -> None:
     """Grant the CPU time of one more document. The kernel ends the process (SIGXCPU) when it is used up."""
-    if sys.platform == "win32":
-        return
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(usage.ru_utime + usage.ru_stime) + 1 + CPU_SECONDS
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]

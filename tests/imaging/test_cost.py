@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import resource
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +23,6 @@ from mediamirror.imaging.decoder.protocol import Limits, Wish
 from mediamirror.imaging.header import read_header, read_whole
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions
-
-if sys.platform != "win32":
-    import resource
 
 SIDE = 64
 AREA = SIDE * SIDE

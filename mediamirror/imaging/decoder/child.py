@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import resource
 import socket
 import sys
 from collections.abc import Iterator
@@ -18,9 +19,6 @@ from mediamirror.imaging.decoder.protocol import MAX_BODY, MAX_HEAD, PREFIX, Lim
 from mediamirror.model import Body
 from mediamirror.processes import start
 from mediamirror.settings import CheckOptions
-
-if sys.platform != "win32":
-    import resource
 
 # glibc gives large blocks back to the kernel at once and asks for them again for the next image: keeping some of them saves the
 # page faults, about a seventh of the CPU time of decoding. Other C libraries ignore these.
@@ -46,7 +44,7 @@ class Reply:
 class Child:
     """A decoder process: one job at a time. After any exception from `ask` it has to be killed: a reply may be under way."""
 
-    def __init__(self, process: asyncio.subprocess.Process, files: socket.socket | None) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, files: socket.socket) -> None:
         self._process = process
         self._files = files
         self.jobs = 0
@@ -57,8 +55,6 @@ class Child:
     @classmethod
     async def spawn(cls, options: CheckOptions, limits: Limits) -> Child:
         """Start a process; `ready` is due next. Raises `UsageError` when the system refuses."""
-        if sys.platform == "win32":
-            return cls(await _spawn(options, limits, None), None)
         ours, theirs = socket.socketpair()
         with theirs:
             try:
@@ -114,12 +110,10 @@ class Child:
         try:
             if isinstance(image, bytes):
                 stdin.writelines((frame(asdict(wish), len(image)), image))
-            elif self._files is not None:
+            else:
                 # Never blocks: the socket is empty when a job begins.
                 socket.send_fds(self._files, [b"\0"], [image.fileno()])
                 stdin.write(frame({**asdict(wish), "file": True}))
-            else:
-                stdin.write(frame({**asdict(wish), "path": image.name}))
             await stdin.drain()
         except (BrokenPipeError, ConnectionResetError):
             raise ChildDied(await self.wait()) from None
@@ -156,8 +150,7 @@ class Child:
     async def wait(self) -> int:
         """Wait for its end and return its exit status, negative for a signal."""
         status = await self._process.wait()
-        if self._files is not None:
-            self._files.close()
+        self._files.close()
         return status
 
 
@@ -180,11 +173,12 @@ def _stream(stream: asyncio.StreamReader | None) -> asyncio.StreamReader:
     return stream
 
 
-async def _spawn(options: CheckOptions, limits: Limits, files: socket.socket | None) -> asyncio.subprocess.Process:
-    open_files = () if files is None else (files.fileno(),)
-    words = (settings(options, limits), *map(str, open_files))
+async def _spawn(options: CheckOptions, limits: Limits, files: socket.socket) -> asyncio.subprocess.Process:
+    words = (settings(options, limits), str(files.fileno()))
     try:
-        return await start("mediamirror.imaging.decoder.worker", *words, files=open_files, environment=_KEEP_MEMORY)
+        return await start(
+            "mediamirror.imaging.decoder.worker", *words, files=(files.fileno(),), environment=_KEEP_MEMORY
+        )
     except OSError as error:
         raise UsageError(
             f"No decoder process can be started ({error.strerror}); try --workers 1 or --check header."

@@ -2,7 +2,7 @@
 
 A frame is two big-endian numbers (length of the head, 4 bytes; length of the body, 8 bytes), the head, the body.
 A job's head is a `Wish`, with the image as body; or with ``"file": true``, and then the open file arrives on a socket beside
-the pipes; or, on Windows, with a ``path``. A reply's head is ``{"ready": true, "sandbox": {...}}`` (``false`` with a ``message``),
+the pipes. A reply's head is ``{"ready": true, "sandbox": {...}}`` (``false`` with a ``message``),
 ``{"facts": {...}, "look": {...} | null}`` or ``{"error": code, "message": ...}``; the body, where there is a look, is the bytes of
 `Look.colours`, those of `Look.opacity` where the head says ``"opacity": true``, and then the thumbnail. Nothing is unpickled: a
 worker taken over by an image can only send text and a small picture, and `facts_of` and `look_of` trust none of it.

@@ -11,6 +11,7 @@
 from __future__ import annotations
 
 import ctypes
+import resource
 import signal
 import sys
 from dataclasses import dataclass
@@ -19,19 +20,16 @@ from typing import Literal
 from mediamirror.imaging.decoder import seccomp
 from mediamirror.imaging.decoder.protocol import Limits
 
-if sys.platform != "win32":
-    import resource
-
 OPEN_FILES = 16
 """Descriptors below this may be taken: three of /dev/null, two pipes, a socket, and an image with its mapping."""
 _SET_PDEATHSIG = 1
 
-Level = Literal["syscalls", "limits", "none"]
+Level = Literal["syscalls", "limits"]
 
 
 @dataclass(frozen=True, slots=True)
 class Sandbox:
-    """What was achieved: ``syscalls`` (filtered, and limits), ``limits`` alone, or ``none``; and why it is not all of it."""
+    """What was achieved: ``syscalls`` (filtered, and limits), or ``limits`` alone; and why it is not all of it."""
 
     level: Level
     why: str = ""
@@ -42,8 +40,6 @@ def enter(limits: Limits, *, files: int | None = None, syscalls: bool = True) ->
 
     Everything that is imported or opened later has to be loaded before. Without ``syscalls`` only the limits are set.
     """
-    if sys.platform == "win32":
-        return Sandbox("none", "Windows has no limits for a process that it sets itself")
     _limit(limits)
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -57,8 +53,6 @@ def enter(limits: Limits, *, files: int | None = None, syscalls: bool = True) ->
 
 
 def _limit(limits: Limits) -> None:
-    if sys.platform == "win32":
-        return
     for what, most in (
         (resource.RLIMIT_AS, limits.memory),
         (resource.RLIMIT_FSIZE, 0),

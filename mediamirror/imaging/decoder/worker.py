@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import signal
 import socket
 import sys
@@ -28,9 +29,6 @@ from mediamirror.imaging.decoder.protocol import (
 )
 from mediamirror.settings import CheckOptions
 
-if sys.platform != "win32":
-    import resource
-
 
 def main() -> None:
     """Serve jobs until stdin ends."""
@@ -41,8 +39,8 @@ def main() -> None:
     pixels.configure(options)
     samples = warm_up.samples(options)
     jobs, replies = _take_pipes()
-    files = _take_files(int(sys.argv[2])) if len(sys.argv) > 2 else None
-    entered = sandbox.enter(limits, files=files.fileno() if files else None, syscalls=options.sandbox)
+    files = _take_files(int(sys.argv[2]))
+    entered = sandbox.enter(limits, files=files.fileno(), syscalls=options.sandbox)
     try:
         _send(replies, _ready(entered, warm_up.differing(samples, options)))
         while (job := _receive(jobs, files)) is not None:
@@ -77,16 +75,14 @@ def _take_files(descriptor: int) -> socket.socket:
 
 def _allow_cpu(limits: Limits) -> None:
     """Grant the CPU time of one more job. The kernel ends the process (SIGXCPU) when it is used up."""
-    if sys.platform == "win32":
-        return
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = int(usage.ru_utime + usage.ru_stime) + 1 + limits.cpu_seconds
     hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def _receive(jobs: BinaryIO, files: socket.socket | None) -> tuple[bytes | BinaryIO | str, Wish] | None:
-    """The next image, or its open file, or the path of one, and what is asked about it; None at the end of stdin."""
+def _receive(jobs: BinaryIO, files: socket.socket) -> tuple[bytes | BinaryIO, Wish] | None:
+    """The next image, or its open file, and what is asked about it; None at the end of stdin."""
     prefix = jobs.read(PREFIX.size)
     if len(prefix) < PREFIX.size:
         return None
@@ -94,11 +90,10 @@ def _receive(jobs: BinaryIO, files: socket.socket | None) -> tuple[bytes | Binar
     head, body = json.loads(jobs.read(head_size) or "{}"), jobs.read(body_size)
     if len(body) < body_size:
         return None
-    if files is not None and head.get("file") is True:
+    if head.get("file") is True:
         descriptors = socket.recv_fds(files, 1, 1)[1]
         return (os.fdopen(descriptors[0], "rb"), wish_of(head)) if descriptors else None
-    path = head.get("path")
-    return path if isinstance(path, str) else body, wish_of(head)
+    return body, wish_of(head)
 
 
 def _send(replies: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
@@ -106,14 +101,14 @@ def _send(replies: BinaryIO, head: dict[str, Any], body: bytes = b"") -> None:
     replies.flush()
 
 
-def _answer(image: bytes | BinaryIO | str, wish: Wish, options: CheckOptions) -> tuple[dict[str, Any], bytes]:
+def _answer(image: bytes | BinaryIO, wish: Wish, options: CheckOptions) -> tuple[dict[str, Any], bytes]:
     from mediamirror.imaging.decoder import pixels  # noqa: PLC0415 - loaded by main before
 
     try:
         if isinstance(image, bytes):
             seen = pixels.decode(image, options, wish)
         else:
-            with open(image, "rb") if isinstance(image, str) else image as file:  # noqa: PTH123 - the path may be any
+            with image as file:
                 seen = pixels.decode(file, options, wish)
     except ImageError as error:
         kind = error.kind if isinstance(error, NotAnImage) else None
