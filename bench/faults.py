@@ -1,6 +1,6 @@
 """How many requests a sick network costs, and how many images it keeps from arriving.
 
-    python -m bench.faults                     # 0%, 10% and 20% of all answers spoilt; the table of docs/reliability.md
+    python -m bench.faults                     # 0%, 10% and 20% of all answers spoilt; the table of docs/measurements/networks.md
     python -m bench.faults --images 500 --hosts 5 --seed 2 --rates 30
 
 A server on loopback plays the hosts and spoils its answers: a reset before the first byte, 500, 503, a body that ends too

@@ -1,4 +1,4 @@
-"""``python -m bench.hostile_hosts``: the guard's figures, counted by listeners in a network namespace, for docs/reliability.md.
+"""``python -m bench.hostile_hosts``: the figures of docs/measurements/guard.md, counted by listeners in a network namespace.
 
 The installed command reads one page that names every hostile host and URL of `fixtures.hostile`, redirects to some of
 them, and public addresses drawn at random; then the same page with ``--allow-private``, to see that the canaries do sing.

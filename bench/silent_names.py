@@ -1,4 +1,4 @@
-"""``python -m bench.silent_names``: what names that no name server answers cost the others, for docs/reliability.md.
+"""``python -m bench.silent_names``: what names that no name server answers cost the others, for docs/measurements/networks.md.
 
 In a network namespace of its own, the name server of /etc/resolv.conf takes every question and answers none; names in
 /etc/hosts are found. The installed command mirrors a text with the found hosts alone, then one with silent names in front.

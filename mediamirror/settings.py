@@ -226,8 +226,6 @@ def find_config(start: Path) -> tuple[Path | None, tuple[Path, ...]]:
 
 def _is_ours(found: os.stat_result) -> bool:
     """Whether a file is ours or root's, who may do anything anyway; under sudo, also that user's who called it."""
-    if sys.platform == "win32":
-        return True
     caller = os.environ.get("SUDO_UID", "") if os.geteuid() == 0 else ""
     return found.st_uid in {0, os.geteuid()} or str(found.st_uid) == caller
 
