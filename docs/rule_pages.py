@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from mediamirror.lint import Rule, all_rules, example_of
+from mediamirror.lint import Rule, all_rules
+from mediamirror.lint.rules import Words
 
 _FAMILIES = {
     "MM1": ("Markup", "What the page says, before a file is looked at."),
@@ -20,24 +21,6 @@ _SEVERITIES = {
     "note": "advice",
 }
 
-_LIMITS = {
-    "MM312": """It says something only where it is sure: of the sound variants of these pictures it accused none. Of eleven pictures,
-photograph-like and drawn, sharp and blurred, each enlarged from a narrower one of itself, it found (`python -m bench.upscaling`):
-
-| enlarged by | with | as JPEG | as WebP | as PNG |
-|---|---|---|---|---|
-| 1.25 | Lanczos, bicubic | 1 of 11 | 2 | 5 |
-| 1.5 | Lanczos | 4 | 2 | 6 |
-| 1.5 | bicubic | 2 | 1 | 5 |
-| 2 | Lanczos | 7 | 4 | 7 |
-| 2 | bicubic | 5 | 4 | 7 |
-| 3 | Lanczos, bicubic | 8 | 6 | 8 |
-| 2 and more | repeated pixels | 8 | 8 | 8 |
-
-Pictures that are soft or flat say nothing, and below a factor of 1.5 lossy compression hides what enlarging leaves."""
-}
-"""What a rule does not find, where that was measured."""
-
 
 def rule_pages() -> dict[str, str]:
     """Every page by file name (``MM301.md``, ..., ``README.md`` for the index)."""
@@ -47,39 +30,39 @@ def rule_pages() -> dict[str, str]:
 
 def rule_page(rule: Rule) -> str:
     """The page of one rule."""
+    words = rule.words
     rejects = "\n`mirror` does not publish such an image unless `--keep-rejected` is given.\n" if rule.rejects else ""
-    limits = f"\n## What it does not find\n\n{_LIMITS[rule.code]}\n" if rule.code in _LIMITS else ""
+    limits = f"\n## What it does not find\n\n{words.limits.strip()}\n" if words.limits else ""
     return f"""# {rule.code}: {rule.name}
 
 **{rule.severity}** ({_SEVERITIES[rule.severity]})
 
-{rule.summary}
+{words.summary}
 {rejects}
 ## Why it matters
 
-{rule.why}
+{words.why}
 
 ## What to do
 
-{rule.fix}
-{_example(rule)}{limits}
+{words.fix}
+{_example(words)}{limits}
 Switch it off with `--ignore {rule.code}`, or [for a project, some pages or one image](../switching-rules-off.md).
 [All rules](README.md)
 """
 
 
-def _example(rule: Rule) -> str:
-    example = example_of(rule.code)
-    if example is None:
+def _example(words: Words) -> str:
+    if not words.bad:
         return ""
-    wanted = f" (with `{example.options}`)" if example.options else ""
+    wanted = f" (with `{words.options}`)" if words.options else ""
     return f"""
 ## Example{wanted}
 
-{_block(example.bad, example.bad_files)}
+{_block(words.bad, words.bad_files)}
 ## Use instead
 
-{_block(example.good, example.good_files)}"""
+{_block(words.good, words.good_files)}"""
 
 
 def _block(text: str, files: Mapping[str, str]) -> str:
@@ -103,5 +86,5 @@ def index_page(rules: Sequence[Rule]) -> str:
         parts.append(
             f"\n## {family}xx: {title}\n\n{about}\n\n| code | name | severity | what it says |\n|---|---|---|---|"
         )
-        parts += [f"| [{r.code}]({r.code}.md) | {r.name} | {r.severity} | {r.summary} |" for r in members]
+        parts += [f"| [{r.code}]({r.code}.md) | {r.name} | {r.severity} | {r.words.summary} |" for r in members]
     return "\n".join(parts) + "\n"

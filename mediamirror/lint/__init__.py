@@ -14,14 +14,12 @@ from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling
 from mediamirror.lint.names import unread_kind
 from mediamirror.lint.rules import (
-    Example,
     Rule,
     all_rules,
     check_set,
     check_variant,
     choose_checks,
     choose_codes,
-    example_of,
     get_rule,
     rejects,
 )
@@ -40,7 +38,6 @@ from mediamirror.lint.subject import (
 __all__ = [
     "DEVICES",
     "Browser",
-    "Example",
     "LintOptions",
     "Rule",
     "Screen",
@@ -51,7 +48,6 @@ __all__ = [
     "check_variant",
     "choose_checks",
     "choose_codes",
-    "example_of",
     "get_rule",
     "lint_options",
     "lone",

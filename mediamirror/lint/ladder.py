@@ -23,14 +23,7 @@ _SLACK = 0.95
 """Share of the pixels wanted that is as good as all of them."""
 
 
-@rule(
-    "MM401",
-    "missing-rung",
-    Severity.ERROR,
-    summary="A width that --ladder asks for is not among the candidates.",
-    why="The ladder is what you decided that every picture needs; screens in the gap load a larger file, or a blurred one.",
-    fix="Make the variant, or take the width out of the ladder.",
-)
+@rule("MM401", "missing-rung", Severity.ERROR)
 def missing_rung(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for the set, with every width that some source lacks."""
     missing: list[int] = []
@@ -58,14 +51,7 @@ def _steps(ladder: Sequence[Member]) -> list[tuple[int, int, Member]]:
     return [rows[width] for width in sorted(rows)]
 
 
-@rule(
-    "MM402",
-    "steps-too-far-apart",
-    Severity.NOTE,
-    summary="Two neighbouring rungs are so far apart that screens between them load many bytes in vain.",
-    why="A screen that needs a little more than the lower rung loads the upper one whole.",
-    fix="Add a rung between them.",
-)
+@rule("MM402", "steps-too-far-apart", Severity.NOTE)
 def steps_too_far_apart(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each step of more than a doubling that wastes, on average of the widths in it, more than 24 KiB.
 
@@ -89,14 +75,7 @@ def _kib(size: int) -> str:
     return f"{size / 1024:,.0f} KiB"
 
 
-@rule(
-    "MM403",
-    "largest-too-small",
-    Severity.NOTE,
-    summary="The largest candidate is too small for its layout on screens with two device pixels to each CSS pixel.",
-    why="On most phones and many laptops the picture is enlarged, and softer than the text around it.",
-    fix="Add a rung as wide as twice the widest slot, where the original has the pixels.",
-)
+@rule("MM403", "largest-too-small", Severity.NOTE)
 def largest_too_small(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each source that chooses by explicit sizes, at the dense screen that lacks most."""
     for source in subject.sources():
@@ -164,14 +143,7 @@ def _heavy(members: Sequence[Member]) -> list[Member]:
     return [m for m in members if _weight(m) > _FAR_ABOVE * usual and (m.size or 0) > _LEAST]
 
 
-@rule(
-    "MM404",
-    "larger-is-lighter",
-    Severity.NOTE,
-    summary="A larger variant has fewer bytes than a smaller one.",
-    why="One of the two was made with other settings: the larger one is poor, or the smaller one is wasteful.",
-    fix="Make all variants with one quality setting.",
-)
+@rule("MM404", "larger-is-lighter", Severity.NOTE)
 def larger_is_lighter(subject: SetSubject) -> Iterator[Violation]:
     """Fire for neighbours of one format, unless the smaller one is too heavy by itself."""
     for group in subject.groups:
@@ -194,14 +166,7 @@ def _told(member: Member) -> str:
     return f"the variant of {width} pixels ({(member.size or 0) / 1024:,.1f} KiB)"
 
 
-@rule(
-    "MM405",
-    "heavy-for-its-pixels",
-    Severity.NOTE,
-    summary="A variant has far more bytes per pixel than its siblings.",
-    why="It was saved with another quality, or without compression: people wait for bytes that they can't see.",
-    fix="Make it again with the settings of its siblings.",
-)
+@rule("MM405", "heavy-for-its-pixels", Severity.NOTE)
 def heavy_for_its_pixels(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each file with more than three times the median of its format in the set, of three files or more."""
     for group in subject.groups:
@@ -214,14 +179,7 @@ def heavy_for_its_pixels(subject: SetSubject) -> Iterator[Violation]:
                 )
 
 
-@rule(
-    "MM406",
-    "heavier-than-modern",
-    Severity.NOTE,
-    summary="A variant is far heavier than the same picture in WebP or AVIF of quality 80 (told with --estimate).",
-    why="Every browser in use reads WebP, and nearly every one AVIF: the difference is time that people wait.",
-    fix="Serve the picture in the format of the message, with the present one as fallback where you need it.",
-)
+@rule("MM406", "heavier-than-modern", Severity.NOTE)
 def heavier_than_modern(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each file that has estimates, and more than one and a half times the bytes of the smallest."""
     for group in subject.groups:

@@ -76,14 +76,7 @@ def _kind(problem: Problem) -> str:
     return "dropped" if problem.code in _DROPPED else ""
 
 
-@rule(
-    "MM101",
-    "dropped-candidate",
-    Severity.WARNING,
-    summary="A candidate is dropped by browsers: its URL or its descriptor can't be used.",
-    why="What is dropped is never loaded, whatever the screen: that file was made in vain, and a larger one may be missing.",
-    fix="Write each candidate as a URL, a space and one descriptor such as 480w or 2x, and separate them by a comma and a space.",
-)
+@rule("MM101", "dropped-candidate", Severity.WARNING)
 def dropped_candidate(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each candidate that the parser drops, unless a rule of its own explains it."""
     cut = any(_DESCRIPTOR.fullmatch(member.candidate.raw_url) for member in subject.members)
@@ -94,14 +87,7 @@ def dropped_candidate(subject: SetSubject) -> Iterator[Violation]:
             yield _from_problem(subject, problem)
 
 
-@rule(
-    "MM102",
-    "duplicate-descriptor",
-    Severity.WARNING,
-    summary="Two candidates of one srcset have the same descriptor.",
-    why="Browsers keep the first and forget the others, so those files are never loaded.",
-    fix="Give each candidate the descriptor of its own file, or remove the second one.",
-)
+@rule("MM102", "duplicate-descriptor", Severity.WARNING)
 def duplicate_descriptor(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each candidate whose descriptor an earlier one of its source has."""
     for source in subject.sources():
@@ -130,14 +116,7 @@ def describe(candidate: Candidate) -> str:
     return "without descriptor" if candidate.density is None else f"{candidate.density:g}x"
 
 
-@rule(
-    "MM103",
-    "mixed-descriptors",
-    Severity.WARNING,
-    summary="One srcset mixes width descriptors with pixel densities or with candidates that have no descriptor.",
-    why="Widths are compared with densities by way of sizes: which file is loaded is a matter of luck. The standard forbids it.",
-    fix="Use width descriptors for all candidates of the srcset, or densities for all.",
-)
+@rule("MM103", "mixed-descriptors", Severity.WARNING)
 def mixed_descriptors(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each source that mixes them."""
     suspects = {id(member.candidate) for member in _misread(subject)}
@@ -156,14 +135,7 @@ def mixed_descriptors(subject: SetSubject) -> Iterator[Violation]:
             )
 
 
-@rule(
-    "MM108",
-    "unescaped-space",
-    Severity.WARNING,
-    summary="A URL in the srcset holds a space that is not escaped.",
-    why="The URL ends at the space for a browser; the rest is taken for a descriptor, and the candidate is dropped.",
-    fix="Write %20 for each space in the URL, or rename the file.",
-)
+@rule("MM108", "unescaped-space", Severity.WARNING)
 def unescaped_space(subject: SetSubject) -> Iterator[Violation]:
     """Fire for a dropped candidate whose unknown descriptor is the end of a file name."""
     for problem in subject.image_set.problems:
@@ -171,15 +143,7 @@ def unescaped_space(subject: SetSubject) -> Iterator[Violation]:
             yield _from_problem(subject, problem)
 
 
-@rule(
-    "MM111",
-    "comma-trouble",
-    Severity.WARNING,
-    summary="A comma in the srcset is missing, too many, or read as part of a URL or as the end of one.",
-    why="Commas both separate candidates and occur in URLs: a space too few or too many changes what a browser requests. "
-    "One behind the last candidate is told as a note: browsers pass over it, validators refuse it.",
-    fix="Separate candidates by a comma and a space, and write %2C for a comma at the end of a URL or before a space in one.",
-)
+@rule("MM111", "comma-trouble", Severity.WARNING)
 def comma_trouble(subject: SetSubject) -> Iterator[Violation]:
     """Fire for stray and missing commas, for two URLs read as one, and for a URL cut in two at a comma."""
     for problem in subject.image_set.problems:
@@ -212,14 +176,7 @@ def _is_cut(one: Member, other: Member) -> bool:
     return bare and goes_on and "/" in first.raw_url and second.width is not None
 
 
-@rule(
-    "MM113",
-    "unfilled-template",
-    Severity.ERROR,
-    summary="A URL holds a placeholder that was to be filled in, or what a script writes for a missing value (undefined, NaN).",
-    why="Browsers request the URL as it stands: the picture is broken until the script runs, and for everyone who has none.",
-    fix="Render the page's template, or keep such a URL in a data attribute until it is filled in; leave out what has no value.",
-)
+@rule("MM113", "unfilled-template", Severity.ERROR)
 def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each URL that was left out for its placeholder, unless it waits in a data attribute for its script.
 
@@ -248,14 +205,7 @@ def _absent(member: Member) -> bool:
     return member.known is not None and isinstance(member.known.result, FetchError | NotAnImage)
 
 
-@rule(
-    "MM120",
-    "scheme-not-loaded",
-    Severity.ERROR,
-    summary="A URL has a scheme from which no page on the web loads images, such as file: or ftp:.",
-    why="It may show on the machine of its author, and is a broken picture for everybody else.",
-    fix="Put the file on the site, and write its path.",
-)
+@rule("MM120", "scheme-not-loaded", Severity.ERROR)
 def scheme_not_loaded(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each such URL, unless it waits in a data attribute for its script."""
     for problem in subject.image_set.problems:

@@ -38,14 +38,7 @@ def _standard(members: Sequence[Member]) -> Member:
     return max(zip(agreeing, members, strict=True), key=lambda pair: (pair[0], _size(pair[1])[0]))[1]
 
 
-@rule(
-    "MM310",
-    "aspect-ratio-drift",
-    Severity.WARNING,
-    summary="The variants of one picture have different shapes, by more than rounding.",
-    why="All of them are laid out in one box: the picture is distorted or cut, or the page jumps, on some screens only.",
-    fix="Make all variants from one crop; for another crop on another screen use picture with a source for each.",
-)
+@rule("MM310", "aspect-ratio-drift", Severity.WARNING)
 def aspect_ratio_drift(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each variant that has another shape than most."""
     for group in subject.groups:
@@ -68,14 +61,7 @@ def _ratio(size: tuple[int, int]) -> str:
     return f"{size[0] / size[1]:.3f}:1"
 
 
-@rule(
-    "MM311",
-    "not-the-same-picture",
-    Severity.ERROR,
-    summary="The variants of a set do not all show the same picture.",
-    why="Which picture people see depends on their screen: a file was mixed up, overwritten, or is a placeholder.",
-    fix="Make the variant again from the picture of its siblings; for another picture on another screen use a source with media.",
-)
+@rule("MM311", "not-the-same-picture", Severity.ERROR)
 def not_the_same_picture(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each variant that looks different from the one that most resemble; shapes that drift may be a part of it."""
     for group in subject.groups:
@@ -99,14 +85,7 @@ def _same(one: Member, other: Member) -> bool:
     return alike_cropped(one.look, other.look, (_size(one), _size(other)))
 
 
-@rule(
-    "MM313",
-    "animated-among-still",
-    Severity.WARNING,
-    summary="Some variants of a set are animated and others are still.",
-    why="Whether the picture moves depends on the screen; usually a tool that resizes kept the first frame only.",
-    fix="Make all variants with a tool that keeps animations, or all of them still.",
-)
+@rule("MM313", "animated-among-still", Severity.WARNING)
 def animated_among_still(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each variant of the kind that is rarer; of as many, for the still ones."""
     for group in subject.groups:
@@ -120,14 +99,7 @@ def animated_among_still(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, others, kind, member.candidate.reference, member.url)
 
 
-@rule(
-    "MM314",
-    "turned-by-exif",
-    Severity.WARNING,
-    summary="EXIF lays the picture on its side, against the width and height that the markup gives it.",
-    why="Browsers turn the picture and lay it out by the turned size; the markup was written for the size that is stored.",
-    fix="Turn the pixels themselves when the variant is made, and drop the orientation.",
-)
+@rule("MM314", "turned-by-exif", Severity.WARNING)
 def turned_by_exif(subject: SetSubject) -> Iterator[Violation]:
     """Fire when the descriptor or the attributes fit the stored size and not the shown one."""
     for group in subject.groups:

@@ -41,16 +41,7 @@ def _real(facts: ImageFacts) -> str:
     return f"{facts.width} pixels wide{turned}"
 
 
-@rule(
-    "MM301",
-    "width-differs-from-descriptor",
-    Severity.ERROR,
-    rejects=True,
-    summary="The image is not as wide as its width descriptor says.",
-    why="Browsers choose by the descriptor and lay out by it: a wrong one gives blurred pictures, wasted bytes, or the wrong size.",
-    fix="Make the variant again at the declared width, or declare the width that it has.",
-    about="file",
-)
+@rule("MM301", "width-differs-from-descriptor", Severity.ERROR, rejects=True, about="file")
 def width_differs_from_descriptor(subject: Subject) -> Iterator[Violation]:
     """Fire once for each promise that the width breaks."""
     facts = subject.facts
@@ -64,16 +55,7 @@ def width_differs_from_descriptor(subject: Subject) -> Iterator[Violation]:
             yield Violation(message, str(promise.width), str(facts.width), promise.reference)
 
 
-@rule(
-    "MM302",
-    "width-differs-from-name",
-    Severity.ERROR,
-    rejects=True,
-    summary="The image is not as wide as the width tag in its file name says.",
-    why="The name is what people and scripts go by when they pick or replace a variant; often two files were swapped.",
-    fix="Make the variant again at the width that its name tells, or rename it.",
-    about="file",
-)
+@rule("MM302", "width-differs-from-name", Severity.ERROR, rejects=True, about="file")
 def width_differs_from_name(subject: Subject) -> Iterator[Violation]:
     """Fire when the name has a width tag that is a promise, and the image has none of its sizes."""
     facts, tag = subject.facts, width_tag(subject.variant.url, subject.known_widths)
@@ -116,15 +98,7 @@ def _fills(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
     return tag.height is not None and any(subject.tolerance.allows(side, facts.height) for side in tag.sides)
 
 
-@rule(
-    "MM303",
-    "format-differs-from-extension",
-    Severity.WARNING,
-    summary="The file extension names another format than the bytes have.",
-    why="Servers and tools derive the type from the extension, so the file is mislabelled wherever it goes next.",
-    fix="Rename the file, or store the format that the name promises. Origins that choose the format per request do this on purpose.",
-    about="file",
-)
+@rule("MM303", "format-differs-from-extension", Severity.WARNING, about="file")
 def format_differs_from_extension(subject: Subject) -> Iterator[Violation]:
     """Fire when the last extension is one of images and of another format, unless the origin chooses the format on purpose.
 
@@ -153,15 +127,7 @@ def _is_chosen(subject: Subject, facts: ImageFacts) -> bool:
     return chosen or "accept" in {word.strip() for word in vary.split(",")}
 
 
-@rule(
-    "MM304",
-    "format-differs-from-type",
-    Severity.WARNING,
-    summary="The type attribute of the source names another format than the bytes have.",
-    why="Browsers skip or choose a source by its type before they see a byte, so some will load what they can't show.",
-    fix="Correct the type attribute, or serve the format that it names.",
-    about="file",
-)
+@rule("MM304", "format-differs-from-type", Severity.WARNING, about="file")
 def format_differs_from_type(subject: Subject) -> Iterator[Violation]:
     """Fire once for each promise of another type."""
     facts = subject.facts
@@ -174,32 +140,14 @@ def format_differs_from_type(subject: Subject) -> Iterator[Violation]:
             yield Violation(message, declared, f"image/{facts.format}", promise.reference)
 
 
-@rule(
-    "MM305",
-    "truncated",
-    Severity.ERROR,
-    rejects=True,
-    summary="The image's data ends too early.",
-    why="Browsers show the upper part and grey, or nothing.",
-    fix="Fetch it again; if it stays cut, upload the file again at the origin.",
-    about="file",
-)
+@rule("MM305", "truncated", Severity.ERROR, rejects=True, about="file")
 def truncated(subject: Subject) -> Iterator[Violation]:
     """Fire for `ImageTruncated`."""
     if isinstance(subject.result, ImageTruncated):
         yield Violation(subject.result.message, "a whole image", "truncated")
 
 
-@rule(
-    "MM306",
-    "undecodable",
-    Severity.ERROR,
-    rejects=True,
-    summary="The file begins like an image and the decoder refuses it.",
-    why="Its data is damaged: browsers show a broken image.",
-    fix="Make the variant again from its original.",
-    about="file",
-)
+@rule("MM306", "undecodable", Severity.ERROR, rejects=True, about="file")
 def undecodable(subject: Subject) -> Iterator[Violation]:
     """Fire for `ImageUndecodable`, and for any image error that has no rule of its own."""
     result = subject.result
@@ -212,17 +160,7 @@ def _is_damaged(result: object) -> bool:
     return isinstance(result, NotAnImage) and (result.kind or "").startswith(DAMAGED)
 
 
-@rule(
-    "MM307",
-    "not-an-image",
-    Severity.ERROR,
-    rejects=True,
-    summary="The bytes are no image: an HTML page, an error text, nothing, or a format that is not read here.",
-    why="Origins answer with a page for missing files, logins and blocks, often with status 200.",
-    fix="Open the URL in a browser: correct it, or ask the site for access. SVG drawings, icons and BMPs called so are left alone; "
-    "`mirror --keep-svg` keeps the drawings.",
-    about="file",
-)
+@rule("MM307", "not-an-image", Severity.ERROR, rejects=True, about="file")
 def not_an_image(subject: Subject) -> Iterator[Violation]:
     """Fire for `NotAnImage` and `EmptyBody`; for a drawing or an icon that a page promises only where it is to be stored."""
     if isinstance(subject.result, EmptyBody):
@@ -233,32 +171,14 @@ def not_an_image(subject: Subject) -> Iterator[Violation]:
         yield Violation(subject.result.message, "an image", subject.result.kind or served or "not an image")
 
 
-@rule(
-    "MM308",
-    "over-limit",
-    Severity.ERROR,
-    rejects=True,
-    summary="The image is over a limit: canvas, frames, memory or time.",
-    why="A small file can unpack to gigabytes; what is over the limit is not decoded, so nothing is known of its pixels.",
-    fix="Serve a smaller variant, or check with --check header if you trust the origin.",
-    about="file",
-)
+@rule("MM308", "over-limit", Severity.ERROR, rejects=True, about="file")
 def over_limit(subject: Subject) -> Iterator[Violation]:
     """Fire for `ImageOverBudget`."""
     if isinstance(subject.result, ImageOverBudget):
         yield Violation(subject.result.message, "within the limits", "over a limit")
 
 
-@rule(
-    "MM315",
-    "personal-exif",
-    Severity.WARNING,
-    verify_only=True,
-    summary="The file's EXIF tells where the picture was taken, or by whose camera.",
-    why="Anyone can read it: home addresses, sources of reporters and serial numbers of cameras have become known this way.",
-    fix="Strip the EXIF when the variants are made (most tools do so with one option), and keep the original to yourself.",
-    about="file",
-)
+@rule("MM315", "personal-exif", Severity.WARNING, verify_only=True, about="file")
 def personal_exif(subject: Subject) -> Iterator[Violation]:
     """Fire once for a file with a position, or with an entry of `Look.personal`."""
     facts, look = subject.facts, subject.look
@@ -268,32 +188,14 @@ def personal_exif(subject: Subject) -> Iterator[Violation]:
         yield Violation(f"Its EXIF holds: {', '.join(told)}.", None, ", ".join(told))
 
 
-@rule(
-    "MM316",
-    "cmyk",
-    Severity.WARNING,
-    verify_only=True,
-    summary="The image has the colours of a printing press (CMYK).",
-    why="Programs disagree on its colours, some show it inverted, and it is larger than the same picture in RGB.",
-    fix="Convert it to sRGB when the variant is made.",
-    about="file",
-)
+@rule("MM316", "cmyk", Severity.WARNING, verify_only=True, about="file")
 def cmyk(subject: Subject) -> Iterator[Violation]:
     """Fire for a decoded image of four printing colours."""
     if subject.facts is not None and subject.facts.mode == "CMYK":
         yield Violation("The image is CMYK.", "RGB", "CMYK")
 
 
-@rule(
-    "MM317",
-    "wide-profile-unused",
-    Severity.NOTE,
-    verify_only=True,
-    summary="The image has a profile for more colours than sRGB, and no colour that needs it.",
-    why="The profile costs bytes in every variant, and programs without colour management show the picture pale.",
-    fix="Convert it to sRGB when the variant is made.",
-    about="file",
-)
+@rule("MM317", "wide-profile-unused", Severity.NOTE, verify_only=True, about="file")
 def wide_profile_unused(subject: Subject) -> Iterator[Violation]:
     """Fire for a wide profile whose extra colours the picture does not use."""
     look = subject.look

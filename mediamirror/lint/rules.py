@@ -1,14 +1,14 @@
-"""The lint rules and how they are run. A rule is one function; its page and ``mediamirror rules`` come from what stands beside it."""
+"""The lint rules and how they are run. A rule is one function, and an entry in ``rules.toml`` with what people read about it."""
 
 from __future__ import annotations
 
 import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from mediamirror.errors import ImageError, UsageError
 from mediamirror.lint.screens import Browser
@@ -28,6 +28,27 @@ About = Literal["file", "set", "findings", "object", "stored set", "source"]
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What people read about a rule; ``rules.toml`` says what each is. Rules about mirrors read no markup, and have no example."""
+
+    summary: str
+    why: str
+    fix: str
+    bad: str = ""
+    good: str = ""
+    bad_files: Mapping[str, str] = field(default_factory=dict)
+    good_files: Mapping[str, str] = field(default_factory=dict)
+    options: str = ""
+    limits: str = ""
+
+
+@cache
+def _texts() -> Mapping[str, Mapping[str, Any]]:
+    # Read when somebody asks: a run that finds nothing needs none of it.
+    return tomllib.loads(files("mediamirror.lint").joinpath("rules.toml").read_text(encoding="utf-8"))
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """A rule. ``code`` and ``name`` are stable.
 
@@ -38,13 +59,15 @@ class Rule:
     code: str
     name: str
     severity: Severity
-    summary: str
-    why: str
-    fix: str
     check: Callable[..., Iterator[Violation]]
     about: About
     rejects: bool = False
     verify_only: bool = False
+
+    @property
+    def words(self) -> Words:
+        """What people read about it."""
+        return Words(**_texts()[self.code])
 
     def finding(self, found: Violation, *, url: str, reference: Reference | None) -> Finding:
         """Make the finding of a violation that concerns ``url``, named at ``reference`` unless it says another place."""
@@ -52,30 +75,6 @@ class Rule:
         return Finding(
             self.code, found.severity or self.severity, found.message, url, place, found.declared, found.actual
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Example:
-    """Markup, or the answer of a server, that sets a rule off (``bad``), and what to write instead (``good``).
-
-    ``bad_files`` and ``good_files`` say what the files are, where their names don't. ``options`` are those that the rule needs.
-    """
-
-    bad: str
-    good: str
-    bad_files: Mapping[str, str]
-    good_files: Mapping[str, str]
-    options: str = ""
-
-
-def example_of(code: str) -> Example | None:
-    """The example of a rule; None for the rules about mirrors, which read no markup."""
-    told = tomllib.loads(files("mediamirror.lint").joinpath("examples.toml").read_text(encoding="utf-8")).get(code)
-    if told is None:
-        return None
-    both = told.get("files", {})
-    of_bad, of_good = both | told.get("bad_files", {}), both | told.get("good_files", {})
-    return Example(told["bad"].strip(), told["good"].strip(), of_bad, of_good, told.get("options", ""))
 
 
 _RULES: dict[str, Rule] = {}
@@ -87,19 +86,16 @@ def rule(
     name: str,
     severity: Severity,
     *,
-    summary: str,
-    why: str,
-    fix: str,
     about: About = "set",
     rejects: bool = False,
     verify_only: bool = False,
 ) -> Callable[[_Check], _Check]:
-    """Register the decorated function as the check of a rule; the parameters are those of `Rule`."""
+    """Register the decorated function as the check of a rule; the parameters are those of `Rule`. Its words go to ``rules.toml``."""
 
     def register(check: _Check) -> _Check:
         if code in _RULES:
             raise ValueError(f"two rules with code {code}")
-        _RULES[code] = Rule(code, name, severity, summary, why, fix, check, about, rejects, verify_only)
+        _RULES[code] = Rule(code, name, severity, check, about, rejects, verify_only)
         return check
 
     return register

@@ -35,14 +35,7 @@ def _too_wide(source: Source) -> frozenset[tuple[str, str]]:
     return frozenset(("MM403", candidate.url) for candidate in source.candidates)
 
 
-@rule(
-    "MM104",
-    "width-without-sizes",
-    Severity.WARNING,
-    summary="A srcset has width descriptors, and its element has no sizes attribute.",
-    why="Browsers then take the picture to be as wide as the window, and load a file that is too large nearly everywhere.",
-    fix='Add sizes with the width that the layout gives the picture, such as sizes="(max-width: 700px) 100vw, 640px".',
-)
+@rule("MM104", "width-without-sizes", Severity.WARNING)
 def width_without_sizes(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such element."""
     for source in subject.sources():
@@ -52,14 +45,7 @@ def width_without_sizes(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, None, "100vw", first_reference(source), widths[0].url)
 
 
-@rule(
-    "MM105",
-    "invalid-sizes",
-    Severity.WARNING,
-    summary="An entry of sizes is invalid, or can never apply.",
-    why="Browsers skip it in silence and go on to the next entry, or to the whole width of the window.",
-    fix="Write media conditions in parentheses, lengths with a unit (no percentages), commas between entries, and the default last.",
-)
+@rule("MM105", "invalid-sizes", Severity.WARNING)
 def invalid_sizes(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each entry that browsers skip, and for each condition that no screen meets."""
     for source, sizes in _with_sizes(subject):
@@ -75,14 +61,7 @@ def invalid_sizes(subject: SetSubject) -> Iterator[Violation]:
                 yield Violation(message, condition[:200], "never true", place, url, _too_wide(source))
 
 
-@rule(
-    "MM106",
-    "sizes-without-default",
-    Severity.NOTE,
-    summary="Every entry of sizes has a media condition.",
-    why="Where none of them is true, browsers assume the whole width of the window.",
-    fix="End sizes with an entry that has no condition.",
-)
+@rule("MM106", "sizes-without-default", Severity.NOTE)
 def sizes_without_default(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such attribute."""
     for source, sizes in _with_sizes(subject):
@@ -92,14 +71,7 @@ def sizes_without_default(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, sizes[:200], "100vw", place, first_url(source), _too_wide(source))
 
 
-@rule(
-    "MM107",
-    "auto-sizes-without-lazy",
-    Severity.WARNING,
-    summary='sizes is auto, and the img is not loaded lazily (loading="lazy").',
-    why="auto counts only for a lazy img, whose layout is known before it is loaded; for others it is ignored.",
-    fix='Add loading="lazy" to the img, or write a length.',
-)
+@rule("MM107", "auto-sizes-without-lazy", Severity.WARNING)
 def auto_sizes_without_lazy(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each auto that cannot count: that of a ``source`` is governed by its img."""
     img = next((source for source in subject.sources() if source.carrier == "img"), None)

@@ -36,14 +36,7 @@ def _img(image_set: ImageSet) -> Source | None:
     return next((s for s in image_set.sources if s.carrier == "img" and s.ignored is None and is_written(s)), None)
 
 
-@rule(
-    "MM109",
-    "fallback-missing",
-    Severity.WARNING,
-    summary="An img with srcset has no src.",
-    why="The standard requires one: it is what old browsers, mail programs, feed readers, search engines and people who save it use.",
-    fix="Add src with a candidate of middle size.",
-)
+@rule("MM109", "fallback-missing", Severity.WARNING)
 def fallback_missing(subject: SetSubject) -> Iterator[Violation]:
     """Fire for an img that has candidates and neither an src nor a problem that tells of one."""
     img = _img(subject.image_set)
@@ -58,14 +51,7 @@ def fallback_missing(subject: SetSubject) -> Iterator[Violation]:
         yield Violation("The img has a srcset and no src.", "src", None, first_reference(img), img.candidates[0].url)
 
 
-@rule(
-    "MM110",
-    "fallback-not-in-family",
-    Severity.WARNING,
-    summary="The src of an img belongs to another family of files than its candidates, and shows another picture.",
-    why="Whoever uses the fallback sees something else than everybody else; nobody at your desk will notice.",
-    fix="Point src at one of the candidates, or at the same picture in a format that everything reads.",
-)
+@rule("MM110", "fallback-not-in-family", Severity.WARNING)
 def fallback_not_in_family(subject: SetSubject) -> Iterator[Violation]:
     """Fire for an src with a name of its own, unless its pixels are those of a candidate."""
     img = _img(subject.image_set)
@@ -113,14 +99,7 @@ def _stem(url: str) -> str:
     return stem.lower() or url.rpartition("/")[0].lower()
 
 
-@rule(
-    "MM114",
-    "type-never-matches",
-    Severity.WARNING,
-    summary="The type of a source is none that browsers decode as an image.",
-    why="Every browser skips the source, and its files are never loaded.",
-    fix='Write the MIME type of the files, such as type="image/webp".',
-)
+@rule("MM114", "type-never-matches", Severity.WARNING)
 def type_never_matches(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such source."""
     for source in subject.sources():
@@ -131,14 +110,7 @@ def type_never_matches(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, source.mime[:200], None, first_reference(source), first_url(source), explains)
 
 
-@rule(
-    "MM115",
-    "media-never-matches",
-    Severity.WARNING,
-    summary="The media of a source matches no screen.",
-    why="Every browser skips the source, and its files are never loaded.",
-    fix="Correct the media query: units, parentheses, and bounds that leave something between them.",
-)
+@rule("MM115", "media-never-matches", Severity.WARNING)
 def media_never_matches(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each source whose media no screen that we try matches."""
     for source in subject.sources():
@@ -148,14 +120,7 @@ def media_never_matches(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, media[:200], "never true", first_reference(source), first_url(source))
 
 
-@rule(
-    "MM116",
-    "source-after-img",
-    Severity.WARNING,
-    summary="A source stands after the img of its picture.",
-    why="Browsers stop at the img: what comes after it is never looked at.",
-    fix="Move the source before the img.",
-)
+@rule("MM116", "source-after-img", Severity.WARNING)
 def source_after_img(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such source."""
     for source in subject.image_set.sources:
@@ -164,14 +129,7 @@ def source_after_img(subject: SetSubject) -> Iterator[Violation]:
             yield Violation(message, None, None, first_reference(source), first_url(source))
 
 
-@rule(
-    "MM117",
-    "source-never-used",
-    Severity.WARNING,
-    summary="A source of a picture can never be used, because of where it stands, what it lacks, or what stands before it.",
-    why="Its files are never loaded.",
-    fix="Put source elements with a srcset directly into the picture, before the img, those with media or type before those without.",
-)
+@rule("MM117", "source-never-used", Severity.WARNING)
 def source_never_used(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each source with a reason that is not a rule of its own, and for one behind another that always wins."""
     for source in subject.image_set.sources:

@@ -34,30 +34,14 @@ class StoredSubject:
     facts: Facts | None = None
 
 
-@rule(
-    "MM501",
-    "object-missing",
-    Severity.ERROR,
-    summary="The catalog has an object that the mirror does not hold any more.",
-    why="Pages that point at the mirror show a broken picture.",
-    fix="Run the same `mediamirror mirror` command again: what is missing is fetched and stored anew.",
-    about="object",
-)
+@rule("MM501", "object-missing", Severity.ERROR, about="object")
 def object_missing(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the object is gone."""
     if not subject.present:
         yield Violation("The mirror does not hold this object any more.", "stored", "missing")
 
 
-@rule(
-    "MM502",
-    "bytes-changed",
-    Severity.ERROR,
-    summary="An object's bytes are not those that were recorded when it was stored.",
-    why="A disk, a transfer or a person has changed them since; size and time may well be the same.",
-    fix="Run the same `mediamirror mirror` command again, or copy the object from another mirror.",
-    about="object",
-)
+@rule("MM502", "bytes-changed", Severity.ERROR, about="object")
 def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when both hashes are known and differ."""
     recorded, found = subject.recorded_sha256, subject.sha256
@@ -67,15 +51,7 @@ def bytes_changed(subject: StoredSubject) -> Iterator[Violation]:
         )
 
 
-@rule(
-    "MM503",
-    "stored-type-differs",
-    Severity.WARNING,
-    summary="An object is stored with a Content-Type of another format than its bytes have.",
-    why="The bucket serves it under that type, and caches and tools believe it.",
-    fix="`verify --mirror --repair` stores it again under the type of its bytes, all else kept.",
-    about="object",
-)
+@rule("MM503", "stored-type-differs", Severity.WARNING, about="object")
 def stored_type_differs(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the store says another type than the bytes."""
     facts, stored = subject.facts, subject.content_type
@@ -91,15 +67,7 @@ def missing_rows(result: SetResult) -> tuple[SetRow, ...]:
     return tuple(rows.values())
 
 
-@rule(
-    "MM504",
-    "partial-set",
-    Severity.WARNING,
-    summary="The mirror holds some variants of an image set and lacks others that were to be mirrored.",
-    why="Once pages point at the mirror, the screens that would load a missing variant show a broken picture.",
-    fix="Run the same `mediamirror mirror` command again; a candidate whose file is at fault belongs out of the srcset.",
-    about="stored set",
-)
+@rule("MM504", "partial-set", Severity.WARNING, about="stored set")
 def partial_set(result: SetResult) -> Iterator[Violation]:
     """Fire once for a set of which some is stored and something is not, with the reason of each that is not."""
     missing = missing_rows(result)
@@ -133,15 +101,7 @@ class SourceSubject:
     sha256: str | None = None
 
 
-@rule(
-    "MM505",
-    "source-changed",
-    Severity.WARNING,
-    summary="The origin gives out other bytes for a URL than those that were mirrored.",
-    why="The mirror shows an older picture than the site does.",
-    fix="Run the same `mediamirror mirror` command again; it fetches what has changed.",
-    about="source",
-)
+@rule("MM505", "source-changed", Severity.WARNING, about="source")
 def source_changed(subject: SourceSubject) -> Iterator[Violation]:
     """Fire when the origin sent bytes with another sha256."""
     if subject.sha256 is not None and subject.sha256 != subject.recorded_sha256:
@@ -149,15 +109,7 @@ def source_changed(subject: SourceSubject) -> Iterator[Violation]:
         yield Violation(message, subject.recorded_sha256, subject.sha256)
 
 
-@rule(
-    "MM506",
-    "source-gone",
-    Severity.NOTE,
-    summary="The origin does not have a mirrored file any more (404 or 410).",
-    why="The mirror may hold the last copy. Nothing is deleted for it.",
-    fix="Keep the object, and look at the page: the file may have moved.",
-    about="source",
-)
+@rule("MM506", "source-gone", Severity.NOTE, about="source")
 def source_gone(subject: SourceSubject) -> Iterator[Violation]:
     """Fire for the two answers that say so; every other failure says nothing of the file."""
     if subject.http_status in _GONE:

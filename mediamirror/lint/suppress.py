@@ -126,14 +126,7 @@ def _parts(text: str) -> tuple[list[str], str]:
     return [word for word in _WORDS.split(codes.strip()) if word], " ".join(reason.split())
 
 
-@rule(
-    "MM118",
-    "ignore-not-understood",
-    Severity.WARNING,
-    summary=f"A {ATTRIBUTE} attribute names a rule that does not exist, or gives no reason.",
-    why="What is not understood switches nothing off, and a rule that is off without a reason can't be judged by the next person.",
-    fix=f'Write codes, a colon and the reason: {ATTRIBUTE}="MM109: the mail program needs none".',
-)
+@rule("MM118", "ignore-not-understood", Severity.WARNING)
 def ignore_not_understood(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each word that means no rule, and for each attribute without codes or without a reason."""
     for source, text in _written(subject.image_set):
@@ -149,15 +142,7 @@ def ignore_not_understood(subject: SetSubject) -> Iterator[Violation]:
                 yield Violation(f"{ATTRIBUTE}: {error.message} It switches nothing off.", None, word[:80], place, url)
 
 
-@rule(
-    "MM119",
-    "ignore-unused",
-    Severity.NOTE,
-    summary=f"A {ATTRIBUTE} attribute switches off a rule that finds nothing.",
-    why="What was wrong has been mended, or the code is another one than was meant: the next defect would go unseen.",
-    fix="Take the code out of the attribute.",
-    about="findings",
-)
+@rule("MM119", "ignore-unused", Severity.NOTE, about="findings")
 def ignore_unused(subject: SetSubject, findings: Sequence[Finding]) -> Iterator[Violation]:
     """Fire for each word that met no finding, of rules that had all that they need to find something."""
     able, found = _able(subject), {finding.rule for finding in findings}

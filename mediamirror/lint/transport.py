@@ -18,15 +18,7 @@ _SVG = "image/svg+xml"
 """The one type as which an ``img`` shows a drawing; of other formats browsers look at the bytes."""
 
 
-@rule(
-    "MM201",
-    "content-type-differs",
-    Severity.WARNING,
-    summary="The Content-Type names another format than the bytes have.",
-    why="Browsers look at the bytes and show the image; caches, proxies, mail and upload tools believe the header.",
-    fix="Serve the file with the type of its bytes. The copy in the mirror is stored with the right type.",
-    about="file",
-)
+@rule("MM201", "content-type-differs", Severity.WARNING, about="file")
 def content_type_differs(subject: Subject) -> Iterator[Violation]:
     """Fire when a Content-Type that says something says something else, and for a drawing that is not served as one."""
     facts, served = subject.facts, subject.download.content_type if subject.download else None
@@ -41,15 +33,7 @@ def content_type_differs(subject: Subject) -> Iterator[Violation]:
         yield Violation(f"Served as {served}, but the bytes are {facts.format}.", served, f"image/{facts.format}")
 
 
-@rule(
-    "MM202",
-    "content-type-missing",
-    Severity.NOTE,
-    summary="The origin sends no Content-Type, or one that says nothing (application/octet-stream).",
-    why="Browsers still show the image where it is embedded, and offer a download where it is opened by itself.",
-    fix="Serve the file with the type of its bytes. The copy in the mirror is stored with the right type.",
-    about="file",
-)
+@rule("MM202", "content-type-missing", Severity.NOTE, about="file")
 def content_type_missing(subject: Subject) -> Iterator[Violation]:
     """Fire when the header is missing or vague."""
     if subject.download is None:
@@ -64,16 +48,7 @@ _FOR_NOW = frozenset({408, 425, 429})
 """Client errors that say "later" and not "no"."""
 
 
-@rule(
-    "MM203",
-    "gone",
-    Severity.ERROR,
-    verify_only=True,
-    summary="The origin has no such file, or does not give it out.",
-    why="Browsers that choose this candidate show a broken picture: they do not try another one.",
-    fix="Upload the file, or take the candidate out.",
-    about="file",
-)
+@rule("MM203", "gone", Severity.ERROR, verify_only=True, about="file")
 def gone(subject: Subject) -> Iterator[Violation]:
     """Fire for client errors (404, 410, 403, ...) that a later try does not mend, and for a file that a built site lacks."""
     result = subject.result
@@ -84,16 +59,7 @@ def gone(subject: Subject) -> Iterator[Violation]:
         yield Violation(f"The site has no such file{hint}.", "a file", "none")
 
 
-@rule(
-    "MM204",
-    "redirected-elsewhere",
-    Severity.WARNING,
-    verify_only=True,
-    summary="The URL leads to another file by a redirect.",
-    why="Each visit pays for one more exchange, and the file at the end may be a placeholder or a start page.",
-    fix="Write the final URL into the page, or put the file back where the page looks for it.",
-    about="file",
-)
+@rule("MM204", "redirected-elsewhere", Severity.WARNING, verify_only=True, about="file")
 def redirected_elsewhere(subject: Subject) -> Iterator[Violation]:
     """Fire unless only the scheme or a ``www.`` changed on the way."""
     download = subject.download
@@ -111,32 +77,14 @@ def _address(url: str) -> tuple[str, str, str]:
     return host, parts.path, parts.query
 
 
-@rule(
-    "MM207",
-    "transfer-cut",
-    Severity.ERROR,
-    verify_only=True,
-    summary="Fewer bytes arrive than the origin declares.",
-    why="Browsers show a part of the picture or nothing, and caches may keep the part.",
-    fix="Fetch it again; if it stays short, correct the Content-Length at the origin or upload the file again.",
-    about="file",
-)
+@rule("MM207", "transfer-cut", Severity.ERROR, verify_only=True, about="file")
 def transfer_cut(subject: Subject) -> Iterator[Violation]:
     """Fire for `TransferTruncated`."""
     if isinstance(subject.result, TransferTruncated):
         yield Violation(subject.result.message, "a whole transfer", "cut short")
 
 
-@rule(
-    "MM208",
-    "not-fetched",
-    Severity.ERROR,
-    verify_only=True,
-    summary="The file could not be fetched, so nothing is known of it.",
-    why="What can't be reached from here may be unreachable for readers too; and a check that saw no bytes proves nothing.",
-    fix="The message says what was in the way: correct the URL, wait for the server, or give the option that it names.",
-    about="file",
-)
+@rule("MM208", "not-fetched", Severity.ERROR, verify_only=True, about="file")
 def not_fetched(subject: Subject) -> Iterator[Violation]:
     """Fire for every failure on the way in that has no rule of its own: no address, no connection, refused here, 503, ..."""
     result = subject.result
@@ -149,16 +97,7 @@ _DIRECTIVE = re.compile(r"\s*([^\s,=]+)\s*(?:=\s*(\"(?:[^\"\\]|\\.)*\"|[^\s,]*))
 _SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 
-@rule(
-    "MM205",
-    "caching-unspecified",
-    Severity.NOTE,
-    verify_only=True,
-    summary="The origin says nothing about how long the image may be kept.",
-    why="Each browser and cache guesses for itself, and many ask again on every visit.",
-    fix="Send Cache-Control with a max-age; a year and immutable where a changed image gets a new name.",
-    about="file",
-)
+@rule("MM205", "caching-unspecified", Severity.NOTE, verify_only=True, about="file")
 def caching_unspecified(subject: Subject) -> Iterator[Violation]:
     """Fire when no lifetime is given, neither by Cache-Control nor by Expires, and keeping is not forbidden either."""
     download = subject.download
@@ -172,16 +111,7 @@ def caching_unspecified(subject: Subject) -> Iterator[Violation]:
         yield Violation("Served without Cache-Control and Expires.", "a max-age", "no caching headers")
 
 
-@rule(
-    "MM206",
-    "caching-refused",
-    Severity.NOTE,
-    verify_only=True,
-    summary="The origin forbids caches to keep the image, or to use it without asking again.",
-    why="Each visit waits for the origin again: slower for readers, dearer for you.",
-    fix="Allow caching (Cache-Control: max-age=…); forbid it only for pictures that belong to one person.",
-    about="file",
-)
+@rule("MM206", "caching-refused", Severity.NOTE, verify_only=True, about="file")
 def caching_refused(subject: Subject) -> Iterator[Violation]:
     """Fire for ``no-store``, ``no-cache``, a lifetime of zero or in the past, and ``Pragma: no-cache`` by itself.
 

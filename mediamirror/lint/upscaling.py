@@ -62,14 +62,7 @@ class _Case:
         return self.stays.facts.width if self.stays.facts else 0
 
 
-@rule(
-    "MM309",
-    "not-upscaled",
-    Severity.ERROR,
-    summary="Several descriptors of a srcset stand for the same pixels: the original was too small for the larger ones.",
-    why="The generator does not enlarge and declares all widths: browsers believe it, and show a blurred or smaller picture.",
-    fix="End the srcset at the width of the original, as in the corrected srcset of the message.",
-)
+@rule("MM309", "not-upscaled", Severity.ERROR)
 def not_upscaled(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for the set, with the corrected srcset of each source concerned."""
     cases = [case for source in subject.sources() for case in _cases(subject, source)]
@@ -152,14 +145,7 @@ def _entry(candidate: Candidate) -> str:
     return f"{url} {describe(candidate)}" if candidate.width or candidate.density else url
 
 
-@rule(
-    "MM312",
-    "upscaled",
-    Severity.WARNING,
-    summary="A larger variant shows no detail that a smaller one does not have: it was enlarged from too small an original.",
-    why="It costs more bytes than the smaller one and is not sharper: browsers could enlarge the smaller file themselves.",
-    fix="Make it from a larger original, or end the srcset at the width of the original.",
-)
+@rule("MM312", "upscaled", Severity.WARNING)
 def upscaled(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each variant without detail of its own, beside the largest smaller one that has as much."""
     for group in subject.groups:

@@ -138,7 +138,7 @@ def explain(code: str) -> RuleNote:
         rule = get_rule(code)
     except UsageError:
         return _explain_error(code)
-    return RuleNote(rule.code, rule.name, rule.summary, rule.why, rule.fix)
+    return RuleNote(rule.code, rule.name, rule.words.summary, rule.words.why, rule.words.fix)
 
 
 def _explain_error(code: str) -> RuleNote:

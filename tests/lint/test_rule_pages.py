@@ -19,7 +19,10 @@ def test_the_pages_in_docs_are_those_that_the_rules_make() -> None:
 def test_a_page_says_what_why_what_to_do_and_how_to_switch_it_off() -> None:
     for rule in all_rules():
         page = rule_pages()[f"{rule.code}.md"]
-        assert all(text in page for text in (rule.name, rule.summary, rule.why, rule.fix, f"--ignore {rule.code}"))
+        assert all(
+            text in page
+            for text in (rule.name, rule.words.summary, rule.words.why, rule.words.fix, f"--ignore {rule.code}")
+        )
 
 
 def test_the_docs_name_only_rules_that_exist() -> None:
