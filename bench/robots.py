@@ -1,4 +1,4 @@
-"""``python -m bench.robots``: what the largest robots.txt files cost in memory and in time, for docs/reliability.md.
+"""``python -m bench.robots``: what the largest robots.txt files cost in memory and in time, for docs/measurements/networks.md.
 
 ``--hosts`` origins each give out 500 KiB of rules, of the kind that takes most memory; then the paths of one origin whose
 rules are all wildcards are matched while another task counts how long the event loop stands still.
