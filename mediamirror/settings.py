@@ -9,7 +9,6 @@ import errno
 import hashlib
 import os
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path

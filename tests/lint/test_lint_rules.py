@@ -220,7 +220,9 @@ def test_what_rejects_is_an_error() -> None:
 
 def test_every_rule_says_what_why_and_what_to_do() -> None:
     for rule in all_rules():
-        assert all(text.endswith(".") and len(text) > 20 for text in (rule.words.summary, rule.words.why, rule.words.fix)), rule.code
+        assert all(
+            text.endswith(".") and len(text) > 20 for text in (rule.words.summary, rule.words.why, rule.words.fix)
+        ), rule.code
 
 
 def test_codes_and_names_of_rules_are_distinct_and_sorted() -> None:
