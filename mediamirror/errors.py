@@ -101,10 +101,9 @@ class CatalogDamaged(CatalogError):
 
 
 class FetchError(MediamirrorError):
-    """An item failed on its way in.
+    """An item could not be fetched.
 
-    ``deferred``: that is for its host's sake, which wants a pause or can't be reached; who has other work hands the item
-    in again later.
+    ``deferred``: the item was not asked for, because its host backs off or can't be reached; a run re-queues it for later.
     """
 
     code = "fetch"
@@ -148,7 +147,7 @@ class RobotsTagRefused(FetchError):
 
 
 class NotInSite(FetchError):
-    """A URL of a built site that has no file there. ``hint`` is what there is instead, or why there can be none."""
+    """A URL of a built site that leads to no file of it. ``hint`` is what there is instead, or why there can be none."""
 
     code = "not-in-site"
 
@@ -168,7 +167,7 @@ class NotArchived(FetchError):
 
 
 class HostBusy(FetchError):
-    """Not asked: the host wants to be left alone for longer than a run waits."""
+    """Not asked: the host backs off for longer than a run waits."""
 
     code = "host-backoff"
     deferred = True
@@ -195,7 +194,7 @@ class TLSFailed(FetchError):
 
 
 class ConnectionLost(FetchError):
-    """The connection broke off or spoke nonsense in the middle."""
+    """The connection broke off, or sent what is not HTTP."""
 
     code = "connection-lost"
     retryable = True
@@ -235,13 +234,13 @@ class BodyTooLarge(FetchError):
 
 
 class HeadersTooLarge(FetchError):
-    """An answer's headers are more than ``--max-header-size``, or more fields than any server has to say."""
+    """The headers of an answer are larger than ``--max-header-size``, or have too many fields."""
 
     code = "headers-too-large"
 
 
 class EmptyBody(FetchError):
-    """A success status, and not a single byte."""
+    """A success status with an empty body."""
 
     code = "empty-body"
 
@@ -253,7 +252,7 @@ class SpoolFailed(FetchError):
 
 
 class BadContentEncoding(FetchError):
-    """The server applied a content coding although ``identity`` was asked for, and it can't be undone within limits."""
+    """The server sent a content coding although ``identity`` was asked for, and it can't be decoded within the limits."""
 
     code = "bad-content-encoding"
 
@@ -315,7 +314,7 @@ class ImageOverBudget(ImageError):
 
 
 class StoreError(MediamirrorError):
-    """An item failed on its way out."""
+    """An item could not be stored, or not read from the store."""
 
     code = "store"
 

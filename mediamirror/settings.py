@@ -46,28 +46,28 @@ class FetchOptions:
     delay: float = 0.0
     """Seconds between the starts of two requests to one host."""
     retries: int = 4
-    """Further tries after the first: with one request in five failing, 4 leave 0.03% of the items undone, 3 leave 0.16%."""
+    """Retries after the first try: with one request in five failing, 4 leave 0.03% of the items undone, 3 leave 0.16%."""
     timeout: float = 60.0
-    """Seconds for one request whole, redirects included, retries not."""
+    """Seconds for one request and its whole body, with redirects but without retries."""
     connect_timeout: float = 10.0
     read_timeout: float = 30.0
     min_rate: int = 1024
-    """Bytes a second, measured over ``min_rate_window``; slower is given up. 0 waits for any."""
+    """Bytes a second, measured over ``min_rate_window``: slower downloads are given up. 0 accepts any rate."""
     min_rate_window: float = 30.0
     max_size: int = 256 * MiB
     """Largest body accepted."""
     max_header_size: int = 64 * 1024
-    """Most bytes of one answer's headers."""
+    """Refuse an answer with more bytes of headers."""
     max_redirects: int = 10
     spool_over: int = 1 * MiB
     """Bodies larger than this go to a temporary file instead of memory."""
     limit_rate: int | None = None
     """Bytes a second over all downloads together, or None."""
     retry_after_cap: float = 120.0
-    """A Retry-After longer than this is not waited for: the item fails for now."""
+    """Seconds: a longer Retry-After is not waited for, and the item fails for now."""
     user_agent: str | None = None
     contact: str | None = None
-    """Where a site's owner reaches who runs this: an address or a page, told in the User-Agent."""
+    """How a site's owner reaches the person who runs this: an address or a page, sent in the User-Agent."""
     headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     credentials_for: tuple[str, ...] = ()
     """Hosts, besides those of the INPUTs, that may see ``Authorization``, ``Cookie`` and their like."""
@@ -76,7 +76,7 @@ class FetchOptions:
     proxy: str | None = field(default=None, repr=False)
     robots: bool = True
     respect_x_robots_tag: bool = False
-    """Whether an image whose X-Robots-Tag forbids it to robots or to data sets is refused."""
+    """Whether to refuse images whose X-Robots-Tag forbids indexing them or using them for AI."""
     allow_private: bool = False
     allow_hosts: tuple[str, ...] = ()
 
@@ -114,9 +114,9 @@ class SelectOptions:
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     fresh_for: float = 0.0
-    """Seconds during which what was checked is not asked for again."""
+    """Seconds for which a variant that was checked is not fetched again."""
     retry_failed: bool = False
-    """Only what failed when it was last wanted: of the INPUTs, or without any, of the whole catalog."""
+    """Fetch only what failed the last time: of the INPUTs, or without INPUT of the whole catalog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +132,9 @@ class StoreOptions:
     cache_control: str | None = None
     storage_class: str | None = None
     create_bucket: bool = False
-    """Whether a bucket that is not there is made."""
+    """Whether to create a bucket that does not exist."""
     atomic_sets: bool = True
-    """Whether `mirror` says in a bucket's manifest which image sets are whole, each after its last variant."""
+    """Whether `mirror` records complete image sets in a bucket's manifest, each after its last variant."""
     metadata: tuple[tuple[str, str], ...] = ()
     strip_metadata: bool = False
     """Whether `mirror` drops EXIF, XMP, IPTC and comments of WebP, JPEG and PNG before it stores them."""
@@ -152,15 +152,15 @@ class ReadOptions:
     as_: str = "auto"
     base_url: str | None = None
     max_document: int = 256 * MiB
-    """Largest document read, in bytes, inflated."""
+    """Bytes of the largest document read, after decompression."""
     max_document_memory: int = 224 * MiB
     """Bytes that reading one document may take; a small one is read as it is."""
     max_documents: int = 10_000_000
-    """Most documents read in one run."""
+    """Documents read in one run, at most."""
     max_sets: int = 1_000_000
-    """Most image sets taken of one document."""
+    """Image sets taken from one document, at most."""
     max_candidates: int = 1000
-    """Most candidates taken of one image set."""
+    """Candidates taken from one image set, at most."""
     field: str | None = None
     """Which field of a row (JSON Lines, CSV, Parquet) is the document; None means the usual names."""
     links: bool = False
@@ -185,7 +185,7 @@ class JobOptions:
     fail_on: FailOn = "error"
     fail_empty: bool = False
     tell_sets: bool = True
-    """Whether the sets are told with their outcomes at the end; JSON says it all in the outcomes."""
+    """Whether each set is emitted with its outcomes at the end, for tables; in JSON the outcomes say it all."""
     command: str = "mirror"
     """What the catalog and the locks record as the command; must hold no secret."""
 
@@ -324,16 +324,16 @@ class CompareOptions:
     """How two places are compared, key by key."""
 
     checksum: bool = False
-    """Read the source's bytes again, whatever is recorded of them."""
+    """Hash the source's bytes again, whatever is recorded of them."""
     size_only: bool = False
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     download: bool = False
     """Read the bytes of both sides (``check``)."""
     attributes: bool = False
-    """Content type, metadata and headers count too: one question an object."""
+    """Compare content type, metadata and headers too: one HEAD request per object."""
     one_way: bool = False
-    """What only the destination holds is no difference (``check``)."""
+    """Don't count keys that only the destination has as differences (``check``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +346,7 @@ class SyncOptions:
     ignore_existing: bool = False
     delete: bool = False
     max_delete: int | None = None
-    """With more to delete than this, nothing is."""
+    """Delete nothing if more objects than this would be deleted."""
     force: bool = False
     """Allow deleting everything that the destination holds."""
     concurrency: int = 64

@@ -28,7 +28,7 @@ _STANDINGS = ("stored", "rejected", "failed", "skipped", "gone")
 group = Group(
     "catalog",
     {name: f"mediamirror.cli.catalog:{name}_command" for name in ("ls", "show", "export", "gc", "rebuild", "import")},
-    help="Ask and mend the catalog: what came from where, what its pixels are, and where it lies now.",
+    help="Query and repair the catalog: what came from where, what its pixels are, and where it is stored now.",
 )
 
 _WHICH_MIRROR = [

@@ -18,7 +18,7 @@ from mediamirror.settings import JobOptions, MirrorOptions, SelectOptions
     o.SELECT,
     option(
         "--retry-failed",
-        "Only what failed last time: of the INPUTs, or without any, of all that was ever mirrored to DEST.",
+        "Fetch only what failed last time: of the INPUTs, or without INPUT of everything that was mirrored to DEST.",
         SelectOptions,
         panel=WHICH,
     ),

@@ -116,7 +116,7 @@ READ = _rows(
         "when the guess (Content-Type, extension, content) is wrong.",
         {"name": "as_"},
     ),
-    ("--base-url URL", "What relative URLs resolve on."),
+    ("--base-url URL", "Resolve relative URLs against this URL."),
     (
         "--field NAME",
         "The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …).",
@@ -138,7 +138,7 @@ SELECT = _rows(
     ("--min-width PX", "Skip variants narrower than PX pixels."),
     ("--include GLOB", "Only URLs that match (may be repeated)."),
     ("--exclude GLOB", "No URL that matches (may be repeated)."),
-    ("--fresh-for TIME", "Don't ask again for what was checked within this time (24h, 7d).", {"show_default": False}),
+    ("--fresh-for TIME", "Don't fetch again what was checked within this time (24h, 7d).", {"show_default": False}),
 )
 
 _SECRET = {"show_default": False}  # what a config file or a variable says is a secret, and --help would show it
@@ -152,7 +152,7 @@ ASKING = _rows(
         "so that no token stands in a command line.",
         _SECRET | {"multiple": True, "type": _headers},
     ),
-    ("--user-agent TEXT", "Who we say we are; add a contact."),
+    ("--user-agent TEXT", "The User-Agent to send; add a contact to it."),
     ("--contact URL|MAIL", "Where a site's owner reaches you; goes into the User-Agent."),
     (
         "--connect-to HOST:PORT:HOST2:PORT2",
@@ -165,7 +165,7 @@ ASKING = _rows(
         "Fetch through this HTTP proxy; @FILE holds its URL, for one with a password.",
         _SECRET | {"type": _proxy},
     ),
-    ("--ignore-robots", "Don't ask robots.txt."),
+    ("--ignore-robots", "Don't read robots.txt, and fetch what it forbids."),
     ("--allow-private", "Fetch from private and all other addresses too, not only from public ones."),
     (
         "--allow-host HOST[:PORT]",
@@ -175,7 +175,7 @@ ASKING = _rows(
 )
 CACERT = next(each for each in ASKING if each.name == "cacert")
 CREDENTIALS_FOR = option(
-    "--credentials-for HOST[:PORT]", "This host gets every -H too.", FetchOptions, panel=ASK, type=host_name
+    "--credentials-for HOST[:PORT]", "Send every -H header to this host too.", FetchOptions, panel=ASK, type=host_name
 )
 ROBOTS_TAG = option(
     "--respect-x-robots-tag",
@@ -187,9 +187,9 @@ ROBOTS_TAG = option(
 PACE = _rows(
     SPEED,
     FetchOptions,
-    ("--delay S", "Seconds between requests to one host."),
-    ("--retries N", "Further tries after the first.", {"least": 0, "most": 20}),
-    ("--timeout S", "Seconds for one request, whole."),
+    ("--delay S", "Wait S seconds between requests to one host."),
+    ("--retries N", "Retry a failed request up to N times.", {"least": 0, "most": 20}),
+    ("--timeout S", "Give up a request, its body included, after S seconds."),
 )
 CONCURRENCY = option("--concurrency N", "Requests at once.", FetchOptions, panel=SPEED, most=4096)
 LOAD = [
@@ -198,7 +198,7 @@ LOAD = [
         SPEED,
         FetchOptions,
         ("--host-concurrency N", "Requests at once to one host."),
-        ("--limit-rate SIZE", "Bytes a second, in all (2M)."),
+        ("--limit-rate SIZE", "Download at most SIZE bytes a second in all, such as 2M."),
     ),
 ]
 WORKERS = option("--workers N", "Decoder processes (one per core).", CheckOptions, panel=SPEED, most=256)
@@ -206,19 +206,25 @@ WORKERS = option("--workers N", "Decoder processes (one per core).", CheckOption
 ANSWER_LIMITS = _rows(
     LIMITS,
     FetchOptions,
-    ("--max-header-size SIZE", "Most bytes of one answer's headers."),
-    ("--max-redirects N", "Follow N redirects from one URL.", {"least": 0}),
+    ("--max-header-size SIZE", "Refuse an answer with more bytes of headers."),
+    ("--max-redirects N", "Follow at most N redirects from one URL.", {"least": 0}),
     ("--min-rate N", "Give up below N bytes a second, over 30 s; 0 never.", {"least": 0}),
 )
-MAX_SIZE = option("--max-size SIZE", "Largest body accepted, and what it may inflate to.", FetchOptions, panel=LIMITS)
+MAX_SIZE = option(
+    "--max-size SIZE", "Refuse a larger body, measured after decompression too.", FetchOptions, panel=LIMITS
+)
 READ_LIMITS = _rows(
     LIMITS,
     ReadOptions,
-    ("--max-document-size SIZE", "Largest document read, and what it may inflate to.", {"field": "max_document"}),
+    (
+        "--max-document-size SIZE",
+        "Refuse a larger document, measured after decompression too.",
+        {"field": "max_document"},
+    ),
     ("--max-document-memory SIZE", "Read documents that take up to SIZE of memory."),
     ("--max-documents N", "Stop reading after N documents."),
-    ("--max-sets N", "Take N image sets of one document."),
-    ("--max-candidates N", "Take N candidates of one image set."),
+    ("--max-sets N", "Take at most N image sets from one document."),
+    ("--max-candidates N", "Take at most N candidates from one image set."),
 )
 IMAGE_LIMITS = _rows(
     LIMITS,
@@ -235,7 +241,7 @@ CHECK = _rows(
     ("--check", "Decode every pixel, or read only the header.", {"choices": get_args(Check)}),
     (
         "--tolerance 1px|1%",
-        "How far a width may be off.",
+        "Accept widths that differ by no more than this.",
         {"type": _tolerance},
     ),
 )
@@ -248,7 +254,7 @@ KEEP = _rows(
     CHECKS,
     CheckOptions,
     ("--keep-rejected", "Store images that break a promise, if they decode."),
-    ("--keep-svg", "Store SVG drawings, not looked into; in a bucket as attachments."),
+    ("--keep-svg", "Store SVG drawings without looking into them; in a bucket as attachments."),
 )
 
 TO = option("--to DEST", "A directory, or s3://bucket/prefix.", panel=WHERE, required=True)
@@ -260,11 +266,11 @@ LAYOUT = option(
     choices=get_args(Layout),
 )
 CATALOG = option("--catalog FILE", "The SQLite catalog (default: one per DEST).", panel=WHERE)
-DRY_RUN = option("--dry-run -n", "Say what would be done; fetch and store nothing.", panel=WHERE)
+DRY_RUN = option("--dry-run -n", "Print what would be done; fetch and store nothing.", panel=WHERE)
 PLACE = _rows(
     WHERE,
     StoreOptions,
-    ("--endpoint-url URL", "The S3 server, when not AWS."),
+    ("--endpoint-url URL", "The S3 server, if it is not AWS."),
     ("--region NAME", "The bucket's region."),
     ("--profile NAME", "A profile of ~/.aws/config."),
     ("--no-sign-request", "Send no credentials."),
@@ -273,9 +279,9 @@ ENDPOINT = PLACE[0]
 SOURCE_PLACE = _rows(
     WHERE,
     None,
-    ("--source-endpoint-url URL", "The S3 server of SRC, when another."),
-    ("--source-region NAME", "The region of SRC, when another."),
-    ("--source-profile NAME", "The profile for SRC, when another."),
+    ("--source-endpoint-url URL", "The S3 server of SRC, if it is another one."),
+    ("--source-region NAME", "The region of SRC, if it is another one."),
+    ("--source-profile NAME", "The profile for SRC, if it is another one."),
 )
 WRITE = _rows(
     WHERE,
@@ -283,7 +289,7 @@ WRITE = _rows(
     ("--acl NAME", "A canned ACL such as public-read."),
     ("--cache-control TEXT", "Cache-Control of the stored objects."),
     ("--storage-class NAME", "S3 storage class."),
-    ("--create-bucket", "Make the bucket of DEST where it is not there."),
+    ("--create-bucket", "Create the bucket of DEST if it does not exist."),
     ("--metadata K=V", "Metadata of the stored objects (may be repeated)."),
 )
 WRITE_SETS = _rows(
@@ -291,7 +297,7 @@ WRITE_SETS = _rows(
     StoreOptions,
     (
         "--atomic-sets/--no-atomic-sets",
-        "In a bucket's manifest, tell of an image set after its last variant, or of objects alone.",
+        "Record complete image sets in a bucket's manifest, each after its last variant; otherwise objects only.",
     ),
     (
         "--strip-metadata",
@@ -302,8 +308,8 @@ WRITE_SETS = _rows(
 COMPARING = _rows(
     COMPARE,
     CompareOptions,
-    ("--checksum", "Read the source's bytes again, whatever is recorded."),
-    ("--size-only", "The same size is the same object."),
+    ("--checksum", "Hash the source's bytes again, whatever is recorded of them."),
+    ("--size-only", "Take objects of the same key and size for the same."),
     ("--attributes", "Compare Content-Type, metadata and headers too: one HEAD request per object."),
     ("--include GLOB", "Only keys that match (may be repeated)."),
     ("--exclude GLOB", "No key that matches (may be repeated)."),
@@ -314,11 +320,11 @@ VERBOSE = option("--verbose -v", "Say more on standard error.", panel=OUTPUT)
 NO_PROGRESS = option("--no-progress", "Draw no progress bar.", panel=OUTPUT)
 HIDE_SECRETS = option(
     "--hide-secrets",
-    "Put *** for signatures and tokens in the URLs of JSON and of files for programs too, as in all else.",
+    "Replace signatures and tokens in URLs by *** in JSON and in files for programs too, as everywhere else.",
     panel=OUTPUT,
 )
 FAIL_ON = option(
-    "--fail-on", "Exit 1 when a finding is at least this grave.", JobOptions, panel=OUTPUT, choices=get_args(FailOn)
+    "--fail-on", "Exit 1 when a finding has at least this severity.", JobOptions, panel=OUTPUT, choices=get_args(FailOn)
 )
 
 

@@ -23,7 +23,7 @@ from mediamirror.settings import JobOptions, ParseOptions
     prints=True,
 )
 def parse_command(given: Given) -> None:
-    """Say what image sets are in the inputs; fetch nothing but INPUT, and the pages it leads to where asked.
+    """Print the image sets of the inputs. Nothing is fetched but INPUT, and pages that it leads to if you ask for them.
 
     Examples:
         mediamirror parse news-by.txt

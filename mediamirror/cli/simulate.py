@@ -39,9 +39,9 @@ def _screen(text: str) -> Any:
     prints=True,
 )
 def simulate_command(given: Given) -> None:
-    """Say which file each screen would load, its real pixels and bytes, and what of it that screen can't use.
+    """Print which file each screen would load, its real pixels and bytes, and how many of them that screen can't use.
 
-    Only the first bytes of each file are fetched, where the server allows that. Without --viewport, common devices.
+    Only the first bytes of each file are fetched, where the server allows that. Without --viewport, common devices are tried.
 
     Examples:
         mediamirror simulate page.html --viewport 390x844@3 --viewport 1440x900@1

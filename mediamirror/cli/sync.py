@@ -23,7 +23,7 @@ _BETWEEN = [o.SOURCE, o.DESTINATION, *o.COMPARING, o.CATALOG, *o.PLACE, *o.SOURC
 @command(
     "sync",
     _BETWEEN,
-    option("--ignore-existing", "Leave what DEST has already, whatever it is.", SyncOptions, panel=COMPARE),
+    option("--ignore-existing", "Don't overwrite what DEST already has.", SyncOptions, panel=COMPARE),
     option("--delete", "Remove from DEST what SRC does not have (excluded keys stay).", SyncOptions, panel=WHERE),
     option("--max-delete N", "Change nothing if more would be removed.", SyncOptions, panel=WHERE, least=0),
     option("--force", "Let --delete remove everything that DEST holds.", SyncOptions, panel=WHERE),
@@ -31,7 +31,7 @@ _BETWEEN = [o.SOURCE, o.DESTINATION, *o.COMPARING, o.CATALOG, *o.PLACE, *o.SOURC
     defaults=SyncOptions,
 )
 def sync_command(given: Given) -> None:
-    """Make DEST hold what SRC holds, told by sha256: what is the same there is not sent again.
+    """Make DEST hold what SRC holds. Objects with the same sha256 are not sent again.
 
     Examples:
         mediamirror sync ./mirror s3://media/news
@@ -58,7 +58,7 @@ def _printed(given: Given) -> ObjectOutput:
     "check",
     _BETWEEN,
     option("--download", "Read the bytes of both sides again.", CompareOptions, panel=COMPARE),
-    option("--one-way", "What only DEST has is no difference.", CompareOptions, panel=COMPARE),
+    option("--one-way", "Don't count keys that only DEST has as differences.", CompareOptions, panel=COMPARE),
     option("--combined FILE", "Write every key with its mark into this file.", panel=OUTPUT),
     option("--missing-on-dst FILE", "Write the keys that only SRC has into this file.", panel=OUTPUT),
     option("--missing-on-src FILE", "Write the keys that only DEST has into this file.", panel=OUTPUT),

@@ -28,7 +28,7 @@ _OF_A_MIRROR = [
     option("--source", "Ask the origins too whether their files have changed since.", panel=MIRROR),
     option("--repair", "Put back what is damaged or missing, fetched again and proved by its sha256.", panel=MIRROR),
     option("--from SRC2", "With --repair: look first in this other copy of the mirror.", panel=MIRROR, name="second"),
-    option("--restart", "Do not go on where an interrupted run was.", panel=MIRROR),
+    option("--restart", "Start over instead of resuming an interrupted run.", panel=MIRROR),
     option("--dry-run -n", "With --repair: look for what is damaged, and store nothing.", panel=MIRROR),
     *[o.CATALOG, *o.PLACE, *o.SOURCE_PLACE],
 ]
@@ -41,13 +41,15 @@ _OF_A_MIRROR = [
     [*o.READ, o.ROOT, o.FAIL_EMPTY],
     option(
         "--select RULE",
-        "Only these rules: codes, names or MM3. A file that can't be read is told all the same.",
+        "Run only these rules: codes, names, or the beginning of codes (MM3). A file that can't be read is reported anyway.",
         VerifyOptions,
         panel=WHICH,
     ),
-    option("--ignore RULE", "Not these rules (the longer word wins).", VerifyOptions, panel=WHICH),
+    option("--ignore RULE", "Leave out these rules (the longer word wins).", VerifyOptions, panel=WHICH),
     o.CHECK,
-    option("--ladder WIDTHS", "Widths every set should have, such as 480,768,1280.", VerifyOptions, panel=CHECKS),
+    option(
+        "--ladder WIDTHS", "The widths that every set should have, such as 480,768,1280.", VerifyOptions, panel=CHECKS
+    ),
     option(
         "--estimate",
         "Encode each picture as WebP and AVIF to say what could be saved; slow.",
@@ -55,8 +57,8 @@ _OF_A_MIRROR = [
         panel=CHECKS,
     ),
     o.NO_SANDBOX,
-    option("--baseline FILE", "Tell only findings that are not in this file.", panel=OUTPUT),
-    option("--write-baseline FILE", "Accept what is found: write it there.", panel=OUTPUT),
+    option("--baseline FILE", "Report only findings that are not in this file.", panel=OUTPUT),
+    option("--write-baseline FILE", "Write all findings into this file, as accepted.", panel=OUTPUT),
     option("--report DIR", "Write an HTML report into this folder, too.", panel=OUTPUT),
     [*o.ASKING, o.CREDENTIALS_FOR, o.ROBOTS_TAG],
     [*o.LOAD, *o.PACE, o.WORKERS],

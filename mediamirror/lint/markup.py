@@ -97,7 +97,7 @@ def duplicate_descriptor(subject: SetSubject) -> Iterator[Violation]:
             if first is not candidate:
                 word = describe(candidate)
                 same = " (the same URL twice)" if first.url == candidate.url else ""
-                message = f"A candidate before this one is {word} too{same}: browsers forget this one."
+                message = f"An earlier candidate is {word} too{same}: browsers ignore this one."
                 # That its file has another width is why.
                 explains = frozenset({("MM301", candidate.url)} if first.url != candidate.url else ())
                 yield Violation(message, word, None, candidate.reference, candidate.url, explains)

@@ -66,7 +66,7 @@ def sizes_without_default(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such attribute."""
     for source, sizes in _with_sizes(subject):
         if any(problem.code == "no-default-size" for problem in subject.browser.sizes_problems(sizes)):
-            message = "No entry of sizes stands without a condition: 100vw applies where none is true."
+            message = "Every entry of sizes has a condition: where none is true, 100vw applies."
             place = first_reference(source)
             yield Violation(message, sizes[:200], "100vw", place, first_url(source), _too_wide(source))
 

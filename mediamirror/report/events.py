@@ -179,7 +179,7 @@ def summary_sentence(summary: Summary) -> str:
     if not summary.variants:
         where = plural(summary.documents, "document")
         if summary.problems:
-            return f"No image in {where} can be used; {plural(summary.problems, 'problem')} told above."
+            return f"No image in {where} can be used; {plural(summary.problems, 'problem')} listed above."
         return f"No image found in {where}."
     parts = [f"{count:,} {status}" for status, count in _in_order(summary.statuses)]
     line = f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}"
@@ -189,7 +189,7 @@ def summary_sentence(summary: Summary) -> str:
     line += "".join(f"; {said}" for said in _troubles(summary))
     if parts:
         line += f"; {human_bytes(summary.bytes_in)} in"
-        line += f" ({human_bytes(summary.bytes_saved)} spared)" if summary.bytes_saved else ""
+        line += f" ({human_bytes(summary.bytes_saved)} saved)" if summary.bytes_saved else ""
         line += "" if "checked" in summary.statuses else f", {human_bytes(summary.bytes_out)} out"
         line += f", {summary.seconds:.1f} s"
     line += "."

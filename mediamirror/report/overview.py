@@ -140,7 +140,7 @@ class Tally:
     def _rest(self, odd: int) -> str:
         accepted = self.verdicts[ACCEPTED]
         told = f"; {odd:,} {'deserves' if odd == 1 else 'deserve'} a look" if odd else ""
-        return told + (f"; what was found of {accepted:,} is known or switched off." if accepted else ".")
+        return told + (f"; the findings of {accepted:,} are known or switched off." if accepted else ".")
 
 
 def _visible(note: RuleNote) -> RuleNote:

@@ -109,11 +109,11 @@ def render_page(whole: Whole, page: Page) -> str:
 
 
 def _facts(tally: Tally, summary: Summary) -> list[tuple[str, str]]:
-    # Elements without a URL that can be used, and second writings of a set, have cards for what was found in them.
+    # Elements without a usable URL, and elements that repeat a set, have cards for their findings.
     besides = tally.sets - summary.sets if summary.sets else 0
     facts = [(plural(tally.sets - max(0, besides), "image set"), "")]
     if besides > 0:
-        facts.append((plural(besides, "element"), "besides, for what was found in them"))
+        facts.append((plural(besides, "other element"), "with findings"))
     if summary.variants:
         facts.append((plural(summary.variants, "file"), ""))
     if summary.documents:

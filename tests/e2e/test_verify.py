@@ -372,4 +372,4 @@ def test_the_html_report_counts_the_sets_that_the_summary_counts(
     assert json.loads(done.stdout.splitlines()[-1])["sets"] == 2
     page = " ".join((tmp_path / "report" / "index.html").read_text(encoding="utf-8").split())
     assert "2 image sets" in page
-    assert "1 element" in page
+    assert "1 other element" in page

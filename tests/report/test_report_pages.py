@@ -169,7 +169,7 @@ def test_an_image_that_nobody_looked_at_wears_no_badge_of_a_sound_one(tmp_path: 
 
 def test_an_image_whose_findings_a_baseline_holds_is_accepted_and_not_sound(tmp_path: Path) -> None:
     page = Page(write_html(tmp_path, report((replace(sound(1, "p", "P", 1), known=2),))))
-    assert "Nothing new is wrong in 1 image; what was found of 1 is known or switched off." in page.words
+    assert "Nothing new is wrong in 1 image; the findings of 1 are known or switched off." in page.words
     assert page.words.count("accepted") == 2
     assert page.words.count("sound") == 1  # the filter
 
