@@ -67,7 +67,7 @@ def width_differs_from_name(subject: Subject) -> Iterator[Violation]:
 
 
 def _is_promise(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
-    """Whether the number in a name promises a width. docs/decisions/0047 has the table with its false and missed accusations.
+    """Whether the number in a name promises a width. docs/decisions/0050 has the table with its false and missed accusations.
 
     | the address asks for a size | every name of the set has the number | the descriptor holds | the names form a ladder | promise |
     |-----------------------------|--------------------------------------|----------------------|-------------------------|---------|
