@@ -17,7 +17,6 @@ from mediamirror.documents.plan import Place, Via, is_special, plan_inputs, walk
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.markup.extract import choose_kind
-from mediamirror.markup.records import sitemap
 from mediamirror.model import Download, Problem
 
 Fetch = Callable[[str], Awaitable[Download]]
@@ -327,8 +326,11 @@ def _head(chunks: Iterator[bytes], size: int) -> bytes:
 
 def _inflated_limit(name: str, head: bytes, media_type: str | None, reading: _Reading) -> int:
     # Of a sitemap that is larger than one may be the first part is read, and the reader says what is left out.
-    is_sitemap = _kind(head, media_type, name, reading) == "sitemap"
-    return min(reading.limit, sitemap.MAX_BYTES) if is_sitemap else reading.limit
+    if _kind(head, media_type, name, reading) != "sitemap":
+        return reading.limit
+    from mediamirror.markup.records.sitemap import MAX_BYTES  # noqa: PLC0415 - other documents do without its reader
+
+    return min(reading.limit, MAX_BYTES)
 
 
 def _document(

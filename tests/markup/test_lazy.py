@@ -50,7 +50,7 @@ def codes(page: str) -> list[str]:
 
 @pytest.mark.parametrize("family", LOADERS, ids=lambda family: family.srcset or family.src)
 def test_every_loader_of_the_table_makes_one_set_with_its_placeholder_left_out(family: object) -> None:
-    from mediamirror.markup.page.elements import Family
+    from mediamirror.markup.page.loaders import Family
 
     assert isinstance(family, Family)
     names = [family.srcset and f'{family.srcset}="a-1.jpg 1x, a-2.jpg 2x"', family.src and f'{family.src}="/a/b?c=1"']

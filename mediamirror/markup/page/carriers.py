@@ -9,7 +9,8 @@ from itertools import islice
 from turbohtml import Element, Namespace
 
 from mediamirror.markup.naming.looks import has_image_extension, is_image_type
-from mediamirror.markup.page.elements import Family, image_set, read_source
+from mediamirror.markup.page.elements import image_set, read_source
+from mediamirror.markup.page.loaders import Family
 from mediamirror.markup.page.parsed import Page
 from mediamirror.model import ImageSet
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from turbohtml import Element, SourceSpan
 
+from mediamirror.markup.page.loaders import Family
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places.candidates import MAX_URL, resolved
 from mediamirror.markup.places.urls import Skip
@@ -23,18 +24,6 @@ MAX_REFERENCES = 200_000
 _INLINE_KEPT = 64
 """Code points kept of a ``data:`` URL: enough to say which one it is."""
 _DIMENSION = re.compile(r"[ \t\n\f\r]*([0-9]{1,6})(?:\.[0-9]*)?(?![0-9.%])")
-
-
-@dataclass(frozen=True, slots=True)
-class Family:
-    """The attribute names that one way of writing images uses: the standard's own, or a lazy loader's.
-
-    ``srcset`` is read as a srcset attribute, ``src`` as one URL, ``sizes`` is kept as it is.
-    """
-
-    srcset: str | None
-    src: str | None
-    sizes: str | None
 
 
 @dataclass(frozen=True, slots=True)

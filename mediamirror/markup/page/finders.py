@@ -15,12 +15,12 @@ from turbohtml import Element, Namespace
 
 from mediamirror.markup.css import stylesheet
 from mediamirror.markup.page.carriers import find_carriers, find_svg
-from mediamirror.markup.page.elements import Family, Read, image_set, read_source
+from mediamirror.markup.page.elements import Read, image_set, read_source
 from mediamirror.markup.page.embedded_json import find_scripts
 from mediamirror.markup.page.inner_html import in_comments, in_data, in_frames
 from mediamirror.markup.page.jsonld import find_jsonld
 from mediamirror.markup.page.lazy import element_reads, find_custom, find_lazy, lazy_reads
-from mediamirror.markup.page.loaders import KNOWN
+from mediamirror.markup.page.loaders import KNOWN, Family
 from mediamirror.markup.page.meta import find_meta, find_microdata
 from mediamirror.markup.page.parsed import Page, Value, content, place, shrinkage
 from mediamirror.markup.page.unclosed import find_unclosed

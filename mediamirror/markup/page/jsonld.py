@@ -13,10 +13,9 @@ from dataclasses import dataclass
 from turbohtml import Element
 
 from mediamirror.markup.naming.looks import has_image_extension
-from mediamirror.markup.page.meta import length
 from mediamirror.markup.page.parsed import Page, Value, content, place
 from mediamirror.markup.places import charrefs
-from mediamirror.markup.places.candidates import STATED, split_problems
+from mediamirror.markup.places.candidates import STATED, length, split_problems
 from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Text, read_json
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 

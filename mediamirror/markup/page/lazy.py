@@ -19,9 +19,9 @@ from turbohtml import Element
 
 from mediamirror.markup.page import embedded_json
 from mediamirror.markup.page.carriers import ROWS
-from mediamirror.markup.page.elements import Family, Read, image_set
+from mediamirror.markup.page.elements import Read, image_set
 from mediamirror.markup.page.lazy_values import CARRIER, read_known, read_other, read_srcset
-from mediamirror.markup.page.loaders import BACKGROUNDS, KNOWN
+from mediamirror.markup.page.loaders import BACKGROUNDS, KNOWN, Family
 from mediamirror.markup.page.parsed import Page
 from mediamirror.markup.places.urls import shown
 from mediamirror.markup.standard.srcset import parse_srcset

@@ -10,7 +10,7 @@ from turbohtml import Element
 
 from mediamirror.markup.naming.looks import has_image_extension, is_image_url, is_one_word, is_srcset_like
 from mediamirror.markup.page import embedded_json
-from mediamirror.markup.page.elements import MAX_CANDIDATES, Family, Read, read_source
+from mediamirror.markup.page.elements import MAX_CANDIDATES, Read, read_source
 from mediamirror.markup.page.lazy_formats import (
     fill_attribute,
     is_css,
@@ -20,7 +20,7 @@ from mediamirror.markup.page.lazy_formats import (
     read_interchange,
     widths_of,
 )
-from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, INTERCHANGE
+from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, INTERCHANGE, Family
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.page.srcset_repair import IGNORED, may_need_repair, repaired
 from mediamirror.model import Problem

@@ -6,8 +6,19 @@ A new loader is one row of `LOADERS`: the name that holds a srcset, the one that
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
-from mediamirror.markup.page.elements import Family
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """The attribute names that one way of writing images uses: the standard's own, or a lazy loader's.
+
+    ``srcset`` is read as a srcset attribute, ``src`` as one URL, ``sizes`` is kept as it is.
+    """
+
+    srcset: str | None
+    src: str | None
+    sizes: str | None
 
 
 def _single(*names: str) -> tuple[Family, ...]:

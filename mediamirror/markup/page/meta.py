@@ -16,7 +16,7 @@ from turbohtml import Element
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.page.carriers import LINK_RELATIONS
 from mediamirror.markup.page.parsed import Page, Value
-from mediamirror.markup.places.candidates import MAX_URL, STATED, resolved, split_problems
+from mediamirror.markup.places.candidates import MAX_URL, STATED, length, resolved, split_problems
 from mediamirror.markup.places.urls import Skip
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
@@ -49,7 +49,6 @@ _IMAGE_ITEM = re.compile(r"(?:\A|[/:\s])ImageObject\b")
 _ANCESTORS_LOOKED_AT = 16
 _ITEM_URLS = {"meta": "content", "link": "href", "a": "href", "area": "href"}
 """HTML, 5.2.4: where these elements keep the value of an itemprop. (An img's src is found as an image anyway.)"""
-_LENGTH = re.compile(r"\s*([0-9]{1,9})\s*(?:px)?\s*", re.IGNORECASE | re.ASCII)
 _WS = "\t\n\f\r "
 _ESCAPED_AGAIN = "&amp;"
 
@@ -162,12 +161,6 @@ def _describe(picture: _Picture, what: str, content: str) -> None:
         picture.mime = picture.mime or content.strip() or None
     elif what == "alt":
         picture.alt = picture.alt or content.strip() or None
-
-
-def length(text: str) -> int | None:
-    """Return the pixels in ``1200`` or ``1200px``; None for anything else, and for 0."""
-    match = _LENGTH.fullmatch(text)
-    return int(match[1]) or None if match else None
 
 
 def _image_set(page: Page, picture: _Picture, carrier: str) -> ImageSet:

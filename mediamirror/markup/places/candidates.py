@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -14,6 +15,7 @@ _SHOWN = frozenset({"img", "source", "picture", "amp-img", "lazy"})
 """Carriers of what a page shows: such a set says more than its URL, and stays one of its own."""
 _ELEMENTS = frozenset({"img", "source"})
 _MOST_OTHERS = 100
+_LENGTH = re.compile(r"\s*([0-9]{1,9})\s*(?:px)?\s*", re.IGNORECASE | re.ASCII)
 MAX_URL = 8192
 """Longest URL taken from a document, in code points; what is longer is reported. (``data:`` URLs are never fetched.)"""
 
@@ -25,6 +27,12 @@ class Context:
     document: str
     base: str | None
     encoding: str = "utf-8"
+
+
+def length(text: str) -> int | None:
+    """Return the pixels in ``1200`` or ``1200px``; None for anything else, and for 0."""
+    match = _LENGTH.fullmatch(text)
+    return int(match[1]) or None if match else None
 
 
 def placed(candidate: Candidate, *, raw_url: str, reference: Reference, context: Context) -> Candidate | Problem:

@@ -11,9 +11,6 @@ import re
 from bisect import bisect_right
 from dataclasses import dataclass
 
-import turbohtml
-from turbohtml.detect import detect
-
 from mediamirror.model import Span
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -33,6 +30,7 @@ _CODECS = {
     "utf-16be": "utf-16-be",
 }
 _MULTI_BYTE = frozenset({"utf-8", "utf-16-le", "utf-16-be", "gb18030", "big5hkscs", "cp932", "cp949", "euc-jp"})
+_UTF_8 = frozenset({"utf-8", "utf8"})
 _STATEFUL = frozenset({"iso-2022-jp"})
 _SNIFFED_BYTES = 1024  # HTML, "prescan a byte stream to determine its encoding"
 _DETECTED_BYTES = 65536
@@ -103,6 +101,10 @@ def codec_of(label: str | None) -> str | None:
     """Return the Python codec for an encoding label of the Encoding standard, or None if there is no such label."""
     if not label:
         return None
+    if label.lower() in _UTF_8:
+        return "utf-8"
+    import turbohtml  # noqa: PLC0415 - a text in UTF-8 needs no HTML parser
+
     try:
         name = turbohtml.parse(b"", encoding=label.strip().strip("\"'")).encoding
     except (LookupError, ValueError):
@@ -148,6 +150,8 @@ def _meta(data: bytes) -> str | None:
     # Without a declaration the parser answers UTF-8 or windows-1252, by validity; only a declared one is news.
     if b"charset" not in head.lower():
         return None
+    import turbohtml  # noqa: PLC0415 - see `codec_of`
+
     codec = _codec(turbohtml.parse(head + b"\x81").encoding)
     return None if codec == "cp1252" and not re.search(rb"1252|8859-1|latin1|ascii", head.lower()) else codec
 
@@ -161,6 +165,8 @@ def _guess(data: bytes) -> str:
             return "utf-8"
     else:
         return "utf-8"
+    from turbohtml.detect import detect  # noqa: PLC0415 - see `codec_of`
+
     return _codec(detect(data[:_DETECTED_BYTES]).encoding) or "cp1252"
 
 

@@ -12,8 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from mediamirror.markup.naming.looks import is_image_type, is_image_url
-from mediamirror.markup.page.meta import length
-from mediamirror.markup.places.candidates import Context
+from mediamirror.markup.places.candidates import Context, length
 from mediamirror.markup.places.source import decode
 from mediamirror.markup.places.spelling import Piece, Spelled, Spelling, unescaped_again, with_references
 from mediamirror.markup.places.urls import base_of

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from mediamirror.markup.page import html
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.markup.places.spelling import Spelled, without_mark
@@ -24,11 +23,15 @@ Find = Callable[[bytes, Context], Extraction]
 
 def in_html(data: bytes, context: Context) -> Extraction:
     """Read a fragment as HTML; a lazy image and its copy in ``noscript`` are one set."""
+    from mediamirror.markup.page import html  # noqa: PLC0415 - records without HTML load no HTML parser
+
     return html.find(data, document=context.document, base_url=context.base, encoding="utf-8")
 
 
 def in_html_unmerged(data: bytes, context: Context) -> Extraction:
     """Read a fragment as HTML, every place a set of its own."""
+    from mediamirror.markup.page import html  # noqa: PLC0415 - see `in_html`
+
     return html.find(data, document=context.document, base_url=context.base, encoding="utf-8", merge=False)
 
 

@@ -20,7 +20,7 @@ from mediamirror.markup.json.names import (
     page_of,
 )
 from mediamirror.markup.naming.looks import has_image_extension, is_image_type
-from mediamirror.markup.page.meta import length
+from mediamirror.markup.places.candidates import length
 from mediamirror.markup.places.json_text import Array, Json, Object, Text
 from mediamirror.markup.places.spelling import MAX_ESCAPES, Piece, Spelled, Spelling, json_string, unescaped_again
 from mediamirror.markup.places.urls import base_of
