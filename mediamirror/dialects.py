@@ -194,7 +194,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "mediawiki",
-        r"/thumb(/(?:[^/]+/)*[^/]+)/(?:\{\}|[0-9]+px-[^/]+)\Z",
+        r"/thumb(/(?:[^/]+/){0,20}[^/]+)/(?:\{\}|[0-9]+px-[^/]+)\Z",
         "/w/commons/thumb/a/ab/P.jpg/300px-P.jpg",
         "MediaWiki 1.44",
         by=r"\1",
@@ -210,7 +210,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "bitrix",
-        r"/resize_cache/((?:[^/]+/)*)(?P<w>[0-9]+)_(?P<h>[0-9]+)_[0-9a-f]+/",
+        r"/resize_cache/((?:[^/]+/){0,20})(?P<w>[0-9]+)_(?P<h>[0-9]+)_[0-9a-f]+/",
         "/upload/resize_cache/iblock/1a2/480_320_1/p.jpg",
         "Bitrix",
         by=r"/\1",

@@ -41,14 +41,17 @@ _TOKEN = re.compile(
 _HIDDEN = re.compile(r"\**…?")
 
 _JWT = re.compile(r"(?:(?<![\w-])|(?<=%[0-9a-fA-F]{2}))eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
-_USERINFO = re.compile(
-    r"""( \b[a-z][a-z0-9+.-]{0,20}:[\\/]{2} | (?:^|(?<=[\s"'(<=,]))[\\/]{2} | \b(?:https?|ftp|wss?):[\\/]? ) [^/\\?\#]*@""",
+_BEFORE_USERINFO = re.compile(
+    r"""\b[a-z][a-z0-9+.-]{0,20}:[\\/]{2} | (?:^|(?<=[\s"'(<=,]))[\\/]{2} | \b(?:https?|ftp|wss?):[\\/]?""",
     re.IGNORECASE | re.VERBOSE,
 )
+_AFTER_USERINFO = re.compile(r"[/\\?#]")
 # A password with a slash in it, as people type it: what follows the colon is no port.
-_ODD_USERINFO = re.compile(r"(://)(?!\[)[^/?#@:\s]*:(?!\d{1,5}(?:[/?#]|$))[^@?#\s]*@")
+_ODD_PASSWORD = re.compile(r"://(?!\[)(?P<user>[^/?#@:\s]*+:)(?!\d{1,5}(?:[/?#]|$))")
+_AFTER_ODD_PASSWORD = re.compile(r"[@?#\s]")
+# So many times encoded at most: each depth may read the same characters once.
 _HIDDEN_USERINFO = re.compile(
-    r"(%((?:25)*)3A%\2(?:2F)%\2(?:2F))(?:(?!%\2(?:2F|3F|23))[^/?#&])*%\2(?:40)", re.IGNORECASE
+    r"(%((?:25){0,32}+)3A%\2(?:2F)%\2(?:2F))(?:(?!%\2(?:2F|3F|23))[^/?#&])*%\2(?:40)", re.IGNORECASE
 )
 # A name and its equals sign, plain or percent-encoded once or more (a URL within a URL); what is before it only has to be there.
 _NAME = re.compile(
@@ -57,7 +60,9 @@ _NAME = re.compile(
         (?P<equals> = | %(?P<depth>(?:25)*)3D )""",
     re.IGNORECASE | re.VERBOSE,
 )
-_PLAIN_VALUE = re.compile(r"[^&;#]*")
+_PLAIN_END = re.compile(r"[&;#]")
+_END = re.compile(r"[&;#?]|%(?P<depth>(?:25)*+)(?:26|3B|23)", re.IGNORECASE)
+"""What ends the value of a name whose equals sign is plain, or encoded: a separator that is encoded no deeper than that sign."""
 _GUESSED_BY = 512
 """Characters of a value that are enough to tell a token from a word."""
 
@@ -72,8 +77,8 @@ _SECRET_HEADER = re.compile(
     r"|(^|[-_])auth([-_]|$)|signature|jwt|bearer"
 )
 _HEADER_LINE = re.compile(
-    r"""(?<![\w-]) ((?:proxy-)?authorization | (?:set-)?cookie2? | x-[a-z-]*(?:token|key|secret)[a-z-]*)
-        (["']? \s* [:=,] \s* (?:b?["'])?) ([^\r\n"']+)""",
+    r"""(?<![\w-]) ((?:proxy-)?authorization | (?:set-)?cookie2? | x-(?=[a-z-]*(?:token|key|secret))[a-z-]++)
+        (["']? \s*+ [:=,] \s* (?:b?["'])?) ([^\r\n"']+)""",
     re.IGNORECASE | re.VERBOSE,
 )
 _SCHEME = re.compile(r"\b(bearer|basic)(\s+)(?=[^\s]*[0-9=])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
@@ -169,10 +174,30 @@ def _redacted_once(url: str) -> str:
 
 def _without_userinfo(url: str) -> str:
     if "@" in url:
-        url = _USERINFO.sub(rf"\1{MARK}@", _ODD_USERINFO.sub(rf"\1{MARK}@", url))
+        url = _marked(_marked(url, _ODD_PASSWORD, _AFTER_ODD_PASSWORD), _BEFORE_USERINFO, _AFTER_USERINFO)
     if "%" in url:
         url = _HIDDEN_USERINFO.sub(lambda found: f"{found[1]}{MARK}%{found[2]}40", url)
     return url
+
+
+def _marked(url: str, opening: re.Pattern[str], closing: re.Pattern[str]) -> str:
+    """Put the mark between what ``opening`` finds and the last @ before ``closing``. Linear: no part is looked through twice.
+
+    The @ itself may be what closes; what ``opening`` calls ``user`` belongs to what goes.
+    """
+    parts: list[str] = []
+    done = at = 0
+    last = stop = -1
+    while (found := opening.search(url, at)) is not None:
+        at = found.end()
+        if at > stop:
+            end = closing.search(url, at)
+            stop = end.start() if end is not None else len(url)
+            last = url.rfind("@", at, stop + 1)
+        if last >= at:
+            parts += (url[done : found.start("user") if "user" in opening.groupindex else at], MARK)
+            done, at = last, last + 1
+    return "".join((*parts, url[done:]))
 
 
 def _without_values(url: str) -> str:
@@ -184,19 +209,14 @@ def _without_values(url: str) -> str:
         strong = _is_strong(found[1])
         if strong is None:
             continue
-        start, whole = found.end(), _value_at(found["depth"])
-        if strong or _TOKEN.fullmatch(_text(whole, url, start, start + _GUESSED_BY)):
-            value = _text(whole, url, start, len(url))
+        start, depth = found.end(), found["depth"]
+        if strong or _TOKEN.fullmatch(_value_at(url, start, start + _GUESSED_BY, depth)):
+            value = _value_at(url, start, len(url), depth)
             if not _HIDDEN.fullmatch(value):
                 parts += (url[done:start], MARK)
                 done = start + len(value)
             at = max(at, start + len(value))
     return "".join((*parts, url[done:]))
-
-
-def _text(pattern: re.Pattern[str], url: str, start: int, end: int) -> str:
-    found = pattern.match(url, start, end)
-    return found[0] if found is not None else ""
 
 
 @lru_cache(maxsize=1024)
@@ -210,9 +230,11 @@ def _is_strong(name: str) -> bool | None:
     return False if plain in _WEAK else None
 
 
-@lru_cache(maxsize=16)
-def _value_at(depth: str | None) -> re.Pattern[str]:
-    """What a value may hold whose equals sign is plain (None), or encoded with ``25`` so many times between % and 3D."""
+def _value_at(url: str, start: int, end: int, depth: str | None) -> str:
+    """The value that begins at ``start``; ``depth`` are the ``25`` between % and 3D of its equals sign, None for a plain one."""
     if depth is None:
-        return _PLAIN_VALUE
-    return re.compile(rf"(?:[^%&;#?]|%(?!(?:25){{0,{len(depth) // 2}}}(?:26|3B|23)))*", re.IGNORECASE)
+        found = _PLAIN_END.search(url, start, end)
+    else:
+        ends = _END.finditer(url, start, end)
+        found = next((each for each in ends if len(each["depth"] or "") <= len(depth)), None)
+    return url[start : found.start() if found is not None else end]

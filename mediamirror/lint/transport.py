@@ -93,7 +93,7 @@ def not_fetched(subject: Subject) -> Iterator[Violation]:
         yield Violation(result.message, "a file", result.code)
 
 
-_DIRECTIVE = re.compile(r"\s*([^\s,=]+)\s*(?:=\s*(\"(?:[^\"\\]|\\.)*\"|[^\s,]*))?[^,]*(?:,|\Z)")
+_DIRECTIVE = re.compile(r"([^\s,=]++)\s*+(?:=\s*+(\"(?:[^\"\\]++|\\.)*+\"|[^\s,]*+))?+[^,]*+")
 _SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
 

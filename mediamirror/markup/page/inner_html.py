@@ -151,7 +151,7 @@ _COMMENT = re.compile(r"<!--\[if\b[^\]>]{0,200}+\]>", re.IGNORECASE)
 _COMMENT_END = "-->"
 # What is worth parsing: a style sheet or a script for an old browser is not.
 _NAMES_IMAGES = re.compile(
-    r"<(?:img|source|image|input|video|v:\w|table|td|body|[^>]{0,1000}\bstyle\s*=)", re.IGNORECASE
+    r"<(?:img|source|image|input|video|v:\w|table|td|body|[^<>]{0,1000}\bstyle\s*+=)", re.IGNORECASE
 )
 MAX_COMMENTS = 1_000
 

@@ -90,7 +90,7 @@ def _ratio(attributes: Mapping[str, object]) -> float | None:
 
 _BAR = re.compile(r"\s\|\s*|(?<=\S)\|\s+")
 """A bar with white space at a side; one without is part of a URL."""
-_TYPE = re.compile(r"\(*\s*type\s*:\s*([^)]*?)\s*\)*", re.IGNORECASE)
+_TYPE = re.compile(r"\(*+\s*+type\s*+:\s*+([^)]*+)\)*+", re.IGNORECASE)
 _MAX_BRACKETS = 2
 
 
@@ -126,7 +126,7 @@ def _parted(text: str, start: int) -> Part:
         inner = rest[opening + 1 : -1].strip()
         kind = _TYPE.fullmatch(inner)
         if kind is not None:
-            mime = kind[1] or None
+            mime = kind[1].rstrip() or None
         else:
             media = inner or None
         rest = rest[:opening].rstrip()

@@ -23,7 +23,7 @@ _QUOTE_IN_NAME = "unexpected-character-in-attribute-name"
 _QUOTES = "\"'"
 # `alt="foo>` runs on to the first quote of another tag: `… <img src=`.
 _SWALLOWED = re.compile(r"<[a-z][^\s>]{0,60}+\s[^>]*=\s*\Z", re.IGNORECASE)
-_TAG = re.compile(r"<!--.*?-->|(?P<tag></?[a-z][^\s/>]*+)", re.IGNORECASE | re.DOTALL)
+_TAG = re.compile(r"<!--|(?P<tag></?[a-z][^\s/>]*+)", re.IGNORECASE)
 _ATTRIBUTE = re.compile(r"[\s/]*+[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+))?+(?!\s*+=)")
 _OPENED = re.compile(r"[\s/]*+(?P<name>[^\s/>=]++)\s*+=\s*+[\"']")
 
@@ -60,7 +60,7 @@ def _closed_late(page: Page) -> Iterator[tuple[Value, str]]:
 def _never_closed(page: Page) -> Iterator[ImageSet]:
     """The tag that the page ends in has no element: it begins behind the last tag that has one."""
     start = max((_end(element) for element in page.root.iter_elements()), default=0)
-    tag = next((match for match in _TAG.finditer(page.text, start) if match["tag"]), None)
+    tag = _tag_after(page.text, start)
     if tag is None:
         return
     at = tag.end()
@@ -72,6 +72,16 @@ def _never_closed(page: Page) -> Iterator[ImageSet]:
     else:
         what = f"The quote that opens {opened['name'][:60]} here is never closed: the rest of the page is read as its value"
         yield _told(page, _line(page, opened.start("name")), what)
+
+
+def _tag_after(text: str, at: int) -> re.Match[str] | None:
+    """The first tag that stands in no comment. Once one comment is not closed, no later one is."""
+    closes = True
+    while (found := _TAG.search(text, at)) is not None and not found["tag"]:
+        end = text.find("-->", found.end()) if closes else -1
+        closes = end >= 0
+        at = end + 3 if closes else found.end()
+    return found
 
 
 def _end(element: Element) -> int:

@@ -15,7 +15,7 @@ _SHOWN = frozenset({"img", "source", "picture", "amp-img", "lazy"})
 """Carriers of what a page shows: such a set says more than its URL, and stays one of its own."""
 _ELEMENTS = frozenset({"img", "source"})
 _MOST_OTHERS = 100
-_LENGTH = re.compile(r"\s*([0-9]{1,9})\s*(?:px)?\s*", re.IGNORECASE | re.ASCII)
+_LENGTH = re.compile(r"\s*+([0-9]{1,9}+)(?:\s*+px)?+\s*+", re.IGNORECASE | re.ASCII)
 MAX_URL = 8192
 """Longest URL taken from a document, in code points; what is longer is reported. (``data:`` URLs are never fetched.)"""
 

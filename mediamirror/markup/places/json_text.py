@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|([\s\S]?))")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _OPENING = re.compile(r"[\s\ufeff]*+(?:<!--+|(?://|/\*)?\s*<!\[CDATA\[(?:\s*\*/)?)", re.IGNORECASE)
-_CLOSING = re.compile(r"(?:--+!?>|(?://|/\*)?\s*\]\]>(?:\s*\*/)?)\s*\Z")
+_CLOSING = re.compile(r"(?:(?<!-)--++!?>|(?:(?://|/\*)|(?<!\s))\s*+\]\]>(?:\s*+\*/)?+)\s*+\Z")
 _TAIL = 64
 
 

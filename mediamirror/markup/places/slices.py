@@ -20,7 +20,7 @@ _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _EMPTY_LINE = re.compile(rb"\n[ \t\r]*\n")
 _ENDS = re.compile(rb"(?:[0-9]w|[0-9]x|[.!?])[ \t\r]*\Z")
 _BLANKS = re.compile(rb"[ \t\r]*+\Z")
-_DESCRIPTOR = re.compile(rb"\s*,?\s*[0-9.]+[wxh]\b")
+_DESCRIPTOR = re.compile(rb"\s*+(?:,\s*+)?[0-9.]++[wxh]\b")
 
 
 @dataclass(frozen=True, slots=True)

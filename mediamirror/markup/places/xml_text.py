@@ -30,7 +30,7 @@ _TAG = re.compile(rf"<(?P<name>{_NAME})(?P<attributes>(?:[^<>\"'=]++|=\s*+(?:\"[
 _ATTRIBUTE = re.compile(rf"(?<![^\s/>=<\"'])({_NAME})\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))")
 _CLOSE = re.compile(rf"</\s*+({_NAME})[^<>]*+>")
 _SUBSET_LOOKED_AT = 16_384
-_SUBSET = re.compile(r"(?:[^\]\"'<]++|\"[^\"]*+\"|'[^']*+'|<!--(?:[^-]++|-(?!->))*+-->|[<\"'])*+\]\s*+>")
+_SUBSET = re.compile(r"(?:[^\]\"'<]++|\"[^\"]*+\"|'[^']*+'|<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)|[<\"'])*+\]\s*+>")
 _ENTITY = re.compile(r"<!ENTITY\s+(%\s+)?([^\s\"'<>]{1,100})")
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([A-Za-z0-9._:\-]{1,40})[\"']")
 _SHOWN = 80

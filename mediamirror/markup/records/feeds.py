@@ -225,14 +225,15 @@ def _without_prefix(raw: str, start: int, element: Element) -> Spelling:
     prefix = declared[1] if declared else next(known, None)
     if prefix is None:
         return Spelling.of([Piece(raw, start, start + len(raw))])
-    return Spelling.of(
-        _pieces_without(raw, start, re.compile(rf"(?<=<){re.escape(prefix)}:|(?<=</){re.escape(prefix)}:"))
-    )
+    return Spelling.of(_pieces_without(raw, start, f"{prefix}:"))
 
 
-def _pieces_without(raw: str, start: int, unwanted: re.Pattern[str]) -> Iterator[Piece]:
-    done = 0
-    for match in unwanted.finditer(raw):
-        yield Piece(raw[done : match.start()], start + done, start + match.start())
-        done = match.end()
+def _pieces_without(raw: str, start: int, prefix: str) -> Iterator[Piece]:
+    done, at = 0, raw.find(prefix)
+    while at >= 0:
+        end = at + len(prefix)
+        if raw[max(0, at - 2) : at].endswith(("<", "</")):
+            yield Piece(raw[done:at], start + done, start + at)
+            done = end
+        at = raw.find(prefix, end)
     yield Piece(raw[done:], start + done, start + len(raw))

@@ -165,10 +165,10 @@ def _front_matter(text: str) -> Iterator[Span]:
 CARRIER = "markdown"
 _ALT = r"(?<!\\)!\[((?:[^\[\]\\]|\\[\s\S]|\[[^\[\]]{0,300}\]){0,1000}+)\]"
 _TARGET = r"(?:<([^<>\n]{1,8192})>|([^\s<>()]{1,8192}+(?:\([^\s()]{0,200}\)[^\s<>()]{0,8192}+){0,5}))"
-_INLINE = re.compile(_ALT + r"\([ \t]*\n?[ \t]*" + _TARGET)
+_INLINE = re.compile(_ALT + r"\([ \t]*+(?:\n[ \t]*+)?+" + _TARGET)
 _BY_LABEL = re.compile(_ALT + r"(?:\[((?:[^\[\]\\]|\\.){0,999}+)\])?(?!\()")
-_DEFINITION = re.compile(r"^[ >]{0,12}\[((?:[^\[\]\\\n]|\\.){1,999}+)\]:[ \t]*\n?[ \t]*" + _TARGET, re.MULTILINE)
-_COMMENT = re.compile(r"<!--(?:[^-]++|-(?!->))*+-->")
+_DEFINITION = re.compile(r"^[ >]{0,12}\[((?:[^\[\]\\\n]|\\.){1,999}+)\]:[ \t]*+(?:\n[ \t]*+)?+" + _TARGET, re.MULTILINE)
+_COMMENT = re.compile(r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)")
 _ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _SPACE = re.compile(r"\s+")
 

@@ -25,7 +25,9 @@ from mediamirror.model import Candidate, ImageSet, Problem, Reference, Source, S
 
 CARRIER = "text"
 _MAX_CONTEXT = 300
-_LEFT_OVER = re.compile(r"(?:(?:<\w+\s+)?[\w\-]{1,40}=)?(?:\\?[\"'(\[<!\]]|&(?:quot|#0?34|#x22|lt);)*$", re.IGNORECASE)
+_LEFT_OVER = re.compile(
+    r"(?:(?:<\w+\s+)?[\w\-]{1,40}=)?(?:\\?[\"'(\[<!\]]|&(?:quot|#0?34|#x22|lt);){0,60}$", re.IGNORECASE
+)
 _EXTENSION_WITHIN = re.compile(r"\.(?:jpe?g|png|webp|avif|gif)(?![a-z0-9])", re.IGNORECASE)
 SURE_WIDTH = 100
 """From this width on, in pixels, a descriptor is hardly a word of an article (``5w``, ``10w``)."""
