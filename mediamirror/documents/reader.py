@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mediamirror.documents.document import HELD, Document
-from mediamirror.documents.listings import Listing, listing_in
 from mediamirror.documents.look import bounded, is_split, look_through
 from mediamirror.errors import UsageError
 from mediamirror.markup.extract import charset_of
@@ -21,6 +20,7 @@ from mediamirror.processes import start
 from mediamirror.settings import ReadOptions
 
 if TYPE_CHECKING:
+    from mediamirror.documents.listings import Listing
     from mediamirror.documents.reader_process import Task
     from mediamirror.markup.page.links import Links
 
@@ -92,6 +92,8 @@ class Reader:
         """Return what a sitemap lists. Raises `Unread`, and what `look` raises."""
         if document.size > HELD:
             return await self._only("listing", document)  # type: ignore[no-any-return]
+        from mediamirror.documents.listings import listing_in  # noqa: PLC0415 -- start-up time
+
         return await asyncio.to_thread(listing_in, document, _held(document))
 
     async def _only(self, task: Task, document: Document) -> Any:
