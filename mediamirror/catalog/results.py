@@ -54,19 +54,11 @@ def put_outcome(db: sqlite3.Connection, run: Run, record: Record) -> None:
         source = outcome.source.sha256 if outcome.source else None
         _put_object(db, run.store_id, variant_id, outcome.sha256, source, record.stored)
     _put_standing(db, run, variant_id, outcome)
-    error = outcome.error or ItemError("", "")
+    told = _told(outcome.error)
     db.execute(
         "UPDATE items SET status = ?, key = ?, sha256 = ?, error_code = ?, error_message = ? "
         "WHERE run_id = ? AND variant_id = ?",
-        (
-            outcome.status,
-            outcome.key,
-            outcome.sha256,
-            error.code or None,
-            redact_text(error.message) or None,
-            run_id,
-            variant_id,
-        ),
+        (outcome.status, outcome.key, outcome.sha256, *told, run_id, variant_id),
     )
     db.execute("DELETE FROM findings WHERE variant_id = ?", (variant_id,))
     for finding in outcome.findings:
@@ -82,10 +74,12 @@ def put_fetched(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: O
         _put_blob(db, source.sha256, source.size, source.facts)
     if outcome.download is not None or (outcome.error is not None and outcome.status is Status.FAILED):
         fetched = source.sha256 if source is not None else outcome.sha256
-        error = outcome.error
-        told = (error.code, redact_text(error.message)) if error is not None else (None, None)
-        if fetched is None or not _renewed(db, run_id, variant_id, fetched, told):
+        if fetched is None or not _renewed(db, run_id, variant_id, fetched, _told(outcome.error)):
             _put_fetch(db, run_id, variant_id, outcome)
+
+
+def _told(error: ItemError | None) -> tuple[str | None, str | None]:
+    return (None, None) if error is None else (error.code, redact_text(error.message))
 
 
 def _renewed(
@@ -134,7 +128,7 @@ def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Ou
                 else (None, None, None if error is None else error.http_status, *(None,) * 5)
             ),
             *(outcome.fetched_bytes, outcome.source.sha256 if outcome.source else outcome.sha256),
-            *((error.code, redact_text(error.message)) if error is not None else (None, None)),
+            *_told(error),
         ),
     )
 
@@ -184,17 +178,13 @@ VALUES (?,?,?,?,?,?,?,strftime('%Y-%m-%dT%H:%M:%SZ'))
 def _put_standing(db: sqlite3.Connection, run: Run, variant_id: int, outcome: Outcome) -> None:
     """Write down what became of a variant. Not being wanted this time changes nothing about what is known of it."""
     passed_over = outcome.status is Status.SKIPPED and outcome.sha256 is None
-    error = outcome.error
     db.execute(
         f"{_PUT_STANDING} ON CONFLICT DO NOTHING"
         if passed_over
         else f"{_PUT_STANDING} ON CONFLICT DO UPDATE SET run_id = excluded.run_id, status = excluded.status, "
         "sha256 = coalesce(excluded.sha256, sha256), error_code = excluded.error_code, "
         "error_message = excluded.error_message, settled_at = excluded.settled_at",
-        (
-            *(run.store_id, variant_id, run.id, outcome.status, outcome.sha256),
-            *((error.code, redact_text(error.message)) if error else (None, None)),
-        ),
+        (run.store_id, variant_id, run.id, outcome.status, outcome.sha256, *_told(outcome.error)),
     )
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from mediamirror.catalog.connection import PAGE, Page, as_headers, as_time, marks, rows_of
 from mediamirror.catalog.ingest import Run
@@ -91,19 +92,12 @@ def read_places(
     fetches = _fetches(db, ids)
     objects = _objects(db, run.store_id, ids)
     siblings = _siblings(db, run.id, ids)
-    return [
-        (
-            place,
-            WorkItem(
-                variant_id,
-                Variant(url, tuple(promises[variant_id])),
-                fetches.get(variant_id),
-                tuple(objects[variant_id]),
-                siblings.get(variant_id, ()),
-            ),
-        )
-        for place, variant_id, url in rows
-    ]
+
+    def item(id_: int, url: str) -> WorkItem:
+        variant = Variant(url, tuple(promises[id_]))
+        return WorkItem(id_, variant, fetches.get(id_), tuple(objects[id_]), siblings.get(id_, ()))
+
+    return [(place, item(id_, url)) for place, id_, url in rows]
 
 
 def read_lanes(db: sqlite3.Connection, run: Run, *, after: int = 0, limit: int = PAGE) -> Page[tuple[str, int, int]]:
@@ -141,42 +135,26 @@ def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
         return {row[0]: _known_fetch(row[1:10], row[10:]) for row in rows}
 
 
-def _known_fetch(row: tuple[str, str, int, str, str, str, str, int, int], blob: tuple[object, ...]) -> KnownFetch:
-    fetched_at, final_url, http_status, headers, etag, last_modified, sha256, size, run_id = row
-    return KnownFetch(
-        as_time(fetched_at),
-        final_url,
-        http_status,
-        tuple(as_headers(headers)),
-        etag,
-        last_modified,
-        sha256,
-        size,
-        facts_from_row(blob),
-        run_id,
-    )
+def _known_fetch(row: tuple[Any, ...], blob: tuple[Any, ...]) -> KnownFetch:
+    fetched_at, url, status, headers, etag, modified, sha256, size, run_id = row
+    at, kept, facts = as_time(fetched_at), tuple(as_headers(headers)), facts_from_row(blob)
+    return KnownFetch(at, url, status, kept, etag, modified, sha256, size, facts, run_id)
 
 
-def facts_from_row(row: tuple[object, ...]) -> Facts | None:
-    """Rebuild facts from the blob columns format … has_gps; None when the bytes were never a sound image."""
-    if row[0] is None:
-        return None
-    if row[1] is None:
-        return OpaqueFacts()
+def facts_from_row(row: tuple[Any, ...]) -> Facts | None:
+    """Rebuild facts from the blob columns format … has_gps; None when the bytes were never a sound image.
+
+    Raises `ValueError` for an image without a size.
+    """
     name, width, height, decoded, frames, mode, alpha, icc, orientation, gps = row
-    as_bool = [None if flag is None else bool(flag) for flag in (alpha, icc, gps)]
-    return ImageFacts(
-        str(name),
-        int(str(width)),
-        int(str(height)),
-        bool(decoded),
-        None if frames is None else int(str(frames)),
-        None if mode is None else str(mode),
-        as_bool[0],
-        as_bool[1],
-        None if orientation is None else int(str(orientation)),
-        as_bool[2],
-    )
+    if name is None:
+        return None
+    if width is None:
+        return OpaqueFacts()
+    if height is None:
+        raise ValueError("a width without a height")
+    has_alpha, has_icc, has_gps = (None if flag is None else bool(flag) for flag in (alpha, icc, gps))
+    return ImageFacts(name, width, height, bool(decoded), frames, mode, has_alpha, has_icc, orientation, has_gps)
 
 
 def _siblings(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, tuple[int, ...]]:

@@ -123,7 +123,7 @@ class Mirror:
         self.web = Web(found if found is not None else answer(IMAGE))
         self.noted: list[Record] = []
         self.note_fails: Exception | None = None
-        self._policy = Policy(Tolerance(1), keep_rejected, keep_svg, False, SelectOptions(**select))  # type: ignore[arg-type]
+        self._policy = Policy(Tolerance(1), keep_rejected, keep_svg, False, SelectOptions(**select), 5)  # type: ignore[arg-type]
         stripper = Stripper() if strip else None
         self._publisher = Publisher(
             self.store, StoreOptions(), was_empty=was_empty, case_insensitive=False, stripper=stripper
@@ -265,6 +265,16 @@ async def test_what_is_stored_and_unchanged_is_asked_for_with_its_validators_and
     assert mirror.web.asked == [Request(URL, etag='"1"')]
     assert record.outcome.download is not None
     assert record.outcome.download.header("etag") == '"2"', "a 304 renews what is recorded"
+
+
+@pytest.mark.parametrize(
+    ("run_id", "asked"), [(4, 1), (5, 0)], ids=["a run that ended", "the run that is gone on with"]
+)
+async def test_what_a_run_fetched_that_was_killed_is_not_asked_for_when_it_goes_on(run_id: int, asked: int) -> None:
+    mirror = Mirror(answer(None, status=304))
+    known = await mirror.hold()
+    record = await mirror.record(item(fetch=replace(fetched(), run_id=run_id), objects=(known,)))
+    assert (told(record), len(mirror.web.asked)) == (("unchanged", KEY, None), asked)
 
 
 async def test_what_was_checked_a_moment_ago_is_not_asked_for() -> None:
