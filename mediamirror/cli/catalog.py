@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
 from mediamirror.cli.command import OUTPUT, PATH, ROWS, WHAT, WHERE, Given, Group, argument, command, option
-from mediamirror.cli.objects import MendOutput
+from mediamirror.cli.objects import ObjectOutput
 from mediamirror.cli.rows import Listed, print_rows
 from mediamirror.cli.running import complain, run_with
 from mediamirror.cli.values import width_range
@@ -32,12 +32,7 @@ group = Group(
 )
 
 _WHICH_MIRROR = [
-    argument(
-        "dest",
-        "[DEST]",
-        "The mirror: a directory, or s3://bucket/prefix. Its catalog is meant.",
-        required=False,
-    ),
+    argument("dest", "[DEST]", "The mirror: a directory, or s3://bucket/prefix. Its catalog is meant.", required=False),
     option("--to DEST", "The same as DEST, as mirror calls it.", panel=WHERE),
     o.CATALOG,
 ]
@@ -50,12 +45,7 @@ _WHICH_ROWS = [
         panel=ROWS,
         name="image_set",
     ),
-    option(
-        "--width PX",
-        "Only pictures so wide: 480, 480-1280, '>=1280', '<480'.",
-        panel=ROWS,
-        type=width_range,
-    ),
+    option("--width PX", "Only pictures so wide: 480, 480-1280, '>=1280', '<480'.", panel=ROWS, type=width_range),
     option("--image-format NAME", "Only this format: webp, jpeg, avif, …", panel=ROWS),
     option("--status", "Only what ended so (may be repeated).", panel=ROWS, choices=_STANDINGS, multiple=True),
     option("--rule RULE", "Only with a finding of this rule: a code, a name, or MM3.", panel=ROWS, multiple=True),
@@ -97,10 +87,12 @@ def _asked(given: Given) -> tuple[Where, Query]:
     )
 
 
+def _printed(given: Given, *, verbose: bool) -> ObjectOutput:
+    return ObjectOutput(given.format_, quiet=given.quiet, verbose=verbose, routine="record")
+
+
 @command(
-    "ls",
-    [*_WHICH_MIRROR, o.ENDPOINT, *_WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
-    prints=True,
+    "ls", [*_WHICH_MIRROR, o.ENDPOINT, *_WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE], prints=True
 )
 def ls_command(given: Given) -> None:
     """List what the catalog knows: a row for each variant, image sets together, then objects without a URL.
@@ -262,13 +254,13 @@ def gc_command(given: Given) -> None:
         mediamirror catalog gc s3://media/news --delete --max-delete 100
     """
 
-    async def job(output: MendOutput) -> MendSummary:
+    async def job(output: ObjectOutput) -> MendSummary:
         from mediamirror.jobs.catalog.gc import collect_garbage
 
         options = o.options_from(GcOptions, given, store=o.store_options(given))
         return await collect_garbage(_needed(given), options=options, catalog=given.catalog, on_event=output)
 
-    run_with(lambda: MendOutput(given.format_, quiet=given.quiet), job, verbose=given.verbose)
+    run_with(lambda: _printed(given, verbose=True), job, verbose=given.verbose)
 
 
 @command(
@@ -287,13 +279,13 @@ def rebuild_command(given: Given) -> None:
         mediamirror catalog rebuild ./mirror --catalog news.sqlite
     """
 
-    async def job(output: MendOutput) -> MendSummary:
+    async def job(output: ObjectOutput) -> MendSummary:
         from mediamirror.jobs.catalog.adopt import rebuild
 
         options = o.options_from(AdoptOptions, given, store=o.store_options(given))
         return await rebuild(_needed(given), options=options, catalog=given.catalog, on_event=output)
 
-    run_with(lambda: MendOutput(given.format_, quiet=given.quiet, verbose=given.verbose), job, verbose=given.verbose)
+    run_with(lambda: _printed(given, verbose=given.verbose), job, verbose=given.verbose)
 
 
 @command(
@@ -318,7 +310,7 @@ def import_command(given: Given) -> None:
         mediamirror catalog import ./www --base-url https://example.org/
     """
 
-    async def job(output: MendOutput) -> MendSummary:
+    async def job(output: ObjectOutput) -> MendSummary:
         from mediamirror.jobs.catalog.adopt import take_in
 
         with ExitStack() as stack:
@@ -332,4 +324,4 @@ def import_command(given: Given) -> None:
             options = o.options_from(AdoptOptions, given, store=o.store_options(given))
             return await take_in(_needed(given), list_=file, options=options, catalog=given.catalog, on_event=output)
 
-    run_with(lambda: MendOutput(given.format_, quiet=given.quiet, verbose=given.verbose), job, verbose=given.verbose)
+    run_with(lambda: _printed(given, verbose=given.verbose), job, verbose=given.verbose)

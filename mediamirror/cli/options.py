@@ -117,10 +117,7 @@ READ = _rows(
         {"name": "as_"},
     ),
     ("--base-url URL", "Resolve relative URLs against this URL."),
-    (
-        "--field NAME",
-        "The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …).",
-    ),
+    ("--field NAME", "The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …)."),
     ("--links", "Take links to image files (a href) as images too."),
     ("--follow-sitemap", "Read the pages in the sitemaps of an INPUT URL's site too, and in a sitemap given as INPUT."),
     ("--depth N", "Follow links from INPUT URLs N levels far.", {"least": 0, "most": 100}),
@@ -239,11 +236,7 @@ CHECK = _rows(
     CHECKS,
     CheckOptions,
     ("--check", "Decode every pixel, or read only the header.", {"choices": get_args(Check)}),
-    (
-        "--tolerance 1px|1%",
-        "Accept widths that differ by no more than this.",
-        {"type": _tolerance},
-    ),
+    ("--tolerance 1px|1%", "Accept widths that differ by no more than this.", {"type": _tolerance}),
 )
 NO_SANDBOX = option(
     "--no-sandbox",

@@ -10,7 +10,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.model import Event, ImageSet, ObjectEvent, Outcome, Problem, SetResult, Status, Summary
@@ -45,24 +45,12 @@ class Style:
     """Leave signatures and tokens out of the URLs of JSON."""
 
 
-class Printer(Protocol):
-    """Takes events one by one and prints them now or in the end."""
-
-    def show(self, event: Event) -> None:
-        """Take one event."""
-        ...
-
-    def close(self) -> None:
-        """Print what is left."""
-        ...
-
-
 class Output:
     """Receives a job's events and prints them. Use as a context manager; call it with each event."""
 
     def __init__(self, style: Style) -> None:
         self._style = style
-        self._printers: list[Printer] = [] if style.format == "none" else [_printer(style)]
+        self._printers: list[_Printer] = [] if style.format == "none" else [_printer(style)]
         if style.report is not None:
             self._printers.append(_Html(style.report, style.title))
         self._progress = None
@@ -103,7 +91,7 @@ class Output:
             print(summary_sentence(summary), file=sys.stderr)
 
 
-def _printer(style: Style) -> Printer:
+def _printer(style: Style) -> _Printer:
     if style.format == "table":
         return _Table(style)
     return _Json(style.format, hide=style.hide) if style.format in STREAMED else _Whole(style)
@@ -117,10 +105,8 @@ class _Json:
 
     def show(self, event: Event) -> None:
         for value in to_objects(event):
-            if self._lines:
-                print(
-                    to_line(value, hide=self._hide), flush=True
-                )  # a reader down the pipe sees each outcome as it comes
+            if self._lines:  # a reader down the pipe sees each outcome as it comes
+                print(to_line(value, hide=self._hide), flush=True)
             else:
                 self._rows.append(value)
 
@@ -230,7 +216,6 @@ class _Html:
         self._report: HtmlReport = HtmlReport(folder, title=title, created=datetime.now(UTC))
         self._report.__enter__()
         self._problems: list[Problem] = []
-        self._finished = False
 
     def show(self, event: Event) -> None:
         match event:
@@ -240,13 +225,16 @@ class _Html:
                 self._problems.append(event)
             case Summary():
                 path = self._report.finish(event, self._problems)
-                self._finished = True
                 print(f"Report: {path}", file=sys.stderr)
             case _:
                 pass
 
     def close(self) -> None:
         self._report.__exit__(None, None, None)
+
+
+_Printer = _Table | _Json | _Whole | _Html
+"""Takes events one by one (``show``) and prints them now or in the end (``close``)."""
 
 
 class ErrorFile:

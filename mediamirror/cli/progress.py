@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from mediamirror.model import Compared, Event, ObjectEvent, Outcome, Planned, SyncEvent, Workload
+from mediamirror.model import Compared, Event, MendEvent, ObjectEvent, Outcome, Planned, SyncEvent, Workload
 from mediamirror.report.events import human_bytes
 
 _LONGEST_BAR = 40
@@ -106,7 +106,7 @@ class ObjectBar:
         self._task = TaskID(0)
         self._sized = False
 
-    def show(self, event: SyncEvent) -> None:
+    def show(self, event: SyncEvent | MendEvent) -> None:
         """Take one event."""
         if isinstance(event, Workload) and event.objects + event.deletions:
             self._start(event)

@@ -13,17 +13,10 @@ from mediamirror.settings import CheckOptions, ReviewOptions
 @command(
     "report",
     argument(
-        "destination",
-        "[DEST]",
-        "The mirror: a directory, or s3://bucket/prefix; or give --catalog.",
-        required=False,
+        "destination", "[DEST]", "The mirror: a directory, or s3://bucket/prefix; or give --catalog.", required=False
     ),
     option("--output -o DIR", "The folder to write the report into.", panel=OUTPUT, default=Path("report")),
-    option(
-        "--no-thumbnails",
-        "Read the catalog alone, no stored image: far quicker, without pictures.",
-        panel=CHECKS,
-    ),
+    option("--no-thumbnails", "Read the catalog alone, no stored image: far quicker, without pictures.", panel=CHECKS),
     [o.CATALOG, *o.PLACE, o.CACERT, o.WORKERS, o.CONCURRENCY, o.QUIET, o.VERBOSE, o.NO_PROGRESS],
     defaults=ReviewOptions,
 )

@@ -135,11 +135,6 @@ def _mend_summary(event: MendSummary) -> dict[str, Any]:
     }
 
 
-def event_line(event: ObjectEvent | Problem) -> str:
-    """Say in one line what was, would be, or could not be done to one thing."""
-    return clean(event.message) if isinstance(event, Problem) else object_line(event)
-
-
 def mend_summary_line(summary: MendSummary) -> str:
     """Say in one line how gc, rebuild or import ended."""
     still = "to be " if summary.dry_run else ""
