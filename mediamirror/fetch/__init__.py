@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mediamirror.fetch.body import discard
     from mediamirror.fetch.guard import parse_allow_host, parse_connect_to
-    from mediamirror.fetch.open import OpenFetcher, open_fetcher
+    from mediamirror.fetch.open import OpenFetcher, Transport, open_fetcher
     from mediamirror.fetch.request import Fetcher, Request, parse_header
 
 __all__ = [
     "Fetcher",
     "OpenFetcher",
     "Request",
+    "Transport",
     "discard",
     "open_fetcher",
     "parse_allow_host",
@@ -29,6 +30,7 @@ _HOMES = {
     "Fetcher": "request",
     "OpenFetcher": "open",
     "Request": "request",
+    "Transport": "open",
     "discard": "body",
     "open_fetcher": "open",
     "parse_allow_host": "guard",

@@ -6,7 +6,7 @@ import logging
 import ssl
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
@@ -34,6 +34,9 @@ from mediamirror.settings import FetchOptions
 
 log = logging.getLogger("mediamirror")
 
+Transport = httpx2.AsyncBaseTransport
+"""What carries requests: the type of a transport of the caller's own."""
+
 _ROBOTS_SECONDS = 20.0
 _ROBOTS_REDIRECTS = 5
 
@@ -43,7 +46,7 @@ class OpenFetcher:
     """The whole stack, open. ``transport`` is the connection pool beneath it; nothing but the stack sends through it."""
 
     stack: Fetcher
-    transport: AiohttpTransport
+    transport: httpx2.AsyncBaseTransport
     hosts: Hosts
     robots: Robots | None
 
@@ -69,12 +72,14 @@ async def open_fetcher(
     guard: Guard | None = None,
     random: Random | None = None,
     names: Names | None = None,
+    transport: httpx2.AsyncBaseTransport | None = None,
 ) -> AsyncIterator[OpenFetcher]:
     """Open the stack for one run, and close every connection after it.
 
     ``spool_dir`` is an existing directory for bodies too large for memory. ``own_hosts`` are the INPUTs' origins, or hosts
     (``host`` or ``host:port``): they may see secret headers. ``guard`` takes the place of the one that the options ask
-    for, ``names`` that of the system's look-up. Raises `UsageError` for a ``--cacert`` that can't be read, a malformed
+    for, ``names`` that of the system's look-up, ``transport`` that of the network: it is handed requests whose names were not
+    looked up, and stays open. Raises `UsageError` for a ``--cacert`` that can't be read, a malformed
     ``--allow-host``, or a ``--connect-to`` beside a ``--proxy``.
     """
     if options.proxy is not None and options.connect_to:
@@ -82,21 +87,15 @@ async def open_fetcher(
     guard = guard or guard_for(options)
     agent = user_agent(options)
     names = names or Names(options.connect_timeout)
-    async with AiohttpTransport(
-        guard=guard,
-        connect_to=options.connect_to,
-        ssl_context=_ssl_context(options.cacert),
-        proxy=options.proxy,
-        # Room for robots.txt beyond the downloads; what is waited for is decided above, not here.
-        limit=options.concurrency + 32,
-        connect_timeout=options.connect_timeout,
-        read_timeout=options.read_timeout,
-        max_field=options.max_header_size,
-        names=names,
-    ) as transport:
+    async with AsyncExitStack() as stack:
+        if transport is None:
+            transport = await stack.enter_async_context(_network(options, guard, names))
+            find: Admit = partial(find_name, names=names, options=options)
+        else:
+            transport, find = _OfTheCaller(transport), _not_looked_up
+            guard = replace(guard, by_proxy=True)  # it is not we who dial
         random = random or Random()  # noqa: S311 - spreads load, guards nothing
         hosts = Hosts(options, clock=time.monotonic, random=random)
-        find = partial(find_name, names=names, options=options)
         robots = Robots(_robots_fetcher(transport, options, guard, spool_dir, agent, find), token=robots_token(agent))
         client = Client(
             transport,
@@ -113,6 +112,38 @@ async def open_fetcher(
         if not options.robots:
             log.warning("robots.txt is not asked, by --ignore-robots: closed paths and Crawl-delay are not honoured.")
         yield OpenFetcher(Retrying(following, options, random=random), transport, hosts, asked)
+
+
+def _network(options: FetchOptions, guard: Guard, names: Names) -> AiohttpTransport:
+    return AiohttpTransport(
+        guard=guard,
+        connect_to=options.connect_to,
+        ssl_context=_ssl_context(options.cacert),
+        proxy=options.proxy,
+        # Room for robots.txt beyond the downloads; what is waited for is decided above, not here.
+        limit=options.concurrency + 32,
+        connect_timeout=options.connect_timeout,
+        read_timeout=options.read_timeout,
+        max_field=options.max_header_size,
+        names=names,
+    )
+
+
+class _OfTheCaller(httpx2.AsyncBaseTransport):
+    """A transport as httpx2 knows them: it is given whole URLs, where ours is told the path beside them, byte for byte."""
+
+    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
+        self._transport = transport
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Hand on the request."""
+        url = request.url.copy_with(raw_path=request.extensions["target"])
+        whole = httpx2.Request(request.method, url, headers=request.headers, stream=request.stream)
+        return await self._transport.handle_async_request(whole)
+
+
+async def _not_looked_up(target: Target) -> None:
+    """With a transport of the caller's own no name is looked up here."""
 
 
 def user_agent(options: FetchOptions) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
@@ -14,15 +14,22 @@ from mediamirror.jobs.run.tally import Tally
 from mediamirror.model import ImageSet, Planned, Problem, Summary
 from mediamirror.settings import ParseOptions
 
+if TYPE_CHECKING:
+    from mediamirror.fetch import Transport
+
 
 async def parse(
     inputs: Sequence[str],
     *,
     options: ParseOptions | None = None,
     stdin: BinaryIO | None = None,
+    transport: Transport | None = None,
     on_event: Emit = nobody_listens,
 ) -> Summary:
-    """Emit an `ImageSet` or a `Problem` for everything found, then a `Summary`. Raises `UsageError`."""
+    """Emit an `ImageSet` or a `Problem` for everything found, then a `Summary`. Raises `UsageError`.
+
+    ``transport`` carries requests for INPUTs that are URLs instead of the network.
+    """
     options, started, tally = options or ParseOptions(), time.monotonic(), Tally()
     read = options.read
     urls = set[str]()
@@ -35,7 +42,7 @@ async def parse(
         so_far = tally.planned
         tally.planned = Planned(so_far.documents + documents, so_far.sets + sets, so_far.variants + variants, 0)
 
-    needs = Needs(command="parse", fetch=options.fetch, own_hosts=own_origins(inputs))
+    needs = Needs(command="parse", fetch=options.fetch, own_hosts=own_origins(inputs), transport=transport)
     async with open_run(needs, conclude=conclude, emit=on_event) as session, Reader(read) as reader:
         async for found in documents(inputs, read, session.fetcher, reader, stdin):
             if isinstance(found, Problem):

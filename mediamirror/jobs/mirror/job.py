@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.ingest import Run, continued_from, order_work, plan_retry
@@ -31,13 +31,15 @@ from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_list
 from mediamirror.jobs.run.lanes import run_lanes
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
-from mediamirror.jobs.run.session import Access, Needs, Session, open_run
+from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
 from mediamirror.settings import MirrorOptions
 from mediamirror.store.base import Store
 
+if TYPE_CHECKING:
+    from mediamirror.fetch import Transport
 MAX_SETS_SHOWN = 1000
 """Above this many sets, only those with something to say are reported one by one."""
 
@@ -50,31 +52,34 @@ _RESUMED = (
 async def mirror(
     inputs: Sequence[str],
     *,
-    to: str,
+    to: str | Store,
     options: MirrorOptions | None = None,
     catalog: Path | None = None,
+    transport: Transport | None = None,
     stdin: BinaryIO | None = None,
     on_event: Emit | None = None,
 ) -> Summary:
     """Mirror every wanted image variant of the inputs into a directory or bucket.
 
-    ``to`` is a directory or ``s3://bucket/prefix``; ``catalog`` the SQLite file that remembers (default: one per
-    destination in the user's state folder). ``on_event`` is called with each `Event`, in order.
+    ``to`` is a directory, ``s3://bucket/prefix``, or a store of your own, which stays open; ``catalog`` the SQLite file that
+    remembers (default: one per destination in the user's state folder; for a store of your own that is no directory, one that
+    goes with the run). ``transport`` carries the requests instead of the network. ``on_event`` is called with each `Event`, in order.
 
     Returns the `Summary`. Raises `UsageError` for what stops the run before its first item, `CatalogError` when the
     catalog can't be used. A failed item is an `Outcome`. When cancelled, what is finished is recorded, a summary with
     exit code 130 is emitted, and the cancellation goes on.
     """
     run = _MirrorRun(options or MirrorOptions(), to, stdin, on_event or nobody_listens)
-    return await run.run(inputs, catalog)
+    return await run.run(inputs, catalog, transport)
 
 
 class _MirrorRun:
     """One run: its options, its parts as they are session, and its running totals."""
 
-    def __init__(self, options: MirrorOptions, to: str, stdin: BinaryIO | None, emit: Emit) -> None:
+    def __init__(self, options: MirrorOptions, to: str | Store, stdin: BinaryIO | None, emit: Emit) -> None:
         self._options = options
-        self._to = to
+        self._place = to
+        self._to = place_name(to)
         self._stdin = stdin
         self._emit = emit
         self._tally = Tally()
@@ -82,14 +87,15 @@ class _MirrorRun:
         self._tolerance = parse_tolerance(options.check.tolerance)
         check_rungs(options.select.rungs)
 
-    async def run(self, inputs: Sequence[str], catalog_path: Path | None) -> Summary:
+    async def run(self, inputs: Sequence[str], catalog_path: Path | None, transport: Transport | None) -> Summary:
         options = self._options
         if inputs or not options.select.retry_failed:
             plan_inputs(inputs)
         needs = Needs(
             command=options.job.command,
             access=Access.PREVIEW if options.job.dry_run else Access.STORE,
-            to=self._to,
+            to=self._place,
+            transport=transport,
             store=options.store,
             connections=options.fetch.concurrency + 16,
             fetch=options.fetch,

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import is_new_here
 from mediamirror.catalog.ingest import Run, begin_run, finish_run, store_id
-from mediamirror.errors import MediamirrorError
+from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.jobs.run.destination import (
     check_destination,
@@ -41,7 +41,7 @@ from mediamirror.store.base import Store
 from mediamirror.store.open import open_store
 
 if TYPE_CHECKING:
-    from mediamirror.fetch import OpenFetcher
+    from mediamirror.fetch import OpenFetcher, Transport
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 INTERRUPTED = 130
@@ -75,9 +75,10 @@ class Needs:
     command: str
     """What locks and the catalog call it; must hold no secret."""
     access: Access = Access.NOTHING
-    to: str | None = None
+    to: str | Store | None = None
+    """DEST, as people write it or as a store of the caller's own, which the caller closes."""
     store: StoreOptions = field(default_factory=StoreOptions)
-    source: str | None = None
+    source: str | Store | None = None
     source_store: StoreOptions | None = None
     """How SRC is reached; None: the same way as DEST."""
     reads: bool = True
@@ -86,10 +87,12 @@ class Needs:
     """Most connections to buckets at once."""
     fetch: FetchOptions | None = None
     own_hosts: frozenset[str] = frozenset()
+    transport: Transport | None = None
+    """What carries the requests to origins instead of the network."""
     makes: bool = False
     """Whether DEST is made where it is missing, and swept of what dead runs left half-written."""
     catalog: Path | None = None
-    """The catalog's file; None: the one that belongs to DEST."""
+    """The catalog's file; None: the one that belongs to DEST, or one for this run alone where DEST has no name to others."""
     keeps: bool = True
     """Whether there is a catalog; else the job opens one of its own, if any."""
     existing: bool = False
@@ -133,18 +136,20 @@ class Session(Generic[E]):
         if needs.fetch is not None:
             from mediamirror.fetch import open_fetcher  # noqa: PLC0415 -- start-up time
 
-            self.fetcher = await enter(open_fetcher(needs.fetch, spool_dir=self.scratch, own_hosts=needs.own_hosts))
+            self.fetcher = await enter(
+                open_fetcher(needs.fetch, spool_dir=self.scratch, own_hosts=needs.own_hosts, transport=needs.transport)
+            )
         if needs.to is not None:
             await self._open_places(needs.to)
             if needs.keeps:
                 await self._open_catalog()
 
-    async def _open_places(self, to: str) -> None:
+    async def _open_places(self, to: str | Store) -> None:
         needs, enter = self._needs, self.stack.enter_async_context
         fetch = needs.fetch or FetchOptions()
         transport = await enter(
             open_transport_to(
-                (to, needs.source or ""),
+                [place for place in (to, needs.source) if isinstance(place, str)],
                 needs.store.cacert or fetch.cacert,
                 limit=needs.connections,
                 connect_to=fetch.connect_to,
@@ -153,20 +158,34 @@ class Session(Generic[E]):
         )
         if needs.source is not None:
             how = needs.source_store or source_options(needs.store)
-            self.source = await enter(open_store(needs.source, how, transport=transport))
-            self.source_identity = identity_of(self.source.name, how.endpoint_url)
-        self.store = await enter(open_store(to, needs.store, transport=transport))
-        self.identity = identity_of(self.store.name, needs.store.endpoint_url)
-        self.path = needs.catalog or default_catalog(self.identity)
-        if needs.source is not None:
+            self.source, self.source_identity = await self._place(needs.source, how, transport)
+        self.store, self.identity = await self._place(to, needs.store, transport)
+        known = isinstance(to, str) or self.store.local_root is not None
+        self.path = needs.catalog or (default_catalog(self.identity) if known else self.scratch / "catalog.sqlite")
+        if needs.source is not None and isinstance(to, str) and isinstance(needs.source, str):
             refuse_overlap((self.source, how), (self.store, needs.store))
+        if needs.source is not None and self.source is self.store:
+            raise UsageError(f"SRC and DEST are the same place, {self.store.name}. Give two places.")
         if needs.access is not Access.NOTHING:
-            preview = needs.access is Access.PREVIEW
+            # Nobody else can come to a place that only the caller knows.
+            preview = needs.access is Access.PREVIEW or not known
             hold_places(
-                self.stack, to=to, identity=self.identity, catalog=self.path, command=needs.command, dry_run=preview
+                self.stack,
+                to=place_name(to),
+                identity=self.identity,
+                catalog=self.path,
+                command=needs.command,
+                dry_run=preview,
             )
         if needs.reads:
-            await self._check(to)
+            await self._check(place_name(to))
+
+    async def _place(self, place: str | Store, how: StoreOptions, transport: Transport | None) -> tuple[Store, str]:
+        """A place as a store, and what it is called in catalogs."""
+        if not isinstance(place, str):
+            return place, place.name if place.local_root is None else identity_of(place.name, None)
+        store = await self.stack.enter_async_context(open_store(place, how, transport=transport))
+        return store, identity_of(store.name, how.endpoint_url)
 
     async def _check(self, to: str) -> None:
         needs = self._needs
@@ -243,6 +262,11 @@ async def open_run(
         session.summary = conclude(False)
         await session.finish(session.summary.exit_code)
         emit(session.summary)
+
+
+def place_name(place: str | Store) -> str:
+    """What people call a place."""
+    return place if isinstance(place, str) else place.name
 
 
 def _time() -> str:

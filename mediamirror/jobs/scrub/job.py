@@ -22,7 +22,7 @@ from mediamirror.fetch.body import Bucket
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets
 from mediamirror.jobs.run.pipeline import run_window
-from mediamirror.jobs.run.session import Access, Needs, Session, open_run
+from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.scrub.origins import Answer, ask_origins
@@ -40,7 +40,11 @@ _MiB = 1024 * 1024
 
 
 async def scrub(
-    mirror: str, *, options: ScrubOptions | None = None, catalog: Path | None = None, on_event: Emit = nobody_listens
+    mirror: str | Store,
+    *,
+    options: ScrubOptions | None = None,
+    catalog: Path | None = None,
+    on_event: Emit = nobody_listens,
 ) -> Summary:
     """Re-read every object of a mirror (or a sample) and compare it with its recorded sha256.
 
@@ -56,8 +60,9 @@ async def scrub(
 class _Scrub:
     """One run: its options, and its running totals."""
 
-    def __init__(self, mirror: str, options: ScrubOptions, emit: Emit) -> None:
-        self._mirror = mirror
+    def __init__(self, mirror: str | Store, options: ScrubOptions, emit: Emit) -> None:
+        self._place = mirror
+        self._mirror = place_name(mirror)
         self._options = options
         self._emit = emit
         self._codes = choose_checks(options.select, options.ignore)
@@ -74,7 +79,7 @@ class _Scrub:
             command="verify --repair",
             # Where nothing is repaired the catalog is not changed, and no file is made where there is none.
             access=Access.STORE if options.repair and not options.dry_run else Access.NOTHING,
-            to=self._mirror,
+            to=self._place,
             store=options.store,
             source=options.second,
             source_store=options.second_store,

@@ -11,7 +11,7 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.errors import FetchError, StoreError, UsageError
 from mediamirror.jobs.run.pipeline import run_window
-from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run
+from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run, place_name
 from mediamirror.jobs.sync.listing import LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Held, Pair
 from mediamirror.jobs.sync.places import (
@@ -22,6 +22,7 @@ from mediamirror.jobs.sync.plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIB
 from mediamirror.jobs.sync.transfer import Task, alike_served
 from mediamirror.model import Compared, Mark, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions, default_catalog
+from mediamirror.store.base import Store
 
 Listen = Callable[[SyncEvent], None]
 
@@ -43,8 +44,8 @@ class _Seen:
 
 
 async def check(
-    source: str,
-    destination: str,
+    source: str | Store,
+    destination: str | Store,
     *,
     options: SyncOptions | None = None,
     catalog: Path | None = None,
@@ -62,8 +63,9 @@ async def check(
 
 
 class _CheckRun:
-    def __init__(self, source: str, destination: str, options: SyncOptions, emit: Listen) -> None:
-        self._names = (source, destination)
+    def __init__(self, source: str | Store, destination: str | Store, options: SyncOptions, emit: Listen) -> None:
+        self._places = (source, destination)
+        self._names = (place_name(source), place_name(destination))
         self._options = options
         self._compare = options.compare
         self._emit = emit
@@ -80,9 +82,9 @@ class _CheckRun:
         options = self._options
         needs = Needs(
             command="check",
-            to=self._names[1],
+            to=self._places[1],
             store=options.store,
-            source=self._names[0],
+            source=self._places[0],
             source_store=options.source,
             connections=options.concurrency + 16,
             catalog=catalog_path,

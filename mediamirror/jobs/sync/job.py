@@ -22,7 +22,7 @@ from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import pages, run_window
-from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run
+from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, place_name
 from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import (
@@ -38,8 +38,8 @@ Listen = Callable[[SyncEvent], None]
 
 
 async def sync(
-    source: str,
-    destination: str,
+    source: str | Store,
+    destination: str | Store,
     *,
     options: SyncOptions | None = None,
     catalog: Path | None = None,
@@ -61,8 +61,9 @@ async def sync(
 class _SyncRun:
     """One run: its options, and its running totals."""
 
-    def __init__(self, source: str, destination: str, options: SyncOptions, emit: Listen) -> None:
-        self._names = (source, destination)
+    def __init__(self, source: str | Store, destination: str | Store, options: SyncOptions, emit: Listen) -> None:
+        self._places = (source, destination)
+        self._names = (place_name(source), place_name(destination))
         self._options = options
         self._emit = emit
         self._statuses: Counter[str] = Counter()
@@ -79,9 +80,9 @@ class _SyncRun:
         needs = Needs(
             command="sync",
             access=Access.PREVIEW if options.dry_run else Access.STORE,
-            to=self._names[1],
+            to=self._places[1],
             store=options.store,
-            source=self._names[0],
+            source=self._places[0],
             source_store=options.source,
             connections=options.concurrency + 16,
             makes=True,

@@ -15,7 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.ingest import Run, begin_run, order_work
@@ -56,6 +56,9 @@ from mediamirror.model import (
 )
 from mediamirror.settings import VerifyOptions
 
+if TYPE_CHECKING:
+    from mediamirror.fetch import Transport
+
 
 @dataclass(frozen=True, slots=True)
 class Note:
@@ -77,15 +80,17 @@ async def verify(
     *,
     options: VerifyOptions | None = None,
     stdin: BinaryIO | None = None,
+    transport: Transport | None = None,
     on_event: Emit = nobody_listens,
 ) -> Summary:
     """Check every image variant of the inputs against what is promised about it, and every set against good practice.
 
     ``on_event`` is called with image sets and problems, the plan, an `Outcome` per variant, each `Finding`, a `SetResult`
-    per set, and the `Summary`, which is returned too. Raises `UsageError` for what stops the run before its first item.
+    per set, and the `Summary`, which is returned too. ``transport`` carries the requests instead of the network. Raises
+    `UsageError` for what stops the run before its first item.
     """
     run = _VerifyRun(options or VerifyOptions(), stdin, on_event)
-    return await run.run(inputs)
+    return await run.run(inputs, transport)
 
 
 async def simulate_screens(
@@ -135,10 +140,10 @@ class _VerifyRun:
         self._accepted: list[Finding] = []
         self._sets = 0
 
-    async def run(self, inputs: Sequence[str]) -> Summary:
+    async def run(self, inputs: Sequence[str], transport: Transport | None = None) -> Summary:
         plan_inputs(inputs)
         options = self._options
-        needs = Needs(command="verify", fetch=options.fetch, own_hosts=own_origins(inputs))
+        needs = Needs(command="verify", fetch=options.fetch, own_hosts=own_origins(inputs), transport=transport)
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             catalog = await session.stack.enter_async_context(await Catalog.open(session.scratch / "verify.sqlite"))
             spool = session.stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack
