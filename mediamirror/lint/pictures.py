@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from mediamirror.dialects import read
 from mediamirror.lint.likeness import alike, alike_cropped
 from mediamirror.lint.names import file_name
 from mediamirror.lint.rules import rule
@@ -50,7 +51,18 @@ def aspect_ratio_drift(subject: SetSubject) -> Iterator[Violation]:
             if not same_shape(_size(member), _size(standard)):
                 declared, actual = _ratio(_size(standard)), _ratio(_size(member))
                 message = f"{_box(member)} pixels is another shape ({actual}) than the {_box(standard)} of its siblings ({declared})."
+                message += _one_height(members)
                 yield Violation(message, declared, actual, member.candidate.reference, member.url)
+
+
+def _one_height(members: Sequence[Member]) -> str:
+    """The likely cause where every address asks for the same height beside a width of its own, else nothing."""
+    asked = [read(member.url).asked for member in members]
+    heights = {each.height for each in asked if each is not None and each.width is not None}
+    widths = {each.width for each in asked if each is not None}
+    if None in asked or None in heights or len(heights) != 1 or len(widths) < 2:
+        return ""
+    return f" Every address asks for a height of {heights.pop()}: leave the height out of the picture's own address, or scale it."
 
 
 def _box(member: Member) -> str:

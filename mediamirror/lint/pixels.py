@@ -49,10 +49,25 @@ def width_differs_from_descriptor(subject: Subject) -> Iterator[Violation]:
         return
     for promise in dict.fromkeys(subject.variant.promises):
         if promise.width is not None and not _keeps(promise.width, facts, subject):
-            asked = read(subject.variant.url).asked
-            also = " and asked for in its address" if asked is not None and asked.width == promise.width else ""
-            message = f"Declared {promise.width}w{also}, but the image is {_real(facts)}."
+            also, cause = _cause(promise.width, facts, subject)
+            message = f"Declared {promise.width}w{also}, but the image is {_real(facts)}.{cause}"
             yield Violation(message, str(promise.width), str(facts.width), promise.reference)
+
+
+def _cause(declared: int, facts: ImageFacts, subject: Subject) -> tuple[str, str]:
+    """What the address says to it, and the likely cause with what mends it; both empty where the address asks for no width."""
+    asked = read(subject.variant.url).asked
+    if asked is None or asked.width is None:
+        return "", ""
+    if asked.width == declared:
+        return " and asked for in its address", ""
+    if not _keeps(asked.width, facts, subject):
+        return "", ""
+    if len(subject.variant.declared_widths) > 1:
+        cause = "One address stands for several widths: what wrote the srcset does not put the width into the address"
+        return "", f" {cause}; configure the provider's sizes or formats."
+    cause = f"Its address asks for {asked.width}: an image provider that takes widths from a list of its own wrote the address"
+    return "", f" {cause}; add {declared} to that list, or declare {asked.width}w."
 
 
 @rule("MM302", "width-differs-from-name", Severity.ERROR, rejects=True, about="file")

@@ -114,3 +114,29 @@ def test_a_box_in_a_name_is_kept_when_one_side_fills_it(width: int, height: int)
     facts = {url: VariantFacts(ImageFacts("jpeg", width, height))}
     options = lint_options(codes=choose_codes(["MM302"]))
     assert check_set(page(("portrait.max-300x300.jpg", None)), facts, options, browser=StandardBrowser()) == ()
+
+
+def messages(html: str, sizes: dict[str, tuple[int, int]], rule: str) -> list[str]:
+    (image_set,) = extract_document(html.encode(), document="p.html", base_url="https://site.test/").sets
+    facts = {f"https://site.test/{name}": VariantFacts(ImageFacts("png", *size)) for name, size in sizes.items()}
+    options = lint_options(codes=choose_codes([rule]))
+    return [finding.message for finding in check_set(image_set, facts, options, browser=StandardBrowser())]
+
+
+def test_a_provider_that_snaps_widths_is_named_with_what_mends_it() -> None:
+    (told,) = messages('<img alt="" srcset="/a.png?w=640 400w">', {"a.png?w=640": (640, 427)}, "MM301")
+    assert "Its address asks for 640" in told
+    assert "add 400 to that list, or declare 640w" in told
+
+
+def test_one_address_for_every_rung_is_named_as_the_cause() -> None:
+    html = '<img alt="" srcset="/a.png?w=640 320w, /a.png?w=640 960w">'
+    told = messages(html, {"a.png?w=640": (640, 427)}, "MM301")
+    assert len(told) == 2
+    assert all("One address stands for several widths" in each for each in told)
+
+
+def test_a_height_left_over_in_every_address_is_named_as_the_cause_of_other_shapes() -> None:
+    html = '<img alt="" srcset="/a.png?w=300&amp;h=200 300w, /a.png?w=600&amp;h=200 600w">'
+    (told,) = messages(html, {"a.png?w=300&h=200": (300, 200), "a.png?w=600&h=200": (600, 200)}, "MM310")
+    assert "asks for a height of 200" in told
