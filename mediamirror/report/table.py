@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 from rich.text import Text
 
+from mediamirror.dialects import read
 from mediamirror.lint.simulate import Choice
 from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, KNOWN
 from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, SetRow, Severity, Source
@@ -95,6 +96,7 @@ def image_set(found: ImageSet, *, explain: bool = False) -> Block:
     if found.inferred:
         heading.append("  (grouped by naming)", style="dim")
     notes = [Text(f"  found by: {clean(rule)}", style="dim") for rule in (rules_of(found) if explain else ())]
+    notes += [Text(f"  {words}", style="dim") for words in (asked_for(found) if explain else ())]
     notes += [Text(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
     return Block(heading, _SET_COLUMNS, rows, notes)
 
@@ -224,6 +226,16 @@ def rules_of(found: ImageSet) -> list[str]:
         f"{_of(place.carrier, place.attribute)} (the same set again, line {place.line})" for place in found.places
     ]
     return list(dict.fromkeys(rules))
+
+
+def asked_for(found: ImageSet) -> Iterator[str]:
+    """What the addresses of a set ask image servers for, where they do: ``the addresses ask for 320, 640 pixels``."""
+    asked = [asks for each in found.candidates if (asks := read(each.url).asked) is not None]
+    widths = sorted({each.width for each in asked if each.width is not None})
+    if widths:
+        yield f"the addresses ask for {', '.join(map(str, widths))} pixels"
+    if formats := sorted({each.format for each in asked if each.format is not None}):
+        yield f"the addresses ask for the format {', '.join(formats)}"
 
 
 def _rules(source: Source) -> Iterator[str]:
