@@ -106,7 +106,7 @@ def _sentence(name: str, error: sqlite3.DatabaseError) -> str:
     if code == sqlite3.SQLITE_IOERR:
         return (
             f"The catalog {name} can't be read or written ({why}): its disk is full or fails. Mend that and run the same "
-            "command again, or name another with --catalog."
+            "command again."
         )
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:
         return f"The catalog {name} can't be opened or written ({why}): check its folder, or use another --catalog."
