@@ -234,7 +234,7 @@ async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
     "gc",
     _WHICH_MIRROR,
     option("--delete", "Remove objects that no row names; without it they are only listed.", GcOptions, panel=WHERE),
-    option("--max-delete N", "Change nothing if more would be removed.", GcOptions, panel=WHERE, least=0),
+    o.MAX_DELETE,
     option("--force", "Even when no object is named, or none that is named is there.", GcOptions, panel=WHERE),
     option(
         "--older-than AGE",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
-from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
 from mediamirror.cli.command import (
@@ -26,8 +25,7 @@ from mediamirror.cli.command import (
     configured,
     option,
 )
-from mediamirror.cli.values import host_name
-from mediamirror.errors import UsageError
+from mediamirror.cli.values import allowed_host, headers, host_name, proxy_url, rewired, rungs, tolerance
 from mediamirror.settings import (
     Check,
     CheckOptions,
@@ -48,57 +46,6 @@ _Group = TypeVar("_Group")
 def _rows(panel: str, group: Any, *rows: tuple[str, str] | tuple[str, str, dict[str, Any]]) -> list[Option]:
     """Make options of one panel whose defaults are those of one group."""
     return [option(words, text, group, panel=panel, **(more[0] if more else {})) for words, text, *more in rows]
-
-
-def _proxy(given: str) -> str:
-    proxy = _read(given[1:], "--proxy").strip() if given.startswith("@") else given
-    if not proxy.startswith(("http://", "https://")):
-        raise UsageError("--proxy wants an address such as http://proxy.example:3128, or @FILE that holds one.")
-    return proxy
-
-
-def _headers(given: str) -> list[tuple[str, str]]:
-    """Read one header, or for ``@FILE`` those in it, one a line, as curl has it."""
-    from mediamirror.fetch import parse_header
-
-    lines = filter(str.strip, _read(given[1:], "-H").splitlines()) if given.startswith("@") else [given]
-    return [parse_header(line) for line in lines]
-
-
-def _rewired(given: str) -> Any:
-    from mediamirror.fetch import parse_connect_to
-
-    return parse_connect_to(given)
-
-
-def _allowed(given: str) -> str:
-    from mediamirror.fetch import parse_allow_host
-
-    parse_allow_host(given)
-    return given
-
-
-def _rungs(given: str) -> str:
-    from mediamirror.jobs.mirror.plan import check_rungs
-
-    check_rungs(given)
-    return given
-
-
-def _tolerance(given: str) -> str:
-    from mediamirror.lint import parse_tolerance
-
-    parse_tolerance(given)
-    return given
-
-
-def _read(name: str, option: str) -> str:
-    try:
-        return Path(name).expanduser().read_text(encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{option} @{name}: the file can't be read ({error.strerror or error}).") from None
-    except ValueError:
-        raise UsageError(f"{option} @{name}: the file is not UTF-8 text.") from None
 
 
 _INPUT = "A path, a directory, a glob, a URL, or - for standard input."
@@ -131,7 +78,7 @@ ROOT = option("--root DIR", "Read the site's own URLs from this folder of a buil
 SELECT = _rows(
     WHICH,
     SelectOptions,
-    ("--rungs RUNGS", "all, largest, or widths such as 480,1280.", {"type": _rungs}),
+    ("--rungs RUNGS", "all, largest, or widths such as 480,1280.", {"type": rungs}),
     ("--min-width PX", "Skip variants narrower than PX pixels."),
     ("--include GLOB", "Only URLs that match (may be repeated)."),
     ("--exclude GLOB", "No URL that matches (may be repeated)."),
@@ -147,27 +94,27 @@ ASKING = _rows(
         "Send this with every request: Accept-Language, Referer and other common ones to every host, all others only to "
         "the INPUTs' own hosts. @FILE holds one a line, "
         "so that no token stands in a command line.",
-        _SECRET | {"multiple": True, "type": _headers},
+        _SECRET | {"multiple": True, "type": headers},
     ),
     ("--user-agent TEXT", "The User-Agent to send; add a contact to it."),
     ("--contact URL|MAIL", "Where a site's owner reaches you; goes into the User-Agent."),
     (
         "--connect-to HOST:PORT:HOST2:PORT2",
         "Dial HOST2:PORT2 where HOST:PORT is meant, as curl does.",
-        {"multiple": True, "type": _rewired},
+        {"multiple": True, "type": rewired},
     ),
     ("--cacert FILE", "Trust these certificates (PEM) too."),
     (
         "--proxy URL|@FILE",
         "Fetch through this HTTP proxy; @FILE holds its URL, for one with a password.",
-        _SECRET | {"type": _proxy},
+        _SECRET | {"type": proxy_url},
     ),
     ("--ignore-robots", "Don't read robots.txt, and fetch what it forbids."),
     ("--allow-private", "Fetch from private and all other addresses too, not only from public ones."),
     (
         "--allow-host HOST[:PORT]",
         "Fetch from this name, address or block (10.0.0.0/8) too (may be repeated).",
-        {"multiple": True, "type": _allowed},
+        {"multiple": True, "type": allowed_host},
     ),
 )
 CACERT = next(each for each in ASKING if each.name == "cacert")
@@ -236,7 +183,7 @@ CHECK = _rows(
     CHECKS,
     CheckOptions,
     ("--check", "Decode every pixel, or read only the header.", {"choices": get_args(Check)}),
-    ("--tolerance 1px|1%", "Accept widths that differ by no more than this.", {"type": _tolerance}),
+    ("--tolerance 1px|1%", "Accept widths that differ by no more than this.", {"type": tolerance}),
 )
 NO_SANDBOX = option(
     "--no-sandbox",
@@ -258,6 +205,7 @@ LAYOUT = option(
     panel=WHERE,
     choices=get_args(Layout),
 )
+MAX_DELETE = option("--max-delete N", "Change nothing if more would be removed.", panel=WHERE, least=0)
 CATALOG = option("--catalog FILE", "The SQLite catalog (default: one per DEST).", panel=WHERE)
 DRY_RUN = option("--dry-run -n", "Print what would be done; fetch and store nothing.", panel=WHERE)
 PLACE = _rows(

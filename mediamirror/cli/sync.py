@@ -25,7 +25,7 @@ _BETWEEN = [o.SOURCE, o.DESTINATION, *o.COMPARING, o.CATALOG, *o.PLACE, *o.SOURC
     _BETWEEN,
     option("--ignore-existing", "Don't overwrite what DEST already has.", SyncOptions, panel=COMPARE),
     option("--delete", "Remove from DEST what SRC does not have (excluded keys stay).", SyncOptions, panel=WHERE),
-    option("--max-delete N", "Change nothing if more would be removed.", SyncOptions, panel=WHERE, least=0),
+    o.MAX_DELETE,
     option("--force", "Let --delete remove everything that DEST holds.", SyncOptions, panel=WHERE),
     [*o.WRITE, o.DRY_RUN, *o.PRINTING, o.NO_PROGRESS],
     defaults=SyncOptions,

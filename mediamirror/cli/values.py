@@ -1,11 +1,18 @@
-"""Values people type on a command line: sizes, rates, durations, pairs. Pure; a bad one is a sentence."""
+"""Values people type on a command line: sizes, rates, durations, pairs, hosts. A bad one is a sentence."""
 
 from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+from mediamirror.errors import UsageError
+
+if TYPE_CHECKING:
+    from mediamirror.settings import Rewired
 
 _UNITS = {"": 1, "b": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
 _SPANS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
@@ -85,6 +92,62 @@ def width_range(text: str) -> tuple[int, int]:
     return {">=": (number, most), ">": (number + 1, most), "<=": (0, number), "<": (0, number - 1)}.get(
         match[1], (number, number)
     )
+
+
+def proxy_url(given: str) -> str:
+    """Read a proxy's address, or ``@FILE`` that holds it. Raises `UsageError`."""
+    proxy = _read(given[1:], "--proxy").strip() if given.startswith("@") else given
+    if not proxy.startswith(("http://", "https://")):
+        raise UsageError("--proxy wants an address such as http://proxy.example:3128, or @FILE that holds one.")
+    return proxy
+
+
+def headers(given: str) -> list[tuple[str, str]]:
+    """Read one header, or for ``@FILE`` those in it, one a line, as curl has it."""
+    from mediamirror.fetch import parse_header
+
+    lines = filter(str.strip, _read(given[1:], "-H").splitlines()) if given.startswith("@") else [given]
+    return [parse_header(line) for line in lines]
+
+
+def rewired(given: str) -> Rewired:
+    """Read one ``HOST:PORT:HOST2:PORT2``. Raises `UsageError`."""
+    from mediamirror.fetch import parse_connect_to
+
+    return parse_connect_to(given)
+
+
+def allowed_host(given: str) -> str:
+    """Read a host, an address or a block of addresses. Raises `UsageError`."""
+    from mediamirror.fetch import parse_allow_host
+
+    parse_allow_host(given)
+    return given
+
+
+def rungs(given: str) -> str:
+    """Read which widths are wanted. Raises `UsageError`."""
+    from mediamirror.jobs.mirror.plan import check_rungs
+
+    check_rungs(given)
+    return given
+
+
+def tolerance(given: str) -> str:
+    """Read how far a width may be off. Raises `UsageError`."""
+    from mediamirror.lint import parse_tolerance
+
+    parse_tolerance(given)
+    return given
+
+
+def _read(name: str, option: str) -> str:
+    try:
+        return Path(name).expanduser().read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{option} @{name}: the file can't be read ({error.strerror or error}).") from None
+    except ValueError:
+        raise UsageError(f"{option} @{name}: the file is not UTF-8 text.") from None
 
 
 def shown(value: str, metavar: str) -> str:

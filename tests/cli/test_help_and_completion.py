@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Callable
+from dataclasses import MISSING
 from pathlib import Path
 from subprocess import CompletedProcess
 
+import click
 import pytest
 
 from mediamirror.cli import completion
 from mediamirror.cli.app import app, run
 from mediamirror.cli.command import PANELS
+from mediamirror.cli.config import Config
 from mediamirror.errors import UsageError
+from mediamirror.settings import (
+    CheckOptions,
+    CompareOptions,
+    FetchOptions,
+    JobOptions,
+    ReadOptions,
+    ReviewOptions,
+    SelectOptions,
+    StoreOptions,
+    SyncOptions,
+)
 
 Command = Callable[..., CompletedProcess[str]]
 
@@ -118,3 +133,27 @@ def test_a_shell_without_completion_is_one_sentence(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(completion, "_shell", lambda: "tcsh")
     with pytest.raises(UsageError, match="bash, zsh and fish, and this shell is tcsh"):
         completion.script(app)
+
+
+@pytest.mark.parametrize(
+    ("words", "groups"),
+    [
+        ("mirror x --to m", [ReadOptions, FetchOptions, CheckOptions, SelectOptions, StoreOptions, JobOptions]),
+        ("verify x", [ReadOptions, FetchOptions, JobOptions]),
+        ("parse x", [ReadOptions, FetchOptions, JobOptions]),
+        ("sync a b", [SyncOptions, CompareOptions, StoreOptions]),
+        ("check a b", [SyncOptions, CompareOptions, StoreOptions]),
+        ("report a", [ReviewOptions]),
+    ],
+)
+def test_what_nobody_gives_is_what_the_option_groups_say(words: str, groups: list[type]) -> None:
+    name, *rest = words.split()
+    command = app.get_command(None, name)
+    assert command is not None
+    params = command.make_context(name, rest, parent=click.Context(app, obj=Config())).params
+    options = {param.name for param in command.params if isinstance(param, click.Option)}
+    given = {name: value for name, value in params.items() if name in options}
+    for group in groups:
+        fields = {field.name: field.default for field in dataclasses.fields(group)}
+        named = {field: default for field, default in fields.items() if field in given and default is not MISSING}
+        assert {field: given[field] for field in named} == named
