@@ -109,6 +109,11 @@ class Store(Protocol):
         """Whether a manifest of what it holds lies in the store itself. It does where change tokens mean the same to everyone."""
         return True
 
+    @property
+    def previews(self) -> bool:
+        """Whether nothing is written here, since the run is a dry one: whoever would only read in order to write need not."""
+        return False
+
     async def check(self, *, create: bool = False, writes: bool = True) -> None:
         """Prove that the store can be used."""
         ...

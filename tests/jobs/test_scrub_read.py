@@ -11,14 +11,16 @@ import pytest
 from fixtures.images import make_image
 from mediamirror.catalog.holdings import Expected, Recorded
 from mediamirror.errors import ConnectFailed, ObjectMissing, StoreDenied, StoreError
+from mediamirror.jobs.run.session import previewed
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.lint import choose_codes
-from mediamirror.model import Download
+from mediamirror.model import Download, ObjectEvent
 from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes
 from mediamirror.store.memory import MemoryStore
+from mediamirror.store.preview import Preview
 from tests.jobs.test_handle import IMAGE, KEY, URL, Refusing, Web, answer, body, sha
 
 BAD = IMAGE[:-1] + bytes([IMAGE[-1] ^ 1])
@@ -51,21 +53,20 @@ class Mirror:
 
     async def read(self) -> Seen:
         listed = [row async for row in self.store.list()]
+        store = Preview(self.store) if self.dry_run else self.store
         repairer = Repairer(
-            self.store,
+            store,
             own=place(self.store, self._spool),
             second=None if self.second is None else place(self.second, self._spool),
             fetcher=self.web,  # type: ignore[arg-type] -- of an open fetcher only `fetch` is used
             spool=self._spool,
-            dry_run=self.dry_run,
         )
         reader = Reader(
-            self.store,
+            store,
             choose_codes(),
             SwitchedOff(()),
             bucket=None,
             repairer=repairer if self.repairs else None,
-            dry_run=self.dry_run,
         )
         expected = Expected(KEY, self.recorded) if self.recorded else None
         return await reader.read(ScrubItem(0, KEY, listed[0] if listed else None, expected))
@@ -198,8 +199,9 @@ async def test_a_dry_run_looks_for_the_bytes_and_puts_nothing(mirror: Mirror) ->
     mirror.web, mirror.dry_run = Web(answer(IMAGE)), True
     seen = await mirror.read()
     assert (seen.bad, await mirror.held(), seen.holding) == (True, BAD, None)
-    assert seen.repair is not None
-    assert seen.repair.dry_run
+    said: list[ObjectEvent] = []
+    previewed(said.append)(seen.repair or pytest.fail("no repair is told of"))
+    assert [event.dry_run for event in said] == [True]
 
 
 async def test_a_store_that_does_not_take_the_bytes_is_told_with_its_error(tmp_path: Path) -> None:

@@ -133,3 +133,13 @@ async def test_one_who_writes_is_alone_and_one_who_reads_is_let_in_beside(place:
         await beside(writes)
     with pytest.raises(End):
         await beside(reads)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_one_who_reads_keeps_no_writer_waiting(place: Path, known: bool) -> None:
+    dest = place / ("m" if known else "tree")
+    where = locate(str(place / "m"), None, None).path
+    needs = Needs(command="x", to=str(dest), catalog=where, adopts=True)
+    async with open_run(needs, conclude=lambda _: MendSummary("x", ""), emit=lambda _: None):
+        with closing(sqlite3.connect(where, timeout=0.1)) as writer, writer:
+            writer.execute("INSERT INTO runs (command, started_at) VALUES ('beside', '')")

@@ -23,7 +23,7 @@ from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import compact, load_manifest, write_segment
 from mediamirror.jobs.run.pipeline import WorkList, pages
-from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run
+from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, previewed
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
 from mediamirror.settings import GcOptions
 from mediamirror.store.base import Store
@@ -86,7 +86,7 @@ class _Gc:
     def __init__(self, dest: str, options: GcOptions, emit: Listen) -> None:
         self._dest = dest
         self._options = options
-        self._emit = emit
+        self._emit = previewed(emit) if options.dry_run else emit
         self._counts: Counter[str] = Counter()
         self._bytes = 0
         self._failed = False
@@ -99,7 +99,7 @@ class _Gc:
         options = self._options
         needs = Needs(
             command="catalog gc",
-            access=Access.NOTHING if options.dry_run else Access.STORE,
+            access=Access.PREVIEW if options.dry_run else Access.STORE,
             to=self._dest,
             store=options.store,
             connections=32,
@@ -170,24 +170,21 @@ class _Gc:
             return
         self._counts["unnamed, kept"] += 1
         why = f"younger than {_span(self._options.older_than)}, see --older-than" if young else "--delete removes it"
-        self._emit(ObjectEvent("keep", row.key, f"no row names it; {why}", row.size, self._options.dry_run))
+        self._emit(ObjectEvent("keep", row.key, f"no row names it; {why}", row.size))
 
     async def _forget(self, catalog: Catalog, place: int, unbacked: WorkList[Known], absent: WorkList[str]) -> None:
         async for page in pages(aiter(unbacked)):
             keys = [known.key for known in page if known.own]
-            if not self._options.dry_run:
-                await catalog.write_durably(drop_holdings, place, keys)
+            await catalog.write_durably(drop_holdings, place, keys)
             for known in page:
                 absent.append(known.key)
                 self._counts["rows forgotten"] += 1
                 said = "the catalog names it" if known.own else "the manifest names it"
-                self._emit(
-                    ObjectEvent("forget", known.key, f"{said}, and it is not there", None, self._options.dry_run)
-                )
+                self._emit(ObjectEvent("forget", known.key, f"{said}, and it is not there"))
 
     async def _delete(self, store: Store, unnamed: WorkList[StoredObject]) -> None:
         async for row in unnamed:
-            event = ObjectEvent("delete", row.key, "no row names it", row.size, self._options.dry_run)
+            event = ObjectEvent("delete", row.key, "no row names it", row.size)
             try:
                 seen = await store.head(row.key)
                 if seen is None:
@@ -196,8 +193,7 @@ class _Gc:
                     self._counts["unnamed, kept"] += 1
                     self._emit(ObjectEvent("keep", row.key, "it changed meanwhile", seen.size))
                     continue
-                if not self._options.dry_run:
-                    await store.delete(row.key)
+                await store.delete(row.key)
             except StoreError as error:
                 self._failed = True
                 self._counts["failed"] += 1
@@ -208,11 +204,11 @@ class _Gc:
             self._emit(event)
 
     async def _compact(self, catalog: Catalog, store: Store, place: int, absent: WorkList[str]) -> None:
-        if self._options.dry_run:
+        if store.previews:
             if self._segments > 1:
                 self._counts["segments compacted"] += self._segments
                 reason = f"{self._segments:,} segments become one"
-                self._emit(ObjectEvent("compact", "the manifest", reason, dry_run=True))
+                self._emit(ObjectEvent("compact", "the manifest", reason))
             return
         problem = await write_segment(catalog, store, place, at=now())
         if problem is not None:
@@ -226,12 +222,12 @@ class _Gc:
 
     async def _sweep(self, store: Store) -> None:
         found = await store.leftovers(before=self._before)
-        if found and not self._options.dry_run:
+        if found:
             await store.sweep(before=self._before)
         for name in found:
             self._counts["leftovers swept"] += 1
             reason = f"never finished, older than {_span(self._options.older_than)}"
-            self._emit(ObjectEvent("sweep", name, reason, dry_run=self._options.dry_run))
+            self._emit(ObjectEvent("sweep", name, reason))
 
 
 async def _beside(

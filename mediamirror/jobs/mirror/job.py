@@ -31,7 +31,7 @@ from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_list
 from mediamirror.jobs.run.lanes import run_lanes
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
-from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name
+from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
@@ -81,7 +81,7 @@ class _MirrorRun:
         self._place = to
         self._to = place_name(to)
         self._stdin = stdin
-        self._emit = emit
+        self._emit = previewed(emit) if options.job.dry_run else emit
         self._tally = Tally()
         self._started = time.monotonic()
         self._tolerance = parse_tolerance(options.check.tolerance)
@@ -127,7 +127,7 @@ class _MirrorRun:
             case_insensitive=session.store.folds_case,
             stripper=stripper,
         )
-        if self._options.job.dry_run:
+        if session.store.previews:
             await self._preview(session.catalog, session.run, publisher)
             return
         await self._work(session, archive, publisher)
@@ -222,11 +222,10 @@ class _MirrorRun:
             kept = await publisher.confirm(item)
             key = publisher.key(item.variant.url) or "(named by its hash)"
             if kept is not None:
-                self._emit(
-                    ObjectEvent("skip", kept.key, "would ask whether it changed", kept.size, True, item.variant.url)
-                )
+                why = "would ask whether it changed"
+                self._emit(ObjectEvent("skip", kept.key, why, kept.size, url=item.variant.url))
             else:
-                self._emit(ObjectEvent("upload", key, "not in the store", None, True, item.variant.url))
+                self._emit(ObjectEvent("upload", key, "not in the store", url=item.variant.url))
 
     async def _tell_manifest(self, catalog: Catalog, run: Run, store: Store) -> None:
         """Say in a bucket itself what it holds now; a directory keeps nothing but its files."""

@@ -24,8 +24,6 @@ from mediamirror.errors import (
     DestinationMissing,
     InputMissing,
     LockHeld,
-    NoSuchBucket,
-    StoreRefused,
     UsageError,
 )
 from mediamirror.settings import StoreOptions, state_folder
@@ -133,24 +131,6 @@ def _name(descriptor: int, holder: str) -> None:
 def lock_name(identity: str) -> str:
     """Return a file name for the lock of a DEST."""
     return hashlib.sha256(identity.encode()).hexdigest()[:24] + ".lock"
-
-
-async def check_destination(store: Store, *, dry_run: bool) -> bool:
-    """Prove that DEST can be used, and make it where that is wanted; say whether a dry run would have to make it.
-
-    Raises `StoreRefused`, which names --create-bucket where that would help, in a dry run too.
-    """
-    try:
-        await store.check(create=not dry_run)
-    except DestinationMissing:
-        if not dry_run:
-            raise
-        return True
-    except StoreRefused as error:
-        if dry_run and isinstance(error.__cause__, NoSuchBucket):
-            raise StoreRefused(f"{error.message} --create-bucket makes it.") from error
-        raise
-    return False
 
 
 async def check_readable(store: Store, word: str) -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -21,11 +21,10 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import is_new_here
-from mediamirror.catalog.ingest import Run, begin_run, finish_run, store_id
+from mediamirror.catalog.ingest import Run, begin_run, find_store, finish_run, store_id
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.jobs.run.destination import (
-    check_destination,
     check_readable,
     hold_places,
     hold_store,
@@ -35,10 +34,12 @@ from mediamirror.jobs.run.destination import (
     source_options,
 )
 from mediamirror.jobs.run.manifest import adopt
+from mediamirror.model import ObjectEvent
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import FetchOptions, StoreOptions, default_catalog
 from mediamirror.store.base import Store
 from mediamirror.store.open import open_store
+from mediamirror.store.preview import Preview
 
 if TYPE_CHECKING:
     from mediamirror.fetch import OpenFetcher, Transport
@@ -57,6 +58,7 @@ class Ended(Protocol):
 
 
 E = TypeVar("E", bound=Ended)
+T = TypeVar("T")
 
 
 class Access(Enum):
@@ -120,8 +122,6 @@ class Session(Generic[E]):
     source_id: int
     summary: E
     """There when the run has ended."""
-    missing = False
-    """Whether a dry run would have to make DEST."""
 
     def __init__(self, needs: Needs, stack: AsyncExitStack) -> None:
         self._needs = needs
@@ -166,6 +166,8 @@ class Session(Generic[E]):
             refuse_overlap((self.source, how), (self.store, needs.store))
         if needs.source is not None and self.source is self.store:
             raise UsageError(f"SRC and DEST are the same place, {self.store.name}. Give two places.")
+        if needs.access is Access.PREVIEW:
+            self.store = Preview(self.store)
         if needs.access is not Access.NOTHING:
             # Nobody else can come to a place that only the caller knows.
             preview = needs.access is Access.PREVIEW or not known
@@ -192,7 +194,7 @@ class Session(Generic[E]):
         if needs.source is not None:
             await check_readable(self.source, "SRC")
         if needs.makes:
-            self.missing = await check_destination(self.store, dry_run=needs.access is Access.PREVIEW)
+            await self.store.check(create=True)
         elif needs.access is Access.NOTHING:
             await check_readable(self.store, "DEST")
         else:
@@ -207,8 +209,10 @@ class Session(Generic[E]):
     async def _open_catalog(self) -> None:
         needs = self._needs
         reads, previews = needs.access is Access.NOTHING, needs.access is Access.PREVIEW
+        if reads and (needs.existing or self.path.exists()) and await self._reads_alone():
+            return
         if needs.existing:
-            opened = await Catalog.open_existing(self.path, read_only=reads, dry_run=previews)
+            opened = await Catalog.open_existing(self.path, dry_run=previews)
         else:
             opened = await Catalog.open(self.path, dry_run=reads or previews)
         self.catalog = await self.stack.enter_async_context(opened)
@@ -220,6 +224,23 @@ class Session(Generic[E]):
         self.store_id = await self._adopted(self.store, self.identity)
         if needs.source is not None:
             self.source_id = await self._adopted(self.source, self.source_identity)
+
+    async def _reads_alone(self) -> bool:
+        """Open the catalog for reading, so that others may write meanwhile; False where a manifest has to be taken in first."""
+        self.catalog = await Catalog.open_existing(self.path, read_only=True)
+        if self._needs.adopts:
+            sides = [(self.store, self.identity)]
+            sides += [(self.source, self.source_identity)] if self._needs.source is not None else []
+            ids = []
+            for store, identity in sides:
+                found = await self.catalog.read(find_store, identity)
+                ids.append(found or 0)  # of a place that it does not know it tells nothing
+                if store.keeps_manifest and await self.catalog.read(is_new_here, ids[-1]):
+                    await self.catalog.__aexit__()
+                    return False
+            self.store_id, self.source_id = ids[0], ids[-1]
+        await self.stack.enter_async_context(self.catalog)
+        return True
 
     async def _adopted(self, store: Store, identity: str) -> int:
         """The id of a place in the catalog, which then knows what the place's manifest says, if it knew nothing of it."""
@@ -267,6 +288,17 @@ async def open_run(
 def place_name(place: str | Store) -> str:
     """What people call a place."""
     return place if isinstance(place, str) else place.name
+
+
+def previewed(emit: Callable[[T], None]) -> Callable[[T], None]:
+    """Return ``emit`` for a dry run: of each thing done to an object it says that it only would be done."""
+
+    def tell(event: T) -> None:
+        if isinstance(event, ObjectEvent) and event.error is None:
+            event = replace(event, dry_run=True)
+        emit(event)
+
+    return tell
 
 
 def _time() -> str:

@@ -22,7 +22,7 @@ from mediamirror.fetch.body import Bucket
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets
 from mediamirror.jobs.run.pipeline import run_window
-from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name
+from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.scrub.origins import Answer, ask_origins
@@ -64,7 +64,7 @@ class _Scrub:
         self._place = mirror
         self._mirror = place_name(mirror)
         self._options = options
-        self._emit = emit
+        self._emit = previewed(emit) if options.dry_run else emit
         self._codes = choose_checks(options.select, options.ignore)
         self._off = SwitchedOff(options.per_path)
         self._tally = Tally(counts_items=False)
@@ -77,8 +77,7 @@ class _Scrub:
         options = self._options
         needs = Needs(
             command="verify --repair",
-            # Where nothing is repaired the catalog is not changed, and no file is made where there is none.
-            access=Access.STORE if options.repair and not options.dry_run else Access.NOTHING,
+            access=_access(options),
             to=self._place,
             store=options.store,
             source=options.second,
@@ -91,7 +90,7 @@ class _Scrub:
             store, known = session.store, session.catalog
             repairer = await self._repairer(session) if options.repair else None
             bucket = Bucket(options.limit_rate) if options.limit_rate else None
-            reader = Reader(store, self._codes, self._off, bucket=bucket, repairer=repairer, dry_run=options.dry_run)
+            reader = Reader(store, self._codes, self._off, bucket=bucket, repairer=repairer)
             state = session.path.with_name(session.path.name + ".scrub.json")
             await self._objects(store, known, session.store_id, reader, state)
             async for result in _sets(store, known, session.identity):
@@ -108,9 +107,7 @@ class _Scrub:
             places.append(place_of(each, spool=spool, in_memory=_MiB, notice=lambda *_: None))
             session.stack.push_async_callback(places[-1].aclose)
         second = places[1] if options.second is not None else None
-        return Repairer(
-            session.store, own=places[0], second=second, fetcher=fetcher, spool=spool, dry_run=options.dry_run
-        )
+        return Repairer(session.store, own=places[0], second=second, fetcher=fetcher, spool=spool)
 
     async def _objects(self, store: Store, known: Catalog, store_id: int, reader: Reader, state: Path) -> None:
         start = self._begin(state)
@@ -215,6 +212,13 @@ class _Scrub:
         tally.failed_inputs += max(0, unseen)
         seconds = time.monotonic() - self._started
         return tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
+
+
+def _access(options: ScrubOptions) -> Access:
+    """Where nothing is repaired the catalog is not changed either, and no file is made where there is none."""
+    if not options.repair:
+        return Access.NOTHING
+    return Access.PREVIEW if options.dry_run else Access.STORE
 
 
 async def _items(store: Store, expected: AsyncIterator[Expected]) -> AsyncIterator[ScrubItem]:

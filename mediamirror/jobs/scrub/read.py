@@ -72,14 +72,12 @@ class Reader:
         *,
         bucket: Bucket | None,
         repairer: Repairer | None,
-        dry_run: bool,
     ) -> None:
         self._store = store
         self._codes = codes
         self._off = off
         self._bucket = bucket
         self._repairer = repairer
-        self._dry_run = dry_run
 
     async def read(self, item: ScrubItem) -> Seen:
         """Return what became of the object; its failures are results."""
@@ -147,7 +145,7 @@ class Reader:
             why = "; ".join(done.notes) or "no place to take it from was given"
             error = ItemError("not-repaired", f"It could not be repaired: {why}.")
             return replace(seen, outcome=outcome, repair=_event(key, rule, None, error=error))
-        event = replace(_event(key, rule, done.source), dry_run=self._dry_run, url=done.source)
+        event = replace(_event(key, rule, done.source), url=done.source)
         if done.stored is None:
             return replace(seen, outcome=outcome, repair=event)
         stored = done.stored

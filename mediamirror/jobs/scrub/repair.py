@@ -54,14 +54,13 @@ class Repairer:
     """Looks for the bytes, the nearer place first: ``second``, then the origin. Safe to call concurrently."""
 
     def __init__(
-        self, store: Store, *, own: Place, second: Place | None, fetcher: OpenFetcher | None, spool: Path, dry_run: bool
+        self, store: Store, *, own: Place, second: Place | None, fetcher: OpenFetcher | None, spool: Path
     ) -> None:
         self._store = store
         self._own = own
         self._second = second
         self._fetcher = fetcher
         self._spool = spool
-        self._dry_run = dry_run
 
     async def repair(self, damaged: Damaged) -> Repaired:
         """Put the recorded bytes back if any place has them. Raises `StoreError` when the store does not take them."""
@@ -114,7 +113,7 @@ class Repairer:
         return download.body, redact_url(damaged.url)
 
     async def _put(self, damaged: Damaged, body: Body, source: str) -> Repaired:
-        if self._dry_run:
+        if self._store.previews:
             return Repaired(source)
         stored = await self._store.put(damaged.key, body, _attributes(damaged, body))
         return Repaired(source, stored, bytes_out=body.size)

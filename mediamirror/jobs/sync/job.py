@@ -22,7 +22,7 @@ from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import pages, run_window
-from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, place_name
+from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, place_name, previewed
 from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import (
@@ -65,7 +65,7 @@ class _SyncRun:
         self._places = (source, destination)
         self._names = (place_name(source), place_name(destination))
         self._options = options
-        self._emit = emit
+        self._emit = previewed(emit) if options.dry_run else emit
         self._statuses: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._bytes_in = self._bytes_out = self._work = 0
@@ -102,7 +102,7 @@ class _SyncRun:
                 places[0], session.source, session.source_identity, places[1], session.store, op, session.scratch
             )
             left = Listed(places[0], session.source_id, session.source_identity)
-            right = Listed(places[1], session.store_id, session.identity, session.missing)
+            right = Listed(places[1], session.store_id, session.identity)
             own = default_catalog(session.source_identity)
             lent = await session.stack.enter_async_context(LentCatalog(own, session.path, self._emit))
             # What a run that was killed did, its manifest does not say.
@@ -128,9 +128,9 @@ class _SyncRun:
             self._work = known + len(sorter.work) + deletions
             self._emit(Workload(known + len(sorter.work), len(sorter.work), sorter.bytes, deletions))
             checksum, given = options.compare.checksum, options.store
-            transfer = Transfer(route, rules=rules, checksum=checksum, given=given, dry_run=options.dry_run)
+            transfer = Transfer(route, rules=rules, checksum=checksum, given=given)
             await self._write(catalog, (left.store_id, right.store_id), transfer, sorter)
-        if self._changed and not options.dry_run and route.op == "upload":
+        if self._changed and not route.store.previews and route.op == "upload":
             await self._tell_manifest(catalog, route.store, right.store_id)
 
     async def _write(self, catalog: Catalog, ids: tuple[int, int], transfer: Transfer, sorter: Sorter) -> None:
@@ -205,7 +205,7 @@ class _SyncRun:
     def _skip(self, pair: Pair, decision: Skip) -> None:
         self._statuses["skipped"] += 1
         size = pair.source.size if pair.source else None
-        self._emit(ObjectEvent("skip", pair.key, decision.reason, size, self._options.dry_run))
+        self._emit(ObjectEvent("skip", pair.key, decision.reason, size))
 
     def _clash(self, pair: Pair) -> None:
         """A key that is, in DEST, the name of another one of SRC: it would replace that."""

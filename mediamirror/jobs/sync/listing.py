@@ -105,8 +105,6 @@ class Listed:
     place: Place
     store_id: int
     identity: str
-    missing: bool = False
-    """A destination that is not there yet: it holds nothing."""
 
 
 async def pairs(
@@ -137,8 +135,6 @@ async def _nothing() -> AsyncIterator[list[Holding]]:
 
 
 async def _chosen(side: Listed, options: CompareOptions) -> AsyncIterator[list[Entry]]:
-    if side.missing:
-        return
     chooses = bool(options.include or options.exclude)
     async for page in side.place.pages():
         yield [entry for entry in page if selected(entry[0], options)] if chooses else page

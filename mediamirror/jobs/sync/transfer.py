@@ -77,14 +77,13 @@ class Route:
 
 
 class Transfer:
-    """Handles tasks; safe to call concurrently. With ``dry_run`` it looks, and writes nothing."""
+    """Handles tasks; safe to call concurrently."""
 
-    def __init__(self, route: Route, *, rules: Rules, checksum: bool, given: StoreOptions, dry_run: bool) -> None:
+    def __init__(self, route: Route, *, rules: Rules, checksum: bool, given: StoreOptions) -> None:
         self._route = route
         self._rules = rules
         self._checksum = checksum
         self._given = given
-        self._dry_run = dry_run
         self._by_server = route.store.copies_from(route.source_store)
 
     async def handle(self, task: Task) -> Done:
@@ -95,9 +94,8 @@ class Transfer:
         """Remove one object of the destination."""
 
         async def work() -> Done:
-            if not self._dry_run:
-                await self._route.store.delete(key)
-            return Done(ObjectEvent("delete", key, "not in the source", dry_run=self._dry_run), "deleted")
+            await self._route.store.delete(key)
+            return Done(ObjectEvent("delete", key, "not in the source"), "deleted")
 
         return await self.guarded(key, "delete", work)
 
@@ -138,19 +136,19 @@ class Transfer:
             alike = await alike_served(self._route.source, self._route.destination, source, destination, self._given)
             decision = SAME_ATTRIBUTES if alike else OTHER_ATTRIBUTES
         if isinstance(decision, Skip):
-            event = ObjectEvent("skip", key, decision.reason, source.size, self._dry_run)
+            event = ObjectEvent("skip", key, decision.reason, source.size)
             return Done(event, "skipped", known, there.holding if there else None, bytes_in)
         done = await self._copy(source, decision.reason, recorded=recorded)
         return replace(done, source=done.source or known, bytes_in=done.bytes_in + bytes_in)
 
     async def _copy(self, source: Held, reason: str, *, recorded: str | None) -> Done:
         """Copy an object; ``recorded`` is what was known of its bytes before they were looked at."""
-        event = ObjectEvent(self._route.op, source.key, reason, source.size, self._dry_run)
+        event = ObjectEvent(self._route.op, source.key, reason, source.size)
         by_server = self._by_server and source.token is not None and source.size <= MOST_COPIED
-        if self._dry_run:
-            return Done(replace(event, op="copy"), "copied") if by_server else Done(event, _DONE[self._route.op])
         if by_server and (done := await self._copy_by_server(source, replace(event, op="copy"))) is not None:
             return done
+        if self._route.store.previews:
+            return Done(event, _DONE[self._route.op])
         content = await self._route.source.load(source.row)
         try:
             _refuse_rot(source, recorded, content)
