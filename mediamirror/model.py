@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
+from typing import NamedTuple
 
 Span = tuple[int, int]
 """Start and end, half open. Each use says whether it counts code points of a value or bytes of a document."""
@@ -380,6 +381,33 @@ class Suppressed:
     in_source: bool
 
 
+class Held(NamedTuple):
+    """An object of a store in one state, as it was when it was listed, read or written: what its size and change token show.
+
+    ``size`` in bytes. ``sha256`` is that of its bytes, where it is known. ``token`` is None where the store gives none. ``twin``
+    names the object, and its state, that this one is the server's own copy of.
+    """
+
+    key: str
+    sha256: str | None
+    size: int
+    token: str | None = None
+    twin: str | None = None
+
+    @property
+    def row(self) -> StoredObject:
+        """The object as it was listed."""
+        return StoredObject(self.key, self.size, token=self.token)
+
+    def state(self, place: str) -> str | None:
+        """Name the object of a place in this state; None where the store gives no change token."""
+        return f"{place}/{self.key}#{self.size}#{self.token}" if self.token else None
+
+    def knowing(self, sha256: str | None) -> Held:
+        """Return it with its hash."""
+        return self._replace(sha256=sha256)
+
+
 @dataclass(frozen=True, slots=True)
 class StoredObject:
     """An object as the store confirmed it.
@@ -397,6 +425,10 @@ class StoredObject:
     metadata: tuple[tuple[str, str], ...] = ()
     headers: tuple[tuple[str, str], ...] = ()
     """Further headers that the object is served with (Cache-Control and its like), names in lower case."""
+
+    def held(self, sha256: str | None, twin: str | None = None) -> Held | None:
+        """Return what may be recorded of it; None where the store gives no change token, which would vouch for it."""
+        return Held(self.key, sha256, self.size, self.token, twin) if self.token else None
 
 
 @dataclass(frozen=True, slots=True)

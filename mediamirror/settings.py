@@ -411,7 +411,7 @@ class AdoptOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class ReviewOptions:
+class ReportOptions:
     """How to show what was mirrored. Without ``thumbnails`` the catalog alone is read, and no object."""
 
     store: StoreOptions = field(default_factory=StoreOptions)

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mediamirror.catalog.connection import KEYS_PAGE, Page
-from mediamirror.catalog.holdings import Holding, put_holdings
+from mediamirror.catalog.holdings import put_holdings
 from mediamirror.catalog.ingest import put_variant
+from mediamirror.model import Held
 from mediamirror.redact import is_redacted
 
 _IMAGE_CODES = ("MM", "not-an-image", "truncated", "undecodable", "over-budget")
@@ -45,7 +46,7 @@ def put_adopted(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[
         for url in row.urls:
             _put_object(db, place, run_id, put_variant(db, url), row)
         if not row.urls and row.token is not None:
-            put_holdings(db, {place: (Holding(row.key, row.sha256, row.size, row.token),)})
+            put_holdings(db, {place: (Held(row.key, row.sha256, row.size, row.token),)})
 
 
 def _put_object(db: sqlite3.Connection, place: int, run_id: int, variant: int, row: Adopted) -> None:

@@ -11,26 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
 
 from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page
+from mediamirror.model import Held
 
 
-class Holding(NamedTuple):
-    """An object as it was when its bytes were last read or written.
-
-    ``sha256`` is None for a copy that a server made itself; then ``twin`` names the object, and its state, that it is a
-    copy of. Both may be known.
-    """
-
-    key: str
-    sha256: str | None
-    size: int
-    token: str
-    twin: str | None = None
-
-
-def read_holdings(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[Holding]:
+def read_holdings(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[Held]:
     """Return what is known of up to about ``limit`` keys after one, in the order of the keys' bytes.
 
     A key that both a mirror run and a sync wrote down comes twice; a page never ends between the two.
@@ -41,19 +27,19 @@ def read_holdings(db: sqlite3.Connection, place: int, *, after: str = "", limit:
         "WHERE store_id = :place AND key > :after AND token IS NOT NULL ORDER BY key LIMIT :limit",
         {"place": place, "after": after, "limit": limit},
     )
-    rows = list(map(Holding._make, found))
+    rows = list(map(Held._make, found))
     if len(rows) >= limit:
         last = rows[-1].key
         rows = [row for row in rows if row.key != last] or _all_of(db, place, last)
     return Page(rows, rows[-1].key if rows else after)
 
 
-def _all_of(db: sqlite3.Connection, place: int, key: str) -> list[Holding]:
+def _all_of(db: sqlite3.Connection, place: int, key: str) -> list[Held]:
     query = (
         "SELECT key, sha256, size, token, twin FROM holdings WHERE store_id = :place AND key = :key UNION ALL "
         "SELECT key, sha256, size, token, NULL FROM objects WHERE store_id = :place AND key = :key AND token IS NOT NULL"
     )
-    return [Holding(*row) for row in db.execute(query, {"place": place, "key": key})]
+    return [Held(*row) for row in db.execute(query, {"place": place, "key": key})]
 
 
 def is_new_here(db: sqlite3.Connection, place: int) -> bool:
@@ -65,7 +51,7 @@ def is_new_here(db: sqlite3.Connection, place: int) -> bool:
     )
 
 
-def put_holdings(db: sqlite3.Connection, holdings: Mapping[int, Iterable[Holding]]) -> None:
+def put_holdings(db: sqlite3.Connection, holdings: Mapping[int, Iterable[Held]]) -> None:
     """Write down, by the store's id, what was read or written just now; bytes that were written are durable already."""
     db.executemany(
         "INSERT INTO holdings (store_id, key, sha256, size, token, twin) VALUES (?,?,?,?,?,?) "
@@ -154,7 +140,7 @@ def read_expected(db: sqlite3.Connection, place: int, *, after: str = "", limit:
     return Page(rows, rows[-1].key if rows else after)
 
 
-def put_repaired(db: sqlite3.Connection, place: int, row: Holding) -> None:
+def put_repaired(db: sqlite3.Connection, place: int, row: Held) -> None:
     """Write down the state of an object whose recorded bytes were put back just now, in every table that had it with them."""
     put_holdings(db, {place: (row,)})
     db.execute(

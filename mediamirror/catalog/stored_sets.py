@@ -9,19 +9,10 @@ from datetime import datetime
 
 from mediamirror.catalog.connection import PAGE, Page, as_headers, as_hops, as_time, rows_of
 from mediamirror.catalog.results import findings_of
-from mediamirror.model import ItemError, SetResult, SetRow, Status
+from mediamirror.model import Held, ItemError, SetResult, SetRow, Status
 from mediamirror.redact import lasting_headers
 
 Headers = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RecordedObject:
-    """An object as it was recorded when it was put into a store."""
-
-    key: str
-    sha256: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +23,7 @@ class MirroredSet:
     """
 
     result: SetResult
-    objects: tuple[RecordedObject, ...]
+    objects: tuple[Held, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +109,7 @@ def _read(db: sqlite3.Connection, store_name: str, set_id: int) -> MirroredSet:
     return MirroredSet(SetResult(document, line, rows, alt, context, bool(inferred), places), objects)
 
 
-def _rows(
-    db: sqlite3.Connection, store_name: str, run_id: int, place_id: int
-) -> Iterator[tuple[SetRow, RecordedObject | None]]:
+def _rows(db: sqlite3.Connection, store_name: str, run_id: int, place_id: int) -> Iterator[tuple[SetRow, Held | None]]:
     query = (
         "SELECT v.id, v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, i.wanted, i.status, "
         "i.error_code, i.error_message, i.key FROM candidates c JOIN variants v ON v.id = c.variant_id "
@@ -141,7 +130,7 @@ def _rows(
         yield row, held
 
 
-def _status(status: str | None, wanted: int | None, held: RecordedObject | None) -> Status | None:
+def _status(status: str | None, wanted: int | None, held: Held | None) -> Status | None:
     """What became of it; None where a run was to fetch it and did not get to it."""
     if status in {Status.FAILED, Status.REJECTED}:
         return Status(status)
@@ -151,18 +140,18 @@ def _status(status: str | None, wanted: int | None, held: RecordedObject | None)
     return None if wanted and status is None else Status.SKIPPED
 
 
-def _object(db: sqlite3.Connection, store_name: str, variant_id: int, key: str | None) -> RecordedObject | None:
+def _object(db: sqlite3.Connection, store_name: str, variant_id: int, key: str | None) -> Held | None:
     row = db.execute(
         "SELECT o.key, o.sha256, o.size FROM objects o INDEXED BY objects_by_variant WHERE o.variant_id = ? "
         "AND o.store_id = (SELECT id FROM stores WHERE name = ?) "
         "ORDER BY (o.key = ?) DESC, o.stored_at DESC, o.key LIMIT 1",
         (variant_id, store_name, key or ""),
     ).fetchone()
-    return RecordedObject(*row) if row else None
+    return Held(*row) if row else None
 
 
 def _blob(
-    db: sqlite3.Connection, held: RecordedObject | None, run_id: int, variant_id: int
+    db: sqlite3.Connection, held: Held | None, run_id: int, variant_id: int
 ) -> tuple[str | None, int | None, int | None, int | None]:
     """Format, width, height and size of the object, or of what was fetched and not stored."""
     sha256 = held.sha256 if held else None

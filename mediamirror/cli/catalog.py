@@ -311,7 +311,7 @@ def import_command(given: Given) -> None:
     """
 
     async def job(output: ObjectOutput) -> MendSummary:
-        from mediamirror.jobs.catalog.adopt import take_in
+        from mediamirror.jobs.catalog.adopt import import_
 
         with ExitStack() as stack:
             file = None
@@ -322,6 +322,6 @@ def import_command(given: Given) -> None:
                 except OSError as error:
                     raise InputMissing(f"The list {given.list_} can't be read ({error.strerror}).") from error
             options = o.options_from(AdoptOptions, given, store=o.store_options(given))
-            return await take_in(_needed(given), list_=file, options=options, catalog=given.catalog, on_event=output)
+            return await import_(_needed(given), list_=file, options=options, catalog=given.catalog, on_event=output)
 
     run_with(lambda: _printed(given, verbose=given.verbose), job, verbose=given.verbose)

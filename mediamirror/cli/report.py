@@ -7,7 +7,7 @@ from pathlib import Path
 from mediamirror.cli import options as o
 from mediamirror.cli.command import CHECKS, OUTPUT, Given, argument, command, option
 from mediamirror.cli.running import run
-from mediamirror.settings import CheckOptions, ReviewOptions
+from mediamirror.settings import CheckOptions, ReportOptions
 
 
 @command(
@@ -18,7 +18,7 @@ from mediamirror.settings import CheckOptions, ReviewOptions
     option("--output -o DIR", "The folder to write the report into.", panel=OUTPUT, default=Path("report")),
     option("--no-thumbnails", "Read the catalog alone, no stored image: far quicker, without pictures.", panel=CHECKS),
     [o.CATALOG, *o.PLACE, o.CACERT, o.WORKERS, o.CONCURRENCY, o.QUIET, o.VERBOSE, o.NO_PROGRESS],
-    defaults=ReviewOptions,
+    defaults=ReportOptions,
 )
 def report_command(given: Given) -> None:
     """Make an HTML report of what was mirrored: contact sheets of the stored images, and what was found in them.
@@ -32,9 +32,9 @@ def report_command(given: Given) -> None:
         mediamirror report --catalog news.sqlite -o ./report --no-thumbnails
     """
     from mediamirror.cli.output import Style
-    from mediamirror.jobs.report import review
+    from mediamirror.jobs.report import report
 
-    options = ReviewOptions(
+    options = ReportOptions(
         store=o.store_options(given),
         check=CheckOptions(workers=given.workers),
         concurrency=min(given.concurrency, 64),
@@ -42,7 +42,7 @@ def report_command(given: Given) -> None:
     )
     title = given.destination or f"Catalog {given.catalog}"
     run(
-        lambda printed: review(given.destination, options=options, catalog=given.catalog, on_event=printed),
+        lambda printed: report(given.destination, options=options, catalog=given.catalog, on_event=printed),
         Style("none", given.quiet, progress=not given.no_progress, title=title, report=given.output),
         verbose=given.verbose,
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.stored_sets import MirroredSet, RecordedObject, count_mirrored, read_mirrored, store_names
+from mediamirror.catalog.stored_sets import MirroredSet, count_mirrored, read_mirrored, store_names
 from mediamirror.errors import (
     FetchError,
     ImageError,
@@ -38,6 +38,7 @@ from mediamirror.lint.stored import StoredSubject, check_mirrored, check_stored
 from mediamirror.model import (
     Body,
     Finding,
+    Held,
     ItemError,
     Outcome,
     Planned,
@@ -47,7 +48,7 @@ from mediamirror.model import (
     Summary,
     Variant,
 )
-from mediamirror.settings import JobOptions, ReviewOptions
+from mediamirror.settings import JobOptions, ReportOptions
 from mediamirror.store.base import Store
 
 _IN_MEMORY = 1024 * 1024
@@ -63,10 +64,10 @@ class _Seen:
     thumbnail: bytes | None = None
 
 
-async def review(
+async def report(
     dest: str | None = None,
     *,
-    options: ReviewOptions | None = None,
+    options: ReportOptions | None = None,
     catalog: Path | None = None,
     on_event: Emit = nobody_listens,
 ) -> Summary:
@@ -76,14 +77,14 @@ async def review(
     set, the `Summary`. An object that is missing, was changed or can't be decoded makes the exit code 1. Raises `UsageError`,
     `CatalogError`, `StoreRefused`.
     """
-    run = _Review(options or ReviewOptions(), on_event)
+    run = _Report(options or ReportOptions(), on_event)
     return await run.run(dest, catalog)
 
 
-class _Review:
+class _Report:
     """One run: its options, and its running totals."""
 
-    def __init__(self, options: ReviewOptions, emit: Emit) -> None:
+    def __init__(self, options: ReportOptions, emit: Emit) -> None:
         self._options = options
         self._emit = emit
         self._codes = choose_codes()
@@ -187,7 +188,7 @@ async def _chosen(where: Where) -> str:
     raise UsageError(f"The catalog {where.path} tells {what}; it knows {known}.")
 
 
-async def _each(objects: Iterable[RecordedObject]) -> AsyncIterator[RecordedObject]:
+async def _each(objects: Iterable[Held]) -> AsyncIterator[Held]:
     for held in objects:
         yield held
 
@@ -214,7 +215,7 @@ class _Viewer:
         self._folder = folder
         self._codes = codes
 
-    async def view(self, held: RecordedObject) -> _Seen:
+    async def view(self, held: Held) -> _Seen:
         """Return what was seen; only cancellation leaves this function as an exception."""
         try:
             body = await self._body(held.key)
@@ -247,9 +248,7 @@ class _Viewer:
             await spool.abandon()
             raise
 
-    def _judged(
-        self, held: RecordedObject, body: Body | None, thumbnail: bytes | None, error: ItemError | None = None
-    ) -> _Seen:
+    def _judged(self, held: Held, body: Body | None, thumbnail: bytes | None, error: ItemError | None = None) -> _Seen:
         subject = StoredSubject(
             held.key, self._store.name, body is not None, held.sha256, body.sha256 if body is not None else None
         )
@@ -260,6 +259,6 @@ class _Viewer:
         return _Seen(_outcome(held, status, body, error), findings, thumbnail)
 
 
-def _outcome(held: RecordedObject, status: Status, body: Body | None, error: ItemError | None) -> Outcome:
+def _outcome(held: Held, status: Status, body: Body | None, error: ItemError | None) -> Outcome:
     size = body.size if body is not None else None
     return Outcome(Variant(held.key), status, key=held.key, size=size, fetched_bytes=size or 0, error=error)

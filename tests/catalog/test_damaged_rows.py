@@ -20,13 +20,13 @@ from mediamirror.jobs.catalog.adopt import rebuild
 from mediamirror.jobs.catalog.catalogs import list_rows, locate, tell
 from mediamirror.jobs.catalog.gc import collect_garbage
 from mediamirror.jobs.catalog.warc_export import export_warc
-from mediamirror.jobs.report import review
+from mediamirror.jobs.report import report
 from mediamirror.settings import (
     AdoptOptions,
     CheckOptions,
     MirrorOptions,
     ReadOptions,
-    ReviewOptions,
+    ReportOptions,
     ScrubOptions,
     StoreOptions,
 )
@@ -84,7 +84,7 @@ class Place:
         )
 
     async def report(self) -> object:
-        return await review(self.dest, options=ReviewOptions(thumbnails=False), catalog=self.catalog)
+        return await report(self.dest, options=ReportOptions(thumbnails=False), catalog=self.catalog)
 
     def commands(self) -> list[Callable[[], Awaitable[object]]]:
         return [self.ls, self.ls_chosen, self.show, self.export, self.report, self.gc, self.scrub, self.mirror]

@@ -14,7 +14,7 @@ import pytest
 from mediamirror import mirror, sync
 from mediamirror.catalog.listing import Query
 from mediamirror.errors import CatalogError
-from mediamirror.jobs.catalog.adopt import rebuild, take_in
+from mediamirror.jobs.catalog.adopt import import_, rebuild
 from mediamirror.jobs.catalog.catalogs import list_rows, locate
 from mediamirror.jobs.catalog.gc import collect_garbage
 from mediamirror.settings import AdoptOptions
@@ -66,7 +66,7 @@ def commands(folder: Path, catalog: Path) -> dict[str, Callable[[], Awaitable[ob
         "mirror": lambda: mirror([str(folder / "none.txt")], to=dest, catalog=catalog),
         "sync": lambda: sync(source, dest, catalog=catalog),
         "gc": lambda: collect_garbage(source, catalog=catalog),
-        "import": lambda: take_in(source, catalog=catalog),
+        "import": lambda: import_(source, catalog=catalog),
         "rebuild": lambda: rebuild(source, options=force, catalog=catalog),
         "ls": ls,
     }

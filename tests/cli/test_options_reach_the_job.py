@@ -22,10 +22,10 @@ JOBS = {
     "simulate": ("mediamirror.jobs.verify.job.simulate_screens", "page.html"),
     "sync": ("mediamirror.jobs.sync.job.sync", "here there"),
     "check": ("mediamirror.jobs.sync.check.check", "here there"),
-    "report": ("mediamirror.jobs.report.review", "there"),
+    "report": ("mediamirror.jobs.report.report", "there"),
     "catalog gc": ("mediamirror.jobs.catalog.gc.collect_garbage", "there"),
     "catalog rebuild": ("mediamirror.jobs.catalog.adopt.rebuild", "there"),
-    "catalog import": ("mediamirror.jobs.catalog.adopt.take_in", "there"),
+    "catalog import": ("mediamirror.jobs.catalog.adopt.import_", "there"),
 }
 MODULES = {"check": "mediamirror.cli.sync"}
 # What is for the printing alone, and says nothing to the job.

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Holding, put_holdings, read_holdings
+from mediamirror.catalog.holdings import put_holdings, read_holdings
 from mediamirror.catalog.ingest import find_store, store_id
 from mediamirror.catalog.manifest import read_manifest
 from mediamirror.errors import LockHeld, StoreError, UsageError
@@ -26,7 +26,7 @@ from mediamirror.jobs.catalog.gc import Found, collect_garbage, refusal
 from mediamirror.jobs.run.destination import hold_folder, hold_places, identity_of
 from mediamirror.jobs.run.manifest import SEGMENTS, compact, load_manifest, read_segments, write_segment
 from mediamirror.jobs.run.pipeline import WorkList
-from mediamirror.model import Body
+from mediamirror.model import Body, Held
 from mediamirror.settings import GcOptions
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.directory import DirectoryStore
@@ -57,7 +57,7 @@ async def remember(root: Path, *keys: str) -> None:
         place = await catalog.write(store_id, identity_of(str(root), None))
         rows = {row.key: row async for row in store.list()}
         held_ = [
-            Holding(k, "0" * 64, rows[k].size, rows[k].token or "") if k in rows else Holding(k, "0" * 64, 1, "t")
+            Held(k, "0" * 64, rows[k].size, rows[k].token or "") if k in rows else Held(k, "0" * 64, 1, "t")
             for k in keys
         ]
         await catalog.write(put_holdings, {place: held_})
@@ -264,7 +264,7 @@ async def test_a_row_that_is_gone_from_the_catalog_is_gone_from_the_compacted_ma
     store = MemoryStore()
     place = await catalog.write(store_id, "here")
     for seconds, keys in enumerate((("a", "b"), ("c",))):
-        await catalog.write(put_holdings, {place: [Holding(key, "1", 1, "t") for key in keys]})
+        await catalog.write(put_holdings, {place: [Held(key, "1", 1, "t") for key in keys]})
         await write_segment(catalog, store, place, at=AT + timedelta(seconds=seconds))
     with WorkList[str]() as absent:
         absent.append("b")

@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Holding, drop_holdings, is_new_here, put_holdings, read_holdings
+from mediamirror.catalog.holdings import drop_holdings, is_new_here, put_holdings, read_holdings
 from mediamirror.catalog.ingest import store_id
 from mediamirror.errors import ObjectCorrupt, StoreDenied
 from mediamirror.jobs.run.manifest import SEGMENTS, adopt, read_segments, segment_name, set_row, write_segment
-from mediamirror.model import Body, ItemError, SetResult, SetRow, Status
+from mediamirror.model import Body, Held, ItemError, SetResult, SetRow, Status
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.memory import MemoryStore
 
@@ -29,7 +29,7 @@ async def catalog() -> AsyncIterator[Catalog]:
         yield opened
 
 
-async def tell(catalog: Catalog, store: MemoryStore, *rows: Holding, seconds: int = 0) -> int:
+async def tell(catalog: Catalog, store: MemoryStore, *rows: Held, seconds: int = 0) -> int:
     place = await catalog.write(store_id, "here")
     await catalog.write(put_holdings, {place: rows})
     assert await write_segment(catalog, store, place, at=AT + timedelta(seconds=seconds)) is None
@@ -46,31 +46,31 @@ async def rows(store: MemoryStore) -> list[tuple[str, str, Any]]:
 
 async def test_a_run_that_changed_something_adds_one_segment_and_any_other_none(catalog: Catalog) -> None:
     store = MemoryStore()
-    await tell(catalog, store, Holding("a", "1", 5, "t"), Holding("b", "2", 5, "t"))
+    await tell(catalog, store, Held("a", "1", 5, "t"), Held("b", "2", 5, "t"))
     await tell(catalog, store, seconds=1)
     assert (len(await segments(store)), await rows(store)) == (1, [("object", "a", "1"), ("object", "b", "2")])
 
 
 async def test_a_change_and_a_deletion_are_new_segments_and_the_old_one_stays(catalog: Catalog) -> None:
     store = MemoryStore()
-    place = await tell(catalog, store, Holding("a", "1", 5, "t"), Holding("b", "2", 5, "t"))
+    place = await tell(catalog, store, Held("a", "1", 5, "t"), Held("b", "2", 5, "t"))
     first = await segments(store)
     await catalog.write_durably(drop_holdings, place, ["b"])
-    await tell(catalog, store, Holding("a", "9", 5, "t2"), seconds=1)
+    await tell(catalog, store, Held("a", "9", 5, "t2"), seconds=1)
     assert (await segments(store))[:1] == first
     assert (await rows(store))[2:] == [("object", "a", "9"), ("deleted", "b", None)]
 
 
 async def test_a_new_catalog_learns_from_the_bucket_what_lies_there_now(catalog: Catalog) -> None:
     store = MemoryStore()
-    place = await tell(catalog, store, Holding("a", "1", 5, "t"), Holding("b", "2", 5, "t"))
+    place = await tell(catalog, store, Held("a", "1", 5, "t"), Held("b", "2", 5, "t"))
     await catalog.write_durably(drop_holdings, place, ["b"])
-    await tell(catalog, store, Holding("a", "9", 6, "t2"), seconds=1)
+    await tell(catalog, store, Held("a", "9", 6, "t2"), seconds=1)
     async with await Catalog.open(None) as other:
         there = await other.write(store_id, "there")
         assert await other.read(is_new_here, there)
         await adopt(other, store, there)
-        assert [h async for page in other.pages(read_holdings, there) for h in page] == [Holding("a", "9", 6, "t2")]
+        assert [h async for page in other.pages(read_holdings, there) for h in page] == [Held("a", "9", 6, "t2")]
         assert await write_segment(other, store, there, at=AT) is None
     assert len(await segments(store)) == 2
 
@@ -80,7 +80,7 @@ async def test_what_the_store_refused_is_said_by_the_next_run(
 ) -> None:
     store = MemoryStore()
     place = await catalog.write(store_id, "here")
-    await catalog.write(put_holdings, {place: [Holding("a", "1", 5, "t")]})
+    await catalog.write(put_holdings, {place: [Held("a", "1", 5, "t")]})
 
     async def refuse(*_: object) -> None:
         raise StoreDenied("no")
@@ -139,17 +139,17 @@ def test_a_set_with_a_hole_is_never_called_whole(
 
 async def test_a_new_catalog_that_found_everything_itself_does_not_say_it_again(catalog: Catalog) -> None:
     store = MemoryStore()
-    await tell(catalog, store, Holding("a", "1", 5, "t"))
+    await tell(catalog, store, Held("a", "1", 5, "t"))
     async with await Catalog.open(None) as other:
-        await tell(other, store, Holding("a", "1", 5, "t"), seconds=1)
-        await tell(other, store, Holding("a", "2", 5, "t2"), seconds=2)
+        await tell(other, store, Held("a", "1", 5, "t"), seconds=1)
+        await tell(other, store, Held("a", "2", 5, "t2"), seconds=2)
     assert await rows(store) == [("object", "a", "1"), ("object", "a", "2")]
 
 
 async def test_a_new_catalog_does_not_call_gone_what_only_another_machine_knows(catalog: Catalog) -> None:
     store = MemoryStore()
-    await tell(catalog, store, Holding("a", "1", 5, "t"))
+    await tell(catalog, store, Held("a", "1", 5, "t"))
     async with await Catalog.open(None) as other:
-        await tell(other, store, Holding("b", "2", 5, "t"), seconds=1)
-        await tell(other, store, Holding("b", "3", 5, "t3"), seconds=2)
+        await tell(other, store, Held("b", "2", 5, "t"), seconds=1)
+        await tell(other, store, Held("b", "3", 5, "t3"), seconds=2)
     assert await rows(store) == [("object", "a", "1"), ("object", "b", "2"), ("object", "b", "3")]

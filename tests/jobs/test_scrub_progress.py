@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Holding, Recorded, expected_sha256, put_holdings, read_expected
+from mediamirror.catalog.holdings import Recorded, expected_sha256, put_holdings, read_expected
 from mediamirror.catalog.ingest import store_id
 from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
+from mediamirror.model import Held
 
 
 @given(st.permutations(range(8)), st.integers(0, 8))
@@ -67,6 +68,6 @@ async def test_what_sync_wrote_down_is_expected_too_in_order_and_over_many_pages
     keys = [f"k{number:04}" for number in range(600)]
     async with await Catalog.open(None) as catalog:
         place = await catalog.write(store_id, "s")
-        await catalog.write(put_holdings, {place: [Holding(key, f"sha {key}", 1, "t") for key in reversed(keys)]})
+        await catalog.write(put_holdings, {place: [Held(key, f"sha {key}", 1, "t") for key in reversed(keys)]})
         found = [row async for row in catalog.rows(read_expected, place)]
     assert [(row.key, row.versions) for row in found] == [(key, (Recorded(f"sha {key}", 1, "t"),)) for key in keys]

@@ -16,11 +16,11 @@ from fixtures.images import make_image
 from mediamirror import check, mirror, parse, scrub, sync, verify
 from mediamirror.catalog.listing import Query
 from mediamirror.errors import LockHeld
-from mediamirror.jobs.catalog.adopt import rebuild, take_in
+from mediamirror.jobs.catalog.adopt import import_, rebuild
 from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.gc import collect_garbage
 from mediamirror.jobs.catalog.warc_export import export_warc
-from mediamirror.jobs.report import review
+from mediamirror.jobs.report import report
 from mediamirror.jobs.run.session import Access, Needs, open_run
 from mediamirror.model import MendSummary
 from mediamirror.settings import AdoptOptions, StoreOptions
@@ -39,7 +39,7 @@ async def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         for n in range(COUNT):
             (tmp_path / folder / f"{n}.webp").write_bytes(make_image(48, 32, "webp", seed=n))
             (tmp_path / f"{n}.html").write_text(f'<img src="http://never.example/{n}.webp" alt="">')
-    await take_in(str(tmp_path / "m"), list_=io.BytesIO(LIST))
+    await import_(str(tmp_path / "m"), list_=io.BytesIO(LIST))
     return tmp_path
 
 
@@ -64,8 +64,8 @@ JOBS: dict[str, Callable[[Path, Tell], Awaitable[object]]] = {
     "check": lambda place, tell: check(str(place / "tree"), str(place / "m"), on_event=tell),
     "gc": lambda place, tell: collect_garbage(str(place / "m"), on_event=tell),
     "rebuild": lambda place, tell: rebuild(str(place / "m"), options=AdoptOptions(force=True), on_event=tell),
-    "import": lambda place, tell: take_in(str(place / "tree"), on_event=tell),
-    "report": lambda place, tell: review(str(place / "m"), on_event=tell),
+    "import": lambda place, tell: import_(str(place / "tree"), on_event=tell),
+    "report": lambda place, tell: report(str(place / "m"), on_event=tell),
     "export": export,
 }
 

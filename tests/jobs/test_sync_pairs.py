@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import StoreError
 from mediamirror.jobs.run.pipeline import WorkList
-from mediamirror.jobs.sync.pairs import Held, joined, paired
+from mediamirror.jobs.sync.pairs import joined, paired
+from mediamirror.model import Held
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ async def stream(items: Iterable[T], size: int = 3) -> AsyncIterator[list[T]]:
 
 
 def held(keys: Iterable[str]) -> AsyncIterator[list[Held]]:
-    return stream(Held(key, 1) for key in keys)
+    return stream(Held(key, None, 1) for key in keys)
 
 
 @given(KEYS, KEYS)
@@ -52,7 +52,7 @@ async def test_a_listing_out_of_order_stops_the_run_before_anything_looks_missin
 @given(KEYS, KEYS)
 async def test_what_is_recorded_goes_with_its_key_alone(listed: set[str], recorded: set[str]) -> None:
     rows = stream((key, 1, "t", None) for key in sorted(listed, key=str.encode))
-    known = stream(Holding(key, f"sha of {key}", 1, "t") for key in sorted(recorded, key=str.encode))
+    known = stream(Held(key, f"sha of {key}", 1, "t") for key in sorted(recorded, key=str.encode))
     assert {h.key: h.sha256 async for page in joined(rows, known) for h in page} == {
         key: f"sha of {key}" if key in recorded else None for key in listed
     }
@@ -64,7 +64,7 @@ async def test_what_is_recorded_goes_with_its_key_alone(listed: set[str], record
 async def test_a_recorded_hash_counts_only_for_the_recorded_size_and_token(
     size: int, token: str | None, sha256: str | None
 ) -> None:
-    known = stream([Holding("k", "stale", 1, "before"), Holding("k", "right", 1, "now")])
+    known = stream([Held("k", "stale", 1, "before"), Held("k", "right", 1, "now")])
     (found,) = [h async for page in joined(stream([("k", size, token, None)]), known) for h in page]
     assert found.sha256 == sha256
 

@@ -18,17 +18,17 @@ from mediamirror.jobs.sync.plan import (
     Census,
     Decision,
     Rules,
-    Side,
     decide,
     refusal,
     selected,
 )
+from mediamirror.model import Held
 from mediamirror.settings import CompareOptions, SyncOptions
 
-A = Side(5, "aa", "place/k#5#t1")
-B = Side(5, "bb", "other/k#5#t2")
-UNHASHED = Side(5, None, "other/k#5#t2")
-COPY_OF_A = Side(5, None, "other/k#5#t2", twin="place/k#5#t1")
+A = Held("k", "aa", 5, "t1")
+B = Held("k", "bb", 5, "t2")
+UNHASHED = Held("k", None, 5, "t2")
+COPY_OF_A = Held("k", None, 5, "t2", twin="place/k#5#t1")
 
 
 @pytest.mark.parametrize(
@@ -37,28 +37,28 @@ COPY_OF_A = Side(5, None, "other/k#5#t2", twin="place/k#5#t1")
         (None, B, Rules(), EXTRA),
         (A, None, Rules(), NOT_IN_DEST),
         (A, None, Rules(size_only=True, ignore_existing=True), NOT_IN_DEST),
-        (A, Side(6, "bb"), Rules(ignore_existing=True), EXISTS),
-        (A, Side(6, "aa"), Rules(), OTHER_SIZE),
-        (A, Side(6, "aa"), Rules(size_only=True), OTHER_SIZE),
+        (A, Held("k", "bb", 6), Rules(ignore_existing=True), EXISTS),
+        (A, Held("k", "aa", 6), Rules(), OTHER_SIZE),
+        (A, Held("k", "aa", 6), Rules(size_only=True), OTHER_SIZE),
         (A, B, Rules(size_only=True), SAME_SIZE),
         (A, B, Rules(), OTHER_BYTES),
-        (A, Side(5, "bb", "s", twin=A.state), Rules(), OTHER_BYTES),
-        (A, Side(5, "aa", "other"), Rules(), SAME_BYTES),
+        (A, Held("k", "bb", 5, "s", twin=A.state("place")), Rules(), OTHER_BYTES),
+        (A, Held("k", "aa", 5, "other"), Rules(), SAME_BYTES),
         (A, COPY_OF_A, Rules(), COPIED_BEFORE),
-        (Side(5, None, "place/k#5#t9"), COPY_OF_A, Rules(), UNKNOWN),
+        (Held("k", None, 5, "t9"), COPY_OF_A, Rules(), UNKNOWN),
         (A, UNHASHED, Rules(), UNKNOWN),
         (UNHASHED, A, Rules(), UNKNOWN),
-        (Side(5), Side(5), Rules(), UNKNOWN),
-        (A, Side(5, "aa"), Rules(attributes=True), ATTRIBUTES),
+        (Held("k", None, 5), Held("k", None, 5), Rules(), UNKNOWN),
+        (A, Held("k", "aa", 5), Rules(attributes=True), ATTRIBUTES),
         (A, COPY_OF_A, Rules(attributes=True), ATTRIBUTES),
         (A, B, Rules(attributes=True), OTHER_BYTES),
         (A, UNHASHED, Rules(attributes=True), UNKNOWN),
     ],
 )
 def test_the_decision_follows_the_table(
-    source: Side | None, destination: Side | None, rules: Rules, decision: Decision
+    source: Held | None, destination: Held | None, rules: Rules, decision: Decision
 ) -> None:
-    assert decide(source, destination, rules) == decision
+    assert decide(source, destination, rules, "place") == decision
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ async def _make(fresh: Path, run: _Adoption, session: Session[MendSummary]) -> N
         await catalog.write(finish_run, row, now().isoformat(timespec="seconds"), int(run.failed))
 
 
-async def take_in(
+async def import_(
     dest: str,
     *,
     list_: BinaryIO | None = None,

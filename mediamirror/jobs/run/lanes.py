@@ -148,7 +148,7 @@ class _Window(Generic[T, R]):
                 self._list(lane)
 
     async def _one(self, lane: _Lane[T, R], item: T, tries: int) -> None:
-        place = _Place(self, lane)
+        place = _Seat(self, lane)
         step_aside_by(lambda: place)
         try:
             result = await self._handle(item)
@@ -275,8 +275,8 @@ class _Window(Generic[T, R]):
         return item, 0
 
 
-class _Place(AbstractAsyncContextManager[None]):
-    """A task's place among those under way. As a context it is given up, and taken again at the end."""
+class _Seat(AbstractAsyncContextManager[None]):
+    """A task's seat among those under way. As a context it is given up, and taken again at the end."""
 
     def __init__(self, window: _Window[T, R], lane: _Lane[T, R]) -> None:
         self._window = window

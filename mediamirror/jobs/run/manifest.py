@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Holding, drop_holdings, put_holdings
+from mediamirror.catalog.holdings import drop_holdings, put_holdings
 from mediamirror.catalog.ingest import Run
 from mediamirror.catalog.manifest import (
     ManifestObject,
@@ -47,7 +47,7 @@ from mediamirror.catalog.manifest import (
 from mediamirror.catalog.results import read_sets
 from mediamirror.errors import ObjectCorrupt, StoreError
 from mediamirror.jobs.run.pipeline import WorkList, pages
-from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
+from mediamirror.model import Body, Held, ItemError, Problem, SetResult, SetRow, Status
 from mediamirror.redact import redact_values
 from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import RESERVED, ObjectAttributes, Store
@@ -232,7 +232,7 @@ async def adopt(catalog: Catalog, store: Store, store_id: int, *, holdings: bool
         objects = [_object(row) for row in newest.values() if row["type"] == "object"]
         gone = [row["key"] for row in newest.values() if row["type"] == "deleted"]
         if holdings:
-            await catalog.write(put_holdings, {store_id: [Holding(o.key, o.sha256, o.size, o.token) for o in objects]})
+            await catalog.write(put_holdings, {store_id: [Held(o.key, o.sha256, o.size, o.token) for o in objects]})
             await catalog.write_durably(drop_holdings, store_id, gone)
         sets = [(row["id"], _digest(row)) for row in page if row["type"] == "set"]
         await catalog.write(put_published, store_id, objects=objects, gone=gone, sets=sets)

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 
-from mediamirror.catalog.holdings import Expected, Holding, expected_sha256
+from mediamirror.catalog.holdings import Expected, expected_sha256
 from mediamirror.errors import FetchError, ImageError, NotAnImage, ObjectMissing, StoreError
 from mediamirror.fetch.body import Bucket
 from mediamirror.imaging.header import read_header
@@ -16,6 +16,7 @@ from mediamirror.lint.stored import StoredSubject, check_stored
 from mediamirror.model import (
     Facts,
     Finding,
+    Held,
     ItemError,
     ObjectEvent,
     OpaqueFacts,
@@ -53,7 +54,7 @@ class Seen:
     findings: tuple[Finding, ...] = ()
     off: tuple[Suppressed, ...] = ()
     repair: ObjectEvent | None = None
-    holding: Holding | None = None
+    holding: Held | None = None
 
     @property
     def bad(self) -> bool:
@@ -150,7 +151,7 @@ class Reader:
             return replace(seen, outcome=outcome, repair=event)
         stored = done.stored
         outcome = replace(outcome, status=Status.REPAIRED, error=None, size=stored.size, sha256=stored.sha256)
-        holding = Holding(key, stored.sha256, stored.size, stored.token) if stored.token else None
+        holding = stored.held(stored.sha256)
         return replace(seen, outcome=outcome, repair=replace(event, size=stored.size), holding=holding)
 
     async def _subject(self, item: ScrubItem) -> tuple[StoredSubject, StoredObject | None, int | None]:

@@ -13,14 +13,14 @@ from mediamirror.errors import FetchError, StoreError, UsageError
 from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run, place_name
 from mediamirror.jobs.sync.listing import LentCatalog, Listed, Sorter, pairs
-from mediamirror.jobs.sync.pairs import Held, Pair
+from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import (
     Place,
     place_of,
 )
 from mediamirror.jobs.sync.plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
 from mediamirror.jobs.sync.transfer import Task, alike_served
-from mediamirror.model import Compared, Mark, Problem, SyncEvent, SyncSummary, Workload
+from mediamirror.model import Compared, Held, Mark, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions, default_catalog
 from mediamirror.store.base import Store
 
@@ -153,7 +153,8 @@ class _CheckRun:
 def _unknown(pair: Pair) -> Pair:
     """Forget what is recorded: the bytes alone count."""
     source, destination = pair.source, pair.destination
-    return Pair(pair.key, source.forgotten() if source else None, destination.forgotten() if destination else None)
+    sides = [each._replace(sha256=None, twin=None) if each else None for each in (source, destination)]
+    return Pair(pair.key, *sides)
 
 
 class _Looker:
@@ -193,7 +194,7 @@ class _Looker:
                 read += digest.bytes_read
                 held = held.knowing(digest.sha256)  # noqa: PLW2901
             sides.append(held)
-        decision = decide(sides[0].side(""), sides[1].side(""), self._rules)
+        decision = decide(sides[0], sides[1], self._rules)
         if decision == ATTRIBUTES:
             alike = await alike_served(self._source, self._destination, sides[0], sides[1], StoreOptions())
             decision = SAME_ATTRIBUTES if alike else OTHER_ATTRIBUTES

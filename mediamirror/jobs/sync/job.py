@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Holding, drop_holdings, put_holdings
+from mediamirror.catalog.holdings import drop_holdings, put_holdings
 from mediamirror.catalog.ingest import follows_a_clean_end
 from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
@@ -30,7 +30,7 @@ from mediamirror.jobs.sync.places import (
 )
 from mediamirror.jobs.sync.plan import Rules, Skip, refusal
 from mediamirror.jobs.sync.transfer import MOST, Done, Route, SetAside, Transfer
-from mediamirror.model import ItemError, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
+from mediamirror.model import Held, ItemError, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
 from mediamirror.settings import SyncOptions, default_catalog
 from mediamirror.store.base import Store
 
@@ -186,7 +186,7 @@ class _SyncRun:
         await run_window(forgotten(), transfer.delete, record, width=self._options.concurrency)
 
     async def _record(self, catalog: Catalog, source: int, destination: int, done: Sequence[Done]) -> None:
-        rows: dict[int, list[Holding]] = {
+        rows: dict[int, list[Held]] = {
             source: [one.source for one in done if one.source is not None],
             destination: [one.destination for one in done if one.destination is not None],
         }

@@ -12,15 +12,15 @@ from types import TracebackType
 from typing import Self
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Holding, read_holdings
+from mediamirror.catalog.holdings import read_holdings
 from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import CatalogError
 from mediamirror.jobs.run.pipeline import WorkList, both
-from mediamirror.jobs.sync.pairs import Held, Pair, joined, joined_page, paired
+from mediamirror.jobs.sync.pairs import Pair, joined, joined_page, paired
 from mediamirror.jobs.sync.places import Place
 from mediamirror.jobs.sync.plan import Census, Copy, Extra, Look, Rules, Skip, decide, selected
 from mediamirror.jobs.sync.transfer import Task
-from mediamirror.model import Problem
+from mediamirror.model import Held, Problem
 from mediamirror.settings import CompareOptions
 from mediamirror.store.base import Entry
 from mediamirror.store.ordering import Listing
@@ -128,8 +128,8 @@ async def pairs(
             yield page
 
 
-async def _nothing() -> AsyncIterator[list[Holding]]:
-    nothing: tuple[list[Holding], ...] = ()
+async def _nothing() -> AsyncIterator[list[Held]]:
+    nothing: tuple[list[Held], ...] = ()
     for page in nothing:
         yield page
 
@@ -173,9 +173,7 @@ class Sorter:
         if one is not None and self._folding is not None and not self._folding.takes(pair.key):
             self._on_clash(pair)
             return
-        # Most pairs are settled by what is recorded; only a copy that the server made asks for names of states.
-        place = self._source.identity if other and other.twin else ""
-        decision = decide(one.side(place) if one else None, other.side("") if other else None, self._rules)
+        decision = decide(one, other, self._rules, self._source.identity)
         match decision:
             case Skip():
                 self._on_skip(pair, decision)

@@ -17,10 +17,9 @@ from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
-from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import SourceChanged
 from mediamirror.imaging.sniff import sniff
-from mediamirror.model import Body, StoredObject
+from mediamirror.model import Body, Held, StoredObject
 from mediamirror.store.base import Entry, ObjectAttributes
 from mediamirror.store.keys import reason_against, visible
 from mediamirror.store.tree import LINK, SPECIAL, mapped, open_file, token_of, walk
@@ -44,7 +43,7 @@ class Content:
 
     body: Body
     attributes: ObjectAttributes
-    holding: Holding | None
+    holding: Held | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Digest:
     """The sha256 of an object's bytes, where it was found, and what may be recorded."""
 
     sha256: str
-    holding: Holding | None
+    holding: Held | None
     bytes_read: int = 0
 
 
@@ -138,7 +137,7 @@ def _beginning(root: Path, key: str) -> bytes:
         return file.read(4096)
 
 
-def _read(root: Path, key: str, in_memory: int) -> tuple[Body, Holding | None]:
+def _read(root: Path, key: str, in_memory: int) -> tuple[Body, Held | None]:
     """Read and hash one file, and make sure that it was the same one from the first byte to the last."""
     path, descriptor = root / key, open_file(root, key)
     with open(descriptor, "rb", buffering=0) as file:  # noqa: PTH123 - a descriptor
@@ -149,7 +148,7 @@ def _read(root: Path, key: str, in_memory: int) -> tuple[Body, Holding | None]:
         raise SourceChanged(f"{path} changed while it was read; nothing was stored. Run the same command again.")
     whole = data is not None
     body = Body(size, sha256, data=data, path=None if whole else path, prefix=prefix)
-    holding = Holding(key, sha256, size, token_of(before))
+    holding = Held(key, sha256, size, token_of(before))
     return body, holding if _vouches(before, time.time_ns()) else None
 
 

@@ -8,42 +8,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import AsyncIterator
 from operator import itemgetter
-from typing import Generic, NamedTuple, TypeVar
+from typing import NamedTuple
 
-from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import StoreError
-from mediamirror.jobs.sync.plan import Side
-from mediamirror.model import StoredObject
+from mediamirror.model import Held
 from mediamirror.store.base import Entry
 
 _KEY = itemgetter(0)
-
-
-class Held(NamedTuple):
-    """An object as listed, and what is recorded of it in exactly this state."""
-
-    key: str
-    size: int
-    token: str | None = None
-    sha256: str | None = None
-    twin: str | None = None
-
-    @property
-    def row(self) -> StoredObject:
-        """The object as it was listed."""
-        return StoredObject(self.key, self.size, token=self.token)
-
-    def side(self, place: str) -> Side:
-        """Return what `decide` wants to know; without ``place``, no state."""
-        return Side(self.size, self.sha256, state_of(place, self) if place else None, self.twin)
-
-    def knowing(self, sha256: str) -> Held:
-        """Return it with its hash."""
-        return self._replace(sha256=sha256)
-
-    def forgotten(self) -> Held:
-        """Return it without anything that is recorded: its bytes alone count."""
-        return Held(self.key, self.size, self.token)
 
 
 class Pair(NamedTuple):
@@ -54,21 +25,14 @@ class Pair(NamedTuple):
     destination: Held | None
 
 
-def state_of(place: str, held: Held) -> str | None:
-    """Name an object in its present state; None where the store gives no change token."""
-    return f"{place}/{held.key}#{held.size}#{held.token}" if held.token else None
-
-
-async def joined(
-    pages: AsyncIterator[list[Entry]], holdings: AsyncIterator[list[Holding]]
-) -> AsyncIterator[list[Held]]:
+async def joined(pages: AsyncIterator[list[Entry]], holdings: AsyncIterator[list[Held]]) -> AsyncIterator[list[Held]]:
     """Give each listed object what is recorded of it, if size and token are still as recorded."""
-    known: _Pages[Holding] = _Pages(holdings)
+    known: _Pages = _Pages(holdings)
     async for page in pages:
         if not page:
             continue
         listed = {entry[0]: entry for entry in page}
-        found: dict[str, Holding] = {}
+        found: dict[str, Held] = {}
         while await known.fill():
             for holding in known.until(page[-1][0]):
                 entry = listed.get(holding.key)
@@ -79,7 +43,7 @@ async def joined(
         yield [_held(entry, found.get(entry[0])) for entry in page]
 
 
-def joined_page(page: list[Held], rows: list[Holding]) -> list[Held]:
+def joined_page(page: list[Held], rows: list[Held]) -> list[Held]:
     """Give the objects of a page whose sha256 is not known what ``rows`` say of exactly their state."""
     known = {(row.key, row.size, row.token): row.sha256 for row in rows if row.sha256 is not None}
     return [held if held.sha256 else _with(held, known.get((held.key, held.size, held.token or ""))) for held in page]
@@ -89,17 +53,17 @@ def _with(held: Held, sha256: str | None) -> Held:
     return held.knowing(sha256) if sha256 else held
 
 
-def _held(entry: Entry, known: Holding | None) -> Held:
+def _held(entry: Entry, known: Held | None) -> Held:
     key, size, token, _ = entry
-    return Held(key, size, token, known.sha256, known.twin) if known else Held(key, size, token)
+    return Held(key, known.sha256, size, token, known.twin) if known else Held(key, None, size, token)
 
 
 async def paired(
     source: AsyncIterator[list[Held]], destination: AsyncIterator[list[Held]]
 ) -> AsyncIterator[list[Pair]]:
     """Merge both sides, in ascending order of the keys. Raises `StoreError` when one lists a key twice or is not sorted."""
-    left: _Pages[Held] = _Pages(_in_order(source, "source"))
-    right: _Pages[Held] = _Pages(_in_order(destination, "destination"))
+    left: _Pages = _Pages(_in_order(source, "source"))
+    right: _Pages = _Pages(_in_order(destination, "destination"))
     while True:
         more, also = await left.fill(), await right.fill()
         if not more and not also:
@@ -112,7 +76,7 @@ async def paired(
             yield _merged(left, right)
 
 
-def _merged(left: _Pages[Held], right: _Pages[Held]) -> list[Pair]:
+def _merged(left: _Pages, right: _Pages) -> list[Pair]:
     """Merge until one of the two pages is used up."""
     pairs: list[Pair] = []
     a, b = left.at, right.at
@@ -145,15 +109,12 @@ async def _in_order(pages: AsyncIterator[list[Held]], side: str) -> AsyncIterato
         yield page
 
 
-R = TypeVar("R", Held, Holding)
-
-
-class _Pages(Generic[R]):
+class _Pages:
     """Pages in a row, and how far the present one is read."""
 
-    def __init__(self, pages: AsyncIterator[list[R]]) -> None:
-        self._pages: AsyncIterator[list[R]] = pages
-        self.page: list[R] = []
+    def __init__(self, pages: AsyncIterator[list[Held]]) -> None:
+        self._pages: AsyncIterator[list[Held]] = pages
+        self.page: list[Held] = []
         self.at = 0
 
     async def fill(self) -> bool:
@@ -170,12 +131,12 @@ class _Pages(Generic[R]):
         """Whether the present page has something more."""
         return self.at < len(self.page)
 
-    def until(self, key: str) -> list[R]:
+    def until(self, key: str) -> list[Held]:
         """Take what the page has up to ``key``, itself included."""
         start, self.at = self.at, bisect_right(self.page, key, lo=self.at, key=_KEY)
         return self.page[start : self.at]
 
-    def rest(self) -> list[R]:
+    def rest(self) -> list[Held]:
         """Take what the page still has."""
         start, self.at = self.at, len(self.page)
         return self.page[start:]

@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 
 import aiofiles
 
-from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import BodyCutOff, ObjectCorrupt, SourceChanged
 from mediamirror.jobs.sync.local import Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
@@ -77,11 +76,11 @@ class BucketPlace:
         """Ask for the metadata; where they hold no sha256, or with ``read``, hash the bytes."""
         found = await self._head(row)
         if found.sha256 is not None and not read:
-            return Digest(found.sha256, _holding(found, found.sha256))
+            return Digest(found.sha256, found.held(found.sha256))
         sha256, size = await _tried(lambda: self._hash(row.key))
         if size != found.size:
             raise self._changed(row)
-        return Digest(sha256, _holding(found, sha256), size)
+        return Digest(sha256, found.held(sha256), size)
 
     async def attributes(self, row: StoredObject) -> ObjectAttributes:
         """Ask for the metadata."""
@@ -107,7 +106,7 @@ class BucketPlace:
                 f"{self.name}/{row.key} does not hold the bytes that its sha256 speaks of; it was not copied. "
                 "Restore it from another copy."
             )
-        return Content(body, _attributes(found), _holding(found, body.sha256))
+        return Content(body, _attributes(found), found.held(body.sha256))
 
     async def _head(self, row: StoredObject) -> StoredObject:
         found = await self._store.head(row.key)
@@ -152,10 +151,6 @@ async def _tried(read: Callable[[], Awaitable[T]]) -> T:
 def _attributes(found: StoredObject) -> ObjectAttributes:
     kind = found.content_type or "application/octet-stream"
     return ObjectAttributes(kind, metadata=found.metadata, headers=found.headers)
-
-
-def _holding(found: StoredObject, sha256: str) -> Holding | None:
-    return Holding(found.key, sha256, found.size, found.token) if found.token else None
 
 
 def drop(body: Body, *, spool: Path | None = None) -> None:

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import NamedTuple
 
 from mediamirror.errors import UsageError
+from mediamirror.model import Held
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.keys import clean_metadata, clean_value
-
-
-class Side(NamedTuple):
-    """One object as listed. ``sha256`` is what is recorded for its size and change token, or None.
-
-    ``state`` names the object and its token; ``twin`` is the state of the object that this one is recorded as a copy of.
-    """
-
-    size: int
-    sha256: str | None = None
-    state: str | None = None
-    twin: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +65,8 @@ class Rules:
     attributes: bool = False
 
 
-def decide(source: Side | None, destination: Side | None, rules: Rules) -> Decision:
-    """Decide about one key. At least one side has it.
+def decide(source: Held | None, destination: Held | None, rules: Rules, place: str = "") -> Decision:
+    """Decide about one key. At least one side has it. ``place`` is what SRC is called where copies of it are recorded.
 
     | source | destination | ignore_existing | size | size_only | hashes known | sha256 | copied | decision                     |
     |--------|-------------|-----------------|------|-----------|--------------|--------|--------|------------------------------|
@@ -108,7 +96,7 @@ def decide(source: Side | None, destination: Side | None, rules: Rules) -> Decis
         return SAME_SIZE
     if source.sha256 is not None and destination.sha256 is not None:
         return _same(SAME_BYTES, rules) if source.sha256 == destination.sha256 else OTHER_BYTES
-    if destination.twin is not None and destination.twin == source.state:
+    if destination.twin is not None and destination.twin == source.state(place):
         return _same(COPIED_BEFORE, rules)
     return UNKNOWN
 

@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from mediamirror.catalog.holdings import Holding
 from mediamirror.errors import FetchError, NameTaken, ObjectCorrupt, SourceChanged, StoreDenied, StoreError
 from mediamirror.jobs.sync.local import Content, LocalPlace
-from mediamirror.jobs.sync.pairs import Held, Pair, state_of
+from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import Place, drop
 from mediamirror.jobs.sync.plan import (
     ATTRIBUTES,
@@ -29,7 +28,7 @@ from mediamirror.jobs.sync.plan import (
     decide,
     same_attributes,
 )
-from mediamirror.model import ItemError, ObjectEvent, StoredObject
+from mediamirror.model import Held, ItemError, ObjectEvent, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Store
 from mediamirror.store.s3.headers import MOST_COPIED
@@ -57,8 +56,8 @@ class Done:
 
     event: ObjectEvent
     status: str
-    source: Holding | None = None
-    destination: Holding | None = None
+    source: Held | None = None
+    destination: Held | None = None
     bytes_in: int = 0
     bytes_out: int = 0
 
@@ -131,7 +130,7 @@ class Transfer:
             destination = destination.knowing(there.sha256)
         bytes_in = sum(digest.bytes_read for digest in (read, there) if digest)
         known = read.holding if read else None
-        decision = ATTRIBUTES if same else decide(source.side(""), destination.side(""), self._rules)
+        decision = ATTRIBUTES if same else decide(source, destination, self._rules)
         if decision == ATTRIBUTES:
             alike = await alike_served(self._route.source, self._route.destination, source, destination, self._given)
             decision = SAME_ATTRIBUTES if alike else OTHER_ATTRIBUTES
@@ -159,7 +158,7 @@ class Transfer:
             replace(event, size=stored.size),
             _DONE[self._route.op],
             content.holding,
-            _holding(stored, content.body.sha256),
+            stored.held(content.body.sha256),
             content.body.size,
             content.body.size,
         )
@@ -183,11 +182,9 @@ class Transfer:
         except StoreDenied:
             self._by_server = False
             return None
-        known = (
-            Holding(source.key, stored.sha256, source.size, source.token) if stored.sha256 and source.token else None
-        )
-        twin = state_of(self._route.source_name, source)
-        there = Holding(source.key, stored.sha256, stored.size, stored.token, twin) if stored.token else None
+        known = source.row.held(stored.sha256) if stored.sha256 else None
+        twin = source.state(self._route.source_name)
+        there = stored.held(stored.sha256, twin)
         return Done(event, "copied", known, there)
 
 
@@ -208,10 +205,6 @@ def _refuse_rot(source: Held, recorded: str | None, content: Content) -> None:
         f"{source.key} in the source holds other bytes than those recorded for it, and nothing has written to it since: it was not "
         "copied. Restore it from another copy; if the bytes are right, add --checksum."
     )
-
-
-def _holding(stored: StoredObject, sha256: str) -> Holding | None:
-    return Holding(stored.key, sha256, stored.size, stored.token) if stored.token else None
 
 
 def _failed(key: str, op: str, code: str, message: str) -> Done:
