@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -103,8 +104,8 @@ class Policy:
     keep_svg: bool
     decode: bool
     select: SelectOptions
-    goes_on_from: int
-    """The first of the runs that this one goes on with."""
+    goes_on_from: float = math.inf
+    """The id of the first of the runs that this one goes on with; without any, no run has it."""
 
 
 async def _unnoted(record: Record) -> None:
