@@ -23,7 +23,7 @@ from mediamirror.settings import (
     FetchOptions,
     JobOptions,
     ReadOptions,
-    ReviewOptions,
+    ReportOptions,
     SelectOptions,
     StoreOptions,
     SyncOptions,
@@ -143,7 +143,7 @@ def test_a_shell_without_completion_is_one_sentence(monkeypatch: pytest.MonkeyPa
         ("parse x", [ReadOptions, FetchOptions, JobOptions]),
         ("sync a b", [SyncOptions, CompareOptions, StoreOptions]),
         ("check a b", [SyncOptions, CompareOptions, StoreOptions]),
-        ("report a", [ReviewOptions]),
+        ("report a", [ReportOptions]),
     ],
 )
 def test_what_nobody_gives_is_what_the_option_groups_say(words: str, groups: list[type]) -> None:
