@@ -79,7 +79,8 @@ def comes_from(db: sqlite3.Connection, command: str) -> bool:
 def store_id(db: sqlite3.Connection, name: str) -> int:
     """Return the id of a store by its name, known or new."""
     db.execute("INSERT OR IGNORE INTO stores (name) VALUES (?)", (name,))
-    found: int = db.execute("SELECT id FROM stores WHERE name = ?", (name,)).fetchone()[0]
+    found = find_store(db, name)
+    assert found is not None
     return found
 
 

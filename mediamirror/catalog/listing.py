@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mediamirror.catalog.connection import PAGE, Page, marks
+from mediamirror.catalog.ingest import find_store
 
 MOST_SETS = 100
 """Sets told of one variant at most: a placeholder may be in each of a hundred thousand."""
@@ -108,10 +109,10 @@ def choose(db: sqlite3.Connection, query: Query) -> int:
         "CREATE TEMP TABLE chosen (id INTEGER PRIMARY KEY, store_id INTEGER, variant_id INTEGER, key TEXT, status TEXT, "
         "sha256 TEXT, set_id INTEGER)"
     )
-    place = db.execute("SELECT id FROM stores WHERE name = ?", (query.store,)).fetchone()
+    place = None if query.store is None else find_store(db, query.store)
     if query.store is not None and place is None:
         return 0
-    values: dict[str, object] = {"place": place[0] if place else None}
+    values: dict[str, object] = {"place": place}
     conditions = _conditions(query, values)
     joined = "JOIN image_sets i ON i.id = p.set_id JOIN documents d ON d.id = p.document_id" if query.image_set else ""
     matches = f"AND {_MATCHES}" if query.image_set else ""

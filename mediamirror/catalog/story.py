@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mediamirror.catalog.connection import as_headers, as_hops, marks, rows_of
+from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import UsageError
 
 SHORTEST_DIGEST = 6
@@ -101,8 +102,8 @@ def _objects_where(db: sqlite3.Connection, condition: str, word: str, store: str
     rows = db.execute(query, (word, word)).fetchall()
     if store is None:
         return rows
-    place = db.execute("SELECT id FROM stores WHERE name = ?", (store,)).fetchone()
-    return [row for row in rows if place is not None and row[0] == place[0]]
+    place = find_store(db, store)
+    return [row for row in rows if row[0] == place]
 
 
 def _variants_of(db: sqlite3.Connection, objects: Sequence[tuple[int, str]]) -> list[int]:
