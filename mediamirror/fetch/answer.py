@@ -14,7 +14,9 @@ from mediamirror.redact import redact_url
 _CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _LENGTH = re.compile(r"[0-9]{1,40}")
-_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
+"""Statuses that are followed to their Location; without one they are errors."""
+
 
 _MEANING = {
     204: "has no content",
@@ -32,11 +34,6 @@ _MEANING = {
     451: "is withheld for legal reasons",
     503: "is not available for now",
 }
-
-
-def is_redirect(status: int, location: str | None) -> bool:
-    """True for a redirect that can be followed: one of the five, with a Location."""
-    return status in _REDIRECTS and location is not None
 
 
 def check_status(status: int, headers: dict[str, str], request: Request, href: str, now: datetime) -> None:

@@ -21,11 +21,11 @@ from mediamirror.errors import (
     TooSlow,
     TransferTruncated,
 )
-from mediamirror.fetch.answer import check_robots_tag, check_status, is_redirect, parse_length, robots_token
+from mediamirror.fetch.answer import REDIRECTS, check_robots_tag, check_status, parse_length, robots_token
 from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, too_large
 from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
-from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, parse_target
+from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, conditions, parse_target
 from mediamirror.model import Body, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
@@ -93,7 +93,7 @@ class Client:
         answer = await self._send(request, target)
         try:
             self._check_headers(answer)
-            if is_redirect(answer.response.status_code, answer.named.get("location")):
+            if answer.response.status_code in REDIRECTS and "location" in answer.named:
                 body = None
                 await _drain(answer)
             else:
@@ -119,10 +119,12 @@ class Client:
             )
 
     async def _send(self, request: Request, target: Target) -> _Answer:
-        fields = self._headers.of(request, target)
-        response = await self._transport.handle_async_request(_wire(target, fields))
-        headers = tuple([(_name(name), _text(value)) for name, value in response.headers.raw])
-        return _Answer(response, target, headers, dict(reversed(headers)))
+        headers = _encoded(self._headers.of(request, target))
+        if extra := [(name.encode(), value.encode()) for name, value in conditions(request)]:
+            headers = httpx2.Headers([*headers.raw, *extra])
+        response = await self._transport.handle_async_request(_wire(target, headers))
+        came = tuple([(_name(name), _text(value)) for name, value in response.headers.raw])
+        return _Answer(response, target, came, dict(reversed(came)))
 
     async def _receive(self, request: Request, answer: _Answer, deadline: asyncio.Timeout) -> Body | None:
         href = answer.target.href
@@ -174,10 +176,14 @@ class Client:
             inflater.finish()
 
 
-def _wire(target: Target, fields: list[tuple[str, str]]) -> httpx2.Request:
-    headers = [(name.encode("ascii"), value.encode()) for name, value in fields]
+def _wire(target: Target, headers: httpx2.Headers) -> httpx2.Request:
     extensions = {"target": target.target}
     return httpx2.Request("GET", _origin(target.origin), headers=headers, stream=_NO_BODY, extensions=extensions)
+
+
+@lru_cache(maxsize=64)
+def _encoded(fields: tuple[tuple[str, str], ...]) -> httpx2.Headers:
+    return httpx2.Headers([(name.encode("ascii"), value.encode()) for name, value in fields])
 
 
 @lru_cache(maxsize=1024)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from mediamirror.errors import TooManyRedirects
-from mediamirror.fetch.answer import is_redirect
+from mediamirror.fetch.answer import REDIRECTS
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Fetcher, Hop, Request, Target, parse_target
 from mediamirror.model import Download
@@ -36,21 +36,22 @@ class Following:
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL, following redirects; raises only `FetchError`."""
+        target = parse_target(request.url, self._guard)
+        await self._admit(target)
         started = time.monotonic()
+        answer = await self._hops.fetch(request)
         passed: list[Download] = []
         hop = Hop(request.url, self._options.timeout)
-        target = parse_target(request.url, self._guard)
-        while True:
-            await self._admit(target)
-            answer = await self._hops.fetch(replace(request, url=target.href, hop=hop))
-            if not is_redirect(answer.http_status, answer.header("location")):
-                return _joined(request, answer, passed, time.monotonic() - started)
+        while (location := _location(answer)) is not None:
             passed.append(answer)
-            following = parse_target(answer.header("location") or "", self._guard, base=target.href)
+            following = parse_target(location, self._guard, base=target.href)
             self._check(following, [each.final_url for each in passed])
             downgraded = target.scheme == "https" and following.scheme == "http"
             hop = Hop(request.url, hop.seconds - answer.seconds, hop.trusted and not downgraded)
             target = following
+            await self._admit(target)
+            answer = await self._hops.fetch(replace(request, url=target.href, hop=hop))
+        return _joined(request, answer, passed, time.monotonic() - started) if passed else answer
 
     def _check(self, target: Target, passed: list[str]) -> None:
         first = redact_url(passed[0])
@@ -58,6 +59,10 @@ class Following:
             raise TooManyRedirects(f"{first} redirects in a circle.")
         if len(passed) > self._options.max_redirects:
             raise TooManyRedirects(f"{first} redirects more than {self._options.max_redirects} times.")
+
+
+def _location(answer: Download) -> str | None:
+    return answer.header("location") if answer.http_status in REDIRECTS else None
 
 
 def _joined(request: Request, answer: Download, passed: list[Download], seconds: float) -> Download:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
 
@@ -119,6 +120,7 @@ def parse_ip(text: str, host: str) -> IPAddress:
         raise ConnectFailed(f"{host} resolved to {text!r}, which is not an address.") from None
 
 
+@lru_cache(maxsize=1024)
 def literal(host: str) -> IPAddress | None:
     """The address that a URL's host is, or None for a name."""
     try:

@@ -79,23 +79,23 @@ class Polite:
         host = self._hosts.get(name)
         host.users += 1
         try:
-            async with _slot(host.slots):
-                self._hosts.check(name, url)
-                while (seconds := self._hosts.start(host)) > 0:
-                    async with waiting():
-                        await self._sleep(seconds)
-                    self._hosts.check(name, url)
+            if host.slots.locked():
+                async with waiting():
+                    await host.slots.acquire()
+            else:
+                await host.slots.acquire()
+            try:
+                await self._start(host, name, url)
                 async with self._everyone:
                     yield host
+            finally:
+                host.slots.release()
         finally:
             host.users -= 1
 
-
-@asynccontextmanager
-async def _slot(slots: asyncio.Semaphore) -> AsyncIterator[None]:
-    async with waiting() if slots.locked() else nullcontext():
-        await slots.acquire()
-    try:
-        yield
-    finally:
-        slots.release()
+    async def _start(self, host: Host, name: str, url: str) -> None:
+        self._hosts.check(name, url)
+        while (seconds := self._hosts.start(host)) > 0:
+            async with waiting():
+                await self._sleep(seconds)
+            self._hosts.check(name, url)

@@ -202,15 +202,16 @@ class RequestHeaders:
         self._own_accept = "accept" in named
         self._trusted_hosts = own_hosts | frozenset(options.credentials_for)
 
-    def of(self, request: Request, target: Target) -> list[tuple[str, str]]:
-        """Return the fields for one hop, in their order."""
+    def of(self, request: Request, target: Target) -> tuple[tuple[str, str], ...]:
+        """Return the fields for one hop, in their order; those of a condition or a range are `conditions`."""
         trusted = request.hop is None or request.hop.trusted
         secret = trusted and may_see_secrets(target, self._trusted_hosts)
         own = self._with_secrets if secret else self._without
-        return [*([] if self._own_accept else [("Accept", request.accept)]), *own, *_conditions(request)]
+        return own if self._own_accept else (("Accept", request.accept), *own)
 
 
-def _conditions(request: Request) -> Iterator[tuple[str, str]]:
+def conditions(request: Request) -> Iterator[tuple[str, str]]:
+    """Yield the fields that make a request conditional, or ask for a part."""
     if request.etag is not None:
         yield "If-None-Match", request.etag
     if request.last_modified is not None:
