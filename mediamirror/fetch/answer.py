@@ -1,4 +1,4 @@
-"""What an answer's status line and headers mean for us. Pure."""
+"""What a response's status and headers mean: success, error, Retry-After, X-Robots-Tag. Pure."""
 
 from __future__ import annotations
 
@@ -81,9 +81,9 @@ def parse_retry_after(value: str | None, now: datetime) -> float | None:
 
 
 def _sent_at(date: str | None, clock: datetime) -> datetime:
-    """When an answer was sent by the origin's own clock, its Date (RFC 9110, 6.6.1); by ours where it has none.
+    """The response's Date (RFC 9110, 6.6.1), or our clock where it has none.
 
-    An origin's other times are meant by its clock: ours may be off by a year.
+    Other times of the response are relative to the origin's clock; ours may be off by a year.
     """
     return _http_date(date or "") or clock
 
@@ -103,7 +103,7 @@ def parse_length(value: str | None) -> int | None:
 
 
 REFUSING = ("none", "noindex", "noimageindex", "noai", "noimageai")
-"""Directives that forbid us an image. ``none`` is short for ``noindex, nofollow``."""
+"""Directives that forbid storing an image. ``none`` is short for ``noindex, nofollow``."""
 
 # A weekday before a comma, a day and the rest up to the next one; or anything without a comma.
 _DATED = re.compile(r"unavailable_after\s*:\s*(?:[a-z]{3,9}\s*,\s*(?=[0-9]))?[^,]*")

@@ -1,4 +1,4 @@
-"""A body while it arrives: how fast it may come, how it is decoded, and where it lies.
+"""Receiving a body: minimum rate and rate limit, content codings, memory or a temporary file.
 
 We ask for ``identity``. Some servers compress all the same: gzip and deflate are inflated here, no more than 64 KiB at a
 time, so that a bomb meets the size limit after its first steps. br, zstd and doubled codings are refused: the standard
@@ -119,7 +119,7 @@ def discard(body: Body | None) -> None:
 
 
 class RateWatch:
-    """Says when a download has been slower than ``min_rate`` bytes a second over a whole window of seconds.
+    """Tells when a download has been slower than ``min_rate`` bytes a second over a whole window of seconds.
 
     Pure: the caller brings the time.
     """
@@ -142,7 +142,7 @@ class RateWatch:
         return slow
 
     def pause(self, seconds: float) -> None:
-        """Leave out a wait that was ours, not the origin's."""
+        """Leave a wait of our own out of the window."""
         self._start += seconds
 
 

@@ -37,7 +37,7 @@ _DRAIN_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True)
 class _Answer:
-    """One response, its headers decoded once: in order, and the first of each name."""
+    """One response with its headers decoded: all of them in order, and the first of each name."""
 
     response: httpx2.Response
     target: Target
@@ -192,7 +192,7 @@ def _origin(origin: str) -> httpx2.URL:
 
 
 def _extend(deadline: asyncio.Timeout, watch: RateWatch, seconds: float) -> None:
-    """A wait for our own rate limit counts neither against the deadline nor against the origin's rate."""
+    """Extend the deadline and the rate's window by a wait for ``--limit-rate``, which is not the origin's fault."""
     when = deadline.when()
     if seconds > 0 and when is not None and not deadline.expired():
         deadline.reschedule(when + seconds)
@@ -200,7 +200,7 @@ def _extend(deadline: asyncio.Timeout, watch: RateWatch, seconds: float) -> None
 
 
 async def _drain(answer: _Answer) -> None:
-    """Read the rest of an answer nobody wants when it is short, so that its connection can be used again."""
+    """Read the rest of an unwanted body if it is short, so that its connection can be reused."""
     length = parse_length(answer.named.get("content-length"))
     if length is None or length > _DRAIN_BYTES:
         return

@@ -44,7 +44,7 @@ async def open_transport_to(
     connect_to: Sequence[Rewired] = (),
     proxy: str | None = None,
 ) -> AsyncIterator[httpx2.AsyncBaseTransport | None]:
-    """Do what `open_transport` does if a bucket is among the places; two directories need no connections: None."""
+    """Open a transport if one of the places is a bucket; yield None for directories."""
     if not any(place[:3].lower() == "s3:" for place in places):
         yield None
         return

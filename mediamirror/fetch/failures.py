@@ -1,4 +1,4 @@
-"""The edge where foreign errors become ours, each with a sentence for people."""
+"""Maps errors of the HTTP client and the system to `FetchError`, each with a message for people."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mediamirror.errors import (
 
 
 def as_fetch_error(error: Exception, shown_url: str) -> FetchError:
-    """The most specific `FetchError` for whatever a request raised."""
+    """Return the most specific `FetchError` for what a request raised."""
     if isinstance(error, FetchError):
         return error
     if isinstance(error, httpx2.HTTPError):

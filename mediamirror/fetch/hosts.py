@@ -1,6 +1,6 @@
-"""What a run has learnt of each host: how soon it may be asked again, and whether it is there at all.
+"""The state of each host in a run: its spacing, its backoff after 429 and 503, its circuit breaker.
 
-Pure but for the clock and the random numbers, which are passed in. Nobody waits in here; see `fetch.politeness`.
+Pure but for the clock and the random numbers, which are passed in. Nothing waits here; see `fetch.politeness`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ LONGEST = 30.0
 
 
 def jitter(attempt: int, random: Random) -> float:
-    """Seconds, by exponential back-off with full jitter: uniform between 0 and 0.5 s doubled with every failure, at most 30 s.
+    """Seconds, by exponential backoff with full jitter: uniform between 0 and 0.5 s doubled with every failure, at most 30 s.
 
     ``attempt`` counts the failures so far, from 1.
     """
@@ -44,7 +44,7 @@ def jitter(attempt: int, random: Random) -> float:
 
 
 BREAK_AFTER = 8
-"""Connection failures and timeouts in a row that open a host's breaker."""
+"""Connection failures and timeouts in a row that open a host's circuit breaker."""
 
 PROBES = (5.0, 15.0)
 """Seconds from the breaker's opening to the first probe, and from a failed probe to the next; then the last for good."""
@@ -56,28 +56,28 @@ LONGEST_CRAWL_DELAY = 30.0
 """A longer Crawl-delay is shortened to this many seconds."""
 
 UNREACHABLE = (ConnectFailed, ConnectionLost, DeadlineExceeded, TooSlow)
-"""Errors that say that a host is not there, or not able to answer."""
+"""Errors that count as failures of the host, not of the URL."""
 
 _ANSWERS = (
     *(HTTPStatus, TransferTruncated, EmptyBody, BodyTooLarge, BadContentEncoding),
     *(TooManyRedirects, RobotsTagRefused),
 )
 _MOMENT = 1e-3
-"""Seconds that nobody is held back for; what is left by rounding is less."""
+"""Waits shorter than this many seconds are skipped; rounding leaves less."""
 
 _SWEEP_OVER = 1024
 _LONGEST_HOST = 255
 
 
 class Outlook(NamedTuple):
-    """When a host may be asked, for whoever hands out work."""
+    """When the next request to a host may start, for the scheduler of a run."""
 
     seconds: float
-    """Until then; 0: now."""
+    """Seconds until then; 0: now."""
     hopeful: bool = True
-    """Whether that is worth waiting for when nothing else is left to do."""
+    """Whether the run waits for it when no other work is left."""
     probe: bool = False
-    """Whether it may be asked for one thing alone, to see if it is there."""
+    """Whether the breaker is open: one request may go through as a probe."""
 
 
 NOW = Outlook(0.0)
@@ -85,7 +85,7 @@ NOW = Outlook(0.0)
 
 @dataclass(slots=True)
 class Host:
-    """One host's state. Times are the clock's."""
+    """One host's state. Times are in seconds of the clock that `Hosts` was given."""
 
     slots: asyncio.Semaphore
     users: int = 0
@@ -102,21 +102,21 @@ class Host:
     closed_until: float = 0.0
     probing: bool = False
     reached: bool = False
-    """Whether it has answered anything: then it may come back, and is worth waiting for."""
+    """Whether it has answered anything in this run: then the run waits for its probes."""
     cause: str = ""
 
 
 class Hosts:
-    """The states of all hosts, and the decisions that follow from them.
+    """The states of all hosts, and the decisions made from them.
 
-    | answer                        | what follows for the host                                                  |
+    | outcome of a request          | what the host does next                                                    |
     |-------------------------------|----------------------------------------------------------------------------|
-    | 429 or 503 with Retry-After   | quiet for that long                                                        |
-    | 429 or 503 without            | quiet for a jittered time that doubles with each in a row, at most 30 s    |
-    | `BREAK_AFTER` failures in a row | breaker open: nothing is asked but a probe, after 5 s, 15 s, then 60 s   |
-    | anything else                 | sound                                                                      |
+    | 429 or 503 with Retry-After   | backs off for that long                                                    |
+    | 429 or 503 without            | backs off for a jittered time that doubles with each in a row, at most 30 s |
+    | `BREAK_AFTER` failures in a row | breaker opens: one probe after 5 s, after 15 s, then every 60 s          |
+    | anything else                 | no backoff, breaker closed                                                 |
 
-    A quiet time over ``options.retry_after_cap`` is not waited for.
+    A backoff longer than ``options.retry_after_cap`` is not waited for.
     """
 
     def __init__(self, options: FetchOptions, *, clock: Callable[[], float], random: Random) -> None:
@@ -130,7 +130,7 @@ class Hosts:
         return len(self._hosts)
 
     def get(self, name: str) -> Host:
-        """Return the state of a host, new when nothing is known."""
+        """Return the state of a host, a new one the first time."""
         host = self._hosts.get(name)
         if host is None:
             self._sweep()
@@ -139,7 +139,7 @@ class Hosts:
         return host
 
     def outlook(self, name: str) -> Outlook:
-        """Say when a host may be asked."""
+        """Return when the next request to a host may start."""
         host = self._hosts.get(name)
         if host is None:
             return NOW
@@ -154,7 +154,7 @@ class Hosts:
         return Outlook(wait) if wait > _MOMENT else NOW
 
     def check(self, name: str, url: str) -> None:
-        """Raise `HostUnavailable` or `HostBusy` when the host is not to be asked, nor to be waited for in a request."""
+        """Raise `HostUnavailable` while the breaker is open, `HostBusy` while a backoff over the cap lasts."""
         host = self._hosts.get(name)
         if host is None:
             return
@@ -179,13 +179,13 @@ class Hosts:
         return 0.0
 
     def answered(self, host: Host) -> None:
-        """Learn that the host answered in earnest."""
+        """Record that the host gave a normal answer: reset backoff and breaker."""
         host.strikes = host.failures = host.probes = 0
         host.probing = False
         host.reached = True
 
     def failed(self, host: Host, error: FetchError, began: float) -> None:
-        """Learn from the error of a request that began at that time."""
+        """Record the error of a request that began at that time."""
         if isinstance(error, UNREACHABLE):
             host.failures += 1
             if host.probing or (host.failures >= BREAK_AFTER and not host.probes):
@@ -201,11 +201,11 @@ class Hosts:
             self._quieten(host, error, began)
 
     def abandoned(self, host: Host) -> None:
-        """Learn that a request ended without telling anything about the host: a probe is still owed."""
+        """Record that a request ended without saying anything about the host: the next one may be the probe."""
         host.probing = False
 
     def unreachable(self, name: str, error: FetchError) -> None:
-        """Learn that the host could not be reached in several tries: its breaker opens at once."""
+        """Record that the host could not be reached in several tries: open its breaker at once."""
         host = self.get(name)
         if host.closed_until <= self._clock():
             self._open(host, error)
@@ -229,7 +229,7 @@ class Hosts:
         host.quiet_status = error.status
 
     def _sweep(self) -> None:
-        """Forget hosts that nobody asks and that ask nothing of us: memory must not grow with the hosts seen."""
+        """Drop hosts without requests, backoff or open breaker: memory must not grow with the hosts seen."""
         if len(self._hosts) < self._sweep_over:
             return
         now = self._clock()

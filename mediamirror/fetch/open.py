@@ -51,15 +51,15 @@ class OpenFetcher:
     robots: Robots | None
 
     async def fetch(self, request: Request) -> Download:
-        """Fetch one URL, politely, safely, and again where that may help."""
+        """Fetch one URL: guard, politeness, robots.txt, redirects and retries included."""
         return await self.stack.fetch(request)
 
     def outlook(self, authority: str) -> Outlook:
-        """Say when the host of a ``host`` or ``host:port`` may be asked."""
+        """Return when the next request to a ``host`` or ``host:port`` may start."""
         return self.hosts.outlook(without_port(authority))
 
     async def sitemaps(self, origin: str) -> tuple[str, ...] | None:
-        """Return the sitemaps that an origin's robots.txt names, by the copy that the run has; None with ``--ignore-robots``."""
+        """Return the sitemaps that an origin's cached robots.txt names; None with ``--ignore-robots``."""
         return None if self.robots is None else await self.robots.sitemaps(origin)
 
 
@@ -147,7 +147,7 @@ async def _not_looked_up(target: Target) -> None:
 
 
 def user_agent(options: FetchOptions) -> str:
-    """Return who we say we are: ``mediamirror/<version> (+contact)``, or what ``--user-agent`` says in its place.
+    """Return the User-Agent: ``mediamirror/<version> (+contact)``, or what ``--user-agent`` says in its place.
 
     Raises `UsageError` for a ``--contact`` that can't stand in the header.
     """
@@ -185,8 +185,8 @@ def _robots_fetcher(
 async def find_name(target: Target, *, names: Names, options: FetchOptions) -> None:
     """Wait until a URL's host has been looked up, the first time it is asked for.
 
-    So names that nobody answers hold no connection and no slot. A name that does not exist is left to the request to
-    report. Raises `ConnectFailed`, not to be tried again for now, when the name server stays silent.
+    So a look-up that times out holds no connection and no slot. A name that does not exist is left to the request to
+    report. Raises `ConnectFailed`, deferred and not retryable, when the name server stays silent.
     """
     host, _ = rewire(target.host, target.port, options.connect_to)
     if options.proxy is not None or names.found(host):

@@ -1,4 +1,4 @@
-"""How many requests at once: to one host, and over all. And who waits when a host asks for a pause."""
+"""How many requests run at once, to one host and over all, and the waits before they start."""
 
 from __future__ import annotations
 
@@ -16,30 +16,32 @@ from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
 
 Aside = Callable[[], AbstractAsyncContextManager[None]]
-"""Makes the context in which a task waits: left out of what is under way, and let in again at its end."""
+"""Makes the context of a wait: on entering the task gives up its place in the run, on leaving it takes one again."""
 
 _aside: ContextVar[Aside | None] = ContextVar("aside", default=None)
 
 
 def step_aside_by(aside: Aside) -> None:
-    """From now on, waits of the current task happen inside ``aside()``."""
+    """Wrap every later wait of the current task in ``aside()``. Only `jobs.run.lanes` calls this, once for each task."""
     _aside.set(aside)
 
 
 def waiting() -> AbstractAsyncContextManager[None]:
-    """Use as ``async with`` around a wait for a host: for its turn, its pause, its robots.txt, the next try."""
+    """Return the context for a wait: for a host's slot, spacing or backoff, its name, its robots.txt, a retry.
+
+    Every wait of a fetch goes through here, so that a task that only waits does not count as one at work.
+    """
     aside = _aside.get()
     return nullcontext() if aside is None else aside()
 
 
 class Polite:
-    """Holds requests back per host and over all.
+    """Limits requests per host and over all.
 
-    A host's slot is taken first and a global one last, so that a task that waits for its host keeps none of the slots
-    the other hosts could use. Starts to one host lie ``options.delay`` seconds apart, or by its Crawl-delay. What a host
-    answered, and whether it answers at all, is kept in ``hosts``; one that wants a pause over ``options.retry_after_cap``,
-    or that can't be reached, is not waited for: whoever asks for it meanwhile gets `HostBusy` or `HostUnavailable`
-    without a question to the origin.
+    A host's slot is taken first and a global one last, so that a task that waits for its host holds no slot that other
+    hosts could use. Requests to one host start ``options.delay`` seconds apart, or its Crawl-delay. ``hosts`` keeps each host's
+    backoff and breaker: where the backoff is over ``options.retry_after_cap``, or the breaker is open, `HostBusy` or
+    `HostUnavailable` is raised and no request is sent.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Polite:
         self._hosts = hosts
 
     async def fetch(self, request: Request) -> Download:
-        """Fetch one URL when its host and the whole run have room for it."""
+        """Fetch one URL once its host and the whole run have a free slot."""
         async with self._turn(host_of(request.url), request.url) as host:
             began = self._clock()
             try:

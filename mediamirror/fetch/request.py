@@ -1,4 +1,4 @@
-"""What is asked of a fetcher, and the contract every fetcher keeps; URLs as they are requested; headers as they are sent."""
+"""A request to a fetcher, and the contract of fetchers; URLs parsed for requesting; the header fields that are sent."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ IMAGES = "image/avif,image/webp,image/*,*/*;q=0.8"
 
 @dataclass(frozen=True, slots=True)
 class Hop:
-    """What is left of a request that other URLs have redirected, for its next hop."""
+    """State of a redirected request, for its next hop."""
 
     first_url: str
-    """What was asked for at first: errors name it."""
+    """The URL of the first hop, named in errors."""
     seconds: float
-    """Left of ``options.timeout``."""
+    """What is left of ``options.timeout``."""
     trusted: bool = True
     """False once the way led from https to http: secrets are withheld from then on, whatever the host."""
 
@@ -58,7 +58,7 @@ class Request:
 
     @property
     def conditional(self) -> bool:
-        """True when the caller holds a copy and asks only whether it still holds."""
+        """True when the request is a revalidation of a copy that the caller has."""
         return self.etag is not None or self.last_modified is not None
 
 

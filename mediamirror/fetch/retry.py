@@ -15,17 +15,17 @@ from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
 
 BUDGET = 50.0
-"""Retries that a host is granted before it has answered anything."""
+"""Retries in a host's budget at the start, and at most."""
 
 REFUND = 0.3
-"""Part of a retry that every success earns its host: retries come to at most so much of the successes, in the long run."""
+"""Part of a retry that every success adds to the budget: in the long run, retries per success."""
 
 
 def delay(attempt: int, random: Random, *, retry_after: float | None = None) -> float:
     """Seconds to wait before the next try; ``attempt`` counts the failures so far, from 1.
 
-    Full jitter (`backoff.jitter`). An origin that said how long to wait is given that time and up to a tenth more, so that
-    not everyone is back in the same instant.
+    Full jitter (`hosts.jitter`). After a Retry-After it is that time and up to a tenth more, so that not all retries come
+    in the same instant.
     """
     drawn = jitter(attempt, random)
     return drawn if retry_after is None else retry_after + min(drawn, retry_after / 10)
@@ -55,7 +55,7 @@ def next_wait(error: FetchError, attempt: int, elapsed: float, options: FetchOpt
 
 
 class RetryBudget:
-    """How many more retries a host is granted: a bucket of tokens, so that a sick host is not made sicker.
+    """How many more retries a host gets: a token bucket, so that retries don't overload a failing host.
 
     A retry takes a token, a success puts `REFUND` of one back, up to `BUDGET`. Only hosts with less than that are kept.
     """
@@ -72,7 +72,7 @@ class RetryBudget:
         return True
 
     def succeeded(self, host: str) -> None:
-        """Earn for a success."""
+        """Add `REFUND` for a success."""
         left = self._left.get(host)
         if left is None:
             return
@@ -83,10 +83,10 @@ class RetryBudget:
 
 
 class Retrying:
-    """Tries again what may succeed later, after `next_wait`, while its host's `RetryBudget` lasts. Raises the last error.
+    """Retries what may succeed later, after `next_wait`, while its host's `RetryBudget` lasts. Raises the last error.
 
-    An error whose cause is the host as a whole, one that can't be reached or wants a longer pause than is waited for, is
-    raised at once and says so by ``deferred``.
+    When the host as a whole is the cause, since it can't be reached or its Retry-After is over the cap, the error is raised
+    at once with ``deferred`` set: the caller may re-queue the item.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Retrying:
         self._budget = RetryBudget()
 
     async def fetch(self, request: Request) -> Download:
-        """Fetch one URL, in at most ``options.retries`` further tries."""
+        """Fetch one URL, with at most ``options.retries`` retries."""
         host = host_of(request.url)
         started = self._clock()
         attempt = 0
@@ -116,7 +116,7 @@ class Retrying:
                 download = await self._fetcher.fetch(request)
             except FetchError as error:
                 if error.deferred and last is not None:
-                    # What the item itself met with says more than that nobody may ask any more.
+                    # The item's own error says more than that its host is not asked any more.
                     last.deferred = True
                     raise last from error
                 attempt += 1

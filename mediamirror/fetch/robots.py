@@ -1,4 +1,4 @@
-"""robots.txt by RFC 9309: asked for once per origin, kept for a day, its rules matched without holding up other hosts."""
+"""robots.txt by RFC 9309: fetched once per origin, cached for a day, matched without blocking other hosts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mediamirror.redact import redact_url
 log = logging.getLogger("mediamirror")
 
 MAX_BYTES = 500 * 1024
-"""What is read of a robots.txt (RFC 9309, 2.5); the rest is ignored."""
+"""Bytes that are read of a robots.txt (RFC 9309, 2.5); the rest is ignored."""
 
 ACCEPTED_BYTES = 4 * MAX_BYTES
 """A larger answer is no robots.txt; it counts as unreachable."""
@@ -29,13 +29,13 @@ ACCEPTED_BYTES = 4 * MAX_BYTES
 _FRESH = 24 * 3600.0
 _FRESH_FAILURE = 300.0
 _FRESH_UNREACHABLE = 4.0
-"""Shorter than the first of `hosts.PROBES`: a probe of the host asks for robots.txt anew."""
+"""Shorter than the first of `hosts.PROBES`: a probe of the host fetches robots.txt again."""
 _MOST_ORIGINS = 4096
 MOST_KEPT = 32 * 1024 * 1024
-"""Bytes of rules kept over all origins, about; over that the largest robots.txt is forgotten, and asked for again when needed."""
+"""Bytes of rules cached over all origins, about; over that the largest is evicted, and fetched again when needed."""
 
 _PARSED_AT_ONCE = 16 * 1024
-"""Characters of a robots.txt that are parsed in less time than it takes to ask a thread."""
+"""Characters of a robots.txt up to which it is parsed here; a longer one is parsed in a thread."""
 
 _MATCHED_AT_ONCE = 64 * 1024
 """Rules times characters of a path that are matched in about a millisecond."""
@@ -45,7 +45,7 @@ _MAY = "if the site allows it to you, give --ignore-robots."
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What an origin's robots.txt came to: rules, or (neither set) no restriction, or the reason why nothing may be asked."""
+    """A cached robots.txt: its rules, or the failure that closes the origin for now, or neither: no restriction."""
 
     until: float
     rules: Rules | None = None
@@ -58,10 +58,10 @@ class _Verdict:
 
 
 class Robots:
-    """Answers whether a URL may be asked for.
+    """Says whether a URL may be fetched.
 
     2xx: the rules decide. 4xx: everything is allowed (2.3.1.3). 5xx, a broken transfer, no connection: nothing is
-    (2.3.1.4); where there was no connection the error raised is that one, since it is what people need to know.
+    (2.3.1.4); where there was no connection, that error is raised, since it is what the user has to know.
     ``fetcher`` should follow at least five redirects. ``token`` is the product token, such as ``mediamirror``.
     """
 
@@ -75,9 +75,9 @@ class Robots:
         self._asking: dict[str, asyncio.Lock] = {}
 
     async def require(self, target: Target) -> float:
-        """Return the Crawl-delay in seconds, or 0, when the URL may be asked for.
+        """Return the Crawl-delay in seconds, or 0, when the URL may be fetched.
 
-        Raises `RobotsRefused`, or the error that kept us from knowing.
+        Raises `RobotsRefused`, or the error with which fetching robots.txt failed.
         """
         verdict = await self._verdict(target.origin)
         if verdict.failure is not None:
@@ -156,9 +156,9 @@ class Robots:
 
 
 async def admit(target: Target, find: Admit, robots: Robots | None, hosts: Hosts) -> None:
-    """Return when a URL may be asked for: its host's name is known by ``find``, and its robots.txt leaves it open.
+    """Return once a URL may be fetched: ``find`` has looked up its host's name, and its robots.txt allows it.
 
-    Nobody who waits for these keeps a slot. ``hosts`` is told of a Crawl-delay, and of a host that can't be reached.
+    A task holds no slot while it waits for these. ``hosts`` is told of a Crawl-delay, and of a host that can't be reached.
     """
     name = host_of(target.href)
     hosts.check(name, target.href)
@@ -190,7 +190,7 @@ def _text(download: Download) -> str:
 
 
 def _again(failure: FetchError, target: Target) -> FetchError:
-    """A fresh error for each URL that meets an origin's remembered failure; not worth a retry so soon."""
+    """A new error for each URL of an origin whose robots.txt failed; not retryable, since the failure is cached."""
     if isinstance(failure, HTTPStatus):
         return RobotsRefused(
             f"{redact_url(target.href)} was not asked for: {target.origin}/robots.txt answered {failure.status}, "

@@ -37,12 +37,12 @@ MOST_ASIDE = 2048
 """Tasks that wait aside at once, at most."""
 
 ROUNDS = 3
-"""Times that an item is handed in again for its host's sake."""
+"""Times that an item is re-queued because of its host."""
 
 
 @dataclass(frozen=True, slots=True)
 class Later(Generic[R]):
-    """A result that would be another once the host is itself again: to be handed in again, or to stand if it never is."""
+    """A provisional result: the host backs off or can't be reached. The item is re-queued; the result stands if that is in vain."""
 
     result: R
 
@@ -72,7 +72,7 @@ async def run_lanes(
 
     What `pipeline.run_window` says of results, errors and cancellation holds here too. ``host_width`` is how many requests a
     host takes at once; ``outlook`` says when it may be asked. What is not worth waiting for any more, when nothing else is
-    left, is handled all the same, so that it gets a result of its own; what was handed in again keeps the result it had.
+    left, is handled all the same, so that it gets a result of its own; what was re-queued keeps its provisional result.
     """
     await run_recorded(
         lambda finished: _Window(source, handle, finished.put, width, host_width, outlook).run(), record, width=width
@@ -87,7 +87,7 @@ class _Lane(Generic[T, R]):
     page: list[tuple[int, T]] = field(default_factory=list)
     """Read ahead, the next one last."""
     again: list[tuple[T, R, int]] = field(default_factory=list)
-    """Handed in again: the item, the result it had, how often that was."""
+    """Re-queued: the item, its provisional result, how often it was re-queued."""
     tasks: int = 0
     aside: int = 0
     final: bool = False
