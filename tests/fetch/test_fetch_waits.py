@@ -12,8 +12,11 @@ import pytest
 
 from mediamirror.errors import DeadlineExceeded, TooSlow
 from mediamirror.fetch import client as client_module
+from mediamirror.fetch import follow as follow_module
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.client import Client
+from mediamirror.fetch.follow import Following
+from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Request, Target
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
@@ -52,6 +55,7 @@ class Scripted(httpx2.AsyncBaseTransport):
 def _one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
     monkeypatch.setattr(client_module, "time", clock)
+    monkeypatch.setattr(follow_module, "time", clock)
 
 
 def fetched(
@@ -62,8 +66,8 @@ def fetched(
             await asyncio.sleep(turn)
 
         bucket = Bucket(rate, clock=asyncio.get_running_loop().time) if rate else None
-        client = Client(Scripted(pause), options, spool_dir=tmp_path, admit=admit, bucket=bucket)
-        return await client.fetch(Request("http://door.example/"))
+        client = Client(Scripted(pause), options, spool_dir=tmp_path, bucket=bucket)
+        return await Following(client, options, Guard(), admit).fetch(Request("http://door.example/"))
 
     return virtual_time.run(work())
 
