@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mediamirror.errors import UsageError
 from mediamirror.settings import Rewired
 
 if TYPE_CHECKING:
@@ -23,10 +22,7 @@ async def open_transport(
     from mediamirror.fetch.guard import Guard, allow_all  # noqa: PLC0415
     from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context  # noqa: PLC0415
 
-    try:
-        context = make_ssl_context(str(cacert)) if cacert else None
-    except OSError as error:  # ssl.SSLError is one
-        raise UsageError(f"--cacert {cacert} can't be used: {error.strerror or error}.") from error
+    context = make_ssl_context(cacert) if cacert else None
     # The endpoint is the user's own choice, and often a private address. Its connections are its own: a page that
     # names the same address meets the guard of the fetchers.
     async with AiohttpTransport(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -118,7 +117,7 @@ def _network(options: FetchOptions, guard: Guard, names: Names) -> AiohttpTransp
     return AiohttpTransport(
         guard=guard,
         connect_to=options.connect_to,
-        ssl_context=_ssl_context(options.cacert),
+        ssl_context=make_ssl_context(options.cacert) if options.cacert else None,
         proxy=options.proxy,
         # Room for robots.txt beyond the downloads; what is waited for is decided above, not here.
         limit=options.concurrency + 32,
@@ -204,14 +203,3 @@ async def find_name(target: Target, *, names: Names, options: FetchOptions) -> N
         raise error from None
     except OSError:
         return
-
-
-def _ssl_context(cacert: Path | None) -> ssl.SSLContext | None:
-    if cacert is None:
-        return None
-    try:
-        return make_ssl_context(str(cacert))
-    except ssl.SSLError as error:
-        raise UsageError(f"--cacert {cacert} holds no PEM certificate.") from error
-    except OSError as error:
-        raise UsageError(f"--cacert {cacert} can't be read: {(error.strerror or str(error)).lower()}.") from error

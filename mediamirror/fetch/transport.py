@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import cast
 
 import aiohttp
@@ -22,7 +23,7 @@ from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 from aiohttp.tracing import Trace
 
-from mediamirror.errors import AddressRefused
+from mediamirror.errors import AddressRefused, UsageError
 from mediamirror.fetch.guard import Guard, allow_all, own_machine, rewire, rule_for
 from mediamirror.fetch.names import Names
 from mediamirror.settings import Rewired
@@ -118,10 +119,15 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         await self._session.close()
 
 
-def make_ssl_context(cacert: str) -> ssl.SSLContext:
-    """Trust the system's certificates, and those of a PEM file besides. Raises OSError or `ssl.SSLError` for the file."""
+def make_ssl_context(cacert: Path | str) -> ssl.SSLContext:
+    """Trust the system's certificates, and those of a PEM file besides. Raises `UsageError` for the file."""
     context = ssl.create_default_context()
-    context.load_verify_locations(cafile=cacert)
+    try:
+        context.load_verify_locations(cafile=cacert)
+    except ssl.SSLError as error:
+        raise UsageError(f"--cacert {cacert} holds no PEM certificate.") from error
+    except OSError as error:
+        raise UsageError(f"--cacert {cacert} can't be read: {(error.strerror or str(error)).lower()}.") from error
     context.set_alpn_protocols(["http/1.1"])
     return context
 

@@ -20,7 +20,7 @@ ALLOWED = {
     "fetch/client.py": {"httpx2"},
     "fetch/endpoint.py": {"httpx2"},
     "fetch/failures.py": {"socket", "ssl", "aiohttp", "httpx2"},
-    "fetch/open.py": {"ssl", "httpx2"},
+    "fetch/open.py": {"httpx2"},
     # Requests to the bucket, over the transport that they are handed.
     "store/open.py": {"httpx2"},
     "store/s3/store.py": {"ssl", "httpx2", "botocore"},
