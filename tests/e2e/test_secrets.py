@@ -407,7 +407,7 @@ import importlib.util
 import sys
 
 if any(word.endswith("/mediamirror") for word in sys.orig_argv[:3]):
-    from mediamirror.jobs import {module} as where
+    from mediamirror.jobs.mirror import {module} as where
 
     async def broken(*words, **named):
         secret = "http://me:hushUser@h/a.png?sig=hushTrace"
@@ -422,8 +422,8 @@ if any(word.endswith("/mediamirror") for word in sys.orig_argv[:3]):
     ("module", "target", "error"),
     [
         ("handle", "where.Handler._handle", "RuntimeError"),
-        ("mirror", "where.plan_document", "RuntimeError"),
-        ("mirror", "where.plan_document", "OSError"),
+        ("job", "where.plan_document", "RuntimeError"),
+        ("job", "where.plan_document", "OSError"),
     ],
 )
 def test_an_unexpected_error_shows_no_secret_not_even_in_its_traceback(
