@@ -135,24 +135,16 @@ def _object(event: ObjectEvent) -> dict[str, Any]:
     }
 
 
+def fields_of(thing: object, names: str) -> dict[str, Any]:
+    """Return attributes by name, in order; tuples as lists, which is what JSON has."""
+    values = ((name, getattr(thing, name)) for name in names.split())
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in values}
+
+
 def _summary(summary: Summary) -> dict[str, Any]:
-    return {
-        "type": "summary",
-        "documents": summary.documents,
-        "sets": summary.sets,
-        "variants": summary.variants,
-        "statuses": summary.statuses,
-        "findings": summary.findings,
-        "problems": summary.problems,
-        "left": summary.left,
-        "bytes_in": summary.bytes_in,
-        "bytes_out": summary.bytes_out,
-        "bytes_saved": summary.bytes_saved,
-        "known": summary.known,
-        "suppressed": summary.suppressed,
-        "seconds": round(summary.seconds, 3),
-        "exit_code": summary.exit_code,
-    }
+    counts = "documents sets variants statuses findings problems left bytes_in bytes_out bytes_saved known suppressed"
+    told = {"type": "summary", **fields_of(summary, counts)}
+    return told | {"seconds": round(summary.seconds, 3), "exit_code": summary.exit_code}
 
 
 def human_bytes(size: int | None) -> str:

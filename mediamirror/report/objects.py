@@ -6,18 +6,10 @@ from typing import Any
 
 from mediamirror.model import Compared, MendEvent, MendSummary, ObjectEvent, Problem, SyncEvent, SyncSummary
 from mediamirror.report.escape import clean
-from mediamirror.report.events import human_bytes, plural
+from mediamirror.report.events import fields_of, human_bytes, plural, to_objects
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "skip": "skipped"}
 _DONE |= {"copy": "copied", "forget": "forgot", "compact": "compacted", "sweep": "swept", "record": "recorded"}
-_WOULD = {"upload": "would upload", "download": "would download", "delete": "would delete", "skip": "would skip"}
-_WOULD |= {
-    "copy": "would copy",
-    "forget": "would forget",
-    "compact": "would compact",
-    "sweep": "would sweep",
-    "record": "would record",
-}
 _ORDER = (
     "uploaded",
     "downloaded",
@@ -38,7 +30,7 @@ def object_line(event: ObjectEvent) -> str:
     """Say in one line what was, would be, or could not be done to one object."""
     if event.error is not None:
         return f"failed          {clean(event.key)}  ({event.error.code}: {clean(event.error.message)})"
-    verb = (_WOULD if event.dry_run else _DONE).get(event.op, event.op)
+    verb = f"would {event.op}" if event.dry_run and event.op in _DONE else _DONE.get(event.op, event.op)
     size = f", {human_bytes(event.size)}" if event.size is not None else ""
     return f"{verb:<15} {clean(event.key)}  ({clean(event.reason)}{size})"
 
@@ -70,16 +62,7 @@ def to_object(event: SyncEvent | MendEvent) -> dict[str, Any] | None:
     """Return the JSON object of an event, or None where there is none."""
     match event:
         case ObjectEvent():
-            error = {"code": event.error.code, "message": event.error.message} if event.error else None
-            return {
-                "type": "object",
-                "op": event.op,
-                "key": event.key,
-                "reason": event.reason,
-                "bytes": event.size,
-                "dry_run": event.dry_run,
-                "error": error,
-            }
+            return next(to_objects(event))
         case Compared():
             return {
                 "type": "object",
@@ -107,32 +90,14 @@ def to_object(event: SyncEvent | MendEvent) -> dict[str, Any] | None:
 
 
 def _sync_summary(event: SyncSummary) -> dict[str, Any]:
-    return {
-        "type": "summary",
-        "source": event.source,
-        "destination": event.destination,
-        "statuses": event.statuses,
-        "findings": {},
-        "left": event.left,
-        "bytes_in": event.bytes_in,
-        "bytes_out": event.bytes_out,
-        "seconds": round(event.seconds, 3),
-        "dry_run": event.dry_run,
-        "exit_code": event.exit_code,
-    }
+    told = {"type": "summary", **fields_of(event, "source destination statuses"), "findings": {}}
+    told |= fields_of(event, "left bytes_in bytes_out") | {"seconds": round(event.seconds, 3)}
+    return told | fields_of(event, "dry_run exit_code")
 
 
 def _mend_summary(event: MendSummary) -> dict[str, Any]:
-    return {
-        "type": "summary",
-        "command": event.command,
-        "destination": event.destination,
-        "counts": event.counts,
-        "bytes": event.bytes,
-        "seconds": round(event.seconds, 3),
-        "dry_run": event.dry_run,
-        "exit_code": event.exit_code,
-    }
+    told = {"type": "summary", **fields_of(event, "command destination counts bytes")}
+    return told | {"seconds": round(event.seconds, 3)} | fields_of(event, "dry_run exit_code")
 
 
 def mend_summary_line(summary: MendSummary) -> str:

@@ -16,7 +16,7 @@ from mediamirror.catalog.listing import CatalogRow
 from mediamirror.errors import UsageError
 from mediamirror.redact import redact_url, redact_values
 from mediamirror.report.escape import clean
-from mediamirror.report.events import human_bytes, to_line
+from mediamirror.report.events import fields_of, human_bytes, to_line
 
 _LEFT = frozenset({"status", "format", "rules", "key or url"})
 
@@ -24,34 +24,9 @@ _LEFT = frozenset({"status", "format", "rules", "key or url"})
 def to_variant(row: CatalogRow) -> dict[str, Any]:
     """Return the JSON object of a row: the fields of a `variant`, and what only a catalog knows."""
     error = {"code": row.error_code, "message": row.error_message} if row.error_code else None
-    return {
-        "type": "variant",
-        "url": row.url,
-        "final_url": row.final_url,
-        "status": row.status,
-        "key": row.key,
-        "declared_width": list(row.declared_width),
-        "width": row.width,
-        "height": row.height,
-        "format": row.format,
-        "bytes": row.bytes,
-        "sha256": row.sha256,
-        "findings": list(row.findings),
-        "error": error,
-        "store": row.store,
-        "content_type": row.content_type,
-        "token": row.token,
-        "fetched_at": row.fetched_at,
-        "http_status": row.http_status,
-        "stored_at": row.stored_at,
-        "set_number": row.set_number,
-        "set_id": row.set_id,
-        "sets": list(row.sets),
-        "document": row.document,
-        "line": row.line,
-        "alt": row.alt,
-        "context": row.context,
-    }
+    shared = "url final_url status key declared_width width height format bytes sha256 findings"
+    own = "store content_type token fetched_at http_status stored_at set_number set_id sets document line alt context"
+    return {"type": "variant", **fields_of(row, shared), "error": error, **fields_of(row, own)}
 
 
 class Lines:
