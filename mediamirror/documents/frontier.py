@@ -95,14 +95,14 @@ MAX_SITEMAPS = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Lead:
-    """A sitemap to read. ``guess``: nobody named it, it is only where sitemaps usually are; ``alone``: nor any other."""
+    """A sitemap to read. ``guess``: no one named it, it is the usual address; ``alone``: and the site named no other."""
 
     url: str
     guess: bool = False
     alone: bool = False
 
     def failed(self, code: str, message: str) -> Iterator[Problem]:
-        """What there is to say when it gave nothing: of a guess, only where there is no other sitemap."""
+        """The problem to report when a sitemap can't be read; a guessed one is reported only if there is no other."""
         if not self.guess:
             yield Problem(code, message, document=self.url)
         elif self.alone:

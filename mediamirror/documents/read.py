@@ -251,7 +251,9 @@ def _some(items: Iterator[Document | Problem], name: str) -> list[Document | Pro
             if len(batch) >= _BATCH or size > _MiB:
                 break
     except OSError as error:
-        batch.append(_problem("input-unreadable", name, f"{name} can't be read on: {error.strerror or error}."))
+        batch.append(
+            _problem("input-unreadable", name, f"{name} can't be read any further: {error.strerror or error}.")
+        )
     return batch
 
 

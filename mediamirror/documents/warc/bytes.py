@@ -22,7 +22,7 @@ BOMB_RATIO = 100
 
 
 class Damaged(Exception):
-    """Bytes that can't be what they should be; the text says what, as part of a sentence."""
+    """Bytes that do not follow their format; the text says how, as part of a sentence."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -73,7 +73,7 @@ class WarcBytes:
         return Place(self._member, self._given) if self.compressed else Place(self._member + self._given)
 
     def mark(self) -> None:
-        """Remember that a record starts here; `recover` searches from behind it."""
+        """Mark the start of a record: `recover` searches for the next one after it."""
         self._start_at(self.place())
 
     def _start_at(self, place: Place) -> None:
@@ -124,7 +124,7 @@ class WarcBytes:
         self._move(Place(here + size))
 
     def _fill(self) -> None:
-        """Have bytes ready, if there are any more; a member that is done gives way to the next."""
+        """Fill the buffer, if there are more bytes; after the end of a member the next one is opened."""
         if self._wrong is not None:
             raise Damaged(self._wrong)
         while not self._ready:
@@ -139,7 +139,7 @@ class WarcBytes:
                 raise self._damaged("a record is shorter than it says")
 
     def _next_member(self) -> bool:
-        """Go to where the next member starts; what is no member is padding, and the end."""
+        """Seek to the next gzip member; anything else is padding, and ends the file."""
         assert self._stream is not None  # noqa: S101 - only called for compressed files
         rest = self._stream.unused_data + self._raw
         end = self._file.tell() - len(rest)
@@ -171,7 +171,7 @@ class WarcBytes:
             raise self._damaged("its compressed data inflates without end")
 
     def recover(self) -> bool:
-        """Go to the next place where a record starts, behind the one marked; False when there is none."""
+        """Seek to the next record after the marked one; False when there is none."""
         found = self._search(self._from, _MAGIC if self.compressed else _RECORD)
         if found is None:
             return False

@@ -11,11 +11,6 @@ URLS = ("url", "link", "permalink", "page_url", "canonical_url", "uri", "target_
 """Fields that hold the address of the page that a record is about, the surest first."""
 _URLS = frozenset(name.replace("_", "") for name in URLS) | {"sourceurl", "warctargeturi", "externalurl", "homepageurl"}
 _ABOUT = frozenset({"metadata", "meta", "warcheaders"})
-CONTENTS = (
-    *("html", "content_html", "raw_html", "page_html", "html_content", "text_html", "body_html"),
-    *("content", "raw_content", "body", "markdown", "text", "content_text", "page_content", "article", "description"),
-)
-"""Fields that hold a page or its text, the richest first."""
 SRC = frozenset({"src", "url", "contenturl", "sourceurl", "href", "imageurl", "link", "uri"})
 """Fields of an object about one image that hold its file."""
 ALTS = frozenset({"alt", "alttext", "caption", "title"})

@@ -28,7 +28,7 @@ _DIMENSION = re.compile(r"[ \t\n\f\r]*([0-9]{1,6})(?:\.[0-9]*)?(?![0-9.%])")
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """What one element gave: a source without problems of its own, and the problems."""
+    """What was read of one element: its source, and the problems found on the way."""
 
     source: Source
     problems: tuple[Problem, ...]

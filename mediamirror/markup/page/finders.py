@@ -71,7 +71,7 @@ _PRESENTATION = ("fill", "stroke", "filter", "mask", "clip-path", "cursor", "mar
 """SVG 2, 6.6: the presentation attributes whose value may be a url()."""
 _PRESENTED = ", ".join(f'[{name}*="url(" i]' for name in _PRESENTATION)
 MAX_SHRINKAGE = 1 << 20
-"""By how many code points the character references of one attribute may shorten it: they are decoded one by one."""
+"""Most code points that decoding may take off one attribute: each reference is decoded by itself."""
 
 
 def find_styles(page: Page) -> Iterator[ImageSet]:
@@ -166,7 +166,7 @@ FLAT_FINDERS: tuple[Finder, ...] = (
 """The finders of one page by itself."""
 
 WITHOUT_ENDS = tuple(finder for finder in FLAT_FINDERS if finder is not find_unclosed)
-"""For pieces of markup, which may well end within a tag."""
+"""The finders for pieces of markup, which may end within a tag."""
 
 FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, in_frames(FLAT_FINDERS), in_data(WITHOUT_ENDS), in_comments(WITHOUT_ENDS))
 """Every finder that runs over a page and the pages within it; the order does not matter."""
@@ -181,7 +181,7 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """One picture's sources and images, or one image outside of any picture."""
+    """The sources and images of one ``picture``, or one image outside of any."""
 
     picture: Element | None
     sources: list[_Member] = field(default_factory=list)
@@ -227,7 +227,7 @@ def _image(page: Page, image: _Member, group: _Group) -> ImageSet:
 
 
 def _with_picture(row: ImageSet, picture: Element | None) -> ImageSet:
-    """What is switched off on the picture itself is so for its img."""
+    """What `data-mediamirror-ignore` switches off on a picture is switched off for its img."""
     off = None if picture is None else picture.attrs.get("data-mediamirror-ignore")
     if not isinstance(off, str):
         return row

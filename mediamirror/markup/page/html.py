@@ -71,7 +71,7 @@ def _position(row: ImageSet) -> tuple[int, int]:
 
 
 _REPEATING = frozenset({"json", "lazy"})
-"""Carriers that often name again what an element shows: a page's state, the data of a gallery."""
+"""Carriers that often repeat the images of an element: a page's state, the data of a gallery."""
 
 
 def absorbed(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:

@@ -39,7 +39,7 @@ MAX_DEPTH = 4
 """How deep documents in documents are read; each level escapes the one within again."""
 MAX_FRAMES = 1_000
 MAX_SHRINKAGE = 4 << 20
-"""By how many code points the character references of one srcdoc may shorten it: they are decoded one by one."""
+"""Most code points that decoding may take off one srcdoc: each reference is decoded by itself."""
 _LINE_END = re.compile(r"\r\n?|\n")
 _SHADOW = "shadowrootmode"
 
@@ -223,7 +223,7 @@ def _trouble(page: Page, code: str, message: str) -> ImageSet:
 
 
 def _fragments(page: Page) -> Iterator[Value | ImageSet]:
-    """Every piece of HTML, or a set with the problem why one is not read."""
+    """Every piece of HTML in the page's data; for one that is not read, an image set that holds only the problem."""
     for _, value, start in scripts(page):
         if value.text.lstrip().startswith("<"):
             yield value

@@ -65,7 +65,7 @@ MAX_ELEMENTS = 100_000
 """Most elements of one page, other than images, that are looked at."""
 _MAX_NAMES = 64
 _MOST_ATTRIBUTES = 256
-"""An element with more is no lazy image: reading one attribute goes through all of them, and all would cost their square."""
+"""Most attributes of an element that is read: a look-up goes through all, so reading each costs the square of their number."""
 _PLAIN = frozenset(
     {
         *("src", "srcset", "sizes", "alt", "title", "class", "id", "style", "width", "height", "loading"),

@@ -17,11 +17,11 @@ IGNORED = "noscript"
 """Why a browser with scripting never selects from a source."""
 _PICTURES = frozenset({"img", "source", "picture", "lazy", "amp-img"})
 _NEAR = 2
-"""How many sets away, in document order, a twin may stand."""
+"""How many image sets away, in document order, the lazy image of a ``noscript`` copy may stand."""
 
 
 def folded(rows: Sequence[ImageSet], page: Page) -> list[ImageSet]:
-    """Put every ``noscript`` copy into its twin near by: the set that shares a URL with it, or a lazy one of the same name.
+    """Merge every ``noscript`` copy into the image set near by that shares a URL with it, or into a lazy one of the same name.
 
     ``rows`` are in document order. The twin keeps its own sources first and gains those of the copy that name new
     variants; the copy's place becomes one of its places. A copy without twin stays a set.

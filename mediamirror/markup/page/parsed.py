@@ -164,7 +164,7 @@ def _in_tree(element: Element) -> bool:
 
 _NO_ATTRIBUTE = ""
 _BETWEEN = "</script"
-"""In the spelling of a URL that goes on in the next script."""
+"""What stands between the two halves of a URL that is split over two scripts."""
 
 
 def content(page: Page, element: Element) -> Value | None:
@@ -184,7 +184,7 @@ def content(page: Page, element: Element) -> Value | None:
 
 
 def shrinkage(element: Element, name: str) -> int:
-    """By how many code points an attribute is longer in the source than its value: what its references cost to decode."""
+    """How many code points decoding its character references takes off an attribute: a measure of what decoding costs."""
     location = element.source_location
     span = location.attrs.get(name) if location is not None else None
     return span.end_offset - span.start_offset - len(element.attr(name) or "") if span is not None else 0

@@ -12,7 +12,7 @@ from mediamirror.model import Candidate, ImageSet, Problem, Reference
 STATED = "stated-size"
 """The flag of a candidate whose width and height are a statement about the file (``og:image:width``), no descriptor."""
 _SHOWN = frozenset({"img", "source", "picture", "amp-img", "lazy"})
-"""Carriers of what a page shows: such a set says more than its URL, and stays one of its own."""
+"""Carriers of what a page shows. Such an image set says more than its URL, so it is never merged into one that only states a size."""
 _ELEMENTS = frozenset({"img", "source"})
 _MOST_OTHERS = 100
 _LENGTH = re.compile(r"\s*+([0-9]{1,9}+)(?:\s*+px)?+\s*+", re.IGNORECASE | re.ASCII)
@@ -128,7 +128,7 @@ def _with_other(known: ImageSet, other: ImageSet) -> ImageSet:
 
 
 def _writing(image_set: ImageSet) -> tuple[object, ...]:
-    """All that makes an element another one than one with the same candidates."""
+    """What tells two elements with the same candidates apart: their other attributes, their problems."""
     sources = [
         (s.carrier, s.media, s.mime, s.sizes, s.lazy, s.ignored, s.width, s.height, s.switched_off, s.default is None,
          tuple((c.url, c.width, c.density) for c in s.candidates))

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 SLICE = 128 * 1024
-"""Bytes after which the next good place is taken."""
+"""Bytes of a slice; it ends at the next place that splits no image set."""
 
 _AHEAD = 65
 """How many bytes after a newline are looked at, itself included."""

@@ -184,7 +184,7 @@ def _start_tag(text: str, at: int, state: _Open) -> _Steps:
     tag = _TAG.match(text, at)
     if tag is None:
         yield Piece("<", at, at + 1)
-        yield from _flaw(state, "A < stands here that opens no tag.", at)
+        yield from _flaw(state, "This < opens no tag.", at)
         return at + 1
     state.count += 1
     is_empty = tag["attributes"].endswith("/")
@@ -233,7 +233,7 @@ def _spaces(outer: dict[str, str], attributes: tuple[Attribute, ...]) -> dict[st
 def _end_tag(text: str, at: int, state: _Open) -> _Steps:
     tag = _CLOSE.match(text, at)
     if tag is None:
-        yield from _flaw(state, "A </ stands here that ends no element.", at)
+        yield from _flaw(state, "This end tag closes no open element.", at)
         return at + 2
     if state.deeper:
         state.deeper -= 1

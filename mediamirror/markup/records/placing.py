@@ -98,7 +98,7 @@ class Place:
         yield from (self.trouble(problem) for problem in found.problems)
 
     def trouble(self, problem: Problem) -> ImageSet:
-        """A set of nothing but a problem: `collected` takes it apart."""
+        """An image set that holds only a problem; `collected` takes the problem out of it."""
         return ImageSet(self.context.document, problem.line, (), problems=(problem,))
 
 

@@ -30,7 +30,7 @@ _LEFT_OVER = re.compile(
 )
 _EXTENSION_WITHIN = re.compile(r"\.(?:jpe?g|png|webp|avif|gif)(?![a-z0-9])", re.IGNORECASE)
 SURE_WIDTH = 100
-"""From this width on, in pixels, a descriptor is hardly a word of an article (``5w``, ``10w``)."""
+"""Smallest width, in pixels, that is surely a width descriptor and not a word of an article (``5w``, ``10w``)."""
 _URL_WITHIN = re.compile(r"\S{0,40}(?:https?:)?//\S")
 _MAX_WRAPPED = 100
 _LINE_ENDS = "\r\n\u2028"
@@ -97,7 +97,7 @@ def unusable(orphan: Orphan, clean: Visible, source: SourceText, context: Contex
 
 
 def _is_doubtful(chain: Chain) -> bool:
-    """A lone link before ``5x`` or ``10w`` is more likely an article's than an image's, unless its spelling says so."""
+    """A single link before ``5x`` or ``10w`` is likely part of an article, unless its spelling says otherwise."""
     first = chain.pairs[0]
     if len(chain.pairs) > 1 or (first.width or 0) >= SURE_WIDTH or is_image_name(first.url):
         return False
