@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ from mediamirror.catalog.manifest import Known, begin_manifest, read_known
 from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import compact, load_manifest, write_segment
-from mediamirror.jobs.run.pipeline import WorkList, pages
+from mediamirror.jobs.run.pipeline import WorkList, beside, pages
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, previewed
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
 from mediamirror.settings import GcOptions
@@ -135,7 +135,7 @@ class _Gc:
             unbacked = lists.enter_context(WorkList[Known]())
             absent = lists.enter_context(WorkList[str]())
             listed = own = own_unbacked = 0
-            async for row, known in _beside(store.list(), catalog.rows(read_known, place)):
+            async for row, known in beside(store.list(), catalog.rows(read_known, place)):
                 listed += row is not None
                 own += known is not None and known.own
                 if known is None and row is not None:
@@ -228,28 +228,6 @@ class _Gc:
             self._counts["leftovers swept"] += 1
             reason = f"never finished, older than {_span(self._options.older_than)}"
             self._emit(ObjectEvent("sweep", name, reason))
-
-
-async def _beside(
-    listed: AsyncIterator[StoredObject], known: AsyncIterator[Known]
-) -> AsyncIterator[tuple[StoredObject | None, Known | None]]:
-    """Merge two sorted streams key by key. Raises `StoreError` for a listing out of order: its end can't be trusted."""
-    name, last = await anext(known, None), ""
-    async for row in listed:
-        if row.key <= last:
-            raise StoreError(f"The listing is not in order ({row.key!r} after {last!r}): nothing was changed.")
-        last = row.key
-        while name is not None and name.key < row.key:
-            yield None, name
-            name = await anext(known, None)
-        if name is not None and name.key == row.key:
-            yield row, name
-            name = await anext(known, None)
-        else:
-            yield row, None
-    while name is not None:
-        yield None, name
-        name = await anext(known, None)
 
 
 def _span(seconds: float) -> str:

@@ -11,12 +11,25 @@ import asyncio
 import pickle
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
-from typing import IO, Generic, TypeVar
+from typing import IO, Generic, Protocol, TypeVar
 
-from mediamirror.errors import MediamirrorError
+from mediamirror.errors import MediamirrorError, StoreError
+from mediamirror.model import StoredObject
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+
+class Keyed(Protocol):
+    """What is recorded of one key."""
+
+    @property
+    def key(self) -> str:
+        """The key."""
+        ...
+
+
+K = TypeVar("K", bound=Keyed)
 
 BATCH = 256
 """Most results handed to the recorder at once."""
@@ -234,3 +247,28 @@ async def pages(items: AsyncIterator[T], size: int = 500) -> AsyncIterator[list[
             page = []
     if page:
         yield page
+
+
+async def beside(
+    listed: AsyncIterator[StoredObject], named: AsyncIterator[K]
+) -> AsyncIterator[tuple[StoredObject | None, K | None]]:
+    """Merge a listing with what is recorded of keys, both sorted by the keys' bytes: one pair a key, either side of it may be None.
+
+    Raises `StoreError` for a listing out of order: its end can't be trusted.
+    """
+    name, last = await anext(named, None), ""
+    async for row in listed:
+        if row.key <= last:
+            raise StoreError(f"The listing is not in order ({row.key!r} after {last!r}): nothing was changed.")
+        last = row.key
+        while name is not None and name.key < row.key:
+            yield None, name
+            name = await anext(named, None)
+        if name is not None and name.key == row.key:
+            yield row, name
+            name = await anext(named, None)
+        else:
+            yield row, None
+    while name is not None:
+        yield None, name
+        name = await anext(named, None)

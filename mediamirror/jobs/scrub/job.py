@@ -21,7 +21,7 @@ from mediamirror.fetch import open_fetcher
 from mediamirror.fetch.body import Bucket
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets
-from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.pipeline import beside, run_window
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.run.tally import Tally
@@ -32,7 +32,7 @@ from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import place_of
 from mediamirror.lint import choose_checks
 from mediamirror.lint.stored import check_mirrored
-from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, Summary, Suppressed
+from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, StoredObject, Summary, Suppressed
 from mediamirror.settings import ScrubOptions
 from mediamirror.store.base import Store
 
@@ -120,7 +120,7 @@ class _Scrub:
                 self._tell(store, seen)
                 tracker.finished(seen.number, seen.outcome.key or "", bad=seen.bad)
 
-        items = _sampled(_items(store, known.rows(read_expected, store_id)), start)
+        items = _sampled(beside(store.list(), known.rows(read_expected, store_id)), start)
         try:
             await run_window(items, reader.read, record, width=self._options.concurrency)
         except BaseException:
@@ -221,23 +221,6 @@ def _access(options: ScrubOptions) -> Access:
     return Access.PREVIEW if options.dry_run else Access.STORE
 
 
-async def _items(store: Store, expected: AsyncIterator[Expected]) -> AsyncIterator[ScrubItem]:
-    """Merge the sorted listing with the sorted records, key by key, in the order of the keys' bytes."""
-    record = await anext(expected, None)
-    async for listed in store.list():
-        while record is not None and record.key < listed.key:
-            yield ScrubItem(0, record.key, None, record)
-            record = await anext(expected, None)
-        if record is not None and record.key == listed.key:
-            yield ScrubItem(0, listed.key, listed, record)
-            record = await anext(expected, None)
-        else:
-            yield ScrubItem(0, listed.key, listed, None)
-    while record is not None:
-        yield ScrubItem(0, record.key, None, record)
-        record = await anext(expected, None)
-
-
 async def _sets(store: Store, catalog: Catalog, identity: str) -> AsyncIterator[SetResult]:
     """What the catalog says that the mirror holds of each set; where it knows nothing, what the manifest says is partial."""
     known = False
@@ -249,12 +232,15 @@ async def _sets(store: Store, catalog: Catalog, identity: str) -> AsyncIterator[
             yield result
 
 
-async def _sampled(items: AsyncIterator[ScrubItem], start: Progress) -> AsyncIterator[ScrubItem]:
+async def _sampled(
+    pairs: AsyncIterator[tuple[StoredObject | None, Expected | None]], start: Progress
+) -> AsyncIterator[ScrubItem]:
     """Number what is in the sample and was not read before."""
     number = 0
-    async for item in items:
-        if item.key > start.after and in_sample(item.key, seed=start.seed, share=start.sample):
-            yield ScrubItem(number, item.key, item.listed, item.expected)
+    async for listed, expected in pairs:
+        key = listed.key if listed is not None else expected.key if expected is not None else ""
+        if key > start.after and in_sample(key, seed=start.seed, share=start.sample):
+            yield ScrubItem(number, key, listed, expected)
             number += 1
 
 
