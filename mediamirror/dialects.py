@@ -99,7 +99,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "storyblok",
-        r"/m/(?:(?P<w>[0-9]+)x(?P<h>[0-9]+))?(?:/?(?:smart|filters:[^/]*))*/?\Z",
+        r"/m/(?:(?P<w>[0-9]+)x(?P<h>[0-9]+))?(?:/?(?:smart|filters:[^/]*+))*+/?\Z",
         "https://a.storyblok.com/f/1/1000x500/p.jpg/m/480x0/",
         "@nuxt/image 2 storyblok",
         host="storyblok.",

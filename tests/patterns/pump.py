@@ -151,7 +151,9 @@ def recipes(pattern: str, flags: int) -> Iterator[Recipe]:
     units = [*parts.leads, *parts.bodies, *entered, whole, *parts.words]
     words = [each for each in dict.fromkeys(units) if each][:_MOST_WORDS]
     leads = list(dict.fromkeys(["", *parts.leads]))[:_MOST_LEADS]
-    yield from product(leads, dict.fromkeys([*letters, *words]), _ENDS)
+    # What a class takes may run on to the end: so after each letter, one of which ends it, stands what fits nowhere.
+    ends = [*_ENDS, *(letter + "\0" for letter in letters)]
+    yield from product(leads, dict.fromkeys([*letters, *words]), ends)
     pairs = [*product(letters, letters), *product(words, letters), *product(letters, words), *product(words, words)]
     yield from product(leads[:_LEADS_OF_PAIRS], dict.fromkeys(one + two for one, two in pairs), _ENDS[:2])
 

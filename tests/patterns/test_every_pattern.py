@@ -64,6 +64,7 @@ SLOW = {
     "a prefix that repeats": (r"\bhttps?:[^/?#]*@", "sub"),
     "white space that is tried anew": (r"\s*,\s*x", "search"),
     "an alternative that overlaps": (r"(?:a|ab|b)*c", "match"),
+    "a class that takes the next round too": (r"/m/(?:/?(?:smart|filters:[^/]*))*/?\Z", "match"),
     "a suffix that is looked for from each place": (r"[^)]*\.(?:png|webp)\Z", "search"),
 }
 
