@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,6 +63,13 @@ def measure(command: Sequence[str], *, environment: Mapping[str, str], log: Path
 def peaks(pid: int) -> Iterator[tuple[int, int]]:
     """Each of a process and its descendants, with the most bytes of memory that it has had."""
     return ((each, _memory(each, "VmHWM:")) for each in _tree(pid))
+
+
+def commands(pid: int) -> Iterator[bytes]:
+    """The command line of a process and of each of its descendants."""
+    for each in _tree(pid):
+        with suppress(OSError):
+            yield Path(f"/proc/{each}/cmdline").read_bytes()
 
 
 def resident(pid: int) -> int:
