@@ -96,7 +96,8 @@ def _filled(name: str, size: float) -> Callable[[Path, int], Words]:
 
 def _mirrored(name: str, size: float) -> Callable[[Path, int], Words]:
     def words(folder: Path, _: int) -> Words:
-        _, path, *rest = _filled(name, size)(folder, 0)
+        command, path, *rest = _filled(name, size)(folder, 0)
+        del command
         return ("mirror", path, "--to", str(folder / "m"), "--catalog", str(folder / "c.sqlite"), *rest)
 
     return words

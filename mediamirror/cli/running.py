@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import signal
 import sys
 import threading
@@ -209,7 +210,10 @@ class _Stopper:
         self._asked = True
         timer = threading.Timer(_PATIENCE, _leave, (_TOO_LONG,))
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:  # the system has no thread left for us, and nothing else would see to the end
+            _leave(_AT_ONCE)
         if self._loop.is_closed():
             raise KeyboardInterrupt
         self._loop.call_soon_threadsafe(self._task.cancel)
@@ -219,6 +223,8 @@ def _leave(how: str) -> NoReturn:
     """End the process, whatever its threads are doing."""
     message = f"mediamirror: {how}: what was stored is kept; run the same command again to go on.\n"
     try:
-        os.write(sys.stderr.fileno(), message.encode())
+        # A pipe that is full because nobody reads it must not keep us here.
+        if select.select([], [sys.stderr], [], 0)[1]:
+            os.write(sys.stderr.fileno(), message.encode())
     finally:
         os._exit(130)

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from bench.fillings import FILLINGS
 from fixtures.images import make_image
 from fixtures.patience import PATIENCE
 from tests.faults.conftest import Start, Waiting, wait_for
 from torture.places import DirectoryPlace, read_catalog
+
+MiB = 1024**2
 
 STUCK = """
 import threading
@@ -146,6 +149,86 @@ def test_a_second_ctrl_c_ends_the_process_at_once(start: Start, waiting: Waiting
     child.send_signal(signal.SIGINT)
     _, said = child.communicate(timeout=PATIENCE)
     assert (child.returncode, "stopped at once" in said) == (130, True), said
+
+
+def test_a_huge_page_is_dropped_and_what_read_it_is_gone(start: Start, tmp_path: Path) -> None:
+    FILLINGS["attributes"].write(tmp_path / "page.html", 40 * MiB)
+    child = start("parse", str(tmp_path / "page.html"), "--base-url", "https://a.example/")
+    wait_for(lambda: readers_of(child.pid), child)
+    (reader,) = readers_of(child.pid)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=PATIENCE)
+    assert (child.returncode, "Interrupted before the first image" in said, "Traceback" in said) == (
+        130,
+        True,
+        False,
+    ), said
+    assert (
+        not Path(f"/proc/{reader}/cmdline").exists()
+        or b"reader_process" not in Path(f"/proc/{reader}/cmdline").read_bytes()
+    )
+    assert list((tmp_path / "tmp").iterdir()) == []
+
+
+def readers_of(pid: int) -> list[int]:
+    """The reader processes of a process."""
+    tasks = [task / "children" for task in Path(f"/proc/{pid}/task").iterdir()]
+    children = [int(word) for task in tasks for word in task.read_text().split()]
+    return [each for each in children if b"reader_process" in Path(f"/proc/{each}/cmdline").read_bytes()]
+
+
+FULL = """
+import fcntl, os
+for end in (1, 2):
+    flags = fcntl.fcntl(end, fcntl.F_GETFL)
+    fcntl.fcntl(end, fcntl.F_SETFL, flags | os.O_NONBLOCK)
+    try:
+        while True:
+            os.write(end, bytes(4096))
+    except BlockingIOError:
+        fcntl.fcntl(end, fcntl.F_SETFL, flags)
+import threading
+from mediamirror.cli import running
+enter = running._until_stopped
+async def entered(job):
+    open(sys.argv[-1] + ".entered", "w").close()
+    return await enter(job)
+running._until_stopped = entered
+"""
+"""Nobody reads what the program prints, and both pipes are full from the beginning."""
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_outputs_that_nobody_reads_do_not_keep_the_process(start: Start, tmp_path: Path, times: int) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("<img src=a.webp>" * 100)
+    child = start("parse", "--format", "jsonl", "--base-url", "https://a.example/", str(page), before=FULL)
+    wait_for(Path(f"{page}.entered").exists, child)
+    for _ in range(times):
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.5)
+        child.send_signal(signal.SIGINT)
+    assert child.wait(PATIENCE) == 130
+
+
+NO_THREADS = """
+import threading
+from mediamirror.cli import running
+class None_(threading.Timer):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+running.threading.Timer = None_
+"""
+
+
+def test_a_system_without_a_thread_left_ends_the_run_at_once(
+    start: Start, waiting: Waiting, urls: Path, tmp_path: Path
+) -> None:
+    child = start(*mirror(urls, waiting, tmp_path / "m"), before=NO_THREADS)
+    wait_for(lambda: bool(waiting.asked), child)
+    child.send_signal(signal.SIGTERM)
+    _, said = child.communicate(timeout=PATIENCE)
+    assert (child.returncode, "stopped at once" in said, "Traceback" in said) == (130, True, False), said
 
 
 def test_a_signal_while_the_program_is_loading_ends_it_as_ctrl_c_does(start: Start) -> None:
