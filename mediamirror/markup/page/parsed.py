@@ -127,7 +127,9 @@ class Page:
                 problems.append(Problem(outcome.code, outcome.message, line, place, document, attribute=name))
                 continue
             reference = Reference(document, carrier, name, line, span)
-            usable.append(Candidate(outcome, place, width, density, height, descriptors, text[start:end], reference))
+            raw = text[start:end]
+            raw = outcome if raw == outcome else raw  # one string in memory, not two
+            usable.append(Candidate(outcome, place, width, density, height, descriptors, raw, reference))
         return tuple(usable), tuple(problems)
 
     def bytes_of(self, start: int, end: int) -> Span | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from mediamirror.markup.places.urls import Skip, plain, resolve
@@ -42,6 +42,7 @@ def placed(candidate: Candidate, *, raw_url: str, reference: Reference, context:
     if isinstance(outcome, Skip):
         place = (reference.line, c.span, context.document)
         return Problem(outcome.code, outcome.message, *place, attribute=reference.attribute)
+    raw_url = outcome if raw_url == outcome else raw_url  # one string in memory, not two
     # Not dataclasses.replace, which takes four times as long: every URL of every document comes through here.
     return Candidate(outcome, c.span, c.width, c.density, c.height, c.descriptor_span, raw_url, reference, c.flags)
 
@@ -70,14 +71,14 @@ def merged(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
     A lone URL also belongs to a set before it that names it alone and states its size. An element that is written in another
     way than those before it is kept whole among the ``others`` too: what is wrong with it is not wrong with them.
     """
-    first: dict[frozenset[tuple[object, ...]], ImageSet] = {}
-    places: dict[frozenset[tuple[object, ...]], list[Reference]] = {}
-    stating: dict[str, frozenset[tuple[object, ...]]] = {}
+    first: dict[Hashable, ImageSet] = {}
+    places: dict[Hashable, list[Reference]] = {}
+    stating: dict[str, Hashable] = {}
     for image_set in sets:
-        key: frozenset[tuple[object, ...]] = frozenset(
-            [(c.url, c.width, c.density, c.height) for c in _unordered(image_set)]
-        )
-        if len(key) == 1:
+        variants = {(c.url, c.width, c.density, c.height) for c in _unordered(image_set)}
+        # A sitemap may name 200,000 files, each for itself: a frozenset takes three times as much as what is in it.
+        key: Hashable = frozenset(variants) if len(variants) != 1 else next(iter(variants))
+        if len(variants) == 1:
             key = _as_stated(image_set, key, stating)
         known = first.setdefault(key, image_set)
         if known is not image_set:
@@ -86,9 +87,7 @@ def merged(sets: Iterable[ImageSet]) -> tuple[ImageSet, ...]:
     return tuple(_with_places(row, places.get(key)) for key, row in first.items())
 
 
-def _as_stated(
-    image_set: ImageSet, key: frozenset[tuple[object, ...]], stating: dict[str, frozenset[tuple[object, ...]]]
-) -> frozenset[tuple[object, ...]]:
+def _as_stated(image_set: ImageSet, key: Hashable, stating: dict[str, Hashable]) -> Hashable:
     """The key of the set before that states the size of the one file that this set names bare, as for ``twitter:image``."""
     candidate = next(_unordered(image_set))
     if STATED in candidate.flags:
