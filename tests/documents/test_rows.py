@@ -208,3 +208,20 @@ def test_without_pyarrow_one_sentence_says_what_to_install(tmp_path: Path, monke
     (problem,) = parquet_rows(io.BytesIO(b""), Rows("a.parquet"))
     assert isinstance(problem, Problem)
     assert problem.message == "a.parquet is a Parquet file, which needs pyarrow: pip install 'mediamirror[parquet]'."
+
+
+def test_a_cell_of_very_many_lines_is_read_and_a_row_of_very_many_values_is_one_problem() -> None:
+    text = b'id,html\n1,"' + b"x\n" * 300_000 + b'<img src=https://a.example/a.jpg>"\n2,' + b"," * 200_001 + b"\n3,b\n"
+    items = list(table(io.BytesIO(text), Rows("t.csv")))
+    assert [each.name if isinstance(each, Document) else each.code for each in items] == [
+        "t.csv:2",
+        "malformed-table",
+        "t.csv:300004",
+    ]
+
+
+def test_a_table_whose_names_of_columns_are_too_long_is_one_problem() -> None:
+    text = b"a" * 5000 + b",b\n1,2\n"
+    assert [each.code for each in table(io.BytesIO(text), Rows("t.csv", limit=1000)) if isinstance(each, Problem)] == [
+        "malformed-table"
+    ]

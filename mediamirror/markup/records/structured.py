@@ -27,7 +27,9 @@ __all__ = ["Row", "find_json", "find_json_lines", "find_table", "is_json", "pick
 MAX_CELL = 64 * 1024 * 1024
 """Longest value of a table, in code points."""
 MAX_CELLS = 200_000
-"""Most values of one row: so many lines and delimiters that it may have."""
+"""Most values of one row, as its delimiters tell."""
+MAX_ROW = 16 * 1024 * 1024
+"""Longest row, in code points: the csv module takes four bytes for each of a value."""
 _MARKUP = re.compile(r"<[a-z!][^<>]*>", re.IGNORECASE)
 _LOOKED_AT = 65536
 _LINE = re.compile(r"[^\r\n]+")
@@ -104,7 +106,7 @@ def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterato
     reader = csv.reader(bounded, delimiter=mark)
     names: list[str] | None = None
     while True:
-        line = reader.line_num + 1
+        line = bounded.taken + 1
         bounded.begin()
         try:
             cells = next(reader, None)
@@ -120,22 +122,28 @@ def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterato
 
 
 class _Bounded(Iterator[str]):
-    """The lines of a table; a row of more than `MAX_CELLS` values is an error, on however many lines it stands."""
+    """The lines of a table; a row that is over `MAX_CELLS` or `MAX_ROW` is an error, on however many lines it stands."""
 
     def __init__(self, lines: Iterator[str], delimiter: str) -> None:
         self._lines = lines
         self._delimiter = delimiter
-        self._cells = 0
+        self._cells = self._size = 0
+        self.taken = 0
+        """Lines so far, those with an error too, which `csv.reader` does not count."""
 
     def begin(self) -> None:
         """The next line begins a row."""
-        self._cells = 0
+        self._cells = self._size = 0
 
     def __next__(self) -> str:
+        self.taken += 1
         line = next(self._lines)
-        self._cells += 1 + line.count(self._delimiter)
+        self._cells += line.count(self._delimiter)
+        self._size += len(line)
         if self._cells > MAX_CELLS:
             raise csv.Error(f"it has more than {MAX_CELLS:,} values")
+        if self._size > MAX_ROW:
+            raise csv.Error(f"it is longer than {MAX_ROW:,} characters")
         return line
 
 
