@@ -176,7 +176,7 @@ def _untidied(
     if isinstance(place, DirectoryPlace):
         (place.root / GONE).unlink()
         (place.root / "_mediamirror" / "tmp").mkdir(parents=True)
-        (place.root / "_mediamirror" / "tmp" / "half").write_bytes(b"half")
+        (place.root / "_mediamirror" / "tmp" / "half.part").write_bytes(b"half")
     elif isinstance(place, BucketPlace):
         place.client.delete_object(Bucket=BUCKET, Key=f"{place.prefix}/{GONE}")
     return {key: hashlib.sha256(data).hexdigest() for key, data in strays.items()}
