@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from urllib.parse import quote
 
-from mediamirror.errors import BadKey, ObjectCorrupt
+from mediamirror.errors import BadKey, ObjectCorrupt, SourceChanged
 from mediamirror.model import Body
 from mediamirror.store.base import MAX_KEY_BYTES, RESERVED
 
@@ -51,6 +51,21 @@ def checked_body(body: Body, *, size: int, sha256: str, key: str) -> None:
             f"{key}: the {size} bytes handed to the store are not the {body.size} bytes that were received; "
             "nothing was stored. Fetch the file again."
         )
+
+
+async def bounded(chunks: AsyncIterator[bytes], size: int, name: str) -> AsyncIterator[bytes]:
+    """Yield the chunks of an object that has ``size`` bytes; `SourceChanged` as soon as there are more.
+
+    What a server sends is not always what it said before: a body without an end fills whatever it is read into.
+    """
+    seen = 0
+    async for chunk in chunks:
+        seen += len(chunk)
+        if seen > size:
+            raise SourceChanged(
+                f"{name} gives more bytes than the {size:,} it is said to have. Run the same command again."
+            )
+        yield chunk
 
 
 def clean_metadata(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

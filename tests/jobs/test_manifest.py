@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,7 +16,15 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import drop_holdings, is_new_here, put_holdings, read_holdings
 from mediamirror.catalog.ingest import store_id
 from mediamirror.errors import ObjectCorrupt, StoreDenied
-from mediamirror.jobs.run.manifest import SEGMENTS, adopt, read_segments, segment_name, set_row, write_segment
+from mediamirror.jobs.run.manifest import (
+    SEGMENTS,
+    adopt,
+    load_manifest,
+    read_segments,
+    segment_name,
+    set_row,
+    write_segment,
+)
 from mediamirror.model import Body, Held, ItemError, SetResult, SetRow, Status
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.memory import MemoryStore
@@ -153,3 +162,84 @@ async def test_a_new_catalog_does_not_call_gone_what_only_another_machine_knows(
         await tell(other, store, Held("b", "2", 5, "t"), seconds=1)
         await tell(other, store, Held("b", "3", 5, "t3"), seconds=2)
     assert await rows(store) == [("object", "a", "1"), ("object", "b", "2"), ("object", "b", "3")]
+
+
+OBJECT = {"type": "object", "key": "a/b.webp", "sha256": "ab", "size": 5, "token": "t"}
+SET = {"type": "set", "id": "00" * 16, "status": "partial", "objects": [], "missing": [{"url": "https://h/a.webp"}]}
+WRONG = [None, True, -1, 2**63, 10**30, 1.5, float("nan"), float("inf"), [], {}, "\ud800", [1], {"a": 1}]
+
+
+def rows_with(row: dict[str, Any], names: str, values: list[Any]) -> list[dict[str, Any]]:
+    return [row | {name: value} for name in names.split() for value in values]
+
+
+BAD_ROWS = [
+    *rows_with(OBJECT, "key sha256 size token", WRONG),
+    *rows_with(OBJECT, "width height url format content_type", WRONG[1:]),
+    *rows_with(OBJECT, "key", ["", "../x", "/a", "a\nb", "x" * 2000]),
+    *rows_with({"type": "deleted", "key": "a"}, "key", WRONG),
+    *rows_with(SET, "id status objects", [value for value in WRONG if value != []]),
+    *rows_with(SET, "document line alt context", WRONG[1:]),
+    *rows_with(SET, "id", ["zz", "0"]),
+    *rows_with(SET, "missing", [None, 5, {}, "x", [None], ["x"], [{}], [{"url": 5}], [{"url": "u", "width": "x"}]]),
+    *rows_with(OBJECT, "type", [None, 5, [], {}]),
+]
+
+
+async def put_segment(store: MemoryStore, data: bytes, name: str = "20260101T000000.000000Z-00") -> None:
+    packed = gzip.compress(data)
+    body = Body(len(packed), hashlib.sha256(packed).hexdigest(), packed)
+    await store.put(f"{SEGMENTS}{name}.jsonl.gz", body, ObjectAttributes("application/gzip"))
+
+
+@pytest.mark.parametrize("take_in", [adopt, lambda catalog, store, _: load_manifest(catalog, store)])
+async def test_every_row_of_a_wrong_type_ends_in_damaged_and_never_reaches_the_catalog(
+    catalog: Catalog, take_in: Callable[..., Awaitable[object]]
+) -> None:
+    place, said = await catalog.write(store_id, "here"), []
+    for row in BAD_ROWS:
+        store = MemoryStore()
+        await put_segment(store, json.dumps(row).encode() + b"\n")
+        (result,) = await asyncio.gather(take_in(catalog, store, place), return_exceptions=True)
+        said.append(result)
+    assert [row for row, error in zip(BAD_ROWS, said, strict=True) if not isinstance(error, ObjectCorrupt)] == []
+    assert all("is damaged (" in str(error) and "remove it" in str(error) for error in said)
+
+
+@pytest.mark.parametrize(
+    "row", [OBJECT, SET, {"type": "deleted", "key": "a"}, {"type": "of a later release", "x": None}]
+)
+async def test_rows_as_they_should_be_and_of_types_not_known_are_taken(catalog: Catalog, row: dict[str, Any]) -> None:
+    store = MemoryStore()
+    await put_segment(store, json.dumps(row).encode() + b"\n")
+    await adopt(catalog, store, await catalog.write(store_id, "here"))
+    await load_manifest(catalog, store)
+
+
+@pytest.mark.parametrize(
+    "data", [b"[" * 100_000, b'{"a":' * 50_000, b"9" * 10_000, b"\xff", b"null"], ids=["[", "{", "9", "ff", "null"]
+)
+async def test_json_made_to_break_readers_ends_in_damaged(data: bytes) -> None:
+    store = MemoryStore()
+    await put_segment(store, data + b"\n")
+    with pytest.raises(ObjectCorrupt, match="remove it"):
+        await rows(store)
+
+
+async def test_a_segment_that_inflates_to_far_more_than_was_ever_written_is_damaged() -> None:
+    store = MemoryStore()
+    row = json.dumps({"type": "deleted", "key": "a" * 1000}).encode() + b"\n"
+    await put_segment(store, row * (200 * 1024 * 1024 // len(row)))
+    with pytest.raises(ObjectCorrupt, match="inflates to far more"):
+        async for _ in read_segments(store):
+            pass
+
+
+async def test_a_segment_of_the_end_of_all_time_is_named_and_nothing_is_written(catalog: Catalog) -> None:
+    store = MemoryStore()
+    await put_segment(store, b"", name="99991231T235959.999999Z-00")
+    place = await catalog.write(store_id, "here")
+    await catalog.write(put_holdings, {place: [Held("a", "1", 5, "t")]})
+    told = await write_segment(catalog, store, place, at=AT)
+    assert told is not None
+    assert "99991231T235959.999999Z-00.jsonl.gz names the end of all time: remove it" in told.message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,10 +16,12 @@ from mediamirror.jobs.sync.local import content_type_of
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
 from mediamirror.redact import is_redacted
 from mediamirror.store.base import Store
+from mediamirror.store.keys import bounded
 from mediamirror.store.layout import url_of
 
 Told = list[tuple[str, str | None]]
 
+_PIXELS = re.compile(r"[0-9]{1,9}")
 _PREFIX = 64 * 1024
 
 
@@ -79,7 +82,7 @@ class Looker:
             raise ObjectMissing(f"{self._store.name}/{row.key} was removed meanwhile. Run the same command again.")
         urls = said or self._guess(row.key, head.metadata)
         metadata = dict(head.metadata)
-        if head.sha256 is not None and metadata.get("width", "").isdigit() and metadata.get("height", "").isdigit():
+        if head.sha256 is not None and all(_PIXELS.fullmatch(metadata.get(name, "")) for name in ("width", "height")):
             kind = (head.content_type or "").removeprefix("image/") or None
             pixels = (kind, int(metadata["width"]), int(metadata["height"]))
             found = Adopted(
@@ -90,7 +93,7 @@ class Looker:
 
     async def _read(self, head: StoredObject, urls: tuple[str, ...]) -> Adopted:
         digest, prefix, size = hashlib.sha256(), b"", 0
-        async for chunk in self._store.get(head.key):
+        async for chunk in bounded(self._store.get(head.key), head.size, f"{self._store.name}/{head.key}"):
             digest.update(chunk)
             size += len(chunk)
             prefix += chunk[: max(0, _PREFIX - len(prefix))]

@@ -22,6 +22,7 @@ from mediamirror.model import Problem
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Store
+from mediamirror.store.keys import bounded
 
 _IN_MEMORY = 4 * 1024 * 1024
 
@@ -111,7 +112,7 @@ async def _is_stripped(catalog: Catalog, store: Store, row: CatalogRow) -> bool:
 
 async def _load(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
     digest = hashlib.sha256()
-    async for chunk in store.get(row.key or ""):
+    async for chunk in bounded(store.get(row.key or ""), row.bytes or 0, f"{store.name}/{row.key}"):
         digest.update(chunk)
         body.write(chunk)
     if digest.hexdigest() != row.sha256:

@@ -15,6 +15,7 @@ from mediamirror.model import Body, Facts, OpaqueFacts, SourceBytes, Status, Sto
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store
+from mediamirror.store.keys import bounded
 from mediamirror.store.layout import key_for
 
 ENDURED = 50
@@ -203,7 +204,7 @@ class Publisher:
             told = source is None or dict(found.metadata).get(SOURCE_SHA256) == source.sha256
             return found if found.sha256 == body.sha256 and told else None
         digest = hashlib.sha256()
-        async for chunk in self._store.get(key):
+        async for chunk in bounded(self._store.get(key), body.size, f"{self._store.name}/{key}"):
             digest.update(chunk)
         if digest.hexdigest() != body.sha256:
             return None

@@ -21,11 +21,13 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import math
 import secrets
 import zlib
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any
 
 from mediamirror.catalog.catalog import Catalog
@@ -45,22 +47,38 @@ from mediamirror.catalog.manifest import (
     read_new,
 )
 from mediamirror.catalog.results import read_sets
-from mediamirror.errors import ObjectCorrupt, StoreError
+from mediamirror.errors import ObjectCorrupt, SourceChanged, StoreError
 from mediamirror.jobs.run.pipeline import WorkList, pages
 from mediamirror.model import Body, Held, ItemError, Problem, SetResult, SetRow, Status
 from mediamirror.redact import redact_values
 from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import RESERVED, ObjectAttributes, Store
+from mediamirror.store.keys import bounded, reason_against
 
 SEGMENTS = f"{RESERVED}manifest/"
 LONGEST_ROW = 1024 * 1024
 """Bytes of one row that are read at most; a set with a thousand rungs has a tenth of that."""
 
-_REQUIRED = {
-    "object": frozenset({"key", "sha256", "size", "token"}),
-    "deleted": frozenset({"key"}),
-    "set": frozenset({"id", "status", "objects"}),
+_MOST_INFLATED = 64 * 1024 * 1024
+_MOST_RATIO = 100
+"""How many bytes a segment may inflate to: 64 MiB, and then a hundred times its own size. Ours reach about fifteen times."""
+
+_LARGEST = 2**63 - 1
+_TEXT, _WHOLE = (str, NoneType), (int, NoneType)
+_FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
+    "object": {
+        **{"key": (str,), "sha256": (str,), "size": (int,), "token": (str,)},
+        **{"content_type": _TEXT, "url": _TEXT, "format": _TEXT, "width": _WHOLE, "height": _WHOLE},
+    },
+    "deleted": {"key": (str,)},
+    "set": {
+        **{"id": (str,), "status": (str,), "document": _TEXT, "line": _WHOLE, "alt": _TEXT, "context": _TEXT},
+        "objects": (list,),
+    },
 }
+_RUNG = {"url": (str,), "width": _WHOLE, "density": (int, float, NoneType), "key": _TEXT, "reason": _TEXT}
+"""What a row of each type holds, and of which types of JSON; what stands there besides is left alone."""
+
 _CHUNK = 64 * 1024
 _STAMP = "%Y%m%dT%H%M%S.%fZ"
 
@@ -118,9 +136,11 @@ async def _newest_name(store: Store, at: datetime) -> str:
         return name
     try:
         last = datetime.strptime(newest[len(SEGMENTS) :].partition("-")[0], _STAMP)
+        return segment_name(last + timedelta(microseconds=1))
     except ValueError:
         return name
-    return segment_name(last + timedelta(microseconds=1))
+    except OverflowError:
+        raise ObjectCorrupt(f"{store.name}/{newest} names the end of all time: remove it.") from None
 
 
 async def _write_sets(catalog: Catalog, run: Run, file: IO[str], sets: WorkList[tuple[str, str]]) -> None:
@@ -206,7 +226,7 @@ async def read_segments(store: Store) -> AsyncIterator[dict[str, Any]]:
     """
     async for found in store.list(SEGMENTS):
         if found.key.endswith(".jsonl.gz"):
-            async for row in read_segment(store, found.key):
+            async for row in read_segment(store, found.key, found.size):
                 yield row
 
 
@@ -242,22 +262,26 @@ def _object(row: dict[str, Any]) -> ManifestObject:
     return ManifestObject(**{name: row.get(name) for name in ManifestObject.__slots__})  # type: ignore[arg-type]
 
 
-async def read_segment(store: Store, key: str) -> AsyncIterator[dict[str, Any]]:
+async def read_segment(store: Store, key: str, size: int) -> AsyncIterator[dict[str, Any]]:
     """Yield every row of one segment. Raises `ObjectCorrupt` for one that is damaged, at the latest at its end."""
     try:
-        async for line in _lines(store, key):
-            yield _row(line)
-    except (zlib.error, ValueError) as error:
+        async for line in _lines(store, key, size):
+            if (row := _row(line)) is not None:
+                yield row
+    except (zlib.error, ValueError, RecursionError, SourceChanged) as error:
         raise ObjectCorrupt(
             f"The manifest segment {store.name}/{key} is damaged ({error}): remove it, and run the same command again."
         ) from error
 
 
-async def _lines(store: Store, key: str) -> AsyncIterator[bytes]:
-    inflate, rest = zlib.decompressobj(wbits=31), b""
-    async for chunk in store.get(key):
+async def _lines(store: Store, key: str, size: int) -> AsyncIterator[bytes]:
+    inflate, rest, left = zlib.decompressobj(wbits=31), b"", _MOST_INFLATED + _MOST_RATIO * size
+    async for chunk in bounded(store.get(key), size, key):
         while chunk:
-            rest += inflate.decompress(chunk, _CHUNK)
+            data = inflate.decompress(chunk, _CHUNK)
+            rest, left = rest + data, left - len(data)
+            if left < 0:
+                raise ValueError("it inflates to far more than was ever written")
             chunk = inflate.unconsumed_tail  # noqa: PLW2901
             *lines, rest = rest.split(b"\n")
             if len(rest) > LONGEST_ROW:
@@ -268,11 +292,34 @@ async def _lines(store: Store, key: str) -> AsyncIterator[bytes]:
         raise ValueError("it ends too early")
 
 
-def _row(line: bytes) -> dict[str, Any]:
+def _row(line: bytes) -> dict[str, Any] | None:
+    """Read one row; None for one of a type that is not known here. Raises `ValueError` for what is no row."""
     row = json.loads(line)
-    if not isinstance(row, dict) or not _REQUIRED.get(row.get("type", ""), frozenset()) <= row.keys():
+    kind = row.get("type") if isinstance(row, dict) else None
+    if isinstance(kind, str) and kind not in _FIELDS:
+        return None
+    if not isinstance(kind, str) or not _fits(row, _FIELDS[kind]):
         raise ValueError("a row lacks what its type needs")
-    return row
+    if kind == "set":
+        bytes.fromhex(row["id"])
+        missing = row.get("missing", [])
+        rungs = [*row["objects"], *missing] if isinstance(missing, list) else [None]
+        if not all(isinstance(rung, dict) and _fits(rung, _RUNG) for rung in rungs):
+            raise ValueError("a set has a rung that is none")
+    elif (reason := reason_against(row["key"])) is not None:
+        raise ValueError(f"a row has a key that can't be one: {reason}")
+    return dict(row)
+
+
+def _fits(row: dict[str, Any], fields: dict[str, tuple[type, ...]]) -> bool:
+    """Whether each field is of a type that it may have, and can be kept in a catalog."""
+    return all(type(row.get(name)) in kinds and _can_be_kept(row.get(name)) for name, kinds in fields.items())
+
+
+def _can_be_kept(value: object) -> bool:
+    if isinstance(value, str):
+        value.encode()  # a lone surrogate is a ValueError
+    return not isinstance(value, int | float) or (0 <= value <= _LARGEST and math.isfinite(value))
 
 
 def write_row(file: IO[str], row: dict[str, Any]) -> None:
@@ -296,11 +343,11 @@ async def load_manifest(catalog: Catalog, store: Store) -> list[str]:
     Raises `ObjectCorrupt` for a damaged segment.
     """
     await catalog.write(begin_manifest)
-    names = [row.key async for row in store.list(SEGMENTS) if row.key.endswith(_END)]
-    for name in names:
-        async for page in pages(read_segment(store, name)):
+    found = [(row.key, row.size) async for row in store.list(SEGMENTS) if row.key.endswith(_END)]
+    for name, size in found:
+        async for page in pages(read_segment(store, name, size)):
             await catalog.write(note_manifest, page)
-    return names
+    return [name for name, _ in found]
 
 
 async def compact(catalog: Catalog, store: Store, absent: WorkList[str]) -> tuple[str, int] | None:

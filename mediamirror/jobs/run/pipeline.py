@@ -167,9 +167,12 @@ async def _work_all(
                     return
             await finish(await handle(item))
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(width):
-            group.create_task(worker())
+    try:
+        async with asyncio.TaskGroup() as group:
+            for _ in range(width):
+                group.create_task(worker())
+    except ExceptionGroup as failed:
+        raise failed.exceptions[0] from None
 
 
 async def _record_all(finished: Finished[R], record: Callable[[Sequence[R]], Awaitable[None]]) -> None:

@@ -27,6 +27,7 @@ from mediamirror.model import (
     Variant,
 )
 from mediamirror.store.base import Store
+from mediamirror.store.keys import bounded
 
 _PREFIX = 64 * 1024
 _BYTES_RULES = frozenset({"MM501", "MM502"})
@@ -162,7 +163,7 @@ class Reader:
         head = await self._store.head(item.key)
         digest, prefix, size = hashlib.sha256(), b"", 0
         try:
-            async for chunk in self._chunks(item.key):
+            async for chunk in self._chunks(head or item.listed):
                 digest.update(chunk)
                 size += len(chunk)
                 if len(prefix) < _PREFIX:
@@ -177,8 +178,8 @@ class Reader:
         served = head.content_type if head is not None else None
         return StoredSubject(item.key, self._store.name, True, wanted, found, served, _facts(prefix)), head, size
 
-    async def _chunks(self, key: str) -> AsyncIterator[bytes]:
-        async for chunk in self._store.get(key):
+    async def _chunks(self, found: StoredObject) -> AsyncIterator[bytes]:
+        async for chunk in bounded(self._store.get(found.key), found.size, f"{self._store.name}/{found.key}"):
             if self._bucket is not None:
                 await self._bucket.take(len(chunk))
             yield chunk

@@ -15,6 +15,7 @@ from mediamirror.errors import BodyCutOff, ObjectCorrupt, SourceChanged
 from mediamirror.jobs.sync.local import Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
 from mediamirror.store.base import Entry, ObjectAttributes, Store
+from mediamirror.store.keys import bounded
 
 T = TypeVar("T")
 
@@ -77,7 +78,7 @@ class BucketPlace:
         found = await self._head(row)
         if found.sha256 is not None and not read:
             return Digest(found.sha256, found.held(found.sha256))
-        sha256, size = await _tried(lambda: self._hash(row.key))
+        sha256, size = await _tried(lambda: self._hash(found))
         if size != found.size:
             raise self._changed(row)
         return Digest(sha256, found.held(sha256), size)
@@ -86,9 +87,12 @@ class BucketPlace:
         """Ask for the metadata."""
         return _attributes(await self._head(row))
 
-    async def _hash(self, key: str) -> tuple[str, int]:
+    def _chunks(self, found: StoredObject) -> AsyncIterator[bytes]:
+        return bounded(self._store.get(found.key), found.size, f"{self.name}/{found.key}")
+
+    async def _hash(self, found: StoredObject) -> tuple[str, int]:
         digest, size = hashlib.sha256(), 0
-        async for chunk in self._store.get(key):
+        async for chunk in self._chunks(found):
             digest.update(chunk)
             size += len(chunk)
         return digest.hexdigest(), size
@@ -117,14 +121,14 @@ class BucketPlace:
     async def _fetch(self, found: StoredObject) -> Body:
         if found.size > self._in_memory:
             return await self._fetch_to_file(found)
-        data = b"".join([chunk async for chunk in self._store.get(found.key)])
+        data = b"".join([chunk async for chunk in self._chunks(found)])
         return Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data[:4096])
 
     async def _fetch_to_file(self, found: StoredObject) -> Body:
         path, digest, size = self._spool / secrets.token_hex(8), hashlib.sha256(), 0
         try:
             async with aiofiles.open(path, "wb") as file:
-                async for chunk in self._store.get(found.key):
+                async for chunk in self._chunks(found):
                     digest.update(chunk)
                     size += len(chunk)
                     await file.write(chunk)

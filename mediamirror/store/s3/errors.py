@@ -6,8 +6,7 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 from html import unescape
 from typing import Any
 
@@ -21,6 +20,7 @@ from mediamirror.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from mediamirror.store.s3.headers import read_time
 
 _ELEMENT = re.compile(rb"<(Code|Message|Region|ServerTime)>([^<]{0,2000})</\1>")
 _ERROR_ROOT = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?<Error[\s>]")
@@ -96,7 +96,7 @@ def read_refusal(status: int, headers: Mapping[str, str], body: bytes) -> Refusa
         code=found.get("Code", ""),
         message=found.get("Message", ""),
         region=headers.get("x-amz-bucket-region") or found.get("Region"),
-        server_time=_time(found.get("ServerTime")) or _time(headers.get("date")),
+        server_time=read_time(found.get("ServerTime")) or read_time(headers.get("date")),
         retry_after=_seconds(headers.get("retry-after")),
     )
 
@@ -112,7 +112,7 @@ def read_client_error(response: Mapping[str, Any]) -> Refusal:
         code="" if code.isdigit() else code,
         message=str(error.get("Message", "")),
         region=headers.get("x-amz-bucket-region") or error.get("Region"),
-        server_time=_time(error.get("ServerTime")) or _time(headers.get("date")),
+        server_time=read_time(error.get("ServerTime")) or read_time(headers.get("date")),
     )
 
 
@@ -239,21 +239,8 @@ def _said(refusal: Refusal) -> str:
     return f"{words}: {refusal.message[:160]}" if refusal.message else words
 
 
-def _time(text: str | None) -> datetime | None:
-    """Read a date of HTTP or of ISO 8601; None for what is neither."""
-    if not text:
-        return None
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            found = read(text)
-        except ValueError:
-            continue
-        return found if found.tzinfo else found.replace(tzinfo=UTC)
-    return None
-
-
 def _seconds(text: str | None) -> float | None:
-    return float(text) if text and text.isascii() and text.isdigit() else None
+    return float(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:

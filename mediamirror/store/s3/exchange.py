@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,9 @@ _CHUNK = 256 * 1024
 _LONGEST_ANSWER = 256 * 1024
 _SLOWEST = 128 * 1024
 """Bytes a second, for what a body may take beyond the timeout."""
+_LEAST = 1024
+"""Bytes a second, for what an object's body may take beyond the timeout: as many as of an origin (`FetchOptions.min_rate`)."""
+
 _LONGEST_ASKED = 30.0
 _PERMISSIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
 
@@ -148,7 +151,7 @@ class Exchange:
 
         return await self._tried(once, call, settled, self._options.retries if retries is None else retries)
 
-    async def stream(self, call: Call) -> AsyncIterator[bytes]:
+    async def stream(self, call: Call) -> AsyncGenerator[bytes, None]:
         """Yield the body of a success in chunks. The beginning is tried again; what breaks off later is raised."""
 
         async def once() -> httpx2.Response | Refusal:
@@ -157,9 +160,23 @@ class Exchange:
                 return response if response.status_code == 200 else _no_object(await _refusal(response))
 
         response = await self._tried(once, call, None, self._options.retries)
+        waited, size = 0.0, 0
+        loop, chunks = asyncio.get_running_loop(), response.aiter_raw(_CHUNK)
         try:
-            async for chunk in response.aiter_raw(_CHUNK):
+            while True:
+                # Only what the server takes counts: whoever reads may take long over each chunk.
+                since = loop.time()
+                async with asyncio.timeout(self._options.timeout + size / _LEAST - waited):
+                    chunk = await anext(chunks, b"")
+                waited += loop.time() - since
+                size += len(chunk)
+                if not chunk:
+                    return
                 yield chunk
+        except TimeoutError as error:
+            raise BodyCutOff(
+                f"{call.what} came in slower than {_LEAST:,} bytes a second from {self.connection.endpoint}. Try again."
+            ) from error
         except (httpx2.HTTPError, OSError) as error:
             raise BodyCutOff(unreachable(error, self.where(call.what)).message) from error
         finally:

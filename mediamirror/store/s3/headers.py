@@ -14,12 +14,17 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
+from mediamirror.errors import StoreError
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import SERVED, ObjectAttributes
 from mediamirror.store.keys import clean_metadata, clean_value
 from mediamirror.store.s3.connection import encoded_path
 
+LARGEST = 2**63 - 1
+"""Bytes that an object may be said to have at most: SQLite keeps no larger number."""
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 MOST_COPIED = 5 * 1024**3
 """Largest object that one copy request takes, in bytes."""
 
@@ -110,7 +115,11 @@ def etag(headers: Mapping[str, str]) -> str | None:
 
 
 def row_from_head(key: str, headers: Mapping[str, str]) -> StoredObject:
-    """Read the answer to a HEAD."""
+    """Read the answer to a HEAD. Raises `StoreError` for a length that is none."""
+    length = headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit() and len(length) < 20 and int(length) <= LARGEST):
+        raise StoreError(f"{key}: the server's answer makes no sense: an object can't have {length[:40]} bytes.")
+    sha256 = headers.get(f"{_META}sha256", "")
     metadata = tuple(
         sorted(
             (name.lower().removeprefix(_META), value)
@@ -120,11 +129,11 @@ def row_from_head(key: str, headers: Mapping[str, str]) -> StoredObject:
     )
     return StoredObject(
         key=key,
-        size=int(headers.get("content-length", "0")),
-        sha256=dict(metadata).get("sha256"),
+        size=int(length),
+        sha256=sha256 if _SHA256.fullmatch(sha256) else None,
         content_type=headers.get("content-type"),
         token=etag(headers),
-        modified=_date(headers.get("last-modified")),
+        modified=read_time(headers.get("last-modified")),
         metadata=metadata,
         headers=tuple((name, headers[name]) for name in SERVED if headers.get(name)),
     )
@@ -173,8 +182,12 @@ def _md5_of_file(path: Path) -> bytes:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
 
 
-def _date(text: str | None) -> datetime | None:
-    try:
-        return parsedate_to_datetime(text).astimezone(UTC) if text else None
-    except ValueError:
-        return None
+def read_time(text: str | None) -> datetime | None:
+    """Read a date of HTTP or of ISO 8601 as UTC; None for what is neither, or no moment of a calendar."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            found = read(text or "")
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError, TypeError, IndexError):
+            continue
+    return None

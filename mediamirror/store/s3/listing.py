@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime
 from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
@@ -16,9 +15,18 @@ from mediamirror.errors import StoreError
 from mediamirror.model import StoredObject
 from mediamirror.store.base import Entry
 from mediamirror.store.s3.exchange import Call, Exchange
+from mediamirror.store.s3.headers import LARGEST, read_time
 
-LONGEST_PAGE = 16 * 1024 * 1024
+LONGEST_PAGE = 4 * 1024 * 1024
 """Bytes of an answer that are read at most: a thousand keys of 1,024 bytes, each three times as long when encoded."""
+
+_LONGEST_TOKEN = 200
+_EMPTY_PAGES = 1_000
+"""Pages in a row that may hold no key: a bucket that is being emptied has such, and they end."""
+
+_PATIENCE = 300.0
+_SLOWEST = 10
+"""Seconds, and then keys a second, that the server of a listing is waited for in all."""
 
 
 class BadListing(ValueError):
@@ -39,10 +47,9 @@ class Page:
 
 
 def as_object(entry: Entry) -> StoredObject:
-    """Return an entry as an object. Raises `ValueError` for a time that is none."""
+    """Return an entry as an object."""
     key, size, token, modified = entry
-    when = datetime.fromisoformat(modified) if modified else None
-    return StoredObject(key, size, None, None, token, when)
+    return StoredObject(key, size, None, None, token, read_time(modified))
 
 
 def page_query(prefix: str, size: int, following: str | None) -> str:
@@ -91,8 +98,46 @@ def _entries(root: ElementTree.Element, namespace: str, prefix: str) -> list[Ent
             continue
         if encoded and ("%" in key or "+" in key):
             key = unquote_plus(key)
-        entries.append((key.removeprefix(prefix), int(size or 0), (tag or "").strip('"') or None, modified))
+        token = (tag or "").strip('"')[:_LONGEST_TOKEN] or None
+        entries.append((key.removeprefix(prefix), _size(size), token, modified))
     return entries
+
+
+def _size(text: str | None) -> int:
+    size = int(text or 0)
+    if not 0 <= size <= LARGEST:
+        raise BadListing(f"an object can't have {text} bytes"[:200])
+    return size
+
+
+class _Advance:
+    """Notices a listing that never ends: its tokens go round in a circle, its pages stay empty, or keys come in drips.
+
+    Brent's way to find a circle: one token is remembered, and another one after twice as many pages.
+    """
+
+    def __init__(self) -> None:
+        self._held: str | None = None
+        self._pages = self._until = 1
+        self._empty = self._keys = 0
+        self._waited = 0.0
+
+    def check(self, page: Page, seconds: float) -> None:
+        """Count a page that took so long. Raises `BadListing`."""
+        self._keys += len(page.entries)
+        self._empty = 0 if page.entries else self._empty + 1
+        self._waited += seconds
+        if page.following is None:
+            return
+        if page.following == self._held:
+            raise BadListing("the same pages come again and again")
+        if self._empty >= _EMPTY_PAGES:
+            raise BadListing(f"{_EMPTY_PAGES:,} pages in a row hold no key")
+        if self._waited > _PATIENCE + self._keys / _SLOWEST:
+            raise BadListing(f"it gives less than {_SLOWEST} keys a second")
+        self._pages += 1
+        if self._pages == self._until or self._held is None:
+            self._held, self._until = page.following, self._pages * 2
 
 
 class Pages:
@@ -103,15 +148,7 @@ class Pages:
         self._name = name
         self._own = own
         self._size = size
-
-    async def page(self, prefix: str, following: str | None) -> Page:
-        """Ask for one page."""
-        query = page_query(self._own + prefix, self._size, following)
-        answer = await self._exchange.call(Call("GET", "", self._name, query, longest=LONGEST_PAGE))
-        try:
-            return read_page(answer.body, self._own)
-        except BadListing as error:
-            raise StoreError(f"{self._name} could not be listed: the answer makes no sense ({error}).") from error
+        self._advance = _Advance()
 
     async def all(self, prefix: str) -> AsyncIterator[Page]:
         """Yield every page. While one is looked at, the next is on its way."""
@@ -127,3 +164,15 @@ class Pages:
                 await asyncio.wait({asked})
                 # Seen here: nobody else will ask how it ended.
                 _ = asked.cancelled() or asked.exception()
+
+    async def page(self, prefix: str, following: str | None) -> Page:
+        """Ask for one page. Raises `StoreError`, also for a listing without an end."""
+        query = page_query(self._own + prefix, self._size, following)
+        started = asyncio.get_running_loop().time()
+        answer = await self._exchange.call(Call("GET", "", self._name, query, longest=LONGEST_PAGE))
+        try:
+            page = read_page(answer.body, self._own)
+            self._advance.check(page, asyncio.get_running_loop().time() - started)
+        except BadListing as error:
+            raise StoreError(f"{self._name} could not be listed: the answer makes no sense ({error}).") from error
+        return page

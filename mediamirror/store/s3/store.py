@@ -13,6 +13,7 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -120,8 +121,9 @@ class S3Store(Store):
         """Yield an object's bytes."""
         whole = checked_key(key, prefix=self._prefix)
         exchange = await self._open()
-        async for chunk in exchange.stream(Call("GET", whole, self._shown(whole))):
-            yield chunk
+        async with aclosing(exchange.stream(Call("GET", whole, self._shown(whole)))) as chunks:
+            async for chunk in chunks:
+                yield chunk
 
     async def list(self, prefix: str = "") -> AsyncIterator[StoredObject]:
         """Yield the objects whose key starts with ``prefix``, sorted.
