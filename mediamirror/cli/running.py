@@ -25,6 +25,7 @@ from click.exceptions import Exit
 from mediamirror.cli.config import Config
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.redact import redact_log
+from mediamirror.report.escape import clean_lines, spelled_out
 
 if TYPE_CHECKING:
     import asyncio
@@ -46,7 +47,7 @@ EXIT_CODES = {
 def complain(message: str) -> None:
     """Print one sentence on standard error."""
     with suppress(OSError):  # who can't be told is told by the exit code
-        print(f"mediamirror: {redact_log(message)}", file=sys.stderr, flush=True)
+        print(f"mediamirror: {spelled_out(redact_log(message))}", file=sys.stderr, flush=True)
 
 
 def fail(error: MediamirrorError) -> NoReturn:
@@ -168,12 +169,12 @@ class Redacting(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the text to print."""
-        return redact_log(super().format(record))
+        return clean_lines(redact_log(super().format(record)))
 
 
 def print_traceback(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     """Print what nobody has caught, as `sys.excepthook` does, redacted."""
-    print(redact_log("".join(traceback.format_exception(kind, error, trace))), end="", file=sys.stderr)
+    print(clean_lines(redact_log("".join(traceback.format_exception(kind, error, trace)))), end="", file=sys.stderr)
 
 
 _PATIENCE = 4.0

@@ -129,10 +129,11 @@ class _Lists:
     def __call__(self, event: SyncEvent) -> None:
         """Take one event."""
         from mediamirror.model import Compared
+        from mediamirror.report.escape import spelled_out
 
         if isinstance(event, Compared):
             if self._combined is not None:
-                self._combined.write(f"{event.mark.value} {event.key}\n")
+                self._combined.write(f"{event.mark.value} {spelled_out(event.key)}\n")
             if event.mark in self._files:
-                self._files[event.mark].write(f"{event.key}\n")
+                self._files[event.mark].write(f"{spelled_out(event.key)}\n")
         self._printed(event)

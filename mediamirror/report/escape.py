@@ -17,15 +17,40 @@ _TURNING = (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Marks that make a terminal show what follows in another order: a name that ends in .jpg ends in something else."""
 _CONTROLS = {c: f"\\x{c:02x}" for c in (*range(32), *range(127, 160))} | {c: f"\\u{c:04x}" for c in _TURNING}
 
+_IN_JSON = {c: f"\\u{c:04x}" for c in (*range(0x7F, 0xA0), 0x2028, 0x2029, *_TURNING)}
+_COMMAND = re.compile(r"::(?=[A-Za-z-]+(?: |::))|##(?=\[)")
+"""What a build's log takes for a command at the beginning of a line, also of one that was only wrapped: GitHub, Azure."""
+
 
 def clean(text: str) -> str:
-    """A stranger's text on one line of a terminal: controls, turning marks and what is no character made visible, URLs redacted."""
-    return redact_text(text).translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
+    """A stranger's text on one line of a terminal: controls, turning marks and what is no character made visible, URLs redacted.
+
+    Nor does a build's log find a command in it (``::error::``).
+    """
+    return spelled_out(redact_text(text))
+
+
+def clean_lines(text: str) -> str:
+    """Several lines for a terminal or a log, each as `clean` has it, but for what is redacted: the caller's affair."""
+    return "\n".join(map(spelled_out, text.split("\n")))
+
+
+def spelled_out(text: str) -> str:
+    """One line with nothing in it that does something: what `clean` makes visible, and nothing redacted."""
+    without = _COMMAND.sub(lambda found: f"\\x{ord(found[0][0]):02x}{found[0][1]}", text)
+    return without.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode()
+
+
+def plain_json(text: str) -> str:
+    """JSON text where what a terminal acts on is written as ``\\u009b``: the same values for whoever reads it."""
+    return text.replace("##[", "#\\u0023[").translate(_IN_JSON).encode("utf-8", "backslashreplace").decode()
 
 
 def visible(text: str) -> str:
     """Redact URLs, fold white space to single spaces and write invisible or forbidden characters as ``\\u202e``."""
-    return _ODD.sub(lambda match: f"\\u{ord(match[0]):04x}", _SPACES.sub(" ", redact_text(text))).strip()
+    return _ODD.sub(
+        lambda match: f"\\u{ord(match[0]):04x}", _SPACES.sub(" ", redact_text(text).replace("##[", "#\\x23["))
+    ).strip()
 
 
 def shown_url(url: str) -> str:

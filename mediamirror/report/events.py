@@ -19,6 +19,7 @@ from mediamirror.model import (
     Suppressed,
 )
 from mediamirror.redact import redact_values
+from mediamirror.report.escape import plain_json
 
 
 def to_objects(event: Event) -> Iterator[dict[str, Any]]:
@@ -51,7 +52,7 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
 def to_line(value: dict[str, Any], *, hide: bool = False) -> str:
     """Render one JSON object on one line, non-ASCII kept, lone surrogates escaped; with ``hide`` URLs lose their secrets."""
     value = redact_values(value, whole_urls=not hide)
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace").decode()
+    return plain_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

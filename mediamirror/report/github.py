@@ -11,7 +11,7 @@ from pathlib import PurePath
 
 from mediamirror.model import Problem, Severity
 from mediamirror.report.data import GRAVITY, Entry, ReportData, all_entries, named_from
-from mediamirror.report.escape import shown_url, visible
+from mediamirror.report.escape import shown_url, spelled_out, visible
 from mediamirror.report.events import summary_sentence
 
 _COMMANDS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
@@ -53,7 +53,7 @@ def _command(kind: str, document: str, line: int, title: str, text: str) -> str:
         properties["file"] = document
         if line > 0:
             properties["line"] = str(line)
-    told = ",".join(f"{name}={_property(value)}" for name, value in properties.items())
+    told = ",".join(f"{name}={spelled_out(_property(value))}" for name, value in properties.items())
     return f"::{kind} {told}::{_data(text)}"
 
 

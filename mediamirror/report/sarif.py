@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from mediamirror.model import Problem, Severity, Suppressed
 from mediamirror.report.data import Entry, ReportData, RuleNote, all_entries, entry_of, explain, named_from
-from mediamirror.report.escape import shown_url, uri, visible
+from mediamirror.report.escape import plain_json, shown_url, uri, visible
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
@@ -44,7 +44,7 @@ def to_sarif(data: ReportData) -> str:
         ],
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, ensure_ascii=True, indent=2) + "\n"
+    return plain_json(json.dumps(log, ensure_ascii=True, indent=2)) + "\n"
 
 
 def _named(entry: Entry, data: ReportData) -> Entry:
