@@ -13,7 +13,8 @@ from mediamirror.errors import BodyCutOff, SourceChanged, StoreError
 from mediamirror.fetch.endpoint import open_transport
 from mediamirror.settings import StoreOptions
 from mediamirror.store.keys import bounded
-from mediamirror.store.s3.headers import read_time, row_from_head
+from mediamirror.store.s3.errors import read_time
+from mediamirror.store.s3.headers import row_from_head
 from mediamirror.store.s3.listing import BadListing, Page, _Advance, read_page
 from mediamirror.store.s3.store import S3Store
 

@@ -6,7 +6,8 @@ import re
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from html import unescape
 from typing import Any
 
@@ -20,7 +21,6 @@ from mediamirror.errors import (
     StoreFull,
     StoreUnavailable,
 )
-from mediamirror.store.s3.headers import read_time
 
 _ELEMENT = re.compile(rb"<(Code|Message|Region|ServerTime)>([^<]{0,2000})</\1>")
 _ERROR_ROOT = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?<Error[\s>]")
@@ -237,6 +237,17 @@ _TABLE: tuple[tuple[frozenset[str], frozenset[int], _Sentence], ...] = (
 def _said(refusal: Refusal) -> str:
     words = " ".join(filter(None, (str(refusal.status), refusal.code)))
     return f"{words}: {refusal.message[:160]}" if refusal.message else words
+
+
+def read_time(text: str | None) -> datetime | None:
+    """Read a date of HTTP or of ISO 8601 as UTC; None for what is neither, or no moment of a calendar."""
+    for read in (parsedate_to_datetime, datetime.fromisoformat):
+        try:
+            found = read(text or "")
+            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError, TypeError, IndexError):
+            continue
+    return None
 
 
 def _seconds(text: str | None) -> float | None:

@@ -8,8 +8,6 @@ import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from mediamirror.settings import StoreOptions
 from mediamirror.store.base import SERVED, ObjectAttributes
 from mediamirror.store.keys import clean_metadata, clean_value
 from mediamirror.store.s3.connection import encoded_path
+from mediamirror.store.s3.errors import read_time
 
 LARGEST = 2**63 - 1
 """Bytes that an object may be said to have at most: SQLite keeps no larger number."""
@@ -180,14 +179,3 @@ def _md5(data: bytes) -> bytes:
 def _md5_of_file(path: Path) -> bytes:
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).digest()
-
-
-def read_time(text: str | None) -> datetime | None:
-    """Read a date of HTTP or of ISO 8601 as UTC; None for what is neither, or no moment of a calendar."""
-    for read in (parsedate_to_datetime, datetime.fromisoformat):
-        try:
-            found = read(text or "")
-            return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-        except (ValueError, OverflowError, TypeError, IndexError):
-            continue
-    return None

@@ -14,8 +14,9 @@ from xml.etree import ElementTree
 from mediamirror.errors import StoreError
 from mediamirror.model import StoredObject
 from mediamirror.store.base import Entry
+from mediamirror.store.s3.errors import read_time
 from mediamirror.store.s3.exchange import Call, Exchange
-from mediamirror.store.s3.headers import LARGEST, read_time
+from mediamirror.store.s3.headers import LARGEST
 
 LONGEST_PAGE = 4 * 1024 * 1024
 """Bytes of an answer that are read at most: a thousand keys of 1,024 bytes, each three times as long when encoded."""
