@@ -30,6 +30,8 @@ class Means(Enum):
     HEIGHT = "height"
     SIZE = "size"
     """Width and height, or one number for the longer side."""
+    BOX = "box"
+    """Width and height; a lone number says something else."""
     DENSITY = "density"
     FORMAT = "format"
     WITH = "with"
@@ -99,10 +101,11 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "storyblok",
-        r"/m/(?:(?P<w>[0-9]+)x(?P<h>[0-9]+))?(?:/?(?:smart|filters:[^/]*+))*+/?\Z",
+        r"(\.[a-z]{3,4})/m/(?:[0-9]+x[0-9]+:[0-9]+x[0-9]+/)?(?:fit-in/)?(?:(?P<w>[0-9]{1,5})x(?P<h>[0-9]{1,5}))?(?:/?(?:smart|filters:[^/]*+))*+/?\Z",
         "https://a.storyblok.com/f/1/1000x500/p.jpg/m/480x0/",
         "@nuxt/image 2 storyblok",
-        host="storyblok.",
+        by=r"\1",
+        hint="/m/",
     ),
     # Sizes at the end of a file's name: given when the file was made, not read by a server.
     Form(
@@ -142,7 +145,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "shopify",
-        r"_[0-9]{2,4}x(?:[0-9]{2,4})?(?:_crop_(?:center|top|bottom|left|right))?(?:@[23]x)?" + _EXT,
+        r"[-_][0-9]{2,4}x(?:[0-9]{2,4})?(?:_crop_(?:center|top|bottom|left|right))?(?:@[23]x)?" + _EXT,
         "/s/p_480x320_crop_center@2x.jpg",
         "Shopify img_url",
         hint="x",
@@ -159,7 +162,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "wordpress",
-        rf"[-_.]{_NUMBER}x{_NUMBER}" + _EXT,
+        rf"[-_.]{_NUMBER}x{_NUMBER}(?:[-_]crop)?" + _EXT,
         "/up/photo-300x200.jpg",
         "WordPress 6",
         hint="x",
@@ -177,10 +180,10 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "mediawiki-name",
-        r"(?<=/)(?P<w>[0-9]{1,5})px-(?:[^/]+)\Z",
+        r"(?<=/)((?:[a-z]{1,20}[0-9]{0,5}-){0,3})(?P<w>[0-9]{1,5})px-(?:[^/]+)\Z",
         "/w/commons/thumb/a/ab/P.jpg/300px-P.jpg",
         "MediaWiki 1.44",
-        by=HOLE,
+        by=rf"\1{HOLE}",
         hint="/thumb/",
     ),
     # Sizes in a folder's name.
@@ -202,7 +205,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "drupal",
-        r"/styles/[^/]+/(?:public|private)/",
+        r"/styles/(?:(?:[^/]*_)?(?:w_?|(?=[0-9]{3,4}(?:w|px|x)))(?P<w>[0-9]{3,4})(?:w|px|x(?P<h>[0-9]{3,4}))?|[^/]+)/(?:public|private)/",
         "/f/styles/max_650x650/public/p.jpg",
         "Drupal 11",
         by="/",
@@ -226,7 +229,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "bbc",
-        r"/(?:ic/(?P<w>[0-9]+)x(?:(?P<h>[0-9]+)|n)|(?:ace/)?(?:standard|ws|news)/[0-9]+)/",
+        r"/(?:ic|(?:ace/)?(?:standard|ws|news))/(?P<w>[0-9]{1,5})(?:x(?:(?P<h>[0-9]{1,5})|n))?/",
         "https://ichef.bbci.co.uk/images/ic/480xn/p.jpg",
         "BBC",
         by=f"/{HOLE}/",
@@ -234,7 +237,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "medium",
-        r"/resize:(?:fit|fill):(?P<w>[0-9]+)(?::(?P<h>[0-9]+))?/|/(?:max|fit/[ct]|fit/[ct]/[0-9]+)/[0-9]+/",
+        r"/(?:resize:(?:fit|fill):|max/|fit/[ct]/)(?P<w>[0-9]{1,5})(?:[:/](?P<h>[0-9]{1,5}))?/",
         "https://miro.medium.com/v2/resize:fit:640/1*a.jpeg",
         "Medium",
         by=f"/{HOLE}/",
@@ -250,15 +253,23 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "google",
-        r"(?:=[swh][0-9]+(?:-[a-z0-9]+)*\Z|/[swh][0-9]+(?:-[a-z0-9]+)*(?=/[^/]*\Z))",
+        r"=(?:[sw](?P<w>[0-9]{2,5})(?:-h(?P<h>[0-9]{2,5}))?|h[0-9]{2,5})(?:-[a-z0-9]+)*\Z",
         "https://lh3.googleusercontent.com/abc=w640-h480",
         "Google Photos",
         by=HOLE,
+        hint="=",
+    ),
+    Form(
+        "google-folder",
+        r"/(?:[sw](?P<w>[0-9]{2,5})(?:-h(?P<h>[0-9]{2,5}))?|h[0-9]{2,5})(?:-[a-z0-9]+)*(?=/[^/]*\Z)",
+        "https://blogger.googleusercontent.com/img/b/abc/w640-h480/p.jpg",
+        "Blogger",
+        by=f"/{HOLE}",
         host="googleusercontent.",
     ),
     Form(
         "blogspot",
-        r"/[swh][0-9]+(?:-[a-z0-9]+)*(?=/[^/]*\Z)",
+        r"/(?:[sw](?P<w>[0-9]{2,5})(?:-h(?P<h>[0-9]{2,5}))?|h[0-9]{2,5})(?:-[a-z0-9]+)*(?=/[^/]*\Z)",
         "https://1.bp.blogspot.com/x/s640/p.jpg",
         "Blogger",
         by=f"/{HOLE}",
@@ -266,7 +277,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "iiif",
-        r"/(full|square|[0-9]+(?:,[0-9]+){3})/(?:(?P<w>[0-9]+),(?P<h>[0-9]+)?|,[0-9]+|!?[0-9]+,[0-9]+|max)/",
+        r"/(full|square|(?:pct:)?[0-9.]{1,9}(?:,[0-9.]{1,9}){3})/(?:(?:\^|%5E)?!?(?P<w>[0-9]{0,5}),(?P<h>[0-9]{0,5})|(?:\^|%5E)?max)/",
         "/i/full/640,/0/default.jpg",
         "IIIF Image API 3",
         by=rf"/\1/{HOLE}/",
@@ -274,7 +285,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "imgproxy",
-        r"/(?:(?:rs|resize):(?:fit|fill|fill-down|force|auto):|(?:s|size):)(?P<w>[0-9]{1,5})(?::(?P<h>[0-9]{1,5}))?(?::[0-9a-z.]*)*(?=/)",
+        r"/(?:(?:rs|resize):(?:fit|fill|fill-down|force|auto)?:|(?:s|size):)(?P<w>[0-9]{1,5})(?::(?P<h>[0-9]{1,5}))?(?::[0-9a-z.]*)*(?=/)",
         "/unsafe/f:png/rs:fit:300/plain/https://site.test/boat.jpg",
         "imgproxy-js-core 1.9",
         by=f"/{HOLE}",
@@ -282,10 +293,10 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "uploadcare",
-        r"/-/(?:resize|preview|smart_resize|scale_crop|crop)/(?P<w>[0-9]{1,5})?x(?P<h>[0-9]{1,5})?(?=/)",
+        r"\A(.*)/-/(?:resize|preview|smart_resize|scale_crop|crop)/(?P<w>[0-9]{1,5})?(?:x(?P<h>[0-9]{1,5})?)?(?=/)",
         "https://files.test/a6f8/-/resize/320x/boat.jpg",
         "unpic 4.2 uploadcare",
-        by=f"/{HOLE}",
+        by=rf"\1/{HOLE}",
         hint="/-/",
     ),
     Form(
@@ -304,16 +315,171 @@ FORMS: tuple[Form, ...] = (
         by="",
         hint="format(",
     ),
+    # Services whose sizes stand in a place of their own.
+    Form(
+        "amazon",
+        r"\._(?:[a-z0-9,]+_)*?(?:[su][xlsr](?P<w>[0-9]{2,4})|[su]y(?P<h>[0-9]{2,4}))(?:,[0-9]+)*_(?:[a-z0-9,]+_)*(?=\.[a-z]+\Z)",
+        "/images/I/71abc._AC_SX480_.jpg",
+        "Amazon",
+        by=f".{HOLE}",
+        hint="._",
+    ),
+    Form(
+        "alibaba-name",
+        r"\.(?:jpe?g|png)_(?P<w>[0-9]{2,4})x(?P<h>[0-9]{2,4})(?:q[0-9]{1,3})?\.(?:jpe?g|png)(?:_\.(?:webp|avif))?\Z",
+        "/kf/abc.jpg_480x480q75.jpg_.webp",
+        "AliExpress",
+        by=f".{HOLE}",
+        hint="g_",
+    ),
+    Form(
+        "at-name",
+        r"(\.(?:jpe?g|png|webp|gif|avif))@(?:(?P<w>[0-9]{1,5})w(?:_(?P<h>[0-9]{1,5})h)?|[0-9]{1,5}h)(?:_[0-9a-z]+)*(?=(?:\.[a-z]+)?\Z)",
+        "/bfs/abc.jpg@480w_320h_1c.webp",
+        "Alibaba OSS of old, Bilibili",
+        by=r"\1",
+        hint="@",
+    ),
+    Form("ebay", r"/s-l(?P<w>[0-9]{2,4})(?=\.[a-z]+\Z)", "/g/abc/s-l500.jpg", "eBay", by=f"/s-{HOLE}", hint="/s-l"),
+    Form(
+        "etsy",
+        r"/(il|iusa|iap)_(?P<w>[0-9]{2,4})x(?:n|(?P<h>[0-9]{2,4}))(?=\.)",
+        "/r/il/abc/1/il_794xN.1_ab.jpg",
+        "Etsy",
+        by=rf"/\1_{HOLE}",
+        hint="/i",
+    ),
+    Form(
+        "volcano",
+        r"(~tplv-[^:/~]+):(?P<w>[0-9]{1,5}):(?P<h>[0-9]{1,5})(?::[a-z0-9]+)*(?=[./]|\Z)",
+        "/tos/abc~tplv-x:480:0.image",
+        "Volcano Engine veImageX",
+        by=rf"\1:{HOLE}",
+        hint="~tplv-",
+    ),
+    Form(
+        "jd",
+        r"/s(?P<w>[0-9]{2,4})x(?P<h>[0-9]{2,4})_jfs(?=/)",
+        "/n1/s480x480_jfs/t1/p.jpg",
+        "JD",
+        by=f"/{HOLE}",
+        hint="_jfs",
+    ),
+    Form(
+        "apple",
+        r"/(?P<w>[0-9]{2,4})x(?P<h>[0-9]{2,4})[a-z]{0,2}(?:-[0-9]{1,3})?(?=\.[a-z]+\Z)",
+        "/image/thumb/Music/v4/ab/p.jpg/600x600bb.jpg",
+        "Apple Music",
+        by=f"/{HOLE}",
+        hint="/image/thumb/",
+    ),
+    Form(
+        "wikia",
+        r"/scale-to-width(?:-down)?/(?P<w>[0-9]{1,5})(?=/|\Z)",
+        "/images/a/ab/P.jpg/revision/latest/scale-to-width-down/480",
+        "Fandom",
+        by=f"/{HOLE}",
+        hint="/scale-to-width",
+    ),
+    Form(
+        "kaltura",
+        r"/width/(?P<w>[0-9]{1,5})/height/(?P<h>[0-9]{1,5})(?=/|\Z)",
+        "/p/1/thumbnail/entry_id/0_a/width/480/height/320",
+        "Kaltura",
+        by=f"/{HOLE}",
+        hint="/height/",
+    ),
+    Form(
+        "wayfair",
+        r"/resize-h(?P<h>[0-9]{1,5})-w(?P<w>[0-9]{1,5})(?=[%^/])",
+        "/im/1/resize-h320-w480%5Ecompr-r85/1/p.jpg",
+        "Wayfair",
+        by=f"/{HOLE}",
+        hint="/resize-h",
+    ),
+    Form(
+        "aem-rendition",
+        r"(/cq5dam\.[a-z]+)\.(?P<w>[0-9]{2,5})\.(?P<h>[0-9]{2,5})(?=\.[a-z]+\Z)",
+        "/dam/p.jpg/_jcr_content/renditions/cq5dam.web.480.320.jpeg",
+        "Adobe Experience Manager",
+        by=rf"\1.{HOLE}",
+        hint="/cq5dam.",
+    ),
+    Form(
+        "aem-core",
+        r"(\.coreimg(?:\.[0-9]{1,3})?)\.(?P<w>[0-9]{2,5})(?=\.)",
+        "/p/_jcr_content/root/image.coreimg.85.480.jpeg/1/p.jpeg",
+        "Adobe core components",
+        by=rf"\1.{HOLE}",
+        hint=".coreimg",
+    ),
+    Form(
+        "craft",
+        r"/_(?:(?P<w>[0-9]{1,5})|auto)x(?:(?P<h>[0-9]{1,5})|auto)_[a-z0-9_-]+(?=/)",
+        "/up/_480x320_crop_center-center_82_none/p.jpg",
+        "Craft 5",
+        by=f"/{HOLE}",
+        hint="/_",
+    ),
+    Form(
+        "vtex",
+        r"(/ids/[0-9]{4,})-(?:(?P<w>[0-9]{1,4})|auto)-(?:(?P<h>[0-9]{1,4})|auto)(?=/|\Z)",
+        "/arquivos/ids/155400-480-320/p.jpg",
+        "VTEX",
+        by=rf"\1-{HOLE}",
+        hint="/ids/",
+    ),
+    Form(
+        "linkedin",
+        r"shrink_(?P<w>[0-9]{2,4})_(?P<h>[0-9]{2,4})(?=/)",
+        "/dms/image/a/profile-displayphoto-shrink_400_400/0/1",
+        "LinkedIn",
+        by=f"shrink_{HOLE}",
+        hint="shrink_",
+    ),
+    Form(
+        "focus",
+        r"_w(?P<w>[0-9]{2,4})(?=_r[0-9.]+_fpx)",
+        "/images/abc_w480_r1.5_fpx50_fpy50.jpg",
+        "Spiegel",
+        by=f"_{HOLE}",
+        hint="_fpx",
+    ),
+    Form(
+        "zeit",
+        r"(/[a-z-]+)__(?P<w>[0-9]{2,4})x(?P<h>[0-9]{2,4})(?:__[a-z]+)?\Z",
+        "/pol/boat/wide__480x320__mobile",
+        "Zeit",
+        by=rf"\1__{HOLE}",
+        hint="__",
+    ),
+    Form(
+        "ria",
+        r"_(?P<w>[0-9]{1,4})x(?P<h>[0-9]{1,4})_[0-9]{1,3}_0_0_[0-9a-f]+(?=\.)",
+        "/images/1_0:0:3000:1688_480x0_80_0_0_abc.jpg",
+        "RIA",
+        by=f"_{HOLE}",
+        hint="_0_0_",
+    ),
+    Form(
+        "yandex",
+        r"/w?(?P<w>[0-9]{2,4})(?:x(?P<h>[0-9]{2,4}))?\Z",
+        "https://avatars.mds.yandex.net/get-x/1/2/480x320",
+        "Yandex",
+        by=f"/{HOLE}",
+        host="avatars.mds.",
+    ),
+    Form("segment-word", rf"/(?:max|square|wc){_W}(?=/)", "/hotel/max480/1.jpg", "Booking, Ozon", by=f"/{HOLE}"),
     Form(
         "segment-pair",
-        rf"/(?:r|resize|width|thumbs?|max|scale)/{_W}(?=/)",
+        rf"/(?:r|resize|width)/(?!20[12][0-9]/){_W}(?=/)",
         "/r/320/harbour.png",
         "nginx 1.22 image_filter",
         by=f"/{HOLE}",
     ),
     Form(
         "segment-size",
-        rf"/(?:fit-in/|thumbnail/|resize/)?{_W}x(?:{_H}|0)?(?=/)",
+        rf"/(?:fit-in/|thumbnail/|resize/)?[spc-]?{_W}x(?:-?{_H}|0|h)?(?=/)",
         "/unsafe/fit-in/320x320/harbour.png",
         "thumbor 7.8",
         by=f"/{HOLE}",
@@ -329,9 +495,9 @@ FORMS: tuple[Form, ...] = (
 )
 
 WORDS: dict[str, Means] = {
-    **dict.fromkeys(("w", "width", "wid", "mw"), Means.WIDTH),
-    **dict.fromkeys(("h", "height", "hei", "mh"), Means.HEIGHT),
-    **dict.fromkeys(("s", "size", "resize"), Means.SIZE),
+    **dict.fromkeys(("w", "width", "wid", "mw", "maxwidth"), Means.WIDTH),
+    **dict.fromkeys(("h", "height", "hei", "mh", "maxheight"), Means.HEIGHT),
+    **dict.fromkeys(("s", "size", "resize", "fitandfill", "thumbnail"), Means.SIZE),
     **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
     **dict.fromkeys(("f", "fm", "format", "o", "output"), Means.FORMAT),
 }
@@ -340,17 +506,42 @@ WORDS: dict[str, Means] = {
 
 QUERY: dict[str, Means] = {
     **dict.fromkeys(
-        ("w", "width", "wid", "imwidth", "maxwidth", "max-w", "sw", "rw", "im_w", "mw", "imgwidth"), Means.WIDTH
+        (
+            "w",
+            "width",
+            "wid",
+            "imwidth",
+            "maxwidth",
+            "max-w",
+            "sw",
+            "rw",
+            "im_w",
+            "mw",
+            "imgwidth",
+            "odnwidth",
+            "scale.width",
+        ),
+        Means.WIDTH,
     ),
-    **dict.fromkeys(("h", "height", "hei", "imheight", "maxheight", "max-h", "sh", "mh"), Means.HEIGHT),
-    **dict.fromkeys(("resize", "fit", "size"), Means.SIZE),
+    **dict.fromkeys(
+        ("h", "height", "hei", "imheight", "maxheight", "max-h", "sh", "mh", "odnheight", "scale.height"), Means.HEIGHT
+    ),
+    **dict.fromkeys(("resize", "fit", "size", "downsize"), Means.SIZE),
+    **dict.fromkeys(("thumb", "cs", "_ex", "fitin"), Means.BOX),
     **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
     **dict.fromkeys(("fm", "format", "fmt", "f", "output", "wx_fmt", "auto", "ext", "type", "to"), Means.FORMAT),
-    **dict.fromkeys(("crop", "quality", "q", "strip"), Means.WITH),
-    **dict.fromkeys(("tr", "imgeng", "im", "twic", "x-oss-process", "imageslim"), Means.OPERATIONS),
+    **dict.fromkeys(("crop", "quality", "q", "strip", "canvas"), Means.WITH),
+    **dict.fromkeys(
+        (
+            *("tr", "imgeng", "im", "twic", "x-oss-process", "x-image-process", "imageslim", "imgopt", "io", "fn"),
+            *("imagemogr2", "imageview2"),
+        ),
+        Means.OPERATIONS,
+    ),
 }
 """Names in a query: imgix and all that speak as it does, Shopify, Photon, Scene7, Akamai, ImageKit (``tr``), ImageEngine
-(``imgeng``), TwicPics, Alibaba. Values that can't be what the name means leave the pair alone: ``?s=abc``, ``?size=big``."""
+(``imgeng``), TwicPics, Alibaba, Huawei, Qiniu and Tencent (``imageMogr2/thumbnail/320x``, with no ``=`` after the name). Values
+that can't be what the name means leave the pair alone: ``?s=abc``, ``?size=big``, ``?w=1``."""
 
 
 _Row = tuple[str, Form, re.Pattern[str]]
@@ -365,7 +556,8 @@ _WITH_HINT = _rows(lambda f: f.hint, lambda f: bool(f.hint) and not f.host and n
 _IN_NAME = _rows(lambda f: f.hint, lambda f: f.in_name and not f.host)
 _SEGMENTS = _rows(lambda f: f.hint, lambda f: not (f.host or f.hint or f.in_name))
 _SIZED_SEGMENT = re.compile(
-    r"/(?:[0-9]{2,5}(?:w|px|x[0-9]{0,5})|0?x[0-9]{2,5}|(?:r|resize|width|thumbs?|max|scale)/[0-9]{2,5})/", re.IGNORECASE
+    r"/(?:[spc-]?[0-9]{2,5}(?:w|px|x-?[0-9]{0,5}h?)|0?x[0-9]{2,5}|(?:(?:r|resize|width)/|max|square|wc)[0-9]{2,5})/",
+    re.IGNORECASE,
 )
 """What every address has that a row without a hint knows."""
 _ENDING = re.compile(r"(?:\.(?:jpe?g|png|webp|avif|gif))(?:\.(?:webp|avif))?\Z", re.IGNORECASE)
@@ -374,25 +566,30 @@ _DIGIT = re.compile(r"[0-9]")
 _LONGEST_NAME = 80
 """Sizes stand at the end of a name and are short: no more of it is searched."""
 _WORD = re.compile(
-    r"(?<![a-z0-9])(?P<name>w|width|wid|mw|h|height|hei|mh|s|size|resize|dpr|zoom|f|fm|format|o|output)[_=:-]"
-    r"(?P<value>[0-9]{1,5}(?:\.[0-9]{1,2})?(?:x[0-9]{0,5})?(?![0-9a-z.])|[a-z]{3,5}(?![a-z0-9]))",
+    r"(?<![a-z0-9])(?P<name>w|width|wid|mw|maxwidth|h|height|hei|mh|maxheight|s|size|resize|fitandfill|thumbnail"
+    r"|dpr|zoom|f|fm|format|o|output)[_=:/-][!(]?"
+    r"(?P<value>[0-9]{1,5}(?:\.[0-9]{1,2})?(?:x[0-9]{0,5}|,[0-9]{1,5}(?=\)))?(?=r?(?:[^0-9a-z.]|\Z))|(?!width|height|format|fit)[a-z]{3,5}(?![a-z0-9]))",
     re.IGNORECASE | re.ASCII,
 )
 _LONE = re.compile(
-    r"(?:tr:|s_|s-)?(?:(?:w|width|h|height)[_=:-][0-9]{1,5}|s_[0-9]{1,5}x[0-9]{0,5}|w[0-9]{2,5}(?:h[0-9]{2,5})?"
-    r"|(?:f|fm|format|o)[_=:][a-z]{3,5})",
+    r"(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
+    r"|w(?!20[12][0-9]\Z)(?:[0-9]{3,4}|[6-9][0-9])(?:h[0-9]{2,5})?|(?:f|fm|format|o|output=f|output=format)[_=:][a-z]{3,5}",
     re.IGNORECASE | re.ASCII,
 )
 _LONE_SIGN = re.compile(
-    r"/(?:(?:tr:|s[_-])?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o)[_=:])", re.IGNORECASE
+    r"/(?:(?:tr:|s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:])",
+    re.IGNORECASE,
 )
 _COMPACT = re.compile(r"w(?P<w>[0-9]{2,5})(?:h(?P<h>[0-9]{2,5}))?", re.IGNORECASE | re.ASCII)
+_ADDRESS = frozenset({"http:", "https:", "http%3A", "https%3A"})
 _FILE = re.compile(r"\.[a-z0-9]{2,5}\Z", re.IGNORECASE | re.ASCII)
-_PAIR = re.compile(r"([0-9]{1,5})(?:\.[0-9]+)?(?:px)?(?:[,x:]([0-9]{0,5})(?:px)?)?", re.IGNORECASE)
+_PAIR = re.compile(r"(0|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?(?:[,x:]([0-9]{0,5})(?:px)?\*?)?", re.IGNORECASE)
 _SQUARESPACE = re.compile(r"([0-9]{2,5})w")
-_NUMBER_VALUE = re.compile(r"([0-9]{1,5})(?:\.[0-9]+)?(?:px)?", re.IGNORECASE)
-_DENSITY_VALUE = re.compile(r"[0-9]{1,2}(?:\.[0-9]{1,3})?")
-_FORMAT_NAME = re.compile(r"\b(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[^a-z]|\Z)", re.IGNORECASE)
+_NUMBER_VALUE = re.compile(r"(0|[5-9]|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?", re.IGNORECASE)
+_DENSITY_VALUE = re.compile(r"[0-5](?:\.[0-9]{1,3})?")
+_FORMAT_NAME = re.compile(
+    r"(?<![^,;/+ ])(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[,;+ ]|-alpha|\Z)", re.IGNORECASE
+)
 _OPTIMISER = re.compile(r"/(?:_next/image|_vercel/image|_image|\.netlify/images)/?\Z")
 _SOURCES = frozenset({"url", "href", "src"})
 _MOST_NESTED = 4
@@ -400,6 +597,12 @@ _MOST_NESTED = 4
 
 
 _DENSEST = 10
+_STEP = re.compile(
+    r"((?<!tr)(?<!transform):(?=[a-z]{1,3}-)|/(?![0-9!]|(?:auto|avif|jpe?g|png|webp)\b)|;)", re.IGNORECASE
+)
+"""What stands between the steps of a chain."""
+_LAYER = re.compile(r"(?:\A|,)(?:[lu]_|l-(?!end)|watermark)", re.IGNORECASE)
+"""What begins a picture or a text that is laid over."""
 _ONE_SIDE, _BOTH_SIDES = "query", "query of two sides"
 
 
@@ -424,6 +627,14 @@ class _Found:
             self.width, self.height, self.dialect = wide, high, dialect
         elif self.dialect == dialect:
             self.width, self.height = self.width or wide, self.height or high
+
+    def step(self, dialect: str, width: str | None, height: str | None, *, whole: bool) -> None:
+        """Take a step of a chain: the picture is as the last says. A ``whole`` one leaves nothing of those before it."""
+        wide, high = int(width or 0), int(height or 0)
+        if wide or high:
+            if self.dialect == dialect and (whole or (wide and self.width) or (high and self.height)):
+                self.width = self.height = None
+            self.size(dialect, width, height)
 
     def asked(self) -> Asked | None:
         """The whole, or None where nothing is asked for."""
@@ -473,11 +684,14 @@ def _read_query(path: str, query: str, found: _Found) -> str:
     sized = False
     for pair in pairs:
         name, _, value = pair.partition("=")
+        if "/" in name:
+            name, value = name.partition("/")[0], pair
         means = QUERY.get(name.lower())
         if means is not None and _take(means, name.lower(), value, found):
             sized = True
         else:
-            kept.append((pair, means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None))
+            goes_along = means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None
+            kept.append((pair, goes_along or pair.startswith("$")))
     left = [pair for pair, goes_along in kept if not (sized and goes_along)]
     return f"?{'&'.join(left)}" if left else ""
 
@@ -490,8 +704,10 @@ def _take(means: Means, name: str, value: str, found: _Found) -> bool:
         if number is not None:
             found.size(_ONE_SIDE, *((number[1], None) if means is Means.WIDTH else (None, number[1])))
         return number is not None
-    if means is Means.SIZE:
+    if means is Means.SIZE or means is Means.BOX:
         pair = _PAIR.fullmatch(value)
+        if pair is not None and means is Means.BOX and pair[2] is None:
+            return False
         if pair is not None:
             found.size(_BOTH_SIDES, pair[1], pair[2])
         return pair is not None
@@ -505,11 +721,35 @@ def _take(means: Means, name: str, value: str, found: _Found) -> bool:
     if means is Means.DENSITY and _DENSITY_VALUE.fullmatch(value) is not None:
         found.density = float(value)
         return True
-    return means is Means.OPERATIONS and _operations(name, value, found) != value
+    listed = means is Means.OPERATIONS or (name == "q" and "," in value)
+    return listed and _operations(name, value, found) != value
 
 
 def _operations(dialect: str, text: str, found: _Found) -> str:
-    """Note what a list of operations asks for; return it with holes in place of the sizes."""
+    """Note what a list of operations asks for; return it with holes in place of the sizes.
+
+    Steps of a chain follow each other, and the last says how large the picture is; a picture laid over it has a size of its own.
+    """
+    if _STEP.search(text) is None and _LAYER.search(text) is None:
+        return _step(dialect, text, found)
+    layers = 0
+    steps = _STEP.split(text)
+    for index, step in enumerate(steps):
+        layer = _LAYER.search(step)
+        if layer is not None and layer.start():  # one is laid over within a step
+            own, rest = step[: layer.start()], step[layer.start() :]
+            steps[index] = _step(dialect, own, found) + rest
+        elif layer is None and not layers:
+            steps[index] = _step(dialect, step, found)
+        if layer is not None and "l-" in layer[0]:
+            layers += 1
+        if layers and "l-end" in step:
+            layers -= 1
+    return "".join(steps)
+
+
+def _step(dialect: str, text: str, found: _Found) -> str:
+    sides: list[str | None] = [None, None]
 
     def take(word: re.Match[str]) -> str:
         means, value = WORDS[word["name"].lower()], word["value"].lower()
@@ -519,17 +759,22 @@ def _operations(dialect: str, text: str, found: _Found) -> str:
             return word[0]
         if not value[0].isdigit():
             return word[0]
-        wide, _, high = value.partition("x")
+        wide, _, high = value.replace(",", "x").partition("x")
         if means is Means.DENSITY:
             found.density = float(wide)
-        elif means is Means.SIZE:
-            found.size(dialect, wide.partition(".")[0], high or None)
-        else:
-            side = wide.partition(".")[0]
-            found.size(dialect, *((side, None) if means is Means.WIDTH else (None, side)))
+            return HOLE
+        side = wide.partition(".")[0]
+        if len(wide) > 1 == len(side) or side in {"1", "2", "3", "4"}:  # a share of the original, or no size
+            return word[0]
+        if means is not Means.HEIGHT:
+            sides[0] = sides[0] or side
+        if means is Means.HEIGHT or high:
+            sides[1] = sides[1] or (side if means is Means.HEIGHT else high)
         return HOLE
 
-    return _WORD.sub(take, text)
+    left = _WORD.sub(take, text)
+    found.step(dialect, *sides, whole="," in text)
+    return left
 
 
 def _original(origin: str, path: str, query: str) -> tuple[str, str, str] | None:
@@ -582,7 +827,7 @@ def _read_name(path: str) -> str:
         return path
     start = max(path.rfind("/") + 1, ending.start() - _LONGEST_NAME)
     name = path[start : ending.start()]
-    if _DIGIT.search(name, max(0, len(name) - 12)) is None and _SIZE_WORD.search(name) is None:
+    if _DIGIT.search(name, max(0, len(name) - 24)) is None and _SIZE_WORD.search(name) is None:
         return path
     name += ending[0]
     for hint, form, pattern in _IN_NAME:
@@ -593,21 +838,34 @@ def _read_name(path: str) -> str:
 
 def _has_lone(path: str) -> bool:
     """Whether some segment begins as an operation that stands alone does; cheap, since nearly every path is asked."""
-    return ("/w" in path or "/h" in path or "/s_" in path or "/f" in path or "/o" in path or "/tr:" in path) and (
-        _LONE_SIGN.search(path) is not None
-    )
+    return (
+        "/w" in path
+        or "/h" in path
+        or "/s_" in path
+        or "/f" in path
+        or "/o" in path
+        or "/tr:" in path
+        or "/resize=" in path
+    ) and (_LONE_SIGN.search(path) is not None)
+
+
+def _has_list(path: str) -> bool:
+    """Whether something in it stands between the operations of a list."""
+    return "," in path or "&" in path or "%2C" in path or ";" in path or "+w_" in path or "+h_" in path
 
 
 def _read_segments(path: str, found: _Found) -> str:
     """Operations that are a segment of the path: a list, or one that names a width."""
-    if "," not in path and "&" not in path and "%2C" not in path and not _has_lone(path):
+    if not _has_list(path) and not _has_lone(path):
         return path
     segments = path.split("/")
     last = len(segments) - 1
     for index, segment in enumerate(segments):
         if index == last and _FILE.search(segment) is not None:
             continue
-        if "," in segment or "%2C" in segment or "&" in segment:
+        if segment in _ADDRESS:  # what is asked of another server stands behind it
+            break
+        if _has_list(segment):
             segments[index] = _operations("operations", segment, found)
         elif index != last and _LONE.fullmatch(segment) is not None:
             compact = _COMPACT.fullmatch(segment)

@@ -68,11 +68,47 @@ def test_density_height_and_format_are_read(address: str, asks: tuple[int | None
         "https://x.test/w_undefined,h_43/p.jpg?w=",
         "https://x.test/p.jpg#w=300",
         "https://x.test/news,w/p.jpg",
+        "https://x.test/h-2024/p.jpg",
+        "https://x.test/w-12/p.jpg",
+        "https://x.test/w2024/p.jpg",
+        "https://x.test/s-1/p.jpg",
+        "https://x.test/thumbs/2024/p.jpg",
+        "https://x.test/thumb/12/p.jpg",
+        "https://x.test/r/2024/p.jpg",
+        "https://x.test/p.jpg?s=1234",
+        "https://x.test/p.jpg?size=2",
+        "https://x.test/p.jpg?w=1",
+        "https://x.test/p.jpg?thumb=640",
+        "https://x.test/p.jpg?q=w-320",
+        "https://x.test/p.jpg?fn=boat-w-640.jpg",
+        "https://x.test/c_crop,w_0.5,h_1.0/p.jpg",
+        "https://x.test/l_logo,w_80/p.jpg",
+        "https://x.test/styles/crop_2019/public/p.jpg",
     ],
 )
 def test_words_that_are_no_dialect_ask_for_no_width(address: str) -> None:
     asked = read(address).asked
     assert asked is None or asked.width is None
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://x.test/map.png?zoom=12", "https://x.test/map.png?zoom=13"),
+        ("https://x.test/p.jpg?size=1", "https://x.test/p.jpg?size=2"),
+        ("https://x.test/thumb/12/p.jpg", "https://x.test/thumb/13/p.jpg"),
+        ("https://x.test/w12/p.jpg", "https://x.test/w13/p.jpg"),
+        ("https://x.test/thumb/a/P.tif/page1-320px-P.tif.jpg", "https://x.test/thumb/a/P.tif/page2-320px-P.tif.jpg"),
+        ("https://x.test/c_crop,x_1,w_90/p.jpg", "https://x.test/c_crop,x_2,w_90/p.jpg"),
+    ],
+)
+def test_strangers_stay_apart(one: str, other: str) -> None:
+    assert read(one).stem != read(other).stem
+
+
+@pytest.mark.parametrize("name", ["Boat.jpg", "auto-mobile.png", "html", "1"])
+def test_a_name_that_holds_the_word_for_a_format_asks_for_none(name: str) -> None:
+    assert read(f"https://x.test/thumb.php?f={name}").asked is None
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.name)
