@@ -109,3 +109,19 @@ def test_small_files_that_are_replaced_are_not_written_through_a_link(tmp_path: 
     assert is_whole(photos)
     assert (tmp_path / "progress.json").read_text() == "{}"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "progress.json"]
+
+
+@pytest.mark.parametrize("job", ["mirror", "sync", "catalog gc", "verify"])
+def test_a_destination_that_is_a_link_to_itself_is_named(
+    mediamirror: Command, tmp_path: Path, source: Path, job: str
+) -> None:
+    (tmp_path / "m").symlink_to("m")
+    done = mediamirror(*jobs(tmp_path, source)[job])
+    assert (done.returncode, "unexpected" in done.stderr, str(tmp_path) in done.stderr) == (2, False, True), done.stderr
+
+
+def test_the_root_of_a_site_that_is_a_link_to_itself_is_named(mediamirror: Command, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text("<img src=a.png>")
+    (tmp_path / "site").symlink_to("site")
+    done = mediamirror("verify", str(tmp_path / "page.html"), "--root", str(tmp_path / "site"))
+    assert (done.returncode, "site is not a directory" in done.stderr) == (2, True), done.stderr

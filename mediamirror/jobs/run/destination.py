@@ -39,7 +39,7 @@ def identity_of(store_name: str, endpoint_url: str | None) -> str:
     if store_name.startswith("s3://"):
         check_endpoint(endpoint_url)
         return f"{store_name}@{endpoint_url.rstrip('/')}" if endpoint_url else store_name
-    return str(Path(store_name).resolve())
+    return os.path.realpath(store_name)
 
 
 def place_of_identity(identity: str) -> tuple[str, str | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,7 +19,9 @@ class SwitchedOff:
     def __init__(self, per_path: Sequence[PerPath], *, root: Path | None = None) -> None:
         self._entries = tuple(map(_entry, per_path))
         self._bases = [
-            base.resolve() for base in (root, *(each.config.parent for each in per_path)) if base is not None
+            Path(os.path.realpath(base))
+            for base in (root, *(each.config.parent for each in per_path))
+            if base is not None
         ]
 
     def in_page(self, image_set: ImageSet, findings: Sequence[Finding]) -> tuple[list[Finding], list[Suppressed]]:
@@ -33,7 +36,7 @@ class SwitchedOff:
         """What a document is called where paths are switched off: a path by all that it may be relative to."""
         if "://" in document:
             return suppress.url_names(document)
-        full = Path(document).resolve()
+        full = Path(os.path.realpath(document))
         below = (full.relative_to(base) for base in self._bases if full.is_relative_to(base))
         return tuple(dict.fromkeys((document, *(path.as_posix() for path in below))))
 

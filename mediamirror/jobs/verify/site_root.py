@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
@@ -42,7 +43,7 @@ class SiteRoot:
         self._most = most
         if not root.is_dir():
             raise InputMissing(f"--root {root} is not a directory.")
-        self._root = root.resolve()
+        self._root = Path(os.path.realpath(root))
         base = urlsplit(base_url or PLACEHOLDER)
         self._origin = (base.scheme, base.netloc)
         self._path = base.path if base.path.endswith("/") else base.path.rpartition("/")[0] + "/"
@@ -50,7 +51,7 @@ class SiteRoot:
     def url_of(self, document: str) -> str | None:
         """Return the URL that a document of the site would have; None when it is not below the folder."""
         try:
-            relative = Path(document).resolve().relative_to(self._root)
+            relative = Path(os.path.realpath(document)).relative_to(self._root)
         except ValueError:
             return None
         return f"{self._origin[0]}://{self._origin[1]}{self._path}{quote(relative.as_posix())}"
@@ -72,7 +73,7 @@ class SiteRoot:
         if not url_path.startswith(self._path):
             raise NotInSite(missing, f"the site is what lies below {self._path}")
         try:
-            path = (self._root / unquote(url_path.removeprefix(self._path))).resolve()
+            path = Path(os.path.realpath(self._root / unquote(url_path.removeprefix(self._path))))
             if not path.is_relative_to(self._root):
                 raise NotInSite(missing, "its path leads out of the site's folder")
             if not path.is_file():
