@@ -24,7 +24,7 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 def open_store(dest: str, options: StoreOptions, *, transport: httpx2.AsyncBaseTransport | None = None) -> Store:
     """Return the store that ``dest`` names: a directory's path, or ``s3://bucket/prefix``. Nothing is contacted yet.
 
-    ``transport`` carries the objects of S3; without one the store makes its own. Raises `BadDestination`.
+    ``transport`` carries the objects of S3; without one a bucket can only be named. Raises `BadDestination`.
     """
     if not dest.strip():
         raise BadDestination("DEST is empty. Give a directory, or s3://bucket/prefix.")

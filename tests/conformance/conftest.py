@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx2
 import pytest
 
 from fixtures.patience import PATIENCE
@@ -17,6 +18,7 @@ from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.moto import running_moto
 from fixtures.servers.rclone import running_rclone
 from fixtures.servers.seaweed import running_seaweed
+from mediamirror.fetch.endpoint import open_transport
 from mediamirror.settings import MiB, StoreOptions
 from mediamirror.store.base import Store
 from mediamirror.store.directory import DirectoryStore
@@ -73,15 +75,13 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory, certs: Certs) -> Iterato
 
 
 _CONNECT_ONCE = functools.cache(s3.connect)
-_TRUST_ONCE = functools.cache(s3._trust)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _connect_once() -> Iterator[None]:
-    """boto3 takes 0.2 s to make a client, OpenSSL 20 ms to load its authorities; the tests of one server share both."""
+    """boto3 takes 0.2 s to make a client; the tests of one server share it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(s3, "connect", _CONNECT_ONCE)
-        patch.setattr(s3, "_trust", _TRUST_ONCE)
         yield
 
 
@@ -151,20 +151,30 @@ async def case(
             kind, keep(DirectoryStore(tmp_path / "mirror")), lambda _: keep(DirectoryStore(tmp_path / "mirror"))
         )
         await made.store.check(create=True)
-    else:
-        made = _s3_case(kind, use_endpoint(kind), buckets(kind), keep)
-    yield made
-    for store in opened:
-        await store.aclose()
+    async with AsyncExitStack() as stack:
+        if kind in S3_KINDS:
+            endpoint = use_endpoint(kind)
+            transport = await stack.enter_async_context(open_transport(endpoint.cacert, limit=32))
+            made = _s3_case(kind, endpoint, buckets(kind), keep, transport)
+        yield made
+        for store in opened:
+            await store.aclose()
 
 
-def _s3_case(kind: str, endpoint: S3Endpoint, bucket: str, keep: Callable[[Store], Store]) -> Case:
+def _s3_case(
+    kind: str,
+    endpoint: S3Endpoint,
+    bucket: str,
+    keep: Callable[[Store], Store],
+    transport: httpx2.AsyncBaseTransport,
+) -> Case:
     """A store under a prefix of its own: the bucket holds what other tests left."""
     place = f"{uuid.uuid4().hex[:8]}/some prefix"
 
     def make(prefix: str) -> Store:
         backoff = Backoff(base=0.01, cap=0.05)
         whole = f"{place}/{prefix}".rstrip("/")
-        return keep(S3Store(bucket, whole, options=options_for(endpoint), page_size=7, backoff=backoff))
+        options = options_for(endpoint)
+        return keep(S3Store(bucket, whole, options=options, transport=transport, page_size=7, backoff=backoff))
 
     return Case(kind, make(""), make)

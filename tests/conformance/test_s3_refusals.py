@@ -6,13 +6,15 @@ import asyncio
 import hashlib
 import http.server
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 
 import pytest
 
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.ports import free_ports
-from mediamirror.errors import DestinationMissing, NoSuchBucket, StoreDenied, StoreError, StoreRefused
+from mediamirror.errors import DestinationMissing, NoSuchBucket, StoreDenied, StoreError, StoreRefused, UsageError
+from mediamirror.fetch.endpoint import open_transport
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import ObjectAttributes
@@ -26,8 +28,14 @@ WEBP = ObjectAttributes("image/webp")
 Use = Callable[[str], S3Endpoint]
 
 
-def store_at(options: StoreOptions, bucket: str = "media") -> S3Store:
-    return S3Store(bucket, options=options, backoff=Backoff(base=0.01, cap=0.02))
+@asynccontextmanager
+async def store_at(options: StoreOptions, bucket: str = "media") -> AsyncIterator[S3Store]:
+    backoff = Backoff(base=0.01, cap=0.02)
+    async with (
+        open_transport(options.cacert, limit=32) as transport,
+        S3Store(bucket, options=options, transport=transport, backoff=backoff) as store,
+    ):
+        yield store
 
 
 async def refusal(options: StoreOptions, bucket: str = "media") -> str:
@@ -102,7 +110,8 @@ async def test_an_http_server_called_by_https(use_endpoint: Use) -> None:
 
 async def test_a_certificate_file_that_is_not_there(use_endpoint: Use) -> None:
     endpoint = use_endpoint("rclone-https")
-    assert "--cacert" in await refusal(options_for(endpoint, cacert="/no/such/file.pem"))
+    with pytest.raises(UsageError, match=r"--cacert /no/such/file\.pem can't be read"):
+        await refusal(options_for(endpoint, cacert="/no/such/file.pem"))
 
 
 @pytest.fixture

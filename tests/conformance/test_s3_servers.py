@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from fixtures.patience import PATIENCE
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.s3_faults import Fault, FaultProxy, running_fault_proxy
 from mediamirror.errors import StoreDenied, StoreRefused, StoreUnavailable
+from mediamirror.fetch.endpoint import open_transport
 from mediamirror.model import Body
 from mediamirror.settings import MiB
 from mediamirror.store.base import ObjectAttributes
@@ -36,8 +37,16 @@ def body(data: bytes) -> Body:
     return Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data[:4096])
 
 
-def store_at(endpoint: S3Endpoint, bucket: str, prefix: str, **changes: object) -> S3Store:
-    return S3Store(bucket, prefix, options=options_for(endpoint, **changes), backoff=Backoff(base=0.01, cap=0.05))
+@asynccontextmanager
+async def store_at(
+    endpoint: S3Endpoint, bucket: str, prefix: str, *, page_size: int = 1000, **changes: object
+) -> AsyncIterator[S3Store]:
+    backoff, options = Backoff(base=0.01, cap=0.05), options_for(endpoint, **changes)
+    async with (
+        open_transport(options.cacert, limit=32) as transport,
+        S3Store(bucket, prefix, options=options, transport=transport, backoff=backoff, page_size=page_size) as store,
+    ):
+        yield store
 
 
 async def put_all(store: S3Store, keys: list[str]) -> None:
@@ -79,8 +88,7 @@ async def test_a_listing_while_others_write_and_delete_holds_all_that_stayed(
 ) -> None:
     stay, go, come = ([f"{n:03}-{word}" for n in range(40)] for word in ("stays", "goes", "comes"))
     endpoint = use_endpoint(kind)
-    options = options_for(endpoint)
-    async with S3Store(buckets(kind), "busy", options=options, page_size=7) as store:
+    async with store_at(endpoint, buckets(kind), "busy", page_size=7) as store:
         await put_all(store, [*stay, *go])
 
         async def meddle() -> None:
@@ -111,7 +119,9 @@ def proxies(endpoints: Use) -> Iterator[Callable[[str], FaultProxy]]:
         yield before
 
 
-def broken(endpoint: S3Endpoint, bucket: str, proxy: FaultProxy, **changes: object) -> S3Store:
+def broken(
+    endpoint: S3Endpoint, bucket: str, proxy: FaultProxy, **changes: object
+) -> AbstractAsyncContextManager[S3Store]:
     return store_at(endpoint, bucket, "broken", endpoint_url=proxy.url, **changes)
 
 

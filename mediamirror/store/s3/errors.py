@@ -132,7 +132,7 @@ def explain(refusal: Refusal, where: Where, now: datetime) -> StoreError:
 
 def unreachable(error: BaseException, where: Where) -> StoreError:
     """Return the error for an exchange that broke off or never began."""
-    chain = tuple(_causes(error))
+    chain = tuple(causes(error))
     text = " ".join(str(link) for link in chain)
     tls = next((link for link in chain if isinstance(link, ssl.SSLError)), None)
     if isinstance(tls, ssl.SSLCertVerificationError):
@@ -254,7 +254,8 @@ def _seconds(text: str | None) -> float | None:
     return float(text) if text and text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
-def _causes(error: BaseException | None) -> list[BaseException]:
+def causes(error: BaseException | None) -> list[BaseException]:
+    """Return an error and what it came from, the outermost first."""
     chain: list[BaseException] = []
     while error is not None and error not in chain:
         chain.append(error)

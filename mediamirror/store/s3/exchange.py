@@ -19,7 +19,16 @@ from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.keys import checked_body
 from mediamirror.store.s3.connection import EMPTY_SHA256, Connection, Signer, encoded_path
-from mediamirror.store.s3.errors import EXPIRED, Refusal, Where, explain, is_error_document, read_refusal, unreachable
+from mediamirror.store.s3.errors import (
+    EXPIRED,
+    Refusal,
+    Where,
+    causes,
+    explain,
+    is_error_document,
+    read_refusal,
+    unreachable,
+)
 
 T = TypeVar("T")
 
@@ -219,6 +228,10 @@ class Exchange:
         try:
             result = await once()
         except (httpx2.HTTPError, OSError) as error:
+            # A body that turned out not to be what was promised: the transport tells of it as of a connection that broke.
+            own = next((cause for cause in causes(error) if isinstance(cause, StoreError)), None)
+            if own is not None:
+                return _Failure(own)
             reason = unreachable(error, self.where(call.what))
             return _Failure(reason, passing=reason.retryable, ambiguous=True)
         except FetchError as error:

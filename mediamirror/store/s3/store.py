@@ -10,14 +10,12 @@ from __future__ import annotations
 import asyncio
 import builtins
 import random
-import ssl
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
@@ -44,13 +42,12 @@ T = TypeVar("T")
 
 _SAME_SERVICE = ("endpoint_url", "region", "profile", "no_sign_request")
 _THREADS = 8
-_CONNECTIONS = 256
 
 
 class S3Store(Store):
     """Objects in ``bucket``, all under ``prefix``. See `store.base.Store` for the contract.
 
-    ``transport`` sends single objects and is not closed here; without one the store makes its own. Attributes that are
+    ``transport`` sends single objects and is not closed here; without one nothing is sent. Attributes that are
     absent come from ``options``. `list` leaves out objects of others whose key this contract does not allow.
     """
 
@@ -69,7 +66,6 @@ class S3Store(Store):
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
         self._options = options or StoreOptions()
         self._transport = transport
-        self._own_transport: httpx2.AsyncBaseTransport | None = None
         self._backoff = backoff or Backoff()
         self._chance = chance or random.Random()  # noqa: S311 - jitter
         self._page_size = page_size
@@ -219,36 +215,29 @@ class S3Store(Store):
         return replace(was, sha256=sha256, token=s3_headers.token_in(answer.body), modified=None)
 
     async def aclose(self) -> None:
-        """Release threads and, where it is our own, the transport."""
-        transport, self._own_transport, self._exchange = self._own_transport, None, None
-        if transport is not None:
-            await transport.aclose()
+        """Release threads; the transport is its owner's to close."""
+        self._exchange = None
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def _open(self) -> Exchange:
         """Find the bucket's address and our credentials, once."""
         if self._exchange is not None:
             return self._exchange
+        if self._transport is None:
+            raise StoreRefused(f"{self.name} was opened without a transport, and can't be reached.")
         async with self._opening:
             if self._exchange is None:
                 renew: Callable[[], Any] = lambda: connect(self._bucket, self._options)  # noqa: E731
                 connection = await asyncio.to_thread(renew)
                 self._exchange = Exchange(
                     connection,
-                    self._transport or self._make_transport(connection.base_url),
+                    self._transport,
                     renew,
                     self._options,
                     backoff=self._backoff,
                     chance=self._chance,
                 )
             return self._exchange
-
-    def _make_transport(self, url: str) -> httpx2.AsyncBaseTransport:
-        # The system's authorities take 20 ms to load; without them a context trusts nobody.
-        context = _trust(self._options.cacert) if url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-        self._own_transport = httpx2.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits)
-        return self._own_transport
 
     async def _put_once(self, whole: str, body: Body, wanted: ObjectAttributes) -> str | None:
         headers = s3_headers.put_headers(wanted)
@@ -326,13 +315,3 @@ class S3Store(Store):
 
     def _shown(self, whole: str) -> str:
         return f"s3://{self._bucket}/{whole}"
-
-
-def _trust(cacert: Path | None) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context()
-        if cacert is not None:
-            context.load_verify_locations(cafile=cacert)
-    except (OSError, ssl.SSLError) as error:
-        raise StoreRefused(f"The certificates in {cacert} can't be read: {error}. Check --cacert.") from error
-    return context
