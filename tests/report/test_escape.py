@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
+from mediamirror.report.escape import clean, file_name, link, shorten, shown_url, visible
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,9 @@ def test_a_file_name_is_the_last_segment_without_query() -> None:
 
 def test_shortened_text_says_so() -> None:
     assert (shorten("abcdef", 4), shorten("abcd", 4)) == ("abc…", "abcd")
+
+
+@pytest.mark.parametrize("mark", ["\u061c", "\u200e", "\u200f", "\u2028", "\u2029"])
+def test_marks_that_turn_or_break_a_line_are_made_visible(mark: str) -> None:
+    assert mark not in clean(f"a{mark}b")
+    assert mark not in visible(f"a{mark}b")
