@@ -270,7 +270,7 @@ async def test_a_decoder_that_does_not_work_inside_is_said_before_the_first_imag
         "worker.main()\n"
     )
     launcher = tmp_path / "python"
-    launcher.write_text(f'#!/bin/sh\nexec {sys.executable} {broken} "$4" "$5"\n')
+    launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{broken}" "$4" "$5"\n')
     launcher.chmod(0o755)
     monkeypatch.setattr(child.sys, "executable", str(launcher))
     started = await Child.spawn(CheckOptions(), Limits())
