@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sysconfig
 from pathlib import Path
@@ -33,7 +34,7 @@ def environment(folder: Path) -> dict[str, str]:
 
 def in_a_shell(folder: Path, command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["sh", "-c", f"exec {PROGRAM} {command}"],
+        ["sh", "-c", f"exec {shlex.quote(str(PROGRAM))} {command}"],
         cwd=folder,
         env=environment(folder),
         capture_output=True,
@@ -65,7 +66,7 @@ def test_a_run_that_is_started_without_a_standard_stream_does_its_work(folder: P
     done = in_a_shell(folder, f"sync src dest {closed}")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
     assert (folder / "dest" / "a.webp").read_bytes() == b"a.webp"
-    assert in_a_shell(folder, f"parse {SEED} --format jsonl {closed}").returncode == 0
+    assert in_a_shell(folder, f"parse {shlex.quote(SEED)} --format jsonl {closed}").returncode == 0
 
 
 def test_a_missing_stdin_is_an_empty_one(folder: Path) -> None:
@@ -82,7 +83,7 @@ def test_a_missing_stdin_is_an_empty_one(folder: Path) -> None:
             "--help",
             "--version",
             "mirror --help",
-            f"parse {SEED}",
+            f"parse {shlex.quote(SEED)}",
             "sync src dest --format jsonl",
         ),
         *("check src empty", "catalog ls src --catalog c", "catalog export src --catalog c"),

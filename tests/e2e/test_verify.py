@@ -275,7 +275,7 @@ def test_rules_explains_a_code_and_lists_all(mediamirror: Command) -> None:
 def test_ten_thousand_sets_are_judged_in_bounded_memory(mediamirror: Command, tmp_path: Path) -> None:
     page = tmp_path / "big.html"
     page.write_text("".join(f'<img alt="" src="https://h{n % 7}.invalid/{n}.webp">\n' for n in range(10_000)))
-    script = f"ulimit -v {2_500_000}; exec {_program()} verify {page} --root {tmp_path} -q --fail-on never"
+    script = f"ulimit -v {2_500_000}; exec '{_program()}' verify {page} --root {tmp_path} -q --fail-on never"
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr[-500:]
 
