@@ -167,12 +167,9 @@ async def _work_all(
                     return
             await finish(await handle(item))
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(width):
-                group.create_task(worker())
-    except ExceptionGroup as failed:
-        raise failed.exceptions[0] from None
+    async with asyncio.TaskGroup() as group:
+        for _ in range(width):
+            group.create_task(worker())
 
 
 async def _record_all(finished: Finished[R], record: Callable[[Sequence[R]], Awaitable[None]]) -> None:
