@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 from urllib.parse import unquote
+
+from mediamirror.first_use import dataclass, pattern
 
 HOLE = "{}"
 """What stands in a stem where a size stood."""
@@ -548,60 +549,58 @@ _Row = tuple[str, Form, re.Pattern[str]]
 
 
 def _rows(sign: Callable[[Form], str], wanted: Callable[[Form], bool]) -> tuple[_Row, ...]:
-    return tuple((sign(f), f, re.compile(f.pattern, re.IGNORECASE | re.ASCII)) for f in FORMS if wanted(f))
+    return tuple((sign(f), f, pattern(f.pattern, re.IGNORECASE | re.ASCII)) for f in FORMS if wanted(f))
 
 
 _WITH_HOST = _rows(lambda f: f.host, lambda f: bool(f.host))
 _WITH_HINT = _rows(lambda f: f.hint, lambda f: bool(f.hint) and not f.host and not f.in_name)
 _IN_NAME = _rows(lambda f: f.hint, lambda f: f.in_name and not f.host)
 _SEGMENTS = _rows(lambda f: f.hint, lambda f: not (f.host or f.hint or f.in_name))
-_SIZED_SEGMENT = re.compile(
+_SIZED_SEGMENT = pattern(
     r"/(?:[spc-]?[0-9]{2,5}(?:w|px|x-?[0-9]{0,5}h?)|0?x[0-9]{2,5}|(?:(?:r|resize|width)/|max|square|wc)[0-9]{2,5})/",
     re.IGNORECASE,
 )
 """What every address has that a row without a hint knows."""
-_ENDING = re.compile(r"(?:\.(?:jpe?g|png|webp|avif|gif))(?:\.(?:webp|avif))?\Z", re.IGNORECASE)
-_SIZE_WORD = re.compile(rf"[-_](?:{_SIZES}|scaled)\Z", re.IGNORECASE)
-_DIGIT = re.compile(r"[0-9]")
+_ENDING = pattern(r"(?:\.(?:jpe?g|png|webp|avif|gif))(?:\.(?:webp|avif))?\Z", re.IGNORECASE)
+_SIZE_WORD = pattern(rf"[-_](?:{_SIZES}|scaled)\Z", re.IGNORECASE)
+_DIGIT = pattern(r"[0-9]")
 _LONGEST_NAME = 80
 """Sizes stand at the end of a name and are short: no more of it is searched."""
-_WORD = re.compile(
+_WORD = pattern(
     r"(?<![a-z0-9])(?P<name>w|width|wid|mw|maxwidth|h|height|hei|mh|maxheight|s|size|resize|fitandfill|thumbnail"
     r"|dpr|zoom|f|fm|format|o|output)[_=:/-][!(]?"
     r"(?P<value>[0-9]{1,5}(?:\.[0-9]{1,2})?(?:x[0-9]{0,5}|,[0-9]{1,5}(?=\)))?(?=r?(?:[^0-9a-z.]|\Z))|(?!width|height|format|fit)[a-z]{3,5}(?![a-z0-9]))",
     re.IGNORECASE | re.ASCII,
 )
-_LONE = re.compile(
+_LONE = pattern(
     r"(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
     r"|w(?!20[12][0-9]\Z)(?:[0-9]{3,4}|[6-9][0-9])(?:h[0-9]{2,5})?|(?:f|fm|format|o|output=f|output=format)[_=:][a-z]{3,5}",
     re.IGNORECASE | re.ASCII,
 )
-_LONE_SIGN = re.compile(
+_LONE_SIGN = pattern(
     r"/(?:(?:tr:|s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:])",
     re.IGNORECASE,
 )
-_COMPACT = re.compile(r"w(?P<w>[0-9]{2,5})(?:h(?P<h>[0-9]{2,5}))?", re.IGNORECASE | re.ASCII)
+_COMPACT = pattern(r"w(?P<w>[0-9]{2,5})(?:h(?P<h>[0-9]{2,5}))?", re.IGNORECASE | re.ASCII)
 _ADDRESS = frozenset({"http:", "https:", "http%3A", "https%3A"})
-_FILE = re.compile(r"\.[a-z0-9]{2,5}\Z", re.IGNORECASE | re.ASCII)
-_PAIR = re.compile(r"(0|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?(?:[,x:]([0-9]{0,5})(?:px)?\*?)?", re.IGNORECASE)
-_SQUARESPACE = re.compile(r"([0-9]{2,5})w")
-_NUMBER_VALUE = re.compile(r"(0|[5-9]|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?", re.IGNORECASE)
-_DENSITY_VALUE = re.compile(r"[0-5](?:\.[0-9]{1,3})?")
-_FORMAT_NAME = re.compile(
+_FILE = pattern(r"\.[a-z0-9]{2,5}\Z", re.IGNORECASE | re.ASCII)
+_PAIR = pattern(r"(0|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?(?:[,x:]([0-9]{0,5})(?:px)?\*?)?", re.IGNORECASE)
+_SQUARESPACE = pattern(r"([0-9]{2,5})w")
+_NUMBER_VALUE = pattern(r"(0|[5-9]|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?", re.IGNORECASE)
+_DENSITY_VALUE = pattern(r"[0-5](?:\.[0-9]{1,3})?")
+_FORMAT_NAME = pattern(
     r"(?<![^,;/+ ])(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[,;+ ]|-alpha|\Z)", re.IGNORECASE
 )
-_OPTIMISER = re.compile(r"/(?:_next/image|_vercel/image|_image|\.netlify/images)/?\Z")
+_OPTIMISER = pattern(r"/(?:_next/image|_vercel/image|_image|\.netlify/images)/?\Z")
 _SOURCES = frozenset({"url", "href", "src"})
 _MOST_NESTED = 4
 """An original that is a parameter may be an address with a parameter of its own: so many are followed."""
 
 
 _DENSEST = 10
-_STEP = re.compile(
-    r"((?<!tr)(?<!transform):(?=[a-z]{1,3}-)|/(?![0-9!]|(?:auto|avif|jpe?g|png|webp)\b)|;)", re.IGNORECASE
-)
+_STEP = pattern(r"((?<!tr)(?<!transform):(?=[a-z]{1,3}-)|/(?![0-9!]|(?:auto|avif|jpe?g|png|webp)\b)|;)", re.IGNORECASE)
 """What stands between the steps of a chain."""
-_LAYER = re.compile(r"(?:\A|,)(?:[lu]_|l-(?!end)|watermark)", re.IGNORECASE)
+_LAYER = pattern(r"(?:\A|,)(?:[lu]_|l-(?!end)|watermark)", re.IGNORECASE)
 """What begins a picture or a text that is laid over."""
 _ONE_SIDE, _BOTH_SIDES = "query", "query of two sides"
 
@@ -790,24 +789,24 @@ def _original(origin: str, path: str, query: str) -> tuple[str, str, str] | None
 
 
 def _read_path(origin: str, path: str, found: _Found) -> str:
-    for host, form, pattern in _WITH_HOST:
+    for host, form, written in _WITH_HOST:
         if host in origin:
-            path = _read_form(form, pattern, path, found)
-    for hint, form, pattern in _WITH_HINT:
+            path = _read_form(form, written, path, found)
+    for hint, form, written in _WITH_HINT:
         if hint in path:
-            path = _read_form(form, pattern, path, found)
+            path = _read_form(form, written, path, found)
     path = _read_name(path)
     if _SIZED_SEGMENT.search(path) is not None:
-        for _, form, pattern in _SEGMENTS:
-            path = _read_form(form, pattern, path, found)
+        for _, form, written in _SEGMENTS:
+            path = _read_form(form, written, path, found)
     return path
 
 
-def _read_form(form: Form, pattern: re.Pattern[str], path: str, found: _Found) -> str:
-    match = pattern.search(path)
+def _read_form(form: Form, written: re.Pattern[str], path: str, found: _Found) -> str:
+    match = written.search(path)
     if match is None:
         return path
-    if pattern.groupindex:
+    if written.groupindex:
         groups = match.groupdict()
         found.size(form.name, groups.get("w"), groups.get("h"))
         found.format = found.format or groups.get("f")
@@ -830,8 +829,8 @@ def _read_name(path: str) -> str:
     if _DIGIT.search(name, max(0, len(name) - 24)) is None and _SIZE_WORD.search(name) is None:
         return path
     name += ending[0]
-    for hint, form, pattern in _IN_NAME:
-        if hint in name and (match := pattern.search(name)) is not None:
+    for hint, form, written in _IN_NAME:
+        if hint in name and (match := written.search(name)) is not None:
             name = _without(match, form.by, name)
     return path[:start] + name
 

@@ -6,11 +6,13 @@ image candidate, width descriptor, pixel density descriptor, source set, source 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
+
+from mediamirror.first_use import dataclass
 
 Span = tuple[int, int]
 """Start and end, half open. Each use says whether it counts code points of a value or bytes of a document."""

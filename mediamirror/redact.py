@@ -12,6 +12,8 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
+from mediamirror.first_use import pattern
+
 MARK = "***"
 """What stands in place of a secret. Text that holds it already is left as it is."""
 
@@ -19,7 +21,7 @@ _SHOWN = 300
 _PASSES = 8
 _LOOKED_AT = 8192
 
-_STRONG = re.compile(
+_STRONG = pattern(
     r"""(?: (?:^|[^a-z]) (?: sig | sas | pw | pwd | key | auth | otp )
           | signature | token | secret | passw(?:or)?d | passphrase | hmac | credentials? | jwt | bearer | authori[sz]ation
           | (?:api|access|auth|secret|private|subscription|signing|account) [-_.]? key (?:[-_.]?id)?
@@ -33,55 +35,55 @@ _WEAK = frozenset(
      "secure", "tok", "tk", "oh", "hm", "cloud-front-policy"}
 )  # fmt: skip
 """Names that are short for a signature here and for a size there: the value decides."""
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"""(?! \d{4}-\d\d-\d\dT )  # a date, percent-encoded, as an Azure SAS has it
         (?: (?=[^a-zA-Z]*[a-zA-Z]) (?=[^0-9]*[0-9]) [A-Za-z0-9_\-+/=%.,~]{16,} | [0-9a-fA-F]{32,} | eyJ [A-Za-z0-9_\-~=]{13,} )""",
     re.VERBOSE,
 )
-_HIDDEN = re.compile(r"\**…?")
+_HIDDEN = pattern(r"\**…?")
 
-_JWT = re.compile(r"(?:(?<![\w-])|(?<=%[0-9a-fA-F]{2}))eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
-_BEFORE_USERINFO = re.compile(
+_JWT = pattern(r"(?:(?<![\w-])|(?<=%[0-9a-fA-F]{2}))eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
+_BEFORE_USERINFO = pattern(
     r"""\b[a-z][a-z0-9+.-]{0,20}:[\\/]{2} | (?:^|(?<=[\s"'(<=,]))[\\/]{2} | \b(?:https?|ftp|wss?):[\\/]?""",
     re.IGNORECASE | re.VERBOSE,
 )
-_AFTER_USERINFO = re.compile(r"[/\\?#]")
+_AFTER_USERINFO = pattern(r"[/\\?#]")
 # A password with a slash in it, as people type it: what follows the colon is no port.
-_ODD_PASSWORD = re.compile(r"://(?!\[)(?P<user>[^/?#@:\s]*+:)(?!\d{1,5}(?:[/?#]|$))")
-_AFTER_ODD_PASSWORD = re.compile(r"[@?#\s]")
+_ODD_PASSWORD = pattern(r"://(?!\[)(?P<user>[^/?#@:\s]*+:)(?!\d{1,5}(?:[/?#]|$))")
+_AFTER_ODD_PASSWORD = pattern(r"[@?#\s]")
 # So many times encoded at most: each depth may read the same characters once.
-_HIDDEN_USERINFO = re.compile(
+_HIDDEN_USERINFO = pattern(
     r"(%((?:25){0,32}+)3A%\2(?:2F)%\2(?:2F))(?:(?!%\2(?:2F|3F|23))[^/?#&])*%\2(?:40)", re.IGNORECASE
 )
 # A name and its equals sign, plain or percent-encoded once or more (a URL within a URL); what is before it only has to be there.
-_NAME = re.compile(
+_NAME = pattern(
     r"""(?: [?&;\#=] | %(?:25)*(?:3F|26|3B|23|3D) )
         ( (?: [^=&;\#?%\s] | %(?!(?:25)*(?:3F|26|3B|23|3D)) ){1,100} )
         (?P<equals> = | %(?P<depth>(?:25)*)3D )""",
     re.IGNORECASE | re.VERBOSE,
 )
-_PLAIN_END = re.compile(r"[&;#]")
-_END = re.compile(r"[&;#?]|%(?P<depth>(?:25)*+)(?:26|3B|23)", re.IGNORECASE)
+_PLAIN_END = pattern(r"[&;#]")
+_END = pattern(r"[&;#?]|%(?P<depth>(?:25)*+)(?:26|3B|23)", re.IGNORECASE)
 """What ends the value of a name whose equals sign is plain, or encoded: a separator that is encoded no deeper than that sign."""
 _GUESSED_BY = 512
 """Characters of a value that are enough to tell a token from a word."""
 
-_WORD = re.compile(r"[^\s\"'<>`]+")
+_WORD = pattern(r"[^\s\"'<>`]+")
 _PUNCTUATION = ".,:!)]}"
 
 _SENTENCES = frozenset({"message", "reason", "error_message"})
 """Fields of JSON that hold sentences."""
 
-_SECRET_HEADER = re.compile(
+_SECRET_HEADER = pattern(
     r"authori[sz]ation|authentic|cookie|token|secret|api[-_]?key|(?<!cache)(?<!surrogate)[-_]key$|password|passcode|credential|session"
     r"|(^|[-_])auth([-_]|$)|signature|jwt|bearer"
 )
-_HEADER_LINE = re.compile(
+_HEADER_LINE = pattern(
     r"""(?<![\w-]) ((?:proxy-)?authorization | (?:set-)?cookie2? | x-(?=[a-z-]*(?:token|key|secret))[a-z-]++)
         (["']? \s*+ [:=,] \s* (?:b?["'])?) ([^\r\n"']+)""",
     re.IGNORECASE | re.VERBOSE,
 )
-_SCHEME = re.compile(r"\b(bearer|basic)(\s+)(?=[^\s]*[0-9=])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
+_SCHEME = pattern(r"\b(bearer|basic)(\s+)(?=[^\s]*[0-9=])[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE)
 
 
 def redact_url(url: str, *, room: int | None = _SHOWN) -> str:

@@ -10,9 +10,11 @@ import hashlib
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Literal
+
+from mediamirror.first_use import dataclass
 
 MiB = 1024 * 1024
 

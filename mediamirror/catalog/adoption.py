@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from mediamirror.catalog.connection import KEYS_PAGE, Page
 from mediamirror.catalog.holdings import put_holdings
 from mediamirror.catalog.ingest import put_variant
+from mediamirror.first_use import dataclass
 from mediamirror.model import Held
 from mediamirror.redact import is_redacted
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 
 from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page
+from mediamirror.first_use import dataclass
 from mediamirror.model import Held
 
 

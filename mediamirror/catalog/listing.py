@@ -8,11 +8,11 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mediamirror.catalog.connection import PAGE, Page, marks
 from mediamirror.catalog.ingest import find_store
+from mediamirror.first_use import dataclass
 
 MOST_SETS = 100
 """Sets told of one variant at most: a placeholder may be in each of a hundred thousand."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mediamirror.catalog.connection import KEYS_PAGE, Page
+from mediamirror.first_use import dataclass
 
 _SET = "set:"
 """Before the id of an image set in `published.key`: sets and objects share the table, and no key can hold that much."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from mediamirror.catalog.connection import PAGE, Page, rows_of
 from mediamirror.catalog.ingest import Run
+from mediamirror.first_use import dataclass
 from mediamirror.model import (
     Facts,
     Finding,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
 from mediamirror.catalog.connection import PAGE, Page, as_headers, as_hops, as_time, rows_of
 from mediamirror.catalog.results import findings_of
+from mediamirror.first_use import dataclass
 from mediamirror.model import Held, ItemError, SetResult, SetRow, Status
 from mediamirror.redact import lasting_headers
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from mediamirror.catalog.connection import as_headers, as_hops, marks, rows_of
 from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import UsageError
+from mediamirror.first_use import dataclass
 
 SHORTEST_DIGEST = 6
 MOST = 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ import click
 from click.core import ParameterSource
 
 from mediamirror.errors import UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.settings import ENV_PREFIX, PerPath, environment_options, find_config, inherited_endpoint, read_config
 
 Commands = dict[str, dict[str, bool]]

@@ -7,12 +7,12 @@ import secrets
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from mediamirror.errors import MediamirrorError, UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.model import Event, ImageSet, ObjectEvent, Outcome, Problem, SetResult, Status, Summary
 from mediamirror.redact import redact_text, redact_url, without_userinfo
 from mediamirror.report.events import summary_sentence, to_line, to_objects

@@ -6,10 +6,11 @@ import json
 import shutil
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from mediamirror.cli.running import complain
+from mediamirror.first_use import dataclass
 from mediamirror.report.events import to_line
 
 if TYPE_CHECKING:

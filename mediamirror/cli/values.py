@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mediamirror.errors import UsageError
+from mediamirror.first_use import pattern
 
 if TYPE_CHECKING:
     from mediamirror.settings import Rewired
@@ -68,7 +69,7 @@ def pair(text: str) -> tuple[str, str]:
     return key.lower(), value
 
 
-_HOST = re.compile(r"(?:https?://)?(?:\[[0-9a-f:.]+\]|[^\s*?@#%/\\:\[\]]+)(?::[0-9]{1,5})?|[0-9a-f:.]+", re.IGNORECASE)
+_HOST = pattern(r"(?:https?://)?(?:\[[0-9a-f:.]+\]|[^\s*?@#%/\\:\[\]]+)(?::[0-9]{1,5})?|[0-9a-f:.]+", re.IGNORECASE)
 
 
 def host_name(text: str) -> str:

@@ -6,7 +6,6 @@ import importlib
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +15,7 @@ from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.documents.rows import Rows, counter, json_lines, json_list, record_document, table
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.read import read_warc
+from mediamirror.first_use import dataclass
 from mediamirror.markup.json.names import URLS, bare
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder

@@ -6,10 +6,11 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import BinaryIO
 
 from mediamirror.documents.compressed import STEP
+from mediamirror.first_use import dataclass
 
 MAX_DOCUMENT = 256 * 1024 * 1024
 """Largest document read, in bytes."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from mediamirror.first_use import dataclass
 from mediamirror.markup.page.links import host_of
 from mediamirror.model import Problem
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
 
 from mediamirror.documents.compressed import inflate, is_gzip
 from mediamirror.documents.document import Document
+from mediamirror.first_use import dataclass
 from mediamirror.markup.extract import choose_kind
 from mediamirror.markup.page import links as page_links
 from mediamirror.markup.places.source import decode

@@ -6,15 +6,15 @@ import os
 import re
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from glob import glob, has_magic
 from pathlib import Path
 
 from mediamirror.errors import InputMissing, InputUnreadable, UsageError
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.extract import known_extensions
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.\-]+):/", re.IGNORECASE)
+_SCHEME = pattern(r"([a-z][a-z0-9+.\-]+):/", re.IGNORECASE)
 
 
 class Via(Enum):

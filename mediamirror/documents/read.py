@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
@@ -16,6 +16,7 @@ from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, kept,
 from mediamirror.documents.plan import Place, Via, is_special, plan_inputs, walk
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import FetchError, UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.markup.extract import choose_kind
 from mediamirror.model import Download, Problem
 

@@ -13,12 +13,12 @@ import signal
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal
 
 from mediamirror.documents.document import Document
 from mediamirror.documents.listings import Listing, listing_in
 from mediamirror.documents.look import bounded, look_through, look_through_chunks
+from mediamirror.first_use import dataclass
 from mediamirror.markup.extract import charset_of
 from mediamirror.model import Extraction
 from mediamirror.settings import ReadOptions

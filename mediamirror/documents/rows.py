@@ -11,11 +11,11 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import BinaryIO, TextIO
 
 from mediamirror.documents.compressed import STEP, Undecodable, inflated_stream, is_gzip
 from mediamirror.documents.document import MAX_DOCUMENT, Document, Stored, kept
+from mediamirror.first_use import dataclass
 from mediamirror.markup.json.records import records
 from mediamirror.markup.places.json_text import Json, Object, read_json
 from mediamirror.markup.places.source import decode

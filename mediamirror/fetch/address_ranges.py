@@ -14,9 +14,10 @@ is, or (``public``) to pass. What no row holds is public.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+
+from mediamirror.first_use import dataclass
 
 IPAddress = IPv4Address | IPv6Address
 

@@ -9,11 +9,12 @@ from email.utils import parsedate_to_datetime
 
 from mediamirror.errors import ConnectionLost, HTTPStatus, RobotsTagRefused
 from mediamirror.fetch.request import Request
+from mediamirror.first_use import pattern
 from mediamirror.redact import redact_url
 
-_CONTENT_RANGE = re.compile(r"bytes\s+([0-9]+)-([0-9]+)/", re.IGNORECASE)
-_SECONDS = re.compile(r"[0-9]{1,9}")
-_LENGTH = re.compile(r"[0-9]{1,40}")
+_CONTENT_RANGE = pattern(r"bytes\s+([0-9]+)-([0-9]+)/", re.IGNORECASE)
+_SECONDS = pattern(r"[0-9]{1,9}")
+_LENGTH = pattern(r"[0-9]{1,40}")
 REDIRECTS = frozenset({301, 302, 303, 307, 308})
 """Statuses that are followed to their Location; without one they are errors."""
 
@@ -106,7 +107,7 @@ REFUSING = ("none", "noindex", "noimageindex", "noai", "noimageai")
 """Directives that forbid storing an image. ``none`` is short for ``noindex, nofollow``."""
 
 # A weekday before a comma, a day and the rest up to the next one; or anything without a comma.
-_DATED = re.compile(r"unavailable_after\s*:\s*(?:[a-z]{3,9}\s*,\s*(?=[0-9]))?[^,]*")
+_DATED = pattern(r"unavailable_after\s*:\s*(?:[a-z]{3,9}\s*,\s*(?=[0-9]))?[^,]*")
 _WITH_VALUE = frozenset({"max-snippet", "max-image-preview", "max-video-preview", "unavailable_after"})
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +26,7 @@ from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, too_l
 from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, conditions, parse_target
+from mediamirror.first_use import dataclass
 from mediamirror.model import Body, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions

@@ -7,9 +7,8 @@ them. What the user named with an option does not: the goal of ``--connect-to``,
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import NamedTuple
@@ -18,6 +17,7 @@ import ada_url
 
 from mediamirror.errors import AddressRefused, ConnectFailed, PortRefused, SchemeRefused, UsageError
 from mediamirror.fetch.address_ranges import IPAddress, embedded_ipv4, refusal
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.settings import FetchOptions, Rewired
 
 SCHEMES = frozenset({"http", "https"})
@@ -139,8 +139,8 @@ def _written(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-_ALLOW_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]/:]+)(/[0-9]{1,3})?(?::([0-9]{1,5}))?")
-_NAME = re.compile(r"[^\s*?@#%\\]+")
+_ALLOW_HOST = pattern(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]/:]+)(/[0-9]{1,3})?(?::([0-9]{1,5}))?")
+_NAME = pattern(r"[^\s*?@#%\\]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +203,7 @@ def _unreadable(text: str) -> UsageError:
 
 
 _PART = r"(\[[0-9A-Za-z:.%]*\]|[^:\[\]]*)"
-_CONNECT_TO = re.compile(rf"{_PART}:([0-9]*):{_PART}:([0-9]*)")
+_CONNECT_TO = pattern(rf"{_PART}:([0-9]*):{_PART}:([0-9]*)")
 
 
 def parse_connect_to(text: str) -> Rewired:

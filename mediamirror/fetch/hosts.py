@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from random import Random
 from typing import NamedTuple
@@ -28,6 +27,7 @@ from mediamirror.errors import (
     TooSlow,
     TransferTruncated,
 )
+from mediamirror.first_use import dataclass
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +27,7 @@ from mediamirror.fetch.request import Fetcher, Request, Target
 from mediamirror.fetch.retry import Retrying
 from mediamirror.fetch.robots import ACCEPTED_BYTES, Robots, admit
 from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
+from mediamirror.first_use import dataclass
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
@@ -12,6 +10,7 @@ import ada_url
 
 from mediamirror.errors import InvalidURL, UsageError
 from mediamirror.fetch.guard import Guard
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
@@ -129,8 +128,8 @@ def split_origin(origin: str) -> tuple[str, int]:
     return host.strip("[]"), int(port)
 
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_BAD_VALUE = re.compile(r"[^\t\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
+_TOKEN = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_BAD_VALUE = pattern(r"[^\t\x20-\x7e\xa0-\ud7ff\ue000-\U0010ffff]")
 _OURS = {
     "host": "use --connect-to to reach a name at another address",
     "accept-encoding": "images are asked for as they are stored",

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mediamirror.errors import FetchError, HTTPStatus, RobotsRefused
 from mediamirror.fetch.body import discard
@@ -15,6 +14,7 @@ from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, hos
 from mediamirror.fetch.politeness import waiting
 from mediamirror.fetch.request import Fetcher, Request, Target
 from mediamirror.fetch.robots_rules import BLOCK, Rules
+from mediamirror.first_use import dataclass
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 

@@ -10,10 +10,12 @@ import re
 from array import array
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import accumulate
 from math import inf
 from urllib.parse import quote
+
+from mediamirror.first_use import dataclass, pattern
 
 BLOCK = 64
 """Wildcard rules that are tried in one step."""
@@ -29,10 +31,10 @@ _FIELDS = {
 }
 """How a field's name is written, also by mistake, and what it is."""
 _OF_THE_SITE = frozenset({"sitemap", "host"})
-_ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
-_UNRESERVED = re.compile(r"[A-Za-z0-9_.~=-]")
-_NORMAL = re.compile(r"[A-Za-z0-9_.~/=-]*")
-_NOT_TOKEN = re.compile(r"[^a-z_-].*")
+_ESCAPE = pattern("%([0-9A-Fa-f]{2})")
+_UNRESERVED = pattern(r"[A-Za-z0-9_.~=-]")
+_NORMAL = pattern(r"[A-Za-z0-9_.~/=-]*")
+_NOT_TOKEN = pattern(r"[^a-z_-].*")
 
 
 class Rules:

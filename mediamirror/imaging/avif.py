@@ -7,10 +7,11 @@ told as the EXIF orientation with the same effect.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from struct import Struct
 
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.av1 import frame_size
 from mediamirror.imaging.exif import read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged

@@ -6,10 +6,10 @@ A file of 34 bytes may hold 49 million pixels, all within the other limits.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from itertools import takewhile
 
 from mediamirror.errors import ImageError, ImageOverBudget
+from mediamirror.first_use import dataclass
 from mediamirror.imaging import avif, gif, jpeg
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.model import ImageFacts

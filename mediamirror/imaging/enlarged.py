@@ -8,11 +8,11 @@ processes only.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import ceil, log2
 
 from PIL import Image, ImageChops, ImageStat
 
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.raster import Raster
 from mediamirror.model import Regained
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from mediamirror.first_use import dataclass
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -6,14 +6,15 @@ import re
 from dataclasses import replace
 from struct import Struct
 
+from mediamirror.first_use import pattern
 from mediamirror.imaging.exif import Exif, read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged
 from mediamirror.model import ImageFacts
 
 # A marker is FF, any number of FF as fill, then a code. In a scan, FF 00 is a data byte and D0 to D7 are restarts. The fill is
 # passed over: a pattern that took it would be tried again from each byte of it.
-next_marker = re.compile(rb"\xff([^\xff])", re.DOTALL).search
-end_of_scan = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL).search
+next_marker = pattern(rb"\xff([^\xff])", re.DOTALL).search
+end_of_scan = pattern(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL).search
 _u16 = Struct(">H").unpack_from
 _frame = Struct(">BHHB").unpack_from
 

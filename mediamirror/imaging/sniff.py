@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mediamirror.first_use import pattern
 from mediamirror.imaging import avif, png
 from mediamirror.imaging.octets import Octets
 
@@ -53,13 +54,13 @@ _NAMES = {
     "binary": "data of an unknown kind",
 }
 
-_HTML = re.compile(
+_HTML = pattern(
     rb"<(?:!doctype\s+html|html|head|body|title|meta|link|script|style|iframe|div|p|h1|table|a|b|br|img|center|font)[\s/>]"
 )
-_COMMENTS = re.compile(rb"(?:\s*<!--.*?-->)*\s*", re.DOTALL)
-_PROLOG = re.compile(rb"(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype[^\[>]*(?:\[.*?\]\s*)?>)*+", re.DOTALL)
+_COMMENTS = pattern(rb"(?:\s*<!--.*?-->)*\s*", re.DOTALL)
+_PROLOG = pattern(rb"(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype[^\[>]*(?:\[.*?\]\s*)?>)*+", re.DOTALL)
 """What may stand before an XML document's root (XML 1.0, production 22)."""
-_SVG = re.compile(rb"<(?:[a-z]+:)?svg[\s/>]")
+_SVG = pattern(rb"<(?:[a-z]+:)?svg[\s/>]")
 
 
 def describe(kind: str) -> str:

@@ -10,10 +10,10 @@ which a fallback without transparency is, a transparent one is laid on the colou
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
 
+from mediamirror.first_use import dataclass
 from mediamirror.model import LOOK_SIDE, Look
 
 _ALIKE = 0.85

@@ -8,6 +8,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from mediamirror.errors import FetchError, NotAnImage
+from mediamirror.first_use import pattern
 from mediamirror.lint.names import split_extensions
 from mediamirror.lint.rules import rule
 from mediamirror.lint.subject import WRITTEN, Member, SetSubject, Violation, is_empty_fallback, is_written
@@ -24,17 +25,17 @@ _DROPPED = frozenset(
 _ABSENT = ("MM203", "MM208", "MM307")
 """Rules about a file that is not there."""
 _COMMAS = frozenset({"stray-comma", "missing-comma"})
-_DESCRIPTOR = re.compile(r"[0-9]+(?:\.[0-9]+)?[wxh]", re.ASCII)
-_LIKE_DESCRIPTOR = re.compile(r"[wxhWXH]?[0-9.,-]", re.ASCII)
+_DESCRIPTOR = pattern(r"[0-9]+(?:\.[0-9]+)?[wxh]", re.ASCII)
+_LIKE_DESCRIPTOR = pattern(r"[wxhWXH]?[0-9.,-]", re.ASCII)
 _TEMPLATE_MARKS = ("{{", "}}", "{%", "%}", "<%", "%>", "<?", "?>", "${", "#{", "[[", "]]", "[object ")
-_NOTHING = re.compile(
+_NOTHING = pattern(
     r"[/=_-](?:undefined|null|NaN|None|\[object%20\w{1,40}\])(?=(?:[-_x][0-9]{1,5}w?)?(?:\.[a-z0-9]{2,5})?(?:[/?&,]|\Z))",
     re.ASCII,
 )
 """What scripts write for a value that is missing, as a whole piece of a URL."""
-_NO_VALUE = re.compile(r"[?&][\w.-]{1,40}=(?:undefined|NaN|\[object%20\w{1,40}\])(?:&|\Z)", re.ASCII)
+_NO_VALUE = pattern(r"[?&][\w.-]{1,40}=(?:undefined|NaN|\[object%20\w{1,40}\])(?:&|\Z)", re.ASCII)
 """A parameter that nobody means, whatever the origin answers."""
-_TWO_FILES = re.compile(r"\.(?:avif|gif|jpe?g|png|webp),[^,]+\.(?:avif|gif|jpe?g|png|webp)\Z", re.IGNORECASE)
+_TWO_FILES = pattern(r"\.(?:avif|gif|jpe?g|png|webp),[^,]+\.(?:avif|gif|jpe?g|png|webp)\Z", re.IGNORECASE)
 
 
 def _reference(subject: SetSubject, problem: Problem) -> Reference:

@@ -8,24 +8,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
 from mediamirror.errors import FetchError, ImageError, NotAnImage
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Download, ImageFacts, Variant
 
 _SURE = (
     # Spatie's media library: name___conversion_width_height, and this family's name-sm-___webp_480.
-    re.compile(r"___(?P<tag>[A-Za-z][A-Za-z0-9_-]{0,60}?_(?P<width>\d{2,5})(?:_\d{2,5})?)\Z", re.ASCII),
+    pattern(r"___(?P<tag>[A-Za-z][A-Za-z0-9_-]{0,60}?_(?P<width>\d{2,5})(?:_\d{2,5})?)\Z", re.ASCII),
     # WordPress and many others: name-300x200. Aspect ratios (16x9) have one digit or two.
-    re.compile(r"[-_](?P<tag>(?P<width>\d{2,5})x(?P<height>\d{2,5}))\Z", re.ASCII),
+    pattern(r"[-_](?P<tag>(?P<width>\d{2,5})x(?P<height>\d{2,5}))\Z", re.ASCII),
     # name-480w, name_480w, name@480w, name.480w; or the tag alone.
-    re.compile(r"(?:^|[-_@.])(?P<tag>(?P<width>\d{2,5})w)\Z", re.ASCII | re.IGNORECASE),
+    pattern(r"(?:^|[-_@.])(?P<tag>(?P<width>\d{2,5})w)\Z", re.ASCII | re.IGNORECASE),
     # name-w480, name_w480, name@w480, name_w_480, w480.
-    re.compile(r"(?:^|[-_@.])(?P<tag>w_?(?P<width>\d{2,5}))\Z", re.ASCII | re.IGNORECASE),
+    pattern(r"(?:^|[-_@.])(?P<tag>w_?(?P<width>\d{2,5}))\Z", re.ASCII | re.IGNORECASE),
 )
-_MAYBE = re.compile(r"[-_@.](?P<tag>(?P<width>\d{2,5})(?:px)?)\Z", re.ASCII | re.IGNORECASE)
-_SIZE = re.compile(r"(\d+)x(\d+)", re.ASCII)
+_MAYBE = pattern(r"[-_@.](?P<tag>(?P<width>\d{2,5})(?:px)?)\Z", re.ASCII | re.IGNORECASE)
+_SIZE = pattern(r"(\d+)x(\d+)", re.ASCII)
 _LONGEST = 80
 """Tags stand at the end of a name and are short: no more of it is searched."""
 _RATIOS = 32

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal, TypeVar
 
 from mediamirror.errors import ImageError, UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.lint.screens import Browser
 from mediamirror.lint.subject import LintOptions, Subject, Tolerance, VariantFacts, Violation, subject_of, variants_of
 from mediamirror.model import Download, Facts, Finding, ImageSet, Reference, Severity, Variant

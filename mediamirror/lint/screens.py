@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
 
 from mediamirror.errors import UsageError
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
-_SCREEN = re.compile(r"([0-9]{1,5})x([0-9]{1,5})(?:@([0-9]{1,2}(?:\.[0-9]{1,4})?)x?)?", re.ASCII)
+_SCREEN = pattern(r"([0-9]{1,5})x([0-9]{1,5})(?:@([0-9]{1,2}(?:\.[0-9]{1,4})?)x?)?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class Browser(Protocol):
         """The media conditions of a ``sizes`` value that a browser keeps."""
 
 
-_NUMBER = re.compile(r"([0-9]{1,6}(?:\.[0-9]{1,4})?)(r?em)?", re.ASCII | re.IGNORECASE)
+_NUMBER = pattern(r"([0-9]{1,6}(?:\.[0-9]{1,4})?)(r?em)?", re.ASCII | re.IGNORECASE)
 _MOST_NUMBERS = 8
 _LONGEST = 1000
 """Code points of a condition that are looked into; a longer one is believed."""
@@ -95,7 +95,7 @@ def ever_matches(media: str, browser: Browser) -> bool:
     return len(media) > _LONGEST or any(browser.may_match(media, screen) for screen in _screens(media))
 
 
-_SIZES_ONLY = re.compile(
+_SIZES_ONLY = pattern(
     r"(?:(?:only\s+)?(?:all|screen)\b|and\b|,|\(\s*(?:(?:min-|max-)?(?:width|height|aspect-ratio|resolution)\b|orientation\b)"
     r"[^()]*\)|\([0-9.]+(?:px|r?em)\s*[<>]=?\s*(?:width|height)[^()]*\)|\s)+",
     re.IGNORECASE,

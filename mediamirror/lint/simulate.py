@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from mediamirror.errors import NotAnImage
+from mediamirror.first_use import dataclass
 from mediamirror.lint.screens import DEVICES, Browser, Screen
 from mediamirror.lint.sizes import is_auto
 from mediamirror.lint.subject import Member, VariantFacts

@@ -6,9 +6,9 @@ The job reads the objects and asks the origins; these rules compare.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 
+from mediamirror.first_use import dataclass
 from mediamirror.lint.names import format_of_mime
 from mediamirror.lint.rules import About, all_rules, rule
 from mediamirror.lint.subject import Violation

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from fractions import Fraction
 
 from mediamirror.errors import FetchError, ImageError, UsageError
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.lint.names import unread_kind
 from mediamirror.lint.screens import Browser
 from mediamirror.model import (
@@ -199,7 +199,7 @@ def first_url(source: Source) -> str:
     return next((c.url for c in (*source.candidates, source.default) if c is not None), "")
 
 
-_TOLERANCE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(px|%)", re.ASCII)
+_TOLERANCE = pattern(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(px|%)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

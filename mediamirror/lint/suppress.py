@@ -9,18 +9,17 @@ Codes, names or beginnings of codes, then a colon and the reason. One without a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mediamirror.errors import UsageError
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.lint.rules import matching, rule
 from mediamirror.lint.subject import SetSubject, Violation, first_reference, first_url
 from mediamirror.model import Finding, ImageSet, Severity, Source, Suppressed
 
 ATTRIBUTE = "data-mediamirror-ignore"
-_WORDS = re.compile(r"[\s,]+")
+_WORDS = pattern(r"[\s,]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from mediamirror.errors import EmptyBody, FetchError, HTTPStatus, ImageError, NotInSite, TransferTruncated
+from mediamirror.first_use import pattern
 from mediamirror.lint.names import VAGUE_TYPES, format_of_mime
 from mediamirror.lint.rules import rule
 from mediamirror.lint.subject import Subject, Violation
@@ -93,8 +94,8 @@ def not_fetched(subject: Subject) -> Iterator[Violation]:
         yield Violation(result.message, "a file", result.code)
 
 
-_DIRECTIVE = re.compile(r"([^\s,=]++)\s*+(?:=\s*+(\"(?:[^\"\\]++|\\.)*+\"|[^\s,]*+))?+[^,]*+")
-_SECONDS = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_DIRECTIVE = pattern(r"([^\s,=]++)\s*+(?:=\s*+(\"(?:[^\"\\]++|\\.)*+\"|[^\s,]*+))?+[^,]*+")
+_SECONDS = pattern(r"-?[0-9]{1,18}", re.ASCII)
 
 
 @rule("MM205", "caching-unspecified", Severity.NOTE, verify_only=True, about="file")

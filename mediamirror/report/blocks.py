@@ -7,13 +7,14 @@ becomes one text, and what its layout leaves to rich (words to be wrapped, a ter
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from rich.cells import cell_len, chop_cells
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
+
+from mediamirror.first_use import dataclass
 
 _INDENT = 2
 _GAP = 2

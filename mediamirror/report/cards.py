@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 
+from mediamirror.first_use import dataclass
 from mediamirror.model import SetResult, SetRow, Severity, Status, Suppressed
 from mediamirror.report.charts import Chart, Sample, ladder_chart
 from mediamirror.report.data import GRAVITY, Entry, entries_of, entries_of_row, explain, verdict_of

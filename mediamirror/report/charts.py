@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from mediamirror.first_use import dataclass
 from mediamirror.report.events import human_bytes
 
 WIDTH, HEIGHT = 400, 232

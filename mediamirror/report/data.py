@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePath
 
 from mediamirror import errors
 from mediamirror.errors import MediamirrorError, UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.lint import get_rule
 from mediamirror.model import Finding, ItemError, Problem, SetResult, SetRow, Severity, Status, Summary
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, quote, urlsplit, urlunsplit
 
+from mediamirror.first_use import pattern
 from mediamirror.redact import is_redacted, redact_text, redact_url
 
 # C0 and C1 controls (tab and line feed among them), the marks and overrides that turn text around, the byte order mark,
 # lone surrogates, and the code points that XML 1.0 forbids (https://www.w3.org/TR/xml/#charsets).
-_ODD = re.compile(
+_ODD = pattern(
     "[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u202a-\u202e\u2028\u2029\u2066-\u2069\ufeff\ud800-\udfff\ufffe\uffff]"
 )
-_SPACES = re.compile(r"[ \t\r\n\f]+")
+_SPACES = pattern(r"[ \t\r\n\f]+")
 _TURNING = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Marks that make a terminal show what follows in another order: a name that ends in .jpg ends in something else."""
 _CONTROLS = {c: f"\\x{c:02x}" for c in (*range(32), *range(127, 160))} | {
@@ -20,7 +21,7 @@ _CONTROLS = {c: f"\\x{c:02x}" for c in (*range(32), *range(127, 160))} | {
 }
 
 _IN_JSON = {c: f"\\u{c:04x}" for c in (*range(0x7F, 0xA0), 0x2028, 0x2029, *_TURNING)}
-_COMMAND = re.compile(r"::(?=[A-Za-z-]+(?: |::))|##(?=\[)")
+_COMMAND = pattern(r"::(?=[A-Za-z-]+(?: |::))|##(?=\[)")
 """What a build's log takes for a command at the beginning of a line, also of one that was only wrapped: GitHub, Azure."""
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,6 +20,7 @@ from types import TracebackType
 from typing import Self
 
 from mediamirror.errors import BadDestination, BadKey
+from mediamirror.first_use import pattern
 from mediamirror.model import Problem, SetResult, Summary
 from mediamirror.report.cards import Card, make_card
 from mediamirror.report.data import ReportData
@@ -30,7 +30,7 @@ from mediamirror.scratch import replace_file
 from mediamirror.store.tree import names_in, opened
 
 _MARK = b'<meta name="generator" content="mediamirror'
-_PAGE_NAME = re.compile(r"sets-(\d{3,})\.html")
+_PAGE_NAME = pattern(r"sets-(\d{3,})\.html")
 
 
 def write_html(folder: Path, data: ReportData, *, per_page: int = 100) -> Path:
@@ -157,7 +157,7 @@ def _telling(folder: Path) -> Iterator[None]:
 
 _MAGIC = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF8", "gif"))
 _THUMBS = "thumbs"
-_OURS = re.compile(r"[0-9a-f]{24}\.(webp|png|jpg|gif)")
+_OURS = pattern(r"[0-9a-f]{24}\.(webp|png|jpg|gif)")
 
 
 def kind(data: bytes) -> str | None:

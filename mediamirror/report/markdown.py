@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from mediamirror.first_use import pattern
 from mediamirror.model import Severity
 from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, all_entries, explain, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
 from mediamirror.report.events import plural, summary_sentence
 
 _MARKS = {Severity.ERROR: "🔴 error", Severity.WARNING: "🟡 warning", Severity.NOTE: "🔵 note"}
-_PUNCTUATION = re.compile(r"([\\`*_{}\[\]()+!|~-])")
+_PUNCTUATION = pattern(r"([\\`*_{}\[\]()+!|~-])")
 _SPECIAL = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", ":": "&#58;", "#": "&#35;"})
 
 

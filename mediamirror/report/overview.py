@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 
+from mediamirror.first_use import dataclass
 from mediamirror.model import SetResult, Severity
 from mediamirror.report.cards import Card
 from mediamirror.report.data import ACCEPTED, GRAVITY, UNCHECKED, RuleNote, entries_of, explain, verdict_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from importlib.metadata import version
@@ -15,6 +14,7 @@ from itertools import groupby
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from mediamirror.first_use import dataclass
 from mediamirror.model import Problem, Summary
 from mediamirror.report.cards import Card
 from mediamirror.report.data import ACCEPTED, SOUND, UNCHECKED

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
+from mediamirror.first_use import dataclass
 from mediamirror.model import Body, StoredObject
 
 RESERVED = "_mediamirror/"

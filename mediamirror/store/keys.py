@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import AsyncIterator, Iterable
 from urllib.parse import quote
 
 from mediamirror.errors import BadKey, ObjectCorrupt, SourceChanged
+from mediamirror.first_use import pattern
 from mediamirror.model import Body
 from mediamirror.store.base import MAX_KEY_BYTES, RESERVED
 
 TEMPORARY = f"{RESERVED}tmp/"
 """Where a store may keep what is not whole yet. No key, and never listed."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_PLAIN = re.compile(r"(?!_mediamirror/)(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
+_CONTROL = pattern(r"[\x00-\x1f\x7f-\x9f]")
+_PLAIN = pattern(r"(?!_mediamirror/)(?:[A-Za-z0-9_-][A-Za-z0-9_.-]*/)*[A-Za-z0-9_-][A-Za-z0-9_.-]*")
 """Most keys: nothing in them that any rule is about."""
-_LINE_BREAKS = re.compile(r"[\r\n]+")
-_NOT_PRINTABLE_ASCII = re.compile(r"[^\x20-\x7e]")
-_METADATA_NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_LINE_BREAKS = pattern(r"[\r\n]+")
+_NOT_PRINTABLE_ASCII = pattern(r"[^\x20-\x7e]")
+_METADATA_NAME = pattern(r"[a-z0-9][a-z0-9._-]*")
 
 
 def checked_key(key: str, *, prefix: str = "") -> str:

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
 from hashlib import sha256 as sha256_of
 from urllib.parse import quote, unquote_to_bytes
 
@@ -26,6 +25,7 @@ import ada_url
 
 from mediamirror.dialects import HOLE, read, split
 from mediamirror.errors import InvalidURL
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.settings import Layout
 from mediamirror.store.base import MAX_KEY_BYTES, RESERVED
 
@@ -35,21 +35,21 @@ MAX_PATH_KEY_BYTES = MAX_KEY_BYTES - 256
 MAX_SEGMENT_BYTES = 255
 """Longest file name on the usual file systems."""
 
-_EXTENSION = re.compile(
+_EXTENSION = pattern(
     r"\.(?:apng|avif|bmp|gif|heic|heif|ico|jfif|jpe|jpe?g|jxl|png|svgz?|tiff?|webp)\Z", re.IGNORECASE | re.ASCII
 )
-_MARKED = re.compile(r"~[0-9a-f]{10}(?=\.|\Z)", re.IGNORECASE | re.ASCII)
-_ODD = re.compile(r'[\x00-\x1f\x7f-\x9f\\/"<>|?#%`{}^\[\]]')
+_MARKED = pattern(r"~[0-9a-f]{10}(?=\.|\Z)", re.IGNORECASE | re.ASCII)
+_ODD = pattern(r'[\x00-\x1f\x7f-\x9f\\/"<>|?#%`{}^\[\]]')
 """Characters that are trouble in file names, in keys or in URLs made from them."""
 
-_ODD_WHERE_CASE_FOLDS = re.compile(r"[:*]")
+_ODD_WHERE_CASE_FOLDS = pattern(r"[:*]")
 """Fine on Linux and in S3, and common at image CDNs; a file system that folds case mostly refuses them too."""
 
-_RESERVED_NAME = re.compile(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])(?: *\.| *$|:)", re.IGNORECASE)
+_RESERVED_NAME = pattern(r"(?:CON|PRN|AUX|NUL|CONIN\$|CONOUT\$|(?:COM|LPT)[0-9¹²³])(?: *\.| *$|:)", re.IGNORECASE)
 _KEPT_BY_WHATWG = "!$&'()*+,-./:;=@_|~[]\\"
 """ASCII besides letters and digits that the URL standard's path percent-encode set leaves alone."""
 
-_USER_INFO = re.compile(r"//[^/?#]*@")
+_USER_INFO = pattern(r"//[^/?#]*@")
 
 _LONGEST_NAMED = 120
 _SUFFIX = {"jpeg": "jpg", "tiff": "tif", "svg+xml": "svg"}

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediamirror.errors import BadDestination, BadKey
+from mediamirror.first_use import pattern
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Store
@@ -17,8 +17,8 @@ from mediamirror.store.keys import checked_key
 if TYPE_CHECKING:
     import httpx2
 
-_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):")
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
+_SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]+):")
+_BUCKET = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
 
 def open_store(dest: str, options: StoreOptions, *, transport: httpx2.AsyncBaseTransport | None = None) -> Store:

@@ -1,7 +1,7 @@
 """Run as a program: prints every regular expression of the code base as JSON, with the methods that are called on it.
 
-`re` is watched while every module is imported, so that none is missed, whatever builds it. Calls within functions are read from
-the source: a pattern there has to be a plain string, or have been built during the import.
+`first_use.pattern` is watched while every module is imported, so that none is missed, whatever builds it. Calls of `re` are read from
+the source: a pattern there has to be a plain string within a function.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from mediamirror import first_use
+
 ROOT = Path(__file__).parents[2]
 CODE = ROOT / "mediamirror"
 METHODS = frozenset({"match", "search", "fullmatch", "sub", "subn", "split", "findall", "finditer"})
-NOT_IMPORTED = frozenset({"__main__"})
+MODULES = [path for path in sorted(CODE.rglob("*.py")) if path.stem not in {"__main__", "first_use"}]
 _KEPT = ("pattern", "flags", "groups", "groupindex")
 
 
@@ -41,25 +43,17 @@ class Found:
 
 
 def watched() -> list[tuple[str, int, re.Pattern[Any]]]:
-    """Import every module, and return what was compiled, with the file and line that did it."""
+    """Import every module, and return the patterns that were made, with the file and line that did it."""
     made: list[tuple[str, int, re.Pattern[Any]]] = []
-    real = re._compile  # type: ignore[attr-defined]
 
-    def compile_(pattern: Any, flags: Any) -> Any:
-        compiled = real(pattern, flags)
-        frame: Any = sys._getframe(1)
-        while frame is not None and frame.f_code.co_filename == re.__file__:
-            frame = frame.f_back
-        if frame is not None and frame.f_code.co_filename.startswith(f"{CODE}/"):
-            made.append((frame.f_code.co_filename, frame.f_lineno, compiled))
-        return compiled
+    def pattern(source: Any, flags: int = 0) -> Any:
+        frame = sys._getframe(1)
+        made.append((frame.f_code.co_filename, frame.f_lineno, re.compile(source, flags)))
+        return made[-1][-1]
 
-    re._compile = compile_  # type: ignore[attr-defined]
-    for path in sorted(CODE.rglob("*.py")):
-        if path.stem not in NOT_IMPORTED:
-            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-            import_module(name.removesuffix(".__init__"))
-    re._compile = real  # type: ignore[attr-defined]
+    first_use.pattern = pattern
+    for path in MODULES:
+        import_module(".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"))
     return made
 
 
@@ -117,7 +111,7 @@ def _is_call_of_re(node: ast.AST) -> bool:
 def collected() -> list[Found]:
     """Every pattern of the code base."""
     made = watched()
-    trees = {str(path): ast.parse(path.read_text("utf-8")) for path in sorted(CODE.rglob("*.py"))}
+    trees = {str(path): ast.parse(path.read_text("utf-8")) for path in MODULES}
     called = {file: uses(tree) for file, tree in trees.items()}
     found: dict[tuple[str, int, Any, int], Found] = {}
     for file, line, pattern in made:

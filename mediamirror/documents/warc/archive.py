@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +17,7 @@ from mediamirror.documents.warc.http import Headers, Response, read_response
 from mediamirror.documents.warc.index import Holds, Index, Located
 from mediamirror.documents.warc.records import Gap, Record, read_date, read_record, read_records
 from mediamirror.errors import BodyTooLarge, TooManyRedirects
+from mediamirror.first_use import dataclass
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Body, Download
 

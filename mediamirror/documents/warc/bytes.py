@@ -6,15 +6,15 @@ an archive is often the only copy, so here the search goes on for the next membe
 
 from __future__ import annotations
 
-import re
 import zlib
-from dataclasses import dataclass
 from typing import BinaryIO
+
+from mediamirror.first_use import dataclass, pattern
 
 _CHUNK = 64 * 1024
 _MAGIC = b"\x1f\x8b\x08"
 _RECORD = b"WARC/"
-_FIRST_LINE = re.compile(rb"WARC/[0-9]\.[0-9]{1,3}\r?\n")
+_FIRST_LINE = pattern(rb"WARC/[0-9]\.[0-9]{1,3}\r?\n")
 _GZIP = zlib.MAX_WBITS | 16
 BOMB_SIZE = 256 * 1024 * 1024
 """A member is no more inflated when it gives more bytes than this, more than `BOMB_RATIO` for each of its own."""

@@ -6,19 +6,19 @@ coding is undone only where the bytes can be of it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 
 from mediamirror.documents.compressed import decoded, is_gzip
+from mediamirror.first_use import dataclass, pattern
 
 Headers = tuple[tuple[str, str], ...]
 
 _MAX_HEAD = 256 * 1024
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_STATUS = re.compile(rb"HTTP/[0-9.]{1,4}[ \t]+([0-9]{3})")
-_SIZE = re.compile(rb"(?:\r?\n)?[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r?\n")
+_HEAD_END = pattern(rb"\r?\n\r?\n")
+_STATUS = pattern(rb"HTTP/[0-9.]{1,4}[ \t]+([0-9]{3})")
+_SIZE = pattern(rb"(?:\r?\n)?[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r?\n")
 _LONGEST_SIZE = 2_000
 _TRANSPORT = frozenset({"transfer-encoding", "content-encoding", "content-length", "connection", "keep-alive"})
 _PLAIN = (b"<", b"{", b"[", b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")

@@ -11,11 +11,11 @@ import os
 import struct
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
 
 from mediamirror.documents.warc.bytes import Place
+from mediamirror.first_use import dataclass
 
 _KEY = 16
 _ROW = struct.Struct(f">{_KEY}sqqqHB")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from mediamirror.documents.warc.bytes import Damaged, Place, WarcBytes
+from mediamirror.first_use import dataclass, pattern
 
 MAX_LINE = 64 * 1024
 MAX_HEADERS = 1_000
-_VERSION = re.compile(rb"WARC/[0-9]\.[0-9]+\s*\Z")
+_VERSION = pattern(rb"WARC/[0-9]\.[0-9]+\s*\Z")
 _CHUNK = 64 * 1024
 _MAX_BLANKS = 64
 

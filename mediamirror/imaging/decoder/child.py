@@ -10,11 +10,12 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from mediamirror.errors import ImageUndecodable, UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder.protocol import MAX_BODY, MAX_HEAD, PREFIX, Limits, Wish, frame, settings
 from mediamirror.model import Body
 from mediamirror.processes import start

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import BinaryIO
 
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.cost import check_memory
 from mediamirror.imaging.decoder.protocol import Wish
 from mediamirror.imaging.header import check_budget, map_file, read_whole

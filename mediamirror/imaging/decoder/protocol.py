@@ -11,7 +11,7 @@ worker taken over by an image can only send text and a small picture, and `facts
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from struct import Struct
 from typing import Any
 
@@ -22,6 +22,7 @@ from mediamirror.errors import (
     ImageUndecodable,
     NotAnImage,
 )
+from mediamirror.first_use import dataclass
 from mediamirror.model import LOOK_SIDE, ImageFacts, Look, Regained
 from mediamirror.settings import CheckOptions
 

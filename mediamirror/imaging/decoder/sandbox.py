@@ -14,9 +14,9 @@ import ctypes
 import resource
 import signal
 import sys
-from dataclasses import dataclass
 from typing import Literal
 
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder import seccomp
 from mediamirror.imaging.decoder.protocol import Limits
 

@@ -14,8 +14,9 @@ import platform
 import struct
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from mediamirror.first_use import dataclass
 
 ALLOW, KILL, REFUSE = 0x7FFF0000, 0x80000000, 0x00050000
 """What the kernel does with a call (linux/seccomp.h); an errno is added to the last."""

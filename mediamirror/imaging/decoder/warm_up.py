@@ -10,10 +10,10 @@ import encodings.utf_16_be
 import encodings.utf_16_le
 import encodings.utf_32
 import io
-from dataclasses import dataclass
 
 from PIL import Image, ImageCms
 
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder import pixels
 from mediamirror.imaging.decoder.protocol import Wish
 from mediamirror.imaging.header import FORMATS

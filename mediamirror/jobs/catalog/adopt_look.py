@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
 from mediamirror.catalog.adoption import Adopted
 from mediamirror.errors import ImageError, ObjectMissing, SourceChanged, StoreError
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.sync.local import content_type_of
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
@@ -21,7 +21,7 @@ from mediamirror.store.layout import url_of
 
 Told = list[tuple[str, str | None]]
 
-_PIXELS = re.compile(r"[0-9]{1,9}")
+_PIXELS = pattern(r"[0-9]{1,9}")
 _PREFIX = 64 * 1024
 
 

@@ -11,7 +11,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from mediamirror.catalog.holdings import drop_holdings, is_new_here
 from mediamirror.catalog.ingest import find_store
 from mediamirror.catalog.manifest import Known, begin_manifest, read_known
 from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import compact, load_manifest, write_segment
 from mediamirror.jobs.run.pipeline import WorkList, beside, pages

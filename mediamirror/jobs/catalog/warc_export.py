@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
 
@@ -14,6 +13,7 @@ from mediamirror.catalog.listing import CatalogRow, Query
 from mediamirror.catalog.stored_sets import Exchange, read_exchange, was_stripped
 from mediamirror.documents.warc.write import WarcWriter
 from mediamirror.errors import StoreError
+from mediamirror.first_use import dataclass
 from mediamirror.jobs.catalog.catalogs import Where, list_rows
 from mediamirror.jobs.mirror.publish import SOURCE_SHA256
 from mediamirror.jobs.run.destination import now

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
 
 from mediamirror.catalog.work import KnownFetch, WorkItem
 from mediamirror.errors import UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.model import Candidate, Download, Facts, ImageFacts, ImageSet
 from mediamirror.settings import SelectOptions
 

@@ -6,10 +6,10 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 
 from mediamirror.catalog.work import KnownObject, WorkItem
 from mediamirror.errors import NoSuchBucket, StoreDenied, StoreError, StoreFull, StoreStopped, StoreUnavailable
+from mediamirror.first_use import dataclass
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.model import Body, Facts, OpaqueFacts, SourceBytes, Status, StoredObject
 from mediamirror.redact import redact_url

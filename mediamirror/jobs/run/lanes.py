@@ -15,12 +15,13 @@ import heapq
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
 from mediamirror.fetch.hosts import Outlook
 from mediamirror.fetch.politeness import step_aside_by
+from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.pipeline import run_recorded
 
 T = TypeVar("T")

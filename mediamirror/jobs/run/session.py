@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -24,6 +24,7 @@ from mediamirror.catalog.holdings import is_new_here
 from mediamirror.catalog.ingest import Run, begin_run, find_store, finish_run, store_id
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.fetch.endpoint import open_transport_to
+from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.destination import (
     check_readable,
     hold_places,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from mediamirror.first_use import dataclass
 from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Summary
 from mediamirror.settings import JobOptions
 

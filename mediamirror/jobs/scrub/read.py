@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mediamirror.catalog.holdings import Expected, expected_sha256
 from mediamirror.errors import FetchError, ImageError, NotAnImage, ObjectMissing, StoreError
 from mediamirror.fetch.body import Bucket
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.scrub.repair import Damaged, Repaired, Repairer

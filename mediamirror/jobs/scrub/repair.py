@@ -8,11 +8,12 @@ object or the sound one. The damaged bytes are not kept: what they should have b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.errors import FetchError, StoreError
 from mediamirror.fetch import OpenFetcher, Request
+from mediamirror.first_use import dataclass
 from mediamirror.jobs.sync.local import content_type_of
 from mediamirror.jobs.sync.places import Place, drop
 from mediamirror.model import Body, OpaqueFacts, StoredObject

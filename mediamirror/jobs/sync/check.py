@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.errors import FetchError, StoreError, UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run, place_name
 from mediamirror.jobs.sync.listing import LentCatalog, Listed, Sorter, pairs

@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import read_holdings
 from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import CatalogError
+from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.pipeline import WorkList, both
 from mediamirror.jobs.sync.pairs import Pair, joined, joined_page, paired
 from mediamirror.jobs.sync.places import Place

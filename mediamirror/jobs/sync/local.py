@@ -12,12 +12,12 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TypeVar
 
 from mediamirror.errors import SourceChanged
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.sniff import sniff
 from mediamirror.model import Body, Held, StoredObject
 from mediamirror.store.base import Entry, ObjectAttributes

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 from mediamirror.errors import UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.model import Held
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
 from mediamirror.store.base import ObjectAttributes

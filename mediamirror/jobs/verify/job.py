@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog
@@ -25,6 +25,7 @@ from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.errors import FetchError
 from mediamirror.fetch import OpenFetcher
+from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins, plan_document

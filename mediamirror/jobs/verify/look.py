@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from mediamirror.errors import FetchError, ImageError, ImageTruncated
 from mediamirror.fetch import Request, discard
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_header, read_whole_body
 from mediamirror.jobs.verify.site_root import OtherOrigin
@@ -35,7 +36,7 @@ from mediamirror.settings import CheckOptions
 HEADER_BYTES = 64 * 1024
 """First bytes asked for in a header check: a canvas size stands there but for JPEGs with a huge profile in front."""
 
-_TOTAL = re.compile(r"bytes\s+[0-9]+-[0-9]+/([0-9]+)", re.IGNORECASE)
+_TOTAL = pattern(r"bytes\s+[0-9]+-[0-9]+/([0-9]+)", re.IGNORECASE)
 
 Bring = Callable[[Request], Awaitable[Download]]
 """Request to download, from wherever: the network or a folder. Raises `FetchError`."""

@@ -8,15 +8,16 @@ Browsers drop the whole declaration when anything in it is wrong; a mirror takes
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.css.tokens import WS, Piece, comment_end, string_at, unescape, url_at
 from mediamirror.model import Span
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     rf"/\*|[\"',;(){{}}\[\]]|(?:[^{WS}\"',;(){{}}\[\]\\/]++|/(?!\*)|\\(?:[0-9a-fA-F]{{1,6}}+[{WS}]?|[\s\S]|\Z))++\(?"
 )
-_RESOLUTION = re.compile(r"([+-]?(?:[0-9]*\.)?[0-9]+(?:e[+-]?[0-9]+)?)(x|dppx|dpi|dpcm)", re.IGNORECASE | re.ASCII)
+_RESOLUTION = pattern(r"([+-]?(?:[0-9]*\.)?[0-9]+(?:e[+-]?[0-9]+)?)(x|dppx|dpi|dpcm)", re.IGNORECASE | re.ASCII)
 _PER_DPPX = {"x": 1.0, "dppx": 1.0, "dpi": 1 / 96, "dpcm": 2.54 / 96}
 _NESTED = frozenset({"image-set", "-webkit-image-set"})
 _TAKES_STRINGS = frozenset({"", "image", "src"}) | _NESTED

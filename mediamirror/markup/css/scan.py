@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.css.image_set import Option, read_image_set
 from mediamirror.markup.css.tokens import Piece, comment_end, name_at, name_before, skip_space, string_at, url_at
 from mediamirror.model import Span
 
-_OF_INTEREST = re.compile(r"[\"'(@\\]|/\*")
-_IN_A_PRELUDE = re.compile(r"[\"'(\\{};]|/\*")
-_IN_A_BLOCK = re.compile(r"[\"'(\\{}]|/\*")
+_OF_INTEREST = pattern(r"[\"'(@\\]|/\*")
+_IN_A_PRELUDE = pattern(r"[\"'(\\{};]|/\*")
+_IN_A_BLOCK = pattern(r"[\"'(\\{}]|/\*")
 _NO_IMAGES = frozenset({"font-face", "font-feature-values", "font-palette-values", "color-profile"})
 """At-rules whose block may name files, but no images."""
 _MAX_IMAGES = 50_000

@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.css.scan import Image, scan
 from mediamirror.markup.css.tokens import WS
 from mediamirror.markup.places.candidates import Context, merged, placed
@@ -25,8 +26,8 @@ Place = Callable[[Candidate], Candidate | Problem]
 Line = Callable[[int], int]
 """The document's line of a position in the CSS text."""
 
-_CHARSET = re.compile(rb'@charset "([^"\x80-\xff]{1,64})";')
-_LOADS_NOTHING = re.compile(rf"[{WS}]*(?:#|data:|about:|\Z)", re.IGNORECASE)
+_CHARSET = pattern(rb'@charset "([^"\x80-\xff]{1,64})";')
+_LOADS_NOTHING = pattern(rf"[{WS}]*(?:#|data:|about:|\Z)", re.IGNORECASE)
 _CARRIER = "css"
 
 

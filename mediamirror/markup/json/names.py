@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.places.json_text import Object, Text
 
@@ -19,7 +20,7 @@ GROUPS = frozenset(
 )
 """Fields that hold renditions of one image."""
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+_WORDS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _STRONG = frozenset(
     {
         *(
@@ -59,8 +60,8 @@ _OTHER = frozenset(
     }
 )
 """Words that make a field one about an image."""
-_LOOKS_LIKE_URL = re.compile(r"(?:https?:)?//[^\s/]\S*|/[^\s/]\S*|\.\.?/\S+|data:image/\S+", re.IGNORECASE)
-_EXTENSION = re.compile(r"\.[A-Za-z][A-Za-z0-9]{1,4}(?:[?#]|\Z)")
+_LOOKS_LIKE_URL = pattern(r"(?:https?:)?//[^\s/]\S*|/[^\s/]\S*|\.\.?/\S+|data:image/\S+", re.IGNORECASE)
+_EXTENSION = pattern(r"\.[A-Za-z][A-Za-z0-9]{1,4}(?:[?#]|\Z)")
 
 
 def bare(name: str) -> str:

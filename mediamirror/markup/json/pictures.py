@@ -12,12 +12,11 @@ No width is taken from JSON: it is the layout's as often as the file's.
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import is_image_url, is_one_word, is_srcset_like
 from mediamirror.markup.places.json_text import Array, Json, Object, Text
 
@@ -29,7 +28,7 @@ _RENDITIONS = frozenset(
 )
 _RENDITIONS_WITHIN = frozenset({"mediadetails"})
 _ALTS = frozenset({"alt", "alttext", "alternativetext"})
-_SEPARATORS = re.compile(r"[\s_\-.:@]+")
+_SEPARATORS = pattern(r"[\s_\-.:@]+")
 _MAX_NAMES = 1000
 _OTHER = '<"'
 """What no srcset has, but HTML and JSON within a string: those are read for themselves."""

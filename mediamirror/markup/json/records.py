@@ -5,15 +5,15 @@ Each is parsed by itself, so that a crawl of a million pages is never in memory 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
+from mediamirror.first_use import pattern
 from mediamirror.model import Span
 
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\[\s\S]?)*+"?|[\[{]|[\]}]|[,\s\ufeff]++|[^"\[\]{},\s]++')
-_FIRST = re.compile(rb"(?:\xef\xbb\xbf)?\s*+([{\[])")
-_OBJECTS = re.compile(rb"(?:\xef\xbb\xbf)?\s*+\[?\s*+\{\s*+[\"}]")
-_LINES = re.compile(rb"(?:\xef\xbb\xbf)?\s*+\{[^\r\n]*\}[ \t]*\r?\n\s*+\{")
+_TOKEN = pattern(r'"(?:[^"\\]++|\\[\s\S]?)*+"?|[\[{]|[\]}]|[,\s\ufeff]++|[^"\[\]{},\s]++')
+_FIRST = pattern(rb"(?:\xef\xbb\xbf)?\s*+([{\[])")
+_OBJECTS = pattern(rb"(?:\xef\xbb\xbf)?\s*+\[?\s*+\{\s*+[\"}]")
+_LINES = pattern(rb"(?:\xef\xbb\xbf)?\s*+\{[^\r\n]*\}[ \t]*\r?\n\s*+\{")
 
 
 def is_json(data: bytes) -> bool:

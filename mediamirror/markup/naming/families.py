@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from mediamirror.dialects import HOLE, MAX_URL, read
+from mediamirror.first_use import pattern
 from mediamirror.model import ImageSet
 
 
@@ -18,7 +19,7 @@ def stem(url: str) -> str:
     return read(url).stem
 
 
-_NUMBERED = re.compile(
+_NUMBERED = pattern(
     r"[-_]([1-9][0-9]{2,3})(?=\.(?:jpe?g|png|webp|avif|gif)(?:\.(?:webp|avif))?(?:\?|\Z))", re.IGNORECASE | re.ASCII
 )
 _LADDER = frozenset(

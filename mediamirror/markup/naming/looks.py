@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-_EXTENSION = re.compile(
+from mediamirror.first_use import pattern
+
+_EXTENSION = pattern(
     r"\.(?:jpe?g|jfif|pjpeg|png|apng|webp|avif|gif|svgz?|bmp|ico|cur|tiff?|heic|heif|jxl|jp2)\Z", re.IGNORECASE
 )
 _EXTENSION_TAIL = 16
@@ -24,16 +26,16 @@ def is_image_type(mime: str | None) -> bool:
 
 MAX_LOOKED_AT = 8192
 """Longest value taken for one URL, in code points."""
-_NO_URL = re.compile(r"[\s\"'<>`\\^]")
-_START = re.compile(r"(?:https?:)?//[^\s/]|/[^\s/]|\.{1,2}/", re.IGNORECASE)
-_SERVICE = re.compile(
+_NO_URL = pattern(r"[\s\"'<>`\\^]")
+_START = pattern(r"(?:https?:)?//[^\s/]|/[^\s/]|\.{1,2}/", re.IGNORECASE)
+_SERVICE = pattern(
     r"/_next/image\?|/_image\?|/_ipx/|/_vercel/image\?|/cdn-cgi/image/|/image/(?:fetch|upload)/|/images?/resize/"
     r"|[?&](?:wx_fmt|fm|format|fmt|output)=(?:auto|jpe?g|pjpg|png|webp|avif|gif)(?![a-z])"
     r"|//(?:images\.unsplash\.com|miro\.medium\.com|images\.ctfassets\.net|cdn\.sanity\.io/images|mmbiz\.qpic\.cn"
     r"|lh\d\.googleusercontent\.com|i\.kinja-img\.com|substackcdn\.com/image|images\.prismic\.io)/",
     re.IGNORECASE,
 )
-_DESCRIPTOR = re.compile(r"(?<=[ \t\r\n])[0-9]{1,9}(?:\.[0-9]{1,9})?[wx](?=[ \t\r\n]*+(?:,|\Z))")
+_DESCRIPTOR = pattern(r"(?<=[ \t\r\n])[0-9]{1,9}(?:\.[0-9]{1,9})?[wx](?=[ \t\r\n]*+(?:,|\Z))")
 _LOOKED_BACK = 512
 _MAX_DESCRIPTORS = 32
 
@@ -67,9 +69,9 @@ def _ends_described(text: str, descriptor: int) -> bool:
     return bool(words) and (has_image_extension(words[-1]) or _START.match(words[-1]) is not None)
 
 
-_WORD = re.compile(r"[A-Za-z0-9]+|[^A-Za-z0-9]+")
-_ORIGIN = re.compile(r"(?:https?:)?(?:\\?/){2}[^/\\?#]*", re.IGNORECASE)
-_SIZE = re.compile(
+_WORD = pattern(r"[A-Za-z0-9]+|[^A-Za-z0-9]+")
+_ORIGIN = pattern(r"(?:https?:)?(?:\\?/){2}[^/\\?#]*", re.IGNORECASE)
+_SIZE = pattern(
     r"\d+|[wh]\d+|\d+[wh]|\d+x\d*|x\d+|xs|sm|md|lg|x{1,3}l|thumb|small|medium|large|mini|full|original|scaled",
     re.IGNORECASE,
 )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from turbohtml import Element, SourceSpan
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.page.loaders import Family
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places.candidates import MAX_URL, resolved
@@ -23,7 +23,7 @@ MAX_REFERENCES = 200_000
 
 _INLINE_KEPT = 64
 """Code points kept of a ``data:`` URL: enough to say which one it is."""
-_DIMENSION = re.compile(r"[ \t\n\f\r]*([0-9]{1,6})(?:\.[0-9]*)?(?![0-9.%])")
+_DIMENSION = pattern(r"[ \t\n\f\r]*([0-9]{1,6})(?:\.[0-9]*)?(?![0-9.%])")
 
 
 @dataclass(frozen=True, slots=True)

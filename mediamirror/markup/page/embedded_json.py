@@ -13,6 +13,7 @@ from itertools import islice
 
 from turbohtml import Element
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.json.pictures import IsImage, Part, Picture, pictures
 from mediamirror.markup.naming.looks import is_image_url, is_url
 from mediamirror.markup.page import flight
@@ -26,21 +27,21 @@ from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 CARRIER = "json"
 MAX_SCRIPTS = 1_000
-_STARTS = re.compile(r"\s*+(?:\{\s*+(?:\\?\"|\})|\[\s*+[\"\[{])")
-_ESCAPED_WHOLE = re.compile(r"\s*+\{\s*+\\\"")
-_HINT = re.compile(
+_STARTS = pattern(r"\s*+(?:\{\s*+(?:\\?\"|\})|\[\s*+[\"\[{])")
+_ESCAPED_WHOLE = pattern(r"\s*+\{\s*+\\\"")
+_HINT = pattern(
     r"\.(?:jpe?g|png|webp|avif|gif|svg)(?![a-z])|/image/|_next\\?/image|(?:fm|format|wx_fmt)=|images?\.|src-?set",
     re.IGNORECASE,
 )
-_STATE = re.compile(
+_STATE = pattern(
     r"(?<=[\w$\])])\s{0,8}=\s{0,8}(?=\{\s{0,8}\"|\[\s{0,8}[\[{\"])"
     # Nuxt 2 wraps its state in a function; others write JSON into a string.
     r"|__NUXT__\s{0,8}=\s{0,8}(?=\(function)|JSON\.parse\(\s{0,8}(?:(?=\")|'(?=[\[{]))"
 )
-_JSON_WITHIN = re.compile(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
+_JSON_WITHIN = pattern(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
 _MAX_WITHIN = 10_000
 _SHORTEST_WITHIN = 10
-_JSON_TYPE = re.compile(r"(?:application|text)/(?:(?:[\w.+-]{1,40}\+)?json|x-magento-init)", re.IGNORECASE)
+_JSON_TYPE = pattern(r"(?:application|text)/(?:(?:[\w.+-]{1,40}\+)?json|x-magento-init)", re.IGNORECASE)
 _READ_ELSEWHERE = frozenset({"application/ld+json", "application/importmap+json", "application/speculationrules+json"})
 _JAVASCRIPT = frozenset({"", "text/javascript", "application/javascript", "module"})
 

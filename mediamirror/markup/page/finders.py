@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import islice
 
 from turbohtml import Element, Namespace
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.css import stylesheet
 from mediamirror.markup.page.carriers import find_carriers, find_svg
 from mediamirror.markup.page.elements import Read, image_set, read_source
@@ -29,8 +30,8 @@ from mediamirror.model import ImageSet, Problem
 
 TRACKER = "tracker-pixel"
 _LARGEST = 2
-_LEADING_DIGITS = re.compile(r"[\t\n\f\r ]*\+?([0-9]+)")
-_COUNTERS = re.compile(
+_LEADING_DIGITS = pattern(r"[\t\n\f\r ]*\+?([0-9]+)")
+_COUNTERS = pattern(
     r"https?://(?:"
     r"(?:www\.)?facebook\.com/tr\b|mc\.yandex\.(?:ru|com|by|kz)/|counter\.yadro\.ru/|top-fwz1\.mail\.ru/"
     r"|counter\.rambler\.ru/|(?:www\.)?tns-counter\.ru/|vk\.com/rtrg\b|(?:pixel|stats)\.(?:wp|wordpress)\.com/"

@@ -6,21 +6,21 @@ counts bytes of UTF-8 and no line feed follows. A URL may begin in one script an
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import islice
 
 from turbohtml import Element
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.page.parsed import Page, Value, content
 from mediamirror.markup.places.json_text import Text, read_json
 from mediamirror.markup.places.spelling import MAX_ESCAPES, Nested, Piece, Spelling, as_written, json_string
 
 MAX_ROWS = 100_000
 _MAX_SCRIPTS = 10_000
-_PUSH = re.compile(r"__next_f\.push\(\s{0,8}\[\s{0,8}1\s{0,8},\s{0,8}(?=\")")
-_STRING = re.compile(r"\"(?:[^\"\\]++|\\[\s\S])*+\"?")
-_ROW = re.compile(r"\s*+[0-9a-f]{1,8}:(?:T([0-9a-f]{1,8}),|[A-Z]{0,2}(?=[\[{\"]))")
+_PUSH = pattern(r"__next_f\.push\(\s{0,8}\[\s{0,8}1\s{0,8},\s{0,8}(?=\")")
+_STRING = pattern(r"\"(?:[^\"\\]++|\\[\s\S])*+\"?")
+_ROW = pattern(r"\s*+[0-9a-f]{1,8}:(?:T([0-9a-f]{1,8}),|[A-Z]{0,2}(?=[\[{\"]))")
 
 
 def rows(page: Page) -> Iterator[Value]:

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import cast
 
 import turbohtml
 from turbohtml import Element, Node
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.page.elements import MAX_REFERENCES
 from mediamirror.markup.page.embedded_json import (
     MAX_SCRIPTS,
@@ -40,7 +41,7 @@ MAX_DEPTH = 4
 MAX_FRAMES = 1_000
 MAX_SHRINKAGE = 4 << 20
 """Most code points that decoding may take off one srcdoc: each reference is decoded by itself."""
-_LINE_END = re.compile(r"\r\n?|\n")
+_LINE_END = pattern(r"\r\n?|\n")
 _SHADOW = "shadowrootmode"
 
 Finder = Callable[[Page], Iterator[ImageSet]]
@@ -147,10 +148,10 @@ class _Outside:
         return self.page.line_in(self.value, start)
 
 
-_COMMENT = re.compile(r"<!--\[if\b[^\]>]{0,200}+\]>", re.IGNORECASE)
+_COMMENT = pattern(r"<!--\[if\b[^\]>]{0,200}+\]>", re.IGNORECASE)
 _COMMENT_END = "-->"
 # What is worth parsing: a style sheet or a script for an old browser is not.
-_NAMES_IMAGES = re.compile(
+_NAMES_IMAGES = pattern(
     r"<(?:img|source|image|input|video|v:\w|table|td|body|[^<>]{0,1000}\bstyle\s*+=)", re.IGNORECASE
 )
 MAX_COMMENTS = 1_000
@@ -185,11 +186,11 @@ def _hidden(page: Page) -> Iterator[Value]:
 
 
 _TAGS = r"(?:img|source|picture|amp-img|video)(?![\w\-])"
-_IN_JSON = re.compile(rf"(?:<|\\u003c)\s*{_TAGS}", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"data-[A-Za-z0-9_\-]{1,100}+(?=\s{0,8}=\s{0,8}[\"']\s{0,8}(?:\{|\[|<|&))")
-_MARKUP = re.compile(rf"<{_TAGS}", re.IGNORECASE)
+_IN_JSON = pattern(rf"(?:<|\\u003c)\s*{_TAGS}", re.IGNORECASE)
+_ATTRIBUTE = pattern(r"data-[A-Za-z0-9_\-]{1,100}+(?=\s{0,8}=\s{0,8}[\"']\s{0,8}(?:\{|\[|<|&))")
+_MARKUP = pattern(rf"<{_TAGS}", re.IGNORECASE)
 
-_TEMPLATE_TYPE = re.compile(
+_TEMPLATE_TYPE = pattern(
     r"text/(?:html|template|ng-template|x-[\w\-]{0,40}|mustache|handlebars)|x-tmpl-mustache", re.IGNORECASE
 )
 

@@ -8,10 +8,10 @@ points at an object, so it counts as a URL only when it ends like an image file.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from turbohtml import Element
 
+from mediamirror.first_use import dataclass
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.page.parsed import Page, Value, content, place
 from mediamirror.markup.places import charrefs

@@ -17,6 +17,7 @@ from itertools import islice
 
 from turbohtml import Element
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.page import embedded_json
 from mediamirror.markup.page.carriers import ROWS
 from mediamirror.markup.page.elements import Read, image_set
@@ -28,7 +29,7 @@ from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import ImageSet, Problem
 
 PLACEHOLDER = "placeholder"
-_PLACEHOLDER = re.compile(
+_PLACEHOLDER = pattern(
     # The whole name of the file,
     r"(?:^|/)(?:blank|spacer|spaceball|clear|cleardot|empty|pixel|transparent|transp|trans|none|dot|loading|loader|preloader|lazy"
     r"|placehold|grey|gray|white|1px|1\.1)(?:[_-]?(?:1x1|1px|image|img|pixel|gif|bg))?\.(?:gif|png|svg|webp)\Z"
@@ -77,7 +78,7 @@ _PLAIN = frozenset(
 )
 """Attributes that are read elsewhere, or never hold a URL."""
 _DATA = "data-"
-_NAME = re.compile(r"data-(?<![a-z0-9_.-]data-)[a-z0-9_.-]{1,100}+(?=\s{0,8}=)")
+_NAME = pattern(r"data-(?<![a-z0-9_.-]data-)[a-z0-9_.-]{1,100}+(?=\s{0,8}=)")
 _OTHER_PREFIXES = ("lazy-", "nitro-")
 _OTHER_NAMES = tuple(name for name in (*KNOWN, *BACKGROUNDS) if name.startswith(_OTHER_PREFIXES))
 """Names without ``data-`` in front that are looked for on every element."""
@@ -199,7 +200,7 @@ _NOT_SHOWN = frozenset({"href", "style", "sizes"})
 """``href`` leads elsewhere; ``style`` and ``sizes`` are read elsewhere."""
 _MAIN = frozenset({"src", "srcset"})
 # HTML, 4.13.3 "valid custom element name": a letter first, and a hyphen within.
-_TAG = re.compile(r"<([a-z][a-z0-9._]{0,40}-[a-z0-9._\-]{0,60})[\s>/]", re.IGNORECASE)
+_TAG = pattern(r"<([a-z][a-z0-9._]{0,40}-[a-z0-9._\-]{0,60})[\s>/]", re.IGNORECASE)
 
 
 def find_custom(page: Page) -> Iterator[ImageSet]:

@@ -16,11 +16,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from urllib.parse import quote
 
 from turbohtml import Element
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.css import stylesheet
 from mediamirror.markup.css.image_set import read_image_set
 from mediamirror.markup.naming.looks import has_image_extension, is_image_url
@@ -30,11 +31,11 @@ from mediamirror.markup.places.candidates import split_problems
 from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
-PLACE = re.compile(r"(?:\{|%7b)\s*(\.?[a-z_]\w{0,40})\s*(?:\}|%7d)", re.IGNORECASE | re.ASCII)
+PLACE = pattern(r"(?:\{|%7b)\s*(\.?[a-z_]\w{0,40})\s*(?:\}|%7d)", re.IGNORECASE | re.ASCII)
 _WIDTHS = frozenset({"width", "w"})
 _LISTS = ("data-widths", "data-cmp-widths", "data-image-widths", "data-srcset-widths", "widths")
-_WIDTH = re.compile(r"(?<![\w.])[0-9]{1,5}(?![\w.])", re.ASCII)
-_WIDTH_LIST = re.compile(r"[\s\[\](){}\"',;0-9pxw]*")
+_WIDTH = pattern(r"(?<![\w.])[0-9]{1,5}(?![\w.])", re.ASCII)
+_WIDTH_LIST = pattern(r"[\s\[\](){}\"',;0-9pxw]*")
 MAX_WIDTHS = 100
 _LONGEST_LIST = 2000
 
@@ -88,9 +89,9 @@ def _ratio(attributes: Mapping[str, object]) -> float | None:
     return None
 
 
-_BAR = re.compile(r"\s\|\s*|(?<=\S)\|\s+")
+_BAR = pattern(r"\s\|\s*|(?<=\S)\|\s+")
 """A bar with white space at a side; one without is part of a URL."""
-_TYPE = re.compile(r"\(*+\s*+type\s*+:\s*+([^)]*+)\)*+", re.IGNORECASE)
+_TYPE = pattern(r"\(*+\s*+type\s*+:\s*+([^)]*+)\)*+", re.IGNORECASE)
 _MAX_BRACKETS = 2
 
 
@@ -174,8 +175,8 @@ def fill_attribute(page: Page, element: Element, name: str, carrier: str, sizes:
         yield fill(page, element, value, value.text.strip(), source)
 
 
-_FUNCTION = re.compile(r"(?:url|image-set)\(", re.IGNORECASE)
-_SET = re.compile(r"image-set\(", re.IGNORECASE)
+_FUNCTION = pattern(r"(?:url|image-set)\(", re.IGNORECASE)
+_SET = pattern(r"image-set\(", re.IGNORECASE)
 
 
 def is_css(text: str) -> bool:
@@ -242,7 +243,7 @@ def _bounded_value(page: Page, element: Element, name: str) -> Value | Problem:
 
 
 # The file ends at the last comma: a query has none.
-_RULE = re.compile(r"\[(?P<file>[^\[\]]*),(?P<query>[^\[\],]*)\]")
+_RULE = pattern(r"\[(?P<file>[^\[\]]*),(?P<query>[^\[\],]*)\]")
 
 
 def read_interchange(page: Page, element: Element, name: str, carrier: str) -> Iterator[Read]:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from turbohtml import Element
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.naming.looks import has_image_extension, is_image_url, is_one_word, is_srcset_like
 from mediamirror.markup.page import embedded_json
 from mediamirror.markup.page.elements import MAX_CANDIDATES, Read, read_source
@@ -27,14 +28,14 @@ from mediamirror.model import Problem
 
 CARRIER = "lazy"
 """The carrier of what stands on other elements than images."""
-_FOR_PEOPLE = re.compile(
+_FOR_PEOPLE = pattern(
     r"^(?:on|aria-)|title|caption|descr|credit|(?:^|[-_])(?:alt|name|label|text|author|copyright|filename|slug|class|id|type)$"
 )
-_SAYS_IMAGE = re.compile(
+_SAYS_IMAGE = pattern(
     r"src|img|image|pic|photo|poster|thumb|lazy|original|small|medium|mobile|desktop|backgr|(?:^|-)bg|large|full|hi-?res|retina|zoom|echo|template"
 )
-_UNRENDERED = re.compile(r"\s*(?:\{\{|<%|\$\{)")
-_OTHER_FILES = re.compile(
+_UNRENDERED = pattern(r"\s*(?:\{\{|<%|\$\{)")
+_OTHER_FILES = pattern(
     r"\.(?:mp4|m4v|webm|ogv|mov|m3u8|mpd|mp3|html?|pdf|js|css|json|xml|woff2?)(?:[?#]|\Z)", re.IGNORECASE
 )
 

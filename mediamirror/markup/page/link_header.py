@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.page.carriers import link_relation
 from mediamirror.markup.page.elements import MAX_CANDIDATES
 from mediamirror.markup.places.candidates import Context, merged, placed, split_problems
@@ -19,14 +20,14 @@ from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Referenc
 CARRIER = "link-header"
 MAX_LINKS = 10_000
 _OWS = r"[ \t\r\n]*+"
-_SEPARATORS = re.compile(r"[ \t\r\n,]*+")
-_TARGET = re.compile(r"<([^>]*+)>")
+_SEPARATORS = pattern(r"[ \t\r\n,]*+")
+_TARGET = pattern(r"<([^>]*+)>")
 # A parameter with a quoted value, with a bare one, or with none. The end of the header closes a quote that is still open.
-_PARAMETER = re.compile(
+_PARAMETER = pattern(
     rf'{_OWS};{_OWS}([^\s=;,"<>]*+){_OWS}(?:={_OWS}(?:"((?:[^"\\]++|\\.?)*+)"?|([^;,]*+)))?', re.DOTALL
 )
-_NEXT = re.compile(r'(?:[^",<]++|"(?:[^"\\]++|\\.?)*+"?|<[^>]*+>?)*+', re.DOTALL)
-_QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
+_NEXT = pattern(r'(?:[^",<]++|"(?:[^"\\]++|\\.?)*+"?|<[^>]*+>?)*+', re.DOTALL)
+_QUOTED_PAIR = pattern(r"\\(.)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

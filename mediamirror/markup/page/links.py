@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import urlsplit
 
 from turbohtml import Element
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.page.parsed import Page, read
 from mediamirror.markup.places.candidates import MAX_URL, resolved
@@ -24,9 +24,9 @@ _MAX_ELEMENTS = 250_000
 _TAIL = 16
 _AGENTS = frozenset({"robots", "mediamirror"})
 _CLOSED = frozenset({"nofollow", "none"})
-_WORDS = re.compile(r"[\s,]+")
-_SITEMAP = re.compile(r"^[ \t\ufeff]*sitemap[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
-_NO_PAGE = re.compile(
+_WORDS = pattern(r"[\s,]+")
+_SITEMAP = pattern(r"^[ \t\ufeff]*sitemap[ \t]*:[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE)
+_NO_PAGE = pattern(
     r"\.(?:7z|aac|apk|avi|bin|bz2|css|csv|deb|dmg|docx?|eot|epub|exe|flac|flv|gz|iso|jar|js|jsonl?|m3u8|m4[av]|midi?|mkv|mjs|"
     r"mov|mp[34]|mpe?g|msi|od[pst]|og[gv]|opus|otf|parquet|pdf|pkg|pptx?|ps|rar|rpm|rtf|swf|tar|tgz|tsv|ttf|warc|wasm|wav|"
     r"webm|webmanifest|wm[av]|woff2?|xlsx?|xz|zip|zst)\Z",

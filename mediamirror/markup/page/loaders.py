@@ -6,7 +6,8 @@ A new loader is one row of `LOADERS`: the name that holds a srcset, the one that
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from mediamirror.first_use import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
 from turbohtml import Element
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.page.carriers import LINK_RELATIONS
 from mediamirror.markup.page.parsed import Page, Value
@@ -45,7 +46,7 @@ _ALTS = {"twitter:image:alt": ("twitter:image", "twitter:image:src")}
 _ITEMPROPS = frozenset({"image", "thumbnail", "thumbnailurl", "primaryimageofpage"})
 _ITEM_FILES = frozenset({"url", "contenturl"})
 """What an image is of in an item that is an ImageObject; anywhere else it may be a page."""
-_IMAGE_ITEM = re.compile(r"(?:\A|[/:\s])ImageObject\b")
+_IMAGE_ITEM = pattern(r"(?:\A|[/:\s])ImageObject\b")
 _ANCESTORS_LOOKED_AT = 16
 _ITEM_URLS = {"meta": "content", "link": "href", "a": "href", "area": "href"}
 """HTML, 5.2.4: where these elements keep the value of an itemprop. (An img's src is found as an image anyway.)"""

@@ -6,15 +6,15 @@ there to the value, from the value to its raw spelling, and from that to bytes.
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 
 import turbohtml
 from turbohtml import DocumentFragment, Element, Namespace, SourceSpan
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places import charrefs
 from mediamirror.markup.places.candidates import Context, placed, resolved, split_problems
 from mediamirror.markup.places.source import SourceText, decode
@@ -24,8 +24,8 @@ from mediamirror.markup.standard.srcset import Scanned
 from mediamirror.model import Candidate, Problem, Reference, Span
 
 _WS = "\t\n\f\r "
-_CRLF = re.compile(r"\r\n")
-_VALUE = re.compile(rf"[{_WS}]*=[{_WS}]*([\"']?)")
+_CRLF = pattern(r"\r\n")
+_VALUE = pattern(rf"[{_WS}]*=[{_WS}]*([\"']?)")
 _BASES_LOOKED_AT = 64
 
 

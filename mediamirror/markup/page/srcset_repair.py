@@ -10,10 +10,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.places.urls import shown
 from mediamirror.markup.standard.srcset import parse_srcset
@@ -25,19 +25,19 @@ IGNORED = "repaired"
 """Why a browser never selects from such a source."""
 _BROKEN = frozenset({"unknown-descriptor", "duplicate-descriptor", "mixed-descriptors"})
 _FIXES = (
-    (re.compile(r"(\s[0-9.]*+(?<=[0-9]))W(?=[\s,.;'\"]|\Z)"), r"\1w"),
-    (re.compile(r"(\s[0-9.]*+(?<=[0-9]))X(?=[\s,.;'\"]|\Z)"), r"\1x"),
-    (re.compile(r"(\s[0-9.]*+(?<=[0-9]))px(?=[\s,.;'\"]|\Z)"), r"\1w "),
-    (re.compile(r"(?<=\s[0-9][wx])['\"]|(?<=[0-9]{2}[wx])['\"]"), " "),
-    (re.compile(r"(?<=[0-9][wx])[.;](?=\s|\Z)"), ","),
-    (re.compile(r"(?<=[0-9][wx])\s(?=\s*[^\s,]*[/.])"), ","),
+    (pattern(r"(\s[0-9.]*+(?<=[0-9]))W(?=[\s,.;'\"]|\Z)"), r"\1w"),
+    (pattern(r"(\s[0-9.]*+(?<=[0-9]))X(?=[\s,.;'\"]|\Z)"), r"\1x"),
+    (pattern(r"(\s[0-9.]*+(?<=[0-9]))px(?=[\s,.;'\"]|\Z)"), r"\1w "),
+    (pattern(r"(?<=\s[0-9][wx])['\"]|(?<=[0-9]{2}[wx])['\"]"), " "),
+    (pattern(r"(?<=[0-9][wx])[.;](?=\s|\Z)"), ","),
+    (pattern(r"(?<=[0-9][wx])\s(?=\s*[^\s,]*[/.])"), ","),
 )
 """What is exchanged in a candidate that was dropped. Its URL begins the text and stays; every exchange keeps the length, so
 that positions stay true."""
-_SPACED = re.compile(r"(\S.*\S)[ \t]+([0-9]{1,9}w|[0-9]{1,9}(?:\.[0-9]{1,9})?x)[ \t]*")
-_STEP = re.compile(r"[a-z]{1,4}_[A-Za-z0-9.:!\-]{1,60}(?:/\S*)?")
-_STEPS_BEGIN = re.compile(r"\S*/[a-z]{1,4}_[A-Za-z0-9.:!\-]{1,60}")
-_SUSPICIOUS = re.compile(r",\s+[a-z]{1,4}_[A-Za-z0-9]")
+_SPACED = pattern(r"(\S.*\S)[ \t]+([0-9]{1,9}w|[0-9]{1,9}(?:\.[0-9]{1,9})?x)[ \t]*")
+_STEP = pattern(r"[a-z]{1,4}_[A-Za-z0-9.:!\-]{1,60}(?:/\S*)?")
+_STEPS_BEGIN = pattern(r"\S*/[a-z]{1,4}_[A-Za-z0-9.:!\-]{1,60}")
+_SUSPICIOUS = pattern(r",\s+[a-z]{1,4}_[A-Za-z0-9]")
 _MAX_STEPS = 16
 
 
@@ -83,8 +83,8 @@ def _moved(candidate: Candidate, by: int) -> Candidate:
 
 def _exchanged(text: str) -> list[Candidate]:
     mended = text
-    for pattern, by in _FIXES:
-        mended = pattern.sub(by, mended)
+    for fault, by in _FIXES:
+        mended = fault.sub(by, mended)
     if mended == text:
         return []
     out: list[Candidate] = []

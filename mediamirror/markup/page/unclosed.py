@@ -12,6 +12,7 @@ from itertools import islice
 
 from turbohtml import Document, Element
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places import charrefs
 from mediamirror.model import ImageSet, Problem
@@ -22,10 +23,10 @@ _CUT_OFF = "eof-in-tag"
 _QUOTE_IN_NAME = "unexpected-character-in-attribute-name"
 _QUOTES = "\"'"
 # `alt="foo>` runs on to the first quote of another tag: `… <img src=`.
-_SWALLOWED = re.compile(r"<[a-z][^\s>]{0,60}+\s[^>]*=\s*\Z", re.IGNORECASE)
-_TAG = re.compile(r"<!--|(?P<tag></?[a-z][^\s/>]*+)", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"[\s/]*+[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+))?+(?!\s*+=)")
-_OPENED = re.compile(r"[\s/]*+(?P<name>[^\s/>=]++)\s*+=\s*+[\"']")
+_SWALLOWED = pattern(r"<[a-z][^\s>]{0,60}+\s[^>]*=\s*\Z", re.IGNORECASE)
+_TAG = pattern(r"<!--|(?P<tag></?[a-z][^\s/>]*+)", re.IGNORECASE)
+_ATTRIBUTE = pattern(r"[\s/]*+[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+))?+(?!\s*+=)")
+_OPENED = pattern(r"[\s/]*+(?P<name>[^\s/>=]++)\s*+=\s*+[\"']")
 
 
 def find_unclosed(page: Page) -> Iterator[ImageSet]:

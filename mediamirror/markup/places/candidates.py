@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.urls import Skip, plain, resolve
 from mediamirror.model import Candidate, ImageSet, Problem, Reference
 
@@ -15,7 +16,7 @@ _SHOWN = frozenset({"img", "source", "picture", "amp-img", "lazy"})
 """Carriers of what a page shows. Such an image set says more than its URL, so it is never merged into one that only states a size."""
 _ELEMENTS = frozenset({"img", "source"})
 _MOST_OTHERS = 100
-_LENGTH = re.compile(r"\s*+([0-9]{1,9}+)(?:\s*+px)?+\s*+", re.IGNORECASE | re.ASCII)
+_LENGTH = pattern(r"\s*+([0-9]{1,9}+)(?:\s*+px)?+\s*+", re.IGNORECASE | re.ASCII)
 MAX_URL = 8192
 """Longest URL taken from a document, in code points; what is longer is reported. (``data:`` URLs are never fetched.)"""
 

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 from html.entities import html5 as _NAMED
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Span
 
 _LONGEST = max(map(len, _NAMED))
-_REFERENCE = re.compile(rf"&(?:#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?|([0-9A-Za-z]{{1,{_LONGEST}}}+;?))|\x00")
-_AMPERSAND = re.compile("&amp;")
+_REFERENCE = pattern(rf"&(?:#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?|([0-9A-Za-z]{{1,{_LONGEST}}}+;?))|\x00")
+_AMPERSAND = pattern("&amp;")
 _REPLACEMENT = "\ufffd"
 
 

@@ -7,23 +7,24 @@ and values cut off at the end. What fits nowhere is stepped over and counted as 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Span
 
 MAX_NODES = 200_000
 """Most values read from one text, so that megabytes of brackets cost bounded memory."""
 
-_TOKEN = re.compile(
+_TOKEN = pattern(
     r"""[\s,:\ufeff]*+(?:
         "(?P<text>(?:[^"\\]++|\\[\s\S]?)*+)(?:(?P<shut>")(?P<colon>\s*+:)?)?
         | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<bare>[\w.+\-$]++)(?P<naming>\s*+:)? | (?P<odd>[\s\S]) )""",
     re.VERBOSE,
 )
-_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|([\s\S]?))")
+_ESCAPE = pattern(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|([\s\S]?))")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
-_OPENING = re.compile(r"[\s\ufeff]*+(?:<!--+|(?://|/\*)?\s*<!\[CDATA\[(?:\s*\*/)?)", re.IGNORECASE)
-_CLOSING = re.compile(r"(?:(?<!-)--++!?>|(?:(?://|/\*)|(?<!\s))\s*+\]\]>(?:\s*+\*/)?+)\s*+\Z")
+_OPENING = pattern(r"[\s\ufeff]*+(?:<!--+|(?://|/\*)?\s*<!\[CDATA\[(?:\s*\*/)?)", re.IGNORECASE)
+_CLOSING = pattern(r"(?:(?<!-)--++!?>|(?:(?://|/\*)|(?<!\s))\s*+\]\]>(?:\s*+\*/)?+)\s*+\Z")
 _TAIL = 64
 
 

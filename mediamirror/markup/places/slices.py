@@ -7,9 +7,9 @@ and is not followed by a descriptor.
 from __future__ import annotations
 
 import codecs
-import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+from mediamirror.first_use import dataclass, pattern
 
 SLICE = 128 * 1024
 """Bytes of a slice; it ends at the next place that splits no image set."""
@@ -17,10 +17,10 @@ SLICE = 128 * 1024
 _AHEAD = 65
 """How many bytes after a newline are looked at, itself included."""
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
-_EMPTY_LINE = re.compile(rb"\n[ \t\r]*\n")
-_ENDS = re.compile(rb"(?:[0-9]w|[0-9]x|[.!?])[ \t\r]*\Z")
-_BLANKS = re.compile(rb"[ \t\r]*+\Z")
-_DESCRIPTOR = re.compile(rb"\s*+(?:,\s*+)?[0-9.]++[wxh]\b")
+_EMPTY_LINE = pattern(rb"\n[ \t\r]*\n")
+_ENDS = pattern(rb"(?:[0-9]w|[0-9]x|[.!?])[ \t\r]*\Z")
+_BLANKS = pattern(rb"[ \t\r]*+\Z")
+_DESCRIPTOR = pattern(rb"\s*+(?:,\s*+)?[0-9.]++[wxh]\b")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 import codecs
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Span
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
@@ -36,8 +36,8 @@ _SNIFFED_BYTES = 1024  # HTML, "prescan a byte stream to determine its encoding"
 _DETECTED_BYTES = 65536
 _STRIDE = 4096
 _MALFORMED = 0xDC80
-_MALFORMED_MARK = re.compile("[\udc80-\udcff]")
-_LINE_END = re.compile(r"\r\n?|\n")
+_MALFORMED_MARK = pattern("[\udc80-\udcff]")
+_LINE_END = pattern(r"\r\n?|\n")
 _HANDLER = "mediamirror-malformed"
 
 

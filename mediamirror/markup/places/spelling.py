@@ -9,15 +9,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.charrefs import Decoded, decode
 from mediamirror.markup.places.json_text import Text
 from mediamirror.model import Span
 
-_JSON_ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[\s\S]?)")
-_ESCAPED_TAG = re.compile(r"&(?:lt|#0*60|#x0*3c);\s*/?[a-z!]", re.IGNORECASE)
+_JSON_ESCAPE = pattern(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[\s\S]?)")
+_ESCAPED_TAG = pattern(r"&(?:lt|#0*60|#x0*3c);\s*/?[a-z!]", re.IGNORECASE)
 _BYTE_ORDER_MARK = "\ufeff"
 MAX_ESCAPES = 250_000
 """Most character references or escapes decoded in one text: the place of each is kept, which costs memory."""

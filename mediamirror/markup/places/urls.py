@@ -7,25 +7,26 @@ decoded or encoded again afterwards: signed URLs would break.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ada_url import URL
 
+from mediamirror.first_use import dataclass, pattern
+
 _SKIPPED_SCHEMES = ("data:", "blob:", "about:", "javascript:", "cid:", "mailto:")
 _FETCHED = frozenset({"http:", "https:"})
 _C0_AND_SPACE = "".join(map(chr, range(0x21)))
-_HAS_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
-_PLACEHOLDER = re.compile(
+_HAS_SCHEME = pattern(r"[a-z][a-z0-9+.\-]*:", re.IGNORECASE)
+_NOT_ASCII = pattern(r"[^\x00-\x7f]+")
+_PLACEHOLDER = pattern(
     r"\{\{|\}\}|\{%|%\}|<%|%>|<\?|\?>|[$#]\{|\{\.?[a-z_]\w{0,40}\}|%7b\.?[a-z_]\w{0,40}%7d|%7b%7b|%24%7b|%3c%25|%3c\?"
     r"|\[\[[^\[\]]{1,80}\]\]|%%\w{1,40}%%|@@\w{1,40}@@",
     re.IGNORECASE | re.ASCII,
 )
-_NOTHING = re.compile(r"(?:undefined|null|NaN|None|\[object(?: |%20)\w{1,40}\])", re.ASCII)
+_NOTHING = pattern(r"(?:undefined|null|NaN|None|\[object(?: |%20)\w{1,40}\])", re.ASCII)
 """What scripts write for a value that is missing, where it is the whole of a URL."""
 _PLAIN_PATH = r"[A-Za-z0-9\-._~!$()*+,;=:@&]*+"
-_PLAIN = re.compile(
+_PLAIN = pattern(
     rf"(?:(https?://[a-z0-9.\-:]++)|(?!//))(?:/(?!\.){_PLAIN_PATH})++(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
 )
 MAX_PLAIN = 2048

@@ -7,12 +7,12 @@ and nothing is loaded from elsewhere, so there is nothing to bound: an "XML bomb
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import Literal
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.charrefs import Decoded, decode
 from mediamirror.markup.places.spelling import MAX_ESCAPES, Piece, is_over, with_references
 
@@ -25,14 +25,14 @@ MAX_PREFIXES = 200
 
 _NAME = r"[^\s/>=<\"'!?][^\s/>=<\"']*+"
 # XML, production 10: no < in a value, so a quote that is never closed costs one tag and not the rest.
-_TAG = re.compile(rf"<(?P<name>{_NAME})(?P<attributes>(?:[^<>\"'=]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')|[=\"'])*+)>")
+_TAG = pattern(rf"<(?P<name>{_NAME})(?P<attributes>(?:[^<>\"'=]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')|[=\"'])*+)>")
 # A name begins after something else than a name: one without a value would be tried again from each of its characters.
-_ATTRIBUTE = re.compile(rf"(?<![^\s/>=<\"'])({_NAME})\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))")
-_CLOSE = re.compile(rf"</\s*+({_NAME})[^<>]*+>")
+_ATTRIBUTE = pattern(rf"(?<![^\s/>=<\"'])({_NAME})\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))")
+_CLOSE = pattern(rf"</\s*+({_NAME})[^<>]*+>")
 _SUBSET_LOOKED_AT = 16_384
-_SUBSET = re.compile(r"(?:[^\]\"'<]++|\"[^\"]*+\"|'[^']*+'|<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)|[<\"'])*+\]\s*+>")
-_ENTITY = re.compile(r"<!ENTITY\s+(%\s+)?([^\s\"'<>]{1,100})")
-_DECLARATION = re.compile(rb"\s*<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([A-Za-z0-9._:\-]{1,40})[\"']")
+_SUBSET = pattern(r"(?:[^\]\"'<]++|\"[^\"]*+\"|'[^']*+'|<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)|[<\"'])*+\]\s*+>")
+_ENTITY = pattern(r"<!ENTITY\s+(%\s+)?([^\s\"'<>]{1,100})")
+_DECLARATION = pattern(rb"\s*<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([A-Za-z0-9._:\-]{1,40})[\"']")
 _SHOWN = 80
 
 

@@ -7,10 +7,10 @@ item links to, unless ``xml:base`` says otherwise.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import is_image_type, is_image_url
 from mediamirror.markup.places.candidates import Context, length
 from mediamirror.markup.places.source import decode
@@ -36,7 +36,7 @@ from mediamirror.model import Extraction, ImageSet, Problem, Source
 MAX_PIECES = 100_000
 """Most runs of text kept for one element."""
 _LINK = Name("", "link")
-_PREFIX = re.compile(r"xmlns:([\w\-]{1,20})\s*=\s*[\"']http://www\.w3\.org/1999/xhtml[\"']")
+_PREFIX = pattern(r"xmlns:([\w\-]{1,20})\s*=\s*[\"']http://www\.w3\.org/1999/xhtml[\"']")
 
 
 def find(

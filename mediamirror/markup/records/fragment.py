@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.markup.places.spelling import Spelled, without_mark
 from mediamirror.markup.text import prose
 from mediamirror.model import Candidate, Extraction, ImageSet, Reference, Source, Span
 
-_LINE_END = re.compile(r"\r\n?|\n")
+_LINE_END = pattern(r"\r\n?|\n")
 _STRIDE = 4096
 _CONTINUATION = bytes(range(0x80, 0xC0))
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.families import grouped
 from mediamirror.markup.places.candidates import Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
 
-_VALUE = re.compile(r"\S[^\r\n]*(?:\r?\n[ \t\f]*\S[^\r\n]*)*")
-_LINE = re.compile(r"[^\r\n]+")
+_VALUE = pattern(r"\S[^\r\n]*(?:\r?\n[ \t\f]*\S[^\r\n]*)*")
+_LINE = pattern(r"[^\r\n]+")
 _WS = "\t\n\f\r "
-_DESCRIBED = re.compile(r"(\S+?)[,;]?[ \t]+(?:([0-9]{1,9})(?:w|px)?|([0-9]{1,4}(?:\.[0-9]{1,4})?)x)[,;]?")
+_DESCRIBED = pattern(r"(\S+?)[,;]?[ \t]+(?:([0-9]{1,9})(?:w|px)?|([0-9]{1,4}(?:\.[0-9]{1,4})?)x)[,;]?")
 
 
 @dataclass(frozen=True, slots=True)

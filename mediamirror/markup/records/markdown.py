@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass
 from html import unescape
 from html.entities import html5
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import has_image_extension, is_image_url, is_one_word
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import SourceText, decode
@@ -20,15 +20,15 @@ from mediamirror.markup.records.fragment import in_html_unmerged, in_text
 from mediamirror.markup.records.placing import Place, collected
 from mediamirror.model import Extraction, ImageSet, Span
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)?")
-_FENCE = re.compile(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*+(`{3,}|~{3,})([^\r\n]*)")
-_CLOSING = re.compile(r"[ \t>]*(`{3,}|~{3,})[ \t]*\r?\n?\Z")
-_LIST_ITEM = re.compile(r" {0,3}(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]|\r?\n?\Z)")
-_ITEM_IN_QUOTE = re.compile(r" {0,3}>[ >]{0,12}(?:[-+*]|1[.)])[ \t]+\S")
-_INDENTED = re.compile(r"(?: {4}| {0,3}\t)[ \t]*\S")
-_QUOTE = re.compile(r" {0,3}>")
-_HEADING = re.compile(r"[ >]{0,12}#{1,6}(?:[ \t]|\r?\n?\Z)")
-_TICKS = re.compile(r"`+")
+_LINE = pattern(r"[^\r\n]*(?:\r\n?|\n)?")
+_FENCE = pattern(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*+(`{3,}|~{3,})([^\r\n]*)")
+_CLOSING = pattern(r"[ \t>]*(`{3,}|~{3,})[ \t]*\r?\n?\Z")
+_LIST_ITEM = pattern(r" {0,3}(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]|\r?\n?\Z)")
+_ITEM_IN_QUOTE = pattern(r" {0,3}>[ >]{0,12}(?:[-+*]|1[.)])[ \t]+\S")
+_INDENTED = pattern(r"(?: {4}| {0,3}\t)[ \t]*\S")
+_QUOTE = pattern(r" {0,3}>")
+_HEADING = pattern(r"[ >]{0,12}#{1,6}(?:[ \t]|\r?\n?\Z)")
+_TICKS = pattern(r"`+")
 
 
 def without_code(text: str) -> str:
@@ -124,17 +124,17 @@ def _code_spans(text: str, start: int, end: int) -> Iterator[Span]:
             yield first, done
 
 
-_FRONT = re.compile(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n")
+_FRONT = pattern(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n")
 # YAML and TOML alike, with their quotes; a list's item has no name of its own.
-_FIELD = re.compile(
+_FIELD = pattern(
     r"^[ \t]{0,40}(?:-[ \t]+)?(?:(?P<name>[\w.\-]{1,80})[ \t]*[:=][ \t]*)?"
     r"(?:\"(?P<a>[^\"\r\n]+)\"|'(?P<b>[^'\r\n]+)'|(?P<c>[^\s\"'#][^\s#]*+))[ \t]*(?:#[^\r\n]*)?\r?$",
     re.MULTILINE,
 )
-_TELLING = re.compile(r"image|img|cover|hero|thumb|banner|photo|picture|logo|icon|poster|avatar|src|url", re.IGNORECASE)
-_SHORTCODE = re.compile(r"\{\{[<%][ \t]*[\w\-/]{1,80}+[ \t](?P<rest>[^{}]{0,4096}?)[>%]\}\}")
-_SRC = re.compile(r"(?<![\w\-])src[ \t]*=[ \t]*(?:\"(?P<a>[^\"]+)\"|'(?P<b>[^']+)'|(?P<c>[^\s\"'>]+))")
-_WIKI = re.compile(r"(?<!\\)!\[\[(?P<c>[^\[\]|#\n]{1,1024}+)(?:[|#][^\[\]\n]{0,200})?\]\]")
+_TELLING = pattern(r"image|img|cover|hero|thumb|banner|photo|picture|logo|icon|poster|avatar|src|url", re.IGNORECASE)
+_SHORTCODE = pattern(r"\{\{[<%][ \t]*[\w\-/]{1,80}+[ \t](?P<rest>[^{}]{0,4096}?)[>%]\}\}")
+_SRC = pattern(r"(?<![\w\-])src[ \t]*=[ \t]*(?:\"(?P<a>[^\"]+)\"|'(?P<b>[^']+)'|(?P<c>[^\s\"'>]+))")
+_WIKI = pattern(r"(?<!\\)!\[\[(?P<c>[^\[\]|#\n]{1,1024}+)(?:[|#][^\[\]\n]{0,200})?\]\]")
 
 
 def extras(text: str) -> Iterator[Span]:
@@ -165,12 +165,12 @@ def _front_matter(text: str) -> Iterator[Span]:
 CARRIER = "markdown"
 _ALT = r"(?<!\\)!\[((?:[^\[\]\\]|\\[\s\S]|\[[^\[\]]{0,300}\]){0,1000}+)\]"
 _TARGET = r"(?:<([^<>\n]{1,8192})>|([^\s<>()]{1,8192}+(?:\([^\s()]{0,200}\)[^\s<>()]{0,8192}+){0,5}))"
-_INLINE = re.compile(_ALT + r"\([ \t]*+(?:\n[ \t]*+)?+" + _TARGET)
-_BY_LABEL = re.compile(_ALT + r"(?:\[((?:[^\[\]\\]|\\.){0,999}+)\])?(?!\()")
-_DEFINITION = re.compile(r"^[ >]{0,12}\[((?:[^\[\]\\\n]|\\.){1,999}+)\]:[ \t]*+(?:\n[ \t]*+)?+" + _TARGET, re.MULTILINE)
-_COMMENT = re.compile(r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)")
-_ESCAPE = re.compile(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_SPACE = re.compile(r"\s+")
+_INLINE = pattern(_ALT + r"\([ \t]*+(?:\n[ \t]*+)?+" + _TARGET)
+_BY_LABEL = pattern(_ALT + r"(?:\[((?:[^\[\]\\]|\\.){0,999}+)\])?(?!\()")
+_DEFINITION = pattern(r"^[ >]{0,12}\[((?:[^\[\]\\\n]|\\.){1,999}+)\]:[ \t]*+(?:\n[ \t]*+)?+" + _TARGET, re.MULTILINE)
+_COMMENT = pattern(r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)")
+_ESCAPE = pattern(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_SPACE = pattern(r"\s+")
 
 
 def find(source: SourceText, *, document: str, base_url: str | None, merge: bool = True) -> Extraction:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.json.names import (
     ALTS,
     GROUPS,
@@ -32,14 +33,14 @@ from mediamirror.model import Candidate, ImageSet, Problem, Source
 CARRIER = "json"
 MAX_DEPTH = 1_000
 """How deep a record is followed."""
-_TAG = re.compile(
+_TAG = pattern(
     r"<(?:img|source|picture|image|video|svg|style|meta|link|input|object|embed|iframe|noscript|body|html|amp-img)\b"
     r"|<[a-z][^<>]*\s(?:style|poster|background|data-[\w\-]+)\s*=|&lt;\s*(?:img|source|picture)\b",
     re.IGNORECASE,
 )
-_MARKDOWN = re.compile(r"!\[[^\[\]\n]{0,500}\][(\[]")
-_DESCRIPTOR = re.compile(r"[0-9][wx](?![A-Za-z0-9])")
-_TOKEN = re.compile(r"[^\s,;|]\S*")
+_MARKDOWN = pattern(r"!\[[^\[\]\n]{0,500}\][(\[]")
+_DESCRIPTOR = pattern(r"[0-9][wx](?![A-Za-z0-9])")
+_TOKEN = pattern(r"[^\s,;|]\S*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ extension. Following what is listed is not done here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mediamirror.first_use import dataclass
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import decode
 from mediamirror.markup.places.spelling import Piece, Spelling

@@ -10,9 +10,10 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.json.names import bare, is_srcset_name, is_url, page_of
 from mediamirror.markup.json.records import is_json, records
 from mediamirror.markup.places.candidates import Context
@@ -30,9 +31,9 @@ MAX_CELLS = 200_000
 """Most values of one row, as its delimiters tell."""
 MAX_ROW = 16 * 1024 * 1024
 """Longest row, in code points: the csv module takes four bytes for each of a value."""
-_MARKUP = re.compile(r"<[a-z!][^<>]*>", re.IGNORECASE)
+_MARKUP = pattern(r"<[a-z!][^<>]*>", re.IGNORECASE)
 _LOOKED_AT = 65536
-_LINE = re.compile(r"[^\r\n]+")
+_LINE = pattern(r"[^\r\n]+")
 
 
 def find_json(

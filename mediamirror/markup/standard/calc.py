@@ -8,10 +8,10 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 from tinycss2 import ast
 
+from mediamirror.first_use import dataclass
 from mediamirror.markup.standard import arithmetic
 from mediamirror.markup.standard.screen import ANGLE, NUMBER, Screen, Type, canonical
 from mediamirror.markup.standard.values import (

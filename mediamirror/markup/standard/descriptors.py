@@ -6,15 +6,14 @@ https://html.spec.whatwg.org/multipage/images.html#parse-a-srcset-attribute
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Span
 
-_INTEGER = re.compile(r"[0-9]++")
-_FLOAT = re.compile(r"-?(?:[0-9]++(?:\.[0-9]++)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
+_INTEGER = pattern(r"[0-9]++")
+_FLOAT = pattern(r"-?(?:[0-9]++(?:\.[0-9]++)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
 _INT_DIGITS = 4300
 """CPython converts no more decimal digits than this to an int, and back, unless told otherwise."""
 

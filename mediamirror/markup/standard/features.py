@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from tinycss2 import ast
 
+from mediamirror.first_use import dataclass
 from mediamirror.markup.standard.calc import is_math_function, quantity
 from mediamirror.markup.standard.screen import LENGTH, NUMBER, RESOLUTION, Screen
 from mediamirror.markup.standard.values import Node, keyword, literal, without_space

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-import re
-from dataclasses import dataclass
+
+from mediamirror.first_use import dataclass, pattern
 
 Type = tuple[tuple[str, int], ...]
 """Base types and their powers, sorted; a plain number has none."""
@@ -44,7 +44,7 @@ _ABSOLUTE = {
 _FONT = {"em": 1.0, "ex": 0.5, "ch": 0.5, "cap": 0.7, "ic": 1.0, "lh": 1.2}
 """Multiples of the font size; all but em are the fallbacks of the standard where no font is at hand."""
 
-_VIEWPORT = re.compile(r"(?:[sld]?v|cq)(w|h|i|b|min|max)")
+_VIEWPORT = pattern(r"(?:[sld]?v|cq)(w|h|i|b|min|max)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from mediamirror.first_use import dataclass
 from mediamirror.markup.standard.media import matches_media
 from mediamirror.markup.standard.sizes import evaluate_sizes
 from mediamirror.model import Candidate, ImageSet, Source

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from tinycss2 import ast
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.standard.calc import finite, is_math_function, quantity
 from mediamirror.markup.standard.media import Truth, evaluate_condition
 from mediamirror.markup.standard.screen import LENGTH, Screen
 from mediamirror.markup.standard.values import MAX_VALUE, Node, ascii_lower, component_values, keyword, literal, strip
 from mediamirror.model import Problem, Span
 
-_NEWLINE = re.compile(r"\r\n|[\n\r\f]")
+_NEWLINE = pattern(r"\r\n|[\n\r\f]")
 _WS = "\t\n\f\r "
 _SKIPPED = frozenset({"empty-source-size", "invalid-source-size", "invalid-media-condition"})
 _NOMINAL = Screen(1280.0, 720.0)

@@ -9,21 +9,22 @@ from __future__ import annotations
 import re
 from typing import cast
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.standard.descriptors import Rejected, Token, read_descriptors
 from mediamirror.model import Candidate, ParsedSrcset, Problem, Span
 
 _WS = r"\t\n\f\r "
 _SPACE = "\t\n\f\r "
-_SEPARATORS = re.compile(rf"[{_WS},]*+")
+_SEPARATORS = pattern(rf"[{_WS},]*+")
 # The plain spellings (`url 480w,`, `url 2x`, `url,`) in one match. Whatever does not fit goes the long way; the digit
 # counts keep int() and float() away from their limits.
-_PLAIN = re.compile(
+_PLAIN = pattern(
     rf"([^{_WS}]++)"
     rf"(?:[{_WS}]++(?:([0-9]{{1,18}}+)w|([0-9]{{1,18}}+(?:\.[0-9]{{1,18}}+)?)x)[{_WS}]*+(?:,|\Z))?"
 )
 # The most common of them, a width descriptor, with the whitespace before it.
-_COMMON = re.compile(rf"[{_WS}]*+([^{_WS},][^{_WS}]*+)(?<!,)[{_WS}]++([1-9][0-9]{{0,17}}+)w[{_WS}]*+(?:,|\Z)")
-_TOKEN = re.compile(rf"(?:[^{_WS}(]++|\([^)]*+\)?)++")
+_COMMON = pattern(rf"[{_WS}]*+([^{_WS},][^{_WS}]*+)(?<!,)[{_WS}]++([1-9][0-9]{{0,17}}+)w[{_WS}]*+(?:,|\Z)")
+_TOKEN = pattern(rf"(?:[^{_WS}(]++|\([^)]*+\)?)++")
 
 
 Scanned = tuple[str, Span, int | None, float | None, int | None, Span]

@@ -9,12 +9,14 @@ from typing import Any
 import tinycss2
 from tinycss2 import ast
 
+from mediamirror.first_use import pattern
+
 Node = Any
 """A tinycss2 node; the package carries no types."""
 
 MAX_VALUE = 65_536
 """Longest value that is parsed, in code points: each screen and each rule asks again, and no page needs a hundredth of it."""
-_LONG_NUMBER = re.compile(r"(\.?)([0-9]{4000,}+)")
+_LONG_NUMBER = pattern(r"(\.?)([0-9]{4000,}+)")
 _HARMLESS_ERRORS = frozenset({"eof-in-string", "eof-in-url"})
 _BLOCKS = (ast.ParenthesesBlock, ast.SquareBracketsBlock, ast.CurlyBracketsBlock)
 

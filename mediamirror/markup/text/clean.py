@@ -5,21 +5,22 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from urllib.parse import unquote
 
-_INVISIBLE = re.compile("[\u00ad\u200b\u2060\ufeff]+")
-_SPACE_ESCAPED = re.compile(r"&(?:nbsp|ensp|emsp|thinsp|#160|#xa0|#32|#x20);", re.IGNORECASE)
-_NOT_PLAIN = re.compile(f"{_INVISIBLE.pattern}|{_SPACE_ESCAPED.pattern}", re.IGNORECASE)
-_SCHEME = re.compile(r"https?:(?:\\?/){2}", re.IGNORECASE)
-_ATTRIBUTE = re.compile(r"[^=\s]{0,40}?[\w\-]=(?:\\?[\"']|&(?:quot|apos|#0?3[49]|#x2[27]);)", re.IGNORECASE)
-_LINK = re.compile(r"!?\[[^\]\s]{0,200}\]\(|[^\]\s]{0,200}\]\(")
+from mediamirror.first_use import dataclass, pattern
+
+_INVISIBLE = pattern("[\u00ad\u200b\u2060\ufeff]+")
+_SPACE_ESCAPED = pattern(r"&(?:nbsp|ensp|emsp|thinsp|#160|#xa0|#32|#x20);", re.IGNORECASE)
+_NOT_PLAIN = pattern(f"{_INVISIBLE.pattern}|{_SPACE_ESCAPED.pattern}", re.IGNORECASE)
+_SCHEME = pattern(r"https?:(?:\\?/){2}", re.IGNORECASE)
+_ATTRIBUTE = pattern(r"[^=\s]{0,40}?[\w\-]=(?:\\?[\"']|&(?:quot|apos|#0?3[49]|#x2[27]);)", re.IGNORECASE)
+_LINK = pattern(r"!?\[[^\]\s]{0,200}\]\(|[^\]\s]{0,200}\]\(")
 _OPENERS = ",\"'`<([{“”«„‘"
 _CLOSERS = {'"': '"', "'": "'", "`": "`", "<": ">", "“": "”", "«": "»", "„": "“", "‘": "’"}
-_ENCODED = re.compile(r"https?%(?:25){0,2}3A%(?:25){0,2}2F", re.IGNORECASE)
-_EXTENSION = re.compile(r"\.(?:jpe?g|jfif|png|apng|webp|avif|gif|svg|bmp|ico|tiff?|heic|jxl)(?:[?#]|$)", re.IGNORECASE)
-_RELATIVE = re.compile(r"//[^\s/]|/[^\s/]|\.\.?/|data:image/", re.IGNORECASE)
-_ESCAPED = re.compile(r"&(?:amp|#0?38|#x26);", re.IGNORECASE)
+_ENCODED = pattern(r"https?%(?:25){0,2}3A%(?:25){0,2}2F", re.IGNORECASE)
+_EXTENSION = pattern(r"\.(?:jpe?g|jfif|png|apng|webp|avif|gif|svg|bmp|ico|tiff?|heic|jxl)(?:[?#]|$)", re.IGNORECASE)
+_RELATIVE = pattern(r"//[^\s/]|/[^\s/]|\.\.?/|data:image/", re.IGNORECASE)
+_ESCAPED = pattern(r"&(?:amp|#0?38|#x26);", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)

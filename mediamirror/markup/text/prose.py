@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.families import grouped
 from mediamirror.markup.naming.looks import is_image_url, same_host, same_stem
 from mediamirror.markup.places.candidates import Context, merged, placed
@@ -19,9 +20,9 @@ from mediamirror.markup.text.sets import CARRIER, SURE_WIDTH, Chain, build, unus
 from mediamirror.markup.text.tokens import Orphan, Pair, joined, scan
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
 
-_URL = re.compile(r"https?:(?:\\?/){2}[^\s\"'<>`{}|^\u00ab\u00bb\u201c\u201d]+", re.IGNORECASE)
-_NEXT = re.compile(r",(?=https?:)", re.IGNORECASE)
-_ESCAPED_END = re.compile(r"&(?:quot|gt|lt|apos|#0?3[49]|#x2[27]);", re.IGNORECASE)
+_URL = pattern(r"https?:(?:\\?/){2}[^\s\"'<>`{}|^\u00ab\u00bb\u201c\u201d]+", re.IGNORECASE)
+_NEXT = pattern(r",(?=https?:)", re.IGNORECASE)
+_ESCAPED_END = pattern(r"&(?:quot|gt|lt|apos|#0?3[49]|#x2[27]);", re.IGNORECASE)
 _PUNCTUATION = ".,;:!?*_\\"
 _MAX_URL = 2048
 
@@ -72,7 +73,7 @@ def _row(place: Span, clean: Visible, source: SourceText, context: Context, carr
     return ImageSet(context.document, line, (Source(carrier, (outcome,)),))
 
 
-_ODD_SEPARATOR = re.compile(r"[\s.,;|/\\\"'`)\]}>(\[{<]{1,32}|\s+", re.ASCII)
+_ODD_SEPARATOR = pattern(r"[\s.,;|/\\\"'`)\]}>(\[{<]{1,32}|\s+", re.ASCII)
 
 
 def find(text: str | SourceText, *, document: str, base_url: str | None, merge: bool = True) -> Extraction:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import same_host
 from mediamirror.markup.places.candidates import Context, placed, split_problems
 from mediamirror.markup.places.source import SourceText
@@ -25,13 +25,13 @@ from mediamirror.model import Candidate, ImageSet, Problem, Reference, Source, S
 
 CARRIER = "text"
 _MAX_CONTEXT = 300
-_LEFT_OVER = re.compile(
+_LEFT_OVER = pattern(
     r"(?:(?:<\w+\s+)?[\w\-]{1,40}=)?(?:\\?[\"'(\[<!\]]|&(?:quot|#0?34|#x22|lt);){0,60}$", re.IGNORECASE
 )
-_EXTENSION_WITHIN = re.compile(r"\.(?:jpe?g|png|webp|avif|gif)(?![a-z0-9])", re.IGNORECASE)
+_EXTENSION_WITHIN = pattern(r"\.(?:jpe?g|png|webp|avif|gif)(?![a-z0-9])", re.IGNORECASE)
 SURE_WIDTH = 100
 """Smallest width, in pixels, that is surely a width descriptor and not a word of an article (``5w``, ``10w``)."""
-_URL_WITHIN = re.compile(r"\S{0,40}(?:https?:)?//\S")
+_URL_WITHIN = pattern(r"\S{0,40}(?:https?:)?//\S")
 _MAX_WRAPPED = 100
 _LINE_ENDS = "\r\n\u2028"
 _SENTENCE_ENDS = ".!?…;\"'»”)]}>"

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.text.clean import decoded_whole, is_absolute, is_image_name, is_url_like, trim
 from mediamirror.model import Span
 
-_WORD = re.compile(r"\S+")
+_WORD = pattern(r"\S+")
 _WINDOW = 16384
 
 
@@ -43,8 +43,8 @@ def _last(text: str, start: int, stop: int) -> Span | None:
 
 Mended = tuple[Span, str, tuple[str, ...]]
 
-_BREAK = re.compile(r"[ \t]*(?:\r\n?|\n)[ \t]*")
-_SEPARATOR = re.compile(r"\s*,[\s,]*")
+_BREAK = pattern(r"[ \t]*(?:\r\n?|\n)[ \t]*")
+_SEPARATOR = pattern(r"\s*,[\s,]*")
 _FILLED_COLUMN = 40
 _MAX_PIECES = 40
 _MAX_NAME = 512
@@ -116,13 +116,13 @@ def respaced(text: str, region: int, last: Span) -> Mended | None:
 # \s and str.split agree in Python: ASCII whitespace, U+00A0, U+2028, U+3000 and the other Unicode spaces.
 # A width may be broken over two lines, as in "19", line break, "20w". The last branch is for what was meant as a
 # descriptor and is none: `480W`, `480px`, `480,`.
-_DESCRIPTOR = re.compile(
+_DESCRIPTOR = pattern(
     r"(?<!\S)(?:([0-9]{1,9}+(?:\r?\n[0-9]{0,4}+)?)w|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x"
     r"|[0-9]{1,9}+(?:(?:W|X|px|h)(?![^\s,])|(?=,)))"
 )
-_ENTITY = re.compile(r"&(?:quot|apos|lt|gt|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});", re.IGNORECASE)
+_ENTITY = pattern(r"&(?:quot|apos|lt|gt|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});", re.IGNORECASE)
 # Full-width, ideographic and Arabic commas are what an editor or an input method makes of a comma.
-_JOINED = re.compile(r"\s*[,\uff0c\u3001\u060c][\s,\uff0c\u3001\u060c]*")
+_JOINED = pattern(r"\s*[,\uff0c\u3001\u060c][\s,\uff0c\u3001\u060c]*")
 _MAX_BARE = 16
 
 

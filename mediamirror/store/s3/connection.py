@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import quote, urlsplit
+
+from mediamirror.first_use import dataclass
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from html import unescape
@@ -21,9 +19,10 @@ from mediamirror.errors import (
     StoreFull,
     StoreUnavailable,
 )
+from mediamirror.first_use import dataclass, pattern
 
-_ELEMENT = re.compile(rb"<(Code|Message|Region|ServerTime)>([^<]{0,2000})</\1>")
-_ERROR_ROOT = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?<Error[\s>]")
+_ELEMENT = pattern(rb"<(Code|Message|Region|ServerTime)>([^<]{0,2000})</\1>")
+_ERROR_ROOT = pattern(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?<Error[\s>]")
 
 SLOW_DOWN = frozenset({"SlowDown", "Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequests"})
 _PASSING = SLOW_DOWN | {

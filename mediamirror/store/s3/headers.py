@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from html import unescape
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from mediamirror.errors import StoreError
+from mediamirror.first_use import pattern
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import SERVED, ObjectAttributes
@@ -23,11 +23,11 @@ from mediamirror.store.s3.errors import read_time
 LARGEST = 2**63 - 1
 """Bytes that an object may be said to have at most: SQLite keeps no larger number."""
 
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = pattern(r"[0-9a-f]{64}")
 MOST_COPIED = 5 * 1024**3
 """Largest object that one copy request takes, in bytes."""
 
-_ETAG = re.compile(rb"<ETag>([^<]*)</ETag>")
+_ETAG = pattern(rb"<ETag>([^<]*)</ETag>")
 _META = "x-amz-meta-"
 _AS_BOTO3 = {
     "content-disposition": "ContentDisposition",

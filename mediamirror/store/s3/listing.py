@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote, unquote_plus
 from xml.etree import ElementTree
 
 from mediamirror.errors import StoreError
+from mediamirror.first_use import dataclass
 from mediamirror.model import StoredObject
 from mediamirror.store.base import Entry
 from mediamirror.store.s3.errors import read_time

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -19,6 +18,7 @@ from botocore.exceptions import BotoCoreError
 from botocore.httpsession import get_cert_path
 
 from mediamirror.errors import StoreRefused
+from mediamirror.first_use import dataclass
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions
 from mediamirror.store.s3.connection import AWS_DOMAINS, DEFAULT_REGION, Connection, Keys, Secrets
