@@ -13,6 +13,7 @@ from mediamirror.dialects import read
 
 COUNT = 100_000
 ROUNDS = 5
+LADDER = (160, 240, 320, 480, 640, 750, 828, 960, 1080, 1200, 1600, 1920)
 PLAIN = (
     "https://news.test/2025/12/{n}/photo.jpg",
     "https://media.test/conversions/a6dc84de-0ff2-4d49-8b63-{n:012x}-sm-___webp_480.webp",
@@ -38,9 +39,12 @@ def main() -> None:
 
 
 def mixed() -> list[str]:
-    """Half of the addresses speak a dialect, half are plain ones; no two are equal."""
+    """Half of the addresses speak a dialect, in the widths of a site's ladder; half are plain ones. No two are equal."""
     shapes = list(SHAPES)
-    spoken = [address(shapes[n % len(shapes)], 100 + n % 3000) + f"#{n}" for n in range(COUNT // 2)]
+    spoken = [
+        address(shapes[n % len(shapes)], LADDER[n // len(shapes) % len(LADDER)]).replace("oat", f"oat{n}")
+        for n in range(COUNT // 2)
+    ]
     plain = [PLAIN[n % len(PLAIN)].format(n=n) for n in range(COUNT // 2)]
     return [each for pair in zip(spoken, plain, strict=True) for each in pair]
 

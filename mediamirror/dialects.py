@@ -10,6 +10,7 @@ No URL is made up and nothing is fetched. Every pattern takes linear time.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from enum import Enum
@@ -470,12 +471,20 @@ FORMS: tuple[Form, ...] = (
         by=f"/{HOLE}",
         host="avatars.mds.",
     ),
+    Form(
+        "picsum",
+        r"(/id/[0-9]{1,5})/(?P<w>[0-9]{3,4})/(?P<h>[0-9]{3,4})(?=\.[a-z]+\Z|\Z)",
+        "/id/10/640/427",
+        "Lorem Picsum",
+        by=rf"\1/{HOLE}",
+        hint="/id/",
+    ),
     Form("segment-word", rf"/(?:max|square|wc){_W}(?=/)", "/hotel/max480/1.jpg", "Booking, Ozon", by=f"/{HOLE}"),
     Form(
         "segment-pair",
-        rf"/(?:r|resize|width)/(?!20[12][0-9]/){_W}(?=/)",
+        r"/(?:r|resize|width)/(?P<w>[1-9][0-9]{1,3}0|375|414|768|828|1024|1366|1536|2048)(?=/)",
         "/r/320/harbour.png",
-        "nginx 1.22 image_filter",
+        "nginx 1.22 image_filter: a round number, or a screen's width; another may be an id",
         by=f"/{HOLE}",
     ),
     Form(
@@ -561,7 +570,9 @@ _SIZED_SEGMENT = pattern(
     re.IGNORECASE,
 )
 """What every address has that a row without a hint knows."""
-_ENDING = pattern(r"(?:\.(?:jpe?g|png|webp|avif|gif))(?:\.(?:webp|avif))?\Z", re.IGNORECASE)
+_ENDINGS = frozenset({"jpg", "jpeg", "png", "webp", "avif", "gif"})
+_SECOND_ENDINGS = frozenset({"webp", "avif"})
+_LONGEST_ENDING = 5
 _SIZE_WORD = pattern(rf"[-_](?:{_SIZES}|scaled)\Z", re.IGNORECASE)
 _DIGIT = pattern(r"[0-9]")
 _LONGEST_NAME = 80
@@ -573,7 +584,7 @@ _WORD = pattern(
     re.IGNORECASE | re.ASCII,
 )
 _LONE = pattern(
-    r"(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
+    r"(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)(?!20[12][0-9]\Z)[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
     r"|w(?!20[12][0-9]\Z)(?:[0-9]{3,4}|[6-9][0-9])(?:h[0-9]{2,5})?|(?:f|fm|format|o|output=f|output=format)[_=:][a-z]{3,5}",
     re.IGNORECASE | re.ASCII,
 )
@@ -597,7 +608,11 @@ _MOST_NESTED = 4
 """An original that is a parameter may be an address with a parameter of its own: so many are followed."""
 
 
+_KEPT = 4096
+"""Readings that are kept for the next address."""
 _DENSEST = 10
+_WIDEST = 9999
+"""A lone number over it is an id or a count, no size."""
 _STEP = pattern(r"((?<!tr)(?<!transform):(?=[a-z]{1,3}-)|/(?![0-9!]|(?:auto|avif|jpe?g|png|webp)\b)|;)", re.IGNORECASE)
 """What stands between the steps of a chain."""
 _LAYER = pattern(r"(?:\A|,)(?:[lu]_|l-(?!end)|watermark)", re.IGNORECASE)
@@ -608,14 +623,11 @@ _ONE_SIDE, _BOTH_SIDES = "query", "query of two sides"
 class _Found:
     """What was found so far; the first that names a side says it, since a server reads what stands nearest to it."""
 
-    __slots__ = ("density", "dialect", "format", "height", "width")
-
-    def __init__(self) -> None:
-        self.dialect = ""
-        self.width: int | None = None
-        self.height: int | None = None
-        self.density = 1.0
-        self.format: str | None = None
+    dialect = ""
+    width: int | None = None
+    height: int | None = None
+    density = 1.0
+    format: str | None = None
 
     def size(self, dialect: str, width: str | None, height: str | None) -> None:
         """Take a width or a height; 0 and nothing are not said."""
@@ -631,9 +643,14 @@ class _Found:
         """Take a step of a chain: the picture is as the last says. A ``whole`` one leaves nothing of those before it."""
         wide, high = int(width or 0), int(height or 0)
         if wide or high:
-            if self.dialect == dialect and (whole or (wide and self.width) or (high and self.height)):
+            alone = self.dialect == "operations" and dialect == "segment"
+            if alone or (self.dialect == dialect and (whole or (wide and self.width) or (high and self.height))):
                 self.width = self.height = None
             self.size(dialect, width, height)
+
+    def take(self, other: _Found) -> None:
+        """Say what another says."""
+        self.__dict__.update(other.__dict__)
 
     def asked(self) -> Asked | None:
         """The whole, or None where nothing is asked for."""
@@ -645,20 +662,27 @@ class _Found:
         return Asked(self.dialect or "format", width, height, self.format)
 
 
+@functools.lru_cache(maxsize=_KEPT)
 def read(url: str) -> Reading:
     """Read one address. Its fragment is left away; one longer than `MAX_URL` is its own stem and asks for nothing."""
     if len(url) > MAX_URL:
         return Reading(None, url)
     found = _Found()
     origin, path, query = split(url)
+    if query:
+        query, said = _read_outer_query(query, "/styles/" in path)
+        found.take(said)
     for _ in range(_MOST_NESTED):
-        query = _read_query(path, query, found)
         inner = _original(origin, path, query)
         if inner is None:
             break
         origin, path, query = inner
-    path = _read_path(origin, path, found)
-    path = _read_segments(path, found)
+        query = query and _read_query(query, "/styles/" in path, found)
+    end = path.rfind("/") + 1
+    sized, operations = _folders_hold(path[:end])
+    path = _read_path(origin, path, found, sized=sized)
+    if operations or _has_list(path[end:]):
+        path = _read_segments(path, found)
     return Reading(found.asked(), f"{origin}{path}{query}")
 
 
@@ -672,12 +696,17 @@ def split(url: str) -> tuple[str, str, str]:
     return url[:end], path, mark + query if query else ""
 
 
-def _read_query(path: str, query: str, found: _Found) -> str:
+@functools.lru_cache(maxsize=_KEPT)
+def _read_outer_query(query: str, in_styles: bool) -> tuple[str, _Found]:
+    """Read a query before which nothing was read: the pictures of a site share a few."""
+    found = _Found()
+    return _read_query(query, in_styles, found), found
+
+
+def _read_query(query: str, in_styles: bool, found: _Found) -> str:
     """Note what a query asks for; return it without the sizes, and without what goes with them."""
-    if not query:
-        return query
     pairs = query[1:].split("&")
-    if "/styles/" in path:  # the token that signs a Drupal style is another for every style
+    if in_styles:  # the token that signs a Drupal style is another for every style
         pairs = [pair for pair in pairs if not pair.startswith("itok=")]
     kept: list[tuple[str, bool]] = []
     sized = False
@@ -705,7 +734,7 @@ def _take(means: Means, name: str, value: str, found: _Found) -> bool:
         return number is not None
     if means is Means.SIZE or means is Means.BOX:
         pair = _PAIR.fullmatch(value)
-        if pair is not None and means is Means.BOX and pair[2] is None:
+        if pair is not None and pair[2] is None and (means is Means.BOX or int(pair[1]) > _WIDEST):
             return False
         if pair is not None:
             found.size(_BOTH_SIDES, pair[1], pair[2])
@@ -788,15 +817,26 @@ def _original(origin: str, path: str, query: str) -> tuple[str, str, str] | None
     return None
 
 
-def _read_path(origin: str, path: str, found: _Found) -> str:
-    for host, form, written in _WITH_HOST:
-        if host in origin:
-            path = _read_form(form, written, path, found)
+@functools.lru_cache(maxsize=256)
+def _of_host(origin: str) -> tuple[_Row, ...]:
+    return tuple(row for row in _WITH_HOST if row[0] in origin)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _folders_hold(folders: str) -> tuple[bool, bool]:
+    """Whether some folder may be a size, and whether some may be an operation."""
+    sized = _SIZED_SEGMENT.search(folders) is not None
+    return sized, _has_list(folders) or _LONE_SIGN.search(folders) is not None
+
+
+def _read_path(origin: str, path: str, found: _Found, *, sized: bool) -> str:
+    for _, form, written in _of_host(origin):
+        path = _read_form(form, written, path, found)
     for hint, form, written in _WITH_HINT:
         if hint in path:
             path = _read_form(form, written, path, found)
     path = _read_name(path)
-    if _SIZED_SEGMENT.search(path) is not None:
+    if sized:
         for _, form, written in _SEGMENTS:
             path = _read_form(form, written, path, found)
     return path
@@ -821,31 +861,23 @@ def _without(match: re.Match[str], by: str, text: str) -> str:
 
 def _read_name(path: str) -> str:
     """Take the sizes from the end of a file's name. They ask for nothing: no server reads them."""
-    ending = _ENDING.search(path, max(0, len(path) - _LONGEST_NAME))
-    if ending is None:
+    dot = path.rfind(".")
+    ending = path[dot + 1 :].lower()
+    if ending not in _ENDINGS:
         return path
-    start = max(path.rfind("/") + 1, ending.start() - _LONGEST_NAME)
-    name = path[start : ending.start()]
-    if _DIGIT.search(name, max(0, len(name) - 24)) is None and _SIZE_WORD.search(name) is None:
+    other = path.rfind(".", max(0, dot - _LONGEST_ENDING), dot)
+    if other >= 0 and ending in _SECOND_ENDINGS and path[other + 1 : dot].lower() in _ENDINGS:
+        dot = other
+    start = max(path.rfind("/", 0, dot) + 1, dot - _LONGEST_NAME)
+    name = path[start:dot]
+    digits = _DIGIT.search(name, max(0, len(name) - 24)) is not None
+    if not digits and _SIZE_WORD.search(name) is None:
         return path
-    name += ending[0]
+    name += path[dot:]
     for hint, form, written in _IN_NAME:
         if hint in name and (match := written.search(name)) is not None:
             name = _without(match, form.by, name)
     return path[:start] + name
-
-
-def _has_lone(path: str) -> bool:
-    """Whether some segment begins as an operation that stands alone does; cheap, since nearly every path is asked."""
-    return (
-        "/w" in path
-        or "/h" in path
-        or "/s_" in path
-        or "/f" in path
-        or "/o" in path
-        or "/tr:" in path
-        or "/resize=" in path
-    ) and (_LONE_SIGN.search(path) is not None)
 
 
 def _has_list(path: str) -> bool:
@@ -855,22 +887,37 @@ def _has_list(path: str) -> bool:
 
 def _read_segments(path: str, found: _Found) -> str:
     """Operations that are a segment of the path: a list, or one that names a width."""
-    if not _has_list(path) and not _has_lone(path):
-        return path
-    segments = path.split("/")
-    last = len(segments) - 1
+    folder, slash, name = path.rpartition("/")
+    if found.__dict__:
+        folder, asks_another = _read_folders(folder, found)
+    else:
+        folder, asks_another, said = _read_outer_folders(folder)
+        found.take(said)
+    if not asks_another and _has_list(name) and _FILE.search(name) is None:
+        name = _operations("operations", name, found)
+    return f"{folder}{slash}{name}"
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _read_outer_folders(folder: str) -> tuple[str, bool, _Found]:
+    """Read folders before which nothing was read: the pictures of a site share a few."""
+    found = _Found()
+    return *_read_folders(folder, found), found
+
+
+def _read_folders(folder: str, found: _Found) -> tuple[str, bool]:
+    """Note what the segments before the last ask for; return them with holes, and whether they ask another server."""
+    segments = folder.split("/")
     for index, segment in enumerate(segments):
-        if index == last and _FILE.search(segment) is not None:
-            continue
         if segment in _ADDRESS:  # what is asked of another server stands behind it
-            break
+            return "/".join(segments), True
         if _has_list(segment):
             segments[index] = _operations("operations", segment, found)
-        elif index != last and _LONE.fullmatch(segment) is not None:
+        elif _LONE.fullmatch(segment) is not None:
             compact = _COMPACT.fullmatch(segment)
             if compact is not None:
                 found.size("segment", compact["w"], compact["h"])
                 segments[index] = HOLE
             else:
                 segments[index] = _operations("segment", segment, found)
-    return "/".join(segments)
+    return "/".join(segments), False

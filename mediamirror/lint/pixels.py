@@ -90,6 +90,8 @@ def _is_promise(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
     | no                          | yes                                  |                      |                         | no      |
     | no                          | no                                   | yes                  | no                      | no      |
     | otherwise                   |                                      |                      |                         | yes     |
+
+    Besides, the widest of a set whose descriptor holds may be narrower than its name says: resizers don't enlarge.
     """
     variant = subject.variant
     asked = read(variant.url).asked
@@ -100,6 +102,8 @@ def _is_promise(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
         return False
     if not any(_keeps(width, facts, subject) for width in variant.declared_widths):
         return True
+    if max(tag.sides) > _shown_width(facts) and max(subject.known_widths) in variant.declared_widths:
+        return False
     ladder = any(
         (other := tags[sibling.url]) is not None and other.width in sibling.declared_widths
         for sibling in subject.siblings

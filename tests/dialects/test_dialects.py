@@ -84,6 +84,11 @@ def test_density_height_and_format_are_read(address: str, asks: tuple[int | None
         "https://x.test/c_crop,w_0.5,h_1.0/p.jpg",
         "https://x.test/l_logo,w_80/p.jpg",
         "https://x.test/styles/crop_2019/public/p.jpg",
+        "https://x.test/w_2023/p.jpg",
+        "https://x.test/r/345/p.jpg",
+        "https://x.test/p.jpg?size=12345",
+        "https://x.test/c_crop,w_2000/h_300/p.jpg",
+        "https://x.test/id/10/7/15",
     ],
 )
 def test_words_that_are_no_dialect_ask_for_no_width(address: str) -> None:

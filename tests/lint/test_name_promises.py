@@ -99,6 +99,10 @@ def page(*rungs: tuple[str, int | None]) -> ImageSet:
         # two files swapped, and the descriptors with them
         ([("a_480.webp", 768), ("a_768.webp", 480)], [768, 480], ["MM302", "MM302"]),
         ([("a-300x200.png", 300), ("a-600x400.png", 600)], [600, 300], ["MM301", "MM301"]),
+        # the widest was not enlarged, and its descriptor says so
+        ([("a.width-400.jpg", 400), ("a.width-1600.jpg", 1000)], [400, 1000], []),
+        ([("b.fill-512x100.jpg", 512), ("b.fill-1024x200.jpg", 1000)], [512, 1000], []),
+        ([("a-400w.jpg", 400), ("a-1600w.jpg", 1000), ("a-1200w.jpg", 1200)], [400, 1000, 1200], ["MM302"]),
     ],
 )
 def test_a_number_in_a_name_is_a_promise_only_where_nothing_says_better(

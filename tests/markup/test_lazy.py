@@ -284,3 +284,23 @@ def test_the_own_attributes_of_custom_elements_are_read_where_they_look_like_ima
         ["a.jpg"],
     ]
     assert sets[2].alt == "X"
+
+
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("data-src", "https%3A%2F%2Fcdn.test%2Fa%2Fboat.jpg%3Fw%3D300"),
+        ("data-src", "https%3a%2f%2fcdn.test%2fa%2fboat.jpg%3fw%3d300"),
+        ("data-src", "https%253A%252F%252Fcdn.test%252Fa%252Fboat.jpg%253Fw%253D300"),
+        ("data-srcset", "https%3A%2F%2Fcdn.test%2Fa%2Fboat.jpg%3Fw%3D300 300w"),
+    ],
+)
+def test_an_absolute_url_that_is_percent_encoded_as_a_whole_is_decoded_where_a_script_reads_it(
+    attribute: str, value: str
+) -> None:
+    assert [c.url for c in only(f'<img {attribute}="{value}">').candidates] == ["https://cdn.test/a/boat.jpg?w=300"]
+
+
+def test_a_percent_encoded_url_in_a_src_stays_the_relative_one_that_browsers_load() -> None:
+    (candidate,) = only('<img src="https%3A%2F%2Fcdn.test%2Fa.jpg">').candidates
+    assert candidate.url == f"{HERE}https%3A%2F%2Fcdn.test%2Fa.jpg"

@@ -122,7 +122,7 @@ class Page:
                 start, end = self._original(start), self._original(end)
             line = first if is_one_line else source.line(start)
             span = source.span(start, end) if shift is None else (start + shift, end + shift)
-            outcome = plain(url, base) or resolved(url, context)
+            outcome = plain(url, base) or resolved(url, context, name)
             if isinstance(outcome, Skip):
                 problems.append(Problem(outcome.code, outcome.message, line, place, document, attribute=name))
                 continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import replace
+from urllib.parse import unquote
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.urls import Skip, plain, resolve
@@ -16,6 +17,8 @@ _SHOWN = frozenset({"img", "source", "picture", "amp-img", "lazy"})
 """Carriers of what a page shows. Such an image set says more than its URL, so it is never merged into one that only states a size."""
 _ELEMENTS = frozenset({"img", "source"})
 _MOST_OTHERS = 100
+_ENCODED = pattern(r"\s*+https?(?::|%(?:25)*+3a)%(?:25)*+2f", re.IGNORECASE)
+_MOST_ENCODED = 3
 _LENGTH = pattern(r"\s*+([0-9]{1,9}+)(?:\s*+px)?+\s*+", re.IGNORECASE | re.ASCII)
 MAX_URL = 8192
 """Longest URL taken from a document, in code points; what is longer is reported. (``data:`` URLs are never fetched.)"""
@@ -39,7 +42,7 @@ def length(text: str) -> int | None:
 def placed(candidate: Candidate, *, raw_url: str, reference: Reference, context: Context) -> Candidate | Problem:
     """Resolve a candidate's URL, and keep its spelling and its place."""
     c = candidate
-    outcome = plain(c.url, context.base) or resolved(c.url, context)
+    outcome = plain(c.url, context.base) or resolved(c.url, context, reference.attribute)
     if isinstance(outcome, Skip):
         place = (reference.line, c.span, context.document)
         return Problem(outcome.code, outcome.message, *place, attribute=reference.attribute)
@@ -48,8 +51,15 @@ def placed(candidate: Candidate, *, raw_url: str, reference: Reference, context:
     return Candidate(outcome, c.span, c.width, c.density, c.height, c.descriptor_span, raw_url, reference, c.flags)
 
 
-def resolved(url: str, context: Context) -> str | Skip:
-    """Return the URL to request, or the reason why there is none; see `urls.resolve`."""
+def resolved(url: str, context: Context, attribute: str | None = None) -> str | Skip:
+    """Return the URL to request, or the reason why there is none; see `urls.resolve`.
+
+    In a ``data-`` attribute, which a script reads, an absolute URL may be percent-encoded as a whole (``https%3A%2F%2F…``). A
+    browser takes the same text in a ``src`` for a relative URL, and so does this.
+    """
+    if attribute is not None and attribute.startswith("data-"):
+        for _ in range(_MOST_ENCODED):
+            url = unquote(url) if _ENCODED.match(url) else url
     if len(url) > MAX_URL and not url[:64].lstrip().lower().startswith("data:"):
         return Skip(
             "url-too-long", f"A URL of {len(url):,} characters is over the limit of {MAX_URL:,}: it is left out."
