@@ -28,7 +28,7 @@ help: ## Say what there is to make
 	@echo 'make bench-extract  measure the reading of a page and of text'
 	@echo 'make bench-verify   measure verify, by header and by decoding, beside plain Pillow; needs nginx'
 	@echo 'make torture  the long sweeps: runs killed at every moment, then fuzzing; 10 minutes; needs strace (installed by apt when root)'
-	@echo 'make docs     write docs/commands.md anew from the code'
+	@echo 'make docs     write docs/commands.md, docs/configuration.md and docs/rules/ anew from the code'
 	@echo 'make clean    remove .venv and everything made'
 
 demo: .venv/.stamp-demo ## The main job, on real parts

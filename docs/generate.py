@@ -1,4 +1,4 @@
-"""Write docs/commands.md and docs/rules/ anew from the code itself: ``python -m docs.generate``."""
+"""Write docs/commands.md, docs/configuration.md and docs/rules/ anew from the code itself: ``python -m docs.generate``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from pathlib import Path
 
 import click
 
+from docs.configuration_page import configuration_page
 from docs.rule_pages import rule_pages
 from mediamirror.cli.app import app
 from mediamirror.cli.command import Group, panels
 from mediamirror.cli.running import EXIT_CODES
 
 COMMANDS = Path(__file__).parent / "commands.md"
+CONFIGURATION = Path(__file__).parent / "configuration.md"
 RULES = Path(__file__).parent / "rules"
 
 
@@ -55,6 +57,7 @@ def _first_line(command: click.Command) -> str:
 def main() -> None:
     """Write every page, and remove those of rules that are gone."""
     COMMANDS.write_text(command_page(), encoding="utf-8")
+    CONFIGURATION.write_text(configuration_page(), encoding="utf-8")
     RULES.mkdir(exist_ok=True)
     pages = rule_pages()
     for path in RULES.glob("*.md"):
