@@ -1,4 +1,7 @@
-"""Containers: files that hold documents of their own, read one by one in bounded memory. A new one is a row of `READERS`."""
+"""Containers: files that hold documents of their own, read one by one in bounded memory. A new one is a row of `READERS`.
+
+Each reader is imported when a container asks for it.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,17 @@ import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 from uuid import uuid4
 
 from mediamirror.documents.document import MAX_DOCUMENT, Document
-from mediamirror.documents.rows import Rows, counter, json_lines, json_list, record_document, table
-from mediamirror.documents.warc.archive import WarcArchive
-from mediamirror.documents.warc.read import read_warc
 from mediamirror.first_use import dataclass
-from mediamirror.markup.json.names import URLS, bare
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder
+
+if TYPE_CHECKING:
+    from mediamirror.documents.rows import Rows
+    from mediamirror.documents.warc.archive import WarcArchive
 
 BATCH = 256
 """Rows that are in memory at once."""
@@ -31,6 +34,8 @@ def parquet_rows(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
     Text columns are read, and numbers, lists and structures; binary ones are left. With a field, only that column and
     those that may hold the page's address.
     """
+    from mediamirror.documents.rows import counter, record_document
+
     try:
         arrow: Any = importlib.import_module("pyarrow")
         parquet: Any = importlib.import_module("pyarrow.parquet")
@@ -56,6 +61,8 @@ def parquet_rows(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
 
 
 def _columns(schema: Any, field: str | None, arrow: Any) -> list[str]:
+    from mediamirror.markup.json.names import URLS, bare
+
     pages = {bare(name) for name in URLS}
     wanted = [each for each in schema if not _is_binary(each.type, arrow)]
     if field is None:
@@ -87,6 +94,8 @@ class Container:
     @property
     def rows(self) -> Rows:
         """How to read its rows."""
+        from mediamirror.documents.rows import Rows
+
         return Rows(self.name, self.base_url, self.field, self.limit)
 
 
@@ -104,6 +113,8 @@ def _parquet(container: Container) -> Iterator[Document | Problem]:
 
 
 def _warc(container: Container) -> Iterator[Document | Problem]:
+    from mediamirror.documents.warc.read import read_warc
+
     if container.path is not None:
         yield from read_warc(container.path, archive=container.archive, limit=container.limit)
         return
@@ -121,11 +132,25 @@ def _warc(container: Container) -> Iterator[Document | Problem]:
 
 
 def _table(container: Container, delimiter: str | None) -> Iterator[Document | Problem]:
+    from mediamirror.documents.rows import table
+
     yield from table(container.file, container.rows, delimiter=delimiter)
 
 
+def _json_lines(container: Container) -> Iterator[Document | Problem]:
+    from mediamirror.documents.rows import json_lines
+
+    yield from json_lines(container.file, container.rows)
+
+
+def _json_list(container: Container) -> Iterator[Document | Problem]:
+    from mediamirror.documents.rows import json_list
+
+    yield from json_list(container.file, container.rows)
+
+
 READERS: dict[str, Read] = {
-    "jsonl": lambda container: json_lines(container.file, container.rows),
+    "jsonl": _json_lines,
     "csv": partial(_table, delimiter=None),
     "tsv": partial(_table, delimiter="\t"),
     "parquet": _parquet,
@@ -137,5 +162,5 @@ READERS: dict[str, Read] = {
 def reader_for(kind: str, field: str | None) -> Read | None:
     """Return the reader of a kind, None for what is one document. JSON is taken apart only for one field of its records."""
     if kind == "json" and field is not None:
-        return lambda container: json_list(container.file, container.rows)
+        return _json_list
     return READERS.get(kind)

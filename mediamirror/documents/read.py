@@ -8,17 +8,19 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
 from mediamirror.documents.containers import Container, Read, reader_for
 from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, kept, read_again, weighed
 from mediamirror.documents.plan import Place, Via, is_special, plan_inputs, walk
-from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.markup.extract import choose_kind
 from mediamirror.model import Download, Problem
+
+if TYPE_CHECKING:
+    from mediamirror.documents.warc.archive import WarcArchive
 
 Fetch = Callable[[str], Awaitable[Download]]
 """Fetch one URL whole; raises of `FetchError`."""

@@ -9,10 +9,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mediamirror.fetch.body import discard
     from mediamirror.fetch.guard import parse_allow_host, parse_connect_to
     from mediamirror.fetch.open import OpenFetcher, Transport, open_fetcher
-    from mediamirror.fetch.request import Fetcher, Request, parse_header
+    from mediamirror.fetch.request import Fetcher, Request, discard, parse_header
 
 __all__ = [
     "Fetcher",
@@ -31,7 +30,7 @@ _HOMES = {
     "OpenFetcher": "open",
     "Request": "request",
     "Transport": "open",
-    "discard": "body",
+    "discard": "request",
     "open_fetcher": "open",
     "parse_allow_host": "guard",
     "parse_connect_to": "guard",

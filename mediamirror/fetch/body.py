@@ -111,13 +111,6 @@ def too_large(href: str, limit: int) -> BodyTooLarge:
     )
 
 
-def discard(body: Body | None) -> None:
-    """Delete a spooled body's file; does nothing for a body in memory, or when called twice."""
-    if body is not None and body.path is not None:
-        with suppress(OSError):
-            body.path.unlink(missing_ok=True)
-
-
 class RateWatch:
     """Tells when a download has been slower than ``min_rate`` bytes a second over a whole window of seconds.
 

@@ -8,13 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from random import Random
 
 import httpx2
 
-from mediamirror.errors import ConnectFailed, UsageError
+from mediamirror.errors import ConnectFailed
 from mediamirror.fetch.answer import robots_token
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.client import Client
@@ -23,7 +22,7 @@ from mediamirror.fetch.guard import Guard, guard_for, rewire
 from mediamirror.fetch.hosts import Hosts, Outlook, without_port
 from mediamirror.fetch.names import Names, NameServerSilent
 from mediamirror.fetch.politeness import Polite, waiting
-from mediamirror.fetch.request import Fetcher, Request, Target
+from mediamirror.fetch.request import Fetcher, Request, Target, check_options, user_agent
 from mediamirror.fetch.retry import Retrying
 from mediamirror.fetch.robots import ACCEPTED_BYTES, Robots, admit
 from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
@@ -82,8 +81,7 @@ async def open_fetcher(
     looked up, and stays open. Raises `UsageError` for a ``--cacert`` that can't be read, a malformed
     ``--allow-host``, or a ``--connect-to`` beside a ``--proxy``.
     """
-    if options.proxy is not None and options.connect_to:
-        raise UsageError("--connect-to and --proxy can't be used together: with a proxy it is the proxy that dials.")
+    check_options(options)
     guard = guard or guard_for(options)
     agent = user_agent(options)
     names = names or Names(options.connect_timeout)
@@ -144,28 +142,6 @@ class _OfTheCaller(httpx2.AsyncBaseTransport):
 
 async def _not_looked_up(target: Target) -> None:
     """With a transport of the caller's own no name is looked up here."""
-
-
-def user_agent(options: FetchOptions) -> str:
-    """Return the User-Agent: ``mediamirror/<version> (+contact)``, or what ``--user-agent`` says in its place.
-
-    Raises `UsageError` for a ``--contact`` that can't stand in the header.
-    """
-    agent = options.user_agent or default_user_agent()
-    contact = options.contact
-    if contact is None:
-        return agent
-    if not contact.isascii() or not contact.isprintable() or not contact.strip() or set("()\\") & set(contact):
-        raise UsageError("--contact wants a mail address or the URL of a page, in ASCII and without brackets.")
-    return f"{agent} (+{contact.strip()})"
-
-
-def default_user_agent() -> str:
-    """``mediamirror/<version>``."""
-    try:
-        return f"mediamirror/{version('mediamirror')}"
-    except PackageNotFoundError:
-        return "mediamirror"
 
 
 def _robots_fetcher(

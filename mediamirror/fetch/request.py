@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import Protocol
 
 import ada_url
 
+from mediamirror import __version__
 from mediamirror.errors import InvalidURL, UsageError
-from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.guard import Guard, guard_for
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.model import Download
+from mediamirror.model import Body, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
@@ -72,6 +74,13 @@ class Fetcher(Protocol):
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL."""
         ...
+
+
+def discard(body: Body | None) -> None:
+    """Delete a spooled body's file; does nothing for a body in memory, or when called twice."""
+    if body is not None and body.path is not None:
+        with suppress(OSError):
+            body.path.unlink(missing_ok=True)
 
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -183,6 +192,33 @@ def may_see_secrets(target: Target, hosts: Iterable[str]) -> bool:
     bare = f"[{target.host}]" if ":" in target.host else target.host
     names = {target.origin, target.host, bare, f"{bare}:{target.port}"}
     return any(host.lower() in names for host in hosts)
+
+
+def check_options(options: FetchOptions) -> None:
+    """Raise `UsageError` for a ``--connect-to`` beside a ``--proxy``, and a malformed ``--allow-host`` or ``--contact``."""
+    if options.proxy is not None and options.connect_to:
+        raise UsageError("--connect-to and --proxy can't be used together: with a proxy it is the proxy that dials.")
+    guard_for(options)
+    user_agent(options)
+
+
+def user_agent(options: FetchOptions) -> str:
+    """Return the User-Agent: ``mediamirror/<version> (+contact)``, or what ``--user-agent`` says in its place.
+
+    Raises `UsageError` for a ``--contact`` that can't stand in the header.
+    """
+    agent = options.user_agent or default_user_agent()
+    contact = options.contact
+    if contact is None:
+        return agent
+    if not contact.isascii() or not contact.isprintable() or not contact.strip() or set("()\\") & set(contact):
+        raise UsageError("--contact wants a mail address or the URL of a page, in ASCII and without brackets.")
+    return f"{agent} (+{contact.strip()})"
+
+
+def default_user_agent() -> str:
+    """``mediamirror/<version>``."""
+    return f"mediamirror/{__version__}"
 
 
 class RequestHeaders:

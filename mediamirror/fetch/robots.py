@@ -8,11 +8,10 @@ import time
 from collections.abc import Callable
 
 from mediamirror.errors import FetchError, HTTPStatus, RobotsRefused
-from mediamirror.fetch.body import discard
 from mediamirror.fetch.follow import Admit
 from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, host_of
 from mediamirror.fetch.politeness import waiting
-from mediamirror.fetch.request import Fetcher, Request, Target
+from mediamirror.fetch.request import Fetcher, Request, Target, discard
 from mediamirror.fetch.robots_rules import BLOCK, Rules
 from mediamirror.first_use import dataclass
 from mediamirror.model import Download

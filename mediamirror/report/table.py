@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from mediamirror.dialects import read
-from mediamirror.lint.simulate import Choice
 from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, KNOWN
 from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, SetRow, Severity, Source
 from mediamirror.redact import redact_url
 from mediamirror.report.blocks import Block, Column
 from mediamirror.report.escape import clean
 from mediamirror.report.events import human_bytes, plural
+
+if TYPE_CHECKING:
+    from mediamirror.lint.simulate import Choice
 
 _STYLES = {
     "stored": "green",

@@ -27,12 +27,13 @@ from mediamirror.jobs.mirror.plan import GOES_ON_FOR, check_rungs, wanted_urls
 from mediamirror.jobs.mirror.publish import Publisher
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins, plan_document
+from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.run.lanes import run_lanes
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.run.work_list import WorkByHost, plan_document
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
 from mediamirror.settings import MirrorOptions

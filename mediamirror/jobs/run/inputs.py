@@ -1,25 +1,24 @@
-"""From the inputs to the plan: their documents, the image sets of each, as many of them as are taken, and the work list."""
+"""From the inputs to their documents, as many of them as are taken."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
-from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import DocumentRow, Run, put_document, put_sets
-from mediamirror.catalog.work import WorkItem, read_lanes, read_places
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_inputs
 from mediamirror.documents.reader import Reader
-from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import UsageError
-from mediamirror.fetch import OpenFetcher, Request
-from mediamirror.jobs.run.destination import now
+from mediamirror.fetch import Request
+from mediamirror.fetch.late import LateFetcher
 from mediamirror.markup.places.urls import resolve
-from mediamirror.model import Download, Event, ImageSet, Problem
+from mediamirror.model import Download, Event, Problem
 from mediamirror.settings import ReadOptions
+
+if TYPE_CHECKING:
+    from mediamirror.documents.warc.archive import WarcArchive
 
 Emit = Callable[[Event], None]
 """Called with each event of a job, in order; must not block."""
@@ -55,7 +54,7 @@ def _urls(words: Iterable[str]) -> Iterator[str]:
 async def documents(
     inputs: Sequence[str],
     options: ReadOptions,
-    fetcher: OpenFetcher,
+    fetcher: LateFetcher,
     reader: Reader,
     stdin: BinaryIO | None,
     archive: WarcArchive | None = None,
@@ -95,7 +94,7 @@ async def documents(
 def _all_documents(
     read: Callable[[Fetch], AsyncIterator[Document | Problem]],
     fetch: Fetch,
-    fetcher: OpenFetcher,
+    fetcher: LateFetcher,
     reader: Reader,
     options: ReadOptions,
 ) -> AsyncIterator[Document | Problem]:
@@ -120,55 +119,3 @@ def _too_many(document: Document, most: int) -> Problem:
 def _check_base(base_url: str | None) -> None:
     if base_url is not None and not isinstance(resolve(base_url, None), str):
         raise UsageError(f"--base-url {base_url!r} is not an absolute URL such as https://example.org/.")
-
-
-class WorkByHost:
-    """The work list of a run as `jobs.lanes` wants it."""
-
-    def __init__(self, catalog: Catalog, run: Run) -> None:
-        self._catalog = catalog
-        self._run = run
-
-    def lanes(self) -> AsyncIterator[tuple[str, int, int]]:
-        """Yield each host with its first and last place."""
-        return self._catalog.rows(read_lanes, self._run)
-
-    async def read(self, after: int, last: int, limit: int) -> list[tuple[int, WorkItem]]:
-        """Return up to ``limit`` items from the places after ``after`` up to ``last``, each with its place."""
-        return await self._catalog.read(read_places, self._run, after=after, last=last, limit=limit)
-
-
-Wanted = Callable[[ImageSet], frozenset[str]]
-"""Which URLs of a set are wanted."""
-
-
-async def plan_document(
-    document: Document,
-    catalog: Catalog,
-    run: Run,
-    *,
-    reader: Reader,
-    wanted: Wanted,
-    on_found: Callable[[ImageSet | Problem], None],
-) -> None:
-    """Add a document and its sets to the plan, telling each set and each problem that belongs to none.
-
-    A few of the sets are in memory at a time, whatever their number.
-    """
-    document_id = await catalog.write(put_document, _row(document))
-    async for part in reader.look(document):
-        found: list[ImageSet | Problem] = [*part.problems, *part.sets]
-        for each in found:
-            on_found(each)
-        await catalog.write(put_sets, run, document_id, [(s, wanted(s)) for s in part.sets if s.candidates])
-
-
-def _row(document: Document) -> DocumentRow:
-    return DocumentRow(
-        document.name,
-        document.media_type,
-        document.base_url,
-        document.sha256,
-        document.size,
-        now().isoformat(timespec="seconds"),
-    )

@@ -5,7 +5,8 @@
     finish -> summary
 
 Whatever ends a run, what it opened is closed and the catalog says how it ended. One that is interrupted tells its summary before the
-interruption goes on, unless it was still being opened: then it has done nothing.
+interruption goes on, unless it was still being opened: then it has done nothing. What only a run with a DEST or a catalog needs is
+imported where it is opened: `parse` has neither.
 """
 
 from __future__ import annotations
@@ -19,31 +20,18 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import is_new_here
-from mediamirror.catalog.ingest import Run, begin_run, find_store, finish_run, store_id
 from mediamirror.errors import MediamirrorError, UsageError
-from mediamirror.fetch.endpoint import open_transport_to
+from mediamirror.fetch.late import LateFetcher
 from mediamirror.first_use import dataclass
-from mediamirror.jobs.run.destination import (
-    check_readable,
-    hold_places,
-    hold_store,
-    identity_of,
-    now,
-    refuse_overlap,
-    source_options,
-)
-from mediamirror.jobs.run.manifest import adopt
 from mediamirror.model import ObjectEvent
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import FetchOptions, StoreOptions, default_catalog
 from mediamirror.store.base import Store
-from mediamirror.store.open import open_store
-from mediamirror.store.preview import Preview
 
 if TYPE_CHECKING:
-    from mediamirror.fetch import OpenFetcher, Transport
+    from mediamirror.catalog.catalog import Catalog
+    from mediamirror.catalog.ingest import Run
+    from mediamirror.fetch import Transport
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 INTERRUPTED = 130
@@ -110,7 +98,7 @@ class Session(Generic[E]):
     """A run under way. What the job did not ask for (see `Needs`) is not there."""
 
     scratch: Path
-    fetcher: OpenFetcher
+    fetcher: LateFetcher
     store: Store
     identity: str
     source: Store
@@ -135,10 +123,8 @@ class Session(Generic[E]):
         needs, enter = self._needs, self.stack.enter_async_context
         self.scratch = self.stack.enter_context(scratch_folder())
         if needs.fetch is not None:
-            from mediamirror.fetch import open_fetcher  # noqa: PLC0415 -- start-up time
-
             self.fetcher = await enter(
-                open_fetcher(needs.fetch, spool_dir=self.scratch, own_hosts=needs.own_hosts, transport=needs.transport)
+                LateFetcher(needs.fetch, spool_dir=self.scratch, own_hosts=needs.own_hosts, transport=needs.transport)
             )
         if needs.to is not None:
             await self._open_places(needs.to)
@@ -146,6 +132,10 @@ class Session(Generic[E]):
                 await self._open_catalog()
 
     async def _open_places(self, to: str | Store) -> None:
+        from mediamirror.fetch.endpoint import open_transport_to
+        from mediamirror.jobs.run.destination import hold_places, refuse_overlap, source_options
+        from mediamirror.store.preview import Preview
+
         needs, enter = self._needs, self.stack.enter_async_context
         fetch = needs.fetch or FetchOptions()
         transport = await enter(
@@ -185,12 +175,17 @@ class Session(Generic[E]):
 
     async def _place(self, place: str | Store, how: StoreOptions, transport: Transport | None) -> tuple[Store, str]:
         """A place as a store, and what it is called in catalogs."""
+        from mediamirror.jobs.run.destination import identity_of
+        from mediamirror.store.open import open_store
+
         if not isinstance(place, str):
             return place, place.name if place.local_root is None else identity_of(place.name, None)
         store = await self.stack.enter_async_context(open_store(place, how, transport=transport))
         return store, identity_of(store.name, how.endpoint_url)
 
     async def _check(self, to: str) -> None:
+        from mediamirror.jobs.run.destination import check_readable, hold_store
+
         needs = self._needs
         if needs.source is not None:
             await check_readable(self.source, "SRC")
@@ -208,6 +203,9 @@ class Session(Generic[E]):
                 await self.store.sweep(before=_FOR_EVER)
 
     async def _open_catalog(self) -> None:
+        from mediamirror.catalog.catalog import Catalog
+        from mediamirror.catalog.ingest import begin_run
+
         needs = self._needs
         reads, previews = needs.access is Access.NOTHING, needs.access is Access.PREVIEW
         if reads and (needs.existing or self.path.exists()) and await self._reads_alone():
@@ -228,6 +226,10 @@ class Session(Generic[E]):
 
     async def _reads_alone(self) -> bool:
         """Open the catalog for reading, so that others may write meanwhile; False where a manifest has to be taken in first."""
+        from mediamirror.catalog.catalog import Catalog
+        from mediamirror.catalog.holdings import is_new_here
+        from mediamirror.catalog.ingest import find_store
+
         self.catalog = await Catalog.open_existing(self.path, read_only=True)
         if self._needs.adopts:
             sides = [(self.store, self.identity)]
@@ -245,6 +247,10 @@ class Session(Generic[E]):
 
     async def _adopted(self, store: Store, identity: str) -> int:
         """The id of a place in the catalog, which then knows what the place's manifest says, if it knew nothing of it."""
+        from mediamirror.catalog.holdings import is_new_here
+        from mediamirror.catalog.ingest import store_id
+        from mediamirror.jobs.run.manifest import adopt
+
         found = await self.catalog.write(store_id, identity)
         if store.keeps_manifest and await self.catalog.read(is_new_here, found):
             await adopt(self.catalog, store, found)
@@ -253,6 +259,8 @@ class Session(Generic[E]):
     async def finish(self, code: int) -> None:
         """Record how the run ended."""
         if self._begun is not None:
+            from mediamirror.catalog.ingest import finish_run
+
             await self.catalog.write(finish_run, self._begun, _time(), code)
 
 
@@ -303,4 +311,4 @@ def previewed(emit: Callable[[T], None]) -> Callable[[T], None]:
 
 
 def _time() -> str:
-    return now().isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -17,8 +17,8 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import Expected, put_repaired, read_expected
 from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
-from mediamirror.fetch import open_fetcher
 from mediamirror.fetch.body import Bucket
+from mediamirror.fetch.late import LateFetcher
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets
 from mediamirror.jobs.run.pipeline import beside, run_window
@@ -101,7 +101,7 @@ class _Scrub:
 
     async def _repairer(self, session: Session[Summary]) -> Repairer:
         options, spool = self._options, session.scratch
-        fetcher = await session.stack.enter_async_context(open_fetcher(options.fetch, spool_dir=spool))
+        fetcher = await session.stack.enter_async_context(LateFetcher(options.fetch, spool_dir=spool))
         places = []
         for each in (session.store, session.source) if options.second is not None else (session.store,):
             places.append(place_of(each, spool=spool, in_memory=_MiB, notice=lambda *_: None))

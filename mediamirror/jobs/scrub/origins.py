@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.stored_sets import MirroredSource, read_sources
 from mediamirror.errors import FetchError, HTTPStatus
-from mediamirror.fetch import Fetcher, Request, discard, open_fetcher
+from mediamirror.fetch import Fetcher, Request, discard
+from mediamirror.fetch.late import LateFetcher
 from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.lint.stored import SourceSubject, check_source
 from mediamirror.model import Finding, Problem
@@ -34,7 +35,7 @@ async def ask_origins(
     """
     chance, fetch = random.Random(options.seed), options.source or FetchOptions()  # noqa: S311 -- a sample
     with scratch_folder() as folder:
-        async with open_fetcher(fetch, spool_dir=folder, own_hosts=frozenset()) as fetcher:
+        async with LateFetcher(fetch, spool_dir=folder) as fetcher:
 
             async def record(answers: Sequence[Answer]) -> None:
                 for answer in answers:

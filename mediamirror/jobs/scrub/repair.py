@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.errors import FetchError, StoreError
-from mediamirror.fetch import OpenFetcher, Request
+from mediamirror.fetch import Fetcher, Request
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.sync.local import content_type_of
 from mediamirror.jobs.sync.places import Place, drop
@@ -54,9 +54,7 @@ class Repaired:
 class Repairer:
     """Looks for the bytes, the nearer place first: ``second``, then the origin. Safe to call concurrently."""
 
-    def __init__(
-        self, store: Store, *, own: Place, second: Place | None, fetcher: OpenFetcher | None, spool: Path
-    ) -> None:
+    def __init__(self, store: Store, *, own: Place, second: Place | None, fetcher: Fetcher | None, spool: Path) -> None:
         self._store = store
         self._own = own
         self._second = second

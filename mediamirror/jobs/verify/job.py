@@ -24,15 +24,16 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.errors import FetchError
-from mediamirror.fetch import OpenFetcher
+from mediamirror.fetch.late import LateFetcher
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.inputs import Emit, WorkByHost, documents, nobody_listens, own_origins, plan_document
+from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.run.work_list import WorkByHost, plan_document
 from mediamirror.jobs.verify.baseline import check_place, fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.verify.browser import StandardBrowser
 from mediamirror.jobs.verify.look import Looked, Looker, outcome_of, set_result, without_body
@@ -166,7 +167,7 @@ class _VerifyRun:
         return summary
 
     async def _plan(
-        self, inputs: Sequence[str], catalog: Catalog, run: Run, fetcher: OpenFetcher, spool: IO[bytes]
+        self, inputs: Sequence[str], catalog: Catalog, run: Run, fetcher: LateFetcher, spool: IO[bytes]
     ) -> None:
         count = 0
         async with Reader(self._options.read) as reader:
@@ -205,7 +206,7 @@ class _VerifyRun:
             for other in judged.others:
                 pickle.dump((other, True), spool)
 
-    async def _look(self, catalog: Catalog, run: Run, fetcher: OpenFetcher) -> None:
+    async def _look(self, catalog: Catalog, run: Run, fetcher: LateFetcher) -> None:
         check = self._options.check
         async with AsyncExitStack() as stack:
             pool = None

@@ -1,0 +1,76 @@
+"""The fetcher of a run, put together at its first request: a run that asks nobody loads no HTTP client."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from mediamirror.fetch.hosts import NOW, Outlook
+from mediamirror.fetch.request import Request, check_options
+from mediamirror.model import Download
+from mediamirror.settings import FetchOptions
+
+if TYPE_CHECKING:
+    from mediamirror.fetch.open import OpenFetcher, Transport
+
+
+class LateFetcher:
+    """What `open.open_fetcher` opens, opened when it is first needed. Use as an async context manager.
+
+    Raises `UsageError` for options that can't be kept as soon as it is made or entered, whether anything is asked or not.
+    """
+
+    def __init__(
+        self,
+        options: FetchOptions,
+        *,
+        spool_dir: Path,
+        own_hosts: frozenset[str] = frozenset(),
+        transport: Transport | None = None,
+    ) -> None:
+        check_options(options)
+        self._options = options
+        self._spool_dir = spool_dir
+        self._own_hosts = own_hosts
+        self._transport = transport
+        self._stack = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._fetcher: OpenFetcher | None = None
+
+    async def fetch(self, request: Request) -> Download:
+        """Fetch one URL: guard, politeness, robots.txt, redirects and retries included."""
+        return await (self._fetcher or await self._opened()).fetch(request)
+
+    def outlook(self, authority: str) -> Outlook:
+        """Return when the next request to a ``host`` or ``host:port`` may start."""
+        return NOW if self._fetcher is None else self._fetcher.outlook(authority)
+
+    async def sitemaps(self, origin: str) -> tuple[str, ...] | None:
+        """Return the sitemaps that an origin's cached robots.txt names; None with ``--ignore-robots``."""
+        return await (self._fetcher or await self._opened()).sitemaps(origin)
+
+    async def _opened(self) -> OpenFetcher:
+        async with self._opening:
+            if self._fetcher is None:
+                from mediamirror.fetch.open import open_fetcher  # noqa: PLC0415 -- start-up time
+
+                stack = open_fetcher(
+                    self._options, spool_dir=self._spool_dir, own_hosts=self._own_hosts, transport=self._transport
+                )
+                self._fetcher = await self._stack.enter_async_context(stack)
+        return self._fetcher
+
+    async def __aenter__(self) -> Self:
+        """Enter. Certificates that can't be read, and what is to be warned of, are told before the first item."""
+        if self._options.cacert is not None or not self._options.robots:
+            await self._opened()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close every connection, if there are any."""
+        await self._stack.__aexit__(kind, error, trace)

@@ -1,0 +1,65 @@
+"""From documents to the plan: the image sets of each, and the work list."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.ingest import DocumentRow, Run, put_document, put_sets
+from mediamirror.catalog.work import WorkItem, read_lanes, read_places
+from mediamirror.documents.document import Document
+from mediamirror.documents.reader import Reader
+from mediamirror.jobs.run.destination import now
+from mediamirror.model import ImageSet, Problem
+
+
+class WorkByHost:
+    """The work list of a run as `jobs.lanes` wants it."""
+
+    def __init__(self, catalog: Catalog, run: Run) -> None:
+        self._catalog = catalog
+        self._run = run
+
+    def lanes(self) -> AsyncIterator[tuple[str, int, int]]:
+        """Yield each host with its first and last place."""
+        return self._catalog.rows(read_lanes, self._run)
+
+    async def read(self, after: int, last: int, limit: int) -> list[tuple[int, WorkItem]]:
+        """Return up to ``limit`` items from the places after ``after`` up to ``last``, each with its place."""
+        return await self._catalog.read(read_places, self._run, after=after, last=last, limit=limit)
+
+
+Wanted = Callable[[ImageSet], frozenset[str]]
+"""Which URLs of a set are wanted."""
+
+
+async def plan_document(
+    document: Document,
+    catalog: Catalog,
+    run: Run,
+    *,
+    reader: Reader,
+    wanted: Wanted,
+    on_found: Callable[[ImageSet | Problem], None],
+) -> None:
+    """Add a document and its sets to the plan, telling each set and each problem that belongs to none.
+
+    A few of the sets are in memory at a time, whatever their number.
+    """
+    document_id = await catalog.write(put_document, _row(document))
+    async for part in reader.look(document):
+        found: list[ImageSet | Problem] = [*part.problems, *part.sets]
+        for each in found:
+            on_found(each)
+        await catalog.write(put_sets, run, document_id, [(s, wanted(s)) for s in part.sets if s.candidates])
+
+
+def _row(document: Document) -> DocumentRow:
+    return DocumentRow(
+        document.name,
+        document.media_type,
+        document.base_url,
+        document.sha256,
+        document.size,
+        now().isoformat(timespec="seconds"),
+    )
