@@ -44,7 +44,7 @@ else:
             cls.__doc__ = cls.__doc__ or cls.__name__  # else the standard library writes one, and takes long over it
             own = dict(vars(cls))
             made = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only, slots=slots)(cls)
-            finish = _finisher(made, own, {**how, "kw_only": kw_only})
+            finish = _finisher(made, own, {**how, "kw_only": kw_only, "slots": slots})
             for name in _written(**how) - own.keys():
                 setattr(made, name, _at_first_use(made, name, finish))
             if how.get("eq", True) and not how.get("frozen"):

@@ -29,6 +29,7 @@ def fields_of(word: str) -> Any:
         width: int
         name: str = "a"
         tags: list[str] = dataclasses.field(default_factory=list)
+        unit: str = dataclasses.field(default="px", init=False)
 
         def __post_init__(self) -> None:
             if self.width < 0:
@@ -48,6 +49,7 @@ def answers(made: Any) -> list[object]:
     one, two = made(width=1), made(width=2, name="b", tags=["x"])
     return [
         repr(one),
+        one.unit,
         one == two,
         one == made(width=1),
         dataclasses.asdict(two),
