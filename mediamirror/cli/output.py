@@ -116,34 +116,32 @@ class _Json:
 
 
 class _Table:
-    """Rich is imported here, when there is something to print."""
+    """Renderers are imported here, when there is something to print."""
 
     def __init__(self, style: Style) -> None:
-        from mediamirror.report import table
-        from mediamirror.report.blocks import print_block
+        from mediamirror.report import blocks, table
 
-        self._render = table
-        self._print_block = print_block
+        self._render, self._blocks = table, blocks
         self._style = style
         width = None if sys.stdout.isatty() else 250
-        self._console = table.console_for(sys.stdout, terminal_width=width)
-        self._errors = table.console_for(sys.stderr, terminal_width=None if sys.stderr.isatty() else 250)
+        self._console = blocks.console_for(sys.stdout, terminal_width=width)
+        self._errors = blocks.console_for(sys.stderr, terminal_width=None if sys.stderr.isatty() else 250)
 
     def show(self, event: Event) -> None:
         match event:
             case ImageSet() if self._style.sets:
-                self._print_block(self._console, self._render.image_set(event, explain=self._style.explain))
+                self._blocks.print_block(self._console, self._render.image_set(event, explain=self._style.explain))
             case SetResult() if not (event.sound and (self._style.quiet or self._style.troubled)):
-                self._print_block(self._console, self._render.set_result(event, width=self._console.width))
+                self._blocks.print_block(self._console, self._render.set_result(event, width=self._console.width))
                 if event.suppressed and not self._style.troubled:
                     self._console.print(self._render.switched_off(event))
             case ObjectEvent():
-                self._render.print_line(self._console, self._render.object_event(event))
+                self._blocks.print_line(self._console, self._render.object_event(event))
             case ImageSet(problems=problems) if not self._style.troubled:
                 for problem in problems:
-                    self._render.print_line(self._errors, self._render.problem(problem))
+                    self._blocks.print_line(self._errors, self._render.problem(problem))
             case Problem():
-                self._render.print_line(self._errors, self._render.problem(event))
+                self._blocks.print_line(self._errors, self._render.problem(event))
             case Summary() if event.variants and not self._style.quiet:
                 self._console.print(summary_sentence(event))
                 if event.suppressed and self._style.troubled:

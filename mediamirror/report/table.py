@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.text import Text
-
 from mediamirror.dialects import read
 from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, KNOWN
 from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, SetRow, Severity, Source
 from mediamirror.redact import redact_url
-from mediamirror.report.blocks import Block, Column
+from mediamirror.report.blocks import Block, Column, Words
 from mediamirror.report.escape import clean
 from mediamirror.report.events import human_bytes, plural
 
@@ -50,19 +47,19 @@ def set_result(result: SetResult, *, width: int) -> Block:
     return Block(heading, _RESULT_COLUMNS, rows, _reasons(result))
 
 
-def _result_row(row: SetRow, room: int) -> tuple[str | Text, ...]:
+def _result_row(row: SetRow, room: int) -> tuple[str | Words, ...]:
     status = row.status.value if row.status else "left"
     return (
         _declared(row.declared_width, row.density),
         f"{row.width}×{row.height}" if row.width else "",
         row.format or "",
         human_bytes(row.size),
-        Text(status, style=_STYLES.get(status, "")),
+        Words(status, style=_STYLES.get(status, "")),
         _tail(row.key or redact_url(row.url, room=None), room),
     )
 
 
-def _reasons(result: SetResult) -> list[Text]:
+def _reasons(result: SetResult) -> list[Words]:
     """Say what is wrong, each sentence once though several rows may share it, the set as a whole first."""
     lines: dict[str, str] = {}
     for found in result.findings:
@@ -72,16 +69,16 @@ def _reasons(result: SetResult) -> list[Text]:
             lines.setdefault(f"  {row.error.code}: {clean(row.error.message)}", "red")
         for found in row.findings:
             lines.setdefault(_sentence(found, result.document), _TONES[found.severity])
-    return [Text(line, style=style) for line, style in lines.items()]
+    return [Words(line, style=style) for line, style in lines.items()]
 
 
-def switched_off(result: SetResult) -> Text:
+def switched_off(result: SetResult) -> Words:
     """Say what somebody switched off in a set, why, and where that is written."""
     lines = [
         f"  switched off{_sentence(off.finding, result.document)[1:]} ({clean(off.reason)}; {clean(off.where)})"
         for off in result.suppressed
     ]
-    return Text("\n".join(lines), style="dim")
+    return Words("\n".join(lines), "dim")
 
 
 def _sentence(found: Finding, document: str) -> str:
@@ -98,9 +95,9 @@ def image_set(found: ImageSet, *, explain: bool = False) -> Block:
     heading = _heading(found.document, found.line, found.alt, found.context)
     if found.inferred:
         heading.append("  (grouped by naming)", style="dim")
-    notes = [Text(f"  found by: {clean(rule)}", style="dim") for rule in (rules_of(found) if explain else ())]
-    notes += [Text(f"  {words}", style="dim") for words in (asked_for(found) if explain else ())]
-    notes += [Text(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
+    notes = [Words(f"  found by: {clean(rule)}", style="dim") for rule in (rules_of(found) if explain else ())]
+    notes += [Words(f"  {words}", style="dim") for words in (asked_for(found) if explain else ())]
+    notes += [Words(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
     return Block(heading, _SET_COLUMNS, rows, notes)
 
 
@@ -136,25 +133,14 @@ def choices_table(found: ImageSet, choices: Sequence[Choice]) -> Block:
     return Block(_heading(found.document, found.line, found.alt, found.context), _CHOICE_COLUMNS, rows)
 
 
-def problem(found: Problem) -> Text:
+def problem(found: Problem) -> Words:
     """Render a problem that belongs to no set."""
     where = f"{clean(found.document)}:{found.line}" if found.line else clean(found.document)
     parts = (where, found.code, clean(found.message))  # what concerns the whole run stands in no document
-    return Text(": ".join(part for part in parts if part), style="yellow")
+    return Words(": ".join(part for part in parts if part), style="yellow")
 
 
-def print_line(console: Console, line: Text) -> None:
-    """Print one line that is not to be wrapped.
-
-    Without colours rich has nothing to do, and takes 0.5 ms over it: 20 s for the 40,000 problems of a large crawl.
-    """
-    if console.color_system is None:
-        console.file.write(line.plain + "\n")
-    else:
-        console.print(line, soft_wrap=True)
-
-
-def object_event(event: ObjectEvent) -> Text:
+def object_event(event: ObjectEvent) -> Words:
     """Render what was or would be done to one object."""
     verb = {
         "upload": "would fetch and store" if event.dry_run else "stored",
@@ -162,12 +148,12 @@ def object_event(event: ObjectEvent) -> Text:
         "repair": "would repair" if event.dry_run else "repaired",
     }.get(event.op, event.op)
     if event.error is not None:
-        return Text(f"{'failed':22}{clean(event.key)}  ({event.error.code}: {clean(event.error.message)})")
-    return Text(f"{verb:22}{clean(event.key)}  ({clean(event.reason)})")
+        return Words(f"{'failed':22}{clean(event.key)}  ({event.error.code}: {clean(event.error.message)})")
+    return Words(f"{verb:22}{clean(event.key)}  ({clean(event.reason)})")
 
 
-def _heading(document: str, line: int, alt: str | None, context: str | None) -> Text:
-    text = Text(f"{clean(document)}:{line}" if line else clean(document), style="bold")
+def _heading(document: str, line: int, alt: str | None, context: str | None) -> Words:
+    text = Words(f"{clean(document)}:{line}" if line else clean(document), style="bold")
     for note in (context, alt):
         if note:
             text.append(f"  {clean(note)[:100]}", style="dim")
@@ -183,11 +169,6 @@ def _declared(width: int | None, density: float | None) -> str:
 def _tail(text: str, room: int) -> str:
     text = clean(text)
     return text if len(text) <= room else "…" + text[-(room - 1) :]
-
-
-def console_for(file: object, *, terminal_width: int | None) -> Console:
-    """Return a console for standard output; piped output is as wide as it needs to be."""
-    return Console(file=file, width=terminal_width, highlight=False, emoji=False, markup=False)  # type: ignore[arg-type]
 
 
 _LOADERS = (

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.text import Text
 
 from mediamirror.model import Candidate, ImageSet, Problem, Source
-from mediamirror.report.blocks import Block, Column, laid_out, print_block
-from mediamirror.report.table import console_for, image_set, problem
+from mediamirror.report.blocks import Block, Column, console_for, laid_out, print_block
+from mediamirror.report.table import image_set, problem
 
 COLUMNS = (Column("declared", right=True), Column("статус"), Column("url"))
 CELLS = st.text(alphabet="abз日本語é🖼-./1", max_size=12)
