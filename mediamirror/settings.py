@@ -6,7 +6,6 @@ Each group is built at the edge and handed down; its ``repr`` shows no secret. S
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
 import re
 from collections.abc import Iterable
@@ -202,7 +201,9 @@ def state_folder() -> Path:
 def default_catalog(identity: str) -> Path:
     """Return the catalog of a DEST: one file per DEST in the state folder, its name readable and unique."""
     readable = re.sub(r"[^A-Za-z0-9]+", "-", identity).strip("-")[-40:].strip("-")
-    digest = hashlib.sha256(identity.encode()).hexdigest()[:12]
+    from hashlib import sha256  # noqa: PLC0415 -- start-up time
+
+    digest = sha256(identity.encode()).hexdigest()[:12]
     return state_folder() / "catalogs" / f"{readable}-{digest}.sqlite"
 
 

@@ -13,16 +13,28 @@ from mediamirror.cli.config import nested, options_to_read, read
 from mediamirror.cli.running import complain, ended, fail, print_traceback
 from mediamirror.errors import MediamirrorError
 
-PLACES = {
-    "parse": "mediamirror.cli.parse:parse_command",
-    "mirror": "mediamirror.cli.mirror:mirror_command",
-    "verify": "mediamirror.cli.verify:verify_command",
-    "sync": "mediamirror.cli.sync:sync_command",
-    "check": "mediamirror.cli.sync:check_command",
-    "report": "mediamirror.cli.report:report_command",
-    "simulate": "mediamirror.cli.simulate:simulate_command",
-    "rules": "mediamirror.cli.rules:rules_command",
-    "catalog": "mediamirror.cli.catalog:group",
+COMMANDS = {
+    "parse": ("parse:parse_command", "Print the image sets of the inputs."),
+    "mirror": ("mirror:mirror_command", "Fetch, check, store and remember every image variant that the inputs name."),
+    "verify": (
+        "verify:verify_command",
+        "Check every image variant against what is promised about it, and every set against good practice.",
+    ),
+    "sync": ("sync:sync_command", "Make DEST hold what SRC holds."),
+    "check": ("sync:check_command", "Compare SRC and DEST by sha256 and change nothing; exit 1 on any difference."),
+    "report": (
+        "report:report_command",
+        "Make an HTML report of what was mirrored: contact sheets of the stored images, and what was found in them.",
+    ),
+    "simulate": (
+        "simulate:simulate_command",
+        "Print which file each screen would load, its real pixels and bytes, and how many of them that screen can't use.",
+    ),
+    "rules": ("rules:rules_command", "Say what the lint rules mean, why they matter, and how to mend what they find."),
+    "catalog": (
+        "catalog:group",
+        "Query and repair the catalog: what came from where, what its pixels are, and where it is stored now.",
+    ),
 }
 
 
@@ -60,7 +72,7 @@ def root(config: Path | None) -> None:
 
 app = Group(
     "mediamirror",
-    PLACES,
+    COMMANDS,
     callback=root,
     help="Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes.",
     params=[

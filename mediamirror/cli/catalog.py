@@ -27,7 +27,34 @@ _STANDINGS = ("stored", "rejected", "failed", "skipped", "gone")
 
 group = Group(
     "catalog",
-    {name: f"mediamirror.cli.catalog:{name}_command" for name in ("ls", "show", "export", "gc", "rebuild", "import")},
+    {
+        "ls": (
+            "catalog:ls_command",
+            "List what the catalog knows: a row for each variant, image sets together, then objects without a URL.",
+        ),
+        "show": (
+            "catalog:show_command",
+            "Tell everything that is recorded of one picture: who named it, how it was fetched, what it is, where it lies.",
+        ),
+        "export": (
+            "catalog:export_command",
+            "Write the catalog as one row a variant, image sets together; "
+            "or, with --format warc, what is stored as a web archive.",
+        ),
+        "gc": (
+            "catalog:gc_command",
+            "Tidy up: drop rows without object, compact the manifest, remove leftovers; "
+            "list or delete objects that no row names.",
+        ),
+        "rebuild": (
+            "catalog:rebuild_command",
+            "Make a lost or damaged catalog anew from the store: from the bucket's manifest, else from metadata and bytes.",
+        ),
+        "import": (
+            "catalog:import_command",
+            "Take a directory or bucket that another tool filled into the catalog: every object hashed and looked at.",
+        ),
+    },
     help="Query and repair the catalog: what came from where, what its pixels are, and where it is stored now.",
 )
 

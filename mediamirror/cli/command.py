@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
-from click.shell_completion import CompletionItem
 
 from mediamirror.cli.config import Config
 from mediamirror.cli.running import EXIT_CODES, fail
 from mediamirror.cli.values import byte_size, duration, pair, seconds, shown
 from mediamirror.errors import MediamirrorError, UsageError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 PANELS = (
     "What to read",
@@ -94,6 +96,8 @@ class Argument(_Named, click.Argument):
 
     def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
         """Return what the word may become."""
+        from click.shell_completion import CompletionItem
+
         return [CompletionItem(incomplete, type="file")]
 
 
@@ -185,12 +189,12 @@ class Command(_Told, click.Command):
 
 
 class Group(_Told, click.Group):
-    """Commands that are loaded when they are asked for: who runs ``sync`` need not wait for the other eight.
+    """Commands that are loaded when they are asked for: who runs ``sync``, or asks for the list, need not wait for the other eight.
 
-    ``places`` says where each command is: ``module:name``.
+    ``places`` says where each command is, ``module:name`` in this room, and how its help begins.
     """
 
-    def __init__(self, name: str, places: dict[str, str], **more: Any) -> None:
+    def __init__(self, name: str, places: dict[str, tuple[str, str]], **more: Any) -> None:
         super().__init__(name, no_args_is_help=True, **more)
         self.commands = dict.fromkeys(places, cast("Any", None))
         self._places = places
@@ -202,9 +206,26 @@ class Group(_Told, click.Group):
     def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a command by its name, made at its first use; None for one that is not there."""
         if cmd_name in self._places and self.commands[cmd_name] is None:
-            module, _, name = self._places[cmd_name].partition(":")
-            self.commands[cmd_name] = getattr(import_module(module), name)
+            module, _, name = self._places[cmd_name][0].partition(":")
+            self.commands[cmd_name] = getattr(import_module(f"mediamirror.cli.{module}"), name)
         return self.commands.get(cmd_name)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands."""
+        limit = formatter.width - 6 - max(map(len, self._places))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, self._short(name, limit)) for name in self._places])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Return what the word may become: a command or an option."""
+        from click.shell_completion import CompletionItem
+
+        names = [name for name in self._places if name.startswith(incomplete)]
+        items = [CompletionItem(name, help=self._short(name)) for name in names]
+        return items + click.Command.shell_complete(self, ctx, incomplete)
+
+    def _short(self, name: str, limit: int = 45) -> str:
+        return click.Command(name, help=self._places[name][1]).get_short_help_str(limit)
 
 
 def command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
@@ -123,10 +122,16 @@ def _read(path: Path, *, ours: bool) -> dict[str, object]:
 def _option(key: str, known: set[str], path: Path | None) -> str:
     name = _spelled(key, known)
     if name not in known:
-        near = difflib.get_close_matches(name, known, 1)
+        near = _near(name, known)
         hint = f" Did you mean {near[0].strip('_').replace('_', '-')}?" if near else ""
         raise UsageError(f"{path}: there is no option {key!r}.{hint}")
     return name
+
+
+def _near(word: str, known: Iterable[str]) -> list[str]:
+    from difflib import get_close_matches  # for who mistyped something
+
+    return get_close_matches(word, list(known), 1)
 
 
 def _spelled(key: str, known: set[str]) -> str:
@@ -154,7 +159,7 @@ def _entry(row: dict[str, object], number: int, config: Path) -> PerPath:
     where = f"{config}: [[verify.per-path]] number {number}"
     for key in row:
         if key not in _KEYS:
-            near = difflib.get_close_matches(key, _KEYS, 1)
+            near = _near(key, _KEYS)
             raise UsageError(f"{where} has no key {key!r}." + (f" Did you mean {near[0]}?" if near else ""))
     path, image, reason = (_text(row, key, where) for key in ("path", "image", "reason"))
     ignore = row.get("ignore")

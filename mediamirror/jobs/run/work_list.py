@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.ingest import DocumentRow, Run, put_document, put_sets
 from mediamirror.catalog.work import WorkItem, read_lanes, read_places
 from mediamirror.documents.document import Document
 from mediamirror.documents.reader import Reader
-from mediamirror.jobs.run.destination import now
 from mediamirror.model import ImageSet, Problem
 
 
@@ -61,5 +61,5 @@ def _row(document: Document) -> DocumentRow:
         document.base_url,
         document.sha256,
         document.size,
-        now().isoformat(timespec="seconds"),
+        datetime.now(UTC).isoformat(timespec="seconds"),
     )

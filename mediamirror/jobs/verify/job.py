@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog
@@ -27,7 +28,6 @@ from mediamirror.errors import FetchError
 from mediamirror.fetch.late import LateFetcher
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder.pool import DecoderPool
-from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.session import Needs, open_run
@@ -149,7 +149,7 @@ class _VerifyRun:
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             catalog = await session.stack.enter_async_context(await Catalog.open(session.scratch / "verify.sqlite"))
             spool = session.stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack
-            run = await catalog.write(begin_run, "verify", "nowhere", now().isoformat(timespec="seconds"))
+            run = await catalog.write(begin_run, "verify", "nowhere", datetime.now(UTC).isoformat(timespec="seconds"))
             await self._plan(inputs, catalog, run, session.fetcher, spool)
             await self._look(catalog, run, session.fetcher)
             await self._judge(catalog, spool)
