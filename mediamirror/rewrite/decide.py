@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
+from mediamirror.first_use import dataclass
 from mediamirror.model import Candidate, ImageSet
 
 NO_PLACE = "it is put together by a script, or its place in the file is not known"

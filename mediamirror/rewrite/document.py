@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.places.source import codec_of
 from mediamirror.model import Candidate, ImageSet
 from mediamirror.rewrite.decide import Move
@@ -16,15 +17,15 @@ Look = Callable[[bytes], Iterable[ImageSet]]
 
 _WIDE = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _BEFORE = 32
-_DECLARED = re.compile(
+_DECLARED = pattern(
     rb"<meta\s[^>]{0,200}?charset\s*+=\s*+[\"']?+\s*+([^\s\"'/>;]{1,40})|<\?xml[^>]{0,200}?\sencoding\s*+=\s*+[\"']([^\"']{1,40})"
     rb"|\A(?:\xef\xbb\xbf)?@charset \"([^\"]{1,40})\"",
     re.IGNORECASE,
 )
 _LOOKED_AT = 1024
-_BASE = re.compile(rb"<base\s[^>]{0,400}?href", re.IGNORECASE)
-_POLICY = re.compile(rb"<meta\s[^>]{0,200}?content-security-policy", re.IGNORECASE)
-_INTEGRITY = re.compile(
+_BASE = pattern(rb"<base\s[^>]{0,400}?href", re.IGNORECASE)
+_POLICY = pattern(rb"<meta\s[^>]{0,200}?content-security-policy", re.IGNORECASE)
+_INTEGRITY = pattern(
     rb"integrity\s*+=\s*+[\"']?+\s*+((?:sha(?:256|384|512)-[A-Za-z0-9+/=_\-]{20,100}+[\s\"']*+)++)", re.IGNORECASE
 )
 

@@ -15,15 +15,16 @@ from urllib.parse import quote
 
 from ada_url import URL
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.places.charrefs import decode
 from mediamirror.model import ImageSet
 
 _KEPT = "%:/?#[]@!$&()*+,;=~-._"
 """What RFC 3986 allows in a URL, without the apostrophe, which ends an attribute in single quotes."""
-_BLANK = re.compile(r"[\s\x00-\x20\x7f]")
+_BLANK = pattern(r"[\s\x00-\x20\x7f]")
 _LEVELS = 8
 """How often markup may be escaped in markup; `srcdoc` within `srcdoc` is read to a depth of four."""
-_PROBE = re.compile(r"https://probe\.invalid/([0-9]+)/image\.webp\?a&((?:amp;)*)b")
+_PROBE = pattern(r"https://probe\.invalid/([0-9]+)/image\.webp\?a&((?:amp;)*)b")
 
 
 class BadAddress(ValueError):

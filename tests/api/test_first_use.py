@@ -4,14 +4,12 @@ import dataclasses
 import pickle
 import re
 from collections.abc import Callable, Hashable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mediamirror.first_use import dataclass, pattern
 
-ROOT = Path(__file__).parents[2]
 KINDS: list[dict[str, Any]] = [
     {},
     {"slots": True},
@@ -89,14 +87,3 @@ def test_a_pattern_is_compiled_at_its_first_use_and_has_every_method() -> None:
     broken = pattern("(")
     with pytest.raises(re.error):
         broken.search("")
-
-
-def test_there_is_one_way_for_the_whole_house() -> None:
-    own = ROOT / "mediamirror" / "first_use.py"
-    others = {
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "mediamirror").rglob("*.py")
-        if path != own
-        and re.search(r"\bre\.compile\(|^from dataclasses import .*\bdataclass\b", path.read_text("utf-8"), re.M)
-    }
-    assert others == set()
