@@ -254,10 +254,13 @@ class Download:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
-    """What the bytes say. ``width`` and ``height`` are the canvas in pixels, before EXIF orientation.
+    """What the bytes say. ``width`` and ``height`` are the canvas in pixels, as stored; `natural` is what a browser makes of it.
 
     ``format`` is lower case (``webp``, ``jpeg``, ``png``, ``gif``, ``avif``). ``decoded`` is True when every pixel of
-    every frame was decoded; otherwise only the header was read, and the fields with None are not known.
+    every frame was decoded; otherwise only the header was read, and the fields with None are not known. ``orientation`` is the
+    one that browsers follow, 1 to 8 as in EXIF, wherever the format keeps it. ``corrected`` is a width and height, before the
+    orientation, that browsers take in place of the canvas: by the EXIF resolution of a JPEG, or the clean aperture of an AVIF.
+    ``notes`` are sentences about parts of the file that are broken, and that no browser needs to show it whole.
     """
 
     format: str
@@ -270,11 +273,31 @@ class ImageFacts:
     icc: bool | None = None
     orientation: int | None = None
     has_gps: bool | None = None
+    corrected: tuple[int, int] | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def content_type(self) -> str:
         """The media type of the bytes."""
         return f"image/{self.format}"
+
+    @property
+    def on_its_side(self) -> bool:
+        """Whether the orientation makes the stored width the height that is shown."""
+        return self.orientation in (5, 6, 7, 8)
+
+    @property
+    def natural(self) -> tuple[int, int]:
+        """Width and height that a browser says the image has (HTML, density-corrected natural size), in CSS pixels at 1x."""
+        return self._shown(self.corrected or (self.width, self.height))
+
+    @property
+    def upright(self) -> tuple[int, int]:
+        """Width and height of the pixels, the way up that browsers show them."""
+        return self._shown((self.width, self.height))
+
+    def _shown(self, size: tuple[int, int]) -> tuple[int, int]:
+        return (size[1], size[0]) if self.on_its_side else size
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,6 +310,7 @@ class OpaqueFacts:
     format: str = field(default="svg", init=False)
     width: None = field(default=None, init=False)
     height: None = field(default=None, init=False)
+    natural: None = field(default=None, init=False)
 
     @property
     def content_type(self) -> str:

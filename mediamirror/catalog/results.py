@@ -6,8 +6,9 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 
-from mediamirror.catalog.connection import PAGE, Page, rows_of
+from mediamirror.catalog.connection import PAGE, Page, marks, rows_of
 from mediamirror.catalog.ingest import Run
+from mediamirror.catalog.schema import NATURAL_SIZE
 from mediamirror.first_use import dataclass
 from mediamirror.model import (
     Facts,
@@ -90,19 +91,21 @@ def _renewed(
 
 
 def _put_blob(db: sqlite3.Connection, sha256: str, size: int | None, facts: Facts | None) -> None:
-    values: tuple[object, ...] = (facts.format if facts else None, *(None,) * 9)
+    values: tuple[object, ...] = (facts.format if facts else None, *(None,) * 11)
     if isinstance(facts, ImageFacts):
         values = (
             *(facts.format, facts.width, facts.height, facts.decoded, facts.frames, facts.mode),
-            *(facts.alpha, facts.icc, facts.orientation, facts.has_gps),
+            *(facts.alpha, facts.icc, facts.orientation, facts.has_gps, *(facts.corrected or (None, None))),
         )
     # A header check never forgets what an earlier full decode of the same bytes found.
+    columns = (
+        *("format", "width", "height", "decoded", "frames", "mode", "alpha", "icc", "orientation", "has_gps"),
+        *("corrected_width", "corrected_height"),
+    )
     db.execute(
-        "INSERT INTO blobs (sha256, size, format, width, height, decoded, frames, mode, alpha, icc, orientation, "
-        "has_gps) VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (sha256) DO UPDATE SET format = excluded.format, "
-        "width = excluded.width, height = excluded.height, decoded = excluded.decoded, frames = excluded.frames, "
-        "mode = excluded.mode, alpha = excluded.alpha, icc = excluded.icc, orientation = excluded.orientation, "
-        "has_gps = excluded.has_gps WHERE coalesce(excluded.decoded, 0) >= coalesce(decoded, 0)",
+        f"INSERT INTO blobs (sha256, size, {', '.join(columns)}) VALUES (?,?,{marks(columns)}) ON CONFLICT (sha256) DO UPDATE SET "
+        f"{', '.join(f'{name} = excluded.{name}' for name in columns)} "
+        "WHERE coalesce(excluded.decoded, 0) >= coalesce(decoded, 0)",
         (sha256, size, *values),
     )
 
@@ -223,7 +226,7 @@ def _read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
 def _rows(db: sqlite3.Connection, run_id: int, place_id: int) -> Iterator[SetRow]:
     query = (
         "SELECT v.id, v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, i.status, i.key, b.format, "
-        "b.width, b.height, b.size, i.error_code, i.error_message "
+        f"{NATURAL_SIZE}, b.size, i.error_code, i.error_message "
         "FROM candidates c JOIN variants v ON v.id = c.variant_id "
         "JOIN items i ON i.variant_id = v.id AND i.run_id = ? LEFT JOIN blobs b ON b.sha256 = i.sha256 "
         "WHERE c.place_id = ? ORDER BY c.id"

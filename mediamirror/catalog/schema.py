@@ -23,6 +23,13 @@ ALTER TABLE objects ADD COLUMN source_sha256 TEXT;
 """
 """With ``--strip-metadata``: the blob that came from the origin, which `objects.sha256` was made from. NULL: stored as it came."""
 
+_CORRECTED_SIZE = """
+ALTER TABLE blobs ADD COLUMN corrected_width INTEGER;
+ALTER TABLE blobs ADD COLUMN corrected_height INTEGER;
+UPDATE blobs SET orientation = 1 WHERE format = 'webp';
+"""
+"""`ImageFacts.corrected`. A WebP is never turned, whatever releases before this one took from its EXIF."""
+
 MIGRATIONS: tuple[tuple[int, str], ...] = (
     (
         1,
@@ -233,6 +240,13 @@ ALTER TABLE fetches ADD COLUMN redirects TEXT;
 """,
     ),
     (5, _SOURCE_OF_OBJECTS),
+    (6, _CORRECTED_SIZE),
 )
 
 NEWEST = MIGRATIONS[-1][0]
+
+NATURAL_SIZE = (
+    "iif(b.orientation BETWEEN 5 AND 8, coalesce(b.corrected_height, b.height), coalesce(b.corrected_width, b.width)), "
+    "iif(b.orientation BETWEEN 5 AND 8, coalesce(b.corrected_width, b.width), coalesce(b.corrected_height, b.height))"
+)
+"""`ImageFacts.natural` of a blob ``b``, as two columns."""

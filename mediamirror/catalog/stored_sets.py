@@ -8,6 +8,7 @@ from datetime import datetime
 
 from mediamirror.catalog.connection import PAGE, Page, as_headers, as_hops, as_time, rows_of
 from mediamirror.catalog.results import findings_of
+from mediamirror.catalog.schema import NATURAL_SIZE
 from mediamirror.first_use import dataclass
 from mediamirror.model import Held, ItemError, SetResult, SetRow, Status
 from mediamirror.redact import lasting_headers
@@ -160,7 +161,7 @@ def _blob(
             "SELECT sha256 FROM items WHERE run_id = ? AND variant_id = ?", (run_id, variant_id)
         ).fetchone()
         sha256 = found[0] if found else None
-    row = db.execute("SELECT format, width, height, size FROM blobs WHERE sha256 = ?", (sha256,)).fetchone()
+    row = db.execute(f"SELECT b.format, {NATURAL_SIZE}, b.size FROM blobs b WHERE b.sha256 = ?", (sha256,)).fetchone()
     return row or (None, None, None, held.size if held else None)
 
 

@@ -126,7 +126,8 @@ def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
     query = (
         "SELECT f.variant_id, f.fetched_at, f.final_url, f.http_status, f.headers, f.etag, f.last_modified, f.sha256, "
         "b.size, f.run_id, "
-        "b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps "
+        "b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps, "
+        "b.corrected_width, b.corrected_height "
         "FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "
         f"WHERE variant_id IN ({marks(ids)}) AND sha256 IS NOT NULL GROUP BY variant_id)"
     )
@@ -142,11 +143,11 @@ def _known_fetch(row: tuple[Any, ...], blob: tuple[Any, ...]) -> KnownFetch:
 
 
 def facts_from_row(row: tuple[Any, ...]) -> Facts | None:
-    """Rebuild facts from the blob columns format … has_gps; None when the bytes were never a sound image.
+    """Rebuild facts from the blob columns format … corrected_height; None when the bytes were never a sound image.
 
     Raises `ValueError` for an image without a size.
     """
-    name, width, height, decoded, frames, mode, alpha, icc, orientation, gps = row
+    name, width, height, decoded, frames, mode, alpha, icc, orientation, gps, *corrected = row
     if name is None:
         return None
     if width is None:
@@ -154,7 +155,8 @@ def facts_from_row(row: tuple[Any, ...]) -> Facts | None:
     if height is None:
         raise ValueError("a width without a height")
     has_alpha, has_icc, has_gps = (None if flag is None else bool(flag) for flag in (alpha, icc, gps))
-    return ImageFacts(name, width, height, bool(decoded), frames, mode, has_alpha, has_icc, orientation, has_gps)
+    size = None if None in corrected else (corrected[0], corrected[1])
+    return ImageFacts(name, width, height, bool(decoded), frames, mode, has_alpha, has_icc, orientation, has_gps, size)
 
 
 def _siblings(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, tuple[int, ...]]:

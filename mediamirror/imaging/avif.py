@@ -1,7 +1,7 @@
 """AVIF without decoding (AV1 Image File Format; HEIF, ISO/IEC 23008-12): the primary item's properties.
 
-The canvas is the primary item's ``ispe``, for a grid as for a single picture, and before ``irot`` and ``imir``, which are
-told as the EXIF orientation with the same effect.
+The canvas is the primary item's ``ispe``, for a grid as for a single picture, and before ``clap``, ``irot`` and ``imir``. The
+last two are told as the EXIF orientation with the same effect. An orientation in EXIF is nothing to a browser.
 """
 
 from __future__ import annotations
@@ -80,6 +80,7 @@ class Cursor:
 
 BRANDS = frozenset({b"avif", b"avis"})
 _ispe = Struct(">4xII").unpack
+_clap = Struct(">8i")
 _ALPHA_URNS = (b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0", b"urn:mpeg:hevc:2015:auxid:1\0")
 _MAX_META = 1024 * 1024
 _MAX_PROPERTY = 64  # All that we look at; a file may refer to one large property a million times.
@@ -121,6 +122,7 @@ def read(data: Octets) -> ImageFacts:
         alpha=any(urn in meta for urn in _ALPHA_URNS),
         icc=any(name == b"colr" and content[:4] in (b"prof", b"rICC") for name, content in properties),
         orientation=_orientation(properties),
+        corrected=_clean_aperture(properties, width, height),
     )
 
 
@@ -186,6 +188,28 @@ def _orientation(properties: list[tuple[bytes, bytes]]) -> int:
     angle = named[b"irot"][0] & 3 if b"irot" in named else 0
     axis = named[b"imir"][0] & 1 if b"imir" in named else None
     return _ORIENTATION[angle, axis]
+
+
+def _clean_aperture(properties: list[tuple[bytes, bytes]], width: int, height: int) -> tuple[int, int] | None:
+    """Width and height of the part that ``clap`` leaves, where it begins in the corner; None for any other, and for all of it.
+
+    Chromium follows no other clean aperture (docs/decisions/0051-natural-size.md).
+    """
+    content = next((content for name, content in properties if name == b"clap" and len(content) == _clap.size), None)
+    if content is None:
+        return None
+    values = _clap.unpack(content)
+    fractions = list(zip(values[::2], values[1::2], strict=True))
+    if any(below <= 0 or above % below for above, below in fractions[:2]) or any(below <= 0 for _, below in fractions):
+        return None
+    inner = (fractions[0][0] // fractions[0][1], fractions[1][0] // fractions[1][1])
+    # The centre of the part lies off that of the canvas by as much as half of what is cut: the corner stays.
+    corner = all(
+        2 * above == (part - whole) * below
+        for (above, below), part, whole in zip(fractions[2:], inner, (width, height), strict=True)
+    )
+    fits = 0 < inner[0] <= width and 0 < inner[1] <= height
+    return inner if corner and fits and inner != (width, height) else None
 
 
 def _frames(data: Octets) -> int | None:

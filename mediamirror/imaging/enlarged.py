@@ -48,10 +48,16 @@ class _Grid:
         return (self.x + inset) / self.sx, (self.y + inset) / self.sy, right / self.sx, bottom / self.sy
 
 
-def regained(raster: Raster, centre: tuple[int, int], widths: tuple[int, ...]) -> tuple[Regained, ...]:
-    """Measure around ``centre`` for up to five of the widths, spread from the largest to the smallest."""
-    chosen = _spread(sorted({w for w in widths if _FURTHEST <= w / raster.width <= _NEAREST}, reverse=True))
-    found = (_measure(raster, centre, width) for width in chosen)
+def regained(
+    raster: Raster, centre: tuple[int, int], widths: tuple[int, ...], *, on_its_side: bool = False
+) -> tuple[Regained, ...]:
+    """Measure around ``centre`` for up to five of the widths, spread from the largest to the smallest.
+
+    Widths are those of pictures as they are shown: heights of the raster, where that lies ``on_its_side``.
+    """
+    shown = raster.height if on_its_side else raster.width
+    chosen = _spread(sorted({w for w in widths if _FURTHEST <= w / shown <= _NEAREST}, reverse=True))
+    found = (_measure(raster, centre, width, on_its_side=on_its_side) for width in chosen)
     return tuple(each for each in found if each is not None)
 
 
@@ -61,8 +67,8 @@ def _spread(widths: list[int]) -> list[int]:
     return [widths[at * (len(widths) - 1) // (_MOST - 1)] for at in range(_MOST)]
 
 
-def _measure(raster: Raster, centre: tuple[int, int], width: int) -> Regained | None:
-    grid = _grid(raster.size, centre, width)
+def _measure(raster: Raster, centre: tuple[int, int], width: int, *, on_its_side: bool) -> Regained | None:
+    grid = _grid(raster.size, centre, width, on_its_side=on_its_side)
     outer = grid.cover()
     around = (int(outer[0]), int(outer[1]), min(raster.width, ceil(outer[2])), min(raster.height, ceil(outer[3])))
     within = (ceil(outer[0] - 1e-9), ceil(outer[1] - 1e-9), int(outer[2] + 1e-9), int(outer[3] + 1e-9))
@@ -88,11 +94,13 @@ def _measure(raster: Raster, centre: tuple[int, int], width: int) -> Regained | 
     return Regained(width, round(below, 3), round(soft, 3), round(blocks, 3), bits < _DRAWN)
 
 
-def _grid(size: tuple[int, int], centre: tuple[int, int], width: int) -> _Grid:
-    height = max(1, round(size[1] * width / size[0]))
-    sx, sy = width / size[0], height / size[1]
-    x, across = _span(centre[0] * sx, _SIDE * sx, width)
-    y, down = _span(centre[1] * sy, _SIDE * sy, height)
+def _grid(size: tuple[int, int], centre: tuple[int, int], width: int, *, on_its_side: bool) -> _Grid:
+    across, along = size[::-1] if on_its_side else size
+    narrow = (width, max(1, round(along * width / across)))
+    narrow = narrow[::-1] if on_its_side else narrow
+    sx, sy = narrow[0] / size[0], narrow[1] / size[1]
+    x, across = _span(centre[0] * sx, _SIDE * sx, narrow[0])
+    y, down = _span(centre[1] * sy, _SIDE * sy, narrow[1])
     return _Grid(x, y, (across, down), sx, sy)
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from collections.abc import Iterator
 from struct import Struct
 
 from mediamirror.first_use import pattern
-from mediamirror.imaging.exif import Exif, read_exif
+from mediamirror.imaging.exif import NO_EXIF, Exif, read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged
 from mediamirror.model import ImageFacts
 
@@ -27,56 +27,82 @@ BARE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
 
 
 def read(data: Octets) -> ImageFacts:
-    """Read the frame header, and the EXIF and ICC segments that stand before it."""
-    return _scan_header(data)[0]
+    """Read the frame header, and the EXIF and ICC segments before the first scan, as far as the data goes.
 
-
-def _scan_header(data: Octets) -> tuple[ImageFacts, int]:
-    """Facts, and the offset of the frame header's length."""
-    exif, icc, at = None, False, 2
-    while True:
-        marker, at = _marker(data, at)
-        if marker in SOF:
-            return _read_frame(data, at, exif, icc), at
-        if marker in BARE or marker in (EOI, SOS):
-            raise damaged("JPEG", f"marker {marker:02X} comes before any frame")
-        end = _segment_end(data, at)
-        if marker == _APP1 and exif is None and data[at + 2 : at + 8] == b"Exif\0\0":
-            exif = read_exif(data[at + 8 : end])
+    Of several EXIF segments browsers follow the first.
+    """
+    width, height = _frame_size(data, _frame_at(data))
+    blocks, icc, scanned = list[Exif](), False, False
+    for marker, at, end in segments(data):
+        if marker == _APP1 and is_exif(data, at, end):
+            blocks.append(read_exif(data[at + 8 : end]))
         icc = icc or (marker == _APP2 and data[at + 2 : at + 14] == b"ICC_PROFILE\0")
-        at = end
+        scanned = marker == SOS
+    # Where the data ends before the first scan, an EXIF segment may be still to come.
+    first = blocks[0] if blocks else NO_EXIF if scanned else None
+    return ImageFacts(
+        "jpeg",
+        width,
+        height,
+        frames=1,
+        icc=icc,
+        alpha=False,
+        orientation=first.orientation if first else None,
+        has_gps=any(block.has_gps for block in blocks) if first else None,
+        corrected=first.corrected(width, height) if first else None,
+    )
 
 
-def _marker(data: Octets, at: int) -> tuple[int, int]:
-    """The next marker's code and the offset after it; stray bytes before it are skipped, as decoders do."""
-    found = next_marker(data, at)
-    if found is None:
-        raise cut("JPEG", len(data), "before its frame header")
-    return found[1][0], found.end()
+def segments(data: Octets) -> Iterator[tuple[int, int, int]]:
+    """Marker, offset of the length and end of each segment up to the first scan's header, as far as the data goes.
+
+    Stray bytes between them are skipped, as decoders do; the last may end behind the data. Raises `NotAnImage` for a segment
+    without length.
+    """
+    at = 2
+    while (found := next_marker(data, at)) is not None:
+        marker, at = found[1][0], found.end()
+        if marker in BARE:
+            continue
+        if marker == EOI or at + 2 > len(data):
+            return
+        length = int(_u16(data, at)[0])
+        if length < 2:
+            raise damaged("JPEG", "a segment has no length")
+        yield marker, at, at + length
+        if marker == SOS:
+            return
+        at += length
 
 
-def _segment_end(data: Octets, at: int) -> int:
-    if at + 2 > len(data):
-        raise cut("JPEG", len(data), "before its frame header")
-    length = _u16(data, at)[0]
-    if length < 2:
-        raise damaged("JPEG", "a segment has no length")
-    return at + int(length)
+def is_exif(data: Octets, at: int, end: int) -> bool:
+    """Whether an APP1 segment holds EXIF; ``at`` is the offset of its length. The sixth byte is padding of any value."""
+    return end > at + 8 and data[at + 2 : at + 7] == b"Exif\0"
 
 
-def _read_frame(data: Octets, at: int, exif: Exif | None, icc: bool) -> ImageFacts:
+def _frame_at(data: Octets) -> int:
+    """The offset of the frame header's length."""
+    for marker, at, _ in segments(data):
+        if marker in SOF:
+            return at
+        if marker == SOS:
+            raise damaged("JPEG", "a scan comes before any frame")
+    raise cut("JPEG", len(data), "before its frame header")
+
+
+def _frame_size(data: Octets, at: int) -> tuple[int, int]:
+    """Width and height in pixels."""
     if at + 8 > len(data):
         raise cut("JPEG", len(data), "inside its frame header")
     _, height, width, _ = _frame(data, at + 2)
     if not width or not height:
         raise damaged("JPEG", f"its frame is {width} x {height}")
-    orientation, has_gps = (exif.orientation, exif.has_gps) if exif else (1, False)
-    return ImageFacts("jpeg", width, height, frames=1, icc=icc, alpha=False, orientation=orientation, has_gps=has_gps)
+    return width, height
 
 
 def read_whole(data: Octets) -> ImageFacts:
     """Walk all segments and scans to the end-of-image marker; what follows it (a second picture, junk) is not looked at."""
-    facts, at = _scan_header(data)
+    facts, at = read(data), _frame_at(data)
     size, in_scan, coded, least = len(data), False, 0, _least_coded(data, at)
     at += _u16(data, at)[0]
     while True:
@@ -88,7 +114,7 @@ def read_whole(data: Octets) -> ImageFacts:
         if marker == EOI:
             if coded < least:
                 raise cut("JPEG", size, f"its picture takes {least:,} at least")
-            return replace(facts, orientation=facts.orientation or 1)
+            return facts
         if marker in BARE:
             continue
         if at + 2 > size:
@@ -124,7 +150,7 @@ def _sampling(data: Octets, at: int) -> list[tuple[int, int]]:
 
 def components(data: Octets) -> int:
     """How many components the frame has: 1 for grey. Raises `ImageTruncated` or `NotAnImage` like `read`."""
-    return int(data[_scan_header(data)[1] + 7])
+    return int(data[_frame_at(data) + 7])
 
 
 def held_coefficients(data: Octets) -> float:
@@ -132,7 +158,7 @@ def held_coefficients(data: Octets) -> float:
 
     0 when the first scan of a sequential frame has every component: then blocks can be drawn as they come. Raises like `read`.
     """
-    _, at = _scan_header(data)
+    at = _frame_at(data)
     sampling = _sampling(data, at)
     if not sampling:
         return float(max(4, data[at + 7]))

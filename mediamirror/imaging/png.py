@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import takewhile
 from struct import Struct
 
 from mediamirror.errors import ImageOverBudget
@@ -17,6 +18,10 @@ _size_and_name = Struct(">I4s").unpack_from
 _header = Struct(">IIBB").unpack_from
 _u32 = Struct(">I").unpack_from
 _MAX_SIDE = 2**31 - 1
+CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
+_TELLING = frozenset({b"acTL", b"tRNS", b"iCCP", b"eXIf"})
+_LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"tIME": 7, b"cICP": 4, b"acTL": 8}
+"""Bytes that the content of a chunk has (11.3)."""
 
 
 def read(data: Octets) -> ImageFacts:
@@ -37,8 +42,8 @@ def read(data: Octets) -> ImageFacts:
 
 
 def _learn(facts: ImageFacts, data: Octets, name: bytes, start: int, end: int) -> ImageFacts:
-    """Add what one chunk says; a chunk that is not all there says nothing."""
-    if end > len(data):
+    """Add what one chunk says; one that is not all there says nothing, nor does one with a wrong check value."""
+    if end > len(data) or name not in _TELLING or not is_sound(data, start, end):
         return facts
     if name == b"acTL" and end - start == 8:
         frames = _u32(data, start)[0]
@@ -49,34 +54,103 @@ def _learn(facts: ImageFacts, data: Octets, name: bytes, start: int, end: int) -
         return replace(facts, icc=True)
     if name == b"eXIf":
         exif = read_exif(data[start:end])
-        return replace(facts, orientation=exif.orientation, has_gps=exif.has_gps)
+        return replace(facts, orientation=facts.orientation or exif.orientation, has_gps=facts.has_gps or exif.has_gps)
     return facts
 
 
+def is_sound(data: Octets, start: int, end: int) -> bool:
+    """Whether a chunk's check value, over its name and content, is right (5.5)."""
+    return data[end : end + 4] == zlib.crc32(data[start - 4 : end]).to_bytes(4, "big")
+
+
 def _settle(facts: ImageFacts) -> ImageFacts:
-    """These can't come after the first IDAT, so what was not seen is not there."""
-    return replace(facts, frames=facts.frames or 1, alpha=bool(facts.alpha), icc=bool(facts.icc))
+    """These can't come after the first IDAT, or say nothing to a browser there, so what was not seen is not there."""
+    orientation = facts.orientation or NO_EXIF.orientation
+    return replace(
+        facts, frames=facts.frames or 1, alpha=bool(facts.alpha), icc=bool(facts.icc), orientation=orientation
+    )
+
+
+def flaw(data: Octets, name: bytes, start: int, end: int) -> str | None:
+    """What is wrong with a chunk that is all there, in words; what lies inside of it is looked at only where that has a length."""
+    if not is_sound(data, start, end):
+        return "its check value is wrong"
+    if name in _LENGTHS and end - start != _LENGTHS[name]:
+        return f"it has {end - start:,} bytes in place of {_LENGTHS[name]}"
+    if name == b"iCCP" and not _is_profile(data[start:end]):
+        return "it holds no compressed profile"
+    return None
+
+
+def _is_profile(content: bytes) -> bool:
+    """Whether an iCCP chunk has a name, the one method of compression, and something compressed (11.3.2.3)."""
+    name, _, packed = content.partition(b"\0")
+    try:
+        return bool(name) and packed[:1] == b"\0" and len(zlib.decompressobj().decompress(packed[1:], 128)) == 128
+    except zlib.error:
+        return False
+
+
+def _require(data: Octets, name: bytes, start: int, end: int) -> None:
+    """Raise `NotAnImage` for a critical chunk that browsers and libpng refuse, or stop at."""
+    told = name.decode("ascii", "replace")
+    if name not in CRITICAL:
+        raise damaged("PNG", f"it has a critical chunk {told}, which PNG does not know")
+    if name == b"IHDR" and start != 16:
+        raise damaged("PNG", "it has two headers")
+    if name == b"PLTE" and (end - start) % 3:
+        raise damaged("PNG", "its palette ends inside a colour")
+    if name != b"IEND" and not is_sound(data, start, end):
+        raise damaged("PNG", f"the check value of its {told} chunk is wrong")
 
 
 def read_whole(data: Octets) -> ImageFacts:
-    """Walk all chunks to IEND, counting the frames that are there (``fcTL``) besides those announced."""
-    facts, controls = read(data), 0
+    """Walk all chunks to IEND, counting the frames that are there (``fcTL``) besides those announced.
+
+    A broken chunk that a picture needs is `NotAnImage`; one that it does not need, a note.
+    """
+    facts = read(data)
+    whole = list(_whole_chunks(data))
+    notes = list[str]()
+    for name, start, end in whole:
+        if not name[0] & 0x20:
+            _require(data, name, start, end)
+        elif (wrong := flaw(data, name, start, end)) is not None:
+            notes.append(f"{name.decode('ascii', 'replace')} chunk: {wrong}")
+        elif name == b"eXIf":
+            facts = _learn(facts, data, name, start, end)
+    pixels = [at for at, (name, _, _) in enumerate(whole) if name == b"IDAT"]
+    if pixels and pixels[-1] - pixels[0] >= len(pixels):
+        raise damaged("PNG", "another chunk stands between its IDAT chunks, where readers stop")
+    controls = sum(name == b"fcTL" for name, _, _ in whole)
+    if not controls and _announces(data, whole):
+        raise damaged("PNG", "it announces an animation and holds no frame of it, so that browsers show nothing")
+    frames = max(facts.frames or 1, controls) if (facts.frames or 1) > 1 else 1
+    return replace(_settle(facts), has_gps=bool(facts.has_gps), notes=tuple(dict.fromkeys(notes)), frames=frames)
+
+
+Chunk = tuple[bytes, int, int]
+"""Name, start and end of a chunk's content."""
+
+
+def _whole_chunks(data: Octets) -> Iterator[Chunk]:
+    """The chunks up to IEND. Raises `ImageTruncated` where that is not all there."""
     for name, start, end in chunks(data):
         if end + 4 > len(data):
             break
+        yield name, start, end
         if name == b"IEND":
-            facts = _settle(facts)
-            if facts.orientation is None:
-                facts = replace(facts, orientation=NO_EXIF.orientation, has_gps=NO_EXIF.has_gps)
-            animated = (facts.frames or 1) > 1
-            return replace(facts, frames=max(facts.frames or 1, controls) if animated else 1)
-        controls += name == b"fcTL"
-        if name == b"eXIf":
-            facts = _learn(facts, data, name, start, end)
+            return
     raise cut("PNG", len(data), "before its IEND chunk")
 
 
-def chunks(data: Octets) -> Iterator[tuple[bytes, int, int]]:
+def _announces(data: Octets, whole: list[Chunk]) -> bool:
+    """Whether there is an animation by a sound acTL before the pixels (11.3.6.1)."""
+    before = takewhile(lambda chunk: chunk[0] != b"IDAT", whole)
+    return any(n == b"acTL" and flaw(data, n, start, end) is None and _u32(data, start)[0] for n, start, end in before)
+
+
+def chunks(data: Octets) -> Iterator[Chunk]:
     """Name, start and end of the content of each chunk whose header is there. A CRC of four bytes follows each."""
     at, size = 8, len(data)
     while at + 8 <= size:

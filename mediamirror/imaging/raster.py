@@ -16,13 +16,16 @@ Box = tuple[int, int, int, int]
 
 
 class Raster:
-    """A frame, read in boxes of 8 bits a channel: L, RGB or RGBA, whatever its mode."""
+    """A frame, read in boxes of 8 bits a channel: L, RGB or RGBA, whatever its mode.
 
-    def __init__(self, image: Image.Image, pixels: bytes | None = None) -> None:
+    ``size`` is that of the part from its upper left corner that is there for its readers; all of it by default.
+    """
+
+    def __init__(self, image: Image.Image, pixels: bytes | None = None, size: tuple[int, int] | None = None) -> None:
         """Read the pixels of ``image``, or ``pixels``, where its decoder gave them as bytes (`decoder_bytes`)."""
         self.image = image
         self._pixels = pixels
-        self.width, self.height = self.size = image.size
+        self.width, self.height = self.size = size or image.size
 
     def crop(self, box: Box) -> Image.Image:
         """Copy the part between left, top, right and bottom."""
@@ -30,7 +33,7 @@ class Raster:
         if self._pixels is None:
             return _plain(self.image.crop(box))
         band = self._rows(self._pixels, top, bottom)
-        return band if (left, right) == (0, self.width) else band.crop((left, 0, right, bottom - top))
+        return band if (left, right) == (0, band.width) else band.crop((left, 0, right, bottom - top))
 
     def reduced(self, factor: int) -> Image.Image:
         """Each ``factor`` x ``factor`` pixels as one, their mean."""
@@ -47,10 +50,11 @@ class Raster:
         return small
 
     def _rows(self, pixels: bytes, top: int, bottom: int) -> Image.Image:
-        stride = len(pixels) // self.height
+        width, height = self.image.size
+        stride = len(pixels) // height
         part = memoryview(pixels)[top * stride : bottom * stride]
         raw = getattr(self.image, "rawmode", self.image.mode)
-        return Image.frombytes(self.image.mode, (self.width, bottom - top), part, "raw", raw)
+        return Image.frombytes(self.image.mode, (width, bottom - top), part, "raw", raw)
 
 
 def decoder_bytes(image: Image.Image, frame: int) -> bytes | None:

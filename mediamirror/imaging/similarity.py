@@ -103,10 +103,9 @@ def look_at(
     image = raster.image
     small = raster.reduced(max(1, max(raster.size) // (2 * THUMBNAIL_SIDE)))
     small.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.BICUBIC)
-    shown = small.transpose(_UPRIGHT[facts.orientation]) if facts.orientation in _UPRIGHT else small
-    # Widths are those of pictures as they are shown.
     tile = _busiest(raster.size, small) if min(raster.size) >= _SMALLEST else None
-    measured = () if facts.orientation in (5, 6, 7, 8) or shrink > 1 else _regained(raster, tile, widths)
+    measured = () if shrink > 1 else _regained(raster, tile, widths, on_its_side=facts.on_its_side)
+    shown = _as_shown(small, facts)
     profile, wide = describe_profile(image.info.get("icc_profile"), _on_white(small))
     return Look(
         colours=_squeezed(_on_white(shown)),
@@ -119,6 +118,16 @@ def look_at(
         estimates=_estimates(raster) if estimate and shrink == 1 else (),
         regained=measured,
     )
+
+
+def _as_shown(small: Image.Image, facts: ImageFacts) -> Image.Image:
+    """A small copy upright, and of the shape that a browser shows."""
+    if facts.corrected is not None:
+        width, height = facts.corrected
+        scale = max(small.size) / max(width, height)
+        small = small.resize((max(1, round(width * scale)), max(1, round(height * scale))), Image.Resampling.BICUBIC)
+    turn = _UPRIGHT.get(facts.orientation or 1)
+    return small if turn is None else small.transpose(turn)
 
 
 def _squeezed(image: Image.Image) -> bytes:
@@ -156,11 +165,11 @@ def _wants_curve(measured: tuple[Regained, ...]) -> bool:
     return not measured or any(not each.has_more for each in measured)
 
 
-def _regained(raster: Raster, box: _Box | None, widths: tuple[int, ...]) -> tuple[Regained, ...]:
+def _regained(raster: Raster, box: _Box | None, widths: tuple[int, ...], *, on_its_side: bool) -> tuple[Regained, ...]:
     if not widths or box is None:
         return ()
     left, top, right, bottom = box
-    return regained(raster, ((left + right) // 2, (top + bottom) // 2), widths)
+    return regained(raster, ((left + right) // 2, (top + bottom) // 2), widths, on_its_side=on_its_side)
 
 
 def _busiest(size: tuple[int, int], small: Image.Image) -> _Box:

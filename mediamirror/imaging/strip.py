@@ -1,8 +1,9 @@
 """Metadata dropped without a re-encode: EXIF, XMP, IPTC, comments and all else that no pixel and no colour depends on.
 
 What stays is named, format by format, so that a kind of metadata that nobody thought of goes too: pixel data, colour profiles and
-colour chunks, transparency, animation. An orientation that turns the picture stays as an EXIF block of one entry. What follows
-the end of the image goes.
+colour chunks, transparency, animation. Of the EXIF block that browsers read, the orientation and the resolution stay where they
+make another size or way up, at the place where they stood: what no browser follows is not made to be followed. What comes after the
+end of the image goes.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 
 from mediamirror.errors import ImageError
-from mediamirror.imaging.exif import read_exif
+from mediamirror.imaging.exif import bare_exif
 from mediamirror.imaging.header import read_whole
-from mediamirror.imaging.jpeg import BARE, EOI, SOF, SOS, end_of_scan, next_marker
+from mediamirror.imaging.jpeg import BARE, EOI, SOF, SOS, end_of_scan, is_exif, next_marker, segments
 from mediamirror.imaging.octets import NAMES, Octets
+from mediamirror.imaging.png import CRITICAL, flaw, is_sound
 from mediamirror.imaging.png import chunks as png_chunks
 from mediamirror.imaging.webp import chunks as webp_chunks
 from mediamirror.model import ImageFacts, Span
@@ -40,16 +42,7 @@ def joined(pieces: Iterable[Piece]) -> list[Piece]:
     return made
 
 
-def orientation_exif(orientation: int | None) -> bytes:
-    """Return a TIFF structure that holds the orientation alone; nothing for an upright picture."""
-    if orientation is None or orientation == 1:
-        return b""
-    # Big-endian; IFD0 at 8: one entry, tag 0x0112, type SHORT, one value; no further IFD.
-    return struct.pack(">2sHIHHHIHHI", b"MM", 42, 8, 1, 0x0112, 3, 1, orientation, 0, 0)
-
-
-_CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
-_PNG_KEPT = _CRITICAL | {
+_PNG_KEPT = CRITICAL | {
     *(b"tRNS", b"bKGD", b"hIST", b"sPLT", b"sBIT", b"pHYs"),
     *(b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"),
     *(b"acTL", b"fcTL", b"fdAT"),
@@ -57,17 +50,25 @@ _PNG_KEPT = _CRITICAL | {
 
 
 def _png(data: Octets, facts: ImageFacts) -> list[Piece]:
-    """Keep each chunk that pixels, colours, size on paper or animation depend on, with its own CRC. Raises `LeftAlone`."""
+    """Keep each chunk that pixels, colours, size on paper or animation depend on, with its own CRC. Raises `LeftAlone`.
+
+    A broken one that browsers pass over goes too.
+    """
     pieces: list[Piece] = [(0, 8)]
+    exif_seen = False
     for name, start, end in png_chunks(data):
         if end + 4 > len(data) or not name.isalpha():
             raise LeftAlone("a chunk of it is damaged")
-        if name[0] & 0x20 == 0 and name not in _CRITICAL:
-            raise LeftAlone(f"it has a critical chunk {name.decode('ascii')}, which PNG does not know")
-        if name in _PNG_KEPT:
+        if name in CRITICAL or (name in _PNG_KEPT and flaw(data, name, start, end) is None):
             pieces.append((start - 8, end + 4))
-        if name == b"IHDR" and (exif := orientation_exif(facts.orientation)):
-            pieces.append(_chunk(b"eXIf", exif))
+        if name == b"eXIf" and not exif_seen and is_sound(data, start, end):
+            # The first one counts for browsers, before the pixels; behind them it does for other readers.
+            exif_seen = True
+            exif = bare_exif(data[start:end], facts.width, facts.height)
+            if exif == data[start:end]:
+                pieces.append((start - 8, end + 4))
+            elif exif:
+                pieces.append(_chunk(b"eXIf", exif))
         if name == b"IEND":
             return pieces
     raise LeftAlone("it has no end")
@@ -84,12 +85,15 @@ _EXIF, _XMP = 0x08, 0x04
 def _webp(data: Octets, facts: ImageFacts) -> list[Piece]:
     """Keep the chunks that the picture is made of, its colour profile and its animation. Raises `LeftAlone`."""
     size = struct.unpack_from("<I", data, 4)[0] + 8
-    exif, pieces, length, dropped = orientation_exif(facts.orientation), list[Piece](), 4, size < len(data)
+    # No browser turns a WebP. Other readers do, and go on to.
+    spans = [(start, end) for name, start, end in webp_chunks(data) if name == b"EXIF"]
+    exif = bare_exif(data[slice(*spans[0])], facts.width, facts.height) if spans else b""
+    pieces, length, dropped = list[Piece](), 4, size < len(data)
     for name, start, end in webp_chunks(data):
         if end > size or (name == b"VP8X" and end - start < 10):
             raise LeftAlone("a chunk of it is damaged")
         if name not in _WEBP_KEPT:
-            dropped = True
+            dropped = dropped or name != b"EXIF" or data[start:end] != exif
             continue
         if name == b"VP8X":
             flags = data[start] & ~(_EXIF | _XMP) | (_EXIF if exif else 0)
@@ -103,8 +107,8 @@ def _webp(data: Octets, facts: ImageFacts) -> list[Piece]:
     if not dropped:
         return [(0, len(data))]
     if exif:
-        pieces.append(b"EXIF" + struct.pack("<I", len(exif)) + exif)
-        length += 8 + len(exif)
+        pieces.append(b"EXIF" + struct.pack("<I", len(exif)) + exif + b"\0" * (len(exif) & 1))
+        length += 8 + len(exif) + (len(exif) & 1)
     return [b"RIFF" + struct.pack("<I", length) + b"WEBP", *pieces]
 
 
@@ -119,7 +123,7 @@ def _jpeg(data: Octets, facts: ImageFacts) -> list[Piece]:
     JFIF's thumbnail goes, and so do fill bytes between segments.
     """
     pieces: list[Piece] = [(0, 2)]
-    at, in_scan, exif_at, turned = 2, False, 1, facts.orientation
+    at, in_scan, exif_at = 2, False, 1
     while True:
         found = (end_of_scan if in_scan else next_marker)(data, at)
         if found is None:
@@ -132,18 +136,19 @@ def _jpeg(data: Octets, facts: ImageFacts) -> list[Piece]:
             pieces.append((at - 2, at))
             break
         if marker in BARE:
-            pieces.append((at - 2, at))
+            if in_scan:
+                pieces.append((at - 2, at))
             continue
         end = _end(data, at, frame=marker in SOF)
         kept = _kept(data, marker, at, end)
         if kept and marker == _APP0 and len(pieces) == 1:
             exif_at = 1 + len(kept)
-        if marker == _APP1 and turned in (None, 1) and data[at + 2 : at + 8] == b"Exif\0\0":
-            # After the frame header too, where our reader does not look and others do.
-            turned = read_exif(data[at + 8 : end]).orientation
         pieces += kept
         at, in_scan = end, marker == SOS
-    if exif := orientation_exif(turned):
+    first = next(
+        ((start, end) for marker, start, end in segments(data) if marker == _APP1 and is_exif(data, start, end)), None
+    )
+    if first is not None and (exif := bare_exif(data[first[0] + 8 : first[1]], facts.width, facts.height)):
         pieces.insert(exif_at, struct.pack(">BBH", 0xFF, _APP1, 8 + len(exif)) + b"Exif\0\0" + exif)
     return pieces
 
@@ -161,9 +166,10 @@ def _kept(data: Octets, marker: int, at: int, end: int) -> list[Piece]:
     if marker == _APP0:
         return _jfif(content, at, end) if content[:5] == b"JFIF\0" and len(content) == _JFIF else []
     if marker == _APP2:
-        return [(at - 2, end)] if content[:12] == b"ICC_PROFILE\0" else []
+        return [(at - 2, end)] if content[:12] == b"ICC_PROFILE\0" and end > at + 16 else []
     if marker == _APP14:
-        return [(at - 2, end)] if content[:5] == b"Adobe" else []
+        # libjpeg takes no shorter one for Adobe's, so that no colour depends on it.
+        return [(at - 2, end)] if content[:5] == b"Adobe" and end >= at + 14 else []
     return [] if _APP1 <= marker <= _APP15 or marker == _COM else [(at - 2, end)]
 
 
@@ -199,6 +205,15 @@ def plan(data: Octets) -> Sequence[Piece]:
         return joined(_PLANS[facts.format](data, facts))
     except (IndexError, struct.error) as error:
         raise LeftAlone("its structure makes no sense") from error
+
+
+def lost_picture(data: Octets, pieces: Sequence[Piece]) -> str | None:
+    """What a JPEG loses that is a picture of its own behind its end, in words, such as what makes it brighter on some screens."""
+    last = pieces[-1]
+    if data[:2] != b"\xff\xd8" or not isinstance(last, tuple) or data.find(b"\xff\xd8\xff", last[1]) < 0:
+        return None
+    named = any(data.find(name) >= 0 for name in (b"hdrgm:", b"urn:iso:std:iso:ts:21496"))
+    return "a gain map for brighter screens" if named else "a second picture"
 
 
 def made(data: Octets, pieces: Sequence[Piece]) -> bytes:

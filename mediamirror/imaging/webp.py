@@ -48,6 +48,7 @@ def _read_lossless(data: Octets) -> ImageFacts:
 
 def _read_extended(data: Octets) -> ImageFacts:
     flags = data[20]
+    # Browsers show a WebP as it is stored, whatever its EXIF says of the way up: the block can only tell a place.
     exif = _find_exif(data) if flags & _EXIF else NO_EXIF
     return ImageFacts(
         "webp",
@@ -56,7 +57,7 @@ def _read_extended(data: Octets) -> ImageFacts:
         frames=None if flags & _ANIMATION else 1,
         alpha=bool(flags & _ALPHA),
         icc=bool(flags & _ICC),
-        orientation=exif.orientation if exif else None,
+        orientation=1,
         has_gps=exif.has_gps if exif else None,
     )
 
@@ -71,9 +72,7 @@ def read_whole(data: Octets) -> ImageFacts:
     if facts.frames is None:
         frames = sum(name == b"ANMF" for name, _, _ in chunks(data))
         facts = replace(facts, frames=frames or 1)
-    if facts.orientation is None:
-        facts = replace(facts, orientation=1, has_gps=False)
-    return facts
+    return facts if facts.has_gps is not None else replace(facts, has_gps=False)
 
 
 def check_size(data: Octets, size: int) -> None:

@@ -47,7 +47,7 @@ def _has(subject: SetSubject, rows: Sequence[Member], width: int) -> bool:
 
 def _steps(ladder: Sequence[Member]) -> list[tuple[int, int, Member]]:
     """Real width, bytes and member of the rungs that were looked at, one for each width, ascending."""
-    rows = {m.facts.width: (m.facts.width, m.size, m) for m in ladder if m.facts is not None and m.size}
+    rows = {m.shown[0]: (m.shown[0], m.size, m) for m in ladder if m.shown is not None and m.size}
     return [rows[width] for width in sorted(rows)]
 
 
@@ -162,7 +162,7 @@ def larger_is_lighter(subject: SetSubject) -> Iterator[Violation]:
 
 
 def _told(member: Member) -> str:
-    width = member.facts.width if member.facts else 0
+    width = member.pixels[0]
     return f"the variant of {width} pixels ({(member.size or 0) / 1024:,.1f} KiB)"
 
 

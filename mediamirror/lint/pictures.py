@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from mediamirror.dialects import read
 from mediamirror.lint.likeness import alike, alike_cropped
 from mediamirror.lint.names import file_name
+from mediamirror.lint.pixels import causes, widths_kept
 from mediamirror.lint.rules import rule
 from mediamirror.lint.subject import Member, SetSubject, Violation
-from mediamirror.model import Severity
+from mediamirror.model import ImageFacts, Severity
 
-_TURNED = (5, 6, 7, 8)
 _SMALLEST = 4
 """Pixels a side below which a shape is all rounding and a picture is none."""
 
@@ -113,28 +113,30 @@ def animated_among_still(subject: SetSubject) -> Iterator[Violation]:
 
 @rule("MM314", "turned-by-exif", Severity.WARNING)
 def turned_by_exif(subject: SetSubject) -> Iterator[Violation]:
-    """Fire when the descriptor or the attributes fit the stored size and not the shown one."""
+    """Fire when a descriptor or the attributes fit the stored size and not the shown one."""
     for group in subject.groups:
         for member in group:
             facts = member.facts
-            if facts is None or facts.orientation not in _TURNED or facts.width == facts.height:
+            if facts is None or not facts.on_its_side or facts.natural[0] == facts.natural[1]:
                 continue
-            declared = _declared(member, subject)
+            declared = _declared(member, facts, subject)
             if declared is not None:
-                shown = f"{facts.height} x {facts.width}"
-                message = f"Stored {facts.width} x {facts.height} and shown {shown} by its EXIF orientation, against {declared}."
+                shown = "{} x {}".format(*facts.natural)
+                message = (
+                    f"Stored {facts.width} x {facts.height} and shown {shown}, {causes(facts)}, against {declared}."
+                )
                 yield Violation(message, declared, shown, member.candidate.reference, member.url)
 
 
-def _declared(member: Member, subject: SetSubject) -> str | None:
-    """What the markup says of the size that the turned picture does not keep, if anything."""
-    facts, candidate, tolerance = member.facts, member.candidate, subject.options.tolerance
-    if facts is None:
-        return None
-    if candidate.width is not None and tolerance.allows(candidate.width, facts.width):
-        return f"{candidate.width}w"
+def _declared(member: Member, facts: ImageFacts, subject: SetSubject) -> str | None:
+    """What the markup says of the size that the turned picture does not keep, if anything, wherever it names the file."""
+    tolerance, stored = subject.options.tolerance, widths_kept(facts)[0]
+    named = (m.candidate.width for m in subject.members if m.url == member.url and m.source.ignored is None)
+    for declared in named:
+        if declared is not None and tolerance.allows(declared, stored):
+            return f"{declared}w"
     img = next((s for s in subject.image_set.sources if s.carrier == "img"), member.source)
     width, height = img.width, img.height
-    if width and height and (width > height) == (facts.width > facts.height) and width != height:
+    if width and height and (width > height) != (facts.natural[0] > facts.natural[1]) and width != height:
         return f'width="{width}" height="{height}"'
     return None

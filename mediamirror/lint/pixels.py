@@ -24,21 +24,39 @@ DAMAGED = "damaged "
 _HAS_ITS_RULE = (ImageTruncated, NotAnImage, ImageOverBudget)
 
 
-def _shown_width(facts: ImageFacts) -> int:
-    """The width on screen: EXIF orientations 5 to 8 lay the picture on its side."""
-    return facts.height if facts.orientation in (5, 6, 7, 8) else facts.width
-
-
 def _keeps(promised: int, facts: ImageFacts, subject: Subject) -> bool:
-    """Whether the stored or the shown width is as promised: tools write either one into descriptors."""
-    return any(subject.tolerance.allows(promised, real) for real in (facts.width, _shown_width(facts)))
+    """Whether the width is as promised, as it is shown or before it is turned: tools write either one into descriptors."""
+    return any(subject.tolerance.allows(promised, real) for real in widths_kept(facts))
+
+
+def widths_kept(facts: ImageFacts) -> tuple[int, int]:
+    """The width that a browser would say without the orientation, and the one that it says."""
+    width, height = facts.natural
+    return (height, width) if facts.on_its_side else (width, width)
 
 
 def _real(facts: ImageFacts) -> str:
     """The real width in words."""
-    shown = _shown_width(facts)
-    turned = f" ({shown} as shown, turned by its EXIF orientation)" if shown != facts.width else ""
-    return f"{facts.width} pixels wide{turned}"
+    shown = facts.natural[0]
+    return f"{facts.width} pixels wide" + (f" ({shown} as shown, {causes(facts)})" if shown != facts.width else "")
+
+
+def causes(facts: ImageFacts) -> str:
+    """What makes browsers show another size than the stored one, in words, and which browser goes another way."""
+    corrected = {
+        "jpeg": "by the resolution in its EXIF",
+        "avif": "cut to its clean aperture (in Chromium; Firefox shows nothing)",
+    }
+    turned = {
+        "jpeg": "turned by its EXIF orientation",
+        "png": "turned by its EXIF orientation (not in Safari)",
+        "avif": "turned by its irot and imir properties",
+    }
+    told = [
+        corrected.get(facts.format, "") if facts.corrected else "",
+        turned.get(facts.format, "") if facts.on_its_side else "",
+    ]
+    return " and ".join(filter(None, told))
 
 
 @rule("MM301", "width-differs-from-descriptor", Severity.ERROR, rejects=True, about="file")
@@ -51,7 +69,12 @@ def width_differs_from_descriptor(subject: Subject) -> Iterator[Violation]:
         if promise.width is not None and not _keeps(promise.width, facts, subject):
             also, cause = _cause(promise.width, facts, subject)
             message = f"Declared {promise.width}w{also}, but the image is {_real(facts)}.{cause}"
-            yield Violation(message, str(promise.width), str(facts.width), promise.reference)
+            yield Violation(
+                message,
+                str(promise.width),
+                str(facts.natural[0] if facts.corrected else facts.width),
+                promise.reference,
+            )
 
 
 def _cause(declared: int, facts: ImageFacts, subject: Subject) -> tuple[str, str]:
@@ -78,7 +101,7 @@ def width_differs_from_name(subject: Subject) -> Iterator[Violation]:
         return
     if not any(_keeps(side, facts, subject) for side in tag.sides) and not _fills(tag, facts, subject):
         message = f'The file name says {tag.width} pixels ("{tag.text}"), but the image is {_real(facts)}.'
-        yield Violation(message, str(tag.width), str(facts.width))
+        yield Violation(message, str(tag.width), str(facts.natural[0] if facts.corrected else facts.width))
 
 
 def _is_promise(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
@@ -102,7 +125,7 @@ def _is_promise(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
         return False
     if not any(_keeps(width, facts, subject) for width in variant.declared_widths):
         return True
-    if max(tag.sides) > _shown_width(facts) and max(subject.known_widths) in variant.declared_widths:
+    if max(tag.sides) > facts.natural[0] and max(subject.known_widths) in variant.declared_widths:
         return False
     ladder = any(
         (other := tags[sibling.url]) is not None and other.width in sibling.declared_widths
@@ -114,7 +137,8 @@ def _is_promise(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
 
 def _fills(tag: WidthTag, facts: ImageFacts, subject: Subject) -> bool:
     """Whether the image is as high as one side of the box that its name tells."""
-    return tag.height is not None and any(subject.tolerance.allows(side, facts.height) for side in tag.sides)
+    heights = {facts.natural[1], facts.height}
+    return tag.height is not None and any(subject.tolerance.allows(s, real) for s in tag.sides for real in heights)
 
 
 @rule("MM303", "format-differs-from-extension", Severity.WARNING, about="file")
@@ -212,6 +236,14 @@ def cmyk(subject: Subject) -> Iterator[Violation]:
     """Fire for a decoded image of four printing colours."""
     if subject.facts is not None and subject.facts.mode == "CMYK":
         yield Violation("The image is CMYK.", "RGB", "CMYK")
+
+
+@rule("MM318", "broken-metadata", Severity.NOTE, verify_only=True, about="file")
+def broken_metadata(subject: Subject) -> Iterator[Violation]:
+    """Fire once for a file with `ImageFacts.notes`."""
+    notes = subject.facts.notes if subject.facts is not None else ()
+    if notes:
+        yield Violation(f"Browsers pass over a part of it that is broken: {'; '.join(notes)}.", None, "; ".join(notes))
 
 
 @rule("MM317", "wide-profile-unused", Severity.NOTE, verify_only=True, about="file")

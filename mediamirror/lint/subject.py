@@ -98,12 +98,13 @@ class Member:
 
     @property
     def shown(self) -> tuple[int, int] | None:
-        """Width and height in pixels as shown: EXIF orientations 5 to 8 lay a picture on its side."""
-        facts = self.facts
-        if facts is None:
-            return None
-        turned = facts.orientation in (5, 6, 7, 8)
-        return (facts.height, facts.width) if turned else (facts.width, facts.height)
+        """Width and height that a browser says the image has."""
+        return self.facts.natural if self.facts else None
+
+    @property
+    def pixels(self) -> tuple[int, int]:
+        """Width and height of its pixels, the way up that they are shown; nothing for a file that was not looked at."""
+        return self.facts.upright if self.facts else (0, 0)
 
 
 @dataclass(frozen=True, slots=True)

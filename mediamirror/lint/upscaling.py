@@ -60,7 +60,7 @@ class _Case:
     @property
     def real(self) -> int:
         """The width that all of them have, in pixels."""
-        return self.stays.facts.width if self.stays.facts else 0
+        return self.stays.shown[0] if self.stays.shown else 0
 
 
 @rule("MM309", "not-upscaled", Severity.ERROR)
@@ -96,7 +96,7 @@ def _twins(members: Sequence[Member]) -> Iterator[list[Member]]:
     by_size: dict[tuple[int, int, str], list[Member]] = defaultdict(list)
     for member in members:
         if member.facts is not None:
-            by_size[(member.facts.width, member.facts.height, member.facts.format)].append(member)
+            by_size[(*member.facts.natural, member.facts.format)].append(member)
     for group in by_size.values():
         same = [member for member in group if _same_pixels(member, group[0])]
         if len({_claim(member) for member in same}) > 1:
@@ -118,8 +118,8 @@ def _claim(member: Member) -> float:
 
 
 def _is_true(subject: SetSubject, member: Member) -> bool:
-    width, facts = member.candidate.width, member.facts
-    return width is not None and facts is not None and subject.options.tolerance.allows(width, facts.width)
+    width, shown = member.candidate.width, member.shown
+    return width is not None and shown is not None and subject.options.tolerance.allows(width, shown[0])
 
 
 def _is_too_much(subject: SetSubject, member: Member) -> bool:
@@ -127,7 +127,7 @@ def _is_too_much(subject: SetSubject, member: Member) -> bool:
     width, facts = member.candidate.width, member.facts
     if width is None or facts is None:
         return False
-    real = max(facts.width, member.shown[0] if member.shown else 0)
+    real = max(facts.natural) if facts.on_its_side else facts.natural[0]
     return width > real and not subject.options.tolerance.allows(width, real)
 
 
@@ -152,22 +152,23 @@ def upscaled(subject: SetSubject) -> Iterator[Violation]:
     for group in subject.groups:
         for member in group:
             twin = _as_detailed(member, group)
-            if twin is not None and member.facts is not None and twin.facts is not None:
-                message = f"{member.facts.width} pixels wide, with no more detail than the variant of {twin.facts.width} pixels."
-                declared, actual = f"{member.facts.width} pixels of detail", f"at most {twin.facts.width}"
+            if twin is not None:
+                width, narrow = member.pixels[0], twin.pixels[0]
+                message = f"{width} pixels wide, with no more detail than the variant of {narrow} pixels."
+                declared, actual = f"{width} pixels of detail", f"at most {narrow}"
                 yield Violation(message, declared, actual, member.candidate.reference, member.url)
 
 
 def _as_detailed(member: Member, group: Sequence[Member]) -> Member | None:
     if member.facts is None or member.look is None:
         return None
-    width, detail = member.facts.width, member.look.detail
-    smaller = [m for m in group if m.facts is not None and m.facts.width < width and _related(m, member)]
-    smaller.sort(key=lambda m: m.facts.width if m.facts else 0, reverse=True)
+    width, detail = member.pixels[0], member.look.detail
+    smaller = [m for m in group if 0 < m.pixels[0] < width and _related(m, member)]
+    smaller.sort(key=lambda m: m.pixels[0], reverse=True)
     strict = _SMOOTHED if member.facts.format == "avif" else 1.0
     measured = {each.width: each for each in member.look.regained}
     for other in smaller:
-        narrow = other.facts.width if other.facts else 0
+        narrow = other.pixels[0]
         if narrow in measured and is_regained(measured[narrow], narrow / width, strict=strict):
             return other
         # Where it was measured against others alone, it may just be soft.

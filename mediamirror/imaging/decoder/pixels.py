@@ -18,6 +18,7 @@ from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.png import check_text
 from mediamirror.imaging.raster import Raster, decoder_bytes, forget_decoder
 from mediamirror.imaging.similarity import look_at
+from mediamirror.imaging.strip import LeftAlone, strip
 from mediamirror.model import ImageFacts, Look
 from mediamirror.settings import CheckOptions
 
@@ -59,17 +60,28 @@ def decode(source: bytes | BinaryIO, options: CheckOptions, wish: Wish = Wish())
         check_text(data, MAX_TEXT)
     try:
         return _decode(source, data, facts, options, wish, shrink)
-    except (ImageError, MemoryError):
-        raise
-    except UnidentifiedImageError as error:  # its own words are the address of a buffer
-        raise ImageUndecodable(f"The {NAMES[facts.format]} can't be decoded: its data makes no sense.") from error
-    except Image.DecompressionBombError as error:
-        raise ImageOverBudget(f"The decoder found more pixels than the header says: {error}") from error
+    except (ImageError, MemoryError, Image.DecompressionBombError) as error:
+        raise _refusal(error, facts) from error
     except Exception as error:
-        # Pillow's plugins raise nearly anything on bad data (OSError, SyntaxError, ValueError, struct.error, ...).
-        raise ImageUndecodable(
-            f"The {NAMES[facts.format]} can't be decoded: {error or type(error).__name__}."
-        ) from error
+        # Pillow's plugins raise nearly anything on bad data (OSError, SyntaxError, ValueError, struct.error, ...), and its
+        # readers of metadata do so where browsers pass on.
+        try:
+            bare = strip(data[:])
+            note = () if facts.notes else ("a block of its metadata is broken",)
+            return _decode(bare, bare, replace(facts, notes=facts.notes + note), options, wish, shrink)
+        except (LeftAlone, Exception):
+            raise _refusal(error, facts) from error
+
+
+def _refusal(error: Exception, facts: ImageFacts) -> Exception:
+    """The error that a decoder's error is told as."""
+    if isinstance(error, ImageError | MemoryError):
+        return error
+    if isinstance(error, Image.DecompressionBombError):
+        return ImageOverBudget(f"The decoder found more pixels than the header says: {error}")
+    if isinstance(error, UnidentifiedImageError):  # its own words are the address of a buffer
+        return ImageUndecodable(f"The {NAMES[facts.format]} can't be decoded: its data makes no sense.")
+    return ImageUndecodable(f"The {NAMES[facts.format]} can't be decoded: {error or type(error).__name__}.")
 
 
 def _decode(
@@ -84,7 +96,7 @@ def _decode(
             )
         if shrink > 1:
             image.draft(None, (image.width // shrink, image.height // shrink))
-        raster = _first_frame(image)
+        raster = _first_frame(image, facts)
         mode, alpha = image.mode, image.has_transparency_data
         width, height = image.size if shrink == 1 else (facts.width, facts.height)
         look = _look(raster, facts, wish, shrink) if wish.look else None
@@ -95,13 +107,14 @@ def _decode(
     return Seen(replace(facts, decoded=True, mode=mode, alpha=alpha, width=width, height=height), look)
 
 
-def _first_frame(image: Image.Image) -> Raster:
+def _first_frame(image: Image.Image, facts: ImageFacts) -> Raster:
     pixels = decoder_bytes(image, 0)
     if pixels is None:
         image.load()
     elif getattr(image, "n_frames", 1) == 1:
         forget_decoder(image)
-    return Raster(image, pixels)
+    # The corner that a clean aperture leaves is all that a browser shows. An EXIF resolution cuts nothing off.
+    return Raster(image, pixels, facts.corrected if facts.format == "avif" else None)
 
 
 def _look(raster: Raster, facts: ImageFacts, wish: Wish, shrink: int) -> Look | None:

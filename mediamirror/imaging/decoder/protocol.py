@@ -33,6 +33,7 @@ MAX_BODY = 1024 * 1024
 """Longest body of a reply accepted, in bytes."""
 _OPACITY = LOOK_SIDE * LOOK_SIDE
 _COLOURS = 3 * _OPACITY
+_MAX_NOTES = 16
 
 OUT_OF_MEMORY = "out-of-memory"
 ERRORS: dict[str, type[ImageError]] = {
@@ -100,7 +101,11 @@ def facts_of(head: dict[str, Any]) -> ImageFacts:
         )
     facts = head.get("facts")
     if isinstance(facts, dict) and all(isinstance(facts.get(name), kinds) for name, kinds in _FACT_TYPES.items()):
-        return ImageFacts(**{name: facts[name] for name in _FACT_TYPES})
+        return ImageFacts(
+            **{name: facts[name] for name in _FACT_TYPES},
+            corrected=_size_or_none(facts.get("corrected")),
+            notes=tuple(str(note)[:200] for note in (facts.get("notes") or ())[:_MAX_NOTES]),
+        )
     raise ValueError("neither sound facts nor an error")
 
 
@@ -133,6 +138,14 @@ def look_of(head: dict[str, Any], body: bytes) -> Look | None:
             for r in told["regained"]
         ),
     )
+
+
+def _size_or_none(value: Any) -> tuple[int, int] | None:
+    """Two numbers or nothing; ValueError or TypeError for anything else."""
+    if value is None:
+        return None
+    width, height = value
+    return int(width), int(height)
 
 
 def _text_or_none(value: object) -> str | None:

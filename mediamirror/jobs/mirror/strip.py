@@ -15,7 +15,7 @@ from mediamirror.fetch import discard
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.header import map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
-from mediamirror.imaging.strip import STRIPPED, LeftAlone, Piece, made, plan
+from mediamirror.imaging.strip import STRIPPED, LeftAlone, Piece, lost_picture, made, plan
 from mediamirror.model import Body, Facts, OpaqueFacts, Problem, SourceBytes
 
 _PREFIX = 64 * 1024
@@ -37,6 +37,7 @@ class Stripper:
     def __init__(self) -> None:
         self._formats: Counter[str] = Counter()
         self._odd: list[tuple[str, str]] = []
+        self._lost: list[tuple[str, str]] = []
 
     @asynccontextmanager
     async def stripped(self, url: str, body: Body, facts: Facts) -> AsyncIterator[Ready]:
@@ -52,8 +53,10 @@ class Stripper:
         else:
             try:
                 # What is in memory is small: a thread would cost more than the work.
-                made_ = _strip(body) if body.data is not None else await asyncio.to_thread(_strip, body)
+                made_, lost = _strip(body) if body.data is not None else await asyncio.to_thread(_strip, body)
                 ready = Ready(made_, _facts(facts, made_, body), source)
+                if lost is not None:
+                    self._lost.append((url, lost))
             except LeftAlone as odd:
                 self._odd.append((url, str(odd)))
         try:
@@ -71,31 +74,35 @@ class Stripper:
             )
         for url, why in self._odd:
             yield Problem("metadata-kept", f"{url} was stored with its metadata, if it has any: {why}")
+        for url, what in self._lost:
+            yield Problem("picture-dropped", f"{url} was stored without {what}, which stood behind its picture.")
 
 
 def _facts(facts: Facts, stripped: Body, body: Body) -> Facts:
     return facts if stripped is body or isinstance(facts, OpaqueFacts) else replace(facts, has_gps=False)
 
 
-def _strip(body: Body) -> Body:
+def _strip(body: Body) -> tuple[Body, str | None]:
+    """The body without its metadata, and what picture of its own it lost."""
     if body.data is not None:
         pieces = plan(body.data)
         if pieces == [(0, body.size)]:
-            return body
+            return body, None
         data = made(body.data, pieces)
         _check(body.data, data)
-        return Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data)
+        stripped = Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data)
+        return stripped, lost_picture(body.data, pieces)
     return _strip_file(body, Path(body.path or ""))
 
 
-def _strip_file(body: Body, path: Path) -> Body:
+def _strip_file(body: Body, path: Path) -> tuple[Body, str | None]:
     beside = path.with_name(path.name + ".stripped")
     try:
         with path.open("rb") as file:
             whole = map_file(file)
         pieces = plan(whole)
         if pieces == [(0, body.size)]:
-            return body
+            return body, None
         stripped = _write(beside, whole, pieces)
         with beside.open("rb") as written:
             _check(whole, map_file(written))
@@ -105,7 +112,7 @@ def _strip_file(body: Body, path: Path) -> Body:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
-    return stripped
+    return stripped, lost_picture(whole, pieces)
 
 
 def _write(path: Path, whole: Octets, pieces: Sequence[Piece]) -> Body:
@@ -134,6 +141,5 @@ def _check(before: Octets, after: Octets) -> None:
         was, now = read_whole(before), read_whole(after)
     except ImageError as error:
         raise LeftAlone(f"without it the file would not be whole ({error.message})") from error
-    # An orientation that stands where our reader does not look for it is moved to where it does.
-    if replace(was, has_gps=False, orientation=None) != replace(now, orientation=None):
+    if replace(was, has_gps=False, notes=()) != replace(now, notes=()):
         raise LeftAlone("without it the file would not say the same")
