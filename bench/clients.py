@@ -34,10 +34,12 @@ from typing import Any
 
 import aiohttp
 import httpx2
+import pycurl
 import uvloop
 
 from mediamirror.fetch import Request, open_fetcher
-from mediamirror.fetch.transport import AiohttpTransport
+from mediamirror.fetch.guard import Guard, allow_all
+from mediamirror.fetch.transport import CurlTransport
 from mediamirror.settings import FetchOptions
 
 # httpx itself is measured where it is installed (the extra "bench"); nothing else here needs it.
@@ -128,8 +130,8 @@ async def by_httpx2() -> AsyncIterator[Get]:
 
 
 @asynccontextmanager
-async def by_httpx2_over_aiohttp() -> AsyncIterator[Get]:
-    async with httpx2.AsyncClient(transport=AiohttpTransport(), trust_env=False) as client:
+async def by_httpx2_over_ours() -> AsyncIterator[Get]:
+    async with httpx2.AsyncClient(transport=CurlTransport(guard=Guard(allow_all)), trust_env=False) as client:
 
         async def get(url: str) -> int:
             return len((await client.get(url)).content)
@@ -140,7 +142,7 @@ async def by_httpx2_over_aiohttp() -> AsyncIterator[Get]:
 @asynccontextmanager
 async def by_transport() -> AsyncIterator[Get]:
     nothing = httpx2.ByteStream(b"")
-    async with AiohttpTransport() as transport:
+    async with CurlTransport(guard=Guard(allow_all)) as transport:
 
         async def get(url: str) -> int:
             response = await transport.handle_async_request(httpx2.Request("GET", url, stream=nothing))
@@ -162,6 +164,24 @@ async def by_aiohttp() -> AsyncIterator[Get]:
 
 
 @asynccontextmanager
+async def by_pycurl() -> AsyncIterator[Get]:
+    """pycurl's own driver for asyncio: whole transfers, no limit, no guard."""
+    async with pycurl.AsyncCurlMulti() as multi:
+        free: list[pycurl.Curl] = []
+
+        async def get(url: str) -> int:
+            parts: list[bytes] = []
+            curl = free.pop() if free else pycurl.Curl()
+            curl.setopt(pycurl.URL, url)
+            curl.setopt(pycurl.WRITEFUNCTION, parts.append)
+            await multi.perform(curl)
+            free.append(curl)
+            return len(b"".join(parts))
+
+        yield get
+
+
+@asynccontextmanager
 async def by_stack() -> AsyncIterator[Get]:
     options = FetchOptions(concurrency=AT_ONCE, host_concurrency=AT_ONCE, allow_private=True)
     with tempfile.TemporaryDirectory() as spool:
@@ -177,8 +197,9 @@ async def by_stack() -> AsyncIterator[Get]:
 CLIENTS = {
     "httpx": ("httpx 0.28.1, its own transport", by_httpx),
     "httpx2": ("httpx2, its own transport", by_httpx2),
-    "client": ("httpx2.AsyncClient over our transport", by_httpx2_over_aiohttp),
+    "client": ("httpx2.AsyncClient over our transport", by_httpx2_over_ours),
     "transport": ("our transport, called straight", by_transport),
+    "pycurl": ("pycurl's own driver, alone", by_pycurl),
     "aiohttp": ("aiohttp alone", by_aiohttp),
     "stack": ("open_fetcher: sha256, limits, robots, politeness, retry", by_stack),
 }
@@ -236,7 +257,7 @@ async def churn_all(base: str) -> None:
             print(f"  {CLIENTS['httpx'][0]:<56} {await churn(old, base)}")
     async with httpx2.AsyncClient(trust_env=False, limits=httpx2.Limits(max_connections=10)) as own:
         print(f"  {CLIENTS['httpx2'][0]:<56} {await churn(own, base)}")
-    transport = AiohttpTransport(limit=10)
+    transport = CurlTransport(guard=Guard(allow_all), limit=10)
     async with httpx2.AsyncClient(transport=transport, trust_env=False) as ours:
         print(
             f"  {CLIENTS['client'][0]:<56} {await churn(ours, base)}, {transport.connections} of 10 slots still taken"
@@ -280,7 +301,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--gets", type=int, default=2000)
-    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="uvloop")
+    parser.add_argument("--loop", choices=("uvloop", "asyncio"), default="asyncio")
     parser.add_argument("--only", help="client names, with commas between")
     parser.add_argument("--profile", choices=sorted(CLIENTS))
     parser.add_argument("--no-churn", action="store_true")

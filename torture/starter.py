@@ -21,7 +21,7 @@ from typing import IO, Any
 from torture.points import POINTS, plant
 
 LOADED = (
-    *("mediamirror.cli.app", "mediamirror.cli.output", "mediamirror.cli.objects", "uvloop"),
+    *("mediamirror.cli.app", "mediamirror.cli.output", "mediamirror.cli.objects", "asyncio"),
     *(
         "mediamirror.jobs.mirror.job",
         "mediamirror.jobs.sync.job",
@@ -29,7 +29,7 @@ LOADED = (
         "mediamirror.store.s3.store",
     ),
     *("mediamirror.cli.mirror", "mediamirror.cli.sync", "mediamirror.cli.verify", "mediamirror.cli.catalog"),
-    *("mediamirror.jobs.catalog.gc", "mediamirror.report.table", "mediamirror.markup.page.html", "aiohttp", "httpx2"),
+    *("mediamirror.jobs.catalog.gc", "mediamirror.report.table", "mediamirror.markup.page.html", "pycurl", "httpx2"),
 )
 
 

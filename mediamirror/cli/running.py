@@ -108,12 +108,10 @@ def run_with(
     """Do what `run` does, with an output of the command's own."""
     import asyncio
 
-    import uvloop
-
     _set_up_logging(verbose)
     _collect_less_often()
     try:
-        with opened() as output, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with opened() as output, asyncio.Runner() as runner:
             summary = runner.run(_until_stopped(job(output)))
         sys.stdout.flush()
     except MediamirrorError as error:
@@ -153,7 +151,7 @@ def _set_up_logging(verbose: bool) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Redacting("%(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, handlers=[handler])
-    for noisy in ("botocore", "boto3", "urllib3", "aiohttp", "asyncio", "httpx2", "s3transfer"):
+    for noisy in ("botocore", "boto3", "urllib3", "asyncio", "httpx2", "s3transfer"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     config = click.get_current_context().obj
     if isinstance(config, Config) and config.path is not None:

@@ -26,6 +26,7 @@ from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, too_l
 from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, conditions, parse_target
+from mediamirror.fetch.transfer import HeaderFlood, UnsaidEnd
 from mediamirror.first_use import dataclass
 from mediamirror.model import Body, Download
 from mediamirror.redact import redact_url
@@ -145,7 +146,7 @@ class Client:
             raise too_large(href, limit)
         spool = Spool(self._spool_dir, spool_over=self._options.spool_over, limit=limit, href=href)
         try:
-            await self._pour(answer, spool, deadline)
+            await self._pour(request, answer, spool, deadline)
             body = replace(await spool.finish(), framed=_is_framed(answer))
         except BaseException:
             await spool.abandon()
@@ -154,7 +155,7 @@ class Client:
             raise EmptyBody(f"{redact_url(href)} is an empty file (HTTP status {status}).")
         return body
 
-    async def _pour(self, answer: _Answer, spool: Spool, deadline: asyncio.Timeout) -> None:
+    async def _pour(self, request: Request, answer: _Answer, spool: Spool, deadline: asyncio.Timeout) -> None:
         href = answer.target.href
         options = self._options
         # Codings may stand in several fields (RFC 9110, 5.3): a second one must not hide behind the first.
@@ -170,11 +171,19 @@ class Client:
                 if self._bucket is not None:
                     _extend(deadline, watch, await self._bucket.take(len(chunk)))
         except httpx2.RemoteProtocolError as error:
-            raise TransferTruncated(f"{redact_url(href)} broke off before its end.") from error
+            # Many servers end a connection so. An image shows whether it was whole, a document does not.
+            if not isinstance(error, UnsaidEnd) or _is_framed(answer) or not request.for_image:
+                raise _cut(error, href) from error
         except httpx2.NetworkError as error:
             raise ConnectionLost(f"{redact_url(href)}: the connection broke off in the middle.") from error
         if inflater is not None:
             inflater.finish()
+
+
+def _cut(error: httpx2.RemoteProtocolError, href: str) -> FetchError:
+    if isinstance(error, HeaderFlood):  # in its trailers
+        return as_fetch_error(error, redact_url(href))
+    return TransferTruncated(f"{redact_url(href)} broke off before its end.")
 
 
 def _wire(target: Target, headers: httpx2.Headers) -> httpx2.Request:

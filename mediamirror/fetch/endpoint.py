@@ -20,13 +20,12 @@ async def open_transport(
     """Open up to ``limit`` connections for one run, and close them after it. Raises `UsageError` for a bad ``cacert``."""
     # Half of a start's time goes into loading the HTTP client: it is loaded where there is something to connect to.
     from mediamirror.fetch.guard import Guard, allow_all  # noqa: PLC0415
-    from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context  # noqa: PLC0415
+    from mediamirror.fetch.transport import CurlTransport  # noqa: PLC0415
 
-    context = make_ssl_context(cacert) if cacert else None
     # The endpoint is the user's own choice, and often a private address. Its connections are its own: a page that
     # names the same address meets the guard of the fetchers.
-    async with AiohttpTransport(
-        guard=Guard(allow_all), connect_to=connect_to, ssl_context=context, proxy=proxy, limit=limit
+    async with CurlTransport(
+        guard=Guard(allow_all), connect_to=connect_to, cacert=cacert, proxy=proxy, limit=limit
     ) as transport:
         yield transport
 

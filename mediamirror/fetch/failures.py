@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Iterator
 
 import httpx2
-from aiohttp.http_exceptions import BadHttpMessage, LineTooLong
 
 from mediamirror.errors import (
     ConnectFailed,
@@ -22,6 +21,7 @@ from mediamirror.errors import (
     TLSFailed,
     TooSlow,
 )
+from mediamirror.fetch.transfer import HeaderFlood
 
 
 def as_fetch_error(error: Exception, shown_url: str) -> FetchError:
@@ -53,7 +53,7 @@ def _from_httpx2(error: httpx2.HTTPError, shown_url: str) -> FetchError:
             return _from_connect(error, shown_url)
         case httpx2.LocalProtocolError():
             return FetchError(f"{shown_url} can't be asked for: a header or the URL can't be written as HTTP.")
-        case httpx2.RemoteProtocolError() if any(map(_is_too_much, _causes(error))):
+        case HeaderFlood():
             return HeadersTooLarge(f"{shown_url} answered with more headers than are accepted; see --max-header-size.")
         case httpx2.RemoteProtocolError():
             return ConnectionLost(f"{shown_url}: the origin broke off or did not speak HTTP.")
@@ -63,7 +63,6 @@ def _from_httpx2(error: httpx2.HTTPError, shown_url: str) -> FetchError:
 
 def _from_connect(error: httpx2.HTTPError, shown_url: str) -> FetchError:
     for cause in _causes(error):
-        # aiohttp's own errors inherit from ssl's without filling in their fields.
         if why := getattr(cause, "verify_message", None):
             return TLSFailed(f"{shown_url}: the certificate is not trusted ({why}); see --cacert.")
         if isinstance(cause, ssl.SSLError) and (why := getattr(cause, "reason", None)):
@@ -77,21 +76,10 @@ def _from_connect(error: httpx2.HTTPError, shown_url: str) -> FetchError:
     return ConnectFailed(f"{shown_url}: {via}could not be reached ({reason}).")
 
 
-def _is_too_much(cause: BaseException) -> bool:
-    # aiohttp has a class for a line that is too long, and a message for too many of them.
-    return isinstance(cause, LineTooLong) or (
-        isinstance(cause, BadHttpMessage) and cause.message == "Too many headers received"
-    )
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Breadth first through causes and the errors that aiohttp carries inside its own."""
-    queue: list[object] = [error]
-    for cause in queue:
-        if isinstance(cause, BaseException):
-            yield cause
-            inner = (cause.__cause__, getattr(cause, "os_error", None), getattr(cause, "certificate_error", None))
-            queue.extend(c for c in inner if c is not None and c not in queue)
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _words(error: OSError) -> str:

@@ -77,14 +77,19 @@ class Names:
         """Say whether a name was found before in this run, or is an address and needs no look-up."""
         return host in self._found or literal(host) is not None
 
+    def known(self, host: str) -> tuple[Address, ...] | None:
+        """Return the addresses of a name that was found a moment ago."""
+        at, addresses = self._found.get(host, (0.0, ()))
+        return addresses if addresses and self._clock() - at < self._fresh else None
+
     async def look_up(self, host: str) -> tuple[Address, ...]:
         """Return the addresses of a name, in the resolver's order.
 
         Raises `socket.gaierror` for a name that is not found, and `NameServerSilent` for one without an answer in time.
         """
-        at, addresses = self._found.get(host, (0.0, ()))
-        if addresses and self._clock() - at < self._fresh:
-            return addresses
+        if (known := self.known(host)) is not None:
+            return known
+        _, addresses = self._found.get(host, (0.0, ()))
         asking = self._asking.get(host)
         if asking is None and not addresses and self._clock() - self._silent.get(host, -SILENT) < SILENT:
             raise self._no_answer()

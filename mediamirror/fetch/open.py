@@ -25,7 +25,7 @@ from mediamirror.fetch.politeness import Polite, waiting
 from mediamirror.fetch.request import Fetcher, Request, Target, check_options, user_agent
 from mediamirror.fetch.retry import Retrying
 from mediamirror.fetch.robots import ACCEPTED_BYTES, Robots, admit
-from mediamirror.fetch.transport import AiohttpTransport, make_ssl_context
+from mediamirror.fetch.transport import CurlTransport
 from mediamirror.first_use import dataclass
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
@@ -112,11 +112,11 @@ async def open_fetcher(
         yield OpenFetcher(Retrying(following, options, random=random), transport, hosts, asked)
 
 
-def _network(options: FetchOptions, guard: Guard, names: Names) -> AiohttpTransport:
-    return AiohttpTransport(
+def _network(options: FetchOptions, guard: Guard, names: Names) -> CurlTransport:
+    return CurlTransport(
         guard=guard,
         connect_to=options.connect_to,
-        ssl_context=make_ssl_context(options.cacert) if options.cacert else None,
+        cacert=options.cacert,
         proxy=options.proxy,
         # Room for robots.txt beyond the downloads; what is waited for is decided above, not here.
         limit=options.concurrency + 32,

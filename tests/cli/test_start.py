@@ -23,7 +23,7 @@ try:
 except SystemExit as end:
     print(end.code or 0, *(name for name in others if name in sys.modules), file=sys.stderr)
 """
-NETWORK = "aiohttp,httpx2,boto3,botocore,ssl"
+NETWORK = "pycurl,httpx2,boto3,botocore,ssl"
 PICTURES = "PIL,numpy"
 PAGES = "turbohtml,mediamirror.markup.page.html"
 RECORDS = "sqlite3,mediamirror.catalog.catalog"
@@ -61,7 +61,7 @@ def page(tmp_path: Path) -> Path:
 def test_a_sync_of_two_directories_loads_no_http_client_and_no_other_command(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
     (tmp_path / "one" / "file").write_bytes(b"x")
-    others = f"aiohttp,httpx2,boto3,{PICTURES},{PAGES},mediamirror.cli.mirror,mediamirror.cli.verify,mediamirror.markup"
+    others = f"pycurl,httpx2,boto3,{PICTURES},{PAGES},mediamirror.cli.mirror,mediamirror.cli.verify,mediamirror.markup"
     assert loaded(tmp_path, ["sync", "one", "two", "--quiet"], forbidden=others) == ""
     assert (tmp_path / "two" / "file").read_bytes() == b"x"
 
@@ -79,24 +79,24 @@ def test_completion_loads_no_command_but_the_one_that_is_completed(tmp_path: Pat
 @pytest.mark.parametrize("style", ["table", "jsonl"])
 def test_parse_of_a_text_loads_what_reads_texts(tmp_path: Path, style: str) -> None:
     (tmp_path / "text.txt").write_text("https://x.example/a_480.webp 480w, https://x.example/a_960.webp 960w")
-    others = f"aiohttp,httpx2,boto3,rich.console,{PICTURES},{PAGES},{RECORDS},{PLACES},{RULES}"
+    others = f"pycurl,httpx2,boto3,rich.console,{PICTURES},{PAGES},{RECORDS},{PLACES},{RULES}"
     assert loaded(tmp_path, ["parse", "text.txt", "--format", style], forbidden=others) == ""
 
 
 def test_parse_of_a_page_loads_no_http_client_and_no_rules(tmp_path: Path, page: Path) -> None:
-    others = f"aiohttp,httpx2,boto3,rich.console,{PICTURES},{RECORDS},{PLACES},{RULES}"
+    others = f"pycurl,httpx2,boto3,rich.console,{PICTURES},{RECORDS},{PLACES},{RULES}"
     words = ["parse", page.name, "--base-url", "https://x.example/"]
     assert loaded(tmp_path, words, forbidden=others) == ""
 
 
 def test_verify_of_a_built_site_loads_no_http_client(tmp_path: Path, page: Path) -> None:
     words = ["verify", page.name, "--root", "."]
-    assert loaded(tmp_path, words, forbidden=f"aiohttp,httpx2,boto3,rich.console,{PICTURES},{PLACES}") == ""
+    assert loaded(tmp_path, words, forbidden=f"pycurl,httpx2,boto3,rich.console,{PICTURES},{PLACES}") == ""
 
 
 def test_a_mirror_that_is_only_planned_loads_no_http_client(tmp_path: Path, page: Path) -> None:
     words = ["mirror", page.name, "--base-url", "https://x.example/", "--to", "out", "--dry-run"]
-    assert loaded(tmp_path, words, forbidden=f"aiohttp,httpx2,boto3,rich.console,{PICTURES}") == ""
+    assert loaded(tmp_path, words, forbidden=f"pycurl,httpx2,boto3,rich.console,{PICTURES}") == ""
 
 
 def test_the_list_of_commands_says_how_the_help_of_each_begins() -> None:

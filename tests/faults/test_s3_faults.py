@@ -115,10 +115,11 @@ def test_an_object_that_was_stored_before_the_failure_is_not_sent_twice(run: Run
 
 
 def test_a_connection_lost_after_the_object_was_stored_is_no_failure(run: Runner, proxy: FaultProxy) -> None:
-    # The HTTP client sends a request once more when the connection goes, as it may be an old one that the server closed.
+    # The HTTP client sends a request once more when a kept connection goes, as it may be an old one that the server closed.
     code, rows, said = run.mirror(faults=(Fault("reset-after", part="_1280", times=2),))
     assert (code, {row["status"] for row in rows.values()}) == (0, {"stored"}), said
-    assert (len(proxy.seen("PUT", "_1280")), len(proxy.seen("HEAD", "_1280"))) == (2, 1)
+    assert len(proxy.seen("PUT", "_1280")) <= 2
+    assert len(proxy.seen("HEAD", "_1280")) == 1
     assert run.held() == SOUND
 
 

@@ -17,7 +17,7 @@ from fixtures.patience import PATIENCE
 from mediamirror.fetch.client import Client
 from mediamirror.fetch.follow import Following, admit_all
 from mediamirror.fetch.guard import Guard, allow_all
-from mediamirror.fetch.transport import AiohttpTransport
+from mediamirror.fetch.transport import CurlTransport
 from mediamirror.settings import FetchOptions
 
 
@@ -148,13 +148,13 @@ async def serve() -> AsyncIterator[Serve]:
 
 
 @pytest.fixture
-async def transport() -> AsyncIterator[AiohttpTransport]:
-    async with AiohttpTransport(guard=Guard(allow_all)) as opened:
+async def transport() -> AsyncIterator[CurlTransport]:
+    async with CurlTransport(guard=Guard(allow_all)) as opened:
         yield opened
 
 
 @pytest.fixture
-def client(transport: AiohttpTransport, tmp_path: Path) -> Callable[..., Following]:
+def client(transport: CurlTransport, tmp_path: Path) -> Callable[..., Following]:
     """Make a client with options of the test's own; it spools into ``tmp_path``."""
 
     def make(**options: object) -> Following:

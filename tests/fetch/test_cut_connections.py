@@ -15,6 +15,7 @@ from fixtures.images import make_image
 from fixtures.patience import PATIENCE
 from mediamirror import errors, mirror
 from mediamirror.fetch import Request, open_fetcher
+from mediamirror.fetch.request import IMAGES
 from mediamirror.settings import CheckOptions, FetchOptions, MirrorOptions, ReadOptions
 
 BODY = bytes(range(256)) * 400
@@ -121,7 +122,6 @@ async def test_what_is_cut_before_its_end_never_becomes_a_body(sent, code, schem
     ("sent", "framed"),
     [
         (CLOSED + BODY[:-900], False),
-        (HEAD + b"Transfer-Encoding: junk\r\n\r\n" + BODY, False),
         (LENGTH + BODY, True),
         (CHUNKED + CHUNK + b"0\r\n\r\n", True),
     ],
@@ -136,6 +136,38 @@ async def test_a_body_that_only_the_connections_end_ended_is_marked(
             download = await fetcher.fetch(Request(f"{scheme}://127.0.0.1:{port}/a.webp"))
     assert download.body is not None
     assert download.body.framed is framed
+
+
+@pytest.mark.parametrize(
+    ("scheme", "end", "accept"),
+    [
+        ("http", "reset", "text/html"),
+        ("https", "reset", "text/html"),
+        ("https", "fin", "text/html"),
+        ("http", "reset", IMAGES),
+    ],
+)
+async def test_without_a_length_an_end_that_was_not_said_is_none(scheme, end, accept, tls, tmp_path, cacert) -> None:
+    """Of a document nobody sees that its second half is missing, images and all; a reset is no end to anything."""
+    context = tls("127.0.0.1") if scheme == "https" else None
+    options = FetchOptions(allow_private=True, robots=False, retries=0, timeout=PATIENCE, cacert=cacert)
+    with breaking_off(context, CLOSED + BODY, end) as port:
+        async with open_fetcher(options, spool_dir=tmp_path) as fetcher:
+            with pytest.raises(errors.FetchError) as caught:
+                await fetcher.fetch(Request(f"{scheme}://127.0.0.1:{port}/page.html", accept=accept))
+    # A reset may overtake the bytes before it.
+    assert caught.value.code in {"transfer-truncated", *(["connection-lost"] if end == "reset" else [])}
+    assert caught.value.retryable
+
+
+@pytest.mark.parametrize("end", ["close", "fin"])
+@pytest.mark.parametrize("coding", [b"junk", b"gzip", b"gzip, chunked"])
+async def test_a_transfer_coding_that_nobody_asked_for_is_refused(coding, end, tmp_path, cacert) -> None:
+    with (
+        breaking_off(None, HEAD + b"Transfer-Encoding: " + coding + b"\r\n\r\n" + BODY, end) as port,
+        pytest.raises(errors.ConnectionLost),
+    ):
+        await fetched(port, "http", tmp_path, cacert)
 
 
 @pytest.mark.parametrize("check", ["header", "decode"])

@@ -220,6 +220,42 @@ async def test_an_origin_that_does_not_speak_http_is_a_lost_connection(serve, cl
         await client().fetch(Request(origin.url()))
 
 
+@pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
+async def test_what_can_have_no_body_has_none_whatever_follows(serve, client, status, make_reply):
+    origin = await serve(f"HTTP/1.1 {status}\r\nContent-Type: text/html\r\n\r\n".encode() + b"<p>bytes behind")
+    with pytest.raises(errors.HTTPStatus) as caught:
+        await client().fetch(Request(origin.url()))
+    assert (caught.value.status, caught.value.retryable) == (int(status[:3]), False)
+    if status.startswith("304"):
+        download = await client().fetch(Request(origin.url(), etag='"1"'))
+        assert (download.http_status, download.body) == (304, None)
+
+
+@pytest.mark.parametrize(
+    "fields", [b"Content-Length: 5\r\nContent-Length: 5\r\n", b"Content-Length: 5\r\nX-A : b\r\n\xfc: c\r\n"]
+)
+async def test_what_is_odd_and_frames_nothing_wrongly_costs_no_image(serve, client, fields):
+    origin = await serve(b"HTTP/1.1 200 OK\r\n" + fields + b"\r\nhello")
+    download = await client().fetch(Request(origin.url()))
+    assert download.body.data == b"hello"
+    assert {name for name, _ in download.headers} == {"content-length"}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        *(b"HTTP/1.1 000 No\r\n", b"HTTP/2.0 200 OK\r\n"),
+        *(b"HTTP/1.1 200 OK\r\nContent-Length : 5\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding : chunked\r\n"),
+        b"HTTP/1.1 302 Found\r\nLocation: /b\r\nLocation: /c\r\nContent-Length: 0\r\n",
+    ],
+    ids=["000", "HTTP/2.0", "length", "chunks", "two-goals"],
+)
+async def test_a_head_that_can_be_read_in_two_ways_is_a_lost_connection(serve, client, head):
+    origin = await serve(head + b"\r\nhello")
+    with pytest.raises(errors.ConnectionLost):
+        await client().fetch(Request(origin.url()))
+
+
 async def test_redirects_are_followed_and_listed(serve, client, make_reply, make_routes):
     origin = await serve(
         make_routes(
@@ -648,12 +684,12 @@ async def test_a_spool_directory_that_is_gone_is_a_fetch_error(serve, client, ma
 
 async def test_an_address_the_guard_refuses_is_not_dialled(serve, make_reply, tmp_path):
     from mediamirror.fetch.client import Client
-    from mediamirror.fetch.transport import AiohttpTransport
+    from mediamirror.fetch.transport import CurlTransport
     from mediamirror.settings import FetchOptions
 
     origin = await serve(make_reply(b"x"))
     guard = Guard(policy=lambda dial: "it is loopback" if dial.ip.is_loopback else None)
-    async with AiohttpTransport(guard=guard) as transport:
+    async with CurlTransport(guard=guard) as transport:
         fetcher = Client(transport, FetchOptions(), spool_dir=tmp_path, guard=guard)
         for host in ("127.0.0.1", "localhost", "0x7f.1", "127。0。0。1"):
             with pytest.raises(errors.AddressRefused, match="it is loopback"):

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import trustme
 
 from mediamirror import errors
 from mediamirror.fetch import Request, open_fetcher, parse_connect_to
@@ -170,13 +171,22 @@ def test_the_robots_token_is_the_product_of_the_user_agent():
 
 
 def test_reading_options_does_not_import_the_http_client():
-    code = "import sys; from mediamirror.fetch import parse_header, parse_connect_to; print('aiohttp' in sys.modules)"
+    code = (
+        "import sys; from mediamirror.fetch import parse_header, parse_connect_to;"
+        "print('pycurl' in sys.modules or 'httpx2' in sys.modules)"
+    )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
 
 
-def test_the_default_context_is_a_strict_one(cacert):
-    from mediamirror.fetch.transport import make_ssl_context
-
-    context = make_ssl_context(str(cacert))
-    assert (context.check_hostname, context.verify_mode) == (True, ssl.CERT_REQUIRED)
+async def test_a_certificate_of_another_host_or_of_nobody_is_refused_beside_a_cacert(
+    serve, make_reply, tls, cacert, tmp_path
+):
+    unknown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(unknown)
+    for context in (tls("127.0.0.2"), unknown):
+        origin = await serve(make_reply(b"x"), context=context)
+        async with open_fetcher(loopback(retries=0, robots=False, cacert=cacert), spool_dir=tmp_path) as fetcher:
+            with pytest.raises(errors.TLSFailed, match="not trusted"):
+                await fetcher.fetch(Request(origin.url()))
+        assert origin.seen == []

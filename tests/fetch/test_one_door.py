@@ -15,11 +15,13 @@ CALLS = {"open_connection", "create_connection", "sock_connect", "urlopen", "url
 
 ALLOWED = {
     # The door itself, and what only names its errors, its types, or certificates.
-    "fetch/transport.py": {"socket", "ssl", "aiohttp", "httpx2"},
+    "fetch/transport.py": {"socket", "ssl", "httpx2", "pycurl"},
+    "fetch/transfer.py": {"socket", "ssl", "httpx2", "pycurl"},
+    "fetch/pump.py": {"socket", "pycurl"},
     "fetch/names.py": {"socket"},
     "fetch/client.py": {"httpx2"},
     "fetch/endpoint.py": {"httpx2"},
-    "fetch/failures.py": {"socket", "ssl", "aiohttp", "httpx2"},
+    "fetch/failures.py": {"socket", "ssl", "httpx2"},
     "fetch/open.py": {"httpx2"},
     # Requests to the bucket, over the transport that they are handed.
     "store/open.py": {"httpx2"},
@@ -62,7 +64,7 @@ def test_what_can_dial_is_imported_where_it_is_named_here_and_nowhere_else() -> 
         for where, names in found.items()
         if names - ALLOWED.get(where, set())
     } == {}
-    assert {"fetch/transport.py", "store/s3/session.py"} <= set(found)
+    assert {"fetch/transport.py", "fetch/pump.py", "store/s3/session.py"} <= set(found)
 
 
 def test_nothing_calls_what_dials_or_resolves_by_itself() -> None:
