@@ -12,9 +12,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from mediamirror.catalog.schema import WORK_LIST
+from mediamirror.catalog.connection import marks
 from mediamirror.first_use import dataclass
 from mediamirror.model import Candidate, ImageSet, Reference, Source
+
+KEEP_RUNS = 20
+"""Work lists of older runs are dropped; what they fetched and stored stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,63 +44,13 @@ def begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at:
     """Record that a run starts. ``command`` must hold no secret."""
     cursor = db.execute("INSERT INTO runs (command, started_at) VALUES (?,?)", (command, started_at))
     assert cursor.lastrowid is not None
-    for statement in WORK_LIST.split(";"):  # `executescript` would end the transaction
-        db.execute(statement)
+    db.execute("DELETE FROM items WHERE run_id <= ?", (cursor.lastrowid - KEEP_RUNS,))
     return Run(cursor.lastrowid, store_id(db, store_name))
 
 
 def finish_run(db: sqlite3.Connection, run: Run, finished_at: str, exit_code: int) -> None:
     """Record how a run ended."""
     db.execute("UPDATE runs SET finished_at = ?, exit_code = ? WHERE id = ?", (finished_at, exit_code, run.id))
-
-
-_OLDEST_KEPT = "SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET max(:keep - 1, 0)"
-
-_FORGET_EXCHANGES = f"""
-DELETE FROM fetches WHERE coalesce(seen_run, run_id) < ({_OLDEST_KEPT})
-    AND id < (SELECT max(id) FROM fetches f WHERE f.variant_id = fetches.variant_id)
-    AND id IS NOT (SELECT max(id) FROM fetches f WHERE f.variant_id = fetches.variant_id AND f.sha256 IS NOT NULL)
-    AND NOT EXISTS (SELECT 1 FROM objects o INDEXED BY objects_by_variant WHERE o.variant_id = fetches.variant_id
-        AND coalesce(o.source_sha256, o.sha256) = fetches.sha256)
-"""
-
-_FORGET_RUNS = f"DELETE FROM runs WHERE id < ({_OLDEST_KEPT}) AND id NOT IN (SELECT max(id) FROM runs GROUP BY command)"
-
-_FORGET_BLOBS = f"""
-DELETE FROM blobs WHERE sha256 NOT IN ({
-    " UNION ALL ".join(
-        f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
-        for table, column in (
-            *(("fetches", "sha256"), ("objects", "sha256"), ("objects", "source_sha256"), ("holdings", "sha256")),
-            *(("standings", "sha256"), ("published", "sha256")),
-        )
-    )
-})
-"""
-
-
-def forget_runs(db: sqlite3.Connection, keep: int) -> dict[str, int]:
-    """Drop what is only history of runs before the newest ``keep``; return how many rows of what went.
-
-    What the next run asks with, what stored bytes came from and how every variant stands is no history. Of each command the last
-    run is kept.
-    """
-    told = {"exchanges": _FORGET_EXCHANGES, "runs": _FORGET_RUNS, "blobs": _FORGET_BLOBS}
-    return {name: db.execute(command, {"keep": keep}).rowcount for name, command in told.items()}
-
-
-def free_bytes(db: sqlite3.Connection) -> tuple[int, int]:
-    """Return how many bytes of the file are not used, and how many there are."""
-    free, pages, size = (
-        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count", "page_size")
-    )
-    return free * size, pages * size
-
-
-def shrink(db: sqlite3.Connection) -> None:
-    """Write the file anew without what is not used; for that time it needs as much room again."""
-    db.execute("VACUUM")
-    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def follows_a_clean_end(db: sqlite3.Connection, run: Run) -> bool:
@@ -257,15 +210,54 @@ def order_work(db: sqlite3.Connection, run: Run) -> tuple[int, int, int]:
         "CREATE TEMP TABLE IF NOT EXISTS lanes ("
         "run_id INTEGER, first INTEGER, last INTEGER, host TEXT, PRIMARY KEY (run_id, first)) WITHOUT ROWID"
     )
-    db.execute("DELETE FROM temp.lanes WHERE run_id = ?", (run.id,))
-    db.execute(
-        "INSERT INTO temp.lanes SELECT i.run_id, min(i.position), max(i.position), v.host FROM items i "
-        "JOIN variants v ON v.id = i.variant_id WHERE i.run_id = ? AND i.wanted = 1 GROUP BY v.host",
-        (run.id,),
-    )
+    _put_lanes(db, run)
     sets = db.execute("SELECT count(DISTINCT set_id) FROM places WHERE run_id = ?", (run.id,)).fetchone()[0]
     query = "SELECT count(*), coalesce(sum(wanted), 0) FROM items WHERE run_id = ?"
     return (sets, *db.execute(query, (run.id,)).fetchone())
+
+
+def put_turn(db: sqlite3.Connection, urls: Sequence[str]) -> None:
+    """Add to what is handled in the next turn of a run: `order_turn` begins it."""
+    db.execute("CREATE TEMP TABLE IF NOT EXISTS turn (url TEXT PRIMARY KEY) WITHOUT ROWID")
+    db.executemany("INSERT OR IGNORE INTO temp.turn VALUES (?)", [(url,) for url in urls])
+
+
+def put_rejected(db: sqlite3.Connection, run: Run, codes: Sequence[str], beyond: int) -> None:
+    """Add what the run rejected for one of ``codes`` before it came to the places after ``beyond``."""
+    query = (
+        "SELECT v.url FROM items i JOIN variants v ON v.id = i.variant_id WHERE i.run_id = ? AND i.wanted = 1 "
+        f"AND i.position <= ? AND i.status = 'rejected' AND i.error_code IN ({marks(codes)})"
+    )
+    put_turn(db, [row[0] for row in db.execute(query, (run.id, beyond, *codes))])
+
+
+def order_turn(db: sqlite3.Connection, run: Run) -> tuple[int, int]:
+    """Give what was put into the turn its places after all others, host by host, and make it the work list.
+
+    Returns the place after which they lie, and their number.
+    """
+    put_turn(db, ())
+    beyond: int = db.execute(
+        "SELECT coalesce(max(position), 0) FROM items WHERE run_id = ? AND wanted = 1", (run.id,)
+    ).fetchone()[0]
+    count = db.execute(
+        "UPDATE items SET wanted = 1, position = :beyond + turn.place FROM (SELECT v.id, row_number() OVER (ORDER BY v.host, v.id) "
+        "AS place FROM temp.turn t JOIN variants v ON v.url = t.url) AS turn "
+        "WHERE items.run_id = :run AND items.variant_id = turn.id",
+        {"run": run.id, "beyond": beyond},
+    ).rowcount
+    db.execute("DELETE FROM temp.turn")
+    _put_lanes(db, run, beyond)
+    return beyond, count
+
+
+def _put_lanes(db: sqlite3.Connection, run: Run, beyond: int = 0) -> None:
+    db.execute("DELETE FROM temp.lanes WHERE run_id = ?", (run.id,))
+    db.execute(
+        "INSERT INTO temp.lanes SELECT i.run_id, min(i.position), max(i.position), v.host FROM items i "
+        "JOIN variants v ON v.id = i.variant_id WHERE i.run_id = ? AND i.wanted = 1 AND i.position > ? GROUP BY v.host",
+        (run.id, beyond),
+    )
 
 
 def plan_retry(db: sqlite3.Connection, run: Run, *, planned: bool) -> None:

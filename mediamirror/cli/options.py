@@ -78,7 +78,11 @@ ROOT = option("--root DIR", "Read the site's own URLs from this folder of a buil
 SELECT = _rows(
     WHICH,
     SelectOptions,
-    ("--rungs RUNGS", "all, largest, or widths such as 480,1280.", {"type": rungs}),
+    (
+        "--rungs RUNGS",
+        "all, largest, or widths such as 480,1280; for one that is refused the next best is tried.",
+        {"type": rungs},
+    ),
     ("--min-width PX", "Skip variants narrower than PX pixels."),
     ("--include GLOB", "Only URLs that match (may be repeated)."),
     ("--exclude GLOB", "No URL that matches (may be repeated)."),

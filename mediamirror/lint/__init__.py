@@ -13,6 +13,7 @@ from mediamirror.lint import suppress as _suppress
 from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling
 from mediamirror.lint.names import unread_kind
+from mediamirror.lint.pictures import same_shape
 from mediamirror.lint.rules import (
     Rule,
     all_rules,
@@ -55,6 +56,7 @@ __all__ = [
     "parse_screen",
     "parse_tolerance",
     "rejects",
+    "same_shape",
     "unread_kind",
     "variants_of",
 ]

@@ -18,6 +18,7 @@ from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_body, read_whole_body
+from mediamirror.jobs.mirror.best import is_short
 from mediamirror.jobs.mirror.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
 from mediamirror.jobs.mirror.publish import Published, Publisher
 from mediamirror.jobs.run.lanes import Later
@@ -107,6 +108,8 @@ class Policy:
     select: SelectOptions
     goes_on_from: float = math.inf
     """The id of the first of the runs that this one goes on with; without any, no run has it."""
+    keep_short: bool = False
+    """Whether a file is published whose one fault is to have fewer pixels than promised."""
 
 
 async def _unnoted(record: Record) -> None:
@@ -204,9 +207,12 @@ class Handler:
         )
 
     def _verdict(self, item: WorkItem, facts: Facts | None, findings: tuple[Finding, ...]) -> Verdict:
+        rejected = any(rejects(finding) for finding in findings) and not (
+            self._policy.keep_short and is_short(findings)
+        )
         return judge(
             facts,
-            rejected=any(rejects(finding) for finding in findings),
+            rejected=rejected,
             keep_rejected=self._policy.keep_rejected,
             min_width=self._policy.select.min_width,
             declared=bool(item.variant.declared_widths),

@@ -15,20 +15,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import Run, continued_from, order_work, plan_retry
+from mediamirror.catalog.ingest import Run, continued_from, order_turn, order_work, plan_retry, put_rejected, put_turn
 from mediamirror.catalog.results import Record, put_fetches, put_outcomes, read_sets
 from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
 from mediamirror.jobs.mirror.handle import ArchiveFirst, Handler, Policy, open_inspector
 from mediamirror.jobs.mirror.plan import GOES_ON_FOR, check_rungs, wanted_urls
 from mediamirror.jobs.mirror.publish import Publisher
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
-from mediamirror.jobs.run.lanes import run_lanes
+from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
@@ -41,6 +42,8 @@ from mediamirror.store.base import Store
 
 if TYPE_CHECKING:
     from mediamirror.fetch import Transport
+MOST_TRIED = 8
+"""Rungs that are tried in place of one that was refused."""
 MAX_SETS_SHOWN = 1000
 """Above this many sets, only those with something to say are reported one by one."""
 
@@ -84,6 +87,7 @@ class _MirrorRun:
         self._stdin = stdin
         self._emit = previewed(emit) if options.job.dry_run else emit
         self._tally = Tally()
+        self._short = 0
         self._started = time.monotonic()
         self._tolerance = parse_tolerance(options.check.tolerance)
         check_rungs(options.select.rungs)
@@ -186,9 +190,9 @@ class _MirrorRun:
         async for item in catalog.rows(read_work, run, wanted=False):
             batch.append(Record(item.variant_id, Outcome(item.variant, Status.SKIPPED), None))
             if len(batch) >= BATCH:
-                await self._record(catalog, run, batch)
+                await self._record(catalog, run, batch, last=True)
                 batch = []
-        await self._record(catalog, run, batch)
+        await self._record(catalog, run, batch, last=True)
 
     async def _work(self, session: Session[Summary], archive: WarcArchive, publisher: Publisher) -> None:
         check, catalog, run = self._options.check, session.catalog, session.run
@@ -201,22 +205,72 @@ class _MirrorRun:
         fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
         async with open_inspector(check) as inspect:
             note = Together[Record](lambda records: catalog.write(put_fetches, run, records))
-            handler = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
-            # A `CatalogError` is the one thing that ends a run for all items: what can't be recorded must not be stored.
-            await run_lanes(
-                WorkByHost(catalog, run),
-                handler.handle,
-                lambda records: self._record(catalog, run, records),
-                width=self._options.fetch.concurrency,
-                host_width=self._options.fetch.host_concurrency,
-                outlook=session.fetcher.outlook,
-            )
+            strict = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
+            await self._turn(session, strict)
+            await self._next_best(session, strict)
+            short = Handler(fetcher, inspect, publisher, replace(policy, keep_short=True), now=now, note=note)
+            await self._keep_best(session, strict, short)
 
-    async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record]) -> None:
+    async def _turn(self, session: Session[Summary], handler: Handler, *, last: bool = False) -> None:
+        """Handle what is in the work list. A `CatalogError` alone ends it: what can't be recorded must not be stored."""
+        await run_lanes(
+            WorkByHost(session.catalog, session.run),
+            handler.handle,
+            lambda records: self._record(session.catalog, session.run, records, last=last),
+            width=self._options.fetch.concurrency,
+            host_width=self._options.fetch.host_concurrency,
+            outlook=session.fetcher.outlook,
+        )
+
+    async def _next_best(self, session: Session[Summary], handler: Handler) -> None:
+        """Where every rung that was chosen of a source was refused, try the next best, a few times over."""
+        catalog, run = session.catalog, session.run
+        for _ in range(0 if self._options.select.rungs == "all" else MOST_TRIED):
+            if not self._short and not self._tally.statuses[Status.REJECTED]:
+                return
+            async for page in catalog.pages(read_sets, run, troubled=True):
+                await catalog.write(put_turn, [url for found in page for url in next_best(found, self._options.select)])
+            _, count = await catalog.write(order_turn, run)
+            if not count:
+                return
+            self._tally.statuses[Status.SKIPPED] -= count
+            await self._turn(session, handler)
+
+    async def _keep_best(self, session: Session[Summary], strict: Handler, short: Handler) -> None:
+        """Publish the best of what has fewer pixels than promised, and tell of the rest what was found."""
+        catalog, run = session.catalog, session.run
+        if not self._short:
+            return
+        async for page in catalog.pages(read_sets, run, troubled=True):
+            for found in page:
+                kept = list(best_rows(found, self._options.select.min_width))
+                await catalog.write(put_turn, [row.url for row in kept])
+                for row in kept:
+                    self._emit(Problem("ladder-ends", told(found, row), found.line, document=found.document))
+        beyond, count = await catalog.write(order_turn, run)
+        if count:
+            await self._turn(session, short, last=True)
+        await catalog.write(put_rejected, run, sorted(SHORT), beyond)
+        after, _ = await catalog.write(order_turn, run)
+        records: list[Record] = []
+        async for item in catalog.rows(read_work, run, after=after):
+            done = await strict.handle(item)  # asks for nothing: this very run has
+            records.append(done.result if isinstance(done, Later) else done)
+            if len(records) >= BATCH:
+                await self._record(catalog, run, records, last=True)
+                records = []
+        await self._record(catalog, run, records, last=True)
+
+    async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record], *, last: bool) -> None:
+        """Write outcomes down and tell them. What may be kept as the best there is gets its last word later."""
         await catalog.write(put_outcomes, run, records)
-        for record in records:
-            self._tally.add(record.outcome)
-            self._emit(record.outcome)
+        for outcome in (record.outcome for record in records):
+            if last or outcome.error is None or outcome.error.code not in SHORT:
+                self._tally.add(outcome)
+                self._emit(outcome)
+            else:
+                self._short += 1
+                self._tally.bytes_in += outcome.fetched_bytes
 
     async def _preview(self, catalog: Catalog, run: Run, publisher: Publisher) -> None:
         async for item in catalog.rows(read_work, run):

@@ -33,8 +33,8 @@ def wanted_urls(image_set: ImageSet, options: SelectOptions) -> frozenset[str]:
 
     A width descriptor below ``min_width``, a URL that no ``include`` glob matches or that an ``exclude`` glob does, is not.
     """
-    kept = [c for c in _rungs(image_set.candidates, options.rungs) if not _too_narrow(c, options.min_width)]
-    return frozenset(c.url for c in kept if _named(c.url, options))
+    kept = [c for c in _rungs(image_set.candidates, options.rungs) if not is_too_narrow(c.width, options.min_width)]
+    return frozenset(c.url for c in kept if is_named(c.url, options))
 
 
 def _rungs(candidates: list[Candidate], rungs: str) -> list[Candidate]:
@@ -51,11 +51,13 @@ def _rungs(candidates: list[Candidate], rungs: str) -> list[Candidate]:
     return candidates if densest is None else [c for c in candidates if (c.density or 1.0) == max(densest, 1.0)]
 
 
-def _too_narrow(candidate: Candidate, min_width: int | None) -> bool:
-    return min_width is not None and candidate.width is not None and candidate.width < min_width
+def is_too_narrow(declared: int | None, min_width: int | None) -> bool:
+    """Whether a width descriptor, in pixels, is below the least one."""
+    return min_width is not None and declared is not None and declared < min_width
 
 
-def _named(url: str, options: SelectOptions) -> bool:
+def is_named(url: str, options: SelectOptions) -> bool:
+    """Whether the globs of ``include`` and ``exclude`` leave a URL in."""
     if any(fnmatchcase(url, glob) for glob in options.exclude):
         return False
     return not options.include or any(fnmatchcase(url, glob) for glob in options.include)
