@@ -38,7 +38,9 @@ class Status(StrEnum):
     REPAIRED = "repaired"
     """Was damaged or missing in a mirror, and its recorded bytes were put back."""
     CHECKED = "checked"
-    """Looked at by `verify`, which stores nothing."""
+    """Looked at by `verify`, which stores nothing; of a mirror: compared with its record, and as recorded."""
+    UNRECORDED = "unrecorded"
+    """Lies in a mirror of which `verify` has a record, and is not in it: there is nothing to compare it with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -363,13 +363,16 @@ class ScrubOptions:
     """How to re-read a mirror. ``sample`` is the share of objects read, 1.0 for all; ``seed`` makes a sample repeatable.
 
     ``source`` is how to ask the origins whether they still give out the same; None asks nobody.
-    With ``repair`` what is damaged or missing is put back: from ``second`` (a directory or bucket with the same keys) where it
-    is given, else from where it was fetched. ``restart`` forgets where an interrupted run had come to.
+    Objects without a record make the run fail unless ``allow_unrecorded``; what ``check`` says is how images are looked at whose
+    bytes were never decoded. With ``repair`` what is damaged or missing is put back: from ``second`` (a directory or bucket with
+    the same keys) where it is given, else from where it was fetched. ``restart`` forgets where an interrupted run had come to.
     """
 
     store: StoreOptions = field(default_factory=StoreOptions)
     job: JobOptions = field(default_factory=JobOptions)
     concurrency: int = 16
+    check: CheckOptions = field(default_factory=CheckOptions)
+    allow_unrecorded: bool = False
     sample: float = 1.0
     seed: int | None = None
     source: FetchOptions | None = None

@@ -8,6 +8,7 @@ import json
 import shutil
 import sqlite3
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 OURS = "_mediamirror/"
+SEGMENTS = f"{OURS}manifest/"
 
 
 class Place(Protocol):
@@ -59,12 +61,12 @@ class DirectoryPlace:
         return {key: hashlib.sha256(path.read_bytes()).hexdigest() for key, path in files}
 
     def leftovers(self) -> list[str]:
-        """Return every file that is ours: a directory keeps none."""
-        return [key for key, _ in self._files() if key.startswith(OURS)]
+        """Return every file that is ours and no manifest segment."""
+        return [key for key, _ in self._files() if key.startswith(OURS) and not key.startswith(SEGMENTS)]
 
     def manifest(self) -> dict[str, str]:
-        """Return nothing: a directory has none."""
-        return {}
+        """Return the newest row of each key and set."""
+        return _newest(path.read_bytes() for key, path in sorted(self._files()) if key.startswith(SEGMENTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +101,21 @@ class BucketPlace:
 
     def leftovers(self) -> list[str]:
         """Return what is ours and no manifest segment. Unfinished uploads go by age, and are not counted here."""
-        return [key for key in self._keys() if key.startswith(OURS) and not key.startswith(f"{OURS}manifest/")]
+        return [key for key in self._keys() if key.startswith(OURS) and not key.startswith(SEGMENTS)]
 
     def manifest(self) -> dict[str, str]:
         """Return the newest row of each key and set."""
-        found: dict[str, str] = {}
-        for key in sorted(self._keys()):
-            if key.startswith(f"{OURS}manifest/"):
-                for line in gzip.decompress(self._bytes(key)).splitlines():
-                    row = json.loads(line)
-                    name = row.get("key") or row["id"]
-                    found[name] = row.get("sha256") or row.get("status") or row["type"]
-        return {name: word for name, word in found.items() if word != "deleted"}
+        return _newest(self._bytes(key) for key in sorted(self._keys()) if key.startswith(SEGMENTS))
+
+
+def _newest(segments: Iterable[bytes]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for segment in segments:
+        for line in gzip.decompress(segment).splitlines():
+            row = json.loads(line)
+            name = row.get("key") or row["id"]
+            found[name] = row.get("sha256") or row.get("status") or row["type"]
+    return {name: word for name, word in found.items() if word != "deleted"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from mediamirror.catalog.connection import KEYS_PAGE, Page
 from mediamirror.catalog.holdings import put_holdings
 from mediamirror.catalog.ingest import put_variant
-from mediamirror.first_use import dataclass
+from mediamirror.catalog.manifest import ManifestObject, Origin
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Held
 from mediamirror.redact import is_redacted
 
+_SENDABLE = pattern(r"[\t -~]+")
+"""What a header of a request may hold."""
 _IMAGE_CODES = ("MM", "not-an-image", "truncated", "undecodable", "over-budget")
 
 
@@ -29,33 +34,89 @@ class Adopted:
     size: int
     token: str | None
     content_type: str | None = None
-    urls: tuple[str, ...] = ()
+    origins: tuple[Origin, ...] = ()
     format: str | None = None
     width: int | None = None
     height: int | None = None
     modified: datetime | None = None
+    decoded: bool | None = None
+
+
+def adopted_of(row: ManifestObject, token: str | None) -> Adopted:
+    """Return an object as its manifest tells of it, in the state that ``token`` names.
+
+    What a manifest leaves out of a URL, since it is secret, can't be asked for again.
+    """
+    origins = row.origins or ((Origin(row.url),) if row.url else ())
+    usable = tuple(_usable(each) for each in origins if not is_redacted(each.url))
+    pixels = (row.format, row.width, row.height)
+    return Adopted(row.key, row.sha256, row.size, token, row.content_type, usable, *pixels, decoded=row.decoded)
+
+
+def _usable(origin: Origin) -> Origin:
+    """Without validators that no request may hold, whoever wrote them."""
+    etag, modified = (
+        text if text and _SENDABLE.fullmatch(text) else None for text in (origin.etag, origin.last_modified)
+    )
+    return replace(origin, etag=etag, last_modified=modified)
 
 
 def put_adopted(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[Adopted]) -> None:
     """Write objects down, in one transaction: with their URLs where those are known, else by their keys alone."""
     for row in rows:
         db.execute(
-            "INSERT INTO blobs (sha256, size, format, width, height, decoded) VALUES (?,?,?,?,?,?) ON CONFLICT DO NOTHING",
-            (row.sha256, row.size, row.format, row.width, row.height, 0 if row.format else None),
+            _PUT_BLOB, (row.sha256, row.size, row.format, row.width, row.height, _decoded(row.format, row.decoded))
         )
-        for url in row.urls:
-            _put_object(db, place, run_id, put_variant(db, url), row)
-        if not row.urls and row.token is not None:
+        for origin in row.origins:
+            variant = put_variant(db, origin.url)
+            _put_object(db, place, run_id, variant, row, origin)
+            _put_exchange(db, run_id, variant, row, origin)
+        if not row.origins and row.token is not None:
             put_holdings(db, {place: (Held(row.key, row.sha256, row.size, row.token),)})
 
 
-def _put_object(db: sqlite3.Connection, place: int, run_id: int, variant: int, row: Adopted) -> None:
+_PUT_BLOB = (
+    "INSERT INTO blobs (sha256, size, format, width, height, decoded) VALUES (?,?,?,?,?,?) "
+    "ON CONFLICT DO UPDATE SET decoded = excluded.decoded WHERE excluded.decoded > coalesce(decoded, 0)"
+)
+
+
+def _decoded(format_: str | None, decoded: bool | None) -> int | None:
+    return None if format_ is None else int(bool(decoded))
+
+
+def _put_object(db: sqlite3.Connection, place: int, run_id: int, variant: int, row: Adopted, origin: Origin) -> None:
     db.execute(
-        "INSERT OR REPLACE INTO objects (store_id, key, variant_id, sha256, size, content_type, token, stored_at) "
-        "VALUES (?,?,?,?,?,?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%SZ')))",
-        (place, row.key, variant, row.sha256, row.size, row.content_type, row.token, _stamp(row.modified)),
+        "INSERT OR REPLACE INTO objects (store_id, key, variant_id, sha256, size, content_type, token, source_sha256, stored_at) "
+        "VALUES (?,?,?,?,?,?,?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%SZ')))",
+        (
+            *(place, row.key, variant, row.sha256, row.size, row.content_type, row.token, origin.source_sha256),
+            _stamp(row.modified),
+        ),
     )
     _stand(db, place, run_id, variant, "stored", row.sha256, None)
+
+
+def _put_exchange(db: sqlite3.Connection, run_id: int, variant: int, row: Adopted, origin: Origin) -> None:
+    """Write down the exchange that gave the bytes, so that the next run asks whether they changed and fetches nothing again."""
+    if origin.fetched_at is None or origin.status is None:
+        return
+    given = origin.source_sha256 or row.sha256
+    if given != row.sha256:
+        # Stripping changes neither format nor pixels.
+        db.execute(
+            _PUT_BLOB,
+            (given, origin.source_size or 0, row.format, row.width, row.height, _decoded(row.format, row.decoded)),
+        )
+    served = [("content-type", origin.content_type)] if origin.content_type else []
+    db.execute(
+        "INSERT INTO fetches (variant_id, run_id, fetched_at, final_url, http_status, headers, etag, last_modified, received, "
+        "sha256) SELECT ?,?,?,?,?,?,?,?,0,? WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE variant_id = ? AND fetched_at >= ?)",
+        (
+            *(variant, run_id, origin.fetched_at, origin.final_url or origin.url, origin.status, json.dumps(served)),
+            *(origin.etag, origin.last_modified, given, variant, origin.fetched_at),
+        ),
+    )
 
 
 def _stamp(when: datetime | None) -> str | None:

@@ -81,6 +81,8 @@ class Recorded:
     token: str | None
     url: str | None = None
     content_type: str | None = None
+    decoded: int | None = None
+    """Whether every pixel of these bytes was decoded once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,13 +120,13 @@ def expected_sha256(versions: Sequence[Recorded], *, token: str | None, size: in
 
 
 _QUERY = """
-SELECT key, sha256, size, token, url, content_type, rank, at FROM (
+SELECT key, k.sha256, k.size, token, url, content_type, b.decoded, rank, at FROM (
     SELECT o.key, o.sha256, o.size, o.token, v.url, o.content_type, 0 AS rank, o.stored_at AS at
     FROM objects o JOIN variants v ON v.id = o.variant_id WHERE o.store_id = :place AND o.key > :after
     UNION ALL
     SELECT key, sha256, size, token, NULL, NULL, 1, '' FROM holdings
     WHERE store_id = :place AND key > :after AND sha256 IS NOT NULL
-) WHERE key IN (
+) k LEFT JOIN blobs b ON b.sha256 = k.sha256 WHERE key IN (
     SELECT key FROM (
         SELECT key FROM objects WHERE store_id = :place AND key > :after
         UNION SELECT key FROM holdings WHERE store_id = :place AND key > :after AND sha256 IS NOT NULL
@@ -136,7 +138,7 @@ SELECT key, sha256, size, token, url, content_type, rank, at FROM (
 def read_expected(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = PAGE) -> Page[Expected]:
     """Return all that is recorded of up to ``limit`` keys after one, in the order of the keys' bytes."""
     found = groupby(db.execute(_QUERY, {"place": place, "after": after, "limit": limit}), itemgetter(0))
-    rows = [Expected(key, tuple(Recorded(*row[1:6]) for row in versions)) for key, versions in found]
+    rows = [Expected(key, tuple(Recorded(*row[1:7]) for row in versions)) for key, versions in found]
     return Page(rows, rows[-1].key if rows else after)
 
 

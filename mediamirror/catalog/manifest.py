@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
-from mediamirror.catalog.connection import KEYS_PAGE, Page
+from mediamirror.catalog.connection import KEYS_PAGE, Page, as_headers, marks, rows_of
 from mediamirror.first_use import dataclass
 
 _SET = "set:"
@@ -19,8 +20,30 @@ _SET = "set:"
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an object's bytes were fetched from, and the newest exchange that gave them; None where not known.
+
+    ``content_type`` is what the origin called them. ``source_sha256`` and ``source_size`` (bytes) are of what it gave, where the
+    object was stripped.
+    """
+
+    url: str
+    fetched_at: str | None = None
+    status: int | None = None
+    final_url: str | None = None
+    content_type: str | None = None
+    etag: str | None = None
+    last_modified: str | None = None
+    source_sha256: str | None = None
+    source_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ManifestObject:
-    """One object as the manifest tells of it. Sizes in bytes, widths and heights in pixels; None where not known."""
+    """One object as the manifest tells of it. Sizes in bytes, widths and heights in pixels; None where not known.
+
+    ``decoded`` is whether every pixel of these bytes was decoded once. ``url`` is that of the first of its ``origins``.
+    """
 
     key: str
     sha256: str
@@ -31,6 +54,8 @@ class ManifestObject:
     format: str | None = None
     width: int | None = None
     height: int | None = None
+    decoded: bool | None = None
+    origins: tuple[Origin, ...] = ()
 
 
 _KNOWN = """
@@ -45,7 +70,7 @@ SELECT key, sha256, size, token, content_type, url FROM (
 """
 
 _NEW = f"""
-SELECT k.key, k.sha256, k.size, k.token, k.content_type, min(k.url), b.format, b.width, b.height
+SELECT k.key, k.sha256, k.size, k.token, k.content_type, min(k.url), b.format, b.width, b.height, b.decoded
 FROM ({_KNOWN}) k LEFT JOIN blobs b ON b.sha256 = k.sha256
 WHERE k.key > :after AND NOT EXISTS (
     SELECT 1 FROM published p
@@ -56,9 +81,41 @@ GROUP BY k.key ORDER BY k.key LIMIT :limit
 
 def read_new(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[ManifestObject]:
     """Return objects that the manifest does not tell of as they are now, after a key, in the order of the keys' bytes."""
-    found = db.execute(_NEW, {"place": place, "after": after, "limit": limit})
-    rows = [ManifestObject(*row) for row in found]
+    found = db.execute(_NEW, {"place": place, "after": after, "limit": limit}).fetchall()
+    origins = origins_of(db, place, [row[0] for row in found])
+    rows = [
+        replace(
+            ManifestObject(*row),
+            decoded=None if decoded is None else bool(decoded),
+            origins=origins.get((row[0], row[1]), ()),
+        )
+        for *row, decoded in found
+    ]
     return Page(rows, rows[-1].key if rows else after)
+
+
+_ORIGINS = """
+SELECT o.key, o.sha256, v.url, coalesce(f.fetched_at, o.stored_at), f.http_status, f.final_url, f.headers, f.etag, f.last_modified,
+    o.source_sha256, s.size
+FROM objects o JOIN variants v ON v.id = o.variant_id LEFT JOIN blobs s ON s.sha256 = o.source_sha256 LEFT JOIN fetches f ON f.id = (
+    SELECT max(id) FROM fetches WHERE variant_id = v.id AND sha256 = coalesce(o.source_sha256, o.sha256))
+WHERE o.store_id = ? AND o.key IN ({}) ORDER BY o.key, v.url
+"""
+
+
+def origins_of(db: sqlite3.Connection, place: int, keys: Sequence[str]) -> dict[tuple[str, str], tuple[Origin, ...]]:
+    """Return, by key and sha256, where these objects came from; those of which that is not recorded are missing."""
+    found: dict[tuple[str, str], tuple[Origin, ...]] = {}
+    for start in range(0, len(keys), 500):
+        some = keys[start : start + 500]
+        for key, sha256, url, at, status, final_url, headers, *rest in db.execute(
+            _ORIGINS.format(marks(some)), (place, *some)
+        ).fetchall():
+            with rows_of("fetches"):
+                served = dict(as_headers(headers)).get("content-type")
+            origin = Origin(url, at, status, None if final_url == url else final_url, served, *rest)
+            found[key, sha256] = (*found.get((key, sha256), ()), origin)
+    return found
 
 
 def read_gone(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[str]:
@@ -82,22 +139,28 @@ def drop_unknown(db: sqlite3.Connection, place: int) -> None:
     )
 
 
-def published_set(db: sqlite3.Connection, place: int, set_id: str) -> str | None:
-    """Return the hash of what the manifest says of an image set, or None."""
-    row = db.execute("SELECT sha256 FROM published WHERE store_id = ? AND key = ?", (place, _SET + set_id)).fetchone()
-    return row[0] if row else None
+def published_sets(db: sqlite3.Connection, place: int, ids: Sequence[str]) -> dict[str, str]:
+    """Return the hash of what the manifest says of these image sets; those that it does not tell of are missing."""
+    query = "SELECT sha256 FROM published WHERE store_id = ? AND key = ?"
+    found = ((each, db.execute(query, (place, _SET + each)).fetchone()) for each in ids)
+    return {each: row[0] for each, row in found if row is not None}
+
+
+def drop_published(db: sqlite3.Connection, place: int) -> None:
+    """Forget what a store's manifest says, since it is about to be read anew."""
+    db.execute("DELETE FROM published WHERE store_id = ?", (place,))
 
 
 def put_published(
     db: sqlite3.Connection,
     place: int,
     *,
-    objects: Iterable[ManifestObject] = (),
+    objects: Iterable[tuple[str, str, str]] = (),
     sets: Iterable[tuple[str, str]] = (),
     gone: Iterable[str] = (),
 ) -> None:
-    """Write down what a segment says: objects, sets with their hash, and keys that are gone."""
-    rows: list[tuple[int, str, str, str | None]] = [(place, o.key, o.sha256, o.token) for o in objects]
+    """Write down what a segment says: objects (key, sha256, token), sets with their hash, and keys that are gone."""
+    rows: list[tuple[int, str, str, str | None]] = [(place, *each) for each in objects]
     rows += [(place, _SET + set_id, digest, None) for set_id, digest in sets]
     db.executemany(
         "INSERT INTO published (store_id, key, sha256, token) VALUES (?,?,?,?) "
@@ -143,9 +206,10 @@ def note_manifest(db: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> Non
             db.execute("INSERT OR REPLACE INTO temp.manifest VALUES (?,?,?)", (row["type"], name, json.dumps(row)))
 
 
-def drop_manifest(db: sqlite3.Connection, keys: Iterable[str]) -> None:
-    """Take objects out of the manifest that are no more."""
-    db.executemany("DELETE FROM temp.manifest WHERE kind = 'object' AND name = ?", ((key,) for key in keys))
+def drop_manifest(db: sqlite3.Connection, keys: Iterable[str]) -> int:
+    """Take objects out of the manifest that are no more; return how many of them it named."""
+    done = db.executemany("DELETE FROM temp.manifest WHERE kind = 'object' AND name = ?", ((key,) for key in keys))
+    return done.rowcount
 
 
 def read_manifest(

@@ -297,7 +297,7 @@ def gc_command(given: Given) -> None:
     [*_STORE, *o.PRINTING],
 )
 def rebuild_command(given: Given) -> None:
-    """Make a lost or damaged catalog anew from the store: from the bucket's manifest, else from metadata and bytes.
+    """Make a lost or damaged catalog anew from the store: from its manifest, else from metadata and bytes.
 
     The old file is kept beside the new one.
 

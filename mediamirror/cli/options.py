@@ -242,7 +242,7 @@ WRITE_SETS = _rows(
     StoreOptions,
     (
         "--atomic-sets/--no-atomic-sets",
-        "Record complete image sets in a bucket's manifest, each after its last variant; otherwise objects only.",
+        "Record complete image sets in the manifest, each after its last variant; otherwise objects only.",
     ),
     (
         "--strip-metadata",

@@ -25,6 +25,11 @@ _OF_A_MIRROR = [
         type=share,
         show_default="100%",
     ),
+    option(
+        "--allow-unrecorded",
+        "Accept objects of which nothing is recorded; their images are looked at all the same.",
+        panel=MIRROR,
+    ),
     option("--source", "Ask the origins too whether their files have changed since.", panel=MIRROR),
     option("--repair", "Put back what is damaged or missing, fetched again and proved by its sha256.", panel=MIRROR),
     option("--from SRC2", "With --repair: look first in this other copy of the mirror.", panel=MIRROR, name="second"),
@@ -91,8 +96,8 @@ def _verify_documents(given: Given) -> None:
 
     if given.source:
         refuse("--source asks the origins of a mirror: it goes with --mirror DEST.")
-    if given.repair or given.second or given.restart or given.dry_run:
-        refuse("--repair, --from, --restart and --dry-run go with --mirror DEST.")
+    if given.repair or given.second or given.restart or given.dry_run or given.allow_unrecorded:
+        refuse("--repair, --from, --restart, --dry-run and --allow-unrecorded go with --mirror DEST.")
     options = o.options_from(
         VerifyOptions,
         given,
@@ -120,6 +125,7 @@ def _verify_mirror(given: Given) -> None:
         store=o.store_options(given),
         job=o.options_from(JobOptions, given, command="verify --mirror"),
         concurrency=min(given.concurrency, 32),
+        check=o.check_options(given),
         source=fetch if given.source else None,
         second_store=o.source_store(given),
         fetch=fetch,

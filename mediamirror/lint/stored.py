@@ -22,7 +22,8 @@ class StoredSubject:
     """One object: what was recorded of it, and what was read just now.
 
     ``recorded_sha256`` and ``recorded_type`` are None where nothing was recorded. ``present`` is False for an object that
-    the catalog has and the store has not. ``facts`` are those of the bytes, None where they are no image that is read here.
+    the catalog has and the store has not. ``facts`` are those of the bytes, None where they are no image that is read here;
+    ``unsound`` says why what should be an image is none that can be shown.
     """
 
     key: str
@@ -32,6 +33,7 @@ class StoredSubject:
     sha256: str | None = None
     content_type: str | None = None
     facts: Facts | None = None
+    unsound: str | None = None
 
 
 @rule("MM501", "object-missing", Severity.ERROR, about="object")
@@ -84,6 +86,20 @@ def _called(row: SetRow) -> str:
     if row.declared_width is not None:
         return f"{row.declared_width}w"
     return f"{row.density:g}x" if row.density is not None else row.attribute or row.carrier
+
+
+@rule("MM507", "object-unrecorded", Severity.ERROR, about="object")
+def object_unrecorded(subject: StoredSubject) -> Iterator[Violation]:
+    """Fire when nothing is known that the bytes could be compared with."""
+    if subject.present and subject.recorded_sha256 is None:
+        yield Violation("No record says what its bytes should be: they were compared with nothing.")
+
+
+@rule("MM508", "object-undecodable", Severity.ERROR, about="object")
+def object_undecodable(subject: StoredSubject) -> Iterator[Violation]:
+    """Fire when the object is an image by its name, type or first bytes and can't be shown, unless its bytes have changed."""
+    if subject.unsound is not None and subject.recorded_sha256 in {None, subject.sha256}:
+        yield Violation(f"It is no image that can be shown: {subject.unsound}")
 
 
 @dataclass(frozen=True, slots=True)

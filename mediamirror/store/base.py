@@ -105,11 +105,6 @@ class Store(Protocol):
         return None
 
     @property
-    def keeps_manifest(self) -> bool:
-        """Whether a manifest of what it holds lies in the store itself. It does where change tokens mean the same to everyone."""
-        return True
-
-    @property
     def previews(self) -> bool:
         """Whether nothing is written here, since the run is a dry one: whoever would only read in order to write need not."""
         return False

@@ -1,4 +1,4 @@
-"""A directory as a store. The mirror in it holds files and nothing else: no database, no side files.
+"""A directory as a store. The mirror in it holds files and the manifest: no database, no file beside each.
 
 So neither ``sha256`` nor content type nor metadata come back from `head` and `list`; the catalog has them, and the change
 token (size, mtime, ctime and inode) tells whether what it has still holds.
@@ -39,8 +39,6 @@ class DirectoryStore(Store):
     """
 
     folds_case = False
-    keeps_manifest = False
-    """Its change tokens mean nothing on another disk."""
 
     def __init__(self, root: Path, *, threads: int = _THREADS) -> None:
         self._root = root

@@ -38,11 +38,6 @@ class Preview(Store):
         """That of the store behind it."""
         return self._store.local_root
 
-    @property
-    def keeps_manifest(self) -> bool:
-        """As the store behind it."""
-        return self._store.keeps_manifest
-
     async def check(self, *, create: bool = False, writes: bool = True) -> None:
         """Prove that the store can be used or, with ``create``, made."""
         try:

@@ -43,7 +43,8 @@ NOT_FOR_A_MIRROR = {
     "max_documents", "max_sets", "max_candidates", "max_pixels", "max_frames", "max_total_pixels", "max_decode_memory", "mirror",
 }  # fmt: skip
 ONLY_FOR_A_MIRROR = {
-    "mirror", "sample", "source", "repair", "second", "restart", "dry_run", "catalog", "endpoint_url", "region", "profile",
+    "mirror", "sample", "source", "repair", "second", "restart",
+    "allow_unrecorded", "dry_run", "catalog", "endpoint_url", "region", "profile",
     "no_sign_request", "source_endpoint_url", "source_region", "source_profile",
 }  # fmt: skip
 WORDS = {

@@ -61,7 +61,8 @@ def test_an_interrupted_command_ends_with_its_summary_and_130(start: Start, plac
     assert (child.returncode, ends, told[-1]["type"]) == (130, [130], "summary"), said
     assert "interrupted" in said
     assert list((place / "tmp").iterdir()) == []
-    assert sorted(path.name for path in (place / "m").rglob("*") if path.is_file()) == ["0.webp", "1.webp", "2.webp"]
+    held = [path for path in (place / "m").rglob("*") if path.is_file() and path.parent.name != "manifest"]
+    assert sorted(path.name for path in held) == ["0.webp", "1.webp", "2.webp"]
 
 
 @pytest.mark.parametrize("command", ["mirror", "gc", "rebuild"])

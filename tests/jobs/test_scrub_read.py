@@ -17,7 +17,7 @@ from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.lint import choose_codes
-from mediamirror.model import Download, ObjectEvent
+from mediamirror.model import Download, ObjectEvent, StoredObject
 from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes
 from mediamirror.store.memory import MemoryStore
 from mediamirror.store.preview import Preview
@@ -27,6 +27,14 @@ BAD = IMAGE[:-1] + bytes([IMAGE[-1] ^ 1])
 OTHER = make_image(48, 24, "png", seed=1)
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="48" height="24"/>'
 ATTRIBUTES = ObjectAttributes("image/png", metadata=(("own", "1"),))
+
+
+class Forgetful(MemoryStore):
+    """Like a directory: it keeps no hash beside the bytes."""
+
+    async def head(self, key: str) -> StoredObject | None:
+        found = await super().head(key)
+        return None if found is None else replace(found, sha256=None)
 
 
 def place(store: MemoryStore, spool: Path) -> Place:
@@ -42,7 +50,7 @@ class Mirror:
         self.web: Web | None = None
         self.repairs = True
         self.dry_run = False
-        self.recorded: tuple[Recorded, ...] = (Recorded(sha(IMAGE), len(IMAGE), "lost", URL, "image/png"),)
+        self.recorded: tuple[Recorded, ...] = (Recorded(sha(IMAGE), len(IMAGE), "lost", URL, "image/png", 1),)
         self._spool = spool
 
     async def hold(self, data: bytes, attributes: ObjectAttributes = ATTRIBUTES) -> None:
@@ -61,13 +69,9 @@ class Mirror:
             fetcher=self.web,  # type: ignore[arg-type] -- of an open fetcher only `fetch` is used
             spool=self._spool,
         )
-        reader = Reader(
-            store,
-            choose_codes(),
-            SwitchedOff(()),
-            bucket=None,
-            repairer=repairer if self.repairs else None,
-        )
+        own = place(self.store, self._spool)
+        repairs = repairer if self.repairs else None
+        reader = Reader(store, own, choose_codes(), SwitchedOff(()), spool=self._spool, repairer=repairs)
         expected = Expected(KEY, self.recorded) if self.recorded else None
         return await reader.read(ScrubItem(0, KEY, listed[0] if listed else None, expected))
 
@@ -181,9 +185,35 @@ async def test_why_nothing_was_repaired_is_said(mirror: Mirror, prepare: str, wh
     assert (seen.bad, repair(seen)[1].startswith(f"It could not be repaired: {why}")) == (True, True), repair(seen)
 
 
-async def test_an_object_of_which_nothing_is_recorded_is_taken_as_it_is(mirror: Mirror) -> None:
+async def test_an_object_of_which_nothing_is_recorded_is_never_called_checked(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path, Forgetful())
     mirror.recorded = ()
     await mirror.hold(IMAGE)
+    assert told(await mirror.read()) == ("unrecorded", ["MM507"])
+
+
+async def test_an_object_that_carries_its_own_hash_is_compared_with_that(mirror: Mirror) -> None:
+    mirror.recorded = ()
+    await mirror.hold(IMAGE)
+    assert told(await mirror.read()) == ("checked", [])
+
+
+@pytest.mark.parametrize("data", [IMAGE[:40], b"<!doctype html><p>Gone"], ids=["cut", "a page"])
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_what_should_be_an_image_and_is_none_is_told_whatever_is_recorded(
+    tmp_path: Path, data: bytes, recorded: bool
+) -> None:
+    mirror = Mirror(tmp_path, Forgetful())
+    mirror.recorded = (Recorded(sha(data), len(data), "1"),) if recorded else ()
+    await mirror.hold(data)
+    status, rules = told(await mirror.read())
+    assert (status, rules) == ("rejected", ["MM508"] if recorded else ["MM507", "MM508"])
+
+
+async def test_bytes_that_were_decoded_once_and_are_the_same_are_not_read_again(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path, Forgetful())
+    mirror.recorded = (Recorded(sha(IMAGE[:40]), 40, "1", decoded=1),)
+    await mirror.hold(IMAGE[:40])
     assert told(await mirror.read()) == ("checked", [])
 
 
@@ -263,3 +293,12 @@ async def test_a_body_on_disk_is_gone_when_the_repair_is_done(mirror: Mirror, ri
     mirror.web = Web(found)
     seen = await mirror.read()
     assert (seen.bad, spooled.exists()) == (not right, False)
+
+
+async def test_a_large_image_is_decoded_from_disk(tmp_path: Path) -> None:
+    large = make_image(1200, 900, "png", seed=3)
+    assert len(large) > 1 << 20
+    mirror = Mirror(tmp_path, Forgetful())
+    mirror.recorded = (Recorded(sha(large), len(large), "1"),)
+    await mirror.hold(large)
+    assert told(await mirror.read()) == ("checked", [])

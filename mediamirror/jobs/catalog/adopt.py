@@ -27,9 +27,9 @@ from mediamirror.errors import (
     ObjectCorrupt,
     UsageError,
 )
-from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task, fitting
+from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.manifest import adopt, load_manifest
+from mediamirror.jobs.run.manifest import adopt, load_manifest, manifest_object
 from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, Session, open_run
 from mediamirror.jobs.sync.pairs import joined
@@ -200,14 +200,11 @@ class _Adoption:
             async for sets in pages(_sets(catalog)):
                 await catalog.write(put_manifest_sets, run.store_id, run.id, sets)
                 self._counts["sets recorded"] += len(sets)
-        if readable and store.keeps_manifest:
-            await adopt(catalog, store, run.store_id, holdings=False)
+        if readable:
+            await adopt(catalog, store, run.store_id, records=False)
 
     async def _load(self, catalog: Catalog, store: Store) -> bool:
         """Read the manifest, if the store has one. Of a damaged one nothing is believed: the objects are looked at instead."""
-        await catalog.write(begin_manifest)
-        if not store.keeps_manifest:
-            return True
         try:
             await load_manifest(catalog, store)
         except ObjectCorrupt as error:
@@ -228,7 +225,8 @@ class _Adoption:
                 if each.sha256 is not None and key not in said:
                     self._counts["known already"] += 1
                     continue
-                yield Task(each.row, fitting(manifest.get(key), each.row), said.get(key, []))
+                told = manifest.get(key)
+                yield Task(each.row, manifest_object(told) if told else None, said.get(key, []))
 
     async def _in_vain(self, catalog: Catalog) -> None:
         async for key in catalog.rows(told_in_vain):

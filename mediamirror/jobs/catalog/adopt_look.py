@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any
 from urllib.parse import quote
 
-from mediamirror.catalog.adoption import Adopted
+from mediamirror.catalog.adoption import Adopted, adopted_of
+from mediamirror.catalog.manifest import ManifestObject, Origin
 from mediamirror.errors import ImageError, ObjectMissing, SourceChanged, StoreError
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.imaging.header import read_header
-from mediamirror.jobs.sync.local import content_type_of
+from mediamirror.jobs.sync.local import PREFIX, content_type_of
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
 from mediamirror.redact import is_redacted
 from mediamirror.store.base import Store
@@ -22,7 +22,6 @@ from mediamirror.store.layout import url_of
 Told = list[tuple[str, str | None]]
 
 _PIXELS = pattern(r"[0-9]{1,9}")
-_PREFIX = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +29,7 @@ class Task:
     """An object that a store lists, with what the manifest and a list say of it (URL, and sha256 where it is told)."""
 
     row: StoredObject
-    manifest: dict[str, Any] | None
+    manifest: ManifestObject | None
     told: Told
 
 
@@ -40,11 +39,6 @@ class Done:
 
     event: ObjectEvent
     adopted: Adopted | None = None
-
-
-def fitting(row: dict[str, Any] | None, listed: StoredObject) -> dict[str, Any] | None:
-    """Return what the manifest says, if it says it of the object in this state."""
-    return row if row is not None and (row["size"], row["token"]) == (listed.size, listed.token) else None
 
 
 class Looker:
@@ -69,34 +63,38 @@ class Looker:
         return Done(ObjectEvent("record", key, reason, adopted.size), adopted)
 
     async def _learn(self, task: Task) -> tuple[Adopted, str]:
-        row, said = task.row, tuple(url for url, _ in task.told)
-        if (known := task.manifest) is not None:
-            urls = said or self._named(row.key, known.get("url"))
-            pixels = (known.get("format"), known.get("width"), known.get("height"))
-            found = Adopted(
-                row.key, known["sha256"], row.size, row.token, known.get("content_type"), urls, *pixels, row.modified
-            )
-            return found, "as the manifest says"
+        row, said = task.row, tuple(Origin(url) for url, _ in task.told)
+        known = None if task.manifest is None else adopted_of(task.manifest, task.manifest.token)
+        if known is not None and (known.size, known.token) == (row.size, row.token):
+            return self._as_told(known, row, said), "as the manifest says"
         head = await self._store.head(row.key)
         if head is None:
             raise ObjectMissing(f"{self._store.name}/{row.key} was removed meanwhile. Run the same command again.")
-        urls = said or self._guess(row.key, head.metadata)
+        origins = said or self._guess(row.key, head.metadata)
         metadata = dict(head.metadata)
         if head.sha256 is not None and all(_PIXELS.fullmatch(metadata.get(name, "")) for name in ("width", "height")):
             kind = (head.content_type or "").removeprefix("image/") or None
             pixels = (kind, int(metadata["width"]), int(metadata["height"]))
             found = Adopted(
-                row.key, head.sha256, head.size, head.token, head.content_type, urls, *pixels, head.modified
+                row.key, head.sha256, head.size, head.token, head.content_type, origins, *pixels, head.modified
             )
             return found, "as its metadata say"
-        return await self._read(head, urls), "as its bytes are"
+        found = await self._read(head, origins)
+        if known is not None and known.sha256 == found.sha256:
+            # Copied from another disk: its state there means nothing, and its bytes are proved.
+            return self._as_told(known, head, said), "as the manifest says, its bytes compared"
+        return found, "as its bytes are"
 
-    async def _read(self, head: StoredObject, urls: tuple[str, ...]) -> Adopted:
+    def _as_told(self, known: Adopted, row: StoredObject, said: tuple[Origin, ...]) -> Adopted:
+        origins = said or known.origins or self._guess(known.key, ())
+        return replace(known, token=row.token, origins=origins, modified=row.modified)
+
+    async def _read(self, head: StoredObject, origins: tuple[Origin, ...]) -> Adopted:
         digest, prefix, size = hashlib.sha256(), b"", 0
         async for chunk in bounded(self._store.get(head.key), head.size, f"{self._store.name}/{head.key}"):
             digest.update(chunk)
             size += len(chunk)
-            prefix += chunk[: max(0, _PREFIX - len(prefix))]
+            prefix += chunk[: max(0, PREFIX - len(prefix))]
         again = await self._store.head(head.key)
         if again is None or (again.size, again.token) != (size, head.token):
             raise SourceChanged(f"{self._store.name}/{head.key} changed while it was read. Run the same command again.")
@@ -105,16 +103,12 @@ class Looker:
         except ImageError:
             facts = None
         kind = head.content_type or content_type_of(head.key, prefix)
-        found = Adopted(head.key, digest.hexdigest(), size, head.token, kind, urls, modified=head.modified)
+        found = Adopted(head.key, digest.hexdigest(), size, head.token, kind, origins, modified=head.modified)
         if facts is None:
             return found
         return replace(found, format=facts.format, width=facts.width, height=facts.height)
 
-    def _named(self, key: str, url: str | None) -> tuple[str, ...]:
-        """The URL that the manifest names, unless something was left out of it."""
-        return (url,) if url and not is_redacted(url) else self._guess(key, ())
-
-    def _guess(self, key: str, metadata: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    def _guess(self, key: str, metadata: Iterable[tuple[str, str]]) -> tuple[Origin, ...]:
         """The URL as the object's metadata say, else from the key: under --base-url, or as the path layout made it."""
         recorded = dict(metadata).get("source-url", "")
         if (
@@ -122,8 +116,8 @@ class Looker:
             and not is_redacted(recorded)
             and not recorded.endswith("%E2%80%A6")
         ):
-            return (recorded,)
+            return (Origin(recorded),)
         if self._base_url is not None:
-            return (f"{self._base_url.rstrip('/')}/{quote(key, safe='/~!$&()*+,;=:@')}",)
+            return (Origin(f"{self._base_url.rstrip('/')}/{quote(key, safe='/~!$&()*+,;=:@')}"),)
         url = url_of(key) if self._rebuild else None
-        return (url,) if url is not None else ()
+        return (Origin(url),) if url is not None else ()

@@ -129,7 +129,7 @@ class _Gc:
 
     async def _all(self, catalog: Catalog, store: Store, place: int) -> None:
         await catalog.write(begin_manifest)
-        has_manifest = store.keeps_manifest and await self._load(catalog, store)
+        has_manifest = await self._load(catalog, store)
         with ExitStack() as lists:
             unnamed = lists.enter_context(WorkList[StoredObject]())
             unbacked = lists.enter_context(WorkList[Known]())

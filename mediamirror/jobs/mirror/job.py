@@ -110,6 +110,7 @@ class _MirrorRun:
             # What failed is known from a catalog alone: none is made then.
             existing=options.select.retry_failed,
             begins=True,
+            adopts=True,
         )
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             archive = session.stack.enter_context(WarcArchive(session.scratch, max_size=options.fetch.max_size))
@@ -283,11 +284,9 @@ class _MirrorRun:
                 self._emit(ObjectEvent("upload", key, "not in the store", url=item.variant.url))
 
     async def _tell_manifest(self, catalog: Catalog, run: Run, store: Store) -> None:
-        """Say in a bucket itself what it holds now; a directory keeps nothing but its files."""
-        if not store.keeps_manifest:
-            return
-        sets_of = run if self._options.store.atomic_sets else None
-        problem = await write_segment(catalog, store, run.store_id, at=now(), run=sets_of)
+        """Say in the store itself what it holds now."""
+        sets = catalog.rows(read_sets, run) if self._options.store.atomic_sets else None
+        problem = await write_segment(catalog, store, run.store_id, at=now(), sets=sets)
         if problem is not None:
             self._tally.add_problem(problem)
             self._emit(problem)

@@ -3,13 +3,16 @@
 Each run that changed something adds one segment, whose name no other run can have; none is ever rewritten. The rows are JSON,
 one a line, gzipped:
 
-    {"type": "object", "key", "sha256", "size", "token", "content_type", "url", "format", "width", "height"}
+    {"type": "object", "key", "sha256", "size", "token", "content_type", "url", "format", "width", "height", "decoded",
+     "origins": [{"url", "fetched_at", "status", "final_url", "content_type", "etag", "last_modified", "source_sha256",
+                  "source_size"}]}
     {"type": "deleted", "key"}
     {"type": "set", "id", "status": "whole" | "partial", "document", "line", "alt", "context",
      "objects": [{"url", "key", "width", "density"}], "missing": [{"url", "width", "density", "reason"}]}
 
 A set's row is written when the last of its rungs is settled, and says ``partial`` with what is missing while one is: a reader
-never takes a set with a hole for a whole one. A directory has none: its change tokens mean nothing on another disk.
+never takes a set with a hole for a whole one. A directory has one too: after a move its change tokens mean nothing any more, and
+the sha256 of each object still does (decision 0053).
 
 Many segments can be compacted: they become one that says the same, and only then do the old ones go. The new one is named after
 the newest that it replaces, and sorts right behind it: a segment that another machine writes meanwhile stays newer. Old ones go
@@ -30,27 +33,28 @@ from pathlib import Path
 from types import NoneType
 from typing import IO, Any
 
+from mediamirror.catalog.adoption import adopted_of, put_adopted, put_manifest_sets
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import drop_holdings, put_holdings
-from mediamirror.catalog.ingest import Run
+from mediamirror.catalog.connection import as_time
 from mediamirror.catalog.manifest import (
     ManifestObject,
+    Origin,
     begin_manifest,
     drop_manifest,
+    drop_published,
     drop_unknown,
     knows_manifest,
     note_manifest,
-    published_set,
+    published_sets,
     put_published,
     read_gone,
     read_manifest,
     read_new,
 )
-from mediamirror.catalog.results import read_sets
 from mediamirror.errors import ObjectCorrupt, SourceChanged, StoreError
 from mediamirror.jobs.run.pipeline import WorkList, pages
-from mediamirror.model import Body, Held, ItemError, Problem, SetResult, SetRow, Status
-from mediamirror.redact import redact_values
+from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
+from mediamirror.redact import redact_values, suspicious
 from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import RESERVED, ObjectAttributes, Store
 from mediamirror.store.keys import bounded, reason_against
@@ -69,6 +73,7 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "object": {
         **{"key": (str,), "sha256": (str,), "size": (int,), "token": (str,)},
         **{"content_type": _TEXT, "url": _TEXT, "format": _TEXT, "width": _WHOLE, "height": _WHOLE},
+        **{"decoded": (bool, NoneType), "origins": (list, NoneType)},
     },
     "deleted": {"key": (str,)},
     "set": {
@@ -77,6 +82,10 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     },
 }
 _RUNG = {"url": (str,), "width": _WHOLE, "density": (int, float, NoneType), "key": _TEXT, "reason": _TEXT}
+_ORIGIN: dict[str, tuple[type, ...]] = {
+    **{"url": (str,), "fetched_at": _TEXT, "status": _WHOLE, "final_url": _TEXT, "content_type": _TEXT},
+    **{"etag": _TEXT, "last_modified": _TEXT, "source_sha256": _TEXT, "source_size": _WHOLE},
+}
 """What a row of each type holds, and of which types of JSON; what stands there besides is left alone."""
 
 _CHUNK = 64 * 1024
@@ -89,41 +98,42 @@ def segment_name(at: datetime) -> str:
 
 
 async def write_segment(
-    catalog: Catalog, store: Store, store_id: int, *, at: datetime, run: Run | None = None
+    catalog: Catalog, store: Store, store_id: int, *, at: datetime, sets: AsyncIterator[SetResult] | None = None
 ) -> Problem | None:
-    """Write what the manifest does not say yet as one segment, if there is anything.
+    """Write what the manifest does not say yet as one segment, if there is anything: of the objects, and of ``sets``.
 
-    With ``run``, the image sets of that mirror run are told of too. The catalog's rows speak of durable bytes, so the segment
-    does; it is marked as written only after it is durable itself. A store that refuses it gives a `Problem`: the next run
-    that changes something says it all again.
+    The catalog's rows speak of durable bytes, so the segment does; it is marked as written only after it is durable itself.
+    A store that refuses it gives a `Problem`: the next run that changes something says it all again.
     """
+    if not await has_manifest(store):
+        await catalog.write(drop_published, store_id)  # what was told once is told no more: somebody removed it
     if not await catalog.read(knows_manifest, store_id):
-        await adopt(catalog, store, store_id, holdings=False)
+        await adopt(catalog, store, store_id, records=False)
         # What only another machine knows of is not gone because it is not known here.
         await catalog.write(drop_unknown, store_id)
     with (
         scratch_folder() as folder,
-        WorkList[ManifestObject]() as objects,
+        WorkList[tuple[str, str, str]]() as objects,
         WorkList[str]() as gone,
-        WorkList[tuple[str, str]]() as sets,
+        WorkList[tuple[str, str]]() as told,
     ):
         path = folder / "segment.gz"
         with gzip.open(path, "wt", encoding="utf-8", compresslevel=6) as file:
             async for row in catalog.rows(read_new, store_id):
                 write_row(file, object_row(row))
-                objects.append(row)
+                objects.append((row.key, row.sha256, row.token))
             async for key in catalog.rows(read_gone, store_id):
                 write_row(file, {"type": "deleted", "key": key})
                 gone.append(key)
-            if run is not None:
-                await _write_sets(catalog, run, file, sets)
-        if not len(objects) + len(gone) + len(sets):
+            if sets is not None:
+                await _write_sets(catalog, store_id, sets, file, told)
+        if not len(objects) + len(gone) + len(told):
             return None
         try:
             await store.put(await _newest_name(store, at), segment_body(path), ObjectAttributes("application/gzip"))
         except StoreError as error:
             return Problem("manifest-not-written", f"The manifest of {store.name} was not written: {error.message}")
-        await _mark(catalog, store_id, objects, gone, sets)
+        await _mark(catalog, store_id, objects, gone, told)
         return None
 
 
@@ -143,19 +153,22 @@ async def _newest_name(store: Store, at: datetime) -> str:
         raise ObjectCorrupt(f"{store.name}/{newest} names the end of all time: remove it.") from None
 
 
-async def _write_sets(catalog: Catalog, run: Run, file: IO[str], sets: WorkList[tuple[str, str]]) -> None:
-    async for result in catalog.rows(read_sets, run):
-        row = set_row(result)
-        digest = _digest(row)
-        if row["objects"] and await catalog.read(published_set, run.store_id, row["id"]) != digest:
-            write_row(file, row)
-            sets.append((row["id"], digest))
+async def _write_sets(
+    catalog: Catalog, store_id: int, sets: AsyncIterator[SetResult], file: IO[str], told: WorkList[tuple[str, str]]
+) -> None:
+    async for page in pages(sets):
+        rows = [row for row in map(set_row, page) if row["objects"]]
+        known = await catalog.read(published_sets, store_id, [row["id"] for row in rows])
+        for row in rows:
+            if known.get(row["id"]) != (digest := _digest(row)):
+                write_row(file, row)
+                told.append((row["id"], digest))
 
 
 async def _mark(
     catalog: Catalog,
     store_id: int,
-    objects: WorkList[ManifestObject],
+    objects: WorkList[tuple[str, str, str]],
     gone: WorkList[str],
     sets: WorkList[tuple[str, str]],
 ) -> None:
@@ -173,7 +186,11 @@ def _digest(row: dict[str, Any]) -> str:
 
 def object_row(row: ManifestObject) -> dict[str, Any]:
     """Return the JSON of one object."""
-    return {"type": "object"} | {name: getattr(row, name) for name in ManifestObject.__slots__}
+    told = {"type": "object"} | {name: getattr(row, name) for name in ManifestObject.__slots__}
+    told["origins"] = [
+        {name: said for name in Origin.__slots__ if (said := getattr(each, name)) is not None} for each in row.origins
+    ]
+    return told
 
 
 def set_row(result: SetResult) -> dict[str, Any]:
@@ -230,6 +247,13 @@ async def read_segments(store: Store) -> AsyncIterator[dict[str, Any]]:
                 yield row
 
 
+async def has_manifest(store: Store) -> bool:
+    """Whether any segment of a manifest lies in a store."""
+    async for _ in store.list(SEGMENTS):
+        return True
+    return False
+
+
 async def partial_sets(store: Store) -> AsyncIterator[SetResult]:
     """Yield the image sets whose newest row says that something of them is missing; memory holds those alone."""
     partial: dict[str, SetResult] = {}
@@ -242,24 +266,30 @@ async def partial_sets(store: Store) -> AsyncIterator[SetResult]:
         yield result
 
 
-async def adopt(catalog: Catalog, store: Store, store_id: int, *, holdings: bool = True) -> None:
-    """Take what the manifest says into a catalog that has not read it yet.
+async def adopt(catalog: Catalog, store: Store, store_id: int, *, records: bool = True) -> None:
+    """Take what the manifest says into a catalog that has not read it yet: objects, where they came from, and image sets.
 
-    Without ``holdings`` only so that it is not said again: what the catalog knows of the objects is newer.
+    Without ``records`` only so that it is not said again: what the catalog knows of the objects is newer.
     """
-    async for page in pages(read_segments(store)):
-        newest = {row["key"]: row for row in page if row["type"] in {"object", "deleted"}}
-        objects = [_object(row) for row in newest.values() if row["type"] == "object"]
-        gone = [row["key"] for row in newest.values() if row["type"] == "deleted"]
-        if holdings:
-            await catalog.write(put_holdings, {store_id: [Held(o.key, o.sha256, o.size, o.token) for o in objects]})
-            await catalog.write_durably(drop_holdings, store_id, gone)
-        sets = [(row["id"], _digest(row)) for row in page if row["type"] == "set"]
-        await catalog.write(put_published, store_id, objects=objects, gone=gone, sets=sets)
+    await load_manifest(catalog, store)
+    await catalog.write(drop_published, store_id)
+    async for page in pages(catalog.rows(read_manifest)):
+        objects = [manifest_object(row) for row in page if row["type"] == "object"]
+        sets = [row for row in page if row["type"] == "set"]
+        if records:
+            await catalog.write(put_adopted, store_id, 0, [adopted_of(each, each.token) for each in objects])
+            await catalog.write(put_manifest_sets, store_id, 0, sets)
+        told = [(row["id"], _digest(row)) for row in sets]
+        states = [(each.key, each.sha256, each.token) for each in objects]
+        await catalog.write(put_published, store_id, objects=states, sets=told)
 
 
-def _object(row: dict[str, Any]) -> ManifestObject:
-    return ManifestObject(**{name: row.get(name) for name in ManifestObject.__slots__})  # type: ignore[arg-type]
+def manifest_object(row: dict[str, Any]) -> ManifestObject:
+    """Undo `object_row`."""
+    fields = {name: row.get(name) for name in ManifestObject.__slots__}
+    names = Origin.__slots__
+    fields["origins"] = tuple(Origin(**{n: each.get(n) for n in names}) for each in row.get("origins") or ())
+    return ManifestObject(**fields)  # type: ignore[arg-type]
 
 
 async def read_segment(store: Store, key: str, size: int) -> AsyncIterator[dict[str, Any]]:
@@ -308,7 +338,13 @@ def _row(line: bytes) -> dict[str, Any] | None:
             raise ValueError("a set has a rung that is none")
     elif (reason := reason_against(row["key"])) is not None:
         raise ValueError(f"a row has a key that can't be one: {reason}")
+    elif not all(isinstance(each, dict) and _is_origin(each) for each in row.get("origins") or ()):
+        raise ValueError("an object has an origin that is none")
     return dict(row)
+
+
+def _is_origin(row: dict[str, Any]) -> bool:
+    return _fits(row, _ORIGIN) and (row.get("fetched_at") is None or as_time(row["fetched_at"]) is not None)
 
 
 def _fits(row: dict[str, Any], fields: dict[str, tuple[type, ...]]) -> bool:
@@ -324,7 +360,8 @@ def _can_be_kept(value: object) -> bool:
 
 def write_row(file: IO[str], row: dict[str, Any]) -> None:
     """Write one row of a segment. Who may read the bucket was not given the secrets in its URLs."""
-    file.write(json.dumps(redact_values(row), separators=(",", ":")) + "\n")
+    line = json.dumps(row, separators=(",", ":"))
+    file.write((json.dumps(redact_values(row), separators=(",", ":")) if suspicious(line) else line) + "\n")
 
 
 def segment_body(path: Path) -> Body:
@@ -355,12 +392,10 @@ async def compact(catalog: Catalog, store: Store, absent: WorkList[str]) -> tupl
 
     None when there is nothing to gain. Raises `StoreError`.
     """
-    names = await load_manifest(catalog, store)
+    names, dropped = await load_manifest(catalog, store), 0
     async for keys in pages(aiter(absent)):
-        await catalog.write(drop_manifest, keys)
-    if len(names) < 2 and not len(absent):
-        return None
-    if not names:
+        dropped += await catalog.write(drop_manifest, keys)
+    if not names or (len(names) < 2 and not dropped):
         return None
     key = f"{names[-1].removesuffix(_END)}_{secrets.token_hex(3)}{_END}"
     with scratch_folder() as folder:

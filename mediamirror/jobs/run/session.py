@@ -229,6 +229,7 @@ class Session(Generic[E]):
         from mediamirror.catalog.catalog import Catalog
         from mediamirror.catalog.holdings import is_new_here
         from mediamirror.catalog.ingest import find_store
+        from mediamirror.jobs.run.manifest import has_manifest
 
         self.catalog = await Catalog.open_existing(self.path, read_only=True)
         if self._needs.adopts:
@@ -238,7 +239,7 @@ class Session(Generic[E]):
             for store, identity in sides:
                 found = await self.catalog.read(find_store, identity)
                 ids.append(found or 0)  # of a place that it does not know it tells nothing
-                if store.keeps_manifest and await self.catalog.read(is_new_here, ids[-1]):
+                if await self.catalog.read(is_new_here, ids[-1]) and await has_manifest(store):
                     await self.catalog.__aexit__()
                     return False
             self.store_id, self.source_id = ids[0], ids[-1]
@@ -252,7 +253,7 @@ class Session(Generic[E]):
         from mediamirror.jobs.run.manifest import adopt
 
         found = await self.catalog.write(store_id, identity)
-        if store.keeps_manifest and await self.catalog.read(is_new_here, found):
+        if await self.catalog.read(is_new_here, found):
             await adopt(self.catalog, store, found)
         return found
 

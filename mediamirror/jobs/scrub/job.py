@@ -14,11 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Expected, put_repaired, read_expected
+from mediamirror.catalog.holdings import Expected, is_new_here, put_repaired, read_expected
 from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.late import LateFetcher
+from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets
 from mediamirror.jobs.run.pipeline import beside, run_window
@@ -29,7 +30,7 @@ from mediamirror.jobs.scrub.origins import Answer, ask_origins
 from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
 from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
-from mediamirror.jobs.sync.places import place_of
+from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.lint import choose_checks
 from mediamirror.lint.stored import check_mirrored
 from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, StoredObject, Summary, Suppressed
@@ -49,9 +50,10 @@ async def scrub(
     """Re-read every object of a mirror (or a sample) and compare it with its recorded sha256.
 
     The sha256 comes from the catalog, else from the manifest, else from the object's own metadata; an object with none of
-    them is only counted. Emits an `Outcome` and the `Finding`s of each object, an `ObjectEvent` for each that is (or could
-    not be) repaired, then the `Summary`. When cancelled, it notes how far it came, and the cancellation goes on; the next
-    run of the same sample goes on there. Raises `UsageError`, `CatalogError`, `StoreRefused`.
+    them is `Status.UNRECORDED`, and a finding unless ``options.allow_unrecorded``. Images that were never decoded are. Emits an
+    `Outcome` and the `Finding`s of each object, an `ObjectEvent` for each that is (or could not be) repaired, then the
+    `Summary`. When cancelled, it notes how far it came, and the cancellation goes on; the next run of the same sample goes on
+    there. Raises `UsageError` (also where there is no record at all), `CatalogError`, `StoreRefused`.
     """
     run = _Scrub(mirror, options or ScrubOptions(), on_event)
     return await run.run(catalog)
@@ -66,9 +68,12 @@ class _Scrub:
         self._options = options
         self._emit = previewed(emit) if options.dry_run else emit
         self._codes = choose_checks(options.select, options.ignore)
+        if options.allow_unrecorded:
+            self._codes -= {"MM507"}
         self._off = SwitchedOff(options.per_path)
         self._tally = Tally(counts_items=False)
         self._bad = 0
+        self._unknown = False
         self._started = time.monotonic()
         if options.second is not None and not options.repair:
             raise UsageError("--from says where to take what is damaged from: give --repair with it.")
@@ -88,28 +93,45 @@ class _Scrub:
         )
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             store, known = session.store, session.catalog
-            repairer = await self._repairer(session) if options.repair else None
-            bucket = Bucket(options.limit_rate) if options.limit_rate else None
-            reader = Reader(store, self._codes, self._off, bucket=bucket, repairer=repairer)
+            await self._refuse_unknown(session)
+            reader = await self._reader(session)
             state = session.path.with_name(session.path.name + ".scrub.json")
-            await self._objects(store, known, session.store_id, reader, state)
+            await self._objects(session, reader, state)
             async for result in _sets(store, known, session.identity):
                 self._tell_set(result, check_mirrored(result, self._codes))
             if options.source is not None:
                 await ask_origins(known, session.identity, self._codes, self._tell_answer, options=options)
         return session.summary
 
-    async def _repairer(self, session: Session[Summary]) -> Repairer:
-        options, spool = self._options, session.scratch
-        fetcher = await session.stack.enter_async_context(LateFetcher(options.fetch, spool_dir=spool))
-        places = []
-        for each in (session.store, session.source) if options.second is not None else (session.store,):
-            places.append(place_of(each, spool=spool, in_memory=_MiB, notice=lambda *_: None))
-            session.stack.push_async_callback(places[-1].aclose)
-        second = places[1] if options.second is not None else None
-        return Repairer(session.store, own=places[0], second=second, fetcher=fetcher, spool=spool)
+    async def _refuse_unknown(self, session: Session[Summary]) -> None:
+        """Raise `UsageError` where no record of the mirror is found. The objects of a bucket may have one each: they are asked."""
+        if session.store.local_root is None or self._options.allow_unrecorded:
+            return
+        if await session.catalog.read(is_new_here, session.store_id):
+            raise UsageError(_no_record(self._mirror, session.path))
 
-    async def _objects(self, store: Store, known: Catalog, store_id: int, reader: Reader, state: Path) -> None:
+    async def _reader(self, session: Session[Summary]) -> Reader:
+        options, spool, enter = self._options, session.scratch, session.stack.enter_async_context
+        bucket = Bucket(options.limit_rate) if options.limit_rate else None
+        pool = await enter(DecoderPool(options.check)) if options.check.check == "decode" else None
+        own = self._place_of(session, session.store)
+        repairer = None
+        if options.repair:
+            fetcher = await enter(LateFetcher(options.fetch, spool_dir=spool))
+            second = self._place_of(session, session.source) if options.second is not None else None
+            repairer = Repairer(session.store, own=own, second=second, fetcher=fetcher, spool=spool)
+        return Reader(
+            session.store, own, self._codes, self._off, spool=spool, bucket=bucket, pool=pool, repairer=repairer
+        )
+
+    @staticmethod
+    def _place_of(session: Session[Summary], store: Store) -> Place:
+        place = place_of(store, spool=session.scratch, in_memory=_MiB, notice=lambda *_: None)
+        session.stack.push_async_callback(place.aclose)
+        return place
+
+    async def _objects(self, session: Session[Summary], reader: Reader, state: Path) -> None:
+        store, known, store_id, path = session.store, session.catalog, session.store_id, session.path
         start = self._begin(state)
         tracker = Tracker(state, start)
 
@@ -127,13 +149,22 @@ class _Scrub:
             tracker.save()
             raise
         tracker.forget()
-        if not self._tally.statuses and not start.read:
+        self._tell_what_was_compared(path, start)
+
+    def _tell_what_was_compared(self, path: Path, start: Progress) -> None:
+        """Say where a run that found nothing wrong looked at nothing, or had nothing to compare it with: that is no success."""
+        statuses, options = self._tally.statuses, self._options
+        if not statuses and not start.read:
             message = (
                 "It holds no objects, and none is recorded. Check its path or prefix."
                 if start.sample >= 1
                 else "None of its objects is in the sample. Take a larger one, and check its path or prefix."
             )
             self._emit(Problem("no-objects", message, document=self._mirror))
+            self._bad += 1
+        elif set(statuses) == {Status.UNRECORDED} and not start.read and not options.allow_unrecorded:
+            self._unknown = True
+            self._emit(Problem("no-record", _no_record(self._mirror, path), document=self._mirror))
 
     def _begin(self, state: Path) -> Progress:
         """Return where to begin: where an interrupted run of the same sample was, unless a new one or a repair is asked for."""
@@ -211,7 +242,18 @@ class _Scrub:
         unseen = self._bad - tally.statuses.get(Status.REJECTED.value, 0)
         tally.failed_inputs += max(0, unseen)
         seconds = time.monotonic() - self._started
-        return tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
+        summary = tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
+        return replace(summary, exit_code=2) if self._unknown and not interrupted else summary
+
+
+def _no_record(mirror: str, catalog: Path) -> str:
+    there = "knows nothing of it" if catalog.exists() else "is not there"
+    return (
+        f"No record says what {mirror} should hold: the catalog {catalog} {there}, and it carries no manifest. Nothing could be "
+        "compared. Name the catalog of the machine that made the mirror with --catalog FILE; or make one of what lies there now, "
+        f"which proves it from now on, with `mediamirror catalog rebuild {mirror}`; or look at the images alone, with "
+        "--allow-unrecorded."
+    )
 
 
 def _access(options: ScrubOptions) -> Access:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 
 from mediamirror.catalog.holdings import Expected, expected_sha256
 from mediamirror.errors import FetchError, ImageError, NotAnImage, ObjectMissing, StoreError
 from mediamirror.fetch.body import Bucket
 from mediamirror.first_use import dataclass
-from mediamirror.imaging.header import read_header
+from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.imaging.header import FORMATS, read_header, read_whole_body
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.scrub.repair import Damaged, Repaired, Repairer
+from mediamirror.jobs.sync.local import PREFIX
+from mediamirror.jobs.sync.places import Place, drop
+from mediamirror.lint.names import format_of_extension, format_of_mime, split_extensions
 from mediamirror.lint.stored import StoredSubject, check_stored
 from mediamirror.model import (
     Facts,
@@ -30,9 +36,9 @@ from mediamirror.model import (
 from mediamirror.store.base import Store
 from mediamirror.store.keys import bounded
 
-_PREFIX = 64 * 1024
 _BYTES_RULES = frozenset({"MM501", "MM502"})
 """Findings that the recorded bytes mend."""
+_UNRECORDED_RULE = "MM507"
 _TYPE_RULE = "MM503"
 """The finding that the object's own bytes mend, stored again under their type."""
 
@@ -65,18 +71,27 @@ class Seen:
 
 
 class Reader:
-    """Reads one object whole, and judges it. Safe to call concurrently; ``bucket`` limits the rate of all together."""
+    """Reads one object whole, and judges it. Safe to call concurrently; ``bucket`` limits the rate of all together.
+
+    ``place`` is the same store, for a second look at an image that was never decoded: with a ``pool`` all of its pixels.
+    """
 
     def __init__(
         self,
         store: Store,
+        place: Place,
         codes: frozenset[str],
         off: SwitchedOff,
         *,
-        bucket: Bucket | None,
-        repairer: Repairer | None,
+        spool: Path,
+        bucket: Bucket | None = None,
+        pool: DecoderPool | None = None,
+        repairer: Repairer | None = None,
     ) -> None:
         self._store = store
+        self._place = place
+        self._spool = spool
+        self._pool = pool
         self._codes = codes
         self._off = off
         self._bucket = bucket
@@ -90,9 +105,11 @@ class Reader:
             return Seen(item.number, _failed(item, error))
         findings, off = self._off.in_mirror(check_stored(subject, self._codes))
         wrong = [finding for finding in findings if finding.severity == "error"]
+        grave = any(finding.rule != _UNRECORDED_RULE for finding in wrong)
+        sound = Status.UNRECORDED if subject.present and subject.recorded_sha256 is None else Status.CHECKED
         outcome = Outcome(
             Variant(item.key),
-            Status.REJECTED if wrong else Status.CHECKED,
+            Status.REJECTED if grave else sound,
             key=item.key,
             facts=subject.facts,
             size=size,
@@ -167,8 +184,8 @@ class Reader:
             async for chunk in self._chunks(head or item.listed):
                 digest.update(chunk)
                 size += len(chunk)
-                if len(prefix) < _PREFIX:
-                    prefix += chunk[: _PREFIX - len(prefix)]
+                if len(prefix) < PREFIX:
+                    prefix += chunk[: PREFIX - len(prefix)]
         except ObjectMissing:
             return gone, None, None
         found = digest.hexdigest()
@@ -177,7 +194,24 @@ class Reader:
         if wanted is None and head is not None:
             wanted = head.sha256
         served = head.content_type if head is not None else None
-        return StoredSubject(item.key, self._store.name, True, wanted, found, served, _facts(prefix)), head, size
+        subject = StoredSubject(item.key, self._store.name, True, wanted, found, served, _facts(prefix))
+        decoded = any(one.decoded and one.sha256 == found for one in versions)
+        if not decoded and wanted in {None, found} and _should_show(subject):
+            subject = replace(subject, unsound=await self._unsound(now))
+        return subject, head, size
+
+    async def _unsound(self, found: StoredObject) -> str | None:
+        """Why an object is no image that can be shown; None for one that is."""
+        if self._bucket is not None:
+            await self._bucket.take(found.size)
+        body = (await self._place.load(found)).body
+        try:
+            await (self._pool.decode(body) if self._pool is not None else asyncio.to_thread(read_whole_body, body))
+        except ImageError as error:
+            return error.message
+        finally:
+            drop(body, spool=self._spool)
+        return None
 
     async def _chunks(self, found: StoredObject) -> AsyncIterator[bytes]:
         async for chunk in bounded(self._store.get(found.key), found.size, f"{self._store.name}/{found.key}"):
@@ -202,3 +236,11 @@ def _facts(prefix: bytes) -> Facts | None:
         return OpaqueFacts() if error.kind == "svg" else None
     except ImageError:
         return None
+
+
+def _should_show(subject: StoredSubject) -> bool:
+    """Whether it is an image of a format that is read here: by its bytes, its name or its type."""
+    if isinstance(subject.facts, OpaqueFacts):
+        return False
+    named = format_of_extension(split_extensions(subject.key.rpartition("/")[2])[1])
+    return subject.facts is not None or named in FORMATS or format_of_mime(subject.content_type or "") in FORMATS

@@ -130,7 +130,7 @@ class _SyncRun:
             checksum, given = options.compare.checksum, options.store
             transfer = Transfer(route, rules=rules, checksum=checksum, given=given)
             await self._write(catalog, (left.store_id, right.store_id), transfer, sorter)
-        if self._changed and not route.store.previews and route.op == "upload":
+        if self._changed and not route.store.previews:
             await self._tell_manifest(catalog, route.store, right.store_id)
 
     async def _write(self, catalog: Catalog, ids: tuple[int, int], transfer: Transfer, sorter: Sorter) -> None:

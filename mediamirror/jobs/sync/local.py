@@ -30,6 +30,8 @@ Notice = Callable[[str, str, bool], None]
 
 _PAGE = 1_000
 _CHUNK = 1024 * 1024
+PREFIX = 64 * 1024
+"""First bytes of a body that are at hand, as `model.Body` promises."""
 _THREADS = 8
 _IMAGES = frozenset({"webp", "jpeg", "png", "gif", "avif"})
 _FINE_NS = 50_000_000
@@ -161,10 +163,10 @@ def _contents(file: object, size: int, in_memory: int) -> tuple[bytes | None, by
             data += chunk
             if len(data) > size:
                 break
-        return data, data[:4096], len(data), hashlib.sha256(data).hexdigest()
+        return data, data[:PREFIX], len(data), hashlib.sha256(data).hexdigest()
     digest, seen, prefix = hashlib.sha256(), 0, b""
     while chunk := read(_CHUNK):
-        prefix = prefix or chunk[:4096]
+        prefix = prefix or chunk[:PREFIX]
         digest.update(chunk)
         seen += len(chunk)
     return None, prefix, seen, digest.hexdigest()

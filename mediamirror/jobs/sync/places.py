@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 import aiofiles
 
 from mediamirror.errors import BodyCutOff, ObjectCorrupt, SourceChanged
-from mediamirror.jobs.sync.local import Content, Digest, LocalPlace, Notice
+from mediamirror.jobs.sync.local import PREFIX, Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
 from mediamirror.store.base import Entry, ObjectAttributes, Store
 from mediamirror.store.keys import bounded
@@ -122,20 +122,21 @@ class BucketPlace:
         if found.size > self._in_memory:
             return await self._fetch_to_file(found)
         data = b"".join([chunk async for chunk in self._chunks(found)])
-        return Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data[:4096])
+        return Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data[:PREFIX])
 
     async def _fetch_to_file(self, found: StoredObject) -> Body:
-        path, digest, size = self._spool / secrets.token_hex(8), hashlib.sha256(), 0
+        path, digest, size, prefix = self._spool / secrets.token_hex(8), hashlib.sha256(), 0, b""
         try:
             async with aiofiles.open(path, "wb") as file:
                 async for chunk in self._chunks(found):
                     digest.update(chunk)
                     size += len(chunk)
+                    prefix += chunk[: PREFIX - len(prefix)]
                     await file.write(chunk)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Body(size, digest.hexdigest(), path=path)
+        return Body(size, digest.hexdigest(), path=path, prefix=prefix)
 
     def _changed(self, row: StoredObject) -> SourceChanged:
         return SourceChanged(f"{self.name}/{row.key} changed while it was read. Run the same command again.")
