@@ -424,3 +424,28 @@ class ReportOptions:
     check: CheckOptions = field(default_factory=CheckOptions)
     concurrency: int = 16
     thumbnails: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class RewriteOptions:
+    """What `rewrite` may change, and where pages point then. Of ``to``, ``in_place`` and ``undo`` one at most is given.
+
+    ``mirror`` is the DEST whose objects are pointed at; None: the only one of the catalog. Without ``public_url`` a mirror in
+    a folder is pointed at by relative paths. ``map`` is a CSV of old and new addresses, instead of a catalog.
+    """
+
+    read: ReadOptions = field(default_factory=ReadOptions)
+    store: StoreOptions = field(default_factory=StoreOptions)
+    to: Path | None = None
+    in_place: bool = False
+    undo: bool = False
+    mirror: str | None = None
+    public_url: str | None = None
+    map: Path | None = None
+    strict: bool = False
+    """Whether a page stays as it is, and the run fails, when a URL of it is not in the mirror."""
+    partial_sets: bool = False
+    """Whether a URL may move though others of its image set can't."""
+    workers: int | None = None
+    """Processes that read pages; None: one per core where there are many pages."""
+    dry_run: bool = False

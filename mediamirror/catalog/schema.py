@@ -11,6 +11,7 @@ Times are ISO 8601 in UTC. Booleans are 0 and 1. ``span_*`` are byte offsets in 
     runs ─< items >─ variants                the work list of a run, and what became of each
     runs ─< findings
     stores ─< standings >─ variants          what became of each variant when it was last wanted there
+    rewrites ─< rewritten >─ variants        which page was rewritten to point into which store, and which of its URLs moved
 
 ``fetches.redirects`` is JSON, ``[[url, status, [[name, value], ...]], ...]``, each answer that led on to the final URL; NULL in
 rows written before it was recorded.
@@ -29,6 +30,29 @@ ALTER TABLE blobs ADD COLUMN corrected_height INTEGER;
 UPDATE blobs SET orientation = 1 WHERE format = 'webp';
 """
 """`ImageFacts.corrected`. A WebP is never turned, whatever releases before this one took from its EXIF."""
+
+_REWRITES = """
+CREATE TABLE rewrites (
+    id INTEGER PRIMARY KEY,
+    document TEXT NOT NULL,
+    output TEXT NOT NULL UNIQUE,
+    source_sha256 TEXT NOT NULL,
+    sha256 TEXT NOT NULL,
+    store_id INTEGER NOT NULL REFERENCES stores(id),
+    target TEXT NOT NULL,
+    rewritten_at TEXT NOT NULL
+) STRICT;
+
+CREATE TABLE rewritten (
+    rewrite_id INTEGER NOT NULL REFERENCES rewrites(id) ON DELETE CASCADE,
+    variant_id INTEGER NOT NULL REFERENCES variants(id),
+    address TEXT NOT NULL,
+    PRIMARY KEY (rewrite_id, variant_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX rewritten_by_variant ON rewritten(variant_id);
+CREATE INDEX documents_by_sha256 ON documents(sha256);
+"""
+"""What `rewrite` did. A file has one row: what it was at first, what it is now, and the URLs that moved meanwhile."""
 
 MIGRATIONS: tuple[tuple[int, str], ...] = (
     (
@@ -241,6 +265,7 @@ ALTER TABLE fetches ADD COLUMN redirects TEXT;
     ),
     (5, _SOURCE_OF_OBJECTS),
     (6, _CORRECTED_SIZE),
+    (7, _REWRITES),
 )
 
 NEWEST = MIGRATIONS[-1][0]

@@ -35,6 +35,8 @@ class VariantStory:
     fetches: Part = field(default_factory=Part)
     findings: Part = field(default_factory=Part)
     standings: Part = field(default_factory=Part)
+    rewritten: Part = field(default_factory=Part)
+    """Pages that `rewrite` made to point at the mirror for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +147,12 @@ def _variant(db: sqlite3.Connection, variant: int) -> VariantStory:
             db,
             "SELECT n.name AS store, s.status, s.error_code, s.error_message, s.settled_at FROM standings s "
             "JOIN stores n ON n.id = s.store_id WHERE s.variant_id = ? ORDER BY s.store_id",
+            variant,
+        ),
+        _part(
+            db,
+            "SELECT r.document, r.output, w.address, n.name AS store, r.rewritten_at FROM rewritten w "
+            "JOIN rewrites r ON r.id = w.rewrite_id JOIN stores n ON n.id = r.store_id WHERE w.variant_id = ? ORDER BY r.id",
             variant,
         ),
     )

@@ -20,6 +20,10 @@ COMMANDS = {
         "verify:verify_command",
         "Check every image variant against what is promised about it, and every set against good practice.",
     ),
+    "rewrite": (
+        "rewrite:rewrite_command",
+        "Make pages load their images from the mirror.",
+    ),
     "sync": ("sync:sync_command", "Make DEST hold what SRC holds."),
     "check": ("sync:check_command", "Compare SRC and DEST by sha256 and change nothing; exit 1 on any difference."),
     "report": (

@@ -15,16 +15,21 @@ from mediamirror.settings import ReadOptions
 _SLICED = frozenset({"text", "urls"})
 
 
-def look_through(document: Document, data: bytes, *, links: bool = False) -> Iterator[Extraction]:
-    """Yield the image sets of one document, whose bytes are ``data``: a long text slice by slice, what came with headers first."""
+def look_through(document: Document, data: bytes, *, links: bool = False, merge: bool = True) -> Iterator[Extraction]:
+    """Yield the image sets of one document, whose bytes are ``data``: a long text slice by slice, what came with headers first.
+
+    Without ``merge`` every place is a set of its own, for rewriting.
+    """
     slices = split(data, by_line=document.kind == "urls") if may_split(document) else (Slice(data, 0, 0),)
-    return chain(_in_headers(document), _in_slices(document, slices, links=links))
+    return chain(_in_headers(document), _in_slices(document, slices, links=links, merge=merge))
 
 
-def look_through_chunks(document: Document, chunks: Iterable[bytes], *, links: bool) -> Iterator[Extraction]:
+def look_through_chunks(
+    document: Document, chunks: Iterable[bytes], *, links: bool, merge: bool = True
+) -> Iterator[Extraction]:
     """The same for a document that `is_split`, whose bytes come in chunks: one slice is in memory at a time."""
     slices = cut_up(chunks, by_line=document.kind == "urls")
-    return chain(_in_headers(document), _in_slices(document, slices, links=links))
+    return chain(_in_headers(document), _in_slices(document, slices, links=links, merge=merge))
 
 
 def may_split(document: Document) -> bool:
@@ -45,7 +50,7 @@ def _in_headers(document: Document) -> Iterator[Extraction]:
         yield link_header.find(document.link_headers, document=document.name, base_url=document.name)
 
 
-def _in_slices(document: Document, slices: Iterable[Slice], *, links: bool) -> Iterator[Extraction]:
+def _in_slices(document: Document, slices: Iterable[Slice], *, links: bool, merge: bool) -> Iterator[Extraction]:
     for part in slices:
         yield extract_document(
             part.data,
@@ -53,6 +58,7 @@ def _in_slices(document: Document, slices: Iterable[Slice], *, links: bool) -> I
             base_url=document.base_url,
             document=document.name,
             as_=document.kind,
+            merge=merge,
             links=links,
             first_byte=part.offset,
             lines_before=part.lines,

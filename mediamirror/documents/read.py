@@ -292,7 +292,7 @@ def _documents(
     if not is_gzip(head):
         return [_document(name, chunks, media_type, base_url, reading)]
     inflated = _Inflated(chunks, _inflated_limit(name, head, media_type, reading))
-    if _is_binary(_head(inflated(), _LOOKED_AT)):
+    if is_binary(_head(inflated(), _LOOKED_AT)):
         return [_binary(name)]
     items = [_document(name, inflated, media_type, base_url, reading)]
     if inflated.wrong is not None:
@@ -347,7 +347,7 @@ def _document(
     if data is None:
         return _too_large(name, reading.limit)
     head = _head(chunks(), _SNIFFED)
-    if _is_binary(head):
+    if is_binary(head):
         return _binary(name)
     return Document(name, data, media_type, base_url, _kind(head, media_type, name, reading))
 
@@ -363,7 +363,8 @@ def _binary(name: str) -> Problem:
     return _problem("binary-document", name, f"{name} is not text but binary data: give a page or a text.")
 
 
-def _is_binary(data: bytes) -> bool:
+def is_binary(data: bytes) -> bool:
+    """Whether bytes are no text, by what they begin with."""
     # A crawled text may hold a stray NUL; an image or a program holds many, or little else.
     looked_at = data[:_LOOKED_AT]
     stray = 1 if len(looked_at) < 100 else len(looked_at) // 100

@@ -46,27 +46,29 @@ class Reader:
 
     A document of more than `HELD` bytes is read in a process, started when the first one comes, that may take
     ``options.max_document_memory`` bytes: what is in a document comes back a little at a time, so that this process takes few.
+    ``apart`` reads all documents there, so that several readers use several cores.
     """
 
-    def __init__(self, options: ReadOptions) -> None:
+    def __init__(self, options: ReadOptions, *, apart: bool = False) -> None:
         self._options = options
+        self._held = -1 if apart else HELD
         self._process: asyncio.subprocess.Process | None = None
 
-    async def look(self, document: Document) -> AsyncIterator[Extraction]:
-        """Yield the image sets of a document in order, as much of them as the options take.
+    async def look(self, document: Document, *, merge: bool = True) -> AsyncIterator[Extraction]:
+        """Yield the image sets of a document in order, as much of them as the options take; without ``merge`` each place of its own.
 
         A document that costs too much ends with a `Problem` of code ``document-over-memory``, ``document-over-time`` or
         ``document-unread``. Raises `UsageError` when no process can be started.
         """
         options, name = self._options, document.name
-        if document.size > HELD:
+        if document.size > self._held:
             try:
-                async for part in self._ask("sets", document):
+                async for part in self._ask("sets" if merge else "unmerged", document):
                     yield part
             except Unread as stopped:
                 yield Extraction((), (stopped.problem,))
             return
-        parts = bounded(look_through(document, _held(document), links=options.links), options, name)
+        parts = bounded(look_through(document, _held(document), links=options.links, merge=merge), options, name)
         if document.size <= _AT_ONCE:
             for part in parts:
                 yield part
@@ -111,7 +113,7 @@ class Reader:
         process = process or await self._start()
         told = False
         try:
-            in_slices = task == "sets" and await _off(is_split, document, document)
+            in_slices = task in {"sets", "unmerged"} and await _off(is_split, document, document)
             chunks = document.chunks()
             job = (task, replace(document, data=b""), document.size, self._options, in_slices)
             await _write(process, pickle.dumps(job))

@@ -38,7 +38,7 @@ _KEPT = 24 * 1024 * 1024
 _SET_PDEATHSIG = 1
 
 Take = Callable[[], bytes]
-Task = Literal["sets", "links", "listing"]
+Task = Literal["sets", "unmerged", "links", "listing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +87,11 @@ def _answer(job: Job, jobs: BinaryIO, answers: BinaryIO) -> None:
 
 
 def _sets(job: Job, whole: Take, more: Take) -> Iterator[Extraction]:
-    document, links = job.document, job.options.links
+    document, links, merge = job.document, job.options.links, job.task == "sets"
     parts = (
-        look_through_chunks(document, iter(more, b""), links=links)
+        look_through_chunks(document, iter(more, b""), links=links, merge=merge)
         if job.in_slices
-        else look_through(document, whole(), links=links)
+        else look_through(document, whole(), links=links, merge=merge)
     )
     for part in bounded(parts, job.options, document.name):
         yield from _batches(part)
@@ -127,6 +127,7 @@ def _listing(job: Job, whole: Take, more: Take) -> Iterator[Listing]:
 
 _TASKS: dict[Task, Callable[[Job, Take, Take], Iterator[Any]]] = {
     "sets": _sets,
+    "unmerged": _sets,
     "links": _links,
     "listing": _listing,
 }

@@ -10,6 +10,7 @@ from mediamirror.report.events import fields_of, human_bytes, plural, to_objects
 
 _DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "skip": "skipped"}
 _DONE |= {"copy": "copied", "forget": "forgot", "compact": "compacted", "sweep": "swept", "record": "recorded"}
+_DONE |= {"rewrite": "rewrote", "restore": "restored"}
 _ORDER = (
     "uploaded",
     "downloaded",

@@ -25,6 +25,7 @@ def to_object(story: Story) -> dict[str, Any]:
                 "standings": list(each.standings.rows),
                 "findings": list(each.findings.rows),
                 "fetches": [_fetch(row) for row in each.fetches.rows],
+                "rewritten": list(each.rewritten.rows),
             }
             for each in story.variants
         ],
@@ -68,6 +69,10 @@ def _variant(each: VariantStory) -> Iterator[str]:
     for row in each.findings.rows:
         where = f" ({clean(row['document'])}:{row['line']})" if row["document"] else ""
         yield f"  {row['severity']} {row['rule']}{where}: {clean(row['message'])}"
+    for row in each.rewritten.rows:
+        yield f"  Rewritten in {clean(row['output'])} ({row['rewritten_at']}): {clean(row['address'])}"
+    if each.rewritten.total > len(each.rewritten.rows):
+        yield from _more(each.rewritten, "rewritten page", none="")
     yield "  Fetched"
     for number, row in enumerate(map(_fetch, each.fetches.rows)):
         yield from _exchange(row, with_headers=number == 0)

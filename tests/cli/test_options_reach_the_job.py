@@ -20,6 +20,7 @@ JOBS = {
     "verify": ("mediamirror.jobs.verify.job.verify", "page.html"),
     "verify --mirror": ("mediamirror.jobs.scrub.job.scrub", "--mirror there"),
     "simulate": ("mediamirror.jobs.verify.job.simulate_screens", "page.html"),
+    "rewrite": ("mediamirror.jobs.rewrite.job.rewrite", "page.html"),
     "sync": ("mediamirror.jobs.sync.job.sync", "here there"),
     "check": ("mediamirror.jobs.sync.check.check", "here there"),
     "report": ("mediamirror.jobs.report.report", "there"),

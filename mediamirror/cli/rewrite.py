@@ -1,0 +1,120 @@
+"""``mediamirror rewrite``."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from mediamirror.cli import options as o
+from mediamirror.cli.command import OUTPUT, SPEED, WHERE, WHICH, Given, argument, command, option
+from mediamirror.cli.running import run_with
+from mediamirror.errors import UsageError
+from mediamirror.settings import RewriteOptions
+
+if TYPE_CHECKING:
+    from mediamirror.cli.objects import ObjectOutput
+    from mediamirror.jobs.rewrite.page import Show
+
+
+@command(
+    "rewrite",
+    argument("inputs", "INPUT...", "A page, a folder of pages, or a glob.", nargs=-1, required=True),
+    [each for each in o.READ if each.name in {"as_", "base_url"}],
+    option(
+        "--to OUT", "Write the pages into this folder, and all other files of an INPUT folder with them.", panel=WHERE
+    ),
+    option("--in-place", "Change the pages themselves.", RewriteOptions, panel=WHERE),
+    option("--undo", "Give pages that were rewritten their own bytes again.", RewriteOptions, panel=WHERE),
+    option("--mirror DEST", "The mirror to point at: a directory, or s3://bucket/prefix.", panel=WHERE),
+    [o.CATALOG, o.ENDPOINT],
+    option(
+        "--public-url URL",
+        "Where browsers find the mirror's keys; without it, a mirror in a directory is pointed at by relative paths.",
+        RewriteOptions,
+        panel=WHERE,
+    ),
+    option("--map FILE", "A CSV of old and new addresses, instead of a mirror.", RewriteOptions, panel=WHERE),
+    option("--dry-run -n", "Say what would be done; write nothing.", panel=WHERE),
+    option(
+        "--strict",
+        "Leave a page alone, and exit 1, when a URL of it is not in the mirror.",
+        RewriteOptions,
+        panel=WHICH,
+    ),
+    option("--partial-sets", "Move single URLs of image sets that are not complete.", RewriteOptions, panel=WHICH),
+    option(
+        "--workers N",
+        "Processes that read pages (one per core where there are many pages).",
+        RewriteOptions,
+        panel=SPEED,
+        most=256,
+    ),
+    option("--stdout", "Print the one page as it would be; write nothing.", panel=OUTPUT),
+    option("--diff", "Print what would change, line by line; write nothing.", panel=OUTPUT),
+    [*o.PRINTING, o.NO_PROGRESS],
+)
+def rewrite_command(given: Given) -> None:
+    """Make pages load their images from the mirror. Only the bytes of the URLs change; an image set moves whole or not at all.
+
+    Examples:
+        mediamirror rewrite site/ --to out/ --mirror s3://media/news --public-url https://media.example.org/
+        mediamirror rewrite page.html --mirror ./mirror --diff
+        mediamirror rewrite site/ --in-place --catalog news.sqlite --public-url https://media.example.org/
+        mediamirror rewrite site/ --undo
+    """
+
+    async def job(output: ObjectOutput) -> object:
+        from mediamirror.jobs.rewrite import job as rewriting
+
+        options = o.options_from(
+            RewriteOptions, given, read=o.read_options(given), store=o.store_options(given), to=_folder(given)
+        )
+        return await rewriting.rewrite(
+            given.inputs, options=options, catalog=given.catalog, show=_show(given), on_event=output
+        )
+
+    run_with(lambda: _printed(given), job, verbose=given.verbose)  # type: ignore[arg-type]
+
+
+def _folder(given: Given) -> object:
+    from pathlib import Path
+
+    return None if given.to is None else Path(given.to)
+
+
+def _printed(given: Given) -> ObjectOutput:
+    from mediamirror.cli.objects import ObjectOutput
+
+    quiet = given.quiet or given.stdout or given.diff
+    return ObjectOutput(given.format_, quiet=quiet, verbose=given.verbose, progress=not given.no_progress)
+
+
+def _show(given: Given) -> Show | None:
+    if given.stdout and len(given.inputs) != 1:
+        raise UsageError("--stdout prints one page: give one INPUT, or a folder with --to.")
+    if given.stdout and given.diff:
+        raise UsageError("--stdout prints a page, and --diff what would change in it: give one of them.")
+    return _print_page if given.stdout else _print_diff if given.diff else None
+
+
+def _print_page(name: str, before: bytes, after: bytes) -> None:
+    del name, before
+    sys.stdout.flush()
+    sys.stdout.buffer.write(after)
+    sys.stdout.buffer.flush()
+
+
+def _print_diff(name: str, before: bytes, after: bytes) -> None:
+    import os
+    from difflib import unified_diff
+
+    from mediamirror.markup.places.source import decode
+    from mediamirror.report.escape import clean
+
+    if before == after:
+        return
+    coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    old, new = (decode(data, markup=True).text.splitlines() for data in (before, after))
+    for line in unified_diff(old, new, name, f"{name} (rewritten)", lineterm=""):
+        colour = {"-": "\x1b[31m", "+": "\x1b[32m", "@": "\x1b[36m"}.get(line[:1], "") if coloured else ""
+        print(f"{colour}{clean(line)}{chr(27)}[0m" if colour else clean(line))

@@ -1,0 +1,215 @@
+"""Where the URLs of a page are to point: from the catalog of a mirror, or from a file that maps old addresses to new ones."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Protocol
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.connection import lock_beside
+from mediamirror.catalog.ingest import find_store
+from mediamirror.catalog.rewriting import (
+    Known,
+    Rewritten,
+    Standing,
+    put_rewritten,
+    read_keys,
+    read_known,
+    read_standings,
+)
+from mediamirror.catalog.stored_sets import store_names
+from mediamirror.errors import InputMissing, UsageError
+from mediamirror.jobs.catalog.catalogs import Where, locate
+from mediamirror.jobs.run.destination import hold
+from mediamirror.markup.places.urls import resolve
+from mediamirror.model import Candidate, ImageSet
+from mediamirror.rewrite.addresses import Addresses, under
+from mediamirror.rewrite.decide import UNKNOWN, Target
+from mediamirror.rewrite.spelling import BadAddress, as_target, means
+from mediamirror.settings import RewriteOptions, state_folder
+
+_STORED = frozenset({"stored", "unchanged", "duplicate", "repaired", "checked", "failed", "skipped"})
+"""How a variant with an object may stand: one that failed this time still has the verified bytes of an earlier run."""
+
+
+class Targets(Protocol):
+    """What a rewrite asks before it decides."""
+
+    name: str
+    """Where pages point then, in a word."""
+    host: str | None
+    """The origin that a Content-Security-Policy has to allow."""
+    is_relative: bool
+
+    async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
+        """Return where each URL of a page in ``folder`` is to point. What is left out stays."""
+        ...
+
+    async def known(self, name: str, sha256: str) -> Known | None:
+        """Return what is known of a page."""
+        ...
+
+    async def note(self, pages: list[Rewritten]) -> None:
+        """Write down what was rewritten."""
+        ...
+
+    path: str | None
+    """The catalog's file."""
+
+
+class FromCatalog:
+    """The verified objects of one store."""
+
+    def __init__(self, catalog: Catalog, path: Path, store: int, addresses: Addresses) -> None:
+        self._catalog = catalog
+        self._store = store
+        self._addresses = addresses
+        self.path: str | None = os.path.realpath(path)
+        self.name = addresses.prefix or addresses.root or ""
+        self.host = addresses.host
+        self.is_relative = addresses.prefix is None
+
+    async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
+        """See `Targets`."""
+        candidates = {c.url: c for image_set in sets for c in image_set.candidates}
+        standings = await self._catalog.read(read_standings, self._store, list(candidates))
+        there = {url: key for url, c in candidates.items() if (key := self._key_of(c, folder)) is not None}
+        keys = await self._catalog.read(read_keys, self._store, list(there.values())) if there else set()
+        targets = {url: self._target(standing, folder) for url, standing in standings.items()}
+        return targets | {url: Target(None, settled=True) for url, key in there.items() if key in keys}
+
+    def _key_of(self, candidate: Candidate, folder: str) -> str | None:
+        return self._addresses.key_of(candidate.url, means(candidate.raw_url), folder)
+
+    def _target(self, standing: Standing, folder: str) -> Target:
+        if standing.key is not None and standing.status in _STORED:
+            return Target(self._addresses.of(standing.key, folder))
+        return Target(None, _REASONS.get(standing.status, UNKNOWN.reason))
+
+    async def known(self, name: str, sha256: str) -> Known | None:
+        """See `Targets`."""
+        return await self._catalog.read(read_known, name, sha256)
+
+    async def note(self, pages: list[Rewritten]) -> None:
+        """See `Targets`."""
+        await self._catalog.write(put_rewritten, self._store, pages)
+
+
+_REASONS = {
+    "rejected": "it was rejected",
+    "failed": "it failed",
+    "skipped": "it was not wanted",
+    "stored": "its object is gone",
+    "unchanged": "its object is gone",
+    "duplicate": "its object is gone",
+}
+
+
+class FromFile:
+    """Old and new addresses as somebody wrote them."""
+
+    def __init__(self, rows: dict[str, str], name: str) -> None:
+        self._rows = rows
+        self._new = frozenset(rows.values())
+        self.name = name
+        self.host: str | None = None
+        self.is_relative = False
+        self.path: str | None = None
+
+    async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
+        """See `Targets`. Raises `BadAddress` for an address that can't stand in a page."""
+        del folder
+        found: dict[str, Target] = {}
+        for candidate in (c for image_set in sets for c in image_set.candidates):
+            url = candidate.url
+            if url in self._rows:
+                found[url] = Target(as_target(self._rows[url]))
+            elif url in self._new or means(candidate.raw_url) in self._new:
+                found[url] = Target(None, settled=True)
+        return found
+
+    async def known(self, name: str, sha256: str) -> Known | None:
+        """See `Targets`: nothing is."""
+        del name, sha256
+        return None
+
+    async def note(self, pages: list[Rewritten]) -> None:
+        """See `Targets`: there is nowhere to."""
+        del pages
+
+
+async def open_targets(
+    options: RewriteOptions, catalog: Path | None, stack: AsyncExitStack, *, writes: bool
+) -> FromCatalog | FromFile:
+    """Open what says where URLs are to point. Raises `UsageError` and `CatalogError`."""
+    if options.map is not None:
+        if options.public_url is not None:
+            raise UsageError("--map holds whole addresses: leave --public-url away.")
+        return FromFile(_read_map(options.map), str(options.map))
+    where = find_catalog(options.mirror, catalog, options.store.endpoint_url)
+    if writes:
+        stack.enter_context(hold(lock_beside(where.path), thing=f"The catalog {where.path}", command="rewrite"))
+    opened = await stack.enter_async_context(await Catalog.open_existing(where.path, read_only=not writes))
+    store, addresses = await choose_store(opened, where, options.public_url)
+    return FromCatalog(opened, where.path, store, addresses)
+
+
+def find_catalog(mirror: str | None, catalog: Path | None, endpoint_url: str | None) -> Where:
+    """Find the catalog of a mirror, or the one named, or the only one that there is. Raises `UsageError`."""
+    if mirror is None and catalog is None:
+        there = list((state_folder() / "catalogs").glob("*.sqlite"))
+        catalog = there[0] if len(there) == 1 else None
+    try:
+        return locate(mirror, catalog, endpoint_url)
+    except UsageError as error:
+        raise UsageError(error.message.replace("Give the DEST of the mirror,", "Give --mirror DEST,")) from None
+
+
+async def choose_store(catalog: Catalog, where: Where, public_url: str | None) -> tuple[int, Addresses]:
+    """Return the store of a catalog that is meant, and how its objects are addressed. Raises `UsageError`."""
+    names = await catalog.read(store_names)
+    name = where.identity or (names[0] if len(names) == 1 else None)
+    if name is None:
+        raise UsageError(
+            f"The catalog {where.path} knows several mirrors: say which with --mirror: {', '.join(names)}."
+        )
+    store = await catalog.read(find_store, name)
+    if store is None:
+        raise UsageError(f"The catalog {where.path} knows nothing of {name}: mirror into it first.")
+    return store, addresses_of(name, public_url)
+
+
+def addresses_of(store_name: str, public_url: str | None) -> Addresses:
+    """Return how the objects of a store are addressed. Raises `UsageError`."""
+    if public_url is not None:
+        try:
+            return under(public_url)
+        except BadAddress as error:
+            raise UsageError(f"--public-url: {error}.") from None
+    if store_name.startswith("s3://"):
+        raise UsageError(f"Under which URL do browsers find what is in {store_name}? Give --public-url URL.")
+    return Addresses(root=store_name)
+
+
+def _read_map(path: Path) -> dict[str, str]:
+    """Read the rows of a CSV: old address, new address. Raises `InputMissing` and `UsageError`."""
+    rows: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, row in enumerate(csv.reader(file), 1):
+                old = resolve(row[0], None) if row else None
+                if len(row) < 2 and row:
+                    raise UsageError(f"{path}:{number}: a row is an old address, a comma, and a new one.")
+                if isinstance(old, str):
+                    rows[old] = row[1]
+                elif row and number > 1:
+                    raise UsageError(f"{path}:{number}: {row[0][:100]!r} is no absolute URL.")
+    except OSError as error:
+        raise InputMissing(f"The map {path} can't be read ({error.strerror}).") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"The map {path} is no CSV in UTF-8 ({error}).") from error
+    return rows
