@@ -181,7 +181,7 @@ class Thumbs:
             return None
         name = f"{hashlib.sha256(data).hexdigest()[:24]}.{extension}"
         if name not in self._kept:
-            with opened(self._report, (_THUMBS,), make=True, durable=False) as folder:
+            with opened(self._report, (_THUMBS,), made=lambda _: None) as folder:
                 with suppress(FileNotFoundError):
                     os.unlink(name, dir_fd=folder)
                 descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666, dir_fd=folder)

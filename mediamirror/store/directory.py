@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import builtins
 import os
-import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -28,8 +28,16 @@ from mediamirror.store.tree import mapped, open_file, seen_at, token_of, walk
 
 T = TypeVar("T")
 
+_Waiting = tuple[files.Writing, asyncio.Future[None]]
+
 _PAGE = 1_000
 _THREADS = 16
+_WRITERS = 8
+"""Threads that write at once: what is put while all of them do is the next batch."""
+_TOGETHER = 32
+"""Files in a batch at most, all of them open."""
+_BYTES_TOGETHER = 4 * 1024 * 1024
+"""Bytes in a batch of more than one file."""
 
 
 class DirectoryStore(Store):
@@ -43,6 +51,8 @@ class DirectoryStore(Store):
     def __init__(self, root: Path, *, threads: int = _THREADS) -> None:
         self._root = root
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mediamirror-files")
+        self._waiting: deque[_Waiting] = deque()
+        self._writers = 0
 
     @property
     def name(self) -> str:
@@ -68,9 +78,7 @@ class DirectoryStore(Store):
     async def put(self, key: str, body: Body, attributes: ObjectAttributes) -> StoredObject:  # noqa: ARG002
         """Write one file, whole or not at all. A directory keeps no attributes."""
         checked_key(key)
-        abandoned = threading.Event()
-        write = partial(files.write_whole, self._root, key, body, lambda: not abandoned.is_set())
-        return _row(key, await self._hop(write, key, on_cancel=abandoned.set), body.sha256)
+        return _row(key, await self._write(key, body), body.sha256)
 
     async def head(self, key: str) -> StoredObject | None:
         """Return size, time and token of one file."""
@@ -126,17 +134,77 @@ class DirectoryStore(Store):
         await asyncio.to_thread(self._pool.shutdown)
         await asyncio.to_thread(files.remove_area, self._root)
 
-    async def _hop(self, work: Callable[[], T], key: str = "", *, on_cancel: Callable[[], None] = lambda: None) -> T:
-        """Run ``work`` in a thread. A cancelled caller leaves only when the thread has finished or never began.
+    async def _write(self, key: str, body: Body) -> os.stat_result:
+        """Have a body written with whatever others are put meanwhile.
 
-        Otherwise a put that was given up could still rename its file over that of a later one.
+        A cancelled caller leaves only when that is done or never began: otherwise a put that was given up could still rename its
+        file over that of a later one.
         """
+        loop = asyncio.get_running_loop()
+        mine = files.Writing(key, body), loop.create_future()
+        writing, done = mine
+        self._waiting.append(mine)
+        loop.call_soon(self._begin)
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            writing.wanted = False
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+            else:
+                await asyncio.wait([done])
+            raise
+        if isinstance(writing.outcome, os.stat_result):
+            return writing.outcome
+        if isinstance(writing.outcome, OSError):
+            raise mapped(writing.outcome, self.name, key) from writing.outcome
+        raise writing.outcome or AssertionError
+
+    def _begin(self) -> None:
+        """Hand what waits to the threads that write, as few batches as they are."""
+        loop = asyncio.get_running_loop()
+        while self._waiting and self._writers < _WRITERS:
+            batch = self._batch()
+            self._writers += 1
+            writings = [writing for writing, _ in batch]
+            try:
+                running = self._pool.submit(files.write_together, self._root, writings)
+            except RuntimeError as error:  # the system gives no thread; a later one may still come to these
+                for writing in writings:
+                    writing.wanted, writing.outcome = False, error
+                self._ended(batch)
+            else:
+                running.add_done_callback(partial(loop.call_soon_threadsafe, self._ended, batch))
+
+    def _batch(self) -> builtins.list[_Waiting]:
+        batch = [self._waiting.popleft()]
+        size = batch[0][0].body.size  # what is large is written alone: nobody waits for it
+        fair = -(-len(self._waiting) // (_WRITERS - self._writers))
+        while (
+            self._waiting
+            and len(batch) < min(fair, _TOGETHER)
+            and size + self._waiting[0][0].body.size <= _BYTES_TOGETHER
+        ):
+            batch.append(self._waiting.popleft())
+            size += batch[-1][0].body.size
+        return batch
+
+    def _ended(self, batch: builtins.list[_Waiting], running: Future[None] | None = None) -> None:
+        self._writers -= 1
+        for writing, done in batch:
+            if running is not None and running.exception() is not None:
+                writing.outcome = StoreError(f"{self.name}/{writing.key} could not be written: {running.exception()}.")
+            done.set_result(None)
+        if running is not None:
+            self._begin()
+
+    async def _hop(self, work: Callable[[], T], key: str = "") -> T:
+        """Run ``work`` in a thread. A cancelled caller leaves only when the thread has finished or never began."""
         running = self._pool.submit(work)
         waiting = asyncio.wrap_future(running)
         try:
             return await asyncio.shield(waiting)
         except asyncio.CancelledError:
-            on_cancel()
             if not running.cancel():
                 await asyncio.wait([waiting])
                 # Seen here, so that it is not reported as an exception nobody asked for.

@@ -38,26 +38,36 @@ _PASSING = {errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.EBUSY, errno.ETIMEDO
 
 
 @contextmanager
-def opened(root: Path, names: Sequence[str], *, make: bool = False, durable: bool = True) -> Iterator[int]:
-    """Open the directory ``root/names[0]/names[1]/...`` and yield its descriptor, for calls with ``dir_fd``.
+def opened(root: Path, names: Sequence[str], *, made: Callable[[int], None] | None = None) -> Iterator[int]:
+    """Open a directory as `open_directory` does, for the time of the block."""
+    here = open_directory(root, names, made=made)
+    try:
+        yield here
+    finally:
+        os.close(here)
 
-    With ``make`` what is missing on the way is made, with ``durable`` each new entry synced in its parent. Only ``root`` itself
-    may be a link: any other is `BadKey`, wherever it leads. Raises `FileNotFoundError` and `NotADirectoryError`.
+
+def open_directory(root: Path, names: Sequence[str], *, made: Callable[[int], None] | None = None) -> int:
+    """Open the directory ``root/names[0]/names[1]/...``; return its descriptor, for calls with ``dir_fd``.
+
+    With ``made`` what is missing on the way is made, and ``made`` is told of each directory that has a new entry, by its descriptor.
+    Only ``root`` itself may be a link: any other is `BadKey`, wherever it leads. Raises `FileNotFoundError` and `NotADirectoryError`.
     """
     here = os.open(root, _STEP)
     try:
         for depth, name in enumerate(names, 1):
             try:
-                below = _step(here, name, make=make, durable=durable)
+                below = _step(here, name, made)
             except OSError as error:
                 if error.errno in _GONE and _is_link(here, name):
                     raise _link_refused(root, names[:depth]) from None
                 raise
             os.close(here)
             here = below
-        yield here
-    finally:
+    except BaseException:
         os.close(here)
+        raise
+    return here
 
 
 def open_file(root: Path, key: str) -> int:
@@ -97,16 +107,15 @@ def sync_directory(descriptor: int) -> None:
         os.close(again)
 
 
-def _step(here: int, name: str, *, make: bool, durable: bool) -> int:
+def _step(here: int, name: str, made: Callable[[int], None] | None) -> int:
     try:
         return os.open(name, _STEP | os.O_NOFOLLOW, dir_fd=here)
     except FileNotFoundError:
-        if not make:
+        if made is None:
             raise
     with suppress(FileExistsError):
         os.mkdir(name, dir_fd=here)
-        if durable:
-            sync_directory(here)
+        made(here)
     return os.open(name, _STEP | os.O_NOFOLLOW, dir_fd=here)
 
 

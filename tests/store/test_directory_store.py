@@ -25,7 +25,7 @@ from mediamirror.errors import (
     StoreRefused,
     StoreUnavailable,
 )
-from mediamirror.model import Body
+from mediamirror.model import Body, StoredObject
 from mediamirror.store import files
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.directory import DirectoryStore
@@ -220,7 +220,7 @@ def test_a_process_killed_in_the_middle_leaves_no_part_under_a_final_name(tmp_pa
         "import os, sys, signal, hashlib; from pathlib import Path; from mediamirror.store import files;"
         "from mediamirror.model import Body; root = Path(sys.argv[1]); body = Body(3, hashlib.sha256(b'new').hexdigest(), b'new');"
         "os.fsync = lambda fd: os.kill(os.getpid(), signal.SIGKILL);"
-        "files.write_whole(root, 'k', body, lambda: True)"
+        "files.write_together(root, [files.Writing('k', body)])"
     )
     (tmp_path / "k").write_bytes(b"old")
     assert subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False).returncode == -9
@@ -291,3 +291,58 @@ async def test_a_file_that_another_program_wrote_is_made_durable_with_its_name(
     (tmp_path / "mirror/a/k").write_bytes(b"x")
     await store.make_durable("a/k")
     assert told == [("fsync", "k"), ("fsync", "a")]
+
+
+async def test_files_put_at_once_share_the_syncs_of_their_directories_and_each_is_whole_before_it_has_its_name(
+    store: DirectoryStore, told: list[tuple[str, str]], tmp_path: Path
+) -> None:
+    bodies = {f"a/b/{number}": body_of(bytes([number]) * 100) for number in range(40)}
+    await asyncio.gather(*(store.put(key, body, WEBP) for key, body in bodies.items()))
+    assert {key: (tmp_path / "mirror" / key).read_bytes() for key in bodies} == {k: b.data for k, b in bodies.items()}
+    assert told.count(("fsync", "part")) == 40
+    assert told.count(("fsync", "b")) < 20, "a sync of the directory for each file"
+    for place, (call, _) in enumerate(told):
+        done = [name for name, _ in told[:place]]
+        assert call != "rename" or done.count("fsync") > done.count("rename")
+
+
+async def test_a_file_that_fails_among_others_fails_alone(store: DirectoryStore, tmp_path: Path) -> None:
+    (tmp_path / "mirror/taken").write_bytes(b"theirs")
+    false = Body(3, "0" * 64, data=b"bad")
+    bodies = {"a/1": body_of(b"1"), "taken/2": body_of(b"2"), "a/3": false, "a/4": body_of(b"4"), "5": body_of(b"5")}
+    done = await asyncio.gather(*(store.put(key, body, WEBP) for key, body in bodies.items()), return_exceptions=True)
+    assert [type(each).__name__ for each in done] == [
+        *("StoredObject", "NameTaken", "ObjectCorrupt", "StoredObject", "StoredObject")
+    ]
+    assert names(tmp_path / "mirror/_mediamirror/tmp") == []
+    assert [row.key async for row in store.list()] == ["5", "a/1", "a/4", "taken"]
+
+
+async def test_a_put_that_is_called_off_while_it_waits_leaves_nothing_and_the_others_go_on(
+    store: DirectoryStore, tmp_path: Path
+) -> None:
+    tasks = [asyncio.create_task(store.put(f"k{number}", body_of(b"x"), WEBP)) for number in range(60)]
+    await asyncio.sleep(0)
+    for task in tasks[1::2]:
+        task.cancel()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(each, StoredObject) for each in done[::2])
+    assert all(isinstance(each, asyncio.CancelledError) for each in done[1::2])
+    there = {row.key async for row in store.list()}
+    assert there >= {f"k{number}" for number in range(0, 60, 2)}
+    assert names(tmp_path / "mirror/_mediamirror/tmp") == []
+
+
+async def test_a_directory_that_cannot_be_synced_fails_what_was_put_into_it(
+    store: DirectoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = os.fsync
+
+    def fail(descriptor: int) -> None:
+        if os.path.isdir(f"/proc/self/fd/{descriptor}"):
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(StoreError, match="Check the disk"):
+        await store.put("k", body_of(b"x"), WEBP)
