@@ -242,6 +242,8 @@ class Download:
     redirects: tuple[str, ...] = ()
     hops: tuple[tuple[str, int, tuple[tuple[str, str], ...]], ...] = ()
     """The answers behind ``redirects``, where they were seen: URL, status and headers of each."""
+    asked: str | None = None
+    """A digest of the user's request headers on which the answer may depend (RFC 9110, 12.5.5), where there are any."""
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by lower-case name."""
@@ -633,6 +635,8 @@ class Summary:
     bytes_out: int = 0
     bytes_saved: int = 0
     """Bytes that a header check did not have to fetch."""
+    bytes_unchanged: int = 0
+    """Bytes among ``bytes_in`` of files that are stored already: their origins did not say that nothing has changed."""
     known: int = 0
     """Findings that a baseline lists, and that count for nothing."""
     suppressed: int = 0

@@ -116,6 +116,8 @@ class SelectOptions:
     exclude: tuple[str, ...] = ()
     fresh_for: float = 0.0
     """Seconds for which a variant that was checked is not fetched again."""
+    refetch: bool = False
+    """Ask for every file anew, whatever is known of it."""
     retry_failed: bool = False
     """Fetch only what failed the last time: of the INPUTs, or without INPUT of the whole catalog."""
 

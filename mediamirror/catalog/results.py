@@ -114,8 +114,8 @@ def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Ou
     download, error, url = outcome.download, outcome.error, outcome.variant.url
     db.execute(
         "INSERT INTO fetches (variant_id, run_id, fetched_at, final_url, http_status, headers, etag, last_modified, "
-        "seconds, redirects, received, sha256, error_code, error_message) "
-        "VALUES (?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%S+00:00')),?,?,?,?,?,?,?,?,?,?,?)",
+        "seconds, redirects, received, sha256, error_code, error_message, asked) "
+        "VALUES (?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%S+00:00')),?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             *(variant_id, run_id),
             *(
@@ -132,6 +132,7 @@ def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Ou
             ),
             *(outcome.fetched_bytes, outcome.source.sha256 if outcome.source else outcome.sha256),
             *_told(error),
+            download.asked if download is not None else None,
         ),
     )
 

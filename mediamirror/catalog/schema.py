@@ -24,6 +24,8 @@ ALTER TABLE objects ADD COLUMN source_sha256 TEXT;
 """
 """With ``--strip-metadata``: the blob that came from the origin, which `objects.sha256` was made from. NULL: stored as it came."""
 
+_ASKED = "ALTER TABLE fetches ADD COLUMN asked TEXT;"
+"""A digest of the request headers that the answer may depend on, where the user gave some; NULL for none."""
 _CORRECTED_SIZE = """
 ALTER TABLE blobs ADD COLUMN corrected_width INTEGER;
 ALTER TABLE blobs ADD COLUMN corrected_height INTEGER;
@@ -266,6 +268,7 @@ ALTER TABLE fetches ADD COLUMN redirects TEXT;
     (5, _SOURCE_OF_OBJECTS),
     (6, _CORRECTED_SIZE),
     (7, _REWRITES),
+    (8, _ASKED),
 )
 
 NEWEST = MIGRATIONS[-1][0]

@@ -45,6 +45,8 @@ class KnownFetch:
     facts: Facts | None
     run_id: int = 0
     """The run that asked."""
+    asked: str | None = None
+    """`Download.asked`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ def _promises(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, 
 def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
     query = (
         "SELECT f.variant_id, f.fetched_at, f.final_url, f.http_status, f.headers, f.etag, f.last_modified, f.sha256, "
-        "b.size, f.run_id, "
+        "b.size, f.run_id, f.asked, "
         "b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps, "
         "b.corrected_width, b.corrected_height "
         "FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "
@@ -133,13 +135,13 @@ def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
     )
     rows = db.execute(query, ids).fetchall()
     with rows_of("fetches and blobs"):
-        return {row[0]: _known_fetch(row[1:10], row[10:]) for row in rows}
+        return {row[0]: _known_fetch(row[1:11], row[11:]) for row in rows}
 
 
 def _known_fetch(row: tuple[Any, ...], blob: tuple[Any, ...]) -> KnownFetch:
-    fetched_at, url, status, headers, etag, modified, sha256, size, run_id = row
+    fetched_at, url, status, headers, etag, modified, sha256, size, run_id, asked = row
     at, kept, facts = as_time(fetched_at), tuple(as_headers(headers)), facts_from_row(blob)
-    return KnownFetch(at, url, status, kept, etag, modified, sha256, size, facts, run_id)
+    return KnownFetch(at, url, status, kept, etag, modified, sha256, size, facts, run_id, asked)
 
 
 def facts_from_row(row: tuple[Any, ...]) -> Facts | None:

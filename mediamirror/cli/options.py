@@ -87,6 +87,7 @@ SELECT = _rows(
     ("--include GLOB", "Only URLs that match (may be repeated)."),
     ("--exclude GLOB", "No URL that matches (may be repeated)."),
     ("--fresh-for TIME", "Don't fetch again what was checked within this time (24h, 7d).", {"show_default": False}),
+    ("--refetch", "Fetch every file anew, for origins that say that nothing has changed when something has."),
 )
 
 _SECRET = {"show_default": False}  # what a config file or a variable says is a secret, and --help would show it

@@ -249,7 +249,8 @@ def conditions(request: Request) -> Iterator[tuple[str, str]]:
     """Yield the fields that make a request conditional, or ask for a part."""
     if request.etag is not None:
         yield "If-None-Match", request.etag
-    if request.last_modified is not None:
+    # With a tag the tag alone is asked about (RFC 9110, 13.1.3): some servers look at the date first, which other bytes may share.
+    if request.last_modified is not None and request.etag is None:
         yield "If-Modified-Since", request.last_modified
     if request.range is not None:
         first, last = request.range

@@ -143,7 +143,7 @@ def fields_of(thing: object, names: str) -> dict[str, Any]:
 
 
 def _summary(summary: Summary) -> dict[str, Any]:
-    counts = "documents sets variants statuses findings problems left bytes_in bytes_out bytes_saved known suppressed"
+    counts = "documents sets variants statuses findings problems left bytes_in bytes_out bytes_saved bytes_unchanged known suppressed"
     told = {"type": "summary", **fields_of(summary, counts)}
     return told | {"seconds": round(summary.seconds, 3), "exit_code": summary.exit_code}
 
@@ -183,6 +183,7 @@ def summary_sentence(summary: Summary) -> str:
     if parts:
         line += f"; {human_bytes(summary.bytes_in)} in"
         line += f" ({human_bytes(summary.bytes_saved)} saved)" if summary.bytes_saved else ""
+        line += f" ({human_bytes(summary.bytes_unchanged)} of it unchanged)" if summary.bytes_unchanged else ""
         line += "" if "checked" in summary.statuses else f", {human_bytes(summary.bytes_out)} out"
         line += f", {summary.seconds:.1f} s"
     line += "."

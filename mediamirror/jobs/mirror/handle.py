@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -19,7 +19,16 @@ from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_body, read_whole_body
 from mediamirror.jobs.mirror.best import is_short
-from mediamirror.jobs.mirror.plan import Conditional, Fresh, Situation, Verdict, decide_ask, judge, recorded_download
+from mediamirror.jobs.mirror.plan import (
+    Conditional,
+    Fresh,
+    Situation,
+    Verdict,
+    decide_ask,
+    judge,
+    question,
+    recorded_download,
+)
 from mediamirror.jobs.mirror.publish import Published, Publisher
 from mediamirror.jobs.run.lanes import Later
 from mediamirror.lint import Tolerance, check_variant, rejects, unread_kind
@@ -108,6 +117,8 @@ class Policy:
     select: SelectOptions
     goes_on_from: float = math.inf
     """The id of the first of the runs that this one goes on with; without any, no run has it."""
+    headers: tuple[tuple[str, str], ...] = ()
+    """The request headers that the user chose."""
     keep_short: bool = False
     """Whether a file is published whose one fault is to have fewer pixels than promised."""
 
@@ -179,9 +190,11 @@ class Handler:
                 unpublished,
                 self._policy.decode,
                 item.fetch is not None and item.fetch.run_id >= self._policy.goes_on_from,
+                self._question(item.fetch.headers) if item.fetch is not None else None,
             ),
             now=self._now(),
             fresh_for=self._policy.select.fresh_for,
+            refetch=self._policy.select.refetch,
         )
         if isinstance(ask, Fresh):
             return replace(self._unchanged(item, kept, recorded, None), stored=adopted)
@@ -189,12 +202,16 @@ class Handler:
         if isinstance(ask, Conditional):
             request = replace(request, etag=ask.etag, last_modified=ask.last_modified)
         download = await self._fetcher.fetch(request)
+        download = replace(download, asked=self._question(download.headers)) if self._policy.headers else download
         if download.body is None:
             return replace(self._unchanged(item, kept, recorded, download), stored=adopted)
         try:
             return await self._take(item, kept, download, download.body)
         finally:
             discard(download.body)
+
+    def _question(self, answered: Iterable[tuple[str, str]]) -> str | None:
+        return question(self._policy.headers, ",".join(value for name, value in answered if name == "vary"))
 
     def _lint_recorded(self, item: WorkItem) -> tuple[Finding, ...]:
         if item.fetch is None or item.fetch.facts is None:

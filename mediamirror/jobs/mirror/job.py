@@ -196,12 +196,18 @@ class _MirrorRun:
         await self._record(catalog, run, batch, last=True)
 
     async def _work(self, session: Session[Summary], archive: WarcArchive, publisher: Publisher) -> None:
-        check, catalog, run = self._options.check, session.catalog, session.run
+        check, fetch, catalog, run = self._options.check, self._options.fetch, session.catalog, session.run
         first = await catalog.read(continued_from, run)
         if first < run.id:
             self._emit(Problem("resumed", _RESUMED, document=self._to))
         policy = Policy(
-            self._tolerance, check.keep_rejected, check.keep_svg, check.check == "decode", self._options.select, first
+            self._tolerance,
+            check.keep_rejected,
+            check.keep_svg,
+            check.check == "decode",
+            self._options.select,
+            first,
+            (*fetch.headers, *([("user-agent", fetch.user_agent)] if fetch.user_agent else ())),
         )
         fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
         async with open_inspector(check) as inspect:

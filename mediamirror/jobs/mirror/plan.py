@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
@@ -95,7 +97,7 @@ class Situation:
 
     ``in_store`` says that the store confirmed the recorded object just now; ``not_published`` that the recorded facts would
     not be published today (they break a promise, or are under ``--min-width``); ``decode`` that every pixel is wanted decoded.
-    ``goes_on`` says that it was asked for by the run with which this one goes on.
+    ``goes_on`` says that it was asked for by the run with which this one goes on; ``asked`` is the `question` of this run.
     """
 
     fetch: KnownFetch | None
@@ -103,9 +105,20 @@ class Situation:
     not_published: bool
     decode: bool
     goes_on: bool = False
+    asked: str | None = None
 
 
-def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
+def question(headers: Iterable[tuple[str, str]], vary: str) -> str | None:
+    """A digest of those of the user's request headers on which an answer may depend; None where there are none.
+
+    They are Accept, by which servers negotiate without saying so, and what the answer's ``Vary`` names (RFC 9110, 12.5.5).
+    """
+    names = {"accept", *(word.strip().lower() for word in vary.split(","))}
+    own = sorted({(name.lower(), value) for name, value in headers if name.lower() in names or "*" in names})
+    return hashlib.sha256(repr(own).encode()).hexdigest()[:16] if own else None
+
+
+def decide_ask(situation: Situation, *, now: datetime, fresh_for: float, refetch: bool = False) -> Ask:
     """Decide what to ask the origin. A check in the future, by a clock that was ahead once, is no check.
 
     | fetched before | sound | decoded if wanted | in store or not published  | checked within fresh_for | validators | ask         |
@@ -118,17 +131,13 @@ def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
     | yes            | yes   | yes               | yes                        | no                       | yes        | conditional |
     | yes            | yes   | yes               | yes                        | no                       | no         | full        |
 
+    With ``refetch``, and where the recorded answer is to another question (another Accept, say), it is always full.
+
     What the unfinished run asked for is fresh for `GOES_ON_FOR` at least, whatever ``fresh_for`` is: this run is the rest of that.
     """
     fetch = situation.fetch
-    if fetch is None:
-        return Full("never fetched")
-    if fetch.facts is None:
-        return Full("was not a sound image")
-    if situation.decode and isinstance(fetch.facts, ImageFacts) and not fetch.facts.decoded:
-        return Full("only its header was checked")
-    if not situation.in_store and not situation.not_published:
-        return Full("not in the store")
+    if (reason := _why_full(situation, refetch=refetch)) is not None or fetch is None:
+        return Full(reason or "never fetched")
     if situation.goes_on:
         fresh_for = max(fresh_for, GOES_ON_FOR)
     if timedelta(0) <= now - fetch.fetched_at < timedelta(seconds=fresh_for):
@@ -138,6 +147,21 @@ def decide_ask(situation: Situation, *, now: datetime, fresh_for: float) -> Ask:
     return Conditional(fetch.etag, fetch.last_modified)
 
 
+def _why_full(situation: Situation, *, refetch: bool) -> str | None:
+    fetch = situation.fetch
+    if fetch is None:
+        return "never fetched"
+    if fetch.facts is None:
+        return "was not a sound image"
+    if fetch.asked != situation.asked:
+        return "asked for with other request headers"
+    if refetch and not situation.goes_on:
+        return "--refetch"
+    if situation.decode and isinstance(fetch.facts, ImageFacts) and not fetch.facts.decoded:
+        return "only its header was checked"
+    return None if situation.in_store or situation.not_published else "not in the store"
+
+
 def recorded_download(item: WorkItem, fetch: KnownFetch, answer: Download | None = None) -> Download:
     """Rebuild the exchange that gave the recorded bytes; a 304 ``answer`` renews its headers (RFC 9111, section 4.3.4)."""
     if answer is None:
@@ -145,7 +169,14 @@ def recorded_download(item: WorkItem, fetch: KnownFetch, answer: Download | None
     renewed = {name for name, _ in answer.headers}
     headers = (*(pair for pair in fetch.headers if pair[0] not in renewed), *answer.headers)
     return Download(
-        item.variant.url, answer.final_url, answer.http_status, headers, None, answer.fetched_at, answer.seconds
+        item.variant.url,
+        answer.final_url,
+        answer.http_status,
+        headers,
+        None,
+        answer.fetched_at,
+        answer.seconds,
+        asked=fetch.asked,
     )
 
 

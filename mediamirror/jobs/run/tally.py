@@ -7,7 +7,7 @@ from dataclasses import field
 from typing import Literal
 
 from mediamirror.first_use import dataclass
-from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Summary
+from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Status, Summary
 from mediamirror.settings import JobOptions
 
 HARMLESS = frozenset(
@@ -34,6 +34,7 @@ class Tally:
     bytes_in: int = 0
     bytes_out: int = 0
     bytes_saved: int = 0
+    bytes_unchanged: int = 0
     known: int = 0
     suppressed: int = 0
     counts_items: bool = True
@@ -44,6 +45,7 @@ class Tally:
         self.statuses[outcome.status.value] += 1
         self.findings.update(finding.severity.value for finding in outcome.findings)
         self.bytes_in += outcome.fetched_bytes
+        self.bytes_unchanged += outcome.fetched_bytes if outcome.status is Status.UNCHANGED else 0
         self.bytes_out += outcome.sent_bytes
 
     def add_finding(self, finding: Finding) -> None:
@@ -85,6 +87,7 @@ class Tally:
             bytes_in=self.bytes_in,
             bytes_out=self.bytes_out,
             bytes_saved=self.bytes_saved,
+            bytes_unchanged=self.bytes_unchanged,
             known=self.known,
             suppressed=self.suppressed,
             seconds=seconds,
