@@ -24,6 +24,10 @@ COMMANDS = {
         "rewrite:rewrite_command",
         "Make pages load their images from the mirror.",
     ),
+    "map": (
+        "rewrite:map_command",
+        "Print where each URL of a mirror is found now, for who redirects at the edge.",
+    ),
     "sync": ("sync:sync_command", "Make DEST hold what SRC holds."),
     "check": ("sync:check_command", "Compare SRC and DEST by sha256 and change nothing; exit 1 on any difference."),
     "report": (

@@ -1,14 +1,18 @@
-"""``mediamirror rewrite``."""
+"""``mediamirror rewrite`` and ``mediamirror map``."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import AsyncIterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
 from mediamirror.cli.command import OUTPUT, SPEED, WHERE, WHICH, Given, argument, command, option
-from mediamirror.cli.running import run_with
+from mediamirror.cli.rows import Listed
+from mediamirror.cli.running import complain, run_with
 from mediamirror.errors import UsageError
+from mediamirror.rewrite.maps import FORMATS
 from mediamirror.settings import RewriteOptions
 
 if TYPE_CHECKING:
@@ -118,3 +122,59 @@ def _print_diff(name: str, before: bytes, after: bytes) -> None:
     for line in unified_diff(old, new, name, f"{name} (rewritten)", lineterm=""):
         colour = {"-": "\x1b[31m", "+": "\x1b[32m", "@": "\x1b[36m"}.get(line[:1], "") if coloured else ""
         print(f"{colour}{clean(line)}{chr(27)}[0m" if colour else clean(line))
+
+
+@command(
+    "map",
+    argument("dest", "[DEST]", "The mirror: a directory, or s3://bucket/prefix.", required=False),
+    [o.CATALOG, o.ENDPOINT],
+    option("--public-url URL", "Where browsers find the mirror's keys.", panel=WHERE),
+    option("--format", "What to write it for.", panel=OUTPUT, name="format_", choices=FORMATS, default="csv"),
+    option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT),
+    [o.QUIET, o.VERBOSE],
+    prints=True,
+)
+def map_command(given: Given) -> None:
+    """Print where each URL of a mirror is found now, for who redirects at the edge. What was rejected is left out.
+
+    Examples:
+        mediamirror map ./mirror --public-url https://media.example.org/ -o map.csv
+        mediamirror map s3://media/news --public-url https://media.example.org/ --format nginx -o mediamirror.map.conf
+    """
+
+    async def job(_: None) -> Listed:
+        from mediamirror.cli.output import whole_file
+        from mediamirror.jobs.rewrite.mapping import addresses_in
+        from mediamirror.report.events import plural
+        from mediamirror.rewrite.maps import MapWriter
+
+        pairs = addresses_in(given.dest, given.catalog, given.endpoint_url, given.public_url)
+        first = await anext(pairs, None)  # a catalog that can't be read is said before a file is begun
+        writer, listed, left = MapWriter(given.format_), Listed(), 0
+        with whole_file(given.output) as file:
+            file.write(writer.head.encode())
+            async for old, new in _chained(first, pairs):
+                row = writer.row(old, new)
+                file.write((row or "").encode())
+                listed.rows += row is not None
+                left += row is None
+            file.write(writer.tail.encode())
+        if not given.quiet:
+            print(
+                f"{plural(listed.rows, 'URL')} written{f' to {given.output}' if given.output else ''}.", file=sys.stderr
+            )
+        if left:
+            listed.exit_code = 1
+            complain(f"{plural(left, 'URL')} left out, because {writer.limit}.")
+        return listed
+
+    run_with(nullcontext, job, verbose=given.verbose)
+
+
+async def _chained(
+    first: tuple[str, str] | None, rest: AsyncIterator[tuple[str, str]]
+) -> AsyncIterator[tuple[str, str]]:
+    if first is not None:
+        yield first
+    async for pair in rest:
+        yield pair

@@ -392,3 +392,29 @@ def test_many_pages_are_read_by_several_processes_and_come_out_the_same(
     two = mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "two"), "--workers", "2", *mirrored.to())
     assert (one.returncode, two.returncode) == (0, 0), two.stderr
     assert pages(tmp_path / "one") == pages(tmp_path / "two")
+
+
+def test_a_map_of_the_mirror_rewrites_as_the_mirror_does(
+    mediamirror: Command, mirrored: Mirrored, tmp_path: Path
+) -> None:
+    made = mediamirror("map", "-o", str(tmp_path / "map.csv"), *mirrored.to())
+    assert made.returncode == 0, made.stderr
+    mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "one"), *mirrored.to())
+    words = ("--base-url", BASE, "--map", str(tmp_path / "map.csv"))
+    done = mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "two"), *words)
+    assert (done.returncode, pages(tmp_path / "two")) == (0, pages(tmp_path / "one")), done.stderr
+
+
+def test_what_a_format_can_not_say_is_counted(mediamirror: Command, mirrored: Mirrored) -> None:
+    done = mediamirror("map", "--format", "cloudflare", *mirrored.to())
+    assert (done.returncode, done.stdout.count(",302,false")) == (1, len(images()) - 5)
+    assert "5 URLs left out, because Bulk Redirects take no source URL with a query string or a port." in done.stderr
+
+
+def test_a_rejected_variant_is_in_no_map(mediamirror: Command, mirrored: Mirrored) -> None:
+    with sqlite3.connect(mirrored.catalog) as db:
+        db.execute(
+            "UPDATE standings SET status = 'rejected' WHERE variant_id = (SELECT id FROM variants WHERE url GLOB '*boat-640*')"
+        )
+    found = json.loads(mediamirror("map", "--format", "json", *mirrored.to()).stdout)
+    assert (len(found), any("boat-640" in url for url in found)) == (len(images()) - 1, False)
