@@ -168,6 +168,8 @@ class ImageSet:
     @property
     def candidates(self) -> list[Candidate]:
         """Every candidate, in document order."""
+        if all(source.default is None for source in self.sources):
+            return [candidate for source in self.sources for candidate in source.candidates]
         return [candidate for _, candidate in self.entries]
 
 

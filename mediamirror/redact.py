@@ -127,6 +127,11 @@ def redact_values(value: Any, *, whole_urls: bool = False) -> Any:
     return [redact_values(each, whole_urls=whole_urls) for each in value] if isinstance(value, list | tuple) else value
 
 
+def may_hide(line: str) -> bool:
+    """Whether `redact_values` with ``whole_urls`` may change something in a value whose JSON is ``line``: one look for all of it."""
+    return "@" in line or "%40" in line or any(f'"{name}":' in line for name in _SENTENCES)
+
+
 def without_userinfo(text: str) -> str:
     """A text whose URLs have lost user name and password, and nothing else."""
     return _WORD.sub(lambda found: _without_userinfo(found[0]), text) if "@" in text or "%40" in text else text

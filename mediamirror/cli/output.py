@@ -129,7 +129,7 @@ class _Table:
 
     def show(self, event: Event) -> None:
         match event:
-            case ImageSet() if self._style.sets:
+            case ImageSet() if self._style.sets and not self._style.quiet:
                 self._blocks.print_block(self._console, self._render.image_set(event, explain=self._style.explain))
             case SetResult() if not (event.sound and (self._style.quiet or self._style.troubled)):
                 self._blocks.print_block(self._console, self._render.set_result(event, width=self._console.width))

@@ -46,6 +46,8 @@ def spelled_out(text: str) -> str:
 
 def plain_json(text: str) -> str:
     """JSON text where what a terminal acts on is written as ``\\u009b``: the same values for whoever reads it."""
+    if text.isascii() and text.isprintable() and "##[" not in text:
+        return text
     return text.replace("##[", "#\\u0023[").translate(_IN_JSON).encode("utf-8", "backslashreplace").decode()
 
 

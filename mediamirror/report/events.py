@@ -18,8 +18,10 @@ from mediamirror.model import (
     Summary,
     Suppressed,
 )
-from mediamirror.redact import redact_values
+from mediamirror.redact import may_hide, redact_values
 from mediamirror.report.escape import plain_json
+
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def to_objects(event: Event) -> Iterator[dict[str, Any]]:
@@ -51,8 +53,10 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
 
 def to_line(value: dict[str, Any], *, hide: bool = False) -> str:
     """Render one JSON object on one line, non-ASCII kept, lone surrogates escaped; with ``hide`` URLs lose their secrets."""
-    value = redact_values(value, whole_urls=not hide)
-    return plain_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+    line = _JSON.encode(value)
+    if hide or may_hide(line):
+        line = _JSON.encode(redact_values(value, whole_urls=not hide))
+    return plain_json(line)
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.places.source import decode
 from mediamirror.markup.text import prose as text
+from mediamirror.markup.text import tokens
 from mediamirror.model import Extraction, ImageSet
 from tests.growth import is_linear
 
@@ -414,3 +416,26 @@ def test_a_url_that_is_percent_encoded_as_a_whole_is_decoded_and_told(start: str
     assert [c.url for c in row.candidates] == ["https://x.example/k-480.jpg", "https://x.example/k-960.jpg"]
     assert row.candidates[0].raw_url == f"{start}x.example/k-480.jpg"
     assert [problem.code for problem in row.problems] == ["mended-url", "mended-url"]
+
+
+URLS = st.builds(
+    "{}{}{}".format,
+    st.sampled_from(["https://x.example/", "http://Y.example:8080/a/", "https://x.example/a/../", "/", ""]),
+    st.sampled_from(["a_480", "a_960", "b", "c%20d", "é", "a;b", "a,b", "{w}", "a&amp;b", "a\\/b", "a\u00adb", ".x"]),
+    st.sampled_from([".webp", ".webp", ".jpg?w=480&h=2", "", ".webp,", ".webp'", '"', ")"]),
+)
+DESCRIPTORS = st.sampled_from(
+    ["480w", "960w", "2x", "1.5x", ".5x", "0w", "480W", "480px", "19\n20w", "5x", "123456789012w", ""]
+)
+COMMAS = st.sampled_from([", ", ",", " , ", ",\n", " ", ";", ", ,", "\uff0c", "", "today, ", "\u2028,"])
+DENSE = st.lists(st.builds("{} {}{}".format, URLS, DESCRIPTORS, COMMAS), min_size=1, max_size=8).map("".join)
+
+
+@given(DENSE, st.sampled_from(["", "date 2025-12-08 news ", 'srcset="', "2x, ", "https://x.example/b.jpg, "]))
+def test_the_short_way_through_plain_sets_finds_what_the_long_way_finds(body: str, before: str) -> None:
+    never = pattern(r"(?!)")
+    short = find(before + body, "https://x.example/p/")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tokens, "_NEXT_PAIR", never)
+        patch.setattr(tokens, "_PLAIN_URL", never)
+        assert find(before + body, "https://x.example/p/") == short

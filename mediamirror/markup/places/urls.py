@@ -25,9 +25,8 @@ _PLACEHOLDER = pattern(
 )
 _NOTHING = pattern(r"(?:undefined|null|NaN|None|\[object(?: |%20)\w{1,40}\])", re.ASCII)
 """What scripts write for a value that is missing, where it is the whole of a URL."""
-_PLAIN_PATH = r"[A-Za-z0-9\-._~!$()*+,;=:@&]*+"
 _PLAIN = pattern(
-    rf"(?:(https?://[a-z0-9.\-:]++)|(?!//))(?:/(?!\.){_PLAIN_PATH})++(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
+    r"(?:(https?://[a-z0-9.\-:]++)|(?!//))/[A-Za-z0-9\-._~!$()*+,;=:@&/]*+(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
 )
 MAX_PLAIN = 2048
 """Longest URL taken as it stands; what is longer goes the long way, and meets its limits."""
@@ -57,7 +56,7 @@ def plain(url: str, base: str | None) -> str | None:
 
     That is most of them, and ada takes a multiple of the time. None says nothing about the URL.
     """
-    match = _PLAIN.fullmatch(url)
+    match = _PLAIN.fullmatch(url) if "/." not in url else None
     if match is None or len(url) > MAX_PLAIN:
         return None
     if match[1] is not None:

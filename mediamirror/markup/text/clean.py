@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from mediamirror.first_use import dataclass, pattern
 
-_INVISIBLE = pattern("[\u00ad\u200b\u2060\ufeff]+")
+_UNSEEN = "\u00ad\u200b\u2060\ufeff"
+_INVISIBLE = pattern(f"[{_UNSEEN}]+")
 _SPACE_ESCAPED = pattern(r"&(?:nbsp|ensp|emsp|thinsp|#160|#xa0|#32|#x20);", re.IGNORECASE)
 _NOT_PLAIN = pattern(f"{_INVISIBLE.pattern}|{_SPACE_ESCAPED.pattern}", re.IGNORECASE)
 _SCHEME = pattern(r"https?:(?:\\?/){2}", re.IGNORECASE)
@@ -44,6 +45,8 @@ class Visible:
 
 def visible(text: str) -> Visible:
     """Take the characters out that nobody sees and that cut a URL in two, and make ``&nbsp;`` and its like a space."""
+    if "&" not in text and not any(mark in text for mark in _UNSEEN):
+        return Visible(text, (), ())
     removed: list[int] = []
     shifts: list[int] = []
     shift = 0

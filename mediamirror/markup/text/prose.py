@@ -31,16 +31,21 @@ def bare_families(
     clean: Visible, source: SourceText, context: Context, taken: frozenset[str], carrier: str
 ) -> list[ImageSet]:
     """Find the sets that naming alone makes of a text's URLs, in order. ``taken`` are URLs that belong to sets already."""
-    rows = (_row(place, clean, source, context, carrier) for place in _places(clean.text))
+    rows = (_row(place, clean, source, context, carrier) for place in _places(clean.text, taken))
     free = [row for row in rows if row is not None and row.candidates[0].url not in taken]
     return [row for row in grouped(merged(free)) if row.inferred]
 
 
-def _places(text: str) -> Iterator[Span]:
+def _places(text: str, taken: frozenset[str]) -> Iterator[Span]:
     for match in _URL.finditer(text):
+        url = match[0]
+        # What holds none of these needs no undoing, and joins no other.
+        if url in taken and url[-1].isalnum() and "," not in url and "&" not in url and "\\" not in url:
+            continue
         start = match.start()
         # A comma may join the next URL to this one without a space.
-        for end, following in [*(comma.span() for comma in _NEXT.finditer(text, *match.span())), (match.end(), 0)]:
+        commas = _NEXT.finditer(text, *match.span()) if "," in url else ()
+        for end, following in [*(comma.span() for comma in commas), (match.end(), 0)]:
             if end - start <= _MAX_URL:
                 yield start, _trimmed(text, start, end)
             start = following
@@ -112,14 +117,12 @@ class _Open:
 
     pairs: list[Pair] = field(default_factory=list)
     odd: list[int] = field(default_factory=list)
-    taken: set[tuple[int | None, float | None]] = field(default_factory=set)
     orphan: Orphan | None = None
     after: int = 0
 
     def add(self, pair: Pair, *, odd: bool = False) -> None:
         if odd:
             self.odd.append(len(self.pairs))
-        self.taken.add((pair.width, pair.density))
         self.pairs.append(pair)
 
 
@@ -127,6 +130,9 @@ def _chains(text: str, lost: list[Orphan]) -> Iterator[Chain]:
     """Group pairs into chains, and drop those without enough evidence; URLs whose descriptor is none go to ``lost``."""
     chain = _Open()
     for item in scan(text):
+        if isinstance(item, Pair) and item.follows and chain.pairs:
+            chain.pairs.append(item)
+            continue
         if isinstance(item, Orphan) and item.lost is not None:
             lost.append(item)
         link = _link(text, chain, item)
@@ -167,7 +173,9 @@ def _is_same_picture(text: str, chain: _Open, item: Pair, end: int) -> bool:
     if item.place[0] - end > 64 or not _ODD_SEPARATOR.fullmatch(text, end, item.place[0]):
         return False
     last = unescape_json(chain.pairs[-1].url)
-    return (item.width, item.density) not in chain.taken and same_stem(last, unescape_json(item.url))
+    if any((item.width, item.density) == (pair.width, pair.density) for pair in chain.pairs):
+        return False
+    return same_stem(last, unescape_json(item.url))
 
 
 def _touches(text: str, orphan: Orphan | None, pair: Pair) -> bool:

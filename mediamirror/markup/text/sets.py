@@ -9,7 +9,7 @@ from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import same_host
 from mediamirror.markup.places.candidates import Context, placed, split_problems
 from mediamirror.markup.places.source import SourceText
-from mediamirror.markup.places.urls import shown
+from mediamirror.markup.places.urls import plain, shown
 from mediamirror.markup.text.clean import (
     Visible,
     is_absolute,
@@ -28,6 +28,8 @@ _MAX_CONTEXT = 300
 _LEFT_OVER = pattern(
     r"(?:(?:<\w+\s+)?[\w\-]{1,40}=)?(?:\\?[\"'(\[<!\]]|&(?:quot|#0?34|#x22|lt);){0,60}$", re.IGNORECASE
 )
+_LEFT_OVER_ENDS = frozenset("=\"'([<!];\n")
+"""What such a rest, if there is one, ends with."""
 _EXTENSION_WITHIN = pattern(r"\.(?:jpe?g|png|webp|avif|gif)(?![a-z0-9])", re.IGNORECASE)
 SURE_WIDTH = 100
 """Smallest width, in pixels, that is surely a width descriptor and not a word of an article (``5w``, ``10w``)."""
@@ -51,6 +53,11 @@ class Chain:
     orphan: Orphan | None
     after: int
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to mend in it and nothing to say of it, but for what may follow it."""
+        return not self.odd and self.orphan is None and all(pair.plain and pair.width != 0 for pair in self.pairs)
+
 
 @dataclass(frozen=True, slots=True)
 class _Item:
@@ -68,6 +75,8 @@ def build(chain: Chain, clean: Visible, source: SourceText, context: Context) ->
     """Make the image set of a chain; its ``candidates`` may be empty when every URL has a problem."""
     if _is_doubtful(chain):
         return _doubtful(chain.pairs[0], clean, source, context)
+    if chain.is_plain and clean.text is source.text:
+        return _plain_set(chain, source, context)
     items = list(_items(chain, clean.text))
     escaped = unescaped(item.url for item in items)
     absolute = any(pair.absolute for pair in chain.pairs)
@@ -86,6 +95,34 @@ def build(chain: Chain, clean: Visible, source: SourceText, context: Context) ->
         context=_context(clean.text, chain.after, start),
         problems=problems + notes,
     )
+
+
+def _plain_set(chain: Chain, source: SourceText, context: Context) -> ImageSet:
+    """The same for a chain in which there is nothing to mend: most of a dense text, in a third of the time."""
+    text, shift, document = source.text, source.shift, context.document
+    candidates: list[Candidate] = []
+    problems: list[Problem] = []
+    for pair in chain.pairs:
+        place = start, end = pair.place
+        span = source.span(start, end) if shift is None else (start + shift, end + shift)
+        reference = Reference(document, CARRIER, None, source.line(start), span)
+        url = plain(pair.url, context.base)
+        found = Candidate(url or pair.url, place, pair.width, pair.density, None, pair.descriptor, url or "", reference)
+        if url is not None:
+            candidates.append(found)
+            continue
+        outcome = placed(found, raw_url=text[start:end], reference=reference, context=context)
+        if isinstance(outcome, Candidate):
+            candidates.append(outcome)
+        else:
+            problems.append(outcome)
+    start = chain.pairs[0].place[0]
+    problems += [
+        Problem(code, message, source.line(place[0]), place, document) for code, message, place in _notes(chain, text)
+    ]
+    sources = (Source(CARRIER, tuple(candidates)),)
+    context_of = _context(text, chain.after, start)
+    return ImageSet(document, source.line(start), sources, context=context_of, problems=tuple(problems))
 
 
 def unusable(orphan: Orphan, clean: Visible, source: SourceText, context: Context) -> Problem:
@@ -246,7 +283,9 @@ def _context(text: str, after: int, start: int) -> str | None:
         line = _wrapped(text, after, line)
     before = text[max(line, start - _MAX_CONTEXT) : start]
     # What was lost of this set itself (a URL before a descriptor that is none) is no context.
-    url = _URL_WITHIN.search(before)
+    url = _URL_WITHIN.search(before) if "//" in before else None
     before = before[: url.start()] if url else before
-    words = " ".join(_LEFT_OVER.sub("", before).split())
+    if before[-1:] in _LEFT_OVER_ENDS:
+        before = _LEFT_OVER.sub("", before)
+    words = " ".join(before.split())
     return (words.lstrip(_AFTER_SET) if line == after and after else words) or None

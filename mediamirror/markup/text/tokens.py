@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import pattern
 from mediamirror.markup.text.clean import decoded_whole, is_absolute, is_image_name, is_url_like, trim
 from mediamirror.model import Span
 
@@ -124,15 +125,23 @@ _ENTITY = pattern(r"&(?:quot|apos|lt|gt|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});", re.IGN
 # Full-width, ideographic and Arabic commas are what an editor or an input method makes of a comma.
 _JOINED = pattern(r"\s*[,\uff0c\u3001\u060c][\s,\uff0c\u3001\u060c]*")
 _MAX_BARE = 16
+# A URL in which there is nothing to mend: no quote, bracket, comma, backslash or character reference.
+_PLAIN = r"https?://[A-Za-z0-9\-._~!$*+=:@/?&%]{1,2000}+"
+_PLAIN_URL = pattern(_PLAIN)
+_NEXT_PAIR = pattern(
+    rf"\s{{0,16}}+,\s{{0,16}}+({_PLAIN})\s{{1,16}}+"
+    r"(?:([0-9]{1,9}+)w|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x)(?:(?=,)|(?=\s)|\Z)"
+)
+"""The pair that follows another in a set where all is as it should be, which is nearly every one: what the steps of `scan` find."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(NamedTuple):
     """A URL and the descriptor after it. Positions count code points.
 
     ``tail`` says what the descriptor's end is glued to: ``end``, ``comma``, ``closer`` (punctuation), ``word`` (upper
     case or not ASCII) or ``letters`` (lower case, digits). ``bare`` are places of URLs without descriptor directly
-    before it, each ended by a comma.
+    before it, each ended by a comma. ``plain`` says that there is nothing to mend in it, ``follows`` that a comma joins it to the
+    descriptor before it.
     """
 
     url: str
@@ -143,6 +152,8 @@ class Pair:
     tail: str
     flags: tuple[str, ...] = ()
     bare: tuple[Span, ...] = ()
+    plain: bool = False
+    follows: bool = False
 
     @property
     def absolute(self) -> bool:
@@ -150,8 +161,7 @@ class Pair:
         return is_absolute(self.url)
 
 
-@dataclass(frozen=True, slots=True)
-class Orphan:
+class Orphan(NamedTuple):
     """A descriptor whose left neighbour is not a URL: usually an ordinary word (``camera 5x``).
 
     ``lost`` is the place of an image's URL that the descriptor was meant for, if there is one.
@@ -164,7 +174,13 @@ class Orphan:
 def scan(text: str) -> Iterator[Pair | Orphan]:
     """Yield every descriptor token in order, with its URL where it has one."""
     region = 0
-    for match in _DESCRIPTOR.finditer(text):
+    while True:
+        while region and (pair := _NEXT_PAIR.match(text, region)) is not None:
+            yield _plain_pair(text, pair)
+            region = pair.end()
+        match = _DESCRIPTOR.search(text, region)
+        if match is None:
+            return
         found = _url_before(text, region, match.start())
         if found is None or not (match[1] or match[2]):
             yield Orphan(match.span(), _lost(text, region, match.start()))
@@ -175,8 +191,18 @@ def scan(text: str) -> Iterator[Pair | Orphan]:
             flags += ("wrapped",) if match[1] and not match[1].isdigit() else ()
             density = float(match[2]) if match[2] else None
             bare = _bare_before(text, region, place[0])
-            yield Pair(url, place, match.span(), width, density, tail, flags, bare)
+            plain = not flags and not bare and tail in {"end", "comma"} and _PLAIN_URL.fullmatch(url) is not None
+            yield Pair(url, place, match.span(), width, density, tail, flags, bare, plain)
         region = match.end()
+
+
+def _plain_pair(text: str, found: re.Match[str]) -> Pair:
+    url, width, density = found.groups()
+    end = found.end()
+    tail = "comma" if text.startswith(",", end) else "end"
+    if width is not None:
+        return Pair(url, found.span(1), (end - 1 - len(width), end), int(width), None, tail, (), (), True, True)
+    return Pair(url, found.span(1), (end - 1 - len(density), end), None, float(density), tail, (), (), True, True)
 
 
 def joined(text: str, start: int, end: int) -> bool:
@@ -205,6 +231,8 @@ def _url_before(text: str, region: int, stop: int) -> tuple[Span, str, tuple[str
     start, end = last
     if not _worth_a_look(text, region, last):
         return None
+    if _PLAIN_URL.fullmatch(text, start, end) is not None:
+        return last, text[start:end], ()
     cut, upto = trim(text[start:end])
     url = text[start + cut : start + upto]
     if not is_absolute(url):
@@ -243,8 +271,10 @@ def _bare_before(text: str, region: int, start: int) -> tuple[Span, ...]:
     at = start
     while len(found) < _MAX_BARE and (last := last_word(text, region, at)) is not None:
         word = text[slice(*last)].rstrip(",")
+        if len(word) == last[1] - last[0]:
+            break
         cut, upto = trim(word)
-        if len(word) == last[1] - last[0] or not _stands_alone(word[cut:upto]):
+        if not _stands_alone(word[cut:upto]):
             break
         found.append((last[0] + cut, last[0] + upto))
         at = last[0]
