@@ -20,6 +20,8 @@ HARMLESS = frozenset(
 
 UNREAD = frozenset({"document-over-memory", "document-over-time", "document-unread"})
 """Problems in a document that kept it, or the rest of it, from being read."""
+UNUSABLE = frozenset({"relative-url-without-base", "invalid-url"})
+"""Problems of an image that is there to be fetched and can't be."""
 
 
 @dataclass
@@ -37,6 +39,8 @@ class Tally:
     bytes_unchanged: int = 0
     known: int = 0
     suppressed: int = 0
+    unusable: int = 0
+    """Images that a document names and nobody could ask for."""
     counts_items: bool = True
     """Whether a failed or rejected item alone makes the run fail; `verify` has a finding for each."""
 
@@ -59,11 +63,11 @@ class Tally:
 
     def note(self, event: ImageSet | Problem) -> None:
         """Count the problems inside a document: none of them fails the run, but one that kept it from being read."""
+        problems = (event,) if isinstance(event, Problem) else event.problems
+        self.problems += len(problems)
+        self.unusable += sum(problem.code in UNUSABLE for problem in problems)
         if isinstance(event, Problem):
-            self.problems += 1
             self.failed_inputs += event.code in UNREAD
-        else:
-            self.problems += len(event.problems)
 
     def summary(self, *, seconds: float, options: JobOptions, interrupted: bool = False) -> Summary:
         """Freeze the totals. An interrupted run exits 130 and says how many variants it did not reach."""
@@ -73,8 +77,8 @@ class Tally:
             fail_on=options.fail_on,
             failed_inputs=self.failed_inputs,
         )
-        if options.fail_empty and not self.planned.variants:
-            code = 1
+        if (options.fail_empty or self.unusable) and not self.planned.variants:
+            code = 1  # images were found, and not one could be looked at: that is no success
         if self.failed_inputs and not self.planned.documents:
             code = 2  # no INPUT at all could be read: the same as one that is missing
         return Summary(

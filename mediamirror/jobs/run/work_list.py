@@ -10,6 +10,7 @@ from mediamirror.catalog.ingest import DocumentRow, Run, put_document, put_sets
 from mediamirror.catalog.work import WorkItem, read_lanes, read_places
 from mediamirror.documents.document import Document
 from mediamirror.documents.reader import Reader
+from mediamirror.jobs.run.unplaced import Unplaced
 from mediamirror.model import ImageSet, Problem
 
 
@@ -41,17 +42,23 @@ async def plan_document(
     reader: Reader,
     wanted: Wanted,
     on_found: Callable[[ImageSet | Problem], None],
+    takes_root: bool = False,
 ) -> None:
     """Add a document and its sets to the plan, telling each set and each problem that belongs to none.
 
-    A few of the sets are in memory at a time, whatever their number.
+    A few of the sets are in memory at a time, whatever their number. What is relative to an address that the document lacks is
+    told once; ``takes_root`` says that --root would help.
     """
+    unplaced = Unplaced()
     document_id = await catalog.write(put_document, _row(document))
     async for part in reader.look(document):
         found: list[ImageSet | Problem] = [*part.problems, *part.sets]
-        for each in found:
-            on_found(each)
+        for each in map(unplaced.sift, found):
+            if each is not None:
+                on_found(each)
         await catalog.write(put_sets, run, document_id, [(s, wanted(s)) for s in part.sets if s.candidates])
+    if (problem := unplaced.problem(document, takes_root=takes_root)) is not None:
+        on_found(problem)
 
 
 def _row(document: Document) -> DocumentRow:

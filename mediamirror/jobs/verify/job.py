@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog
@@ -25,6 +26,7 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.errors import FetchError
+from mediamirror.fetch import Request
 from mediamirror.fetch.late import LateFetcher
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder.pool import DecoderPool
@@ -37,7 +39,7 @@ from mediamirror.jobs.run.work_list import WorkByHost, plan_document
 from mediamirror.jobs.verify.baseline import check_place, fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.verify.browser import StandardBrowser
 from mediamirror.jobs.verify.look import Looked, Looker, outcome_of, set_result, without_body
-from mediamirror.jobs.verify.site_root import OtherOrigin, SiteRoot
+from mediamirror.jobs.verify.site_root import OtherOrigin, SiteRoot, own_root
 from mediamirror.lint import (
     DEVICES,
     LintOptions,
@@ -50,6 +52,7 @@ from mediamirror.lint import (
 )
 from mediamirror.lint.simulate import Choice, simulate
 from mediamirror.model import (
+    Download,
     Finding,
     ImageSet,
     Planned,
@@ -135,9 +138,10 @@ class _VerifyRun:
         self._baseline = read_baseline(options.baseline) if options.baseline else frozenset()
         if options.write_baseline is not None:
             check_place(options.write_baseline)
-        self._off = SwitchedOff(options.per_path, root=options.root)
-        most = options.fetch.max_size
-        self._root = SiteRoot(options.root, options.read.base_url, most=most) if options.root else None
+        self._root: SiteRoot | None = None
+        self._off = SwitchedOff(options.per_path)
+        if options.root is not None:
+            self._open_site(options.root)
         self._told: set[bytes] = set()
         self._accepted: list[Finding] = []
         self._sets = 0
@@ -145,6 +149,8 @@ class _VerifyRun:
     async def run(self, inputs: Sequence[str], transport: Transport | None = None) -> Summary:
         plan_inputs(inputs)
         options = self._options
+        if options.root is None and options.read.base_url is None and (own := own_root(inputs)) is not None:
+            self._open_site(own)
         needs = Needs(command="verify", fetch=options.fetch, own_hosts=own_origins(inputs), transport=transport)
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             catalog = await session.stack.enter_async_context(await Catalog.open(session.scratch / "verify.sqlite"))
@@ -156,6 +162,17 @@ class _VerifyRun:
             if options.write_baseline is not None:
                 write_baseline(options.write_baseline, self._accepted)
         return session.summary
+
+    def _open_site(self, folder: Path) -> None:
+        base_url = self._options.read.base_url
+        site = self._root = SiteRoot(folder, base_url, most=self._options.fetch.max_size)
+        self._off = SwitchedOff(self._options.per_path, root=folder)
+        if base_url is not None:
+            return
+        emit, on_simulated = self._emit, self._on_simulated
+        self._emit = lambda event: emit(site.with_paths(event))
+        if on_simulated is not None:
+            self._on_simulated = lambda *told: on_simulated(*site.with_paths(told))
 
     def _summary(self, interrupted: bool) -> Summary:
         seconds = time.monotonic() - self._started
@@ -184,6 +201,7 @@ class _VerifyRun:
                     reader=reader,
                     wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
                     on_found=lambda event: self._found(event, spool),
+                    takes_root=self._root is None,
                 )
         _, variants, wanted = await catalog.write(order_work, run)
         # As many as are told one by one: a set that several pages have is judged on each.
@@ -212,8 +230,18 @@ class _VerifyRun:
             pool = None
             if check.check == "decode":
                 pool = await stack.enter_async_context(DecoderPool(check))
-            bring = self._root.bring if self._root else fetcher.fetch
-            looker = Looker(bring, pool, check, estimate=self._options.estimate, from_disk=self._root is not None)
+            site, strict = self._root, self._options.root is not None
+
+            def is_file(url: str) -> bool:
+                # A folder that is its own root has pages which name images of the web too: those are fetched.
+                return site is not None and (strict or site.holds(url))
+
+            async def bring(request: Request) -> Download:
+                return await (
+                    site.bring(request) if site is not None and is_file(request.url) else fetcher.fetch(request)
+                )
+
+            looker = Looker(bring, pool, check, estimate=self._options.estimate, from_disk=is_file)
 
             async def handle(item: WorkItem) -> Note | Later[Note]:
                 note = Note(item, await looker.look(item.variant.url, item.sibling_widths))

@@ -61,7 +61,7 @@ class Looker:
         options: CheckOptions,
         *,
         estimate: bool = False,
-        from_disk: bool = False,
+        from_disk: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._bring = bring
         self._pool = pool
@@ -84,7 +84,7 @@ class Looker:
         download = await self._bring(Request(url, range=(0, HEADER_BYTES - 1)))
         body = _body(download)
         total = _total(download)
-        if self._from_disk or download.http_status != 206 or total is None or total <= body.size:
+        if self._from_disk(url) or download.http_status != 206 or total is None or total <= body.size:
             return await self._judge(download, body)
         try:
             result: ImageFacts | ImageError = read_header(body.data or body.prefix)
@@ -116,7 +116,7 @@ class Looker:
         finally:
             discard(body)
         # A file has no headers to be judged, and costs no traffic.
-        served, received = (None, 0) if self._from_disk else (download, body.size)
+        served, received = (None, 0) if self._from_disk(download.url) else (download, body.size)
         return Looked(VariantFacts(result, served, body.size, body.sha256, look), received)
 
 

@@ -9,16 +9,29 @@ import asyncio
 import errno
 import hashlib
 import os
+import re
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from mediamirror.errors import BodyTooLarge, FetchError, InputMissing, NotInSite
 from mediamirror.fetch import Request
+from mediamirror.first_use import pattern
 from mediamirror.model import Body, Download
 
 PLACEHOLDER = "https://site.invalid/"
 """The base URL of a site whose own is not given; ``.invalid`` never resolves (RFC 2606)."""
+_PLACED = pattern(re.escape(PLACEHOLDER) + r"([^\s\"'<>`]*)")
+T = TypeVar("T")
+
+
+def own_root(inputs: Sequence[str]) -> Path | None:
+    """The one INPUT that is the folder of a built site, as its ``index.html`` shows: its own root where none is given."""
+    folder = Path(inputs[0]) if len(inputs) == 1 else None
+    return folder if folder is not None and (folder / "index.html").is_file() else None
 
 
 class OtherOrigin(FetchError):
@@ -43,7 +56,7 @@ class SiteRoot:
         self._most = most
         if not root.is_dir():
             raise InputMissing(f"--root {root} is not a directory.")
-        self._root = Path(os.path.realpath(root))
+        self._root, self._given = Path(os.path.realpath(root)), root
         base = urlsplit(base_url or PLACEHOLDER)
         self._origin = (base.scheme, base.netloc)
         self._path = base.path if base.path.endswith("/") else base.path.rpartition("/")[0] + "/"
@@ -56,13 +69,35 @@ class SiteRoot:
             return None
         return f"{self._origin[0]}://{self._origin[1]}{self._path}{quote(relative.as_posix())}"
 
+    def holds(self, url: str) -> bool:
+        """Whether a URL is of the site."""
+        parts = urlsplit(url)
+        return (parts.scheme, parts.netloc) == self._origin
+
+    def with_paths(self, thing: T) -> T:
+        """Return an event, or a part of one, with the paths of files where URLs of the placeholder stand."""
+        told: Any = thing
+        if isinstance(told, str):
+            if PLACEHOLDER not in told:
+                return thing
+            return _PLACED.sub(lambda found: str(self._given / unquote(found[1])), told)  # type: ignore[return-value]
+        if type(told) in (tuple, list):
+            changed = [self.with_paths(each) for each in told]
+            same = all(a is b for a, b in zip(changed, told, strict=True))
+            return thing if same else type(told)(changed)
+        if not is_dataclass(told) or isinstance(told, type):
+            return thing
+        values = {each.name: getattr(told, each.name) for each in fields(told) if each.init}
+        news = {name: new for name, old in values.items() if (new := self.with_paths(old)) is not old}
+        return replace(told, **news) if news else thing  # type: ignore[return-value]
+
     async def bring(self, request: Request) -> Download:
         """Read a URL of the site from its file.
 
         Raises `NotInSite` for a missing one, `BodyTooLarge`, `Unreadable` and `OtherOrigin`.
         """
         parts = urlsplit(request.url)
-        if (parts.scheme, parts.netloc) != self._origin:
+        if not self.holds(request.url):
             raise OtherOrigin(f"{request.url} is not part of the site, and nothing is fetched with --root.")
         data = await asyncio.to_thread(self._read, request, parts.path)
         body = Body(len(data), hashlib.sha256(data).hexdigest(), data, prefix=data[: 64 * 1024])

@@ -124,7 +124,7 @@ class Page:
             span = source.span(start, end) if shift is None else (start + shift, end + shift)
             outcome = plain(url, base) or resolved(url, context, name)
             if isinstance(outcome, Skip):
-                problems.append(Problem(outcome.code, outcome.message, line, place, document, attribute=name))
+                problems.append(Problem(outcome.code, outcome.message, line, place, document, (url,), attribute=name))
                 continue
             reference = Reference(document, carrier, name, line, span)
             raw = text[start:end]

@@ -45,7 +45,7 @@ def placed(candidate: Candidate, *, raw_url: str, reference: Reference, context:
     outcome = plain(c.url, context.base) or resolved(c.url, context, reference.attribute)
     if isinstance(outcome, Skip):
         place = (reference.line, c.span, context.document)
-        return Problem(outcome.code, outcome.message, *place, attribute=reference.attribute)
+        return Problem(outcome.code, outcome.message, *place, words=(c.url,), attribute=reference.attribute)
     raw_url = outcome if raw_url == outcome else raw_url  # one string in memory, not two
     # Not dataclasses.replace, which takes four times as long: every URL of every document comes through here.
     return Candidate(outcome, c.span, c.width, c.density, c.height, c.descriptor_span, raw_url, reference, c.flags)
