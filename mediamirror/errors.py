@@ -200,6 +200,10 @@ class ConnectionLost(FetchError):
     retryable = True
 
 
+class NotHTTP(ConnectionLost):
+    """A whole answer whose head can't be read as HTTP: the host is up."""
+
+
 class TransferTruncated(FetchError):
     """Fewer bytes arrived than Content-Length or the framing promised."""
 
@@ -262,20 +266,27 @@ class HTTPStatus(FetchError):
 
     code = "http-status"
 
-    def __init__(self, message: str, *, status: int, retry_after: float | None = None) -> None:
+    def __init__(self, message: str, *, status: int, retry_after: float | None = None, said: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.said = said
+        """The origin's own sentence, cleaned; empty where it sent none."""
         self.retry_after = retry_after
         """Seconds the origin asked us to wait, or None."""
         self.retryable = status in {408, 425, 429, 500, 502, 503, 504}
 
+    def saying(self, said: str) -> HTTPStatus:
+        """Return the same error with the origin's own sentence in its message."""
+        message = f"{self.message.removesuffix('.')}: {said.removesuffix('.')}."
+        return HTTPStatus(message, status=self.status, retry_after=self.retry_after, said=said)
+
     def __reduce__(self) -> tuple[object, ...]:
         """Travel between processes and through files with what the plain arguments don't hold."""
-        return (_http_status, (self.message, self.status, self.retry_after))
+        return (_http_status, (self.message, self.status, self.retry_after, self.said))
 
 
-def _http_status(message: str, status: int, retry_after: float | None) -> HTTPStatus:
-    return HTTPStatus(message, status=status, retry_after=retry_after)
+def _http_status(message: str, status: int, retry_after: float | None, said: str) -> HTTPStatus:
+    return HTTPStatus(message, status=status, retry_after=retry_after, said=said)
 
 
 class ImageError(MediamirrorError):

@@ -253,9 +253,13 @@ class Download:
 
     @property
     def content_type(self) -> str | None:
-        """The essence of Content-Type: lower case, without parameters."""
-        value = self.header("content-type")
-        return value.partition(";")[0].strip().lower() or None if value else None
+        """The essence of Content-Type: lower case, without parameters.
+
+        Of several, in one field or more, the last that is one counts (Fetch, "extract a MIME type").
+        """
+        values = ",".join(value for key, value in self.headers if key == "content-type")
+        types = [word.partition(";")[0].strip().lower() for word in values.split(",")]
+        return next((t for t in reversed(types) if "/" in t and t != "*/*"), types[0]) or None
 
 
 @dataclass(frozen=True, slots=True)

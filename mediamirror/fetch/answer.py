@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from mediamirror.errors import ConnectionLost, HTTPStatus, RobotsTagRefused
+from mediamirror.errors import BadContentEncoding, ConnectionLost, HTTPStatus, RobotsTagRefused
+from mediamirror.fetch.body import is_coded
 from mediamirror.fetch.request import Request
 from mediamirror.first_use import pattern
-from mediamirror.redact import redact_url
+from mediamirror.redact import redact_text, redact_url
 
 _CONTENT_RANGE = pattern(r"bytes\s+([0-9]+)-([0-9]+)/", re.IGNORECASE)
 _SECONDS = pattern(r"[0-9]{1,9}")
@@ -42,16 +44,50 @@ def check_status(status: int, headers: dict[str, str], request: Request, href: s
 
     ``headers`` by lower-case name; ``now`` by our clock. Success codes beyond 200 that carry a whole body (201, 203) pass too.
     """
-    if status in {200, 201, 202, 203} or (status == 304 and request.conditional):
-        return
-    if status == 206 and request.range is not None:
+    # A part is a part by its Content-Range, whatever the status: `rclone serve s3` sends one with 200.
+    if request.range is not None and (status == 206 or (status == 200 and "content-range" in headers)):
         _check_range(headers.get("content-range", ""), request.range[0], href)
+        if is_coded(headers.get("content-encoding", "")):
+            raise BadContentEncoding(f"{redact_url(href)}: a part of a compressed file can't be read.")
+        return
+    if status in {200, 201, 202, 203} or (status == 304 and request.conditional):
         return
     raise HTTPStatus(
         f"{redact_url(href)} {_meaning(status)} (HTTP status {status}).",
         status=status,
         retry_after=parse_retry_after(headers.get("retry-after"), _sent_at(headers.get("date"), now)),
     )
+
+
+_SAYING = ("message", "error", "detail", "title", "description", "reason", "msg")
+_LONGEST_SAYING = 200
+
+
+def sentence(content_type: str, body: bytes) -> str:
+    """The one sentence that an origin says with its refusal, in plain text or as a member of JSON; empty for anything else.
+
+    Cut, without line ends and marks that can't be seen, and without secrets.
+    """
+    text = body.decode("utf-8", "replace").strip()
+    if "json" in content_type:
+        text = _said_in_json(text)
+    elif not content_type.startswith("text/plain"):
+        return ""
+    line = "".join(c if c.isprintable() else " " for c in text).strip()
+    if not line or "\n" in text or line.startswith("<"):
+        return ""
+    return redact_text(line if len(line) <= _LONGEST_SAYING else f"{line[: _LONGEST_SAYING - 1]}…")
+
+
+def _said_in_json(text: str) -> str:
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return ""
+    for _ in range(2):  # {"error": {"message": "…"}}
+        if isinstance(found, dict):
+            found = next((found[name] for name in _SAYING if found.get(name)), "")
+    return found.strip() if isinstance(found, str) else ""
 
 
 def _check_range(content_range: str, start: int, href: str) -> None:

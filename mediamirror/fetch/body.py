@@ -173,17 +173,22 @@ class Bucket:
 _STEP = 64 * 1024
 _MAX_MEMBERS = 1000
 # Seen in the wild where no coding is meant; a browser ignores them.
-_NO_CODING = {"", "identity", "none", "binary", "utf-8"}
+_CODINGS = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd", "dcb", "dcz"})
 _GZIP_MAGIC = b"\x1f\x8b"
 _GZIP = zlib.MAX_WBITS | 16
 _ZLIB = zlib.MAX_WBITS
 _RAW = -zlib.MAX_WBITS
 
 
+def is_coded(content_encoding: str) -> bool:
+    """Whether it names a content coding. Other words (``aws-chunked``, ``utf-8``) say nothing of the bytes: browsers ignore them."""
+    return any(word.strip() in _CODINGS for word in content_encoding.lower().split(","))
+
+
 def inflater_for(content_encoding: str | None, href: str) -> Inflater | None:
     """None when there is nothing to undo; raises `BadContentEncoding` for what we don't undo."""
     coding = (content_encoding or "").strip().lower()
-    if coding in _NO_CODING:
+    if not is_coded(coding):
         return None
     if coding in {"gzip", "x-gzip"}:
         return Inflater(_GZIP, href)

@@ -18,10 +18,11 @@ from mediamirror.errors import (
     EmptyBody,
     FetchError,
     HeadersTooLarge,
+    HTTPStatus,
     TooSlow,
     TransferTruncated,
 )
-from mediamirror.fetch.answer import REDIRECTS, check_robots_tag, check_status, parse_length, robots_token
+from mediamirror.fetch.answer import REDIRECTS, check_robots_tag, check_status, parse_length, robots_token, sentence
 from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, too_large
 from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
@@ -136,8 +137,10 @@ class Client:
             check_status(status, answer.named, request, href, now)
             if self._options.respect_x_robots_tag and request.for_image:
                 check_robots_tag(answer.headers, self._token, href, now)
-        except FetchError:
-            await _drain(answer)
+        except FetchError as error:
+            said = sentence(answer.named.get("content-type", "").lower(), await _drain(answer))
+            if said and isinstance(error, HTTPStatus) and 400 <= status < 500:
+                raise error.saying(said) from None
             raise
         if status == 304:
             return None
@@ -209,15 +212,17 @@ def _extend(deadline: asyncio.Timeout, watch: RateWatch, seconds: float) -> None
         watch.pause(seconds)
 
 
-async def _drain(answer: _Answer) -> None:
+async def _drain(answer: _Answer) -> bytes:
     """Read the rest of an unwanted body if it is short, so that its connection can be reused."""
     length = parse_length(answer.named.get("content-length"))
+    came: list[bytes] = []
     if length is None or length > _DRAIN_BYTES:
-        return
+        return b""
     with suppress(httpx2.HTTPError, TimeoutError):
         async with asyncio.timeout(_DRAIN_SECONDS):
-            async for _ in answer.response.stream:  # type: ignore[union-attr]
-                pass
+            async for chunk in answer.response.stream:  # type: ignore[union-attr]
+                came.append(chunk)
+    return b"".join(came)
 
 
 def _is_framed(answer: _Answer) -> bool:

@@ -17,11 +17,12 @@ from mediamirror.errors import (
     FetchError,
     HeadersTooLarge,
     InvalidURL,
+    NotHTTP,
     SpoolFailed,
     TLSFailed,
     TooSlow,
 )
-from mediamirror.fetch.transfer import HeaderFlood
+from mediamirror.fetch.transfer import HeaderFlood, UnreadableHead
 
 
 def as_fetch_error(error: Exception, shown_url: str) -> FetchError:
@@ -55,6 +56,8 @@ def _from_httpx2(error: httpx2.HTTPError, shown_url: str) -> FetchError:
             return FetchError(f"{shown_url} can't be asked for: a header or the URL can't be written as HTTP.")
         case HeaderFlood():
             return HeadersTooLarge(f"{shown_url} answered with more headers than are accepted; see --max-header-size.")
+        case UnreadableHead():
+            return NotHTTP(f"{shown_url}: the origin did not answer in the form of HTTP ({error}).")
         case httpx2.RemoteProtocolError():
             return ConnectionLost(f"{shown_url}: the origin broke off or did not speak HTTP.")
         case _:

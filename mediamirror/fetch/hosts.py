@@ -22,6 +22,7 @@ from mediamirror.errors import (
     HostBusy,
     HostUnavailable,
     HTTPStatus,
+    NotHTTP,
     RobotsTagRefused,
     TooManyRedirects,
     TooSlow,
@@ -60,7 +61,7 @@ UNREACHABLE = (ConnectFailed, ConnectionLost, DeadlineExceeded, TooSlow)
 
 _ANSWERS = (
     *(HTTPStatus, TransferTruncated, EmptyBody, BodyTooLarge, BadContentEncoding),
-    *(TooManyRedirects, RobotsTagRefused),
+    *(TooManyRedirects, RobotsTagRefused, NotHTTP),
 )
 _MOMENT = 1e-3
 """Waits shorter than this many seconds are skipped; rounding leaves less."""
@@ -186,7 +187,7 @@ class Hosts:
 
     def failed(self, host: Host, error: FetchError, began: float) -> None:
         """Record the error of a request that began at that time."""
-        if isinstance(error, UNREACHABLE):
+        if isinstance(error, UNREACHABLE) and not isinstance(error, NotHTTP):
             host.failures += 1
             if host.probing or (host.failures >= BREAK_AFTER and not host.probes):
                 self._open(host, error)

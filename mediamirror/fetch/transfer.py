@@ -33,6 +33,10 @@ class HeaderFlood(httpx2.RemoteProtocolError):
     """More headers than are accepted."""
 
 
+class UnreadableHead(httpx2.RemoteProtocolError):
+    """A head that came whole and can't be read."""
+
+
 class UnsaidEnd(httpx2.RemoteProtocolError):
     """A TLS connection ended in a body without saying so first (no close_notify)."""
 
@@ -315,7 +319,7 @@ class Slot:
         except TooManyHeaders:
             self._refusal = self._flood()
         except BadHead as error:
-            self._refusal = httpx2.RemoteProtocolError(str(error), request=self._request)
+            self._refusal = UnreadableHead(str(error), request=self._request)
         return self.reply.head is not None
 
     def _flood(self) -> Exception:

@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mediamirror.dialects import read
+from mediamirror.first_use import pattern
 from mediamirror.lint.likeness import alike, alike_cropped
+from mediamirror.lint.markup import describe
 from mediamirror.lint.names import file_name
 from mediamirror.lint.pixels import causes, widths_kept
 from mediamirror.lint.rules import rule
 from mediamirror.lint.subject import Member, SetSubject, Violation
 from mediamirror.model import ImageFacts, Severity
 
+_PART = pattern(r"[/?&]")
+_FEWEST_ROWS = 8
+"""Pixels a side below which two pictures can't be compared: a thumbnail of 32 by 5 is a few stripes."""
 _SMALLEST = 4
 """Pixels a side below which a shape is all rounding and a picture is none."""
 
@@ -77,16 +82,28 @@ def _ratio(size: tuple[int, int]) -> str:
 def not_the_same_picture(subject: SetSubject) -> Iterator[Violation]:
     """Fire for each variant that looks different from the one that most resemble; shapes that drift may be a part of it."""
     for group in subject.groups:
-        members = [m for m in _seen(group) if m.look is not None]
+        members = [m for m in _seen(group) if m.look is not None and min(_size(m)) >= _FEWEST_ROWS]
         if len(members) < 2:
             continue
         standard = max(members, key=lambda one: (sum(_same(one, other) for other in members), _size(one)[0]))
         for member in members:
             if not _same(member, standard):
-                name = file_name(standard.url) or standard.url
-                message = f"{file_name(member.url) or member.url} does not show the picture that {name} shows."
+                one, other = _told_apart(member, standard)
+                message = f"{one} does not show the picture that {other} shows."
                 explains = frozenset((code, member.url) for code in ("MM310", "MM312", "MM404", "MM405"))
                 yield Violation(message, standard.url, member.url, member.candidate.reference, member.url, explains)
+
+
+def _told_apart(one: Member, other: Member) -> tuple[str, str]:
+    """Name two files: by their names; where these are one also by their descriptors, or by what differs in their addresses."""
+    names = [file_name(member.url) or member.url for member in (one, other)]
+    if names[0] == names[1]:
+        said = [describe(member.candidate) for member in (one, other)]
+        if said[0] == said[1]:
+            parts = zip(_PART.split(one.url), _PART.split(other.url), strict=False)
+            said = list(next((pair for pair in parts if pair[0] != pair[1]), (one.url, other.url)))
+        names = [f"{name} ({words[:80]})" for name, words in zip(names, said, strict=True)]
+    return names[0], names[1]
 
 
 def _same(one: Member, other: Member) -> bool:
@@ -107,7 +124,8 @@ def animated_among_still(subject: SetSubject) -> Iterator[Violation]:
         odd = moving if len(moving) < len(still) else still
         for member in odd if moving and still else []:
             kind, others = ("animated", "still") if odd is moving else ("still", "animated")
-            message = f"{file_name(member.url)} is {kind}, and its siblings are {others}."
+            name = _told_apart(member, (still if odd is moving else moving)[0])[0]
+            message = f"{name} is {kind}, and its siblings are {others}."
             yield Violation(message, others, kind, member.candidate.reference, member.url)
 
 

@@ -17,7 +17,7 @@ from mediamirror.lint.names import (
 )
 from mediamirror.lint.rules import rule
 from mediamirror.lint.subject import Subject, Violation
-from mediamirror.model import ImageFacts, Severity
+from mediamirror.model import Download, ImageFacts, Severity
 
 DAMAGED = "damaged "
 """How the kind of such a file begins: `imaging` tells the format after it."""
@@ -148,6 +148,8 @@ def format_differs_from_extension(subject: Subject) -> Iterator[Violation]:
     Of a file that was reached by a redirect the name at its end counts: the redirect has a rule of its own.
     """
     facts, download, url = subject.facts, subject.download, subject.variant.url
+    if subject.true_ending:
+        return
     if not subject.storing and download is not None and download.final_url:
         url = download.final_url
     extension = split_extensions(file_name(url))[1]
@@ -163,18 +165,26 @@ def _is_chosen(subject: Subject, facts: ImageFacts) -> bool:
     download = subject.download
     if subject.storing or download is None or format_of_mime(download.content_type or "") != facts.format:
         return False
-    vary = ",".join(value.lower() for name, value in download.headers if name == "vary")
     asked = read(subject.variant.url).asked
     named = asked.format if asked is not None else None
     chosen = named is not None and (format_of_extension(named) or named) in {"auto", "format", facts.format}
-    return chosen or "accept" in {word.strip() for word in vary.split(",")}
+    return chosen or _negotiates(download)
+
+
+def _negotiates(download: Download) -> bool:
+    """Whether the origin says that it goes by what a browser accepts."""
+    vary = ",".join(value.lower() for name, value in download.headers if name == "vary")
+    return "accept" in {word.strip() for word in vary.split(",")}
 
 
 @rule("MM304", "format-differs-from-type", Severity.WARNING, about="file")
 def format_differs_from_type(subject: Subject) -> Iterator[Violation]:
-    """Fire once for each promise of another type."""
-    facts = subject.facts
+    """Fire once for each promise of another type, unless the origin negotiates and labels truly: who can't show it isn't sent it."""
+    facts, download = subject.facts, subject.download
     if facts is None:
+        return
+    labelled = download is not None and format_of_mime(download.content_type or "") == facts.format
+    if not subject.storing and download is not None and labelled and _negotiates(download):
         return
     for promise in dict.fromkeys(subject.variant.promises):
         if promise.mime and essence(promise.mime) and format_of_mime(promise.mime) != facts.format:

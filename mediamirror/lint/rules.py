@@ -200,14 +200,16 @@ def check_variant(
     *,
     tolerance: Tolerance,
     known_widths: Iterable[int] = (),
+    true_ending: bool = False,
 ) -> tuple[Finding, ...]:
     """Run the rules on one variant that tell whether its bytes are as promised; findings come in the order of their codes.
 
     ``result`` is what the bytes are, or why they are no sound image. ``known_widths`` are width descriptors of the variant's
-    siblings in its image sets; they make a width tag of a bare number in the file name (``name_480.webp``).
+    siblings in its image sets; they make a width tag of a bare number in the file name (``name_480.webp``). ``true_ending`` says
+    that the file is stored under a name that ends as its bytes are.
     """
     widths = frozenset(known_widths) | frozenset(variant.declared_widths)
-    subject = Subject(variant, download, result, tolerance, widths)
+    subject = Subject(variant, download, result, tolerance, widths, true_ending=true_ending)
     return tuple(finding for each in _promise_rules() for finding in _found(each, subject))
 
 
@@ -251,7 +253,9 @@ def _subjects(image_set: ImageSet, facts: Mapping[str, VariantFacts], options: L
     for variant in variants:
         known = facts.get(variant.url)
         if known is not None:
-            yield Subject(variant, known.download, known.result, options.tolerance, widths, known.look, False, variants)
+            yield Subject(
+                variant, known.download, known.result, options.tolerance, widths, known.look, False, siblings=variants
+            )
 
 
 def _place(image_set: ImageSet, url: str) -> Reference:

@@ -246,6 +246,8 @@ class Subject:
     look: Look | None = None
     storing: bool = True
     """Whether a mirror asks, which keeps only what it can look into."""
+    true_ending: bool = False
+    """Whether the name that the file is stored under ends as its bytes are."""
     siblings: tuple[Variant, ...] = ()
     """Every variant of the image set, this one among them; empty where they are not at hand."""
 

@@ -54,7 +54,8 @@ def gone(subject: Subject) -> Iterator[Violation]:
     """Fire for client errors (404, 410, 403, ...) that a later try does not mend, and for a file that a built site lacks."""
     result = subject.result
     if isinstance(result, HTTPStatus) and 400 <= result.status < 500 and result.status not in _FOR_NOW:
-        yield Violation(f"The origin answered {result.status}.", "200", str(result.status))
+        said = f": {result.said.removesuffix('.')}" if result.said else ""
+        yield Violation(f"The origin answered {result.status}{said}.", "200", str(result.status))
     if isinstance(result, NotInSite):
         hint = f": {result.hint}" if result.hint else ""
         yield Violation(f"The site has no such file{hint}.", "a file", "none")

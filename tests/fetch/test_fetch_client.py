@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import hashlib
+import pickle
 import zlib
 
 import pytest
@@ -448,6 +449,49 @@ async def test_a_coding_we_do_not_undo_is_refused(serve, client, make_reply, cod
     origin = await serve(make_reply(b"x", Content_Encoding=coding))
     with pytest.raises(errors.BadContentEncoding):
         await client().fetch(Request(origin.url()))
+
+
+@pytest.mark.parametrize("word", ["aws-chunked", "aws-chunked, utf-8", "binary", "image/webp", "none"])
+async def test_a_word_that_is_no_coding_says_nothing_of_the_bytes(serve, client, make_reply, word):
+    origin = await serve(make_reply(b"pixels", Content_Encoding=word))
+    assert (await client().fetch(Request(origin.url()))).body.data == b"pixels"
+
+
+async def test_a_part_of_a_coded_file_is_refused_at_once(serve, client, make_reply):
+    part = make_reply(gzip.compress(b"pixels")[:9], "206 x", Content_Range="bytes 0-8/99", Content_Encoding="gzip")
+    origin = await serve(part)
+    with pytest.raises(errors.BadContentEncoding, match="a part of a compressed file"):
+        await client().fetch(Request(origin.url(), range=(0, 8)))
+
+
+async def test_a_part_with_the_status_200_is_one_by_its_content_range(serve, client, make_reply):
+    origin = await serve(make_reply(b"xels", Content_Range="bytes 2-5/6"))
+    assert (await client().fetch(Request(origin.url(), range=(2, 5)))).body.data == b"xels"
+    with pytest.raises(errors.ConnectionLost, match="another range"):
+        await client().fetch(Request(origin.url(), range=(0, 5)))
+
+
+@pytest.mark.parametrize(
+    ("kind", "sent", "said"),
+    [
+        ("text/plain", b'"w" parameter (width) of 700 is not allowed\n', '"w" parameter (width) of 700 is not allowed'),
+        ("application/json; charset=utf-8", b'{"error": {"message": "Width not allowed"}}', "Width not allowed"),
+        ("application/problem+json", b'{"title": "Bad width", "status": 400}', "Bad width"),
+        ("text/plain", b"a \x1b[31mred\x07 word", "a  [31mred  word"),
+        ("text/plain", b"x" * 500, "x" * 199 + "\u2026"),
+        ("text/plain", b"two\nlines", ""),
+        ("text/plain", b"<html>no</html>", ""),
+        ("text/html", b"no", ""),
+        ("application/json", b"[" * 5000, ""),
+        ("application/json", b'{"message": 7}', ""),
+    ],
+)
+async def test_the_origins_own_sentence_stands_in_the_error(serve, client, make_reply, kind, sent, said):
+    origin = await serve(make_reply(sent, "400 Bad Request", Content_Type=kind))
+    with pytest.raises(errors.HTTPStatus) as found:
+        await client().fetch(Request(origin.url()))
+    assert (found.value.said, said in str(found.value)) == (said, True)
+    assert pickle.loads(pickle.dumps(found.value)).said == said
 
 
 async def test_a_coding_in_a_second_field_is_not_overlooked(serve, client):

@@ -18,6 +18,7 @@ from mediamirror.errors import (
     HostBusy,
     HostUnavailable,
     HTTPStatus,
+    NotHTTP,
     RobotsTagRefused,
     TooSlow,
     UsageError,
@@ -69,11 +70,16 @@ def test_the_breaker_opens_after_so_many_failures_in_a_row(hosts):
     assert hosts.outlook("other") == NOW
 
 
-@pytest.mark.parametrize("answer", [None, HTTPStatus("x", status=404)])
+@pytest.mark.parametrize("answer", [None, HTTPStatus("x", status=404), NotHTTP("an odd head")])
 def test_an_answer_in_between_keeps_the_breaker_closed(hosts, answer):
     fail(hosts, LOST, BREAK_AFTER - 1)
     hosts.answered(hosts.get("h")) if answer is None else fail(hosts, answer)
     fail(hosts, LOST, BREAK_AFTER - 1)
+    assert hosts.outlook("h") == NOW
+
+
+def test_answers_that_are_no_http_open_no_breaker(hosts):
+    fail(hosts, NotHTTP("an odd head"), 3 * BREAK_AFTER)
     assert hosts.outlook("h") == NOW
 
 

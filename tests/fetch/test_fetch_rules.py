@@ -32,6 +32,7 @@ from mediamirror.fetch.guard import Guard, rewire
 from mediamirror.fetch.hosts import host_of
 from mediamirror.fetch.request import parse_target
 from mediamirror.fetch.retry import delay, next_wait
+from mediamirror.model import Download
 from mediamirror.settings import FetchOptions, Rewired
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -291,3 +292,21 @@ def test_every_fetch_error_has_a_code_of_its_own():
     kinds = [FetchError, *FetchError.__subclasses__()]
     assert len({kind.code for kind in kinds}) == len(kinds)
     assert all(issubclass(kind, MediamirrorError) for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("fields", "essence"),
+    [
+        (["image/jpeg, image/jpeg"], "image/jpeg"),
+        (["text/html", "image/webp; q=1"], "image/webp"),
+        (["image/png, */*"], "image/png"),
+        (["IMAGE/PNG ; x=y"], "image/png"),
+        (["image/png, nonsense"], "image/png"),
+        (["nonsense"], "nonsense"),
+        ([""], None),
+        ([], None),
+    ],
+)
+def test_of_several_content_types_the_last_that_is_one_counts(fields, essence):
+    headers = tuple(("content-type", field) for field in fields)
+    assert Download("u", "u", 200, headers, None, NOW).content_type == essence

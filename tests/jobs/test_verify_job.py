@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.images import make_image
 from mediamirror import verify
-from mediamirror.errors import ConnectFailed, HTTPStatus
+from mediamirror.errors import BadContentEncoding, ConnectFailed, HTTPStatus
 from mediamirror.jobs.verify.look import Looked, Looker
 from mediamirror.model import Body, Download, Finding, ImageFacts, Outcome, SetResult, Suppressed
 from mediamirror.settings import CheckOptions, PerPath, VerifyOptions
@@ -143,3 +143,52 @@ async def test_a_body_on_disk_is_gone_when_it_was_looked_at(total: int, tmp_path
     web = Web(Download(URL, URL, 206, found.headers, body(IMAGE, spooled), NOW))
     assert isinstance((await look(web)).known.result, ImageFacts)
     assert not spooled.exists()
+
+
+def stretch(data: bytes, content_range: str, *, status: int = 206) -> Download:
+    headers = (("content-type", "image/png"), ("content-range", content_range))
+    return Download(URL, URL, status, headers, body(data), NOW)
+
+
+LONG = IMAGE + bytes(65536 - len(IMAGE))
+
+
+@pytest.mark.parametrize(
+    ("found", "size"),
+    [
+        (stretch(LONG, "bytes 0-65535/*"), None),
+        (stretch(LONG, "bytes 0-65535/1000000", status=200), 1_000_000),
+    ],
+    ids=["made while it is sent", "with the status 200"],
+)
+async def test_a_part_is_a_part_by_its_content_range(found: Download, size: int | None) -> None:
+    web = Web(found)
+    looked = await look(web)
+    assert isinstance(looked.known.result, ImageFacts), "no cut file"
+    assert (looked.known.size, len(web.asked)) == (size, 1)
+
+
+async def test_a_part_without_a_total_that_is_shorter_than_asked_for_is_the_whole() -> None:
+    looked = await look(Web(stretch(IMAGE, f"bytes 0-{len(IMAGE) - 1}/*")))
+    assert (isinstance(looked.known.result, ImageFacts), looked.known.size) == (True, len(IMAGE))
+
+
+@pytest.mark.parametrize(
+    "refusal", [HTTPStatus("x", status=416), HTTPStatus("x", status=501), BadContentEncoding("a part of a coded file")]
+)
+async def test_who_sends_no_part_is_asked_for_the_whole(refusal: Exception) -> None:
+    class Whole(Web):
+        async def fetch(self, request):  # type: ignore[no-untyped-def]
+            self.found = refusal if request.range else answer(IMAGE)
+            return await super().fetch(request)
+
+    web = Whole(answer(IMAGE))
+    looked = await look(web)
+    assert isinstance(looked.known.result, ImageFacts)
+    assert [request.range for request in web.asked] == [(0, 65535), None]
+
+
+async def test_another_refusal_of_a_part_is_told_and_not_asked_again() -> None:
+    web = Web(HTTPStatus("x", status=404))
+    looked = await look(web)
+    assert (isinstance(looked.known.result, HTTPStatus), len(web.asked)) == (True, 1)

@@ -220,7 +220,12 @@ class Handler:
 
     def _lint(self, item: WorkItem, download: Download, result: Facts | ImageError) -> tuple[Finding, ...]:
         return check_variant(
-            item.variant, download, result, tolerance=self._policy.tolerance, known_widths=item.sibling_widths
+            item.variant,
+            download,
+            result,
+            tolerance=self._policy.tolerance,
+            known_widths=item.sibling_widths,
+            true_ending=self._publisher.names_by_content,
         )
 
     def _verdict(self, item: WorkItem, facts: Facts | None, findings: tuple[Finding, ...]) -> Verdict:

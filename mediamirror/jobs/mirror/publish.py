@@ -89,6 +89,11 @@ class Publisher:
         self._under_way: dict[str, asyncio.Lock] = {}
         self._patience = _Patience()
 
+    @property
+    def names_by_content(self) -> bool:
+        """Whether keys end as the bytes are, whatever the URL says."""
+        return self._options.layout == "hash"
+
     def key(self, url: str, *, sha256: str | None = None, image_format: str | None = None) -> str | None:
         """Return the key of a variant; None in the hash layout while the bytes are not known."""
         if self._options.layout == "hash" and (sha256 is None or image_format is None):

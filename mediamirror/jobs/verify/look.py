@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from mediamirror.errors import FetchError, ImageError, ImageTruncated
+from mediamirror.errors import BadContentEncoding, FetchError, HTTPStatus, ImageError, ImageTruncated
 from mediamirror.fetch import Request, discard
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.imaging.decoder.pool import DecoderPool
@@ -38,6 +38,8 @@ HEADER_BYTES = 64 * 1024
 
 _TOTAL = pattern(r"bytes\s+[0-9]+-[0-9]+/([0-9]+)", re.IGNORECASE)
 
+_NO_PARTS = frozenset({416, 501})
+"""How origins refuse to send a part."""
 Bring = Callable[[Request], Awaitable[Download]]
 """Request to download, from wherever: the network or a folder. Raises `FetchError`."""
 
@@ -81,10 +83,17 @@ class Looker:
             return Looked(VariantFacts(error))
 
     async def _first_bytes(self, url: str) -> Looked:
-        download = await self._bring(Request(url, range=(0, HEADER_BYTES - 1)))
+        try:
+            download = await self._bring(Request(url, range=(0, HEADER_BYTES - 1)))
+        except FetchError as error:
+            if isinstance(error, BadContentEncoding) or (isinstance(error, HTTPStatus) and error.status in _NO_PARTS):
+                return await self._whole(url)
+            raise
         body = _body(download)
         total = _total(download)
-        if self._from_disk(url) or download.http_status != 206 or total is None or total <= body.size:
+        # Who makes the file while it is sent says no total ("/*"); what is shorter than was asked for is whole.
+        whole = total <= body.size if total is not None else body.size < HEADER_BYTES
+        if self._from_disk(url) or download.header("content-range") is None or whole:
             return await self._judge(download, body)
         try:
             result: ImageFacts | ImageError = read_header(body.data or body.prefix)
@@ -95,7 +104,7 @@ class Looker:
         except ImageError as error:
             result = error
         discard(body)
-        return Looked(VariantFacts(result, download, total), body.size, total - body.size)
+        return Looked(VariantFacts(result, download, total), body.size, total - body.size if total is not None else 0)
 
     async def _whole(self, url: str, widths: tuple[int, ...] = ()) -> Looked:
         download = await self._bring(Request(url))
