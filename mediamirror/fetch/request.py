@@ -118,6 +118,7 @@ def parse_target(url: str, guard: Guard, *, base: str | None = None) -> Target:
     return Target(href, scheme, host, port, origin, href[cut:].encode())
 
 
+@lru_cache(maxsize=256)
 def _normalize(url: str, base: str | None) -> str:
     if len(url) > _LONGEST:
         raise InvalidURL(f"{redact_url(url)} is longer than {_LONGEST} characters.")

@@ -250,7 +250,9 @@ class Slot:
 
     def _set(self, option: int, value: Any) -> None:
         """Set what is not set so already."""
-        if self._set_to.get(option) is not value:
+        old = self._set_to.get(option)
+        # Equal lines for a name may have been replaced in libcurl's memory meanwhile: those of each `Way` are set anew.
+        if old is not value and (option == pycurl.RESOLVE or old != value):
             self.curl.setopt(option, value)
             self._set_to[option] = value
 
@@ -389,13 +391,13 @@ class Slot:
 @lru_cache(maxsize=256)
 def _header_lines(fields: tuple[tuple[bytes, bytes], ...]) -> list[bytes] | None:
     """Header fields as libcurl takes them, and nothing of its own; None when one holds a line break."""
-    if any(_LINE_BREAK.search(name) or _LINE_BREAK.search(value) for name, value in fields):
-        return None
     names = {name.lower() for name, _ in fields}
     # libcurl writes the length; a field without a value has a spelling of its own, or it would be left out.
     lines = [
         b"%b: %b" % field if field[1] else field[0] + b";" for field in fields if field[0].lower() != b"content-length"
     ]
+    if _LINE_BREAK.search(b"".join(lines)):
+        return None
     return lines + [name + b":" for name in (b"accept", b"user-agent", b"expect") if name not in names]
 
 

@@ -176,7 +176,7 @@ class CurlTransport(httpx2.AsyncBaseTransport):
     def _known(self, asked: tuple[str, int]) -> _Place | None:
         """What is known of a host and port, unless its name is to be looked up again."""
         place = self._places.get(asked)
-        fresh = place is not None and (self.names.known(place.host) is place.addresses or literal(place.host))
+        fresh = place is not None and (literal(place.host) or self.names.known(place.host) is place.addresses)
         return place if fresh else None
 
     async def _find(self, asked: tuple[str, int], request: httpx2.Request) -> _Place:

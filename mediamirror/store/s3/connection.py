@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from mediamirror.first_use import dataclass
 
@@ -165,9 +165,9 @@ class Signer:
 
 
 def _canonical_request(method: str, url: str, headers: dict[str, str], names: list[str], sha256: str) -> str:
-    parts = urlsplit(url)
+    path, _, query = url.partition("://")[2].partition("?")
     lines = "".join(f"{name}:{' '.join(headers[name].split())}\n" for name in names)
-    return f"{method}\n{parts.path or '/'}\n{parts.query}\n{lines}\n{';'.join(names)}\n{sha256}"
+    return f"{method}\n/{path.partition('/')[2]}\n{query}\n{lines}\n{';'.join(names)}\n{sha256}"
 
 
 def _hmac(key: bytes, text: str) -> bytes:

@@ -285,16 +285,29 @@ class Exchange:
             headers["content-length"] = str(call.body.size)
         # The target goes beside the URL, so that nobody spells it otherwise than it was signed.
         extensions = {"timeout": self._timeouts, "target": target.encode("ascii")}
+        fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
         request = httpx2.Request(
-            call.method, self._base, headers=headers, content=_content(call.body), extensions=extensions
+            call.method, self._base, headers=fields, stream=_content(call.body), extensions=extensions
         )
         return await self._transport.handle_async_request(request)
 
 
-def _content(body: Body | None) -> bytes | AsyncIterator[bytes] | None:
-    if body is None:
-        return None
-    return _chunks(body, body.path) if body.data is None and body.path is not None else body.data or b""
+def _content(body: Body | None) -> httpx2.ByteStream | _File:
+    if body is not None and body.data is None and body.path is not None:
+        return _File(body, body.path)
+    return httpx2.ByteStream((body and body.data) or b"")
+
+
+class _File(httpx2.AsyncByteStream):
+    """A spooled body as a request's."""
+
+    def __init__(self, body: Body, path: Path) -> None:
+        self._body = body
+        self._path = path
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Read it."""
+        return _chunks(self._body, self._path)
 
 
 async def _chunks(body: Body, path: Path) -> AsyncIterator[bytes]:
