@@ -1,4 +1,4 @@
-"""``make bench``: 2,000 images from nginx into SeaweedFS, ours beside rclone copyurl, in turns.
+"""``make bench``: 2,000 images from nginx into SeaweedFS, ours beside rclone copyurl, then into a directory, ours beside five tools.
 
 Figures of one run are compared with each other only; see bench/README.md for what they mean and leave out.
 """
@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench import directory
 from bench.measure import Cost, OutOfTime, measure
 from bench.origin import ensure_nginx, running_nginx
 from bench.variants import COUNT, SETS, SIZES, ensure_variants, names, variant_name
@@ -126,6 +127,23 @@ def compare(ground: Ground, rounds: int) -> list[dict[str, Cost]]:
     }
     run_ours(ground, "warm-ours", sets=25)
     run_rclone(ground, "warm-rclone", sets=25)
+    return in_turns(tools, rounds)
+
+
+def compare_directories(ground: Ground, rounds: int) -> list[dict[str, Cost]]:
+    """Fill a directory with each tool in turns."""
+    (ground.scratch / "dump.txt").write_text("".join(srcset_lines(ground.origin, 1)))
+    environment = ground.environment()
+
+    def runner(command: directory.Command) -> Callable[[str], Cost]:
+        given = (ground.origin, OUT / "site", ground.scratch, ground.concurrency, environment)
+        return lambda _: directory.run(command, *given)
+
+    return in_turns({name: runner(command) for name, command in directory.there().items()}, rounds)
+
+
+def in_turns(tools: dict[str, Callable[[str], Cost]], rounds: int) -> list[dict[str, Cost]]:
+    """Let the tools take turns, each with a label of its own."""
     results: list[dict[str, Cost]] = []
     started = time.monotonic()
     for number in range(1, rounds + 1):
@@ -138,8 +156,8 @@ def compare(ground: Ground, rounds: int) -> list[dict[str, Cost]]:
     return results
 
 
-def summarise(results: Sequence[dict[str, Cost]]) -> dict[str, object]:
-    """Reduce the rounds to medians, the ratio of medians, and the median of the ratios taken round by round."""
+def summarise(results: Sequence[dict[str, Cost]], beside: str = "rclone") -> dict[str, object]:
+    """Reduce the rounds to medians, and for ours and one ``beside`` it the ratio of medians, and the median of the rounds' ratios."""
     tools = {
         name: {
             "images_per_second": round(COUNT / statistics.median(r[name].seconds for r in results), 1),
@@ -148,10 +166,11 @@ def summarise(results: Sequence[dict[str, Cost]]) -> dict[str, object]:
         }
         for name in results[0]
     }
-    paired = [r["rclone"].seconds / r["mediamirror"].seconds for r in results]
+    paired = [r[beside].seconds / r["mediamirror"].seconds for r in results]
     return {
         "tools": tools,
-        "ratio_of_medians": round(tools["mediamirror"]["images_per_second"] / tools["rclone"]["images_per_second"], 3),
+        "beside": beside,
+        "ratio_of_medians": round(tools["mediamirror"]["images_per_second"] / tools[beside]["images_per_second"], 3),
         "median_of_paired_ratios": round(statistics.median(paired), 3),
         "paired_ratios": [round(ratio, 3) for ratio in paired],
     }
@@ -173,16 +192,16 @@ def memory(ground: Ground) -> dict[str, float]:
 
 
 def show(summary: dict[str, object]) -> None:
-    """Print the table."""
-    print(f"\n{'':<14}{'images/s':>10}{'CPU ms/image':>15}{'peak RSS MiB':>15}")
+    """Print the table, in Markdown."""
+    print("\n| | images/s | CPU ms/image | peak RSS MiB |\n|---|---|---|---|")
     tools = summary["tools"]
     assert isinstance(tools, dict)
     for name, row in tools.items():
         print(
-            f"{name:<14}{row['images_per_second']:>10,.0f}{row['cpu_ms_per_image']:>15.2f}{row['peak_rss_mib']:>15.0f}"
+            f"| {name} | {row['images_per_second']:,.0f} | {row['cpu_ms_per_image']:.2f} | {row['peak_rss_mib']:.0f} |"
         )
     print(
-        f"\nours to rclone: {summary['ratio_of_medians']} (ratio of medians), "
+        f"\nours to {summary['beside']}: {summary['ratio_of_medians']} (ratio of medians), "
         f"{summary['median_of_paired_ratios']} (median of paired ratios)"
     )
 
@@ -234,14 +253,20 @@ def main() -> int:
                 results = compare(ground, options.rounds)
                 summary = summarise(results)
                 show(summary)
-                _write(
-                    "mirror.json", ground, summary | {"rounds": [{k: asdict(v) for k, v in r.items()} for r in results]}
-                )
+                _write("mirror.json", ground, summary | {"rounds": _rounds(results)})
+                results = compare_directories(ground, options.rounds)
+                summary = summarise(results, beside="curl" if "curl" in results[0] else "rclone")
+                show(summary)
+                _write("directory.json", ground, summary | {"rounds": _rounds(results)})
             _write("rss.json", ground, {"peak_rss_mib_by_urls": memory(ground)})
     except RuntimeError as problem:
         print(problem, file=sys.stderr)
         return 1
     return 0
+
+
+def _rounds(results: Sequence[dict[str, Cost]]) -> list[dict[str, object]]:
+    return [{name: asdict(cost) for name, cost in each.items()} for each in results]
 
 
 def _write(name: str, ground: Ground, figures: dict[str, object]) -> None:
