@@ -9,10 +9,11 @@ from typing import BinaryIO
 
 from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
+from mediamirror.errors import ImageError, ImageOverBudget, ImageTruncated, ImageUndecodable
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.cost import check_memory
 from mediamirror.imaging.decoder.protocol import Wish
+from mediamirror.imaging.decoder.warned import EAR, damage
 from mediamirror.imaging.header import check_budget, map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.png import check_text
@@ -36,6 +37,7 @@ def configure(options: CheckOptions) -> None:
     # One process per core already: threads inside would only take address space.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     Image.init()
+    EAR.install()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,11 @@ def _decode(
         if shrink > 1:
             image.draft(None, (image.width // shrink, image.height // shrink))
         raster = _first_frame(image, facts)
+        if facts.format == "jpeg" and (missing := damage(data, EAR.take())) is not None:
+            raise ImageTruncated(
+                f"A part of the JPEG's data is missing or damaged, and that of the picture was made up ({missing}); "
+                "fetch it again."
+            )
         mode, alpha = image.mode, image.has_transparency_data
         width, height = image.size if shrink == 1 else (facts.width, facts.height)
         look = _look(raster, facts, wish, shrink) if wish.look else None
@@ -110,6 +117,7 @@ def _decode(
 def _first_frame(image: Image.Image, facts: ImageFacts) -> Raster:
     pixels = decoder_bytes(image, 0)
     if pixels is None:
+        EAR.take()
         image.load()
     elif getattr(image, "n_frames", 1) == 1:
         forget_decoder(image)

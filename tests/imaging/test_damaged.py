@@ -1,0 +1,186 @@
+"""Sound is what a browser shows whole, damaged is what it does not: JPEGs that lost data and were closed, broken chunks of PNGs."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import struct
+import zlib
+
+import pytest
+
+from fixtures.images import encode, make_animation, make_image, photo
+from fixtures.turned import chunk
+from mediamirror.errors import ImageError, ImageTruncated, NotAnImage
+from mediamirror.imaging.decoder.pixels import configure, decode
+from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.imaging.decoder.protocol import Wish
+from mediamirror.imaging.decoder.warned import EAR
+from mediamirror.model import Body
+from mediamirror.settings import CheckOptions
+
+OPTIONS = CheckOptions()
+END = b"\xff\xd9"
+WAYS = {
+    "plain": {},
+    "progressive": {"progressive": True},
+    "restarts": {"restart_marker_blocks": 8},
+    "whole colours": {"subsampling": 0},
+    "own tables": {"optimize": True},
+}
+JPEGS = {
+    **{name: encode(photo(240, 160), "jpeg", **options) for name, options in WAYS.items()},
+    "grey": encode(photo(240, 160).convert("L"), "jpeg"),
+    "four colours": encode(photo(240, 160).convert("CMYK"), "jpeg"),
+}
+
+
+def scan(data: bytes) -> int:
+    """Offset of the first coded byte."""
+    at = data.index(b"\xff\xda")
+    return at + 2 + struct.unpack_from(">H", data, at + 2)[0]
+
+
+def notes(data: bytes) -> tuple[str, ...]:
+    return decode(data, OPTIONS, Wish(look=True)).facts.notes
+
+
+@pytest.fixture(autouse=True, scope="module")
+def listening() -> None:
+    configure(OPTIONS)
+
+
+def test_this_pillow_lets_its_warnings_be_heard() -> None:
+    assert EAR.place is not None
+
+
+@pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)
+def test_a_sound_jpeg_is_whole(data: bytes) -> None:
+    assert notes(data) == ()
+
+
+@pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.9, 0.99])
+def test_a_jpeg_that_was_cut_and_closed_is_truncated(data: bytes, share: float) -> None:
+    start = scan(data)
+    with pytest.raises(ImageTruncated):
+        decode(data[: start + int((len(data) - start) * share)] + END, OPTIONS)
+
+
+@pytest.mark.parametrize("name", [name for name in JPEGS if name not in ("progressive", "restarts")])
+@pytest.mark.parametrize("kind", ["lost", "zeroed"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_jpeg_that_lost_bytes_in_its_middle_is_truncated(name: str, kind: str, seed: int) -> None:
+    data, dice = JPEGS[name], random.Random(seed)
+    at = dice.randrange(scan(data), len(data) - 700)
+    broken = data[:at] + bytes(600 if kind == "zeroed" else 0) + data[at + 600 :]
+    with pytest.raises(ImageTruncated):
+        decode(broken, OPTIONS)
+
+
+@pytest.mark.parametrize("padding", [b"\0", b"\0" * 40, b"\xff" * 7])
+def test_padding_before_the_end_of_a_jpeg_is_no_damage(padding: bytes) -> None:
+    data = JPEGS["plain"]
+    assert notes(data.removesuffix(END) + padding + END) == ()
+
+
+@pytest.mark.parametrize("after", [b"junk behind the end", b"\0" * 4000, JPEGS["grey"]])
+def test_what_comes_behind_the_end_of_a_jpeg_is_no_damage(after: bytes) -> None:
+    assert notes(JPEGS["plain"] + after) == ()
+
+
+BLOCKS = {
+    "a short Adobe segment": b"\xff\xee\0\x08Adobe\0",
+    "a Photoshop segment that is cut": b"\xff\xed\0\x12Photoshop 3.0\x008BIM"[:18] + b"\0\0",
+    "a Photoshop segment of a code alone": b"\xff\xed\0\x16Photoshop 3.0\x008BIM\x04\x04",
+    "the head of a profile": b"\xff\xe2\0\x10ICC_PROFILE\0\1\1",
+    "FF00 between two segments": b"\xff\0",
+}
+
+
+@pytest.mark.parametrize("block", BLOCKS.values(), ids=BLOCKS)
+def test_broken_metadata_of_a_jpeg_is_a_note_at_most(block: bytes) -> None:
+    data = JPEGS["plain"]
+    assert len(notes(data[:2] + block + data[2:])) <= 1
+
+
+PNG = encode(photo(60, 40), "png")
+PALETTE = encode(photo(60, 40).convert("P"), "png", transparency=0)
+
+
+def with_chunk(name: bytes, content: bytes, *, right: bool = True, data: bytes = PNG) -> bytes:
+    made = chunk(name, content)
+    return data[:33] + (made if right else made[:-1] + bytes([made[-1] ^ 1])) + data[33:]
+
+
+def spoiled(data: bytes, name: bytes) -> bytes:
+    """With a wrong check value of the first chunk of a name."""
+    at = data.index(name) - 4
+    end = at + 8 + struct.unpack_from(">I", data, at)[0]
+    return data[:end] + bytes([data[end] ^ 1]) + data[end + 1 :]
+
+
+ANCILLARY = {
+    "iTXt crc": with_chunk(b"iTXt", b"a\0\0\0\0\0b", right=False),
+    "pHYs crc": with_chunk(b"pHYs", bytes(9), right=False),
+    "iCCP crc": with_chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(200)), right=False),
+    "tRNS crc": spoiled(PALETTE, b"tRNS"),
+    "unknown crc": with_chunk(b"abCd", b"x", right=False),
+    "short pHYs": with_chunk(b"pHYs", b"\0\1"),
+    "short gAMA": with_chunk(b"gAMA", b"\0\1"),
+    "short cHRM": with_chunk(b"cHRM", b"\0\1"),
+    "empty sRGB": with_chunk(b"sRGB", b""),
+    "iCCP without a name": with_chunk(b"iCCP", b"odd"),
+    "iCCP that does not unpack": with_chunk(b"iCCP", b"a\0\0not packed"),
+    "acTL crc": spoiled(make_animation(60, 40, "png"), b"acTL"),
+}
+
+
+@pytest.mark.parametrize("data", ANCILLARY.values(), ids=ANCILLARY)
+def test_a_broken_chunk_that_no_picture_needs_is_a_note(data: bytes) -> None:
+    assert len(notes(data)) == 1
+
+
+@pytest.mark.parametrize("content", [b"a", b"a\0\x07odd"])
+def test_an_odd_text_of_a_png_is_a_note_at_most(content: bytes) -> None:
+    assert len(notes(with_chunk(b"zTXt", content))) <= 1
+
+
+CRITICAL = {
+    "IDAT crc": spoiled(PNG, b"IDAT"),
+    "IHDR crc": spoiled(PNG, b"IHDR"),
+    "PLTE crc": spoiled(PALETTE, b"PLTE"),
+    "unknown": with_chunk(b"ABCD", b"x"),
+    "two headers": PNG[:33] + PNG[8:],
+    "a palette of two bytes": with_chunk(b"PLTE", b"\0\0"),
+    "an animation without a frame": with_chunk(b"acTL", struct.pack(">II", 1, 0)),
+}
+
+
+@pytest.mark.parametrize("data", CRITICAL.values(), ids=CRITICAL)
+def test_a_broken_chunk_that_browsers_refuse_is_damage(data: bytes) -> None:
+    with pytest.raises(NotAnImage, match="is damaged"):
+        decode(data, OPTIONS)
+
+
+def test_a_chunk_between_the_pixels_of_a_png_is_damage() -> None:
+    at = PNG.index(b"IDAT") - 4
+    packed = PNG[at + 8 : at + 8 + struct.unpack_from(">I", PNG, at)[0]]
+    middle = chunk(b"IDAT", packed[:100]) + chunk(b"tEXt", b"a\0b") + chunk(b"IDAT", packed[100:])
+    with pytest.raises(NotAnImage, match="between"):
+        decode(PNG[:at] + middle + chunk(b"IEND", b""), OPTIONS)
+
+
+async def test_the_sandbox_hears_the_same() -> None:
+    whole = make_image(480, 320, "jpeg")
+    cut = whole[: len(whole) // 2] + END
+
+    def body(data: bytes) -> Body:
+        return Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data)
+
+    async with DecoderPool(CheckOptions(workers=1)) as pool:
+        assert (await pool.decode(body(whole))).decoded
+        with pytest.raises(ImageError, match="missing or damaged"):
+            await pool.decode(body(cut))
+        facts, _ = await pool.look(body(with_chunk(b"pHYs", b"\0")))
+        assert facts.notes == ("pHYs chunk: it has 1 bytes in place of 9",)
