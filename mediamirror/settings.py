@@ -322,6 +322,8 @@ class VerifyOptions:
     write_baseline: Path | None = None
     per_path: tuple[PerPath, ...] = ()
     thumbnails: bool = False
+    browser: str = "common"
+    """Whom to follow where browsers differ: ``common``, ``chromium``, ``firefox`` or ``safari``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,13 @@ def _screen(text: str) -> Any:
     option(
         "--viewport WxH@DPR", "A screen, such as 390x844@3 (may be repeated).", panel=WHICH, multiple=True, type=_screen
     ),
+    option(
+        "--browser",
+        "Whom to follow where browsers differ: JPEG XL, auto sizes, rare media features.",
+        panel=WHICH,
+        choices=("common", "chromium", "firefox", "safari"),
+        default="common",
+    ),
     [*o.READ[:2], o.ROOT, *o.ASKING, o.ROBOTS_TAG, *o.PACE[1:]],
     [o.format_of("table", "jsonl"), o.HIDE_SECRETS, o.VERBOSE],
     prints=True,
@@ -48,7 +55,11 @@ def simulate_command(given: Given) -> None:
     from mediamirror.lint import DEVICES
 
     options = VerifyOptions(
-        read=o.read_options(given), fetch=o.fetch_options(given), check=CheckOptions(check="header"), root=given.root
+        read=o.read_options(given),
+        fetch=o.fetch_options(given),
+        check=CheckOptions(check="header"),
+        root=given.root,
+        browser=given.browser,
     )
     show = partial(_as_lines, hide=given.hide_secrets) if given.format_ == "jsonl" else _as_table
     run(

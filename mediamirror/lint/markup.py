@@ -11,8 +11,19 @@ from mediamirror.errors import FetchError, NotAnImage
 from mediamirror.first_use import pattern
 from mediamirror.lint.names import split_extensions
 from mediamirror.lint.rules import rule
-from mediamirror.lint.subject import WRITTEN, Member, SetSubject, Violation, is_empty_fallback, is_written
-from mediamirror.model import Candidate, Problem, Reference, Severity
+from mediamirror.lint.sizes import is_auto
+from mediamirror.lint.subject import (
+    WRITTEN,
+    Member,
+    SetSubject,
+    Violation,
+    first_reference,
+    first_url,
+    is_element,
+    is_empty_fallback,
+    is_written,
+)
+from mediamirror.model import Candidate, Problem, Reference, Severity, Source
 
 _DROPPED = frozenset(
     {
@@ -204,6 +215,39 @@ def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
 
 def _absent(member: Member) -> bool:
     return member.known is not None and isinstance(member.known.result, FetchError | NotAnImage)
+
+
+@rule("MM121", "against-the-grammar", Severity.NOTE)
+def against_the_grammar(subject: SetSubject) -> Iterator[Violation]:
+    """Fire for what the standard forbids an author to write in srcset or sizes, and browsers make something of."""
+    for problem in subject.image_set.problems:
+        if problem.code == "empty-srcset" and problem.attribute in WRITTEN:
+            yield _from_problem(subject, problem)
+    for source in (each for each in subject.sources() if is_element(each) and first_reference(each) is not None):
+        for candidate in source.candidates:
+            message = _odd_descriptor(candidate)
+            if message is not None:
+                yield Violation(message, None, describe(candidate), candidate.reference, candidate.url)
+        if _says_nothing(subject, source):
+            message = (
+                f"The {source.carrier} has sizes and no width descriptor for it to choose by: browsers don't read it."
+            )
+            yield Violation(message, None, (source.sizes or "")[:200], first_reference(source), first_url(source))
+
+
+def _odd_descriptor(candidate: Candidate) -> str | None:
+    if candidate.density == 0:
+        return "The density is 0, where the standard wants more: browsers take it as the least dense of all."
+    if candidate.height is not None:
+        return f"The height descriptor {candidate.height}h is kept for the future: browsers pass over it."
+    return None
+
+
+def _says_nothing(subject: SetSubject, source: Source) -> bool:
+    """Whether a sizes attribute stands beside no width descriptor; ``auto`` is for the sources before the img, or MM107's."""
+    widths = any(c.width is not None for c in (*source.candidates, *source.inline))
+    dropped = any(_kind(problem) for problem in subject.image_set.problems)
+    return source.sizes is not None and not widths and not dropped and not is_auto(source.sizes)
 
 
 @rule("MM120", "scheme-not-loaded", Severity.ERROR)

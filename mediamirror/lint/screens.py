@@ -65,6 +65,9 @@ class Browser(Protocol):
     def source_size(self, image_set: ImageSet, source: Source, screen: Screen) -> float:
         """The width in CSS pixels that a source's ``sizes`` gives for a screen; the whole viewport when it gives none."""
 
+    def sizes_of(self, image_set: ImageSet, source: Source) -> str | None:
+        """The ``sizes`` that count for a source: its own, or those that it has from its img; None for none."""
+
     def matches(self, media: str, screen: Screen) -> bool:
         """Whether a media query list matches a screen."""
 

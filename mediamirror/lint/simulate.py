@@ -53,7 +53,11 @@ def _choice(image_set: ImageSet, facts: Mapping[str, VariantFacts], browser: Bro
     if candidate is None or owner is None:
         return Choice(screen, None)
     member = Member(owner, candidate, facts.get(candidate.url))
-    slot = None if candidate.width is None or is_auto(owner.sizes) else browser.source_size(image_set, owner, screen)
+    slot = (
+        None
+        if candidate.width is None or is_auto(browser.sizes_of(image_set, owner))
+        else browser.source_size(image_set, owner, screen)
+    )
     needed = None if slot is None else round(slot * screen.dpr)
     width, height = member.shown or (None, None)
     return Choice(

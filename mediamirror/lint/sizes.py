@@ -40,7 +40,7 @@ def width_without_sizes(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such element."""
     for source in subject.sources():
         widths = [candidate for candidate in source.candidates if candidate.width is not None]
-        if widths and source.sizes is None and is_element(source):
+        if widths and subject.browser.sizes_of(subject.image_set, source) is None and is_element(source):
             message = f"The {source.carrier} has width descriptors and no sizes: browsers assume 100vw."
             yield Violation(message, None, "100vw", first_reference(source), widths[0].url)
 

@@ -170,7 +170,26 @@ def test_the_encoding_is_found_in_the_standard_order(data: bytes, label: str | N
 )
 def test_the_first_base_with_an_href_counts(bases: str, requested: str) -> None:
     assert urls(f"{bases}<p><img src=a.jpg>") == [requested]
-    assert urls(f"<p><img src=a.jpg>{bases}") == [requested]
+
+
+LATE = "<base href=/late/>"
+
+
+@pytest.mark.parametrize(
+    ("before", "requested"),
+    [
+        ("<img src=a.jpg>", "https://site.example/dir/a.jpg"),
+        ("<img srcset='a.jpg 1x'>", "https://site.example/dir/a.jpg"),
+        ("<picture><source srcset=a.jpg><img></picture>", "https://site.example/dir/a.jpg"),
+        ("<img src=a.jpg loading=lazy>", "https://site.example/late/a.jpg"),
+        ("<img data-src=a.jpg>", "https://site.example/late/a.jpg"),
+    ],
+)
+def test_a_base_that_comes_behind_an_image_counts_for_what_is_asked_for_later_alone(
+    before: str, requested: str
+) -> None:
+    assert urls(f"<p>{before}{LATE}") == [requested]
+    assert urls(f"{LATE}<p>{before}") == ["https://site.example/late/a.jpg"]
 
 
 def test_a_base_with_a_whole_url_is_enough_without_a_document_url() -> None:

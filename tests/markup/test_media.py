@@ -64,3 +64,28 @@ def test_the_pixel_ratio_is_known_by_its_prefixed_name_alone() -> None:
     assert matches_media("(-webkit-device-pixel-ratio: 2)", viewport=VIEWPORT, dpr=2.0)
     assert not matches_media("(min-device-pixel-ratio: 1.5)", viewport=VIEWPORT, dpr=2.0)
     assert not matches_media("(device-pixel-ratio)", viewport=VIEWPORT, dpr=2.0)
+
+
+UNKNOWN = ("prefers-reduced-data", "video-color-gamut", "nav-controls", "environment-blending")
+
+
+@pytest.mark.parametrize("browser", ["common", "chromium", "firefox", "safari"])
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_a_feature_that_no_browser_knows_is_false_and_so_is_its_not(name: str, browser: str) -> None:
+    found = [matches_media(query, viewport=(1000, 700), browser=browser) for query in (f"({name})", f"not ({name})")]
+    assert found == [False, False]
+
+
+@pytest.mark.parametrize(
+    ("query", "browsers"),
+    [
+        ("not (video-dynamic-range: high)", {"firefox"}),
+        ("(device-posture: continuous)", {"chromium"}),
+        ("not (inverted-colors)", {"common", "firefox", "safari"}),
+        ("(-webkit-transform-3d)", {"common", "chromium", "firefox", "safari"}),
+        ("(-webkit-transform-3d: 0)", set()),
+    ],
+)
+def test_a_feature_that_one_browser_knows_matches_there_alone(query: str, browsers: set[str]) -> None:
+    names = ("common", "chromium", "firefox", "safari")
+    assert {name for name in names if matches_media(query, viewport=(1000, 700), browser=name)} == browsers

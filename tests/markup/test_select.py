@@ -87,8 +87,64 @@ def test_a_source_size_of_zero_makes_infinite_densities() -> None:
     assert weights(source(srcset="a 500w", sizes="0")) == [("a", math.inf)]
 
 
-def test_an_enormous_width_is_infinite_too() -> None:
-    assert weights(source(srcset="a " + "9" * 400 + "w")) == [("a", math.inf)]
+@pytest.mark.parametrize(("width", "taken"), [("2147483647w", True), ("2147483648w", False), ("9" * 400 + "w", False)])
+def test_a_width_of_more_than_31_bits_is_dropped_as_browsers_do(width: str, taken: bool) -> None:
+    assert bool(weights(source(srcset=f"a {width}"))) is taken
+
+
+AUTO = {"lazy": True, "sizes": "auto"}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "img", "layout"),
+    [
+        (None, AUTO, True),
+        (None, {"lazy": True, "sizes": "auto, 300px"}, True),
+        (None, {"lazy": True, "sizes": "100vw"}, False),
+        (None, {"lazy": False, "sizes": "auto"}, False),
+        ("100vw", AUTO, False),
+        ("", AUTO, False),
+    ],
+)
+def test_a_source_without_sizes_has_those_of_a_lazy_img_with_auto_sizes(
+    sizes: str | None, img: dict[str, object], layout: bool
+) -> None:
+    row = ImageSet(
+        "",
+        1,
+        (
+            replace(source(srcset="a 100w, b 2000w", carrier="source"), sizes=sizes),
+            Source("img", (), Candidate("c", (0, 0)), **img),  # type: ignore[arg-type]
+        ),
+    )
+    chosen = select(row, viewport=(1000, 700), auto_width=90)
+    assert chosen is not None
+    assert chosen.url == ("a" if layout else "b")
+
+
+@pytest.mark.parametrize(("browser", "url"), [("common", "b"), ("chromium", "a"), ("firefox", "b"), ("safari", "b")])
+def test_jpeg_xl_is_taken_where_the_browser_takes_it(browser: str, url: str) -> None:
+    row = ImageSet(
+        "",
+        1,
+        (
+            replace(source(srcset="a", carrier="source"), mime="image/jxl"),
+            Source("img", (), Candidate("b", (0, 0))),
+        ),
+    )
+    assert select(row, viewport=(1000, 700), browser=browser) == replace(
+        row.sources[0].candidates[0] if url == "a" else row.sources[1].default
+    )  # type: ignore[type-var]
+
+
+@pytest.mark.parametrize(
+    ("mime", "taken"),
+    [("image/png", True), ("IMAGE/PNG", True), ("", False), (" image/png", False), ("image/png;x=1", False)],
+)
+def test_the_type_of_an_image_set_is_taken_as_it_stands(mime: str, taken: bool) -> None:
+    first, second = Candidate("a", (0, 0)), Candidate("b", (0, 0))
+    row = ImageSet("", 1, (Source("css", (first,), mime=mime), Source("css", (second,))))
+    assert select(row, viewport=(1000, 700)) is (first if taken else second)
 
 
 @pytest.mark.parametrize(

@@ -244,3 +244,19 @@ def test_time_grows_with_the_length_and_no_faster(build: Callable[[int], str]) -
         parse_sizes(value)
 
     assert is_linear(lambda n: work(build(n)), 2_000, 32_000)
+
+
+@pytest.mark.parametrize(
+    ("value", "browser", "px"),
+    [
+        ("auto, 480px", "common", 480),
+        ("auto, 480px", "firefox", 480),
+        ("auto, 480px", "chromium", 1000),
+        ("calc((100vw)-(40px))", "common", 1000),
+        ("calc((100vw)-(40px))", "chromium", 960),
+        ("calc(100vw -(40px))", "common", 960),
+        ("calc(100vw -40px)", "chromium", 1000),
+    ],
+)
+def test_where_browsers_differ_the_named_one_is_followed(value: str, browser: str, px: float) -> None:
+    assert evaluate_sizes(value, viewport=(1000, 700), browser=browser) == px

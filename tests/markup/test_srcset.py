@@ -124,8 +124,8 @@ def test_a_problem_says_what_and_why() -> None:
 @pytest.mark.parametrize("digits", [4300, 4301, 100_000])
 def test_a_width_of_thousands_of_digits_never_raises(digits: int) -> None:
     parsed = parse_srcset("a " + "9" * digits + "w, b 1x")
-    assert [c.url for c in parsed.candidates] == (["a", "b"] if digits <= 4300 else ["b"])
-    assert [p.code for p in parsed.problems] == ([] if digits <= 4300 else ["number-too-large"])
+    assert [c.url for c in parsed.candidates] == ["b"]
+    assert [p.code for p in parsed.problems] == ["number-too-large"]
 
 
 def test_thousands_of_leading_zeros_change_nothing() -> None:

@@ -276,7 +276,7 @@ class _VerifyRun:
         self._emit(outcome)
 
     async def _judge(self, catalog: Catalog, spool: IO[bytes]) -> None:
-        browser = StandardBrowser()
+        browser = StandardBrowser(self._options.browser)
         async for image_set, again, notes in _with_notes(catalog, spool):
             facts = {url: known for url, known in notes.items() if not isinstance(known.result, OtherOrigin)}
             if self._on_simulated is not None:

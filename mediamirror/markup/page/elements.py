@@ -37,6 +37,8 @@ class Read:
 def read_source(page: Page, element: Element, family: Family, *, carrier: str, ignored: str | None = None) -> Read:
     """Read one family of attributes of one element."""
     attributes, spans = element.attrs, page.spans(element)
+    lazy = "loading" in attributes and (_text(attributes, "loading") or "").lower() == "lazy"
+    page = page.waiting() if lazy else page
     srcset, src = _text(attributes, family.srcset), _text(attributes, family.src)
     candidates, inline, problems = _srcset(page, element, family.srcset, srcset, carrier, spans)
     default, skipped = _src(page, element, family.src, src, carrier, spans)
@@ -48,7 +50,7 @@ def read_source(page: Page, element: Element, family: Family, *, carrier: str, i
         media=_text(attributes, "media") if "media" in attributes else None,
         mime=_text(attributes, "type") if "type" in attributes else None,
         sizes=_text(attributes, family.sizes),
-        lazy="loading" in attributes and (_text(attributes, "loading") or "").lower() == "lazy",
+        lazy=lazy,
         ignored=ignored,
         width=_dimension(attributes, "width"),
         height=_dimension(attributes, "height"),

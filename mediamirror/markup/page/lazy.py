@@ -26,7 +26,7 @@ from mediamirror.markup.page.loaders import BACKGROUNDS, KNOWN, Family
 from mediamirror.markup.page.parsed import Page
 from mediamirror.markup.places.urls import shown
 from mediamirror.markup.standard.srcset import parse_srcset
-from mediamirror.model import ImageSet, Problem
+from mediamirror.model import ImageSet, Problem, Source
 
 PLACEHOLDER = "placeholder"
 _PLACEHOLDER = pattern(
@@ -103,10 +103,28 @@ def element_reads(
         standard, left_out = _without_placeholders(page, element, standard)
     if standard.srcset in element.attrs or standard.src in element.attrs:
         ignored = why_not or ("no-srcset" if carrier == "source" and standard.srcset not in element.attrs else None)
+        empty = _empty_srcset(page, element, standard) if not lazy else ()
         lazy[:0] = read_srcset(page, element, standard, carrier, ignored)
+        lazy[0] = replace(lazy[0], problems=lazy[0].problems + empty)
+    elif carrier == "source" and not lazy and _is_in_picture(element):
+        # Nothing to load, and something to tell.
+        lazy = [Read(Source(carrier, ignored=why_not or "no-srcset"), ())]
     if left_out:
         lazy[0] = replace(lazy[0], problems=left_out + lazy[0].problems)
     return lazy
+
+
+def _empty_srcset(page: Page, element: Element, standard: Family) -> tuple[Problem, ...]:
+    """A problem for a srcset with nothing in it that waits for no script."""
+    name = standard.srcset
+    if name is None or name not in element.attrs or (element.attr(name) or "").strip():
+        return ()
+    message = f"The {name} is empty: the standard wants a candidate in it, and browsers go on without it."
+    return (Problem("empty-srcset", message, page.line(element), document=page.context.document, attribute=name),)
+
+
+def _is_in_picture(element: Element) -> bool:
+    return isinstance(element.parent, Element) and element.parent.tag == "picture"
 
 
 def lazy_reads(

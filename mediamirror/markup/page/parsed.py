@@ -53,6 +53,8 @@ class Page:
     text: str
     """The source with CRLF and CR as LF: what turbohtml's offsets count."""
     _pairs: tuple[int, ...]
+    before_base: tuple[int, str | None] = (0, None)
+    """Where the base element ends that counts, in `text`, and what URLs before it are resolved on."""
 
     def elements(self, tags: Iterable[str]) -> Iterator[Element]:
         """Yield the HTML elements with these names in tree order, content of ``template`` and ``noscript`` included."""
@@ -95,7 +97,17 @@ class Page:
         shift = self.source.shift
         span = self.source.span(start, end) if shift is None else (start + shift, end + shift)
         reference = Reference(self.context.document, carrier, value.name, self.source.line(start), span)
-        return placed(candidate, raw_url=self.source.text[start:end], reference=reference, context=self.context)
+        context = self._context_of(value)
+        return placed(candidate, raw_url=self.source.text[start:end], reference=reference, context=context)
+
+    def waiting(self) -> Page:
+        """The page for an element whose URLs are asked for when all of it is there: its base counts wherever it stands."""
+        return replace(self, before_base=(0, None)) if self.before_base[0] else self
+
+    def _context_of(self, value: Value) -> Context:
+        """Browsers ask for the URLs of an element when they meet it: a base that comes later is too late for it."""
+        end, base = self.before_base
+        return replace(self.context, base=base) if value.start < end and value.name in _AT_ONCE else self.context
 
     def place_all(
         self, candidates: Iterable[Candidate], value: Value, carrier: str
@@ -108,7 +120,7 @@ class Page:
     ) -> tuple[tuple[Candidate, ...], tuple[Problem, ...]]:
         """`place_all` for what `scan_srcset` found."""
         # Spelled out, because most of a page's time goes here: most values stand on one line, and have no CRLF before them.
-        source, context, raw_span, begin = self.source, self.context, value.decoded.raw_span, value.start
+        source, context, raw_span, begin = self.source, self._context_of(value), value.decoded.raw_span, value.start
         document, base, name, pairs, text = context.document, context.base, value.name, self._pairs, source.text
         first = source.line(self._original(begin) if pairs else begin)
         is_one_line = "\n" not in value.text
@@ -147,23 +159,26 @@ def read(data: bytes, *, document: str, base_url: str | None, encoding: str | No
     # The n-th CRLF lost n code points before it: its line feed's normalised place is known from that.
     pairs = tuple(match.start() - n for n, match in enumerate(_CRLF.finditer(source.text)))
     root = turbohtml.parse(normalised, source_locations=True)
-    context = Context(document, _base(root, base_url), source.encoding)
-    return Page(context, source, root, normalised, pairs)
+    base, end = _base(root, base_url)
+    return Page(Context(document, base, source.encoding), source, root, normalised, pairs, (end, base_url))
 
 
-def _base(root: turbohtml.Document, document_url: str | None) -> str | None:
-    """HTML, 4.2.3: the first base element with an href, in tree order; templates are not in the tree."""
+def _base(root: turbohtml.Document, document_url: str | None) -> tuple[str | None, int]:
+    """HTML, 4.2.3: the first base element with an href, in tree order; templates are not in the tree. And where it stands."""
     for element in islice(root.iter_elements(["base"]), _BASES_LOOKED_AT):
         href = element.attrs.get("href")
         if href is not None and element.namespace is Namespace.HTML and _in_tree(element):
-            return base_of(str(href), document_url)
-    return document_url
+            location = element.source_location
+            return base_of(str(href), document_url), location.start_tag.start_offset if location else 0
+    return document_url, 0
 
 
 def _in_tree(element: Element) -> bool:
     return not any(isinstance(ancestor, DocumentFragment) for ancestor in element.ancestors)
 
 
+_AT_ONCE = frozenset({"src", "srcset", "imagesrcset", "href", "poster", "style"})
+"""Attributes whose URLs are asked for at once."""
 _NO_ATTRIBUTE = ""
 _BETWEEN = "</script"
 """What stands between the two halves of a URL that is split over two scripts."""

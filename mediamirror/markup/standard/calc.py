@@ -13,7 +13,7 @@ from tinycss2 import ast
 
 from mediamirror.first_use import dataclass
 from mediamirror.markup.standard import arithmetic
-from mediamirror.markup.standard.screen import ANGLE, NUMBER, Screen, Type, canonical
+from mediamirror.markup.standard.screen import ANGLE, CHROMIUM, NUMBER, Screen, Type, canonical
 from mediamirror.markup.standard.values import (
     Node,
     ascii_lower,
@@ -186,7 +186,8 @@ def _binary(name: str, first: float, second: float, kind: Type) -> Quantity | No
 
 
 def _sum(values: Sequence[Node], memo: Memo, screen: Screen) -> Quantity | None:
-    """<calc-sum>: products between + and -, each of which needs whitespace on both sides."""
+    """<calc-sum>: products between + and -. The standard wants whitespace on both sides of each; browsers want it before it alone
+    (``100vw -(40px)``), and Chromium not even there. A sign that belongs to a number is no operator (``100vw -40px``)."""
     nodes = strip(values)
     total: Quantity | None = None
     sign, start = 1.0, 0
@@ -198,7 +199,7 @@ def _sum(values: Sequence[Node], memo: Memo, screen: Screen) -> Quantity | None:
         if term is None or (total is not None and total.type != term.type):
             return None
         total = Quantity((total.value if total else 0.0) + sign * term.value, term.type)
-        if operator != "end" and not all(map(is_space, (nodes[index - 1], *nodes[index + 1 : index + 2]))):
+        if operator != "end" and not is_space(nodes[index - 1]) and screen.browser != CHROMIUM:
             return None
         sign, start = -1.0 if operator == "-" else 1.0, index + 1
     return total

@@ -14,8 +14,7 @@ from mediamirror.model import Span
 
 _INTEGER = pattern(r"[0-9]++")
 _FLOAT = pattern(r"-?(?:[0-9]++(?:\.[0-9]++)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?")
-_INT_DIGITS = 4300
-"""CPython converts no more decimal digits than this to an int, and back, unless told otherwise."""
+_MOST, _DIGITS = 2**31 - 1, 10
 
 
 class Token(NamedTuple):
@@ -47,8 +46,8 @@ class Rejected:
 def read_descriptors(tokens: Sequence[Token]) -> Descriptors | Rejected:
     """Steps 9 to 15: the values, or the first reason to drop the candidate.
 
-    Integers are exact up to 4300 digits. Beyond that, and for a density beyond the range of a double (an error in the
-    rules for parsing floating-point numbers), the candidate is dropped with ``number-too-large``.
+    A width or height of 2^31 or more, which no browser takes though the standard does, and a density beyond the range of a double (an
+    error in the rules for parsing floating-point numbers) drop the candidate with ``number-too-large``.
     """
     # Steps 9 to 12.
     read = Descriptors()
@@ -105,8 +104,8 @@ def _positive(digits: str, text: str, name: str) -> int | Rejected:
     significant = digits.lstrip("0")
     if not significant:
         return Rejected(f"zero-{name}", f"the {name} descriptor `{_shown(text)}` is zero")
-    if len(significant) > _INT_DIGITS:
-        return Rejected("number-too-large", f"the {name} descriptor has {len(significant):,} digits")
+    if len(significant) > _DIGITS or int(significant) > _MOST:
+        return Rejected("number-too-large", f"the {name} descriptor `{_shown(text)}` is over {_MOST:,}")
     return int(significant)
 
 

@@ -12,7 +12,7 @@ from tinycss2 import ast
 
 from mediamirror.first_use import dataclass
 from mediamirror.markup.standard.calc import is_math_function, quantity
-from mediamirror.markup.standard.screen import LENGTH, NUMBER, RESOLUTION, Screen
+from mediamirror.markup.standard.screen import CHROMIUM, COMMON, FIREFOX, LENGTH, NUMBER, RESOLUTION, SAFARI, Screen
 from mediamirror.markup.standard.values import Node, keyword, literal, without_space
 
 Comparison = tuple[str, Sequence[Node]]
@@ -58,26 +58,31 @@ _DISCRETE = {
     "any-hover": _one_of("hover", "none"),
     "any-pointer": _one_of("fine", "none coarse"),
     "color-gamut": _one_of("srgb", "p3 rec2020"),
+    "device-posture": _one_of("continuous", "folded"),
     "display-mode": _one_of("browser", "fullscreen standalone minimal-ui picture-in-picture window-controls-overlay"),
     "dynamic-range": _one_of("standard", "high"),
-    "environment-blending": _one_of("opaque", "additive subtractive"),
     "forced-colors": _one_of("none", "active"),
     "hover": _one_of("hover", "none"),
     "inverted-colors": _one_of("none", "inverted"),
-    "nav-controls": _one_of("back", "none"),
     "overflow-block": _one_of("scroll", "none paged"),
     "overflow-inline": _one_of("scroll", "none"),
     "pointer": _one_of("fine", "none coarse"),
     "prefers-color-scheme": _one_of("light", "dark"),
     "prefers-contrast": _one_of(_NO_PREFERENCE, "less more custom", off=_NO_PREFERENCE),
-    "prefers-reduced-data": _one_of(_NO_PREFERENCE, "reduce", off=_NO_PREFERENCE),
     "prefers-reduced-motion": _one_of(_NO_PREFERENCE, "reduce", off=_NO_PREFERENCE),
     "prefers-reduced-transparency": _one_of(_NO_PREFERENCE, "reduce", off=_NO_PREFERENCE),
     "scan": _one_of("", "interlace progressive"),
     "scripting": _one_of("enabled", "none initial-only"),
     "update": _one_of("fast", "none slow"),
-    "video-color-gamut": _one_of("srgb", "p3 rec2020"),
     "video-dynamic-range": _one_of("standard", "high"),
+}
+"""Features of the standard that no browser knows (video-color-gamut, nav-controls, ...) are unknown here as well."""
+_BITS = {"grid": 0, "-webkit-transform-3d": 1}
+"""This screen is no character grid; every browser turns things in space."""
+_ONLY_IN = {
+    "device-posture": frozenset({CHROMIUM}),
+    "inverted-colors": frozenset({COMMON, FIREFOX, SAFARI}),
+    "video-dynamic-range": frozenset({FIREFOX}),
 }
 
 
@@ -109,9 +114,9 @@ def _evaluate_discrete(name: str, comparisons: Sequence[Comparison], screen: Scr
     if name == "orientation":
         portrait = screen.height >= screen.width
         feature = _one_of("portrait", "landscape") if portrait else _one_of("landscape", "portrait")
-    elif name == "grid":
-        return _evaluate_grid(comparisons)
-    elif name in _DISCRETE:
+    elif name in _BITS:
+        return _evaluate_bit(comparisons, _BITS[name])
+    elif name in _DISCRETE and screen.browser in _ONLY_IN.get(name, (screen.browser,)):
         feature = _DISCRETE[name]
     else:
         return None
@@ -122,12 +127,12 @@ def _evaluate_discrete(name: str, comparisons: Sequence[Comparison], screen: Scr
     return word in feature.true if word in feature.known else None
 
 
-def _evaluate_grid(comparisons: Sequence[Comparison]) -> bool | None:
-    """A <mq-boolean>: 0 or 1; this screen is no character grid."""
+def _evaluate_bit(comparisons: Sequence[Comparison], actual: int) -> bool | None:
+    """A <mq-boolean>: 0 or 1."""
     if not comparisons:
-        return False
+        return actual == 1
     bit = _integer(without_space(comparisons[0][1]), Screen(0, 0))
-    return bit == 0 if bit in (0, 1) else None
+    return bit == actual if bit in (0, 1) else None
 
 
 def _evaluate_range(name: str, comparisons: Sequence[Comparison], screen: Screen) -> bool | None:

@@ -9,7 +9,7 @@ from enum import Enum
 from tinycss2 import ast
 
 from mediamirror.markup.standard.features import Comparison, evaluate_feature, varies
-from mediamirror.markup.standard.screen import Screen
+from mediamirror.markup.standard.screen import COMMON, Screen
 from mediamirror.markup.standard.values import (
     Node,
     component_values,
@@ -47,12 +47,12 @@ _MATCHING_TYPES = frozenset({"all", "screen"})
 Memo = Mapping[int, Truth]
 
 
-def matches_media(query_list: str, *, viewport: tuple[float, float], dpr: float = 1.0) -> bool:
+def matches_media(query_list: str, *, viewport: tuple[float, float], dpr: float = 1.0, browser: str = COMMON) -> bool:
     """Whether a media query list matches a desktop screen with ``viewport`` (width, height) in CSS pixels.
 
     An empty list matches. A query that does not parse is ``not all`` and never matches; the others still can.
     """
-    return _list(query_list, Screen.of(viewport, dpr), frozenset({Truth.TRUE}))
+    return _list(query_list, Screen.of(viewport, dpr, browser), frozenset({Truth.TRUE}))
 
 
 def may_match_media(query_list: str, *, viewport: tuple[float, float], dpr: float = 1.0) -> bool:

@@ -9,6 +9,10 @@ from mediamirror.first_use import dataclass, pattern
 Type = tuple[tuple[str, int], ...]
 """Base types and their powers, sorted; a plain number has none."""
 
+COMMON, CHROMIUM, FIREFOX, SAFARI = "common", "chromium", "firefox", "safari"
+BROWSERS = (COMMON, CHROMIUM, FIREFOX, SAFARI)
+"""Whom to follow where browsers differ: what they have in common, or one of them (docs/decisions/0010-selection-policy.md)."""
+
 NUMBER: Type = ()
 LENGTH: Type = (("length", 1),)
 ANGLE: Type = (("angle", 1),)
@@ -58,14 +62,16 @@ class Screen:
     height: float
     dpr: float = 1.0
     font_size: float = 16.0
+    browser: str = COMMON
+    """Which browser shows it, of `BROWSERS`, where they differ."""
     any_device: bool = False
     """Whether it stands for every device with such a screen, rather than for one with a mouse and no preferences."""
 
     @classmethod
-    def of(cls, viewport: tuple[float, float], dpr: float = 1.0) -> Screen:
+    def of(cls, viewport: tuple[float, float], dpr: float = 1.0, browser: str = COMMON) -> Screen:
         """The screen for a viewport (width, height)."""
         width, height = (float(side) if side > 0 else 0.0 for side in viewport)
-        return cls(width, height, dpr if dpr > 0 else 1.0)
+        return cls(width, height, dpr if dpr > 0 else 1.0, browser=browser)
 
     def px(self, value: float, unit: str) -> float | None:
         """A length in CSS pixels; None when ``unit`` (lower case) is not a unit of length.

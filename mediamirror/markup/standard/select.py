@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 
 from mediamirror.first_use import dataclass
 from mediamirror.markup.standard.media import matches_media
-from mediamirror.markup.standard.sizes import evaluate_sizes
+from mediamirror.markup.standard.screen import CHROMIUM, COMMON
+from mediamirror.markup.standard.sizes import allows_auto, evaluate_sizes
 from mediamirror.model import Candidate, ImageSet, Source
 
 _WS = "\t\n\f\r "
@@ -30,6 +31,8 @@ _SUPPORTED = frozenset(
     }
 )
 """What every current browser accepts, the unregistered old names for JPEG and PNG among it."""
+_SUPPORTED_BY = frozenset({("image/jxl", CHROMIUM)})
+"""What one browser accepts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +49,16 @@ def select(
     viewport: tuple[float, float],
     dpr: float = 1.0,
     auto_width: float | None = None,
+    browser: str = COMMON,
 ) -> Candidate | None:
     """The candidate that a screen of ``viewport`` CSS pixels and ``dpr`` device pixels each would load.
 
     "Select an image source from a source set" leaves the choice to the browser. Here it is the lowest density that
     is at least ``dpr``, else the highest, as in Chromium when nothing is cached (docs/decisions/0010-selection-policy.md).
-    ``auto_width`` is as in `source_set`. None when there is nothing to load. A ``data:`` URL may be chosen too: it is one of a
-    source's ``inline``, and none of the set's candidates.
+    ``auto_width`` is as in `source_set`, and ``browser`` one of `BROWSERS`. None when there is nothing to load. A ``data:`` URL
+    may be chosen too: it is one of a source's ``inline``, and none of the set's candidates.
     """
-    entries = source_set(image_set, viewport=viewport, dpr=dpr, auto_width=auto_width)
+    entries = source_set(image_set, viewport=viewport, dpr=dpr, auto_width=auto_width, browser=browser)
     if not entries:
         return None
     needed = _single(dpr)
@@ -70,6 +74,7 @@ def source_set(
     viewport: tuple[float, float],
     dpr: float = 1.0,
     auto_width: float | None = None,
+    browser: str = COMMON,
 ) -> list[Weighted]:
     """ "Update the source set" and "normalize the source densities", without the entries that repeat a density.
 
@@ -78,44 +83,73 @@ def source_set(
     """
     img = next((source for source in image_set.sources if source.carrier == "img" and source.ignored is None), None)
     for source in image_set.sources:
-        if not _applies(source, viewport, dpr):
+        if not _applies(source, viewport, dpr, browser):
             continue
-        owner = img if source.carrier == "source" and img is not None else source
-        size = evaluate_sizes(
-            source.sizes,
-            viewport=viewport,
-            dpr=dpr,
-            auto_width=auto_width if owner.lazy else None,
-            img_sizes=owner.sizes or "",
-        )
+        size = source_size(source, img, viewport=viewport, dpr=dpr, auto_width=auto_width, browser=browser)
         return _distinct(Weighted(candidate, _normalised(candidate, size)) for candidate in _with_default(source))
     return []
 
 
-def supported_image_type(mime: str) -> bool:
+def source_size(
+    source: Source,
+    img: Source | None,
+    *,
+    viewport: tuple[float, float],
+    dpr: float = 1.0,
+    auto_width: float | None = None,
+    browser: str = COMMON,
+) -> float:
+    """`evaluate_sizes` of a source; ``img`` is the img element of its set. ``auto_width`` counts where that is lazy."""
+    owner = img if source.carrier == "source" and img is not None else source
+    return evaluate_sizes(
+        written_sizes(source, img),
+        viewport=viewport,
+        dpr=dpr,
+        auto_width=auto_width if owner.lazy else None,
+        img_sizes=owner.sizes or "",
+        browser=browser,
+    )
+
+
+def written_sizes(source: Source, img: Source | None) -> str | None:
+    """The sizes attribute of a source; ``auto`` where it has none beside a lazy img that allows auto-sizes (HTML, 4.8.2)."""
+    if source.sizes is None and source.carrier == "source" and img is not None and img.lazy and allows_auto(img.sizes):
+        return "auto"
+    return source.sizes
+
+
+def supported_image_type(mime: str, browser: str = COMMON) -> bool:
     """Whether a ``type`` attribute lets a browser use the source: absent-like (blank), or an image type it decodes.
 
     The essence counts, in any ASCII case; parameters are ignored.
     """
     essence = mime.strip(_WS).partition(";")[0].rstrip(_WS)
-    return not mime.strip(_WS) or (essence.isascii() and essence.lower() in _SUPPORTED)
+    return not mime.strip(_WS) or _is_shown(essence, browser)
 
 
-def _applies(source: Source, viewport: tuple[float, float], dpr: float) -> bool:
+def _is_shown(essence: str, browser: str) -> bool:
+    return essence.isascii() and (essence.lower() in _SUPPORTED or (essence.lower(), browser) in _SUPPORTED_BY)
+
+
+def _applies(source: Source, viewport: tuple[float, float], dpr: float, browser: str) -> bool:
     """ "Update the source set", step 3: whether the walk ends at this source."""
     if source.ignored is not None:
         return False
     if source.carrier != "source":
         # Step 3.1: the element itself. media and type on an img mean nothing; a preload link has to match both.
-        return source.carrier == "img" or _matches(source, viewport, dpr)
+        return source.carrier == "img" or _matches(source, viewport, dpr, browser)
     # Steps 3.2 to 3.9: not without candidates, a media query list that matches and a type that is supported.
-    return bool(source.candidates or source.inline) and _matches(source, viewport, dpr)
+    return bool(source.candidates or source.inline) and _matches(source, viewport, dpr, browser)
 
 
-def _matches(source: Source, viewport: tuple[float, float], dpr: float) -> bool:
-    if source.media is not None and not matches_media(source.media, viewport=viewport, dpr=dpr):
+def _matches(source: Source, viewport: tuple[float, float], dpr: float, browser: str) -> bool:
+    if source.media is not None and not matches_media(source.media, viewport=viewport, dpr=dpr, browser=browser):
         return False
-    return source.mime is None or supported_image_type(source.mime)
+    if source.mime is None:
+        return True
+    # The type() of an image-set() is taken as it stands: with a parameter, or empty, it is none that a browser knows.
+    in_css = source.carrier == "css"
+    return _is_shown(source.mime, browser) if in_css else supported_image_type(source.mime, browser)
 
 
 def _with_default(source: Source) -> Iterator[Candidate]:

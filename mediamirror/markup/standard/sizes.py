@@ -10,7 +10,7 @@ from tinycss2 import ast
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.standard.calc import finite, is_math_function, quantity
 from mediamirror.markup.standard.media import Truth, evaluate_condition
-from mediamirror.markup.standard.screen import LENGTH, Screen
+from mediamirror.markup.standard.screen import CHROMIUM, COMMON, LENGTH, Screen
 from mediamirror.markup.standard.values import MAX_VALUE, Node, ascii_lower, component_values, keyword, literal, strip
 from mediamirror.model import Problem, Span
 
@@ -63,22 +63,25 @@ def evaluate_sizes(
     dpr: float = 1.0,
     auto_width: float | None = None,
     img_sizes: str | None = None,
+    browser: str = COMMON,
 ) -> float:
     """The source size in CSS pixels that a sizes attribute gives; ``100vw`` when it gives none or is absent (None).
 
     ``viewport`` is (width, height) in CSS pixels. ``auto_width`` is the layout width of an img that is rendered and
     has ``loading=lazy``; None for any other. Whether ``auto`` then counts is up to ``img_sizes``, the img's own sizes
     attribute, by default ``value`` itself (give it when ``value`` is that of a source element). The result is finite
-    and never negative. Never raises for a string.
+    and never negative. ``browser`` is one of `BROWSERS`. Never raises for a string.
     """
-    screen = Screen.of(viewport, dpr)
+    screen = Screen.of(viewport, dpr, browser)
     if auto_width is not None and not allows_auto(value if img_sizes is None else img_sizes):
         auto_width = None
     # Steps 1 to 3.
     for entry in _entries(value or ""):
         size = _size(entry, screen)
         if size == "auto":
-            # Step 3.3: auto is the layout width, or is ignored.
+            # Step 3.3: auto is the layout width, or is ignored. Chromium reads no further than one in the first place.
+            if auto_width is None and browser == CHROMIUM and entry.start == 0 and not entry.condition:
+                break
             size = auto_width
         if size is not None and _applies(entry.condition, screen):
             return float(size)

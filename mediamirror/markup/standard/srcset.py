@@ -17,13 +17,13 @@ _WS = r"\t\n\f\r "
 _SPACE = "\t\n\f\r "
 _SEPARATORS = pattern(rf"[{_WS},]*+")
 # The plain spellings (`url 480w,`, `url 2x`, `url,`) in one match. Whatever does not fit goes the long way; the digit
-# counts keep int() and float() away from their limits.
+# counts keep widths under 2^31, and float() away from its limits.
 _PLAIN = pattern(
     rf"([^{_WS}]++)"
-    rf"(?:[{_WS}]++(?:([0-9]{{1,18}}+)w|([0-9]{{1,18}}+(?:\.[0-9]{{1,18}}+)?)x)[{_WS}]*+(?:,|\Z))?"
+    rf"(?:[{_WS}]++(?:([0-9]{{1,9}}+)w|([0-9]{{1,18}}+(?:\.[0-9]{{1,18}}+)?)x)[{_WS}]*+(?:,|\Z))?"
 )
 # The most common of them, a width descriptor, with the whitespace before it.
-_COMMON = pattern(rf"[{_WS}]*+([^{_WS},][^{_WS}]*+)(?<!,)[{_WS}]++([1-9][0-9]{{0,17}}+)w[{_WS}]*+(?:,|\Z)")
+_COMMON = pattern(rf"[{_WS}]*+([^{_WS},][^{_WS}]*+)(?<!,)[{_WS}]++([1-9][0-9]{{0,8}}+)w[{_WS}]*+(?:,|\Z)")
 _TOKEN = pattern(rf"(?:[^{_WS}(]++|\([^)]*+\)?)++")
 
 
