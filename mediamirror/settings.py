@@ -127,6 +127,8 @@ class StoreOptions:
     """How to write objects. The S3 fields change nothing for a directory."""
 
     layout: Layout = "path"
+    true_endings: bool = False
+    """Whether keys that are made of a URL end as the bytes are, whatever the URL says."""
     endpoint_url: str | None = None
     region: str | None = None
     profile: str | None = None

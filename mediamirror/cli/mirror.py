@@ -13,7 +13,7 @@ from mediamirror.settings import JobOptions, MirrorOptions, SelectOptions
 @command(
     "mirror",
     argument("inputs", "[INPUT...]", f"{o.INPUTS.help} None is needed with --retry-failed.", nargs=-1),
-    [o.TO, o.LAYOUT, o.CATALOG, *o.PLACE, *o.WRITE, *o.WRITE_SETS, o.DRY_RUN],
+    [o.TO, o.LAYOUT, o.TRUE_ENDINGS, o.CATALOG, *o.PLACE, *o.WRITE, *o.WRITE_SETS, o.DRY_RUN],
     [*o.READ, o.OFFLINE, o.FAIL_EMPTY],
     o.SELECT,
     option(

@@ -210,6 +210,12 @@ LAYOUT = option(
     panel=WHERE,
     choices=get_args(Layout),
 )
+TRUE_ENDINGS = option(
+    "--true-endings",
+    "End each key as its bytes are (photo.jpg that holds AVIF): docs/keys.md.",
+    StoreOptions,
+    panel=WHERE,
+)
 MAX_DELETE = option("--max-delete N", "Change nothing if more would be removed.", panel=WHERE, least=0)
 CATALOG = option("--catalog FILE", "The SQLite catalog (default: one per DEST).", panel=WHERE)
 DRY_RUN = option("--dry-run -n", "Print what would be done; fetch and store nothing.", panel=WHERE)

@@ -52,6 +52,8 @@ _KEPT_BY_WHATWG = "!$&'()*+,-./:;=@_|~[]\\"
 _USER_INFO = pattern(r"//[^/?#]*@")
 
 _LONGEST_NAMED = 120
+_FORMATS = {"jpg": "jpeg", "jpe": "jpeg", "jfif": "jpeg", "apng": "png", "tif": "tiff", "svgz": "svg"}
+"""Formats of the extensions that are not called as their format is."""
 _SUFFIX = {"jpeg": "jpg", "tiff": "tif", "svg+xml": "svg"}
 
 
@@ -62,12 +64,13 @@ def key_for(
     sha256: str | None = None,
     format: str | None = None,
     case_insensitive: bool = False,
+    true_ending: bool = False,
 ) -> str:
     """Return the key under which the bytes of ``url`` are stored: never longer than `MAX_PATH_KEY_BYTES`.
 
     ``path`` and ``named`` look at the URL alone (its fragment aside). ``hash`` needs ``sha256``, and ``format`` (``webp``, ``jpeg``,
-    ...) for the extension. With ``case_insensitive`` names with capitals are marked too. Raises `InvalidURL` for what
-    is no http or https URL.
+    ...) for the extension. With ``case_insensitive`` names with capitals are marked too. With ``true_ending`` a name that does not
+    end as ``format`` does gets that ending, and a mark. Raises `InvalidURL` for what is no http or https URL.
     """
     if layout == "hash":
         if sha256 is None:
@@ -75,7 +78,19 @@ def key_for(
         return hash_key(sha256, format)
     address = _parse(url)
     named = _named_key(address, case_insensitive) if layout == "named" else None
-    return named or _path_key(address, case_insensitive)
+    key = named or _path_key(address, case_insensitive)
+    return _truly_ended(key, address.mark, format, case_insensitive) if true_ending and format else key
+
+
+def _truly_ended(key: str, mark: str, format: str, folds: bool) -> str:
+    """Return the key with the ending of the bytes' format: as it is where it has one of them, else with a mark before it."""
+    folder, slash, name = key.rpartition("/")
+    stem, ending = _split(name)
+    word = ending[1:].lower()
+    if _FORMATS.get(word, word) == format:
+        return key
+    ended = _marked(f"{stem.removesuffix(mark)}.{_SUFFIX.get(format, format)}", mark, folds)
+    return f"{folder}{slash}{ended}" if len(f"{folder}{slash}{ended}".encode()) <= MAX_PATH_KEY_BYTES else key
 
 
 def url_of(key: str) -> str | None:

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import httpx2
 import pytest
 
 from fixtures.images import make_image
-from mediamirror import CheckOptions, FetchOptions, MemoryStore, MirrorOptions, SelectOptions, Summary, mirror
+from mediamirror import (
+    CheckOptions,
+    FetchOptions,
+    MemoryStore,
+    MirrorOptions,
+    SelectOptions,
+    StoreOptions,
+    Summary,
+    mirror,
+)
 
 PNG, GIF, NEWER = make_image(64, 48, "png"), make_image(64, 48, "gif"), make_image(64, 40, "png")
 DATE = "Sat, 01 Mar 2025 10:00:00 GMT"
@@ -47,18 +57,19 @@ class Site:
 
 class Mirror:
     def __init__(self, site: Site, folder: Path) -> None:
-        self._site, self._catalog, self._page = site, folder / "c.sqlite", folder / "page.html"
-        self._page.write_text('<img alt="" src="https://media.example/boat.png">')
+        self._site, self._catalog, self.page = site, folder / "c.sqlite", folder / "page.html"
+        self.page.write_text('<img alt="" src="https://media.example/boat.png">')
         self.store = MemoryStore()
 
-    async def run(self, *headers: tuple[str, str], **select: object) -> Summary:
+    async def run(self, *headers: tuple[str, str], store: StoreOptions | None = None, **select: object) -> Summary:
         options = MirrorOptions(
             fetch=FetchOptions(retries=0, headers=headers),
             check=CheckOptions(check="header"),
             select=SelectOptions(**select),  # type: ignore[arg-type]
+            store=store or StoreOptions(),
         )
         transport, catalog = self._site.transport, self._catalog
-        return await mirror([str(self._page)], to=self.store, catalog=catalog, options=options, transport=transport)
+        return await mirror([str(self.page)], to=self.store, catalog=catalog, options=options, transport=transport)
 
     async def held(self) -> bytes:
         return b"".join([chunk async for chunk in self.store.get("media.example/boat.png")])
@@ -110,6 +121,17 @@ async def test_refetch_asks_plainly_and_sees_what_a_lying_tag_hides(tmp_path: Pa
     await mirror.run(refetch=True, fresh_for=3600.0)
     assert {"if-none-match", "if-modified-since"}.isdisjoint(site.asked[-1])
     assert await mirror.held() == NEWER
+
+
+async def test_with_true_endings_a_negotiated_file_is_named_as_its_bytes_are(tmp_path: Path) -> None:
+    site = Site("tag")
+    mirror = Mirror(site, tmp_path)
+    mirror.page.write_text('<img alt="" src="https://media.example/boat.jpg">')
+    for expected in ("stored", "unchanged"):
+        summary = await mirror.run(store=StoreOptions(true_endings=True))
+        assert (summary.statuses, summary.findings) == ({expected: 1}, {})
+    (held,) = [each async for each in mirror.store.list()]
+    assert re.fullmatch(r"media\.example/boat~[0-9a-f]{10}\.png", held.key)
 
 
 async def test_the_summary_says_how_many_bytes_came_for_nothing(tmp_path: Path) -> None:

@@ -25,3 +25,15 @@ def test_an_example_is_true(layout: str, url: str, key: str) -> None:
 
 def test_both_layouts_have_examples() -> None:
     assert {layout for layout, _, _ in ROWS} == {"path", "named"}
+
+
+ENDED = re.findall(r"^\| `(https?:[^`]+)`, (AVIF|JPEG|WebP) \| `([^`]+)` \|$", PAGE, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("url", "format", "key"), ENDED)
+def test_an_example_of_true_endings_is_true(url: str, format: str, key: str) -> None:
+    assert key_for(url, format=format.lower(), true_ending=True) == key
+
+
+def test_true_endings_have_examples() -> None:
+    assert len(ENDED) == 3

@@ -260,3 +260,32 @@ def test_a_plain_key_gives_its_url_back(url: str) -> None:
 def test_no_key_gives_another_url_back(url: str) -> None:
     key = key_for(url)
     assert url_of(key) in {None, ada_url.normalize_url(url).partition("#")[0]}
+
+
+ENDED = {
+    # what the name says is so: as it is
+    ("https://x.test/a.jpg", "jpeg"): "x.test/a.jpg",
+    ("https://x.test/a.jfif", "jpeg"): "x.test/a.jfif",
+    ("https://x.test/a.png?w=1", "png"): "x.test/a~H.png",
+    # a negotiated file, a name without an ending, one with another
+    ("https://x.test/a.jpg", "avif"): "x.test/a~H.avif",
+    ("https://x.test/a.jpg?w=1", "webp"): "x.test/a~H.webp",
+    ("https://x.test/_next/image?url=%2Fa.jpg&w=640", "webp"): "x.test/_next/image~H.webp",
+    ("https://x.test/show.php", "jpeg"): "x.test/show.php~H.jpg",
+}
+
+
+@pytest.mark.parametrize(("address", "key"), ENDED.items())
+def test_a_true_ending_is_that_of_the_bytes(address: tuple[str, str], key: str) -> None:
+    url, format = address
+    made = key_for(url, format=format, true_ending=True)
+    assert re.fullmatch(re.escape(key).replace("\\~H", "~[0-9a-f]{10}").replace("~H", "~[0-9a-f]{10}"), made)
+
+
+@pytest.mark.parametrize("layout", ["path", "named"])
+def test_true_endings_keep_keys_short_and_apart(layout: str) -> None:
+    urls = ["https://x.test/a.jpg", "https://x.test/a.avif", "https://x.test/a", "https://x.test/a.jpg?w=300"]
+    urls += ["https://x.test/a~0123456789.avif", "https://x.test/" + "dir/" * 600 + "a.jpg"]
+    keys = [key_for(url, layout=layout, format="avif", true_ending=True) for url in urls]  # type: ignore[arg-type]
+    assert len(set(keys)) == len(urls)
+    assert all(len(key.encode()) <= MAX_PATH_KEY_BYTES for key in keys)

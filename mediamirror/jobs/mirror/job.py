@@ -282,7 +282,9 @@ class _MirrorRun:
     async def _preview(self, catalog: Catalog, run: Run, publisher: Publisher) -> None:
         async for item in catalog.rows(read_work, run):
             kept = await publisher.confirm(item)
-            key = publisher.key(item.variant.url) or "(named by its hash)"
+            by_hash = self._options.store.layout == "hash"
+            unknown = "(named by its hash)" if by_hash else "(its ending goes by its bytes)"
+            key = publisher.key(item.variant.url) or unknown
             if kept is not None:
                 why = "would ask whether it changed"
                 self._emit(ObjectEvent("skip", kept.key, why, kept.size, url=item.variant.url))

@@ -92,11 +92,11 @@ class Publisher:
     @property
     def names_by_content(self) -> bool:
         """Whether keys end as the bytes are, whatever the URL says."""
-        return self._options.layout == "hash"
+        return self._options.layout == "hash" or self._options.true_endings
 
     def key(self, url: str, *, sha256: str | None = None, image_format: str | None = None) -> str | None:
-        """Return the key of a variant; None in the hash layout while the bytes are not known."""
-        if self._options.layout == "hash" and (sha256 is None or image_format is None):
+        """Return the key of a variant; None while the bytes are not known and the key goes by them."""
+        if self.names_by_content and (sha256 is None or image_format is None):
             return None
         return key_for(
             url,
@@ -104,6 +104,7 @@ class Publisher:
             sha256=sha256,
             format=image_format,
             case_insensitive=self._case_insensitive,
+            true_ending=self._options.true_endings,
         )
 
     def _recorded(self, item: WorkItem) -> KnownObject | None:
@@ -171,6 +172,7 @@ class Publisher:
             sha256=body.sha256,
             format=facts.format,
             case_insensitive=self._case_insensitive,
+            true_ending=self._options.true_endings,
         )
         if kept is not None and kept.key == key and kept.sha256 == body.sha256:
             return Published(Status.UNCHANGED, _as_stored(kept), body.sha256, 0, facts, source)
