@@ -12,7 +12,8 @@ from mediamirror.first_use import dataclass
 _AT_ONCE = 500
 """Values in one ``IN``."""
 _OBJECT = (
-    "(SELECT o.key FROM objects o WHERE o.store_id = :store AND o.variant_id = v.id ORDER BY o.stored_at DESC LIMIT 1)"
+    "(SELECT o.key FROM objects o INDEXED BY objects_by_variant WHERE o.store_id = :store AND o.variant_id = v.id "
+    "ORDER BY o.stored_at DESC LIMIT 1)"
 )
 
 
@@ -52,9 +53,10 @@ def read_standings(db: sqlite3.Connection, store: int, urls: Sequence[str]) -> d
     found: dict[str, Standing] = {}
     for some in _chunks(urls):
         names = ",".join(f":u{number}" for number in range(len(some)))
+        # CROSS JOIN: without statistics SQLite may go through all that the store holds, for each page.
         rows = db.execute(
-            f"SELECT v.url, s.status, {_OBJECT} FROM variants v JOIN standings s ON s.variant_id = v.id AND s.store_id = :store "
-            f"WHERE v.url IN ({names})",
+            f"SELECT v.url, s.status, {_OBJECT} FROM variants v "
+            f"CROSS JOIN standings s ON s.variant_id = v.id AND s.store_id = :store WHERE v.url IN ({names})",
             {"store": store} | {f"u{number}": url for number, url in enumerate(some)},
         )
         found |= {url: Standing(status, key) for url, status, key in rows}

@@ -123,14 +123,18 @@ def sha256_of(data: bytes) -> str:
 
 
 def put(path: Path, data: bytes, like: Path) -> None:
-    """Write a file whole or not at all, with the permissions of ``like``; on the disk on return. Raises `LeftAlone`."""
+    """Write a file whole or not at all, with the permissions of ``like``. Raises `LeftAlone`.
+
+    What replaces ``like`` itself is on the disk before: else a power cut could leave neither of the two.
+    """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
-            os.fsync(file.fileno())
+            if path == like:
+                os.fsync(file.fileno())
         shutil.copymode(like, temporary)
         temporary.replace(path)
     except OSError as error:

@@ -231,7 +231,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 def _write(item: Item, record: Record, data: bytes) -> None:
     try:
-        append(item.root, record)
+        append(item.root, record, durable=item.output == item.path)
     except OSError as error:
         why = error.strerror or error
         raise LeftAlone(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from mediamirror.rewrite.splice import Edit, fits
 NAME = ".mediamirror-rewrite.jsonl"
 """Hidden, so that it is no INPUT; a web server should not serve it."""
 _MOST = 512 * 1024 * 1024
+_ONE_AT_A_TIME = threading.Lock()
+"""Two lines that are written at once would be written into each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +35,17 @@ class Record:
     catalog: str | None = None
 
 
-def append(root: Path, record: Record) -> None:
-    """Add a record to those of a folder; on the disk on return. Raises `OSError`."""
+def append(root: Path, record: Record, *, durable: bool) -> None:
+    """Add a record to those of a folder; where it is ``durable``, it is on the disk on return. Raises `OSError`."""
     back = [[edit.start, edit.end, edit.text.decode("latin-1")] for edit in record.back]
     row = {"page": record.page, "before": record.before, "after": record.after, "catalog": record.catalog, "back": back}
     root.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(root / NAME, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
-    with open(descriptor, "ab") as file:  # noqa: PTH123 - a descriptor
+    with open(descriptor, "ab") as file, _ONE_AT_A_TIME:  # noqa: PTH123 - a descriptor
         file.write(json.dumps(row, separators=(",", ":")).encode() + b"\n")
         file.flush()
-        os.fsync(file.fileno())
+        if durable:
+            os.fsync(file.fileno())
 
 
 def read(root: Path) -> dict[str, list[Record]]:
