@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import OUTPUT, WHICH, Given, argument, command, option, refuse
+from mediamirror.cli.command import OUTPUT, WHERE, WHICH, Given, argument, command, option, refuse
 from mediamirror.cli.running import run_with
-from mediamirror.settings import JobOptions, MirrorOptions, SelectOptions
+from mediamirror.settings import JobOptions, MirrorOptions, RewriteOptions, SelectOptions
+
+if TYPE_CHECKING:
+    from mediamirror.cli.output import ErrorFile
+    from mediamirror.model import Summary
 
 
 @command(
     "mirror",
     argument("inputs", "[INPUT...]", f"{o.INPUTS.help} None is needed with --retry-failed.", nargs=-1),
     [o.TO, o.LAYOUT, o.TRUE_ENDINGS, o.CATALOG, *o.PLACE, *o.WRITE, *o.WRITE_SETS, o.DRY_RUN],
+    option(
+        "--rewrite-to OUT",
+        "Then write the INPUTs into this folder, made to point at DEST, as rewrite does.",
+        panel=WHERE,
+    ),
+    o.PUBLIC_URL,
     [*o.READ, o.OFFLINE, o.FAIL_EMPTY],
     o.SELECT,
     option(
@@ -43,6 +56,7 @@ def mirror_command(given: Given) -> None:
         mediamirror mirror urls.txt --as urls --to ./mirror --fresh-for 24h --format jsonl
         mediamirror mirror https://example.org/ --depth 2 --delay 1 --to ./mirror
         mediamirror mirror page.html --to s3://public/news --strip-metadata
+        mediamirror mirror site/ --to ./mirror --rewrite-to out/ --public-url https://media.example.org/
         mediamirror mirror --retry-failed --to ./mirror --error-file failed.txt
     """
     from mediamirror import mirror
@@ -50,6 +64,7 @@ def mirror_command(given: Given) -> None:
 
     if not given.inputs and not given.retry_failed:
         refuse("mirror wants an INPUT (or --retry-failed): `mediamirror mirror --help` has examples.")
+    _check_rewriting(given)
     options = MirrorOptions(
         read=o.read_options(given),
         fetch=o.fetch_options(given),
@@ -59,10 +74,52 @@ def mirror_command(given: Given) -> None:
         job=o.options_from(JobOptions, given, tell_sets=given.format_ == "table", command="mirror"),
     )
     style = Style(given.format_, quiet=given.quiet, progress=not given.no_progress, hide=given.hide_secrets)
+
+    async def job(output: ErrorFile) -> Summary:
+        summary = await mirror(
+            given.inputs, to=given.to, options=options, catalog=given.catalog, stdin=sys.stdin.buffer, on_event=output
+        )
+        return await _rewritten(given, summary) if given.rewrite_to is not None else summary
+
     run_with(
         lambda: ErrorFile(given.error_file, Output(style), hide=given.hide_secrets),
-        lambda output: mirror(
-            given.inputs, to=given.to, options=options, catalog=given.catalog, stdin=sys.stdin.buffer, on_event=output
-        ),
+        job,
         verbose=given.verbose,
     )
+
+
+def _check_rewriting(given: Given) -> None:
+    """End the command before it begins where the pages can't be rewritten after it."""
+    if given.rewrite_to is None:
+        if given.public_url is not None:
+            refuse("--public-url says where rewritten pages point: give --rewrite-to OUT with it.")
+        return
+    if given.dry_run:
+        refuse("--rewrite-to needs what --dry-run does not make: leave one of them away.")
+    if not given.inputs:
+        refuse("--rewrite-to rewrites the INPUTs: give the pages, or rewrite them after the run.")
+    from mediamirror.jobs.rewrite.files import files_of
+    from mediamirror.jobs.rewrite.targets import addresses_of
+
+    addresses_of(given.to, given.public_url)
+    for _ in files_of(given.inputs, Path(given.rewrite_to)):
+        pass  # what no page can be written for is said now
+
+
+async def _rewritten(given: Given, mirrored: Summary) -> Summary:
+    """Rewrite the INPUTs, and say on standard error how it went; the exit code is the graver one."""
+    from mediamirror.cli.objects import ObjectOutput
+    from mediamirror.jobs.rewrite.job import rewrite
+    from mediamirror.report.objects import mend_summary_line
+
+    options = RewriteOptions(
+        read=o.read_options(given),
+        store=o.store_options(given),
+        to=Path(given.rewrite_to),
+        mirror=given.to,
+        public_url=given.public_url,
+    )
+    with ObjectOutput("table", quiet=True, verbose=False) as told:
+        done = await rewrite(given.inputs, options=options, catalog=given.catalog, on_event=told)
+    print(mend_summary_line(done), file=sys.stderr)
+    return replace(mirrored, exit_code=max(mirrored.exit_code, done.exit_code))

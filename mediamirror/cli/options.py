@@ -218,6 +218,11 @@ TRUE_ENDINGS = option(
 )
 MAX_DELETE = option("--max-delete N", "Change nothing if more would be removed.", panel=WHERE, least=0)
 CATALOG = option("--catalog FILE", "The SQLite catalog (default: one per DEST).", panel=WHERE)
+PUBLIC_URL = option(
+    "--public-url URL",
+    "Where browsers find the mirror's keys; without it, a mirror in a directory is pointed at by relative paths.",
+    panel=WHERE,
+)
 DRY_RUN = option("--dry-run -n", "Print what would be done; fetch and store nothing.", panel=WHERE)
 PLACE = _rows(
     WHERE,

@@ -31,12 +31,7 @@ if TYPE_CHECKING:
     option("--undo", "Give pages that were rewritten their own bytes again.", RewriteOptions, panel=WHERE),
     option("--mirror DEST", "The mirror to point at: a directory, or s3://bucket/prefix.", panel=WHERE),
     [o.CATALOG, o.ENDPOINT],
-    option(
-        "--public-url URL",
-        "Where browsers find the mirror's keys; without it, a mirror in a directory is pointed at by relative paths.",
-        RewriteOptions,
-        panel=WHERE,
-    ),
+    o.PUBLIC_URL,
     option("--map FILE", "A CSV of old and new addresses, instead of a mirror.", RewriteOptions, panel=WHERE),
     option("--dry-run -n", "Say what would be done; write nothing.", panel=WHERE),
     option(

@@ -48,6 +48,8 @@ ONLY_FOR_A_MIRROR = {
     "allow_unrecorded", "dry_run", "catalog", "endpoint_url", "region", "profile",
     "no_sign_request", "source_endpoint_url", "source_region", "source_profile",
 }  # fmt: skip
+# These go to `rewrite`, which follows `mirror`: tests/e2e/test_rewrite.py.
+FOR_THE_REWRITE_AFTER_IT = {"rewrite_to", "public_url"}
 WORDS = {
     "acl": "private", "as_": "urls", "base_url": "https://example.org/", "connect_to": "a:1:b:2", "header": "X-Of: mine",
     "max_header_size": "9k", "max_decode_memory": "9k", "max_size": "9k", "max_document_size": "9k", "metadata": "of=mine",
@@ -66,6 +68,8 @@ def named_options(command: str) -> dict[str, Any]:
     for word in command.removesuffix(" --mirror").split():
         found = found.get_command(None, word)
     left_out = set(PRINTING) | (set() if command in FORMAT_MATTERS else {"format_"})
+    if command == "mirror":
+        left_out |= FOR_THE_REWRITE_AFTER_IT
     if command == "verify --mirror":
         left_out |= NOT_FOR_A_MIRROR
     elif command == "verify":

@@ -47,6 +47,7 @@ def pristine(tmp_path_factory: pytest.TempPathFactory) -> Mirrored:
     words = ["mirror", str(found.site), "--base-url", BASE, "--to", str(found.mirror), "--catalog", str(found.catalog)]
     program = Path(sysconfig.get_path("scripts")) / "mediamirror"
     environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+    words += ["--rewrite-to", str(folder / "both"), "--public-url", PUBLIC]
     with running_site(tmp_path_factory.mktemp("origin"), images()) as origin:
         done = subprocess.run(
             [str(program), *words, *origin.arguments()],
@@ -418,3 +419,30 @@ def test_a_rejected_variant_is_in_no_map(mediamirror: Command, mirrored: Mirrore
         )
     found = json.loads(mediamirror("map", "--format", "json", *mirrored.to()).stdout)
     assert (len(found), any("boat-640" in url for url in found)) == (len(images()) - 1, False)
+
+
+def test_mirror_rewrites_in_the_same_run_as_rewrite_does_after_it(
+    mediamirror: Command, mirrored: Mirrored, tmp_path: Path
+) -> None:
+    mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "out"), *mirrored.to())
+    assert pages(mirrored.site.parent / "both") == pages(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["https://a.example/", "--to", "m", "--rewrite-to", "out"], "save the page first"),
+        (["-", "--to", "m", "--rewrite-to", "out"], "save the page first"),
+        (["README.md", "--to", "m", "--rewrite-to", "."], "written over itself"),
+        (["README.md", "--to", "s3://a/b", "--rewrite-to", "out"], "Give --public-url"),
+        (["README.md", "--to", "m", "--public-url", PUBLIC], "give --rewrite-to OUT"),
+        (["README.md", "--to", "m", "--rewrite-to", "out", "-n"], "leave one of them away"),
+    ],
+)
+def test_what_can_not_be_rewritten_after_a_run_is_said_before_it(
+    words: list[str], sentence: str, mediamirror: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "README.md").write_text("![](https://a.example/1.webp)")
+    done = mediamirror("mirror", *words, cwd=tmp_path)
+    assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "m").exists()
