@@ -20,10 +20,12 @@ from mediamirror.jobs.sync.plan import (
     Rules,
     decide,
     refusal,
+    same_attributes,
     selected,
 )
 from mediamirror.model import Held
-from mediamirror.settings import CompareOptions, SyncOptions
+from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
+from mediamirror.store.base import ObjectAttributes
 
 A = Held("k", "aa", 5, "t1")
 B = Held("k", "bb", 5, "t2")
@@ -108,3 +110,37 @@ def test_deletions_are_refused_by_the_table(census: Census, options: SyncOptions
 )
 def test_globs_choose_keys(key: str, include: tuple[str, ...], exclude: tuple[str, ...], wanted: bool) -> None:
     assert selected(key, CompareOptions(include=include, exclude=exclude)) is wanted
+
+
+def attributes(
+    *, metadata: tuple[tuple[str, str], ...] = (), headers: tuple[tuple[str, str], ...] = (), cache: str | None = None
+) -> ObjectAttributes:
+    return ObjectAttributes("image/webp", cache, metadata=metadata, headers=headers)
+
+
+@pytest.mark.parametrize(
+    ("source", "there", "same"),
+    [
+        # what servers add, leave out or write in another way: no copy would mend it
+        (attributes(), attributes(metadata=(("mtime", "1764460800.5"),)), True),
+        (attributes(metadata=(("note", ""),)), attributes(), True),
+        (attributes(headers=(("expires", "Thu, 01 Jan 2032 00:00:00 GMT"),)), attributes(), True),
+        (
+            attributes(headers=(("content-disposition", 'inline; filename="a b.webp"'),)),
+            attributes(headers=(("content-disposition", "inline; filename=%22a%20b.webp%22"),)),
+            True,
+        ),
+        # what is another
+        (attributes(metadata=(("mtime", "1"),)), attributes(metadata=(("mtime", "2"),)), False),
+        (attributes(metadata=(("note", "x"),)), attributes(), False),
+        (attributes(), attributes(metadata=(("note", "x"),)), False),
+        (attributes(cache="max-age=60"), attributes(cache="max-age=61"), False),
+        (attributes(cache="max-age=60"), attributes(), False),
+        (attributes(headers=(("expires", "x"),)), attributes(headers=(("expires", "y"),)), False),
+        (attributes(headers=(("content-disposition", "inline"),)), attributes(), False),
+    ],
+)
+def test_attributes_differ_only_in_what_a_copy_would_mend(
+    source: ObjectAttributes, there: ObjectAttributes, same: bool
+) -> None:
+    assert same_attributes(source, there, StoreOptions(), whole=True) is same

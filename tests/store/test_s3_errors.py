@@ -33,6 +33,8 @@ WHERE = Where("media", "http://127.0.0.1:8333", "us-east-1", "s3://media/a.webp"
 TABLE = [
     (404, "NoSuchBucket", NoSuchBucket, "Check its name"),
     (404, "NoSuchKey", ObjectMissing, "s3://media/a.webp"),
+    (400, "InvalidDigest", StoreError, "give --cache-control in plain directives"),
+    (400, "MalformedDate", StoreError, "give --cache-control in plain directives"),
     (403, "InvalidAccessKeyId", StoreDenied, "AWS_ACCESS_KEY_ID"),
     (403, "SignatureDoesNotMatch", StoreDenied, "AWS_SECRET_ACCESS_KEY"),
     (

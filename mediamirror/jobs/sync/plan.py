@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from urllib.parse import unquote
 
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
@@ -172,6 +173,10 @@ def refusal(census: Census, options: SyncOptions) -> UsageError | None:
 
 _OURS = "sha256"
 """Metadata that tells of the bytes, not of how they are served."""
+_ADDED = frozenset({"x-amz-meta-mtime"})
+"""What servers add by themselves: `rclone serve s3` to each object that it has copied."""
+_NOT_KEPT = frozenset({"expires"})
+"""What servers leave out (`rclone serve s3`): a copy would not mend that."""
 
 
 def same_attributes(
@@ -180,13 +185,16 @@ def same_attributes(
     """Say whether DEST's object has the attributes that a copy would give it now.
 
     ``given`` are the options that replace or add some. A side with None keeps no attributes, so nothing can differ. Without
-    ``whole`` the source (a directory) says nothing of metadata and headers, so what others added in DEST may stay.
+    ``whole`` the source (a directory) says nothing of metadata and headers, so what others added in DEST may stay. What a server
+    writes in another way, adds or leaves out is no difference: no copy would mend it, and each run would copy anew.
     """
     if source is None or destination is None:
         return True
     if clean_value(source.content_type) != destination.content_type:
         return False
     wanted, there = _all(source, given), _all(destination, StoreOptions())
+    wanted = {name: value for name, value in wanted.items() if name in there or name not in _NOT_KEPT}
+    there = {name: value for name, value in there.items() if name in wanted or name not in _ADDED}
     return wanted == there if whole else wanted.items() <= there.items()
 
 
@@ -196,4 +204,6 @@ def _all(attributes: ObjectAttributes, given: StoreOptions) -> dict[str, str]:
     headers = dict(attributes.headers)
     if given.cache_control or attributes.cache_control:
         headers["cache-control"] = given.cache_control or attributes.cache_control or ""
-    return {f"x-amz-meta-{name}": value for name, value in metadata.items()} | headers
+    # Some servers drop metadata without a value, and write a Content-Disposition percent-encoded or plain.
+    told = {f"x-amz-meta-{name}": value for name, value in metadata.items() if value}
+    return told | {name: unquote(value) for name, value in headers.items()}

@@ -209,6 +209,13 @@ def _damaged(refusal: Refusal, where: Where, now: datetime) -> StoreError:  # no
     return ObjectCorrupt(f"{where.what}: other bytes reached {where.endpoint} than were sent; nothing was stored.")
 
 
+def _headers(refusal: Refusal, where: Where, now: datetime) -> StoreError:  # noqa: ARG001
+    return StoreError(
+        f"{where.what}: {where.endpoint} refuses a header that the object is to be served with ({_said(refusal)}). Some servers read "
+        "Cache-Control and Expires as those of the request: give --cache-control in plain directives, such as max-age=3600."
+    )
+
+
 def _key(refusal: Refusal, where: Where, now: datetime) -> StoreError:  # noqa: ARG001
     return BadKey(f"{where.what}: {where.endpoint} does not take this key ({_said(refusal)}).")
 
@@ -229,6 +236,7 @@ _TABLE: tuple[tuple[frozenset[str], frozenset[int], _Sentence], ...] = (
     (frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem"}), frozenset({401, 403}), _denied),
     (_FULL, frozenset({507}), _full),
     (_DAMAGED, frozenset(), _damaged),
+    (frozenset({"InvalidDigest", "MalformedDate"}), frozenset(), _headers),
     (frozenset({"KeyTooLongError", "InvalidURI", "XMinioInvalidObjectName"}), frozenset({414}), _key),
 )
 
