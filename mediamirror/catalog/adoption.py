@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from mediamirror.catalog.connection import KEYS_PAGE, Page
+from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page, marks
 from mediamirror.catalog.holdings import put_holdings
 from mediamirror.catalog.ingest import put_variant
-from mediamirror.catalog.manifest import ManifestObject, Origin
+from mediamirror.catalog.manifest import FACTS, ManifestObject, Origin, origins_of
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Held
 from mediamirror.redact import is_redacted
@@ -39,7 +39,8 @@ class Adopted:
     width: int | None = None
     height: int | None = None
     modified: datetime | None = None
-    decoded: bool | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What else is known of its bytes, by the names in `manifest.FACTS`."""
 
 
 def adopted_of(row: ManifestObject, token: str | None) -> Adopted:
@@ -50,7 +51,7 @@ def adopted_of(row: ManifestObject, token: str | None) -> Adopted:
     origins = row.origins or ((Origin(row.url),) if row.url else ())
     usable = tuple(_usable(each) for each in origins if not is_redacted(each.url))
     pixels = (row.format, row.width, row.height)
-    return Adopted(row.key, row.sha256, row.size, token, row.content_type, usable, *pixels, decoded=row.decoded)
+    return Adopted(row.key, row.sha256, row.size, token, row.content_type, usable, *pixels, facts=row.facts)
 
 
 def _usable(origin: Origin) -> Origin:
@@ -64,9 +65,7 @@ def _usable(origin: Origin) -> Origin:
 def put_adopted(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[Adopted]) -> None:
     """Write objects down, in one transaction: with their URLs where those are known, else by their keys alone."""
     for row in rows:
-        db.execute(
-            _PUT_BLOB, (row.sha256, row.size, row.format, row.width, row.height, _decoded(row.format, row.decoded))
-        )
+        _put_blob(db, row.sha256, row.size, row)
         for origin in row.origins:
             variant = put_variant(db, origin.url)
             _put_object(db, place, run_id, variant, row, origin)
@@ -76,13 +75,15 @@ def put_adopted(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[
 
 
 _PUT_BLOB = (
-    "INSERT INTO blobs (sha256, size, format, width, height, decoded) VALUES (?,?,?,?,?,?) "
-    "ON CONFLICT DO UPDATE SET decoded = excluded.decoded WHERE excluded.decoded > coalesce(decoded, 0)"
+    f"INSERT INTO blobs (sha256, size, format, width, height, {', '.join(FACTS)}) VALUES (?,?,?,?,?,{marks(FACTS)}) "
+    f"ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in FACTS)} "
+    "WHERE excluded.decoded > coalesce(decoded, 0)"
 )
 
 
-def _decoded(format_: str | None, decoded: bool | None) -> int | None:
-    return None if format_ is None else int(bool(decoded))
+def _put_blob(db: sqlite3.Connection, sha256: str, size: int, row: Adopted) -> None:
+    facts = {"decoded": 0, **row.facts} if row.format else {}
+    db.execute(_PUT_BLOB, (sha256, size, row.format, row.width, row.height, *map(facts.get, FACTS)))
 
 
 def _put_object(db: sqlite3.Connection, place: int, run_id: int, variant: int, row: Adopted, origin: Origin) -> None:
@@ -104,17 +105,15 @@ def _put_exchange(db: sqlite3.Connection, run_id: int, variant: int, row: Adopte
     given = origin.source_sha256 or row.sha256
     if given != row.sha256:
         # Stripping changes neither format nor pixels.
-        db.execute(
-            _PUT_BLOB,
-            (given, origin.source_size or 0, row.format, row.width, row.height, _decoded(row.format, row.decoded)),
-        )
+        _put_blob(db, given, origin.source_size or 0, row)
     served = [("content-type", origin.content_type)] if origin.content_type else []
     db.execute(
         "INSERT INTO fetches (variant_id, run_id, fetched_at, final_url, http_status, headers, etag, last_modified, received, "
-        "sha256) SELECT ?,?,?,?,?,?,?,?,0,? WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE variant_id = ? AND fetched_at >= ?)",
+        "sha256, asked) SELECT ?,?,?,?,?,?,?,?,0,?,? "
+        "WHERE NOT EXISTS (SELECT 1 FROM fetches WHERE variant_id = ? AND fetched_at >= ?)",
         (
             *(variant, run_id, origin.fetched_at, origin.final_url or origin.url, origin.status, json.dumps(served)),
-            *(origin.etag, origin.last_modified, given, variant, origin.fetched_at),
+            *(origin.etag, origin.last_modified, given, origin.asked, variant, origin.fetched_at),
         ),
     )
 
@@ -133,6 +132,44 @@ def _stand(
     )
 
 
+_TOLD = f"""
+SELECT o.key, o.sha256, o.size, o.token, o.content_type, b.format, b.width, b.height, {", ".join(f"b.{name}" for name in FACTS)},
+    max(o.stored_at)
+FROM objects o LEFT JOIN blobs b ON b.sha256 = o.sha256 WHERE o.store_id = ? AND o.key > ? GROUP BY o.key ORDER BY o.key LIMIT ?
+"""
+
+
+def read_told(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = PAGE) -> Page[Adopted]:
+    """Return all that is known of a place's objects that were fetched from somewhere, after a key."""
+    found = db.execute(_TOLD, (place, after, limit)).fetchall()
+    origins = origins_of(db, place, [row[0] for row in found])
+    rows = []
+    for key, sha256, size, token, kind, name, width, height, *rest in found:
+        facts = {column: value for column, value in zip(FACTS, rest[:-1], strict=True) if value is not None}
+        known = origins.get((key, sha256), ())
+        rows.append(Adopted(key, sha256, size, token, kind, known, name, width, height, facts=facts))
+    return Page(rows, rows[-1].key if rows else after)
+
+
+def put_carried(db: sqlite3.Connection, place: int, rows: Iterable[Adopted]) -> int:
+    """Write down of a place what another one told of the same objects, where this one holds the same bytes; return how many."""
+    same = "SELECT size, token FROM holdings WHERE store_id = ? AND key = ? AND sha256 = ?"
+    told = "SELECT 1 FROM objects WHERE store_id = ? AND key = ? AND sha256 = ?"
+    carried = 0
+    for row in rows:
+        state = (place, row.key, row.sha256)
+        held = db.execute(same, state).fetchone()
+        if held is not None and db.execute(told, state).fetchone() is None:
+            put_adopted(db, place, 0, [replace(row, size=held[0], token=held[1])])
+            carried += 1
+    return carried
+
+
+def has_origins(db: sqlite3.Connection, place: int) -> bool:
+    """Whether it is known of any object of a place where it came from."""
+    return db.execute("SELECT 1 FROM objects WHERE store_id = ? LIMIT 1", (place,)).fetchone() is not None
+
+
 def put_manifest_sets(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[dict[str, Any]]) -> None:
     """Write image sets down as the manifest tells of them: document, line, and every rung with its descriptor."""
     for row in rows:
@@ -146,11 +183,15 @@ def put_manifest_sets(db: sqlite3.Connection, place: int, run_id: int, rows: Ite
             "INSERT OR IGNORE INTO image_sets (fingerprint, alt, context, inferred) VALUES (?,?,?,0)",
             (fingerprint, row.get("alt"), row.get("context")),
         )
+        line = row.get("line") or 0
         cursor = db.execute(
             "INSERT INTO places (set_id, document_id, run_id, line, carrier) SELECT s.id, d.id, ?, ?, 'manifest' "
-            "FROM image_sets s, documents d WHERE s.fingerprint = ? AND d.name = ?",
-            (run_id, row.get("line") or 0, fingerprint, name),
+            "FROM image_sets s, documents d WHERE s.fingerprint = ? AND d.name = ? AND NOT EXISTS ("
+            "SELECT 1 FROM places WHERE set_id = s.id AND document_id = d.id AND line = ?)",
+            (run_id, line, fingerprint, name, line),
         )
+        if not cursor.rowcount:
+            continue  # told before
         assert cursor.lastrowid is not None
         _put_rungs(db, cursor.lastrowid, row.get("line") or 0, (*row["objects"], *row.get("missing", ())))
         for rung in row.get("missing", ()):

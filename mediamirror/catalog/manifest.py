@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import field, replace
 from typing import Any
 
 from mediamirror.catalog.connection import KEYS_PAGE, Page, as_headers, marks, rows_of
@@ -36,13 +36,16 @@ class Origin:
     last_modified: str | None = None
     source_sha256: str | None = None
     source_size: int | None = None
+    asked: str | None = None
+    """`Download.asked`: a digest of the request headers that the answer may depend on."""
 
 
 @dataclass(frozen=True, slots=True)
 class ManifestObject:
     """One object as the manifest tells of it. Sizes in bytes, widths and heights in pixels; None where not known.
 
-    ``decoded`` is whether every pixel of these bytes was decoded once. ``url`` is that of the first of its ``origins``.
+    ``facts`` are what else a look at the bytes gave, by the names in `FACTS`; those that are not known are missing. ``url`` is
+    that of the first of its ``origins``.
     """
 
     key: str
@@ -54,8 +57,12 @@ class ManifestObject:
     format: str | None = None
     width: int | None = None
     height: int | None = None
-    decoded: bool | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
     origins: tuple[Origin, ...] = ()
+
+
+FACTS = ("decoded", "frames", "mode", "alpha", "icc", "orientation", "has_gps", "corrected_width", "corrected_height")
+"""Columns of `blobs` besides format and size."""
 
 
 _KNOWN = """
@@ -70,7 +77,8 @@ SELECT key, sha256, size, token, content_type, url FROM (
 """
 
 _NEW = f"""
-SELECT k.key, k.sha256, k.size, k.token, k.content_type, min(k.url), b.format, b.width, b.height, b.decoded
+SELECT k.key, k.sha256, k.size, k.token, k.content_type, min(k.url), b.format, b.width, b.height,
+    {", ".join(f"b.{name}" for name in FACTS)}
 FROM ({_KNOWN}) k LEFT JOIN blobs b ON b.sha256 = k.sha256
 WHERE k.key > :after AND NOT EXISTS (
     SELECT 1 FROM published p
@@ -83,20 +91,16 @@ def read_new(db: sqlite3.Connection, place: int, *, after: str = "", limit: int 
     """Return objects that the manifest does not tell of as they are now, after a key, in the order of the keys' bytes."""
     found = db.execute(_NEW, {"place": place, "after": after, "limit": limit}).fetchall()
     origins = origins_of(db, place, [row[0] for row in found])
-    rows = [
-        replace(
-            ManifestObject(*row),
-            decoded=None if decoded is None else bool(decoded),
-            origins=origins.get((row[0], row[1]), ()),
-        )
-        for *row, decoded in found
-    ]
+    rows = []
+    for row in found:
+        facts = {name: value for name, value in zip(FACTS, row[9:], strict=True) if value is not None}
+        rows.append(replace(ManifestObject(*row[:9]), facts=facts, origins=origins.get(row[:2], ())))
     return Page(rows, rows[-1].key if rows else after)
 
 
 _ORIGINS = """
 SELECT o.key, o.sha256, v.url, coalesce(f.fetched_at, o.stored_at), f.http_status, f.final_url, f.headers, f.etag, f.last_modified,
-    o.source_sha256, s.size
+    o.source_sha256, s.size, f.asked
 FROM objects o JOIN variants v ON v.id = o.variant_id LEFT JOIN blobs s ON s.sha256 = o.source_sha256 LEFT JOIN fetches f ON f.id = (
     SELECT max(id) FROM fetches WHERE variant_id = v.id AND sha256 = coalesce(o.source_sha256, o.sha256))
 WHERE o.store_id = ? AND o.key IN ({}) ORDER BY o.key, v.url

@@ -3,9 +3,10 @@
 Each run that changed something adds one segment, whose name no other run can have; none is ever rewritten. The rows are JSON,
 one a line, gzipped:
 
-    {"type": "object", "key", "sha256", "size", "token", "content_type", "url", "format", "width", "height", "decoded",
+    {"type": "object", "key", "sha256", "size", "token", "content_type", "url", "format", "width", "height",
+     "facts": {"decoded", "frames", "mode", "alpha", "icc", "orientation", "has_gps", "corrected_width", "corrected_height"},
      "origins": [{"url", "fetched_at", "status", "final_url", "content_type", "etag", "last_modified", "source_sha256",
-                  "source_size"}]}
+                  "source_size", "asked"}]}
     {"type": "deleted", "key"}
     {"type": "set", "id", "status": "whole" | "partial", "document", "line", "alt", "context",
      "objects": [{"url", "key", "width", "density"}], "missing": [{"url", "width", "density", "reason"}]}
@@ -37,6 +38,7 @@ from mediamirror.catalog.adoption import adopted_of, put_adopted, put_manifest_s
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.connection import as_time
 from mediamirror.catalog.manifest import (
+    FACTS,
     ManifestObject,
     Origin,
     begin_manifest,
@@ -73,7 +75,7 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "object": {
         **{"key": (str,), "sha256": (str,), "size": (int,), "token": (str,)},
         **{"content_type": _TEXT, "url": _TEXT, "format": _TEXT, "width": _WHOLE, "height": _WHOLE},
-        **{"decoded": (bool, NoneType), "origins": (list, NoneType)},
+        **{"facts": (dict, NoneType), "origins": (list, NoneType)},
     },
     "deleted": {"key": (str,)},
     "set": {
@@ -84,8 +86,9 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
 _RUNG = {"url": (str,), "width": _WHOLE, "density": (int, float, NoneType), "key": _TEXT, "reason": _TEXT}
 _ORIGIN: dict[str, tuple[type, ...]] = {
     **{"url": (str,), "fetched_at": _TEXT, "status": _WHOLE, "final_url": _TEXT, "content_type": _TEXT},
-    **{"etag": _TEXT, "last_modified": _TEXT, "source_sha256": _TEXT, "source_size": _WHOLE},
+    **{"etag": _TEXT, "last_modified": _TEXT, "source_sha256": _TEXT, "source_size": _WHOLE, "asked": _TEXT},
 }
+_OF_BYTES: dict[str, tuple[type, ...]] = {**dict.fromkeys(FACTS, _WHOLE), "mode": _TEXT}
 """What a row of each type holds, and of which types of JSON; what stands there besides is left alone."""
 
 _CHUNK = 64 * 1024
@@ -287,6 +290,7 @@ async def adopt(catalog: Catalog, store: Store, store_id: int, *, records: bool 
 def manifest_object(row: dict[str, Any]) -> ManifestObject:
     """Undo `object_row`."""
     fields = {name: row.get(name) for name in ManifestObject.__slots__}
+    fields["facts"] = {name: value for name, value in (row.get("facts") or {}).items() if name in FACTS}
     names = Origin.__slots__
     fields["origins"] = tuple(Origin(**{n: each.get(n) for n in names}) for each in row.get("origins") or ())
     return ManifestObject(**fields)  # type: ignore[arg-type]
@@ -340,6 +344,8 @@ def _row(line: bytes) -> dict[str, Any] | None:
         raise ValueError(f"a row has a key that can't be one: {reason}")
     elif not all(isinstance(each, dict) and _is_origin(each) for each in row.get("origins") or ()):
         raise ValueError("an object has an origin that is none")
+    elif not _fits(row.get("facts") or {}, _OF_BYTES):
+        raise ValueError("an object has facts that are none")
     return dict(row)
 
 

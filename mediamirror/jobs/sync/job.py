@@ -15,12 +15,14 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 
+from mediamirror.catalog.adoption import has_origins, put_carried, put_manifest_sets, read_told
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import drop_holdings, put_holdings
 from mediamirror.catalog.ingest import follows_a_clean_end
+from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.manifest import write_segment
+from mediamirror.jobs.run.manifest import set_row, write_segment
 from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, place_name, previewed
 from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
@@ -130,8 +132,23 @@ class _SyncRun:
             checksum, given = options.compare.checksum, options.store
             transfer = Transfer(route, rules=rules, checksum=checksum, given=given)
             await self._write(catalog, (left.store_id, right.store_id), transfer, sorter)
-        if self._changed and not route.store.previews:
-            await self._tell_manifest(catalog, route.store, right.store_id)
+        if route.store.previews:
+            return
+        if self._changed or not await catalog.read(has_origins, right.store_id):
+            self._changed |= await self._carry(catalog, lent, left, right)
+        if self._changed:
+            await self._tell_manifest(catalog, route.store, right)
+
+    async def _carry(self, catalog: Catalog, lent: LentCatalog, left: Listed, right: Listed) -> bool:
+        """Write down of DEST what is known of SRC's objects, where it holds the same bytes: where they came from, and their sets."""
+        carried = 0
+        known = await lent.known(left.identity)
+        if known is not None:
+            carried += await _carry_from(*known, catalog, right.store_id)
+            async for page in pages(known[0].rows(read_mirrored, left.identity)):
+                rows = [row for row in (set_row(each.result) for each in page) if row["objects"]]
+                await catalog.write(put_manifest_sets, right.store_id, 0, rows)
+        return carried + await _carry_from(catalog, left.store_id, catalog, right.store_id) > 0
 
     async def _write(self, catalog: Catalog, ids: tuple[int, int], transfer: Transfer, sorter: Sorter) -> None:
         """Copy, then delete; what is in the way of a copy is deleted first."""
@@ -150,8 +167,9 @@ class _SyncRun:
         if deletes:
             await self._delete(catalog, ids[1], transfer, sorter, lambda key: not aside.is_in_the_way(key))
 
-    async def _tell_manifest(self, catalog: Catalog, store: Store, store_id: int) -> None:
-        problem = await write_segment(catalog, store, store_id, at=now())
+    async def _tell_manifest(self, catalog: Catalog, store: Store, place: Listed) -> None:
+        sets = (each.result async for each in catalog.rows(read_mirrored, place.identity))
+        problem = await write_segment(catalog, store, place.store_id, at=now(), sets=sets)
         if problem is not None:
             self._failed = True
             self._emit(problem)
@@ -234,6 +252,13 @@ class _SyncRun:
             dry_run=self._options.dry_run,
             exit_code=INTERRUPTED if interrupted else int(self._failed),
         )
+
+
+async def _carry_from(known: Catalog, place: int, catalog: Catalog, destination: int) -> int:
+    carried = 0
+    async for page in known.pages(read_told, place):
+        carried += await catalog.write(put_carried, destination, page)
+    return carried
 
 
 def _op(source: Store, destination: Store) -> str:

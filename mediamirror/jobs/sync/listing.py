@@ -73,19 +73,38 @@ class LentCatalog:
                 yield page
             last = page[-1].key if page else last
 
+    async def known(self, identity: str) -> tuple[Catalog, int] | None:
+        """The catalog and the id of a place in it; None where nothing is known of the place here."""
+        if not self._there:
+            return None
+        try:
+            catalog = await self._opened()
+            place = await catalog.read(find_store, identity)
+        except CatalogError as error:
+            self._give_up(error)
+            return None
+        return None if place is None else (catalog, place)
+
+    async def _opened(self) -> Catalog:
+        if self._catalog is None:
+            self._catalog = await Catalog.open_existing(self._path, read_only=True)
+        return self._catalog
+
+    def _give_up(self, error: CatalogError) -> None:
+        self._there = False
+        self._tell(Problem("catalog-not-used", f"What SRC's own catalog knows is left out. {error.message}"))
+
     async def _asked(self, page: list[Held], identity: str, after: str) -> list[Held]:
         try:
-            if self._catalog is None:
-                self._catalog = await Catalog.open_existing(self._path, read_only=True)
-            place = await self._catalog.read(find_store, identity)
+            catalog = await self._opened()
+            place = await catalog.read(find_store, identity)
             while place is not None and after < page[-1].key:
-                rows, _ = await self._catalog.read(read_holdings, place, after=after, limit=_PAGE)
+                rows, _ = await catalog.read(read_holdings, place, after=after, limit=_PAGE)
                 if not rows:
                     break
                 page, after = joined_page(page, rows), rows[-1].key
         except CatalogError as error:
-            self._there = False
-            self._tell(Problem("catalog-not-used", f"What SRC's own catalog knows is left out. {error.message}"))
+            self._give_up(error)
         return page
 
     async def __aenter__(self) -> Self:
