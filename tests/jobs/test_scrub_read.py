@@ -302,3 +302,21 @@ async def test_a_large_image_is_decoded_from_disk(tmp_path: Path) -> None:
     mirror.recorded = (Recorded(sha(large), len(large), "1"),)
     await mirror.hold(large)
     assert told(await mirror.read()) == ("checked", [])
+
+
+async def test_what_another_program_wrote_over_is_as_recorded_again_in_one_run(tmp_path: Path) -> None:
+    mirror = Mirror(tmp_path, Forgetful())
+    await mirror.hold(b"<p>Not found", ObjectAttributes("text/html"))
+    mirror.web = Web(answer(IMAGE))
+    assert told(await mirror.read())[0] == "repaired"
+    kept = mirror.store.attributes(KEY)
+    assert (kept.content_type, dict(kept.metadata)) == ("image/png", {"source-url": URL, "width": "48", "height": "24"})
+    seen = await mirror.read()
+    assert (seen.bad, seen.findings) == (False, ())
+
+
+async def test_what_the_second_mirror_keeps_beside_the_bytes_comes_back_with_them(mirror: Mirror) -> None:
+    mirror.second = MemoryStore("second")
+    await mirror.second.put(KEY, body(IMAGE), ATTRIBUTES)
+    assert told(await mirror.read())[0] == "repaired"
+    assert dict(mirror.store.attributes(KEY).metadata)["own"] == "1"

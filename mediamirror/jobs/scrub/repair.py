@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from mediamirror.errors import FetchError, StoreError
+from mediamirror.errors import FetchError, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request
 from mediamirror.first_use import dataclass
+from mediamirror.imaging.header import read_header
 from mediamirror.jobs.sync.local import content_type_of
 from mediamirror.jobs.sync.places import Place, drop
 from mediamirror.model import Body, OpaqueFacts, StoredObject
@@ -51,6 +52,10 @@ class Repaired:
     notes: tuple[str, ...] = ()
 
 
+Found = tuple[Body | None, str, ObjectAttributes | None]
+"""Bytes, where they came from, and what that place keeps beside them."""
+
+
 class Repairer:
     """Looks for the bytes, the nearer place first: ``second``, then the origin. Safe to call concurrently."""
 
@@ -67,7 +72,7 @@ class Repairer:
         received = 0
         places = (self._from_itself,) if damaged.mislabelled else (self._from_second, self._from_origin)
         for find in places:
-            body, source = await find(damaged, notes)
+            body, source, beside = await find(damaged, notes)
             if body is None:
                 continue
             received += body.size
@@ -75,62 +80,80 @@ class Repairer:
                 if body.sha256 != damaged.wanted:
                     notes.append(f"{source} has other bytes now (sha256 {body.sha256[:16]}…), which were not stored")
                     continue
-                return replace(await self._put(damaged, body, source), bytes_in=received)
+                return replace(await self._put(damaged, body, source, beside), bytes_in=received)
             finally:
                 drop(body, spool=self._spool)
         return Repaired(None, bytes_in=received, notes=tuple(notes))
 
-    async def _from_itself(self, damaged: Damaged, notes: list[str]) -> tuple[Body | None, str]:
+    async def _from_itself(self, damaged: Damaged, notes: list[str]) -> Found:
         try:
             content = await self._own.load(StoredObject(damaged.key, 0))
         except StoreError as error:
             notes.append(error.message.rstrip("."))
-            return None, ""
-        return content.body, f"{self._own.name}/{damaged.key}"
+            return None, "", None
+        return content.body, f"{self._own.name}/{damaged.key}", None
 
-    async def _from_second(self, damaged: Damaged, notes: list[str]) -> tuple[Body | None, str]:
+    async def _from_second(self, damaged: Damaged, notes: list[str]) -> Found:
         if self._second is None:
-            return None, ""
+            return None, "", None
         try:
             content = await self._second.load(StoredObject(damaged.key, 0))
         except (StoreError, FetchError) as error:
             notes.append(error.message.rstrip("."))
-            return None, ""
-        return content.body, f"{self._second.name}/{damaged.key}"
+            return None, "", None
+        return content.body, f"{self._second.name}/{damaged.key}", content.attributes
 
-    async def _from_origin(self, damaged: Damaged, notes: list[str]) -> tuple[Body | None, str]:
+    async def _from_origin(self, damaged: Damaged, notes: list[str]) -> Found:
         if self._fetcher is None:
-            return None, ""
+            return None, "", None
         if damaged.url is None:
             notes.append("where it was fetched from is not recorded")
-            return None, ""
+            return None, "", None
         try:
             download = await self._fetcher.fetch(Request(damaged.url))
         except FetchError as error:
             notes.append(error.message.rstrip("."))
-            return None, ""
-        return download.body, redact_url(damaged.url)
+            return None, "", None
+        return download.body, redact_url(damaged.url), None
 
-    async def _put(self, damaged: Damaged, body: Body, source: str) -> Repaired:
+    async def _put(self, damaged: Damaged, body: Body, source: str, beside: ObjectAttributes | None) -> Repaired:
         if self._store.previews:
             return Repaired(source)
-        stored = await self._store.put(damaged.key, body, _attributes(damaged, body))
+        stored = await self._store.put(damaged.key, body, _attributes(damaged, body, beside))
         return Repaired(source, stored, bytes_out=body.size)
 
 
-def _attributes(damaged: Damaged, body: Body) -> ObjectAttributes:
-    """Keep what the object had beside its bytes; what is gone whole gets its recorded type. A drawing is an attachment."""
-    attributes = _kept(damaged, body)
+def _attributes(damaged: Damaged, body: Body, beside: ObjectAttributes | None) -> ObjectAttributes:
+    """What the object had beside its bytes, as recorded. A drawing is an attachment.
+
+    | there is                               | type                                     | metadata and headers                |
+    |----------------------------------------|------------------------------------------|-------------------------------------|
+    | the object, as a store of ours wrote it | the recorded one, else that of its bytes | its own                             |
+    | another program's object, or nothing   | the same                                 | ``beside``, else as `mirror` writes |
+    """
+    there, recorded = damaged.there, damaged.content_type
+    ours = there is not None and there.sha256 is not None
+    kind = recorded or content_type_of(damaged.key, body.prefix)
+    if recorded is None and there is not None and there.content_type and not kind.startswith("image/"):
+        kind = there.content_type  # only an image tells its own type
+    if there is not None and (ours or damaged.mislabelled):
+        attributes = ObjectAttributes(kind, metadata=there.metadata, headers=there.headers)
+    elif beside is not None and beside.metadata:
+        attributes = replace(beside, content_type=recorded or beside.content_type)
+    else:
+        attributes = ObjectAttributes(kind, metadata=_as_mirrored(damaged, body))
     served = {name for name, _ in attributes.headers}
     if attributes.content_type != OpaqueFacts().content_type or AS_ATTACHMENT[0] in served:
         return attributes
     return replace(attributes, headers=(*attributes.headers, AS_ATTACHMENT))
 
 
-def _kept(damaged: Damaged, body: Body) -> ObjectAttributes:
-    there = damaged.there
-    if there is not None and there.content_type:
-        kind = damaged.content_type if damaged.mislabelled and damaged.content_type else there.content_type
-        return ObjectAttributes(kind, metadata=there.metadata, headers=there.headers)
-    own = () if damaged.url is None else (("source-url", redact_url(damaged.url, room=None)),)
-    return ObjectAttributes(damaged.content_type or content_type_of(damaged.key, body.prefix), metadata=own)
+def _as_mirrored(damaged: Damaged, body: Body) -> tuple[tuple[str, str], ...]:
+    if damaged.url is None:
+        return ()
+    own = (("source-url", redact_url(damaged.url, room=None)),)
+    try:
+        facts = read_header(body.data or body.prefix)
+    except ImageError:
+        return own
+    return (*own, ("width", str(facts.width)), ("height", str(facts.height)))
