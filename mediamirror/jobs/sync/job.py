@@ -22,7 +22,7 @@ from mediamirror.catalog.ingest import follows_a_clean_end
 from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.manifest import set_row, write_segment
+from mediamirror.jobs.run.manifest import has_manifest, set_row, write_segment
 from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, place_name, previewed
 from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
@@ -136,7 +136,7 @@ class _SyncRun:
             return
         if self._changed or not await catalog.read(has_origins, right.store_id):
             self._changed |= await self._carry(catalog, lent, left, right)
-        if self._changed:
+        if self._changed and await _keeps_record(catalog, route, right):
             await self._tell_manifest(catalog, route.store, right)
 
     async def _carry(self, catalog: Catalog, lent: LentCatalog, left: Listed, right: Listed) -> bool:
@@ -259,6 +259,13 @@ async def _carry_from(known: Catalog, place: int, catalog: Catalog, destination:
     async for page in known.pages(read_told, place):
         carried += await catalog.write(put_carried, destination, page)
     return carried
+
+
+async def _keeps_record(catalog: Catalog, route: Route, destination: Listed) -> bool:
+    """Whether DEST carries a manifest: a bucket does, and a directory that is a mirror. A plain copy of files stays one."""
+    if route.store.local_root is None or await catalog.read(has_origins, destination.store_id):
+        return True
+    return await has_manifest(route.store)
 
 
 def _op(source: Store, destination: Store) -> str:
