@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
@@ -446,3 +447,33 @@ def test_what_can_not_be_rewritten_after_a_run_is_said_before_it(
     done = mediamirror("mirror", *words, cwd=tmp_path)
     assert (done.returncode, sentence in done.stderr) == (2, True), done.stderr
     assert not (tmp_path / "m").exists()
+
+
+def test_the_commands_of_the_page_about_it_run(
+    mediamirror: Command, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    write_site(tmp_path / "site")
+    text = (Path(__file__).parents[2] / "docs" / "rewrite.md").read_text(encoding="utf-8")
+    lines = re.findall(r"(?:^    |`)(mediamirror [^`\n]+)", text, re.MULTILINE)
+    whole = [line for line in lines if " --" in line]
+    assert len(whole) >= 7
+    with running_site(tmp_path_factory.mktemp("origin"), images()) as origin:
+        for line in whole:
+            words = shlex.split(line)[1:]
+            done = mediamirror(*words, *(origin.arguments() if words[0] == "mirror" else ()), cwd=tmp_path)
+            # What mirror says of URLs that it has no base for is no failure.
+            assert done.returncode == 0, (line, done.stderr)
+    assert PUBLIC in (tmp_path / "map.csv").read_text()
+
+
+def test_an_output_that_can_not_be_written_is_told_and_the_rest_is_done(
+    mediamirror: Command, mirrored: Mirrored, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "ru").write_text("a file where a folder has to be")
+    done = mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "out"), *mirrored.to())
+    assert done.returncode == 1
+    assert f"{tmp_path / 'out' / 'ru' / 'news.html'} can't be written" in done.stderr
+    written = pages(tmp_path / "out")
+    assert {name for name in FILES if name not in written} == {"ru/news.html"}
+    assert PUBLIC.encode() in written["index.html"]

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from mediamirror.documents.compressed import is_gzip
@@ -138,7 +139,8 @@ def put(path: Path, data: bytes, like: Path) -> None:
         shutil.copymode(like, temporary)
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise _unwritable(path, error) from error
 
 
@@ -153,7 +155,8 @@ def copy(source: Path, output: Path) -> bool:
         shutil.copy2(source, temporary)
         temporary.replace(output)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink()
         raise _unwritable(output, error) from error
     return True
 
