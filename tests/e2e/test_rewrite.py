@@ -477,3 +477,13 @@ def test_an_output_that_can_not_be_written_is_told_and_the_rest_is_done(
     written = pages(tmp_path / "out")
     assert {name for name in FILES if name not in written} == {"ru/news.html"}
     assert PUBLIC.encode() in written["index.html"]
+
+
+def test_a_pipe_in_the_site_is_told_and_nobody_waits_for_it(
+    mediamirror: Command, mirrored: Mirrored, tmp_path: Path
+) -> None:
+    os.mkfifo(mirrored.site / "a.html")
+    os.mkfifo(mirrored.site / "b.js")
+    done = mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "out"), *mirrored.to())
+    assert (done.returncode, done.stderr.count("is no regular file")) == (1, 2), done.stderr
+    assert PUBLIC in (tmp_path / "out" / "notes.md").read_text()

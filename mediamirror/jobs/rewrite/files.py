@@ -146,6 +146,8 @@ def put(path: Path, data: bytes, like: Path) -> None:
 
 def copy(source: Path, output: Path) -> bool:
     """Copy a file as it is, whole or not at all; False where the same is there already. Raises `LeftAlone`."""
+    if is_special(source):
+        raise LeftAlone("special-file", f"{source} is no regular file.")
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
         there, here = output.stat() if output.exists() else None, source.stat()
