@@ -280,12 +280,14 @@ class ErrorFile:
 def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
     """Open ``path`` for writing (None: standard output). It appears under its name only when the block ends well.
 
-    Raises `UsageError` before anything is done when its folder can't be written.
+    Raises `UsageError` before anything is done when it is a folder, or its folder can't be written.
     """
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
+    if path.is_dir() or not path.name:
+        raise UsageError(f"{path} is a folder: give the name of a file in it.")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         file = temporary.open("xb")

@@ -1,0 +1,27 @@
+"""A file that a command writes appears whole or not at all, and a folder in its place is named before anything is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mediamirror.cli.output import whole_file
+from mediamirror.errors import UsageError
+
+
+@pytest.mark.parametrize("word", [".", "..", "/", "folder", "folder/"])
+def test_a_folder_in_the_place_of_a_file_is_named(word: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(UsageError, match="is a folder: give the name of a file in it"), whole_file(Path(word)):
+        pass
+    assert [path.name for path in tmp_path.rglob("*")] == ["folder"]
+
+
+def test_a_block_that_fails_leaves_the_older_file_as_it_was(tmp_path: Path) -> None:
+    (tmp_path / "out").write_text("older")
+    writing = whole_file(tmp_path / "out")
+    writing.__enter__().write(b"newer")
+    assert not writing.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"out": "older"}
