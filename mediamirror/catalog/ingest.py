@@ -121,12 +121,13 @@ def put_sets(
 
 def put_set(db: sqlite3.Connection, run_id: int, document_id: int, image_set: ImageSet, wanted: frozenset[str]) -> None:
     """Add one image set found in a document, merged with the same set found before."""
+    mark = fingerprint(image_set)
     db.execute(
         "INSERT INTO image_sets (fingerprint, alt, context, inferred) VALUES (?,?,?,?) ON CONFLICT (fingerprint) "
         "DO UPDATE SET alt = coalesce(alt, excluded.alt), context = coalesce(context, excluded.context)",
-        (fingerprint(image_set), image_set.alt, image_set.context, int(image_set.inferred)),
+        (mark, image_set.alt, image_set.context, int(image_set.inferred)),
     )
-    set_id = db.execute("SELECT id FROM image_sets WHERE fingerprint = ?", (fingerprint(image_set),)).fetchone()[0]
+    set_id = db.execute("SELECT id FROM image_sets WHERE fingerprint = ?", (mark,)).fetchone()[0]
     entries = image_set.entries
     first = entries[0][1].reference or Reference(image_set.document, entries[0][0].carrier, None, image_set.line)
     place_id = _put_place(db, run_id, set_id, document_id, replace(first, line=image_set.line))
