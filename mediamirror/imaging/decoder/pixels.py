@@ -7,7 +7,18 @@ import warnings
 from dataclasses import replace
 from typing import BinaryIO
 
-from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import (
+    AvifImagePlugin,
+    GifImagePlugin,
+    Image,
+    ImageFile,
+    JpegImagePlugin,
+    MpoImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    UnidentifiedImageError,
+    WebPImagePlugin,
+)
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageTruncated, ImageUndecodable
 from mediamirror.first_use import dataclass
@@ -23,12 +34,18 @@ from mediamirror.imaging.strip import LeftAlone, strip
 from mediamirror.model import ImageFacts, Look
 from mediamirror.settings import CheckOptions
 
+_PLUGINS = (
+    *(AvifImagePlugin, GifImagePlugin, JpegImagePlugin, PngImagePlugin, WebPImagePlugin),
+    *(MpoImagePlugin, TiffImagePlugin),
+)
+"""Of Pillow's 43 formats those that are decoded, and the two that JPEG's own plugin asks for: for photographs in pairs, and EXIF."""
+
 MAX_TEXT = 16 * 1024 * 1024
 """Bytes that a PNG's compressed texts and profiles may unpack to, all together."""
 
 
 def configure(options: CheckOptions) -> None:
-    """Set Pillow's own limits, which stand behind ours, and load the plugins before the first job."""
+    """Set Pillow's own limits, which stand behind ours. The plugins that a job may need are loaded with this module."""
     warnings.simplefilter("ignore")
     ImageFile.LOAD_TRUNCATED_IMAGES = False
     # Pillow raises at twice this value. Our own budget comes first, from the header.
@@ -36,7 +53,7 @@ def configure(options: CheckOptions) -> None:
     PngImagePlugin.MAX_TEXT_CHUNK = MAX_TEXT
     # One process per core already: threads inside would only take address space.
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
-    Image.init()
+    Image.preinit()
     EAR.install()
 
 

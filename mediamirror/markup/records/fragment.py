@@ -113,10 +113,12 @@ class _Outside:
             return candidate
         place = self._place(reference)
         raw_url = candidate.raw_url if place is None else self.source.text[slice(*place)]
-        return replace(candidate, raw_url=raw_url, reference=self._reference(reference))
+        return replace(candidate, raw_url=raw_url, reference=self._placed(reference, place))
 
     def _reference(self, reference: Reference) -> Reference:
-        place = self._place(reference)
+        return self._placed(reference, self._place(reference))
+
+    def _placed(self, reference: Reference, place: Span | None) -> Reference:
         if place is None:
             return replace(reference, line=self.line(reference.line))
         return replace(reference, line=self.source.line(place[0]), span=self.source.span(*place))
