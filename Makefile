@@ -16,15 +16,18 @@ PIP := $(RUN) -m pip install -qq
 # Says every half minute that a command which prints nothing is still running.
 ALOUD := $(RUN) -m fixtures.aloud
 PYTEST_ARGS ?=
+CHECKED := $(addprefix tests/,redact report store markup lint/test_lint_rules.py cli/test_help_and_completion.py cli/test_quiet.py)
 
-.PHONY: help demo test lint fmt bench bench-extract bench-verify torture docs clean
+.PHONY: help demo test check lint fmt bench bench-extract bench-verify torture docs clean
 
 help: ## Say what there is to make
 	@echo 'make demo     mirror the seed document from a real site into a directory and a bucket'
 	@echo 'make test     lint, then run all tests; compares with Chromium (installed by apt when root)'
+	@echo 'make check    lint and the tests that need no server: for each edit, in under a minute'
 	@echo 'make lint     formatting, ruff, mypy --strict, import directions'
 	@echo 'make fmt      put the code into shape'
-	@echo 'make bench    measure us beside rclone; needs nginx (installed by apt when root)'
+	@echo 'make bench    measure us beside rclone, and what a command costs from its start; needs nginx (installed by apt when root);'
+	@echo '              BEFORE=COMMIT measures that commit beside this one'
 	@echo 'make bench-extract  measure the reading of a page and of text'
 	@echo 'make bench-verify   measure verify, by header and by decoding, beside plain Pillow; needs nginx'
 	@echo 'make torture  the long sweeps: runs killed at every moment, then fuzzing; 10 minutes; needs strace (installed by apt when root)'
@@ -37,6 +40,9 @@ demo: .venv/.stamp-demo ## The main job, on real parts
 test: lint ## Everything that CI runs
 	@$(RUN) -m fixtures.browser.chromium
 	@$(RUN) -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
+
+check: lint ## What every edit should pass
+	@$(RUN) -m pytest -n 3 $(CHECKED) $(PYTEST_ARGS)
 
 lint: .venv/.stamp-dev
 	@$(RUN) -m ruff format --check --quiet . || { echo 'Some files are not formatted: make fmt'; exit 1; }
@@ -51,6 +57,7 @@ fmt: .venv/.stamp-dev
 
 bench: .venv/.stamp-demo
 	@$(RUN) -m bench.mirror $(BENCH_ARGS)
+	@$(RUN) -m bench.start $(if $(BEFORE),--before-commit $(BEFORE))
 
 bench-extract: .venv/.stamp-dev
 	@$(RUN) -m bench.extract $(BENCH_ARGS)
