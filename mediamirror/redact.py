@@ -129,9 +129,7 @@ def redact_values(value: Any, *, whole_urls: bool = False) -> Any:
 
 def may_hide(line: str) -> bool:
     """Whether `redact_values` with ``whole_urls`` may change something in a value whose JSON is ``line``: one look for all of it."""
-    return (
-        "@" in line or "%40" in line or (_suspicious(line) and any(f'"{name}":' in line for name in _SENTENCES))
-    )
+    return "@" in line or "%40" in line or (suspicious(line) and any(f'"{name}":' in line for name in _SENTENCES))
 
 
 def without_userinfo(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,7 @@ from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page, marks
 from mediamirror.catalog.holdings import put_holdings
 from mediamirror.catalog.ingest import put_variant
 from mediamirror.catalog.manifest import FACTS, ManifestObject, Origin, origins_of
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.model import Held
 from mediamirror.redact import is_redacted
 

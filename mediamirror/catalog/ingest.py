@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import replace
 from urllib.parse import urlsplit
 
 from mediamirror.catalog.connection import marks
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Candidate, ImageSet, Reference, Source
 
 KEEP_RUNS = 20

@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import field
 from typing import Any
 
 from mediamirror.catalog.connection import KEYS_PAGE, Page, as_headers, marks, rows_of
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 
 _SET = "set:"
 """Before the id of an image set in `published.key`: sets and objects share the table, and no key can hold that much."""

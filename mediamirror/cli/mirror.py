@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
 from mediamirror.cli.command import OUTPUT, WHERE, WHICH, Given, argument, command, option, refuse
 from mediamirror.cli.running import run_with
+from mediamirror.first_use import replace
 from mediamirror.settings import JobOptions, MirrorOptions, RewriteOptions, SelectOptions
 
 if TYPE_CHECKING:

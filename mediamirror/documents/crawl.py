@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
-from dataclasses import replace
 
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.documents.frontier import MAX_SITEMAPS, Frontier, Lead, Leads, Step
@@ -19,7 +18,7 @@ from mediamirror.documents.listings import Listing, body_of, discard, read_answe
 from mediamirror.documents.read import Fetch, read_download
 from mediamirror.documents.reader import Reader, Unread
 from mediamirror.errors import FetchError, RobotsRefused
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.page import links as page_links
 from mediamirror.markup.page.links import MAX_LINKS, Links, host_of
 from mediamirror.markup.places.urls import resolve

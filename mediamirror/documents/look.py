@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 
 from mediamirror.documents.document import Document
+from mediamirror.first_use import replace
 from mediamirror.markup.extract import charset_of, extract_document
 from mediamirror.markup.places.slices import Slice, can_split, cut_up, split
 from mediamirror.model import Extraction, ImageSet, Problem, Source

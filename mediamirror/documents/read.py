@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -15,7 +14,7 @@ from mediamirror.documents.containers import Container, Read, reader_for
 from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, kept, read_again, weighed
 from mediamirror.documents.plan import Place, Via, is_special, plan_inputs, walk
 from mediamirror.errors import FetchError, UsageError
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import choose_kind
 from mediamirror.model import Download, Problem
 

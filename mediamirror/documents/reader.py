@@ -7,13 +7,13 @@ import contextlib
 import pickle
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mediamirror.documents.document import HELD, Document
 from mediamirror.documents.look import bounded, is_split, look_through
 from mediamirror.errors import UsageError
+from mediamirror.first_use import replace
 from mediamirror.markup.extract import charset_of
 from mediamirror.model import Extraction, Problem
 from mediamirror.processes import start

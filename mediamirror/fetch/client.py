@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -28,7 +27,7 @@ from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, conditions, parse_target
 from mediamirror.fetch.transfer import HeaderFlood, UnsaidEnd
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Body, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 
 from mediamirror.errors import TooManyRedirects
 from mediamirror.fetch.answer import REDIRECTS
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Fetcher, Hop, Request, Target, parse_target
+from mediamirror.first_use import replace
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions

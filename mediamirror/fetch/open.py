@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -26,7 +25,7 @@ from mediamirror.fetch.request import Fetcher, Request, Target, check_options, u
 from mediamirror.fetch.retry import Retrying
 from mediamirror.fetch.robots import ACCEPTED_BYTES, Robots, admit
 from mediamirror.fetch.transport import CurlTransport
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions

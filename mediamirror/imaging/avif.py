@@ -7,11 +7,10 @@ last two are told as the EXIF orientation with the same effect. An orientation i
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from struct import Struct
 
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.av1 import frame_size
 from mediamirror.imaging.exif import read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged

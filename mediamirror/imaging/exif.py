@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 
 if TYPE_CHECKING:
     from PIL import Image

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import takewhile
 from struct import Struct
 
 from mediamirror.errors import ImageOverBudget
+from mediamirror.first_use import replace
 from mediamirror.imaging.exif import NO_EXIF, read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged
 from mediamirror.model import ImageFacts

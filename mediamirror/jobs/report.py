@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
@@ -26,7 +25,7 @@ from mediamirror.errors import (
 )
 from mediamirror.fetch import discard
 from mediamirror.fetch.body import Spool
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.catalog.catalogs import Where, locate
 from mediamirror.jobs.run.destination import place_of_identity

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 
 from mediamirror.errors import FetchError, NotAnImage
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.lint.names import split_extensions
 from mediamirror.lint.rules import rule
 from mediamirror.lint.sizes import is_auto

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from mediamirror.errors import UsageError
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.json.records import looks_like_json, looks_like_lines
 from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.model import Extraction, ImageSet

@@ -6,9 +6,9 @@ https://docs.github.com/actions/reference/workflows-and-actions/workflow-command
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import PurePath
 
+from mediamirror.first_use import replace
 from mediamirror.model import Problem, Severity
 from mediamirror.report.data import GRAVITY, Entry, ReportData, all_entries, named_from
 from mediamirror.report.escape import shown_url, spelled_out, visible

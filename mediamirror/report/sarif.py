@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import replace
 from importlib.metadata import version
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
+from mediamirror.first_use import replace
 from mediamirror.model import Problem, Severity, Suppressed
 from mediamirror.report.data import Entry, ReportData, RuleNote, all_entries, entry_of, explain, named_from
 from mediamirror.report.escape import plain_json, shown_url, uri, visible

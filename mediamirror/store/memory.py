@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import aiofiles
 
 from mediamirror.errors import ObjectMissing
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Body, StoredObject
 from mediamirror.store.base import ObjectAttributes, Store
 from mediamirror.store.keys import checked_body, checked_key, clean_metadata, visible

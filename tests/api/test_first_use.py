@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 
 KINDS: list[dict[str, Any]] = [
     {},
@@ -87,3 +87,9 @@ def test_a_pattern_is_compiled_at_its_first_use_and_has_every_method() -> None:
     broken = pattern("(")
     with pytest.raises(re.error):
         broken.search("")
+
+
+def test_a_copy_has_the_fields_that_were_not_changed() -> None:
+    assert replace(Size(1, 2), height=3) == Size(1, 3)
+    with pytest.raises(TypeError, match="'depth'"):
+        replace(Size(1, 2), depth=3)

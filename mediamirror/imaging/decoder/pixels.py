@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from dataclasses import replace
 from typing import BinaryIO
 
 from PIL import (
@@ -21,7 +20,7 @@ from PIL import (
 )
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageTruncated, ImageUndecodable
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.cost import check_memory
 from mediamirror.imaging.decoder.protocol import Wish
 from mediamirror.imaging.decoder.warned import EAR, damage

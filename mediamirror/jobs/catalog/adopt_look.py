@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import replace
 from urllib.parse import quote
 
 from mediamirror.catalog.adoption import Adopted, adopted_of
 from mediamirror.catalog.manifest import ManifestObject, Origin
 from mediamirror.errors import ImageError, ObjectMissing, SourceChanged, StoreError
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.sync.local import PREFIX, content_type_of
 from mediamirror.model import ItemError, ObjectEvent, StoredObject

@@ -7,7 +7,6 @@ import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import datetime
 
 from mediamirror.catalog.results import Record
@@ -15,7 +14,7 @@ from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import CatalogError, FetchError, HTTPStatus, ImageError, NotArchived, StoreError
 from mediamirror.fetch import Fetcher, Request, discard
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_body, read_whole_body
 from mediamirror.jobs.mirror.best import is_short

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -22,6 +21,7 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.first_use import replace
 from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
 from mediamirror.jobs.mirror.handle import ArchiveFirst, Handler, Policy, open_inspector
 from mediamirror.jobs.mirror.plan import GOES_ON_FOR, check_rungs, wanted_urls

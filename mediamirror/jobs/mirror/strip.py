@@ -7,12 +7,11 @@ import hashlib
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.errors import ImageError, StoreFull
 from mediamirror.fetch import discard
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.header import map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.strip import STRIPPED, LeftAlone, Piece, lost_picture, made, plan

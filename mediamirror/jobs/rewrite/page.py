@@ -8,14 +8,13 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.catalog.rewriting import Rewritten
 from mediamirror.documents.document import Document
 from mediamirror.documents.look import look_through
 from mediamirror.documents.reader import Reader
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.rewrite.files import Item, LeftAlone, copy, put, read_page, sha256_of
 from mediamirror.jobs.rewrite.records import NAME, Record, append, read
 from mediamirror.jobs.rewrite.targets import FromCatalog, FromFile

@@ -14,7 +14,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +25,7 @@ from mediamirror.errors import (
     LockHeld,
     UsageError,
 )
+from mediamirror.first_use import replace
 from mediamirror.settings import StoreOptions, state_folder
 from mediamirror.store.base import RESERVED, Store
 from mediamirror.store.open import check_endpoint

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.fetch.late import LateFetcher
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import ObjectEvent
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import FetchOptions, StoreOptions, default_catalog

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mediamirror.documents.document import Document
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.model import ImageSet, Problem
 
 CODE = "relative-url-without-base"

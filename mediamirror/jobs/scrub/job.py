@@ -10,7 +10,6 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
@@ -19,6 +18,7 @@ from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.late import LateFetcher
+from mediamirror.first_use import replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets

@@ -8,12 +8,11 @@ object or the sound one. The damaged bytes are not kept: what they should have b
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from mediamirror.errors import FetchError, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.sync.local import content_type_of
 from mediamirror.jobs.sync.places import Place, drop

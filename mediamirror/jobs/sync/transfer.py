@@ -9,12 +9,11 @@ from __future__ import annotations
 import logging
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from mediamirror.errors import FetchError, NameTaken, ObjectCorrupt, SourceChanged, StoreDenied, StoreError
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.sync.local import Content, LocalPlace
 from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import Place, drop

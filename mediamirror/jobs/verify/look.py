@@ -8,11 +8,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import replace
 
 from mediamirror.errors import BadContentEncoding, FetchError, HTTPStatus, ImageError, ImageTruncated
 from mediamirror.fetch import Request, discard
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_header, read_whole_body
 from mediamirror.jobs.verify.site_root import OtherOrigin

@@ -11,7 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from mediamirror.errors import BodyTooLarge, FetchError, InputMissing, NotInSite
 from mediamirror.fetch import Request
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.model import Body, Download
 
 PLACEHOLDER = "https://site.invalid/"

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.markup.css.scan import Image, scan
 from mediamirror.markup.css.tokens import WS
 from mediamirror.markup.places.candidates import Context, merged, placed

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 from mediamirror.dialects import HOLE, MAX_URL, read
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.model import ImageSet
 
 

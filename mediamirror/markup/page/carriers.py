@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 from turbohtml import Element, Namespace
 
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.naming.looks import has_image_extension, is_image_type
 from mediamirror.markup.page.elements import image_set, read_source
 from mediamirror.markup.page.loaders import Family

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
 from turbohtml import Element, SourceSpan
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.page.loaders import Family
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places.candidates import MAX_URL, resolved

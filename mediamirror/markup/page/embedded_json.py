@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.markup.json.pictures import IsImage, Part, Picture, pictures
 from mediamirror.markup.naming.looks import is_image_url, is_url
 from mediamirror.markup.page import flight

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import field, replace
+from dataclasses import field
 from itertools import islice
 
 from turbohtml import Element, Namespace
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.css import stylesheet
 from mediamirror.markup.page.carriers import find_carriers, find_svg
 from mediamirror.markup.page.elements import Read, image_set, read_source

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 
+from mediamirror.first_use import replace
 from mediamirror.markup.naming.families import grouped
 from mediamirror.markup.page.carriers import find_links
 from mediamirror.markup.page.finders import FINDERS, Finder

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import cast
 
 import turbohtml
 from turbohtml import Element, Node
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.page.elements import MAX_REFERENCES
 from mediamirror.markup.page.embedded_json import (
     MAX_SCRIPTS,

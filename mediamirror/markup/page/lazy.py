@@ -12,12 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 from turbohtml import Element
 
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.markup.page import embedded_json
 from mediamirror.markup.page.carriers import ROWS
 from mediamirror.markup.page.elements import Read, image_set

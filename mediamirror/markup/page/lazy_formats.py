@@ -16,12 +16,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from urllib.parse import quote
 
 from turbohtml import Element
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.css import stylesheet
 from mediamirror.markup.css.image_set import read_image_set
 from mediamirror.markup.naming.looks import has_image_extension, is_image_url

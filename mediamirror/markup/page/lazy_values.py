@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
 from turbohtml import Element
 
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.markup.naming.looks import has_image_extension, is_image_url, is_one_word, is_srcset_like
 from mediamirror.markup.page import embedded_json
 from mediamirror.markup.page.elements import MAX_CANDIDATES, Read, read_source

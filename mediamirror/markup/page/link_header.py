@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.page.carriers import link_relation
 from mediamirror.markup.page.elements import MAX_CANDIDATES
 from mediamirror.markup.places.candidates import Context, merged, placed, split_problems

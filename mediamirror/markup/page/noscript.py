@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
 
 from turbohtml import Element
 
 from mediamirror.dialects import MAX_URL
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.naming.families import stem
 from mediamirror.markup.page.parsed import Page
 from mediamirror.model import Candidate, ImageSet, Reference, Source, Span

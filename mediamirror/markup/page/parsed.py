@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from itertools import islice
 
 import turbohtml
 from turbohtml import DocumentFragment, Element, Namespace, SourceSpan
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.places import charrefs
 from mediamirror.markup.places.candidates import Context, placed, resolved, split_problems
 from mediamirror.markup.places.source import SourceText, decode

@@ -11,9 +11,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.places.urls import shown
 from mediamirror.markup.standard.srcset import parse_srcset

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator
-from dataclasses import replace
 from urllib.parse import unquote
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.places.urls import Skip, plain, resolve
 from mediamirror.model import Candidate, ImageSet, Problem, Reference
 

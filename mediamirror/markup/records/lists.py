@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.naming.families import grouped
 from mediamirror.markup.places.candidates import Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.places.candidates import STATED, Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.places.spelling import Spelled

@@ -10,10 +10,9 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import chain
 
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.json.names import bare, is_srcset_name, is_url, page_of
 from mediamirror.markup.json.records import is_json, records
 from mediamirror.markup.places.candidates import Context

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from enum import Enum
 
 from tinycss2 import ast
 
+from mediamirror.first_use import replace
 from mediamirror.markup.standard.features import Comparison, evaluate_feature, varies
 from mediamirror.markup.standard.screen import COMMON, Screen
 from mediamirror.markup.standard.values import (

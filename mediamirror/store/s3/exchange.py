@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import random
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from dataclasses import field, replace
+from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +15,7 @@ import aiofiles
 import httpx2
 
 from mediamirror.errors import BodyCutOff, FetchError, StoreError
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.keys import checked_body

@@ -6,13 +6,12 @@ import asyncio
 import base64
 import hashlib
 from collections.abc import Mapping
-from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
 
 from mediamirror.errors import StoreError
-from mediamirror.first_use import pattern
+from mediamirror.first_use import pattern, replace
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import SERVED, ObjectAttributes
