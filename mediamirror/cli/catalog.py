@@ -48,7 +48,7 @@ group = Group(
         ),
         "rebuild": (
             "catalog:rebuild_command",
-            "Make a lost or damaged catalog anew from the store: from the bucket's manifest, else from metadata and bytes.",
+            "Make a lost or damaged catalog anew from the store: from its manifest, else from metadata and bytes.",
         ),
         "import": (
             "catalog:import_command",
