@@ -182,8 +182,9 @@ async def test_the_curve_of_detail_is_left_out_where_the_narrower_widths_have_an
             ("sharp", sharp, (480, 640, 960)),
             ("enlarged", enlarged, (400, 480, 960)),
             ("alone", sharp, ()),
+            ("alone and enlarged", enlarged, ()),
         ):
             _, found = await pool.look(body(encode(image, "png")), widths=widths)
             assert found is not None
             seen[name] = bool(found.detail)
-    assert seen == {"sharp": False, "enlarged": True, "alone": True}
+    assert seen == {"sharp": False, "enlarged": True, "alone": False, "alone and enlarged": True}

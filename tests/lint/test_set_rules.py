@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from looking import BROWSER, Seen, findings_of, look_at_all, options, sets_of
+from PIL import Image, ImageFilter
 
 from fixtures.defects import SITE, SOUND, Case, File
 from fixtures.defects.base import defect, file, img, ladder, ladder_with, made, picture, srcset
+from fixtures.images import exif_block
 from mediamirror.errors import HTTPStatus, NotAnImage
 from mediamirror.lint import VariantFacts, check_set, choose_checks, choose_codes
 from mediamirror.lint.upscaling import gains_nothing
@@ -65,6 +67,74 @@ def test_where_one_of_the_equal_files_is_as_declared_that_one_stays() -> None:
     (finding,) = check(image(480, 1200, 1920), bare((480, 320), (1200, 800), (1200, 800)))
     assert finding.message.endswith('Corrected: srcset="/1.webp 480w, /2.webp 1200w".')
     assert finding.declared == "1920w"
+
+
+def test_of_equal_files_the_one_with_the_nearest_claim_stays_and_a_claim_too_small_is_told_by_itself() -> None:
+    found = check(image(32, 1080, 1920, 2048), bare((1600, 1000), (1600, 1000), (1600, 1000), (1600, 1000)))
+    told = {(finding.rule, finding.declared) for finding in found}
+    assert told == {("MM309", "1920w, 2048w"), ("MM301", "32"), ("MM301", "1080")}
+    (finding,) = (finding for finding in found if finding.rule == "MM309")
+    assert finding.message.endswith('Corrected: srcset="/3.webp 1600w".')
+
+
+def test_two_claims_that_are_both_too_small_are_two_broken_promises() -> None:
+    found = check(image(32, 1080), bare((1600, 1000), (1600, 1000)))
+    assert {(finding.rule, finding.declared) for finding in found} == {("MM301", "32"), ("MM301", "1080")}
+
+
+@pytest.mark.parametrize("blocks", [16, 24, 32])
+@pytest.mark.parametrize("kind", [Image.Resampling.NEAREST, Image.Resampling.BICUBIC])
+@pytest.mark.parametrize("widths", [(320, 480), (240, 960)])
+def test_a_placeholder_among_the_rungs_has_less_detail_than_a_narrower_one(
+    blocks: int, kind: Image.Resampling, widths: tuple[int, int]
+) -> None:
+    narrow, wide = (picture(width) for width in widths)
+    small = wide.resize((blocks, round(blocks * wide.height / wide.width)), Image.Resampling.BOX)
+    files = {"/1.webp": made(narrow), "/2.webp": made(small.resize(wide.size, kind))}
+    case = Case("", "", image(*widths), files)
+    found = [f for f in findings_of(case, look(case)) if f.rule in ("MM311", "MM312")]
+    if blocks == 16:  # too few to be sure that the two show one picture
+        assert len(found) == 1
+        return
+    assert [(f.rule, f.url, "a placeholder, enlarged" in f.message) for f in found] == [("MM312", at("/2.webp"), True)]
+
+
+@pytest.mark.parametrize(
+    "options", [{"quality": 10}, {"quality": 30}, {"format": "jpeg", "quality": 8}, {"format": "avif"}]
+)
+@pytest.mark.parametrize("blur", [0, 2])
+def test_a_wide_rung_of_low_quality_or_softness_is_no_placeholder(options: dict[str, object], blur: int) -> None:
+    wide = picture(960).filter(ImageFilter.GaussianBlur(blur))
+    case = Case("", "", image(320, 960), {"/1.webp": made(picture(320)), "/2.webp": made(wide, **options)})  # type: ignore[arg-type]
+    assert "MM312" not in codes(findings_of(case, look(case)))
+
+
+@pytest.mark.parametrize("densities", ["/2.webp 1.5x, /3.webp 2x", "/2.webp 450w, /3.webp 600w"])
+def test_rungs_that_were_shrunk_softly_from_an_original_beside_them_are_not_enlarged(densities: str) -> None:
+    original = picture(451)
+    files = {
+        "/1.webp": made(original.resize((300, 200), Image.Resampling.BILINEAR), lossless=True),
+        "/2.webp": made(original.resize((450, 300), Image.Resampling.BILINEAR, reducing_gap=None), lossless=True),
+        "/3.webp": made(original, lossless=True),
+    }
+    case = Case("", "", f'<img src="/1.webp" srcset="{densities}" width="300" alt="">', files)
+    assert "MM312" not in codes(findings_of(case, look(case)))
+
+
+@pytest.mark.parametrize("turned", [1, 6, 8])
+def test_what_was_enlarged_is_found_and_what_was_not_is_left_alone_whichever_way_up_it_is_stored(turned: int) -> None:
+    back = {1: None, 6: Image.Transpose.ROTATE_90, 8: Image.Transpose.ROTATE_270}[turned]
+
+    def stored(image: Image.Image) -> File:
+        options = {"quality": 90, "exif": exif_block(orientation=turned)}
+        return made(image if back is None else image.transpose(back), "jpeg", **options)
+
+    wide = picture(640, 400)
+    enlarged = picture(320, 200).resize(wide.size, Image.Resampling.BICUBIC)
+    for image_, told in ((wide, False), (enlarged, True)):
+        files = {"/1.webp": stored(picture(320, 200)), "/2.webp": stored(image_)}
+        case = Case("", "", image(320, 640), files)
+        assert ("MM312" in codes(findings_of(case, look(case)))) is told
 
 
 def test_one_file_under_all_widths_is_one_finding() -> None:
