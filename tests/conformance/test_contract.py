@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -341,3 +342,69 @@ async def test_closing_twice_is_fine(case: Case) -> None:
     async with case.another("") as store:
         await store.head("x")
     await store.aclose()
+
+
+async def test_pages_hold_what_a_listing_holds_and_nothing_of_ours(case: Case) -> None:
+    stored = [await case.store.put(key, body_of(key.encode()), WEBP) for key in ORDERED]
+    await case.store.put("_mediamirror/manifest/x.json", body_of(b"{}"), WEBP)
+    rows = [row async for page in case.store.pages() for row in page]
+    assert sorted((key, size, token) for key, size, token, _ in rows) == sorted(
+        (o.key, o.size, o.token) for o in stored
+    )
+    assert [row[0] async for page in case.store.pages("a/") for row in page if row[0] == "a0"] == []
+
+
+async def test_where_objects_are_files_each_is_the_file_of_its_key(case: Case) -> None:
+    await case.store.put("a/é.webp", body_of(b"bytes"), WEBP)
+    root = case.store.local_root
+    assert (root is not None) == (case.kind == "directory")
+    if root is not None:
+        assert (root / "a/é.webp").read_bytes() == b"bytes"
+
+
+async def test_a_check_for_reading_writes_nothing(case: Case) -> None:
+    place = case.another("")
+    await place.check(writes=False)
+    assert [row.key async for row in place.list("_mediamirror/")] == []
+    assert await place.is_empty()
+
+
+async def test_a_store_with_a_manifest_gives_everyone_the_same_tokens(case: Case) -> None:
+    """Else what one machine writes into the manifest means nothing to the next."""
+    stored = await case.store.put("k.webp", body_of(b"bytes"), WEBP)
+    assert case.store.keeps_manifest == (case.kind != "directory")
+    assert same(await case.another("").head("k.webp"), stored)
+    assert not case.store.previews
+
+
+async def test_an_object_that_is_there_can_be_made_durable(case: Case) -> None:
+    stored = await case.store.put("a/k.webp", body_of(b"bytes"), WEBP)
+    await case.store.make_durable("a/k.webp")
+    assert same(await case.store.head("a/k.webp"), stored)
+
+
+async def test_a_server_copies_an_object_with_its_attributes_and_never_another_than_was_listed(case: Case) -> None:
+    source, target = case.another("from"), case.another("to")
+    assert source.copies_from(target) == case.is_s3
+    if not case.is_s3:
+        with pytest.raises(TypeError):
+            await target.copy_from(source, await source.put("k.webp", body_of(b"bytes"), WEBP), None)
+        return
+    attributes = ObjectAttributes("image/webp", metadata=(("source-url", "https://example.org/k.webp"),))
+    old = await source.put("k.webp", body_of(b"bytes"), attributes)
+    copied = await target.copy_from(source, old, old.sha256)
+    assert (copied.key, copied.size, copied.sha256) == ("k.webp", 5, old.sha256)
+    found = await target.head("k.webp")
+    assert found is not None
+    assert (found.content_type, dict(found.metadata)["source-url"]) == ("image/webp", "https://example.org/k.webp")
+    await source.put("k.webp", body_of(b"other"), WEBP)
+    with pytest.raises(ObjectMissing):
+        await target.copy_from(source, old, old.sha256)
+    assert await read(target, "k.webp") == b"bytes"
+
+
+async def test_a_store_in_which_nothing_died_has_no_leftovers(case: Case) -> None:
+    await case.store.put("k.webp", body_of(b"bytes"), WEBP)
+    assert await case.store.leftovers(before=datetime.max.replace(tzinfo=UTC)) == []
+    assert await case.store.sweep(before=datetime.max.replace(tzinfo=UTC)) == 0
+    assert await keys(case.store) == ["k.webp"]

@@ -112,12 +112,17 @@ class MultipartUploads:
 def unfinished(client: S3Client, bucket: str, prefix: str, before: datetime) -> list[tuple[str, str]]:
     """Return key and id of every upload under ``prefix`` that was begun before that moment and not finished. Blocking."""
     found: list[tuple[str, str]] = []
-    for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
-        for upload in page.get("Uploads", []):
-            begun = upload.get("Initiated")
-            # Not every server minds the prefix.
-            if begun is not None and begun < before and upload["Key"].startswith(prefix):
-                found.append((upload["Key"], upload["UploadId"]))
+    try:
+        for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=prefix):
+            for upload in page.get("Uploads", []):
+                begun = upload.get("Initiated")
+                # Not every server minds the prefix.
+                if begun is not None and begun < before and upload["Key"].startswith(prefix):
+                    found.append((upload["Key"], upload["UploadId"]))
+    except ClientError as error:
+        # rclone serve s3 says so where there is none.
+        if error.response.get("Error", {}).get("Code") != "NoSuchUpload":
+            raise
     return sorted(found)
 
 
