@@ -406,6 +406,8 @@ class GcOptions:
     max_delete: int | None = None
     force: bool = False
     older_than: float = 86_400.0
+    keep_runs: int | None = None
+    """Runs whose history the catalog keeps; None: all."""
     concurrency: int = 16
     dry_run: bool = False
 

@@ -12,11 +12,9 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from mediamirror.catalog.connection import marks
+from mediamirror.catalog.schema import WORK_LIST
 from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Candidate, ImageSet, Reference, Source
-
-KEEP_RUNS = 20
-"""Work lists of older runs are dropped; what they fetched and stored stays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +41,63 @@ def begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at:
     """Record that a run starts. ``command`` must hold no secret."""
     cursor = db.execute("INSERT INTO runs (command, started_at) VALUES (?,?)", (command, started_at))
     assert cursor.lastrowid is not None
-    db.execute("DELETE FROM items WHERE run_id <= ?", (cursor.lastrowid - KEEP_RUNS,))
+    for statement in WORK_LIST.split(";"):  # `executescript` would end the transaction
+        db.execute(statement)
     return Run(cursor.lastrowid, store_id(db, store_name))
 
 
 def finish_run(db: sqlite3.Connection, run: Run, finished_at: str, exit_code: int) -> None:
     """Record how a run ended."""
     db.execute("UPDATE runs SET finished_at = ?, exit_code = ? WHERE id = ?", (finished_at, exit_code, run.id))
+
+
+_OLDEST_KEPT = "SELECT id FROM runs ORDER BY id DESC LIMIT 1 OFFSET max(:keep - 1, 0)"
+
+_FORGET_EXCHANGES = f"""
+DELETE FROM fetches WHERE coalesce(seen_run, run_id) < ({_OLDEST_KEPT})
+    AND id < (SELECT max(id) FROM fetches f WHERE f.variant_id = fetches.variant_id)
+    AND id IS NOT (SELECT max(id) FROM fetches f WHERE f.variant_id = fetches.variant_id AND f.sha256 IS NOT NULL)
+    AND NOT EXISTS (SELECT 1 FROM objects o INDEXED BY objects_by_variant WHERE o.variant_id = fetches.variant_id
+        AND coalesce(o.source_sha256, o.sha256) = fetches.sha256)
+"""
+
+_FORGET_RUNS = f"DELETE FROM runs WHERE id < ({_OLDEST_KEPT}) AND id NOT IN (SELECT max(id) FROM runs GROUP BY command)"
+
+_FORGET_BLOBS = f"""
+DELETE FROM blobs WHERE sha256 NOT IN ({
+    " UNION ALL ".join(
+        f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL"
+        for table, column in (
+            *(("fetches", "sha256"), ("objects", "sha256"), ("objects", "source_sha256"), ("holdings", "sha256")),
+            *(("standings", "sha256"), ("published", "sha256")),
+        )
+    )
+})
+"""
+
+
+def forget_runs(db: sqlite3.Connection, keep: int) -> dict[str, int]:
+    """Drop what is only history of runs before the newest ``keep``; return how many rows of what went.
+
+    What the next run asks with, what stored bytes came from and how every variant stands is no history. Of each command the last
+    run is kept.
+    """
+    told = {"exchanges": _FORGET_EXCHANGES, "runs": _FORGET_RUNS, "blobs": _FORGET_BLOBS}
+    return {name: db.execute(command, {"keep": keep}).rowcount for name, command in told.items()}
+
+
+def free_bytes(db: sqlite3.Connection) -> tuple[int, int]:
+    """Return how many bytes of the file are not used, and how many there are."""
+    free, pages, size = (
+        db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("freelist_count", "page_count", "page_size")
+    )
+    return free * size, pages * size
+
+
+def shrink(db: sqlite3.Connection) -> None:
+    """Write the file anew without what is not used; for that time it needs as much room again."""
+    db.execute("VACUUM")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def follows_a_clean_end(db: sqlite3.Connection, run: Run) -> bool:

@@ -211,8 +211,8 @@ class _About:
         self._fetches = {
             variant: rest
             for variant, _, *rest in db.execute(
-                "SELECT variant_id, max(id), final_url, fetched_at, http_status FROM fetches "
-                f"WHERE variant_id IN ({several}) GROUP BY variant_id",
+                "SELECT variant_id, max(id), final_url, coalesce(seen_at, fetched_at), coalesce(seen_status, http_status) "
+                f"FROM fetches WHERE variant_id IN ({several}) GROUP BY variant_id",
                 ids,
             )
         }

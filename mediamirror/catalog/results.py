@@ -74,20 +74,11 @@ def put_fetched(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: O
     if source is not None and source.sha256 != outcome.sha256:
         _put_blob(db, source.sha256, source.size, source.facts)
     if outcome.download is not None or (outcome.error is not None and outcome.status is Status.FAILED):
-        fetched = source.sha256 if source is not None else outcome.sha256
-        if fetched is None or not _renewed(db, run_id, variant_id, fetched, _told(outcome.error)):
-            _put_fetch(db, run_id, variant_id, outcome)
+        _put_fetch(db, run_id, variant_id, outcome)
 
 
 def _told(error: ItemError | None) -> tuple[str | None, str | None]:
     return (None, None) if error is None else (error.code, redact_text(error.message))
-
-
-def _renewed(
-    db: sqlite3.Connection, run_id: int, variant_id: int, sha256: str, told: tuple[str | None, str | None]
-) -> bool:
-    query = "UPDATE fetches SET error_code = ?, error_message = ? WHERE variant_id = ? AND run_id = ? AND sha256 = ?"
-    return db.execute(query, (*told, variant_id, run_id, sha256)).rowcount > 0
 
 
 def _put_blob(db: sqlite3.Connection, sha256: str, size: int | None, facts: Facts | None) -> None:
@@ -110,31 +101,56 @@ def _put_blob(db: sqlite3.Connection, sha256: str, size: int | None, facts: Fact
     )
 
 
+_RENEW_FETCH = """
+UPDATE fetches SET seen_run = :run, seen_at = coalesce(:at, strftime('%Y-%m-%dT%H:%M:%S+00:00')), seen_status = :status,
+    headers = :headers, etag = :etag, last_modified = :modified, error_code = :code, error_message = :message,
+    asked = :asked
+WHERE id = (SELECT max(id) FROM fetches WHERE variant_id = :variant) AND sha256 IS :sha256 AND final_url IS :final_url
+    AND (sha256 IS NOT NULL OR (error_code IS :code AND http_status IS :status))
+"""
+"""The same bytes from the same URL, asked for or not, or the same failure: nothing new, but for when it was seen."""
+
+_PUT_FETCH = """
+INSERT INTO fetches (variant_id, run_id, fetched_at, final_url, http_status, headers, etag, last_modified, seconds, redirects,
+    received, sha256, error_code, error_message, asked, seen_run, seen_at, seen_status)
+VALUES (:variant, :run, coalesce(:at, strftime('%Y-%m-%dT%H:%M:%S+00:00')), :final_url, :status, :headers, :etag, :modified,
+    :seconds, :hops, :received, :sha256, :code, :message, :asked, :run, coalesce(:at, strftime('%Y-%m-%dT%H:%M:%S+00:00')), :status)
+"""
+"""What it will be renewed with is written at once: a row that grows later would split its page."""
+
+
 def _put_fetch(db: sqlite3.Connection, run_id: int, variant_id: int, outcome: Outcome) -> None:
+    values = _fetch_values(run_id, variant_id, outcome)
+    if not db.execute(_RENEW_FETCH, values).rowcount:
+        db.execute(_PUT_FETCH, values)
+
+
+def _fetch_values(run_id: int, variant_id: int, outcome: Outcome) -> dict[str, object]:
     download, error, url = outcome.download, outcome.error, outcome.variant.url
-    db.execute(
-        "INSERT INTO fetches (variant_id, run_id, fetched_at, final_url, http_status, headers, etag, last_modified, "
-        "seconds, redirects, received, sha256, error_code, error_message, asked) "
-        "VALUES (?,?,coalesce(?, strftime('%Y-%m-%dT%H:%M:%S+00:00')),?,?,?,?,?,?,?,?,?,?,?,?)",
-        (
-            *(variant_id, run_id),
-            *(
-                (
-                    *(download.fetched_at.isoformat(timespec="seconds"), _known(url, download.final_url)),
-                    *(download.http_status, json.dumps(lasting_headers(download.headers))),
-                    *(download.header("etag"), download.header("last-modified"), download.seconds),
-                    json.dumps(
-                        [(_known(url, at), status, lasting_headers(rows)) for at, status, rows in download.hops]
-                    ),
-                )
-                if download is not None
-                else (None, None, None if error is None else error.http_status, *(None,) * 5)
-            ),
-            *(outcome.fetched_bytes, outcome.source.sha256 if outcome.source else outcome.sha256),
-            *_told(error),
-            download.asked if download is not None else None,
-        ),
-    )
+    code, message = _told(error)
+    values: dict[str, object] = {
+        "variant": variant_id,
+        "run": run_id,
+        "received": outcome.fetched_bytes,
+        "sha256": outcome.source.sha256 if outcome.source else outcome.sha256,
+        "code": code,
+        "message": message,
+    }
+    if download is None:
+        names = ("at", "final_url", "headers", "etag", "modified", "seconds", "hops", "asked")
+        return values | dict.fromkeys(names) | {"status": None if error is None else error.http_status}
+    hops = [(_known(url, at), status, lasting_headers(rows)) for at, status, rows in download.hops]
+    return values | {
+        "at": download.fetched_at.isoformat(timespec="seconds"),
+        "final_url": _known(url, download.final_url),
+        "status": download.http_status,
+        "headers": json.dumps(lasting_headers(download.headers)),
+        "etag": download.header("etag"),
+        "modified": download.header("last-modified"),
+        "seconds": download.seconds,
+        "hops": json.dumps(hops),
+        "asked": download.asked,
+    }
 
 
 def _known(url: str, passed: str) -> str:

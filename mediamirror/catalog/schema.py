@@ -4,17 +4,19 @@ Times are ISO 8601 in UTC. Booleans are 0 and 1. ``span_*`` are byte offsets in 
 
     documents ─< places >─ image_sets        a set found in several places is one row
     places ─< candidates >─ variants         one URL, one variant, however many sets name it
-    variants ─< fetches >─ blobs             every exchange with an origin; what the bytes are
+    variants ─< fetches >─ blobs             what an origin gave, and when it was last found so; what the bytes are
     stores ─< objects >─ blobs               where they lie now
     stores ─< holdings                       any object or file whose bytes `sync` or `check` has read, by change token
     stores ─< published                      what the manifest in the store says of its objects and sets
-    runs ─< items >─ variants                the work list of a run, and what became of each
     runs ─< findings
     stores ─< standings >─ variants          what became of each variant when it was last wanted there
     rewrites ─< rewritten >─ variants        which page was rewritten to point into which store, and which of its URLs moved
 
-``fetches.redirects`` is JSON, ``[[url, status, [[name, value], ...]], ...]``, each answer that led on to the final URL; NULL in
-rows written before it was recorded.
+A run has its work list beside these, `WORK_LIST`: a temporary table that goes with the connection.
+
+``fetches``: an exchange that shows what the one before it did adds no row; ``seen_at``, ``seen_run`` and ``seen_status`` are of
+the last such one, and of the row's own exchange where it was the only one. ``redirects`` is JSON,
+``[[url, status, [[name, value], ...]], ...]``, each answer that led on to the final URL; NULL in rows written before it was recorded.
 """
 
 from __future__ import annotations
@@ -55,6 +57,31 @@ CREATE INDEX rewritten_by_variant ON rewritten(variant_id);
 CREATE INDEX documents_by_sha256 ON documents(sha256);
 """
 """What `rewrite` did. A file has one row: what it was at first, what it is now, and the URLs that moved meanwhile."""
+
+_SEEN = """
+ALTER TABLE fetches ADD COLUMN seen_at TEXT;
+ALTER TABLE fetches ADD COLUMN seen_run INTEGER;
+ALTER TABLE fetches ADD COLUMN seen_status INTEGER;
+DROP TABLE items;
+"""
+"""NULL: of the exchange itself. Work lists of earlier runs are read by nobody."""
+
+WORK_LIST = """
+CREATE TEMP TABLE IF NOT EXISTS items (
+    run_id INTEGER NOT NULL,
+    variant_id INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,
+    position INTEGER,
+    status TEXT,
+    key TEXT,
+    sha256 TEXT,
+    error_code TEXT,
+    error_message TEXT,
+    PRIMARY KEY (run_id, variant_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS temp.items_by_position ON items(run_id, position);
+"""
+"""The variants of a run, and what became of each."""
 
 MIGRATIONS: tuple[tuple[int, str], ...] = (
     (
@@ -269,6 +296,7 @@ ALTER TABLE fetches ADD COLUMN redirects TEXT;
     (6, _CORRECTED_SIZE),
     (7, _REWRITES),
     (8, _ASKED),
+    (9, _SEEN),
 )
 
 NEWEST = MIGRATIONS[-1][0]

@@ -18,9 +18,9 @@ Headers = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, slots=True)
 class MirroredSet:
-    """One image set, as the newest run that read its page left it, and the objects that the store holds of it.
+    """One image set where it was found first, as its variants stand in the store, and the objects that the store holds of it.
 
-    A row's ``key`` is that of its object, whatever the newest run made of it; a row without one has no object.
+    A row's ``key`` is that of its object, whatever became of the variant since; a row without one has no object.
     """
 
     result: SetResult
@@ -29,7 +29,7 @@ class MirroredSet:
 
 @dataclass(frozen=True, slots=True)
 class MirroredSource:
-    """Where an object came from: its URL, and the validators and the time of the fetch that gave its bytes."""
+    """Where an object came from: its URL, and the validators of its bytes and when the origin was last found to have them."""
 
     url: str
     key: str
@@ -45,7 +45,7 @@ def read_sources(
 ) -> Page[MirroredSource]:
     """Return a page of a store's objects with their sources, after a key and a variant; several URLs may share a key."""
     query = (
-        "SELECT v.url, o.key, coalesce(o.source_sha256, o.sha256), coalesce(f.fetched_at, o.stored_at), "
+        "SELECT v.url, o.key, coalesce(o.source_sha256, o.sha256), coalesce(f.seen_at, f.fetched_at, o.stored_at), "
         "f.etag, f.last_modified, v.id "
         "FROM objects o JOIN stores s ON s.id = o.store_id JOIN variants v ON v.id = o.variant_id "
         "LEFT JOIN fetches f ON f.id = (SELECT max(id) FROM fetches WHERE variant_id = v.id "
@@ -96,34 +96,35 @@ def count_mirrored(db: sqlite3.Connection, store_name: str) -> tuple[int, int]:
 
 def _read(db: sqlite3.Connection, store_name: str, set_id: int) -> MirroredSet:
     found = db.execute(
-        "SELECT p.id, p.run_id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
+        "SELECT p.id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
         "JOIN documents d ON d.id = p.document_id JOIN image_sets s ON s.id = p.set_id WHERE p.set_id = ? "
         "AND EXISTS (SELECT 1 FROM candidates c WHERE c.place_id = p.id) ORDER BY p.id LIMIT 1",
         (set_id,),
     ).fetchone()
     with rows_of("places"):
-        place_id, run_id, document, line, alt, context, inferred = found
+        place_id, document, line, alt, context, inferred = found
     places = db.execute("SELECT count(*) FROM places WHERE set_id = ?", (set_id,)).fetchone()[0]
-    pairs = list(_rows(db, store_name, run_id, place_id))
+    pairs = list(_rows(db, store_name, place_id))
     objects = tuple(dict.fromkeys(held for _, held in pairs if held is not None))
     rows = tuple(row for row, _ in pairs)
     return MirroredSet(SetResult(document, line, rows, alt, context, bool(inferred), places), objects)
 
 
-def _rows(db: sqlite3.Connection, store_name: str, run_id: int, place_id: int) -> Iterator[tuple[SetRow, Held | None]]:
+def _rows(db: sqlite3.Connection, store_name: str, place_id: int) -> Iterator[tuple[SetRow, Held | None]]:
     query = (
-        "SELECT v.id, v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, i.wanted, i.status, "
-        "i.error_code, i.error_message, i.key FROM candidates c JOIN variants v ON v.id = c.variant_id "
-        "LEFT JOIN items i ON i.variant_id = v.id AND i.run_id = ? WHERE c.place_id = ? ORDER BY c.id"
+        "SELECT v.id, v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, "
+        "EXISTS (SELECT 1 FROM standings WHERE variant_id = v.id), s.status, s.error_code, s.error_message, s.sha256 "
+        "FROM candidates c JOIN variants v ON v.id = c.variant_id LEFT JOIN standings s ON s.variant_id = v.id "
+        "AND s.store_id = (SELECT id FROM stores WHERE name = ?) WHERE c.place_id = ? ORDER BY c.id"
     )
-    for variant_id, url, carrier, attribute, declared, density, media, mime, *item in db.execute(
-        query, (run_id, place_id)
+    for variant_id, url, carrier, attribute, declared, density, media, mime, *standing in db.execute(
+        query, (store_name, place_id)
     ).fetchall():
-        wanted, status, code, message, key = item
-        held = _object(db, store_name, variant_id, key)
-        fmt, width, height, size = _blob(db, held, run_id, variant_id)
+        reached, status, code, message, sha256 = standing
+        held = _object(db, store_name, variant_id)
+        fmt, width, height, size = _blob(db, held, sha256)
         row = SetRow(
-            *(url, carrier, attribute, declared, density, media, mime, _status(status, wanted, held)),
+            *(url, carrier, attribute, declared, density, media, mime, _status(status, held, reached=bool(reached))),
             *(held.key if held else None, fmt, width, height, size),
             findings=tuple(findings_of(db, variant_id, url)),
             error=ItemError(code, message or "") if code else None,
@@ -131,36 +132,31 @@ def _rows(db: sqlite3.Connection, store_name: str, run_id: int, place_id: int) -
         yield row, held
 
 
-def _status(status: str | None, wanted: int | None, held: Held | None) -> Status | None:
-    """What became of it; None where a run was to fetch it and did not get to it."""
+def _status(status: str | None, held: Held | None, *, reached: bool) -> Status | None:
+    """What became of it; None where no run got to it."""
     if status in {Status.FAILED, Status.REJECTED}:
         return Status(status)
     if held is not None:
         return Status.STORED
-    # The work lists of old runs are dropped, and a run into another store says nothing of this one.
-    return None if wanted and status is None else Status.SKIPPED
+    # A run into another store says nothing of this one.
+    return Status.SKIPPED if reached else None
 
 
-def _object(db: sqlite3.Connection, store_name: str, variant_id: int, key: str | None) -> Held | None:
+def _object(db: sqlite3.Connection, store_name: str, variant_id: int) -> Held | None:
     row = db.execute(
         "SELECT o.key, o.sha256, o.size FROM objects o INDEXED BY objects_by_variant WHERE o.variant_id = ? "
         "AND o.store_id = (SELECT id FROM stores WHERE name = ?) "
-        "ORDER BY (o.key = ?) DESC, o.stored_at DESC, o.key LIMIT 1",
-        (variant_id, store_name, key or ""),
+        "ORDER BY o.stored_at DESC, o.key LIMIT 1",
+        (variant_id, store_name),
     ).fetchone()
     return Held(*row) if row else None
 
 
 def _blob(
-    db: sqlite3.Connection, held: Held | None, run_id: int, variant_id: int
+    db: sqlite3.Connection, held: Held | None, standing: str | None
 ) -> tuple[str | None, int | None, int | None, int | None]:
     """Format, width, height and size of the object, or of what was fetched and not stored."""
-    sha256 = held.sha256 if held else None
-    if sha256 is None:
-        found = db.execute(
-            "SELECT sha256 FROM items WHERE run_id = ? AND variant_id = ?", (run_id, variant_id)
-        ).fetchone()
-        sha256 = found[0] if found else None
+    sha256 = held.sha256 if held else standing
     row = db.execute(f"SELECT b.format, {NATURAL_SIZE}, b.size FROM blobs b WHERE b.sha256 = ?", (sha256,)).fetchone()
     return row or (None, None, None, held.size if held else None)
 

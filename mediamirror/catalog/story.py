@@ -114,15 +114,20 @@ def _variants_of(db: sqlite3.Connection, objects: Sequence[tuple[int, str]]) -> 
     return sorted({row[0] for pair in objects[:MOST] for row in db.execute(query, pair)})
 
 
+_EXCHANGES = """
+SELECT iif(later, seen_at, fetched_at) AS fetched_at, iif(later, seen_status, http_status) AS http_status, final_url, redirects,
+    headers, iif(later, NULL, seconds) AS seconds, iif(later AND seen_status = 304, 0, received) AS received, sha256,
+    error_code, error_message
+FROM fetches JOIN (SELECT 0 AS later UNION ALL SELECT 1) ON NOT later OR seen_run <> run_id
+WHERE variant_id = ? ORDER BY id DESC, later DESC
+"""
+"""A row tells of its first exchange, and of the last one that showed the same."""
+
+
 def _variant(db: sqlite3.Connection, variant: int) -> VariantStory:
     with rows_of("variants"):
         url, host = db.execute("SELECT url, host FROM variants WHERE id = ?", (variant,)).fetchone()
-    fetches = _part(
-        db,
-        "SELECT fetched_at, http_status, final_url, redirects, headers, seconds, received, sha256, error_code, error_message "
-        "FROM fetches WHERE variant_id = ? ORDER BY id DESC",
-        variant,
-    )
+    fetches = _part(db, _EXCHANGES, variant)
     with rows_of("fetches"):
         for row in fetches.rows:
             row["headers"], row["redirects"] = as_headers(row["headers"]), as_hops(row["redirects"])

@@ -31,7 +31,7 @@ class KnownObject:
 class KnownFetch:
     """The newest exchange that gave this variant's bytes: validators, headers and the facts about those bytes.
 
-    ``facts`` is None when the bytes were never a sound image.
+    ``fetched_at`` is when the origin was last asked and had these bytes. ``facts`` is None when the bytes were never a sound image.
     """
 
     fetched_at: datetime
@@ -126,8 +126,8 @@ def _promises(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, 
 
 def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
     query = (
-        "SELECT f.variant_id, f.fetched_at, f.final_url, f.http_status, f.headers, f.etag, f.last_modified, f.sha256, "
-        "b.size, f.run_id, f.asked, "
+        "SELECT f.variant_id, coalesce(f.seen_at, f.fetched_at), f.final_url, f.http_status, f.headers, f.etag, f.last_modified, "
+        "f.sha256, b.size, coalesce(f.seen_run, f.run_id), f.asked, "
         "b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps, "
         "b.corrected_width, b.corrected_height "
         "FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "

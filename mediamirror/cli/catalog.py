@@ -269,6 +269,13 @@ async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
         GcOptions,
         panel=WHERE,
     ),
+    option(
+        "--keep-runs N",
+        "Drop what the catalog keeps as history alone of runs before the last N.",
+        GcOptions,
+        panel=WHERE,
+        least=1,
+    ),
     _STORE,
     option("--dry-run -n", "Say what would be done; change nothing.", panel=WHERE),
     o.PRINTING,

@@ -1,16 +1,17 @@
 """The catalog: what goes in comes out, merged and in order."""
 
 import sqlite3
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import DocumentRow, Run, begin_run, order_work, put_document, put_sets
+from mediamirror.catalog.ingest import DocumentRow, Run, begin_run, forget_runs, order_work, put_document, put_sets
 from mediamirror.catalog.listing import Query, choose, read_chosen
 from mediamirror.catalog.results import Record, put_outcomes, read_sets
 from mediamirror.catalog.schema import MIGRATIONS
+from mediamirror.catalog.story import read_story
 from mediamirror.catalog.work import read_lanes, read_places, read_work
 from mediamirror.errors import CatalogError
 from mediamirror.model import (
@@ -302,10 +303,96 @@ async def test_only_the_urls_that_pages_name_are_kept_whole(tmp_path: Path) -> N
         (item,) = [item async for item in catalog.rows(read_work, run)]
         await catalog.write(put_outcomes, run, [Record(item.variant_id, outcome, None)])
     with sqlite3.connect(tmp_path / "c.sqlite") as db:
-        for table in ("fetches", "items", "standings", "findings"):
+        for table in ("fetches", "standings", "findings"):
             (row,) = db.execute(f"SELECT * FROM {table}").fetchall()
             told = repr(row).replace(url, "")  # the page's own
             assert "hush" not in told, table
             assert "http-status" in told or table == "findings"
         assert db.execute("SELECT host FROM variants").fetchone() == ("h",)
         assert db.execute("SELECT declared FROM findings").fetchone() == ("https://cdn/1?X-Amz-Signature=***",)
+
+
+LATER = NOW + timedelta(days=1)
+
+
+def answered(status: int, url: str = "https://h/1", at: datetime = LATER, **changes: object) -> Outcome:
+    """What a run finds that asks again: the same bytes, unless ``changes`` say otherwise."""
+    headers = (("etag", '"2"'), ("x", "z"))
+    download = Download(url, url, status, headers, None, at)
+    return stored(url, status=Status.UNCHANGED, download=download, fetched_bytes=0 if status == 304 else 3, **changes)
+
+
+async def asked(catalog: Catalog, *outcomes: Outcome, name: str = "a") -> list[Run]:
+    """Let one run after another ask for a URL."""
+    runs = []
+    for outcome in outcomes:
+        run, _ = await plan(catalog, {name: [make_set(name, outcome.variant.url)]})
+        (item,) = [item async for item in catalog.rows(read_work, run)]
+        await catalog.write(put_outcomes, run, [Record(item.variant_id, outcome, StoredObject("k", 3))])
+        runs.append(run)
+    return runs
+
+
+@pytest.mark.parametrize("status", [304, 200])
+async def test_an_image_that_did_not_change_adds_no_row_and_is_known_as_seen_later(status: int) -> None:
+    async with await Catalog.open(None) as catalog:
+        runs = await asked(catalog, stored("https://h/1"), answered(status), answered(status, at=LATER + timedelta(1)))
+        assert await catalog.read(lambda db: db.execute("SELECT count(*) FROM fetches").fetchone()) == (1,)
+        (item,) = [item async for item in catalog.rows(read_work, runs[-1])]
+        fetch = item.fetch
+        assert fetch is not None
+        assert (fetch.fetched_at, fetch.run_id, fetch.etag, fetch.http_status) == (
+            LATER + timedelta(1),
+            runs[-1].id,
+            '"2"',
+            200,
+        )
+        story = await catalog.read(read_story, "https://h/1", None)
+        rows = story.variants[0].fetches.rows
+        assert [(row["fetched_at"][:10], row["http_status"], row["received"]) for row in rows] == [
+            ("2026-11-26", status, 0 if status == 304 else 3),
+            ("2026-11-24", 200, 3),
+        ]
+        await catalog.read(choose, Query())
+        (row,) = [row async for row in catalog.rows(read_chosen)]
+        assert (row.fetched_at, row.http_status) == ("2026-11-26T00:00:00+00:00", status)
+
+
+async def test_the_same_failure_again_and_again_is_one_row_and_another_failure_is_one_more() -> None:
+    def failing(code: str, status: int) -> Outcome:
+        return Outcome(Variant("https://h/1"), Status.FAILED, error=ItemError(code, "No.", status))
+
+    gone, down = failing("http-status", 404), failing("http-status", 503)
+    async with await Catalog.open(None) as catalog:
+        await asked(catalog, stored("https://h/1"), gone, gone, gone, down, gone, answered(304))
+        rows = await catalog.read(lambda db: db.execute("SELECT http_status, seen_status FROM fetches").fetchall())
+    assert rows == [(200, 200), (404, 404), (503, 503), (404, 404), (304, 304)]
+
+
+async def test_a_run_in_which_nothing_changed_does_not_make_the_file_larger(tmp_path: Path) -> None:
+    path = tmp_path / "c.sqlite"
+    sizes = []
+    urls = [f"https://h/{number:04}" for number in range(1000)]
+    for number in range(4):
+        async with await Catalog.open(path) as catalog:
+            run, _ = await plan(catalog, {"a": [make_set("a", *urls)]})
+            outcomes = (stored(url) if number == 0 else answered(304, url) for url in urls)
+            items = {item.variant.url: item.variant_id async for item in catalog.rows(read_work, run)}
+            records = [Record(items[o.variant.url], o, StoredObject(o.variant.url, 3)) for o in outcomes]
+            await catalog.write(put_outcomes, run, records)
+        sizes.append(path.stat().st_size)
+    assert sizes[1] - sizes[0] <= sizes[0] * 0.06, "room for the words in which it is now told"
+    assert len(set(sizes[1:])) == 1
+
+
+async def test_history_is_forgotten_but_for_what_the_next_run_asks_with_and_what_stored_bytes_came_from() -> None:
+    old = stored("https://h/1", sha256="cd" * 32)
+    refused = Outcome(Variant("https://h/1"), Status.FAILED, error=ItemError("http-status", "No.", 404))
+    async with await Catalog.open(None) as catalog:
+        await asked(catalog, old, stored("https://h/1"), refused, stored("https://h/2"), refused)
+        await catalog.write(begin_run, "sync", "./m", NOW.isoformat())
+        assert await catalog.write(forget_runs, 9) == {"exchanges": 0, "runs": 0, "blobs": 0}
+        assert await catalog.write(forget_runs, 1) == {"exchanges": 1, "runs": 4, "blobs": 1}
+        rows = await catalog.read(lambda db: db.execute("SELECT run_id, seen_run, http_status FROM fetches").fetchall())
+        runs = await catalog.read(lambda db: db.execute("SELECT id FROM runs").fetchall())
+    assert (rows, runs) == ([(2, 2, 200), (3, 5, 404), (4, 4, 200)], [(5,), (6,)])

@@ -413,7 +413,7 @@ def test_a_run_that_was_killed_goes_on_where_it_stood(mediamirror: Command, site
     path = catalog_of(tmp_path)
     with sqlite3.connect(path) as db:  # as a kill leaves it: bytes durable, the last rows not written
         last = db.execute("SELECT variant_id FROM objects ORDER BY variant_id DESC LIMIT 2").fetchall()
-        for table in ("objects", "fetches", "items", "standings"):
+        for table in ("objects", "fetches", "standings"):
             db.executemany(f"DELETE FROM {table} WHERE variant_id = ?", last)
     before = {file: file.stat().st_mtime_ns for file in (tmp_path / "m").rglob("*.webp")}
     site.reset_requests()

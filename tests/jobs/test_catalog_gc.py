@@ -6,8 +6,10 @@ import gzip
 import hashlib
 import json
 import os
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +28,7 @@ from mediamirror.jobs.catalog.gc import Found, collect_garbage, refusal
 from mediamirror.jobs.run.destination import hold_folder, hold_places, identity_of
 from mediamirror.jobs.run.manifest import SEGMENTS, compact, load_manifest, read_segments, write_segment
 from mediamirror.jobs.run.pipeline import WorkList
-from mediamirror.model import Body, Held
+from mediamirror.model import Body, Held, StoredObject
 from mediamirror.settings import GcOptions
 from mediamirror.store.base import ObjectAttributes
 from mediamirror.store.directory import DirectoryStore
@@ -106,6 +108,43 @@ async def test_what_is_young_stays_and_what_was_left_half_written_goes_by_age(mi
     assert files(mirror) == ["_mediamirror/tmp/1-new.part", "a", "b", "c", "d"]
     await collect_garbage(str(mirror), options=GcOptions(delete=True, older_than=0))
     assert files(mirror) == ["a", "b", "c"]
+
+
+async def test_an_object_whose_store_tells_no_date_is_kept_unless_every_age_is_old_enough(
+    mirror: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await remember(mirror, "a", "b", "c")
+    listed = DirectoryStore.list
+
+    async def undated(self: DirectoryStore, prefix: str = "") -> AsyncIterator[StoredObject]:
+        async for row in listed(self, prefix):
+            yield replace(row, modified=None)
+
+    monkeypatch.setattr(DirectoryStore, "list", undated)
+    told: list[str] = []
+    options = GcOptions(delete=True)
+    await collect_garbage(str(mirror), options=options, on_event=lambda e: told.append(getattr(e, "reason", "")))
+    assert told[0] == (
+        "no row names it; its store tells no date that can be read, so it may be young; --older-than 0 takes it for old"
+    )
+    assert files(mirror) == ["a", "b", "c", "d"]
+    await collect_garbage(str(mirror), options=GcOptions(delete=True, older_than=0))
+    assert files(mirror) == ["a", "b", "c"]
+
+
+async def test_a_catalog_that_is_mostly_unused_gives_its_room_back(mirror: Path) -> None:
+    await remember(mirror, "a", "b", "c", "d")
+    path = locate(str(mirror), None, None).path
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        db.execute("CREATE TABLE bulk AS SELECT zeroblob(4000000) AS bytes")
+        db.execute("DROP TABLE bulk")
+    before = path.stat().st_size
+    summary = await collect_garbage(str(mirror), options=GcOptions(dry_run=True))
+    assert (summary.counts, path.stat().st_size) == ({}, before)
+    summary = await collect_garbage(str(mirror))
+    assert list(summary.counts) == ["bytes given back"]
+    assert before - path.stat().st_size == summary.counts["bytes given back"] > 3_900_000
+    assert await rows_left(mirror) == ["a", "b", "c", "d"]
 
 
 @pytest.mark.parametrize(

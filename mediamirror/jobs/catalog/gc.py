@@ -16,9 +16,9 @@ from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import drop_holdings, is_new_here
-from mediamirror.catalog.ingest import find_store
+from mediamirror.catalog.ingest import find_store, forget_runs, free_bytes, shrink
 from mediamirror.catalog.manifest import Known, begin_manifest, read_known
-from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
+from mediamirror.errors import CatalogError, ObjectCorrupt, StoreError, UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import compact, load_manifest, write_segment
@@ -29,6 +29,9 @@ from mediamirror.settings import GcOptions
 from mediamirror.store.base import Store
 
 Listen = Callable[[MendEvent], None]
+
+_LITTLE = 1 << 20
+"""Unused bytes of a catalog that are not worth writing it anew."""
 
 
 async def collect_garbage(
@@ -152,6 +155,7 @@ class _Gc:
             if has_manifest:
                 await self._compact(catalog, store, place, absent)
         await self._sweep(store)
+        await self._forget_history(catalog)
 
     async def _load(self, catalog: Catalog, store: Store) -> bool:
         """Read the manifest: what it names is named. A damaged one names nobody knows what, so that nothing may be deleted."""
@@ -164,12 +168,15 @@ class _Gc:
         return True
 
     def _keep_or_list(self, row: StoredObject, unnamed: WorkList[StoredObject]) -> None:
-        young = row.modified is not None and row.modified > self._before
-        if self._may_delete and not young:
+        why = "--delete removes it"
+        if row.modified is None and self._options.older_than:  # another machine may be writing it just now
+            why = "its store tells no date that can be read, so it may be young; --older-than 0 takes it for old"
+        elif row.modified is not None and row.modified > self._before:
+            why = f"younger than {_span(self._options.older_than)}, see --older-than"
+        elif self._may_delete:
             unnamed.append(row)
             return
         self._counts["unnamed, kept"] += 1
-        why = f"younger than {_span(self._options.older_than)}, see --older-than" if young else "--delete removes it"
         self._emit(ObjectEvent("keep", row.key, f"no row names it; {why}", row.size))
 
     async def _forget(self, catalog: Catalog, place: int, unbacked: WorkList[Known], absent: WorkList[str]) -> None:
@@ -181,6 +188,24 @@ class _Gc:
                 self._counts["rows forgotten"] += 1
                 said = "the catalog names it" if known.own else "the manifest names it"
                 self._emit(ObjectEvent("forget", known.key, f"{said}, and it is not there"))
+
+    async def _forget_history(self, catalog: Catalog) -> None:
+        """Drop what ``--keep-runs`` does not keep, and give the room of all that was dropped, ever, back to the disk."""
+        keep = self._options.keep_runs
+        if keep is not None:
+            for name, count in (await catalog.write(forget_runs, keep)).items():
+                if count:
+                    self._counts[f"{name} forgotten"] += count
+        free, whole = await catalog.read(free_bytes)
+        if self._options.dry_run or free < max(_LITTLE, whole // 4):
+            return
+        try:
+            await catalog.read(shrink)
+        except CatalogError as error:  # there is no room to write it anew: it is as it was
+            self._failed = True
+            self._emit(Problem(error.code, error.message, document=self._dest))
+            return
+        self._counts["bytes given back"] += free
 
     async def _delete(self, store: Store, unnamed: WorkList[StoredObject]) -> None:
         async for row in unnamed:
