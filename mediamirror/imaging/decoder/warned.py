@@ -28,7 +28,7 @@ _CONTEXT = 1024
 """Bytes of Pillow's context that are looked through for the error manager."""
 _MOST = 50
 """Warnings that are noted of one image: a broken one may give millions."""
-_EXTRA = pattern(r"(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+_EXTRA = pattern(r"(?<!\d)(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 _END = "d9"
 
 _Message = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int)

@@ -9,6 +9,8 @@ Every object is told of as it lies there now: what the manifest says of one that
 from __future__ import annotations
 
 import asyncio
+import glob
+import itertools
 import json
 import time
 from collections import Counter
@@ -118,7 +120,10 @@ def _put_in_place(fresh: Path, path: Path) -> Path | None:
 
     The file goes before its log: without the log a damaged one may look sound, to the same command after a kill in between.
     """
-    aside, there = path.with_name(f"{path.name}.old-{now():%Y%m%dT%H%M%SZ}"), path.exists()
+    stamp, there = f"{path.name}.old-{now():%Y%m%dT%H%M%SZ}", path.exists()
+    # Two within one second must not write over each other.
+    names = itertools.chain([stamp], (f"{stamp}-{n}" for n in itertools.count(2)))
+    aside = next(path.with_name(name) for name in names if not list(path.parent.glob(f"{glob.escape(name)}*")))
     for ending in _ENDINGS:
         old = path.with_name(path.name + ending)
         if old.exists():
