@@ -232,7 +232,9 @@ async def test_after_a_clock_that_was_ahead_once_the_origin_is_asked_again(
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     assert await run() == {"stored": 12}
     with sqlite3.connect(tmp_path / "c.sqlite") as db:
-        db.execute("UPDATE fetches SET fetched_at = '2999' || substr(fetched_at, 5)")
+        db.execute(
+            "UPDATE fetches SET fetched_at = '2999' || substr(fetched_at, 5), seen_at = '2999' || substr(seen_at, 5)"
+        )
         db.execute("UPDATE objects SET stored_at = '2999' || substr(stored_at, 5)")
     for asked in (12, 0 if fresh_for else 12):
         pictures_site.reset_requests()
