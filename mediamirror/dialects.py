@@ -103,7 +103,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "storyblok",
-        r"(\.[a-z]{3,4})/m/(?:[0-9]+x[0-9]+:[0-9]+x[0-9]+/)?(?:fit-in/)?(?:(?P<w>[0-9]{1,5})x(?P<h>[0-9]{1,5}))?(?:/?(?:smart|filters:[^/]*+))*+/?\Z",
+        r"(\.[a-z]{3,4})/m/(?:[0-9]+x[0-9]+:[0-9]+x[0-9]+/)?(?:fit-in/)?(?:(?P<w>[0-9]{1,5})x(?P<h>[0-9]{1,5}))?(?:/?(?:smart|filters:[^/]*+)|(?!))*+/?\Z",
         "https://a.storyblok.com/f/1/1000x500/p.jpg/m/480x0/",
         "@nuxt/image 2 storyblok",
         by=r"\1",

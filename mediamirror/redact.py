@@ -53,7 +53,7 @@ _ODD_PASSWORD = pattern(r"://(?!\[)(?P<user>[^/?#@:\s]*+:)(?!\d{1,5}(?:[/?#]|$))
 _AFTER_ODD_PASSWORD = pattern(r"[@?#\s]")
 # So many times encoded at most: each depth may read the same characters once.
 _HIDDEN_USERINFO = pattern(
-    r"(%((?:25){0,32}+)3A%\2(?:2F)%\2(?:2F))(?:(?!%\2(?:2F|3F|23))[^/?#&])*%\2(?:40)", re.IGNORECASE
+    r"(%((?:25|(?!)){0,32}+)3A%\2(?:2F)%\2(?:2F))(?:(?!%\2(?:2F|3F|23))[^/?#&])*%\2(?:40)", re.IGNORECASE
 )
 # A name and its equals sign, plain or percent-encoded once or more (a URL within a URL); what is before it only has to be there.
 _NAME = pattern(
@@ -63,7 +63,7 @@ _NAME = pattern(
     re.IGNORECASE | re.VERBOSE,
 )
 _PLAIN_END = pattern(r"[&;#]")
-_END = pattern(r"[&;#?]|%(?P<depth>(?:25)*+)(?:26|3B|23)", re.IGNORECASE)
+_END = pattern(r"[&;#?]|%(?P<depth>(?:25|(?!))*+)(?:26|3B|23)", re.IGNORECASE)
 """What ends the value of a name whose equals sign is plain, or encoded: a separator that is encoded no deeper than that sign."""
 _GUESSED_BY = 512
 """Characters of a value that are enough to tell a token from a word."""

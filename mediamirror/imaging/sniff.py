@@ -58,7 +58,7 @@ _HTML = pattern(
     rb"<(?:!doctype\s+html|html|head|body|title|meta|link|script|style|iframe|div|p|h1|table|a|b|br|img|center|font)[\s/>]"
 )
 _COMMENTS = pattern(rb"(?:\s*<!--.*?-->)*\s*", re.DOTALL)
-_PROLOG = pattern(rb"(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype[^\[>]*(?:\[.*?\]\s*)?>)*+", re.DOTALL)
+_PROLOG = pattern(rb"(?:\s++|<\?.*?\?>|<!--.*?-->|<!doctype[^\[>]*(?:\[.*?\]\s*)?>|(?!))*+", re.DOTALL)
 """What may stand before an XML document's root (XML 1.0, production 22)."""
 _SVG = pattern(rb"<(?:[a-z]+:)?svg[\s/>]")
 

@@ -95,7 +95,7 @@ def not_fetched(subject: Subject) -> Iterator[Violation]:
         yield Violation(result.message, "a file", result.code)
 
 
-_DIRECTIVE = pattern(r"([^\s,=]++)\s*+(?:=\s*+(\"(?:[^\"\\]++|\\.)*+\"|[^\s,]*+))?+[^,]*+")
+_DIRECTIVE = pattern(r"([^\s,=]++)\s*+(?:=\s*+(\"(?:[^\"\\]++|\\.|(?!))*+\"|[^\s,]*+)|(?!))?+[^,]*+")
 _SECONDS = pattern(r"-?[0-9]{1,18}", re.ASCII)
 
 

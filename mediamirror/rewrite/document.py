@@ -26,7 +26,7 @@ _LOOKED_AT = 1024
 _BASE = pattern(rb"<base\s[^>]{0,400}?href", re.IGNORECASE)
 _POLICY = pattern(rb"<meta\s[^>]{0,200}?content-security-policy", re.IGNORECASE)
 _INTEGRITY = pattern(
-    rb"integrity\s*+=\s*+[\"']?+\s*+((?:sha(?:256|384|512)-[A-Za-z0-9+/=_\-]{20,100}+[\s\"']*+)++)", re.IGNORECASE
+    rb"integrity\s*+=\s*+[\"']?+\s*+((?:sha(?:256|384|512)-[A-Za-z0-9+/=_\-]{20,100}+[\s\"']*+|(?!))++)", re.IGNORECASE
 )
 
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import re
+import re._constants as sre
 import subprocess
 import sys
 from pathlib import Path
+from re._parser import SubPattern, parse
 from typing import Any
 
 import pytest
@@ -88,3 +90,36 @@ def test_a_pattern_that_grows_is_found(kind: str) -> None:
 )
 def test_a_pattern_that_is_linear_is_not_accused(pattern: str, method: str) -> None:
     assert slow_text(re.compile(pattern), [method]) is None
+
+
+def unguarded(parsed: Any) -> bool:
+    """Whether a possessive repeat of more than one character stands in a pattern whose last alternative is not ``(?!)``."""
+    for op, args in parsed:
+        if op is sre.POSSESSIVE_REPEAT and args[2][0][0] not in {sre.LITERAL, sre.NOT_LITERAL, sre.ANY, sre.IN}:
+            body = args[2]
+            while len(body) == 1 and body[0][0] is sre.SUBPATTERN:
+                body = body[0][1][3]
+            if len(body) != 1 or body[0][0] is not sre.BRANCH or str(body[0][1][1][-1]) != str(parse("(?!)")):
+                return True
+        if any(map(unguarded, inner(args))):
+            return True
+    return False
+
+
+def inner(args: Any) -> list[Any]:
+    """The patterns within the arguments of one operation."""
+    if isinstance(args, SubPattern):
+        return [args]
+    return [found for each in args for found in inner(each)] if isinstance(args, (tuple, list)) else []
+
+
+def test_no_pattern_is_read_otherwise_by_python_before_3_11_5(rows: list[dict[str, Any]]) -> None:
+    """There the turn of a possessive group that failed leaves its place moved on; ``(?!)`` as the last alternative puts it back."""
+    wrong = [
+        f"{row['file']}:{row['line']}"
+        for row in rows
+        if unguarded(parse(compiled(row).pattern, row["flags"] & ~re.UNICODE))
+    ]
+    assert wrong == []
+    assert unguarded(parse(r"<!--(?:[^-]++|-(?!->))*+-->"))
+    assert not unguarded(parse(r"<!--(?:[^-]++|-(?!->)|(?!))*+-->"))

@@ -44,7 +44,7 @@ def identity_of(store_name: str, endpoint_url: str | None) -> str:
 
 def place_of_identity(identity: str) -> tuple[str, str | None]:
     """Undo `identity_of`: the DEST as `open_store` takes it, and the endpoint URL that belongs to it."""
-    found = re.fullmatch(r"(s3://[^@]*+(?:@(?!https?://)[^@]*+)*+)@(https?://.*)", identity)
+    found = re.fullmatch(r"(s3://[^@]*+(?:@(?!https?://)[^@]*+|(?!))*+)@(https?://.*)", identity)
     return (found[1], found[2]) if found else (identity, None)
 
 

@@ -15,7 +15,7 @@ from mediamirror.markup.css.tokens import WS, Piece, comment_end, string_at, une
 from mediamirror.model import Span
 
 _TOKEN = pattern(
-    rf"/\*|[\"',;(){{}}\[\]]|(?:[^{WS}\"',;(){{}}\[\]\\/]++|/(?!\*)|\\(?:[0-9a-fA-F]{{1,6}}+[{WS}]?|[\s\S]|\Z))++\(?"
+    rf"/\*|[\"',;(){{}}\[\]]|(?:[^{WS}\"',;(){{}}\[\]\\/]++|/(?!\*)|\\(?:[0-9a-fA-F]{{1,6}}+[{WS}]?|[\s\S]|\Z)|(?!))++\(?"
 )
 _RESOLUTION = pattern(r"([+-]?(?:[0-9]*\.)?[0-9]+(?:e[+-]?[0-9]+)?)(x|dppx|dpi|dpcm)", re.IGNORECASE | re.ASCII)
 _PER_DPPX = {"x": 1.0, "dppx": 1.0, "dpi": 1 / 96, "dpcm": 2.54 / 96}

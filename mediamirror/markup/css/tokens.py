@@ -16,14 +16,14 @@ WS = r" \t\n\r\f"
 _NON_PRINTABLE = r"\x01-\x08\x0b\x0e-\x1f\x7f"
 _ESCAPE = rf"\\(?:[0-9a-fA-F]{{1,6}}+(?:\r\n|[{WS}])?|[^\n\r\f0-9a-fA-F]|\Z)"
 _STRING_REST = {
-    '"': pattern(r'(?:[^"\\\n\r\f]++|\\(?:\r\n|[\s\S]|\Z))*+'),
-    "'": pattern(r"(?:[^'\\\n\r\f]++|\\(?:\r\n|[\s\S]|\Z))*+"),
+    '"': pattern(r'(?:[^"\\\n\r\f]++|\\(?:\r\n|[\s\S]|\Z)|(?!))*+'),
+    "'": pattern(r"(?:[^'\\\n\r\f]++|\\(?:\r\n|[\s\S]|\Z)|(?!))*+"),
 }
-_URL = pattern(rf"((?:[^{WS}\"'()\\{_NON_PRINTABLE}]++|{_ESCAPE})*+)[{WS}]*+(\)|\Z)")
-_BAD_URL_REST = pattern(r"(?:[^)\\]++|\\[\s\S]?)*+\)?")
+_URL = pattern(rf"((?:[^{WS}\"'()\\{_NON_PRINTABLE}]++|{_ESCAPE}|(?!))*+)[{WS}]*+(\)|\Z)")
+_BAD_URL_REST = pattern(r"(?:[^)\\]++|\\[\s\S]?|(?!))*+\)?")
 _SPACE = pattern(rf"[{WS}]*+")
-_COMMENT = pattern(r"/\*(?:[^*]++|\*(?!/))*+(?:\*/)?")
-_NAME = pattern(rf"(?:[-\w]|[^\x01-\x7f]|{_ESCAPE})*+", re.ASCII)
+_COMMENT = pattern(r"/\*(?:[^*]++|\*(?!/)|(?!))*+(?:\*/)?")
+_NAME = pattern(rf"(?:[-\w]|[^\x01-\x7f]|{_ESCAPE}|(?!))*+", re.ASCII)
 _UNESCAPE = pattern(rf"\\(?:([0-9a-fA-F]{{1,6}}+)(?:\r\n|[{WS}])?|(\r\n|[\n\r\f])|([\s\S])|\Z)")
 _ESCAPE_BEFORE = pattern(rf"\\[0-9a-fA-F]{{1,6}}[{WS}]+\Z")
 _LONGEST_NAME = 17  # len("-webkit-image-set"), the longest function name looked for

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from mediamirror.first_use import pattern
 from mediamirror.model import Span
 
-_TOKEN = pattern(r'"(?:[^"\\]++|\\[\s\S]?)*+"?|[\[{]|[\]}]|[,\s\ufeff]++|[^"\[\]{},\s]++')
+_TOKEN = pattern(r'"(?:[^"\\]++|\\[\s\S]?|(?!))*+"?|[\[{]|[\]}]|[,\s\ufeff]++|[^"\[\]{},\s]++')
 _FIRST = pattern(rb"(?:\xef\xbb\xbf)?\s*+([{\[])")
 _OBJECTS = pattern(rb"(?:\xef\xbb\xbf)?\s*+\[?\s*+\{\s*+[\"}]")
 _LINES = pattern(rb"(?:\xef\xbb\xbf)?\s*+\{[^\r\n]*\}[ \t]*\r?\n\s*+\{")

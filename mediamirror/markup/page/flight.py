@@ -19,7 +19,7 @@ from mediamirror.markup.places.spelling import MAX_ESCAPES, Nested, Piece, Spell
 MAX_ROWS = 100_000
 _MAX_SCRIPTS = 10_000
 _PUSH = pattern(r"__next_f\.push\(\s{0,8}\[\s{0,8}1\s{0,8},\s{0,8}(?=\")")
-_STRING = pattern(r"\"(?:[^\"\\]++|\\[\s\S])*+\"?")
+_STRING = pattern(r"\"(?:[^\"\\]++|\\[\s\S]|(?!))*+\"?")
 _ROW = pattern(r"\s*+[0-9a-f]{1,8}:(?:T([0-9a-f]{1,8}),|[A-Z]{0,2}(?=[\[{\"]))")
 
 

@@ -23,9 +23,9 @@ _SEPARATORS = pattern(r"[ \t\r\n,]*+")
 _TARGET = pattern(r"<([^>]*+)>")
 # A parameter with a quoted value, with a bare one, or with none. The end of the header closes a quote that is still open.
 _PARAMETER = pattern(
-    rf'{_OWS};{_OWS}([^\s=;,"<>]*+){_OWS}(?:={_OWS}(?:"((?:[^"\\]++|\\.?)*+)"?|([^;,]*+)))?', re.DOTALL
+    rf'{_OWS};{_OWS}([^\s=;,"<>]*+){_OWS}(?:={_OWS}(?:"((?:[^"\\]++|\\.?|(?!))*+)"?|([^;,]*+)))?', re.DOTALL
 )
-_NEXT = pattern(r'(?:[^",<]++|"(?:[^"\\]++|\\.?)*+"?|<[^>]*+>?)*+', re.DOTALL)
+_NEXT = pattern(r'(?:[^",<]++|"(?:[^"\\]++|\\.?|(?!))*+"?|<[^>]*+>?|(?!))*+', re.DOTALL)
 _QUOTED_PAIR = pattern(r"\\(.)", re.DOTALL)
 
 

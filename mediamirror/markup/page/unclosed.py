@@ -25,7 +25,9 @@ _QUOTES = "\"'"
 # `alt="foo>` runs on to the first quote of another tag: `… <img src=`.
 _SWALLOWED = pattern(r"<[a-z][^\s>]{0,60}+\s[^>]*=\s*\Z", re.IGNORECASE)
 _TAG = pattern(r"<!--|(?P<tag></?[a-z][^\s/>]*+)", re.IGNORECASE)
-_ATTRIBUTE = pattern(r"[\s/]*+[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+))?+(?!\s*+=)")
+_ATTRIBUTE = pattern(
+    r"[\s/]*+[^\s/>=][^\s/>=]*+(?:\s*+=\s*+(?:\"[^\"]*+\"|'[^']*+'|[^\s>\"'][^\s>]*+)|(?!))?+(?!\s*+=)"
+)
 _OPENED = pattern(r"[\s/]*+(?P<name>[^\s/>=]++)\s*+=\s*+[\"']")
 
 

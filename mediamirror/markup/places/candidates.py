@@ -16,9 +16,9 @@ _SHOWN = frozenset({"img", "source", "picture", "amp-img", "lazy"})
 """Carriers of what a page shows. Such an image set says more than its URL, so it is never merged into one that only states a size."""
 _ELEMENTS = frozenset({"img", "source"})
 _MOST_OTHERS = 100
-_ENCODED = pattern(r"\s*+https?(?::|%(?:25)*+3a)%(?:25)*+2f", re.IGNORECASE)
+_ENCODED = pattern(r"\s*+https?(?::|%(?:25|(?!))*+3a)%(?:25|(?!))*+2f", re.IGNORECASE)
 _MOST_ENCODED = 3
-_LENGTH = pattern(r"\s*+([0-9]{1,9}+)(?:\s*+px)?+\s*+", re.IGNORECASE | re.ASCII)
+_LENGTH = pattern(r"\s*+([0-9]{1,9}+)(?:\s*+px|(?!))?+\s*+", re.IGNORECASE | re.ASCII)
 MAX_URL = 8192
 """Longest URL taken from a document, in code points; what is longer is reported. (``data:`` URLs are never fetched.)"""
 

@@ -17,14 +17,14 @@ MAX_NODES = 200_000
 
 _TOKEN = pattern(
     r"""[\s,:\ufeff]*+(?:
-        "(?P<text>(?:[^"\\]++|\\[\s\S]?)*+)(?:(?P<shut>")(?P<colon>\s*+:)?)?
+        "(?P<text>(?:[^"\\]++|\\[\s\S]?|(?!))*+)(?:(?P<shut>")(?P<colon>\s*+:)?)?
         | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<bare>[\w.+\-$]++)(?P<naming>\s*+:)? | (?P<odd>[\s\S]) )""",
     re.VERBOSE,
 )
 _ESCAPE = pattern(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|([\s\S]?))")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _OPENING = pattern(r"[\s\ufeff]*+(?:<!--+|(?://|/\*)?\s*<!\[CDATA\[(?:\s*\*/)?)", re.IGNORECASE)
-_CLOSING = pattern(r"(?:(?<!-)--++!?>|(?:(?://|/\*)|(?<!\s))\s*+\]\]>(?:\s*+\*/)?+)\s*+\Z")
+_CLOSING = pattern(r"(?:(?<!-)--++!?>|(?:(?://|/\*)|(?<!\s))\s*+\]\]>(?:\s*+\*/|(?!))?+)\s*+\Z")
 _TAIL = 64
 
 

@@ -25,12 +25,12 @@ MAX_PREFIXES = 200
 
 _NAME = r"[^\s/>=<\"'!?][^\s/>=<\"']*+"
 # XML, production 10: no < in a value, so a quote that is never closed costs one tag and not the rest.
-_TAG = pattern(rf"<(?P<name>{_NAME})(?P<attributes>(?:[^<>\"'=]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')|[=\"'])*+)>")
+_TAG = pattern(rf"<(?P<name>{_NAME})(?P<attributes>(?:[^<>\"'=]++|=\s*+(?:\"[^\"<]*+\"|'[^'<]*+')|[=\"']|(?!))*+)>")
 # A name begins after something else than a name: one without a value would be tried again from each of its characters.
 _ATTRIBUTE = pattern(rf"(?<![^\s/>=<\"'])({_NAME})\s*+=\s*+(?:\"([^\"<]*+)\"|'([^'<]*+)'|([^\s\"'<>]++))")
 _CLOSE = pattern(rf"</\s*+({_NAME})[^<>]*+>")
 _SUBSET_LOOKED_AT = 16_384
-_SUBSET = pattern(r"(?:[^\]\"'<]++|\"[^\"]*+\"|'[^']*+'|<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)|[<\"'])*+\]\s*+>")
+_SUBSET = pattern(r"(?:[^\]\"'<]++|\"[^\"]*+\"|'[^']*+'|<!--(?:[^-]++|-(?!->)|(?!))*+(?:-->|\Z)|[<\"']|(?!))*+\]\s*+>")
 _ENTITY = pattern(r"<!ENTITY\s+(%\s+)?([^\s\"'<>]{1,100})")
 _DECLARATION = pattern(rb"\s*<\?xml[^>]{0,200}?\sencoding\s*=\s*[\"']([A-Za-z0-9._:\-]{1,40})[\"']")
 _SHOWN = 80

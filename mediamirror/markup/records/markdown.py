@@ -21,7 +21,7 @@ from mediamirror.markup.records.placing import Place, collected
 from mediamirror.model import Extraction, ImageSet, Span
 
 _LINE = pattern(r"[^\r\n]*(?:\r\n?|\n)?")
-_FENCE = pattern(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t])*+(`{3,}|~{3,})([^\r\n]*)")
+_FENCE = pattern(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t]|(?!))*+(`{3,}|~{3,})([^\r\n]*)")
 _CLOSING = pattern(r"[ \t>]*(`{3,}|~{3,})[ \t]*\r?\n?\Z")
 _LIST_ITEM = pattern(r" {0,3}(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]|\r?\n?\Z)")
 _ITEM_IN_QUOTE = pattern(r" {0,3}>[ >]{0,12}(?:[-+*]|1[.)])[ \t]+\S")
@@ -163,12 +163,14 @@ def _front_matter(text: str) -> Iterator[Span]:
 
 
 CARRIER = "markdown"
-_ALT = r"(?<!\\)!\[((?:[^\[\]\\]|\\[\s\S]|\[[^\[\]]{0,300}\]){0,1000}+)\]"
+_ALT = r"(?<!\\)!\[((?:[^\[\]\\]|\\[\s\S]|\[[^\[\]]{0,300}\]|(?!)){0,1000}+)\]"
 _TARGET = r"(?:<([^<>\n]{1,8192})>|([^\s<>()]{1,8192}+(?:\([^\s()]{0,200}\)[^\s<>()]{0,8192}+){0,5}))"
-_INLINE = pattern(_ALT + r"\([ \t]*+(?:\n[ \t]*+)?+" + _TARGET)
-_BY_LABEL = pattern(_ALT + r"(?:\[((?:[^\[\]\\]|\\.){0,999}+)\])?(?!\()")
-_DEFINITION = pattern(r"^[ >]{0,12}\[((?:[^\[\]\\\n]|\\.){1,999}+)\]:[ \t]*+(?:\n[ \t]*+)?+" + _TARGET, re.MULTILINE)
-_COMMENT = pattern(r"<!--(?:[^-]++|-(?!->))*+(?:-->|\Z)")
+_INLINE = pattern(_ALT + r"\([ \t]*+(?:\n[ \t]*+|(?!))?+" + _TARGET)
+_BY_LABEL = pattern(_ALT + r"(?:\[((?:[^\[\]\\]|\\.|(?!)){0,999}+)\])?(?!\()")
+_DEFINITION = pattern(
+    r"^[ >]{0,12}\[((?:[^\[\]\\\n]|\\.|(?!)){1,999}+)\]:[ \t]*+(?:\n[ \t]*+|(?!))?+" + _TARGET, re.MULTILINE
+)
+_COMMENT = pattern(r"<!--(?:[^-]++|-(?!->)|(?!))*+(?:-->|\Z)")
 _ESCAPE = pattern(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _SPACE = pattern(r"\s+")
 

@@ -24,7 +24,7 @@ _PLAIN = pattern(
 )
 # The most common of them, a width descriptor, with the whitespace before it.
 _COMMON = pattern(rf"[{_WS}]*+([^{_WS},][^{_WS}]*+)(?<!,)[{_WS}]++([1-9][0-9]{{0,8}}+)w[{_WS}]*+(?:,|\Z)")
-_TOKEN = pattern(rf"(?:[^{_WS}(]++|\([^)]*+\)?)++")
+_TOKEN = pattern(rf"(?:[^{_WS}(]++|\([^)]*+\)?|(?!))++")
 
 
 Scanned = tuple[str, Span, int | None, float | None, int | None, Span]
