@@ -258,7 +258,7 @@ def order_work(db: sqlite3.Connection, run: Run) -> tuple[int, int, int]:
         "CREATE TEMP TABLE IF NOT EXISTS lanes ("
         "run_id INTEGER, first INTEGER, last INTEGER, host TEXT, PRIMARY KEY (run_id, first)) WITHOUT ROWID"
     )
-    _put_lanes(db, run)
+    put_lanes(db, run)
     sets = db.execute("SELECT count(DISTINCT set_id) FROM places WHERE run_id = ?", (run.id,)).fetchone()[0]
     query = "SELECT count(*), coalesce(sum(wanted), 0) FROM items WHERE run_id = ?"
     return (sets, *db.execute(query, (run.id,)).fetchone())
@@ -295,11 +295,19 @@ def order_turn(db: sqlite3.Connection, run: Run) -> tuple[int, int]:
         {"run": run.id, "beyond": beyond},
     ).rowcount
     db.execute("DELETE FROM temp.turn")
-    _put_lanes(db, run, beyond)
+    put_lanes(db, run, beyond)
     return beyond, count
 
 
-def _put_lanes(db: sqlite3.Connection, run: Run, beyond: int = 0) -> None:
+def leave_out(db: sqlite3.Connection, run: Run, variants: Sequence[int]) -> None:
+    """Take variants of which something has become out of the queue; `put_lanes` makes the lanes of the rest."""
+    db.executemany(
+        "UPDATE items SET position = NULL WHERE run_id = ? AND variant_id = ?", [(run.id, each) for each in variants]
+    )
+
+
+def put_lanes(db: sqlite3.Connection, run: Run, beyond: int = 0) -> None:
+    """Keep the stretches of places of each host's wanted items, after those up to ``beyond``."""
     db.execute("DELETE FROM temp.lanes WHERE run_id = ?", (run.id,))
     db.execute(
         "INSERT INTO temp.lanes SELECT i.run_id, min(i.position), max(i.position), v.host FROM items i "

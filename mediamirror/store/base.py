@@ -6,7 +6,7 @@ tests/conformance holds the suite that each store passes, on every server it is 
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -120,6 +120,11 @@ class Store(Protocol):
     async def head(self, key: str) -> StoredObject | None:
         """Return what is known of one object."""
         ...
+
+    async def heads(self, keys: Sequence[str]) -> Mapping[str, StoredObject]:
+        """Return what ``head`` would of many keys, by the key; those that are missing, or can't be keys here, are left out."""
+        found = {key: await self.head(key) for key in keys}
+        return {key: row for key, row in found.items() if row is not None}
 
     def get(self, key: str) -> AsyncIterator[bytes]:
         """Yield an object's bytes."""

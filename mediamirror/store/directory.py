@@ -10,7 +10,7 @@ import asyncio
 import builtins
 import os
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from mediamirror.model import Body, StoredObject
 from mediamirror.store import files
 from mediamirror.store.base import ObjectAttributes, Store
 from mediamirror.store.keys import TEMPORARY, checked_key, visible
-from mediamirror.store.tree import mapped, open_file, seen_at, token_of, walk
+from mediamirror.store.tree import mapped, open_file, seen_among, seen_at, token_of, walk
 
 T = TypeVar("T")
 
@@ -85,6 +85,10 @@ class DirectoryStore(Store):
         checked_key(key)
         seen = await self._hop(partial(seen_at, self._root, key), key)
         return _row(key, seen) if seen else None
+
+    async def heads(self, keys: Sequence[str]) -> Mapping[str, StoredObject]:
+        """Return size, time and token of many files, looked at in one go."""
+        return {key: _row(key, seen) for key, seen in (await self._hop(partial(seen_among, self._root, keys))).items()}
 
     async def get(self, key: str) -> AsyncIterator[bytes]:
         """Yield a file's bytes: a small one in one hop to a thread, a large one in steps."""

@@ -76,6 +76,8 @@ def key_for(
         if sha256 is None:
             raise ValueError("the hash layout needs the sha256 of the bytes")
         return hash_key(sha256, format)
+    if layout == "path" and not true_ending and (plain := _plain_key(url, case_insensitive)) is not None:
+        return plain
     address = _parse(url)
     named = _named_key(address, case_insensitive) if layout == "named" else None
     key = named or _path_key(address, case_insensitive)
@@ -91,6 +93,39 @@ def _truly_ended(key: str, mark: str, format: str, folds: bool) -> str:
         return key
     ended = _marked(f"{stem.removesuffix(mark)}.{_SUFFIX.get(format, format)}", mark, folds)
     return f"{folder}{slash}{ended}" if len(f"{folder}{slash}{ended}".encode()) <= MAX_PATH_KEY_BYTES else key
+
+
+_PLAIN = pattern(
+    r"(https?)://([a-z0-9][a-z0-9.-]*+)(?::([1-9][0-9]{0,4}+))?+"
+    r"/((?:[A-Za-z0-9_-][A-Za-z0-9_.-]*+/)*+[A-Za-z0-9_-][A-Za-z0-9_.-]*+)"
+)
+_NOT_PLAIN = pattern(
+    r"\./|\.(?:apng|avif|bmp|gif|heic|heif|ico|jfif|jpe|jpe?g|jxl|png|svgz?|tiff?|webp)/|(?:^|\.)xn--"
+    r"|(?:^|/)(?:CON|PRN|AUX|NUL|(?:COM|LPT)[0-9])(?:[./]|$)",
+    re.IGNORECASE | re.ASCII,
+)
+"""What `_stays` has against a key of such a URL, and hosts that have to be looked at."""
+_ADDRESS = pattern(r"(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}")
+_LONGEST_PLAIN = 250
+
+
+def _plain_key(url: str, folds: bool) -> str | None:
+    """Return the key of a URL that needs nothing done, as most do; None for one that has to be looked at.
+
+    It is the key that the long way gives: parsing the URL would change nothing, and no segment needs a mark.
+    """
+    found = _PLAIN.fullmatch(url) if len(url) <= _LONGEST_PLAIN else None
+    if found is None or not _EXTENSION.search(url) or (folds and url != url.lower()):
+        return None
+    scheme, host, port, path = found.groups()
+    last = host.rpartition(".")[2]
+    if not ("a" <= last[:1] <= "z" or _ADDRESS.fullmatch(host)):
+        return None
+    if port and (int(port) > 65_535 or (scheme, port) in {("https", "443"), ("http", "80")}):
+        return None
+    origin = f"{host}+{scheme}+{port}" if port else host if scheme == "https" else f"{host}+http"
+    key = f"{origin}/{path}"
+    return None if _NOT_PLAIN.search(key) else key
 
 
 def url_of(key: str) -> str | None:

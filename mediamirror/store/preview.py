@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -57,6 +57,10 @@ class Preview(Store):
     async def head(self, key: str) -> StoredObject | None:
         """Ask the store behind it."""
         return await self._store.head(key)
+
+    async def heads(self, keys: Sequence[str]) -> Mapping[str, StoredObject]:
+        """Ask the store behind it."""
+        return await self._store.heads(keys)
 
     def get(self, key: str) -> AsyncIterator[bytes]:
         """Ask the store behind it."""

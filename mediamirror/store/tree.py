@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 from pathlib import Path
 
 from mediamirror.errors import BadKey, NameTaken, ObjectMissing, StoreDenied, StoreError, StoreFull, StoreUnavailable
@@ -96,6 +96,22 @@ def seen_at(root: Path, key: str) -> os.stat_result | None:
         seen = os.stat(last, dir_fd=parent, follow_symlinks=False)
         return seen if stat.S_ISREG(seen.st_mode) else None
     return None
+
+
+def seen_among(root: Path, keys: Sequence[str]) -> dict[str, os.stat_result]:
+    """Return what `seen_at` does of many keys, by the key; one that it raises something for is left out.
+
+    The directory of neighbours is opened once.
+    """
+    found: dict[str, os.stat_result] = {}
+    for inner, names in groupby(sorted(keys), lambda key: key.rpartition("/")[0]):
+        with suppress(OSError, BadKey), opened(root, inner.split("/") if inner else ()) as parent:
+            for key in names:
+                with suppress(OSError):
+                    seen = os.stat(key.rpartition("/")[2], dir_fd=parent, follow_symlinks=False)
+                    if stat.S_ISREG(seen.st_mode):
+                        found[key] = seen
+    return found
 
 
 def sync_directory(descriptor: int) -> None:

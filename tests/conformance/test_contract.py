@@ -190,6 +190,13 @@ async def test_a_missing_key_is_none_or_missing_and_may_be_deleted(case: Case) -
     await case.store.delete("no/such.webp")
 
 
+async def test_many_keys_are_asked_for_at_once_and_what_is_missing_is_left_out(case: Case) -> None:
+    for key in ("a/1.webp", "a/2.webp", "b.webp"):
+        await case.store.put(key, body_of(key.encode()), WEBP)
+    found = await case.store.heads(["b.webp", "a/1.webp", "a/3.webp", "c/1.webp"])
+    assert found == {key: await case.store.head(key) for key in ("b.webp", "a/1.webp")}
+
+
 async def test_a_deleted_object_is_gone(case: Case) -> None:
     await case.store.put("a/b/c.webp", body_of(b"x"), WEBP)
     await case.store.delete("a/b/c.webp")

@@ -139,6 +139,11 @@ class Mirror:
             handler = Handler(self.web, inspect, self._publisher, self._policy, now=lambda: NOW, note=self._note)
             return await handler.handle(work)
 
+    async def settle(self, *works: WorkItem) -> list[Record]:
+        async with open_inspector(CheckOptions(check="header")) as inspect:
+            handler = Handler(self.web, inspect, self._publisher, self._policy, now=lambda: NOW, note=self._note)
+            return await handler.settle(works)
+
     async def record(self, work: WorkItem) -> Record:
         done = await self.handle(work)
         assert isinstance(done, Record)
@@ -283,6 +288,22 @@ async def test_what_was_checked_a_moment_ago_is_not_asked_for() -> None:
     record = await mirror.record(item(fetch=fetched(), objects=(known,)))
     assert (told(record), mirror.web.asked) == (("unchanged", KEY, None), [])
     assert record.outcome.download is None
+
+
+async def test_what_needs_no_question_is_settled_at_once_as_it_would_be_alone_and_the_rest_is_left() -> None:
+    mirror = Mirror(fresh_for=7200.0)
+    known = await mirror.hold()
+    fresh = item(fetch=fetched(), objects=(known,))
+    rest = (
+        item(),
+        item(width=96, fetch=fetched(), objects=(known,)),
+        item(fetch=fetched(ago=9000), objects=(known,)),
+        item(fetch=fetched(facts=None), objects=(known,)),
+        item(fetch=fetched(), objects=(replace(known, size=1),)),
+        item(fetch=fetched(), objects=(replace(known, key="h.example/other.png"),)),
+    )
+    assert await mirror.settle(fresh, *rest) == [await mirror.record(fresh)]
+    assert mirror.web.asked == []
 
 
 @pytest.mark.parametrize("lost", ["gone", "size", "bytes"])

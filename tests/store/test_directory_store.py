@@ -99,6 +99,16 @@ async def test_a_link_in_the_place_of_a_file_is_replaced_and_never_written_throu
     assert not (tmp_path / "mirror" / "k.webp").is_symlink()
 
 
+async def test_many_files_are_looked_at_as_each_would_be(store: DirectoryStore, tmp_path: Path) -> None:
+    keys = ("k", "a/1", "a/2", "a/b/3", "a/link", "way/1", "a/b", "a/1/2", "none", "x" * 300)
+    for key in keys[:4]:
+        await store.put(key, body_of(key.encode()), WEBP)
+    (tmp_path / "mirror/a/link").symlink_to(tmp_path / "mirror/k")
+    (tmp_path / "mirror/way").symlink_to(tmp_path / "mirror/a")
+    assert await store.heads(keys) == {key: await store.head(key) for key in keys[:4]}
+    assert await store.heads([]) == {}
+
+
 async def test_the_root_itself_may_be_a_link(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")

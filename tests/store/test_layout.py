@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import mediamirror.store.layout as keys_of
 from mediamirror.errors import InvalidURL
 from mediamirror.store.keys import checked_key
 from mediamirror.store.layout import MAX_PATH_KEY_BYTES, key_for, url_of
@@ -289,3 +290,105 @@ def test_true_endings_keep_keys_short_and_apart(layout: str) -> None:
     keys = [key_for(url, layout=layout, format="avif", true_ending=True) for url in urls]  # type: ignore[arg-type]
     assert len(set(keys)) == len(urls)
     assert all(len(key.encode()) <= MAX_PATH_KEY_BYTES for key in keys)
+
+
+near_plain = st.builds(
+    lambda scheme, host, port, inner, last: f"{scheme}://{host}{port}/{''.join(f'{each}/' for each in inner)}{last}",
+    st.sampled_from(["https", "http", "HTTPS", "ftp"]),
+    st.sampled_from(
+        [
+            *(
+                "news.by",
+                "a",
+                "h-",
+                "1.2.3.4",
+                "1.2.3",
+                "1.2.3.256",
+                "01.2.3.4",
+                "1.2.3.4.5",
+                "x.0x7",
+                "a.1",
+                "h.",
+                ".h",
+                "a..b",
+            ),
+            *(
+                "xn--e1aybc.by",
+                "x.xn--0",
+                "con.by",
+                "con",
+                "_mediamirror",
+                "x.jpg",
+                "a_b.by",
+                "NEWS.by",
+                "0.0.0.0",
+                "1.2.3.4.by",
+            ),
+        ]
+    ),
+    st.sampled_from(["", ":80", ":443", ":8080", ":08080", ":65535", ":65536", ":"]),
+    st.lists(
+        st.one_of(
+            st.sampled_from(
+                [
+                    "up",
+                    "a.jpg",
+                    "A.JPGs",
+                    "dot.",
+                    ".dot",
+                    "..",
+                    ".",
+                    "",
+                    "con",
+                    "Com1.x",
+                    "content",
+                    "lpt1",
+                    "~a",
+                    "a b",
+                ]
+            ),
+            st.text("aA0._-", max_size=4),
+        ),
+        max_size=4,
+    ),
+    st.one_of(
+        st.sampled_from(
+            [
+                "a.jpg",
+                "A.WEBP",
+                "a",
+                "nul.png",
+                "con",
+                "a.jpg.",
+                "a~0123456789.jpg",
+                ".jpg",
+                "é.jpg",
+                "a.jpg?",
+                "a.jpg#",
+            ]
+        ),
+        st.text("aA0._-", max_size=6).map(lambda name: f"{name}.png"),
+    ),
+)
+
+
+@given(url=near_plain, folds=st.booleans())
+def test_a_url_that_needs_nothing_done_has_the_key_that_the_long_way_gives(url: str, folds: bool) -> None:
+    def key() -> str | None:
+        try:
+            return key_for(url, case_insensitive=folds)
+        except InvalidURL:
+            return None
+
+    short = key()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys_of, "_plain_key", lambda *_: None)
+        assert key() == short
+
+
+def test_most_urls_are_not_taken_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keys_of, "_parse", lambda _: pytest.fail("taken apart"))
+    for url, key in PLAIN.items():
+        if not any(sign in url for sign in "%#,") and ":443" not in url:
+            assert key_for(url) == key
+    assert key_for("http://127.0.0.1:8333/content/a.jpg") == "127.0.0.1+http+8333/content/a.jpg"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_body, read_whole_body
 from mediamirror.jobs.mirror.best import is_short
 from mediamirror.jobs.mirror.plan import (
+    Ask,
     Conditional,
     Fresh,
     Situation,
@@ -168,6 +169,30 @@ class Handler:
                 item, "internal", f"An unexpected {type(error).__name__} stopped this item; please report it."
             )
 
+    async def settle(self, items: Sequence[WorkItem]) -> list[Record]:
+        """Return what became of those items that are unchanged without a question to their origin; the store is asked once for all.
+
+        The others are left to `handle`.
+        """
+        fresh = [item for item in map(self._seen_today, items) if isinstance(self._ask(item, in_store=True), Fresh)]
+        confirmed = zip(fresh, await self._publisher.confirm_all(fresh), strict=True)
+        records = [
+            self._unchanged(item, kept, self._lint_recorded(item), None) for item, kept in confirmed if kept is not None
+        ]
+        return [record for record in records if record.outcome.status is Status.UNCHANGED]
+
+    def _ask(self, item: WorkItem, *, in_store: bool, unpublished: bool = False) -> Ask:
+        situation = Situation(
+            item.fetch,
+            in_store,
+            unpublished,
+            self._policy.decode,
+            item.fetch is not None and item.fetch.run_id >= self._policy.goes_on_from,
+            self._question(item.fetch.headers) if item.fetch is not None else None,
+        )
+        select = self._policy.select
+        return decide_ask(situation, now=self._now(), fresh_for=select.fresh_for, refetch=select.refetch)
+
     def _seen_today(self, item: WorkItem) -> WorkItem:
         """The item as this run sees it: a drawing that an earlier one kept is nothing sound where none is asked for."""
         fetch = item.fetch
@@ -182,19 +207,7 @@ class Handler:
         adopted = None if kept is not None or unpublished else await self._publisher.adopt(item)
         if adopted is not None and item.fetch is not None:
             kept = KnownObject(adopted.key, item.fetch.sha256, adopted.size, adopted.content_type, adopted.token)
-        ask = decide_ask(
-            Situation(
-                item.fetch,
-                kept is not None,
-                unpublished,
-                self._policy.decode,
-                item.fetch is not None and item.fetch.run_id >= self._policy.goes_on_from,
-                self._question(item.fetch.headers) if item.fetch is not None else None,
-            ),
-            now=self._now(),
-            fresh_for=self._policy.select.fresh_for,
-            refetch=self._policy.select.refetch,
-        )
+        ask = self._ask(item, in_store=kept is not None, unpublished=unpublished)
         if isinstance(ask, Fresh):
             return replace(self._unchanged(item, kept, recorded, None), stored=adopted)
         request = Request(item.variant.url)

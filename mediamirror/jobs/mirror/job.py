@@ -14,7 +14,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import Run, continued_from, order_turn, order_work, plan_retry, put_rejected, put_turn
+from mediamirror.catalog.ingest import (
+    Run,
+    continued_from,
+    leave_out,
+    order_turn,
+    order_work,
+    plan_retry,
+    put_lanes,
+    put_rejected,
+    put_turn,
+)
 from mediamirror.catalog.results import Record, put_fetches, put_outcomes, read_sets
 from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
@@ -213,10 +223,21 @@ class _MirrorRun:
         async with open_inspector(check) as inspect:
             note = Together[Record](lambda records: catalog.write(put_fetches, run, records))
             strict = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
+            # In a bucket each object is a request, of which many are made at once with those for images.
+            if session.store.local_root is not None and (first < run.id or self._options.select.fresh_for > 0):
+                await self._settle(catalog, run, strict)
             await self._turn(session, strict)
             await self._next_best(session, strict)
             short = Handler(fetcher, inspect, publisher, replace(policy, keep_short=True), now=now, note=note)
             await self._keep_best(session, strict, short)
+
+    async def _settle(self, catalog: Catalog, run: Run, handler: Handler) -> None:
+        """Record what is unchanged without a question to its origin, and leave the rest in the work list."""
+        async for page in catalog.pages(read_work, run):
+            records = await handler.settle(page)
+            await self._record(catalog, run, records, last=True)
+            await catalog.write(leave_out, run, [record.variant_id for record in records])
+        await catalog.write(put_lanes, run)
 
     async def _turn(self, session: Session[Summary], handler: Handler, *, last: bool = False) -> None:
         """Handle what is in the work list. A `CatalogError` alone ends it: what can't be recorded must not be stored."""
@@ -280,16 +301,15 @@ class _MirrorRun:
                 self._tally.bytes_in += outcome.fetched_bytes
 
     async def _preview(self, catalog: Catalog, run: Run, publisher: Publisher) -> None:
-        async for item in catalog.rows(read_work, run):
-            kept = await publisher.confirm(item)
-            by_hash = self._options.store.layout == "hash"
-            unknown = "(named by its hash)" if by_hash else "(its ending goes by its bytes)"
-            key = publisher.key(item.variant.url) or unknown
-            if kept is not None:
-                why = "would ask whether it changed"
-                self._emit(ObjectEvent("skip", kept.key, why, kept.size, url=item.variant.url))
-            else:
-                self._emit(ObjectEvent("upload", key, "not in the store", url=item.variant.url))
+        unknown = "(named by its hash)" if self._options.store.layout == "hash" else "(its ending goes by its bytes)"
+        async for page in catalog.pages(read_work, run):
+            for item, kept in zip(page, await publisher.confirm_all(page), strict=True):
+                if kept is not None:
+                    why = "would ask whether it changed"
+                    self._emit(ObjectEvent("skip", kept.key, why, kept.size, url=item.variant.url))
+                else:
+                    key = publisher.key(item.variant.url) or unknown
+                    self._emit(ObjectEvent("upload", key, "not in the store", url=item.variant.url))
 
     async def _tell_manifest(self, catalog: Catalog, run: Run, store: Store) -> None:
         """Say in the store itself what it holds now."""

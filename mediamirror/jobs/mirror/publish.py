@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from mediamirror.catalog.work import KnownObject, WorkItem
@@ -128,13 +128,14 @@ class Publisher:
         recorded = self._recorded(item)
         if recorded is None:
             return None
-        found = await self._store.head(recorded.key)
-        if found is None or found.size != recorded.size or found.sha256 not in {None, recorded.sha256}:
-            return None
-        # Without a recorded hash in the store (a plain directory), the change token has to stand for the bytes.
-        if found.sha256 is None and recorded.token is not None and found.token != recorded.token:
-            return None
-        return recorded
+        return recorded if _is_still(recorded, await self._store.head(recorded.key)) else None
+
+    async def confirm_all(self, items: Sequence[WorkItem]) -> list[KnownObject | None]:
+        """Return what `confirm` does of each item, the store asked for all of them at once."""
+        self._patience.check()
+        recorded = [self._recorded(item) for item in items]
+        found = await self._store.heads([each.key for each in recorded if each is not None])
+        return [each if each is not None and _is_still(each, found.get(each.key)) else None for each in recorded]
 
     async def adopt(self, item: WorkItem) -> StoredObject | None:
         """Return the object that holds what was fetched last, stored by a run that died before it could record that.
@@ -233,6 +234,14 @@ class Publisher:
             storage_class=self._options.storage_class,
             metadata=(*given, *(pair for pair in own if len(pair[1]) <= MAX_METADATA_VALUE)),
         )
+
+
+def _is_still(recorded: KnownObject, found: StoredObject | None) -> bool:
+    """Whether an object has the recorded size and sha256."""
+    if found is None or found.size != recorded.size or found.sha256 not in {None, recorded.sha256}:
+        return False
+    # Without a recorded hash in the store (a plain directory), the change token has to stand for the bytes.
+    return found.sha256 is not None or recorded.token is None or found.token == recorded.token
 
 
 def _as_stored(known: KnownObject) -> StoredObject:
