@@ -35,7 +35,7 @@ class Catalog:
 
     @classmethod
     async def open(cls, path: Path | None, *, dry_run: bool = False) -> Self:
-        """Open or create the file; None keeps everything in memory."""
+        """Open or create the file; None is one that goes with the connection, and takes little memory."""
         return await cls._open(partial(_connect, path, dry_run), str(path) if path else ":memory:", dry_run=dry_run)
 
     @classmethod

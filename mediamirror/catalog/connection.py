@@ -155,7 +155,8 @@ def _refuse_other_database(path: Path) -> None:
 
 
 def connect(path: Path | None) -> sqlite3.Connection:
-    """Open or create a catalog, checked and migrated. None means in memory.
+    """Open or create a catalog, checked and migrated. None means one of its own that goes with the connection: what does not fit
+    into its cache lies in a temporary file.
 
     One connection alone reads, writes and checkpoints, since SQLite before 3.51.3 can lose a reset of the WAL
     between two connections. Raises `CatalogError`.
@@ -166,7 +167,7 @@ def connect(path: Path | None) -> sqlite3.Connection:
             refuse_other(path)
             _make_folder(path)
             _make_private(path)
-        connection = sqlite3.connect(name, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(str(path) if path else "", isolation_level=None, check_same_thread=False)
         try:
             _prepare(connection, name)
         except BaseException:

@@ -50,7 +50,8 @@ def put_fetches(db: sqlite3.Connection, run: Run, records: Sequence[Record]) -> 
 def put_outcome(db: sqlite3.Connection, run: Run, record: Record) -> None:
     """Write down what became of a variant."""
     run_id, variant_id, outcome = run.id, record.variant_id, record.outcome
-    put_fetched(db, run_id, variant_id, outcome)
+    if outcome.download is not None or outcome.error is not None:  # else it tells what the catalog has told
+        put_fetched(db, run_id, variant_id, outcome)
     if record.stored is not None and outcome.sha256 is not None:
         source = outcome.source.sha256 if outcome.source else None
         _put_object(db, run.store_id, variant_id, outcome.sha256, source, record.stored)

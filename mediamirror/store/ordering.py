@@ -14,10 +14,15 @@ from itertools import islice
 from operator import itemgetter
 from typing import IO, Self
 
+from mediamirror.errors import StoreError
+from mediamirror.settings import MiB
 from mediamirror.store.base import Entry
 
 RUN = 10_000
 """Entries in memory at once. A longer listing goes to one temporary file, run after run."""
+
+MOST_BYTES = 16 * 1024 * MiB
+"""Of the temporary file: a listing of more than a hundred million objects, or one without an end."""
 
 _PAGE = 1_000
 _MERGED_PAGE = 100
@@ -47,11 +52,12 @@ class Listing:
     """Fill it from pages in any order, then read it in ascending order of the keys' UTF-8 bytes.
 
     Use as a context manager: the temporary file goes with it. Code points sort as UTF-8 bytes do. A key that was listed twice
-    comes once: see `once`.
+    comes once: see `once`. A listing that would fill more than ``most`` bytes of that file is `StoreError`.
     """
 
-    def __init__(self, *, run: int = RUN) -> None:
+    def __init__(self, *, run: int = RUN, most: int = MOST_BYTES) -> None:
         self._run = run
+        self._most = most
         self._held: list[Entry] = []
         self._file: IO[bytes] | None = None
         self._runs: list[int] = []
@@ -104,6 +110,12 @@ class Listing:
             marshal.dump(self._held[start : start + _MERGED_PAGE], self._file)
         marshal.dump(None, self._file)
         self._held = []
+        if self._file.tell() > self._most:
+            raise StoreError(
+                f"The listing fills more than {self._most // MiB:,} MiB and goes on (the last key is {self._last[:100]!a}): it has "
+                "no end, or more objects than are compared at once. Nothing was changed. Name a part of it, such as "
+                "s3://bucket/prefix."
+            )
 
     def _read(self, at: int) -> Iterator[Entry]:
         """Read back one run, a page at a time; the runs share the file."""

@@ -6,8 +6,9 @@ import gc
 import pytest
 
 from fixtures.patience import PATIENCE
-from mediamirror.errors import CatalogError
-from mediamirror.jobs.run.pipeline import Together, run_window
+from mediamirror.errors import CatalogError, StoreError
+from mediamirror.jobs.run.pipeline import Together, WorkList, run_window
+from mediamirror.settings import MiB
 from tests.virtual_time import run
 
 
@@ -208,3 +209,12 @@ def test_a_run_ends_though_its_recorder_fails_while_a_full_queue_waits_for_it() 
 
     with pytest.raises(CatalogError, match="No space left"):
         run(run_window(numbers(100), handle, full, width=4))
+
+
+def test_a_list_of_work_without_an_end_stops_with_a_sentence() -> None:
+    def fill(work: WorkList[str]) -> None:
+        for number in range(100_000):
+            work.append(f"{number:0100}")
+
+    with WorkList[str](page=100, most=MiB) as work, pytest.raises(StoreError, match=r"more than 1 MiB after .* no end"):
+        fill(work)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from mediamirror.errors import StoreError
 from mediamirror.settings import MiB
 from mediamirror.store.base import Entry
 from mediamirror.store.ordering import Listing
@@ -48,6 +49,21 @@ async def test_a_key_that_was_listed_twice_comes_once_and_without_a_token_where_
         await listing.fill(pages())
         found = [entry async for page in listing.pages() for entry in page]
     assert found == [("a", 1, "t", "then"), ("b", 2, None, "now"), ("c", 3, "t", "then")]
+
+
+async def test_a_listing_without_an_end_stops_with_a_sentence_before_it_fills_the_disk() -> None:
+    given = 0
+
+    async def pages() -> AsyncIterator[list[Entry]]:
+        nonlocal given
+        while True:
+            given += 1
+            yield [(f"{given:09}-{n:03}", 1, None, None) for n in range(100)]
+
+    said = r"more than 1 MiB and goes on \(the last key is '0000.*no end"
+    with Listing(run=1_000, most=MiB) as listing, pytest.raises(StoreError, match=said):
+        await listing.fill(pages())
+    assert given < 500
 
 
 async def test_a_long_listing_is_not_held_in_memory() -> None:

@@ -15,6 +15,8 @@ from typing import IO, Generic, Protocol, TypeVar
 
 from mediamirror.errors import MediamirrorError, StoreError
 from mediamirror.model import StoredObject
+from mediamirror.settings import MiB
+from mediamirror.store.ordering import MOST_BYTES
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -188,10 +190,14 @@ PAGE = 1_000
 
 
 class WorkList(Generic[T]):
-    """Append, then iterate. Items must be picklable. Use as a context manager: the file goes with it."""
+    """Append, then iterate. Items must be picklable. Use as a context manager: the file goes with it.
 
-    def __init__(self, *, page: int = PAGE) -> None:
+    An item that would make the file larger than ``most`` bytes is `StoreError`.
+    """
+
+    def __init__(self, *, page: int = PAGE, most: int = MOST_BYTES) -> None:
         self._page = page
+        self._most = most
         self._last: list[T] = []
         self._file: IO[bytes] | None = None
         self._count = 0
@@ -217,6 +223,11 @@ class WorkList(Generic[T]):
                 self._file = tempfile.TemporaryFile(prefix="mediamirror-")  # noqa: SIM115 - closed by __exit__
             pickle.dump(self._last, self._file, pickle.HIGHEST_PROTOCOL)
             self._last = []
+            if self._file.tell() > self._most:
+                raise StoreError(
+                    f"The list of what is to be done fills more than {self._most // MiB:,} MiB after {self._count:,} things, "
+                    "and goes on: a listing has no end, or more objects than one run can take. Name a part of it."
+                )
 
     async def __aiter__(self) -> AsyncIterator[T]:
         """Yield every item, a page at a time from the file."""
