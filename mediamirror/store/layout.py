@@ -96,8 +96,8 @@ def _truly_ended(key: str, mark: str, format: str, folds: bool) -> str:
 
 
 _PLAIN = pattern(
-    r"(https?)://([a-z0-9][a-z0-9.-]*+)(?::([1-9][0-9]{0,4}+))?+"
-    r"/((?:[A-Za-z0-9_-][A-Za-z0-9_.-]*+/)*+[A-Za-z0-9_-][A-Za-z0-9_.-]*+)"
+    r"(https?)://([a-z0-9][a-z0-9.-]*+)(?::([1-9][0-9]{0,4}+)|(?!))?+"
+    r"/((?:[A-Za-z0-9_-][A-Za-z0-9_.-]*+/|(?!))*+[A-Za-z0-9_-][A-Za-z0-9_.-]*+)"
 )
 _NOT_PLAIN = pattern(
     r"\./|\.(?:apng|avif|bmp|gif|heic|heif|ico|jfif|jpe|jpe?g|jxl|png|svgz?|tiff?|webp)/|(?:^|\.)xn--"
