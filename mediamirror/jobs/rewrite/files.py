@@ -7,7 +7,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mediamirror.documents.compressed import is_gzip
@@ -128,39 +128,42 @@ def put(path: Path, data: bytes, like: Path) -> None:
 
     What replaces ``like`` itself is on the disk before: else a power cut could leave neither of the two.
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    with _appearing(path) as temporary:
         with temporary.open("xb") as file:
             file.write(data)
             file.flush()
             if path == like:
                 os.fsync(file.fileno())
         shutil.copymode(like, temporary)
-        temporary.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise _unwritable(path, error) from error
 
 
 def copy(source: Path, output: Path) -> bool:
     """Copy a file as it is, whole or not at all; False where the same is there already. Raises `LeftAlone`."""
     if is_special(source):
         raise LeftAlone("special-file", f"{source} is no regular file.")
-    temporary = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
     try:
         there, here = output.stat() if output.exists() else None, source.stat()
-        if there is not None and (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns):
-            return False
-        output.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(output, error) from error
+    if there is not None and (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns):
+        return False
+    with _appearing(output) as temporary:
         shutil.copy2(source, temporary)
-        temporary.replace(output)
+    return True
+
+
+@contextmanager
+def _appearing(path: Path) -> Iterator[Path]:
+    """A file beside ``path`` that takes its name at the end of the block, and is gone where that fails. Raises `LeftAlone`."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
     except OSError as error:
         with suppress(OSError):
             temporary.unlink()
-        raise _unwritable(output, error) from error
-    return True
+        raise _unwritable(path, error) from error
 
 
 def _unwritable(path: Path, error: OSError) -> LeftAlone:
