@@ -1,0 +1,39 @@
+"""Pages are written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mediamirror.jobs.rewrite import files
+
+
+def test_what_replaces_a_page_is_on_the_disk_before_it_takes_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a power cut could leave neither of the two."""
+    page = tmp_path / "page.html"
+    page.write_bytes(b"old")
+    seen: list[bytes] = []
+    monkeypatch.setattr(
+        os, "fsync", lambda _: seen.append(page.read_bytes() + next(tmp_path.glob(".page.html.*")).read_bytes())
+    )
+    files.put(page, b"new", page)
+    assert (seen, page.read_bytes(), [each.name for each in tmp_path.iterdir()]) == ([b"oldnew"], b"new", ["page.html"])
+
+
+def test_a_page_that_can_not_be_written_leaves_the_old_one_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tmp_path / "page.html"
+    page.write_bytes(b"old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(files.LeftAlone, match="No space left"):
+        files.put(page, b"new", page)
+    assert (page.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (b"old", ["page.html"])
