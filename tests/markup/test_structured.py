@@ -246,3 +246,16 @@ def test_a_quote_that_is_never_closed_is_one_row_and_no_error() -> None:
 )
 def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
     assert is_linear(lambda count: find((unit * count).encode()), 2_000, 16_000)
+
+
+def test_a_height_beside_the_width_is_a_descriptor_wherever_a_srcset_may_stand() -> None:
+    rungs = "/u/a.jpg 480w 320h, /u/b.jpg 960w 640h"
+    for found in (
+        extract_document(json.dumps({"rungs": rungs}).encode(), as_="json", base_url="https://b.example/"),
+        extract_document(f'<div data-x="{rungs}"></div>'.encode(), as_="html", base_url="https://b.example/"),
+        extract_document(
+            b"https://b.example/u/a.jpg 480w 320h\nhttps://b.example/u/b.jpg 960w 640h\n", as_="urls", base_url=None
+        ),
+    ):
+        rows = [(c.url, c.width, c.height) for row in found.sets for c in row.candidates]
+        assert rows == [("https://b.example/u/a.jpg", 480, 320), ("https://b.example/u/b.jpg", 960, 640)]

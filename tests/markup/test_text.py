@@ -439,3 +439,42 @@ def test_the_short_way_through_plain_sets_finds_what_the_long_way_finds(body: st
         patch.setattr(tokens, "_NEXT_PAIR", never)
         patch.setattr(tokens, "_PLAIN_URL", never)
         assert find(before + body, "https://x.example/p/") == short
+
+
+@pytest.mark.parametrize("escaped", ["_", "-", ".", "=", "&", "~", "(", "#"])
+def test_a_backslash_before_punctuation_is_an_escape_of_markdown_and_the_candidate_says_so(escaped: str) -> None:
+    url, spelled = (f"https://cdn.example/a{mark}b/k" for mark in (escaped, "\\" + escaped))
+    found = only(f"news.example {spelled}-1.webp 480w, {spelled}-2.webp 768w Kite")
+    assert [c.url for c in found.candidates] == [
+        c.url for c in only(f"{url}-1.webp 480w, {url}-2.webp 768w").candidates
+    ]
+    assert all(c.flags == ("unescaped",) for c in found.candidates)
+
+
+def test_a_backslash_before_a_letter_is_no_escape() -> None:
+    (first, _) = only("https://cdn.example/a\\b.webp 480w, https://cdn.example/c.webp 768w").candidates
+    assert first.url == "https://cdn.example/a/b.webp"  # as the URL standard reads it
+
+
+def test_crawled_text_whose_underscores_are_escaped_gives_the_urls_that_were_there() -> None:
+    escaped = SEED.replace("_", "\\_")
+    assert [c.url for c in only(escaped).candidates] == [c.url for c in only(SEED).candidates]
+
+
+def test_bare_urls_with_escaped_underscores_are_put_together_as_the_same_without() -> None:
+    urls = [f"https://cdn.example/kite_big-{size}.jpg" for size in ("300x200", "600x400")]
+    (found,) = find(" ".join(url.replace("_", "\\_") for url in urls)).sets
+    assert [c.url for c in found.candidates] == urls
+
+
+def test_a_width_and_a_height_are_both_descriptors() -> None:
+    found = only("x //s.example/a_180x.jpg?v=2 180w 60h, //s.example/a_360x.jpg?v=2 360w 120h y", "https://b.example/")
+    assert [(c.url, c.width, c.height) for c in found.candidates] == [
+        ("https://s.example/a_180x.jpg?v=2", 180, 60),
+        ("https://s.example/a_360x.jpg?v=2", 360, 120),
+    ]
+
+
+def test_hours_after_a_set_are_no_height() -> None:
+    found = only(SEED + " 48h later")
+    assert [(c.width, c.height) for c in found.candidates] == [(width, None) for width in WIDTHS]

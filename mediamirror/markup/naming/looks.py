@@ -35,7 +35,10 @@ _SERVICE = pattern(
     r"|lh\d\.googleusercontent\.com|i\.kinja-img\.com|substackcdn\.com/image|images\.prismic\.io)/",
     re.IGNORECASE,
 )
-_DESCRIPTOR = pattern(r"(?<=[ \t\r\n])[0-9]{1,9}(?:\.[0-9]{1,9})?[wx](?=[ \t\r\n]*+(?:,|\Z))")
+_DESCRIPTOR = pattern(
+    r"(?<=[ \t\r\n])[0-9]{1,9}(?:\.[0-9]{1,9})?[wx](?=[ \t\r\n]*+(?:[0-9]{1,9}h[ \t\r\n]*+|(?!))?+(?:,|\Z))"
+)
+_HEIGHT = pattern(r"[0-9]{1,9}h")
 _LOOKED_BACK = 512
 _MAX_DESCRIPTORS = 32
 
@@ -66,6 +69,8 @@ def is_srcset_like(text: str) -> bool:
 
 def _ends_described(text: str, descriptor: int) -> bool:
     words = text[max(0, descriptor - _LOOKED_BACK) : descriptor].split()
+    if words and _HEIGHT.fullmatch(words[-1]):
+        words.pop()
     return bool(words) and (has_image_extension(words[-1]) or _START.match(words[-1]) is not None)
 
 

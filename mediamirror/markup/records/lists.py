@@ -15,7 +15,9 @@ from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Referenc
 _VALUE = pattern(r"\S[^\r\n]*(?:\r?\n[ \t\f]*\S[^\r\n]*)*")
 _LINE = pattern(r"[^\r\n]+")
 _WS = "\t\n\f\r "
-_DESCRIBED = pattern(r"(\S+?)[,;]?[ \t]+(?:([0-9]{1,9})(?:w|px)?|([0-9]{1,4}(?:\.[0-9]{1,4})?)x)[,;]?")
+_DESCRIBED = pattern(
+    r"(\S+?)[,;]?[ \t]+(?:([0-9]{1,9})(?:w|px)?(?:[ \t]+([0-9]{1,9})h)?|([0-9]{1,4}(?:\.[0-9]{1,4})?)x)[,;]?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,12 @@ def _url_lines(body: str) -> Iterator[Span]:
 def _listed(line: str) -> Candidate:
     found = _DESCRIBED.fullmatch(line)
     # No file is 0 pixels wide: then the number is part of a name with spaces.
-    if found is None or not float(found[2] or found[3]):
+    if found is None or not float(found[2] or found[4]):
         return Candidate(line, (0, len(line)), descriptor_span=(len(line), len(line)))
-    width, density = (int(found[2]), None) if found[2] else (None, float(found[3]))
-    start = found.start(2) if found[2] else found.start(3)
-    return Candidate(found[1], found.span(1), width=width, density=density, descriptor_span=(start, len(line)))
+    width, density = (int(found[2]), None) if found[2] else (None, float(found[4]))
+    height = int(found[3]) or None if found[3] else None
+    start = found.start(2) if found[2] else found.start(4)
+    return Candidate(found[1], found.span(1), width, density, height, (start, len(line)))
 
 
 def _extraction(sets: list[ImageSet], *, merge: bool) -> Extraction:

@@ -21,6 +21,7 @@ _CLOSERS = {'"': '"', "'": "'", "`": "`", "<": ">", "“": "”", "«": "»", "�
 _ENCODED = pattern(r"https?%(?:25){0,2}3A%(?:25){0,2}2F", re.IGNORECASE)
 _EXTENSION = pattern(r"\.(?:jpe?g|jfif|png|apng|webp|avif|gif|svg|bmp|ico|tiff?|heic|jxl)(?:[?#]|$)", re.IGNORECASE)
 _RELATIVE = pattern(r"//[^\s/]|/[^\s/]|\.\.?/|data:image/", re.IGNORECASE)
+_BACKSLASHED = pattern(r"\\(?:u0026|([!-/:-@\[-`{-~]))")
 _ESCAPED = pattern(r"&(?:amp|#0?38|#x26);", re.IGNORECASE)
 
 
@@ -122,6 +123,6 @@ def decoded_whole(token: str) -> str | None:
     return url if url != token and is_absolute(url) else None
 
 
-def unescape_json(url: str) -> str:
-    r"""Undo JSON's ``\/`` and ``\u0026`` in a URL."""
-    return url.replace("\\/", "/").replace("\\u0026", "&") if "\\" in url else url
+def without_backslashes(url: str) -> str:
+    r"""Undo the escapes of JSON (``\/``, ``\u0026``) and of Markdown: a backslash before ASCII punctuation (CommonMark 2.4)."""
+    return _BACKSLASHED.sub(lambda match: match[1] or "&", url) if "\\" in url else url

@@ -15,7 +15,7 @@ from mediamirror.markup.naming.families import grouped
 from mediamirror.markup.naming.looks import is_image_url, same_host, same_stem
 from mediamirror.markup.places.candidates import Context, merged, placed
 from mediamirror.markup.places.source import SourceText, from_text
-from mediamirror.markup.text.clean import Visible, is_absolute, is_image_name, unescape, unescape_json, visible
+from mediamirror.markup.text.clean import Visible, is_absolute, is_image_name, unescape, visible, without_backslashes
 from mediamirror.markup.text.sets import CARRIER, SURE_WIDTH, Chain, build, unusable
 from mediamirror.markup.text.tokens import Orphan, Pair, joined, scan
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
@@ -64,7 +64,7 @@ def _trimmed(text: str, start: int, end: int) -> int:
 
 def _row(place: Span, clean: Visible, source: SourceText, context: Context, carrier: str) -> ImageSet | None:
     spelled = clean.text[slice(*place)]
-    url = unescape(unescape_json(spelled))
+    url = unescape(without_backslashes(spelled))
     if not is_image_url(url):
         return None
     start, end = clean.original(*place)
@@ -172,10 +172,10 @@ def _link(text: str, chain: _Open, item: Pair | Orphan) -> str:
 def _is_same_picture(text: str, chain: _Open, item: Pair, end: int) -> bool:
     if item.place[0] - end > 64 or not _ODD_SEPARATOR.fullmatch(text, end, item.place[0]):
         return False
-    last = unescape_json(chain.pairs[-1].url)
+    last = without_backslashes(chain.pairs[-1].url)
     if any((item.width, item.density) == (pair.width, pair.density) for pair in chain.pairs):
         return False
-    return same_stem(last, unescape_json(item.url))
+    return same_stem(last, without_backslashes(item.url))
 
 
 def _touches(text: str, orphan: Orphan | None, pair: Pair) -> bool:
@@ -190,7 +190,10 @@ def _end(chain: _Open) -> int:
 
 def _closed(chain: _Open, lost: list[Orphan]) -> Iterator[Chain]:
     """The chain, if there is enough evidence: two pairs, or one with a whole URL."""
-    if len(chain.pairs) > 1 or (chain.pairs and is_absolute(chain.pairs[0].url)):
-        yield Chain(tuple(chain.pairs), tuple(chain.odd), chain.orphan, chain.after)
+    pairs = chain.pairs
+    if any(pair.height for pair in pairs) and not all(pair.height for pair in pairs):
+        pairs = [pair._replace(height=None) for pair in pairs]  # "1920w 48h later" is no height
+    if len(pairs) > 1 or (pairs and is_absolute(pairs[0].url)):
+        yield Chain(tuple(pairs), tuple(chain.odd), chain.orphan, chain.after)
     elif chain.pairs and is_image_name(chain.pairs[0].url) and (chain.pairs[0].width or 0) >= SURE_WIDTH:
         lost.append(Orphan(chain.pairs[0].descriptor, chain.pairs[0].place))

@@ -17,8 +17,8 @@ from mediamirror.markup.text.clean import (
     is_url_like,
     trim,
     unescape,
-    unescape_json,
     unescaped,
+    without_backslashes,
 )
 from mediamirror.markup.text.tokens import Orphan, Pair, next_word
 from mediamirror.model import Candidate, ImageSet, Problem, Reference, Source, Span
@@ -68,6 +68,7 @@ class _Item:
     descriptor: Span
     width: int | None = None
     density: float | None = None
+    height: int | None = None
     flags: tuple[str, ...] = ()
 
 
@@ -159,7 +160,7 @@ def _items(chain: Chain, text: str) -> Iterator[_Item]:
                 yield _Item(url, place, (place[1], place[1]))
         flags = pair.flags + (("glued",) if pair.tail in {"word", "letters"} else ())
         flags += ("trailing",) if pair.tail == "closer" else ()
-        yield _Item(pair.url, pair.place, pair.descriptor, pair.width, pair.density, flags)
+        yield _Item(pair.url, pair.place, pair.descriptor, pair.width, pair.density, pair.height, flags)
 
 
 def _outcome(
@@ -178,7 +179,7 @@ def _outcome(
     url, flags = _repaired(item, escaped=escaped)
     flags += ("invisible-characters",) if hidden else ()
     candidate = Candidate(
-        url, (start, end), item.width, item.density, None, clean.original(*item.descriptor), flags=flags
+        url, (start, end), item.width, item.density, item.height, clean.original(*item.descriptor), flags=flags
     )
     reference = Reference(context.document, CARRIER, None, line, source.span(start, end))
     return placed(candidate, raw_url=raw, reference=reference, context=context)
@@ -190,12 +191,12 @@ def is_relative(url: str) -> bool:
 
 
 def _repaired(item: _Item, *, escaped: bool) -> tuple[str, tuple[str, ...]]:
-    url, flags = unescape_json(item.url), item.flags
+    url, flags = without_backslashes(item.url), item.flags
     if url != item.url:
-        flags += ("json-unescaped",)
+        flags += ("json-unescaped" if "\\/" in item.url or "\\u0026" in item.url else "unescaped",)
     if escaped and "&" in url:
         url, flags = unescape(url), (*flags, "unescaped")
-    return url, flags
+    return url, tuple(dict.fromkeys(flags))
 
 
 def _notes(chain: Chain, text: str) -> Iterator[tuple[str, str, Span]]:

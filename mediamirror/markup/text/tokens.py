@@ -118,7 +118,7 @@ def respaced(text: str, region: int, last: Span) -> Mended | None:
 # A width may be broken over two lines, as in "19", line break, "20w". The last branch is for what was meant as a
 # descriptor and is none: `480W`, `480px`, `480,`.
 _DESCRIPTOR = pattern(
-    r"(?<!\S)(?:([0-9]{1,9}+(?:\r?\n[0-9]{0,4}+)?)w|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x"
+    r"(?<!\S)(?:([0-9]{1,9}+(?:\r?\n[0-9]{0,4}+)?)w(?:\s{1,16}+([0-9]{1,9}+)h(?![\w\-]))?|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x"
     r"|[0-9]{1,9}+(?:(?:W|X|px|h)(?![^\s,])|(?=,)))"
 )
 _ENTITY = pattern(r"&(?:quot|apos|lt|gt|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});", re.IGNORECASE)
@@ -130,7 +130,7 @@ _PLAIN = r"https?://[A-Za-z0-9\-._~!$*+=:@/?&%]{1,2000}+"
 _PLAIN_URL = pattern(_PLAIN)
 _NEXT_PAIR = pattern(
     rf"\s{{0,16}}+,\s{{0,16}}+({_PLAIN})\s{{1,16}}+"
-    r"(?:([0-9]{1,9}+)w|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x)(?:(?=,)|(?=\s)|\Z)"
+    r"(?:([0-9]{1,9}+)w|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x)(?:(?=,)|(?=\s)(?!\s{{1,16}}+[0-9]{{1,9}}+h)|\Z)"
 )
 """The pair that follows another in a set where all is as it should be, which is nearly every one: what the steps of `scan` find."""
 
@@ -154,6 +154,7 @@ class Pair(NamedTuple):
     bare: tuple[Span, ...] = ()
     plain: bool = False
     follows: bool = False
+    height: int | None = None
 
     @property
     def absolute(self) -> bool:
@@ -182,17 +183,24 @@ def scan(text: str) -> Iterator[Pair | Orphan]:
         if match is None:
             return
         found = _url_before(text, region, match.start())
-        if found is None or not (match[1] or match[2]):
+        if found is None or not (match[1] or match[3]):
             yield Orphan(match.span(), _lost(text, region, match.start()))
         else:
             place, url, flags = found
             tail = _tail(text, match.end())
             width = int("".join(match[1].split())) if match[1] else None
             flags += ("wrapped",) if match[1] and not match[1].isdigit() else ()
-            density = float(match[2]) if match[2] else None
+            density = float(match[3]) if match[3] else None
+            height = int(match[2]) if match[2] else None
             bare = _bare_before(text, region, place[0])
-            plain = not flags and not bare and tail in {"end", "comma"} and _PLAIN_URL.fullmatch(url) is not None
-            yield Pair(url, place, match.span(), width, density, tail, flags, bare, plain)
+            plain = (
+                not flags
+                and not bare
+                and height is None
+                and tail in {"end", "comma"}
+                and _PLAIN_URL.fullmatch(url) is not None
+            )
+            yield Pair(url, place, match.span(), width, density, tail, flags, bare, plain, height=height)
         region = match.end()
 
 
