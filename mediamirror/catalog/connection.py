@@ -7,7 +7,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -152,6 +152,15 @@ def _refuse_other_database(path: Path) -> None:
         pass  # told where it is opened
     finally:
         connection.close()
+
+
+def stores_named_in(path: Path) -> list[str]:
+    """Return the places that a catalog's file knows, as it lies there; none of a file that can't be read."""
+    try:
+        with closing(sqlite3.connect(f"file:{quote(str(path))}?immutable=1", uri=True)) as connection:
+            return [str(name) for (name,) in connection.execute("SELECT name FROM stores ORDER BY name")]
+    except sqlite3.Error:
+        return []
 
 
 def connect(path: Path | None) -> sqlite3.Connection:

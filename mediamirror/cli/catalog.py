@@ -12,7 +12,7 @@ from mediamirror.cli.command import OUTPUT, PATH, ROWS, WHAT, WHERE, Given, Grou
 from mediamirror.cli.objects import ObjectOutput
 from mediamirror.cli.rows import Listed, print_rows
 from mediamirror.cli.running import complain, run_with
-from mediamirror.cli.values import width_range
+from mediamirror.cli.values import absolute_url, glob, width_range
 from mediamirror.errors import InputMissing, UsageError
 from mediamirror.settings import AdoptOptions, GcOptions
 
@@ -65,7 +65,7 @@ _WHICH_MIRROR = [
 ]
 _STORE = [*o.PLACE, o.CACERT]
 _WHICH_ROWS = [
-    option("--host HOST", "Only URLs of this host (or glob).", panel=ROWS),
+    option("--host HOST", "Only URLs of this host (or glob).", panel=ROWS, type=glob),
     option(
         "--set WORD",
         "Only sets with this number or id, or this text in their document's name, context or alt text.",
@@ -177,7 +177,7 @@ def show_command(given: Given) -> None:
         name="format_",
         choices=("jsonl", "csv", "parquet", "warc"),
     ),
-    option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT),
+    option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT, written=True),
     [*_WHICH_ROWS, *_STORE, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
     prints=True,
 )
@@ -191,8 +191,8 @@ def export_command(given: Given) -> None:
     """
 
     async def job(_: None) -> Listed:
+        kind = _kind(given.format_, given.output)
         where, wanted = _asked(given)
-        kind = given.format_ or _guess(given.output)
         if kind == "parquet" and given.output is None:
             raise UsageError("A Parquet file can't go to standard output: name it with -o FILE.")
         return await (_warc(given, where, wanted) if kind == "warc" else _table(given, where, wanted, kind))
@@ -200,10 +200,37 @@ def export_command(given: Given) -> None:
     run_with(nullcontext, job, verbose=given.verbose)
 
 
-def _guess(output: Path | None) -> str:
+_ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".warc": "warc",
+    ".warc.gz": "warc",
+}
+
+
+def _kind(asked: str | None, output: Path | None) -> str:
+    """Return what is written: what was asked for, else what the file's name says. Raises `UsageError` where that says something else.
+
+    | asked | name        | written |
+    |-------|-------------|---------|
+    | csv   | any, or x.csv | csv   |
+    | csv   | x.parquet   | refused |
+    | -     | x.csv       | csv     |
+    | -     | x.xlsx      | refused |
+    | -     | x, or none  | jsonl   |
+    """
     name = output.name.lower() if output else ""
-    endings = {".csv": "csv", ".parquet": "parquet", ".warc": "warc", ".warc.gz": "warc"}
-    return next((kind for ending, kind in endings.items() if name.endswith(ending)), "jsonl")
+    told = next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
+    if asked and told and asked != told:
+        raise UsageError(f"{output} is named like {told}, and --format says {asked}: change one of them.")
+    if not asked and not told and output is not None and output.suffix:
+        raise UsageError(
+            f"{output}: {output.suffix} is no ending that a catalog is written with: end it with "
+            f"{', '.join(_ENDINGS)}, or say with --format what to write."
+        )
+    return asked or told or "jsonl"
 
 
 async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
@@ -332,7 +359,7 @@ def rebuild_command(given: Given) -> None:
         name="list_",
         type=PATH,
     ),
-    option("--base-url URL", "Keys are paths under this URL.", AdoptOptions, panel=WHAT),
+    option("--base-url URL", "Keys are paths under this URL.", AdoptOptions, panel=WHAT, type=absolute_url),
     [*_STORE, *o.PRINTING],
 )
 def import_command(given: Given) -> None:
@@ -354,7 +381,9 @@ def import_command(given: Given) -> None:
                     is_stdin = str(given.list_) == "-"
                     file = sys.stdin.buffer if is_stdin else stack.enter_context(given.list_.open("rb"))
                 except OSError as error:
-                    raise InputMissing(f"The list {given.list_} can't be read ({error.strerror}).") from error
+                    raise InputMissing(
+                        f"The list {given.list_} can't be read ({error.strerror}): name another."
+                    ) from error
             options = o.options_from(AdoptOptions, given, store=o.store_options(given))
             return await import_(_needed(given), list_=file, options=options, catalog=given.catalog, on_event=output)
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import copy
 import inspect
+import os
+import re
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
@@ -16,10 +18,11 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from click.exceptions import Exit
 
 from mediamirror.cli.config import Config
-from mediamirror.cli.running import EXIT_CODES, fail
-from mediamirror.cli.values import byte_size, duration, pair, seconds, shown
+from mediamirror.cli.running import EXIT_CODES, complain, fail
+from mediamirror.cli.values import byte_size, duration, glob, pair, seconds, shown
 from mediamirror.errors import MediamirrorError, UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +52,7 @@ _TYPES: dict[str, Any] = {
     "AGE": duration,
     "DIR": PATH,
     "FILE": PATH,
+    "GLOB": glob,
     "K=V": pair,
     "S": seconds,
     "SIZE": byte_size,
@@ -57,8 +61,32 @@ _TYPES: dict[str, Any] = {
 _DEFAULT = click.core.ParameterSource.DEFAULT
 
 
+class _Number(click.IntRange):
+    """A whole number; what is wrong with another is said in ordinary words."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Read a number. Ends the command with one sentence for another word, or a number out of bounds."""
+        least, most = self.min or 0, self.max
+        wanted = f"give a whole number from {least} " + (f"to {most}." if most is not None else "on.")
+        if isinstance(value, list | dict):
+            raise TypeError(value)
+        if isinstance(value, bool | float) or not re.fullmatch(r"\s*[+-]?[0-9]{1,18}\s*", str(value)):
+            self.fail(f"{value!r} is not a whole number: {wanted}", param, ctx)
+        number = int(value)
+        if number < least or (most is not None and number > most):
+            self.fail(f"{number} is {'too small' if number < least else 'too large'}: {wanted}", param, ctx)
+        return number
+
+
 class _Named(click.Parameter):
-    """A bad value says where it stands, when that is not the command line."""
+    """A bad value says where it stands, when that is not the command line; what is missing says what it would be."""
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """Read a value. Ends the command with one sentence where there has to be one."""
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter as missing:
+            raise click.UsageError(f"{missing.format_message()} {getattr(self, 'help', None) or ''}", ctx) from None
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Read a value; a default needs no reading. Ends the command with one sentence for a bad one."""
@@ -69,7 +97,8 @@ class _Named(click.Parameter):
         except click.BadParameter as error:
             raise click.BadParameter(f"{error.message}{self._source(ctx)}", ctx, self) from error
         except MediamirrorError as error:
-            fail(type(error)(f"{error.message}{self._source(ctx)}"))
+            complain(f"{error.message}{self._source(ctx)}")
+            raise Exit(error.exit_code) from None
         except TypeError:
             raise click.BadParameter(f"{value!r} is not a value for this.{self._source(ctx)}", ctx, self) from None
 
@@ -79,9 +108,10 @@ class _Named(click.Parameter):
 
 
 class Option(_Named, click.Option):
-    """An option and the panel of ``--help`` that it stands in."""
+    """An option and the panel of ``--help`` that it stands in. ``written`` says that its file is written, not read."""
 
     panel = ""
+    written = False
 
     def get_help_extra(self, ctx: click.Context) -> Any:
         """Return what is said in brackets; sizes and times as people write them."""
@@ -110,9 +140,10 @@ def option(words: str, text: str, group: Any = None, *, panel: str = "", least: 
     """Make an option from a row such as ``--max-size SIZE``: its names, and what its value is. Without a value it is a flag.
 
     ``group`` is a dataclass with a field of the option's name, whose default is the option's; one that is a tuple may be
-    repeated. ``choices`` are the only values, ``least`` and ``most`` bound a number, ``name`` is the name in the code.
+    repeated. ``choices`` are the only values, ``least`` and ``most`` bound a number, ``name`` is the name in the code;
+    the file of one that is ``written`` is an output.
     """
-    names = [word for word in words.split() if word.startswith("-")]
+    names, written = [word for word in words.split() if word.startswith("-")], more.pop("written", False)
     metavar = words.removeprefix(" ".join(names)).strip() or None
     name = more.pop("name", None) or names[0].split("/")[0].strip("-").replace("-", "_")
     field = group.__dataclass_fields__[more.pop("field", name)].default if group else None
@@ -123,12 +154,13 @@ def option(words: str, text: str, group: Any = None, *, panel: str = "", least: 
     if choices := more.pop("choices", None):
         more["type"] = click.Choice(choices)
     elif metavar in {"N", "PX"}:
-        more.setdefault("type", click.IntRange(least, more.pop("most", None)))
+        more.setdefault("type", _Number(least, more.pop("most", None)))
     elif metavar is None:
         more |= {"is_flag": True, "default": more.get("default", False)}
     more.setdefault("type", _TYPES.get((metavar or "").split("|")[0], bool if metavar is None and not choices else str))
     made = Option([name, *names], metavar=metavar, help=text, **more)
     made.panel = panel
+    made.written = written
     return made
 
 
@@ -240,12 +272,52 @@ def command(
         text, _, examples = inspect.cleandoc(body.__doc__ or "").partition("\n\nExamples:\n")
         flat = [p for each in params for p in ([each] if isinstance(each, click.Parameter) else each)]
         flat = [_as_in(defaults, param) for param in flat] if defaults else flat
-        result = Command(name, params=flat, help=text, callback=lambda **given: body(SimpleNamespace(**given)))
+        result = Command(name, params=flat, help=text, callback=lambda **given: _called(body, given))
         result.examples = tuple(line.strip() for line in examples.splitlines() if line.strip())
         result.prints = prints
         return result
 
     return made
+
+
+def _called(body: Body, given: dict[str, Any]) -> None:
+    """Call a command, unless it would write over a file that it is to read, or write two things into one."""
+    params = click.get_current_context().command.params
+    for param in (p for p in params if getattr(p, "written", False) and given[p.name or ""]):
+        mine = given[param.name or ""]
+        for other in params:
+            values = given.get(other.name or "")
+            for value in values if isinstance(values, tuple) else (values,):
+                if other is not param and {param.name, other.name} not in _UPDATED and _same_file(mine, value):
+                    refuse(
+                        f"{max(param.opts, key=len)} and {other.metavar if isinstance(other, Argument) else max(other.opts)} "
+                        f"both name {mine}, which would be written over: name another file."
+                    )
+    body(SimpleNamespace(**given))
+
+
+_UPDATED = ({"baseline", "write_baseline"}, {"error_file", "inputs"})
+"""What may be read and then written anew: a baseline, and the URLs that failed."""
+
+
+def _same_file(one: Path, other: object) -> bool:
+    """Whether two values name one file, which need not be there yet."""
+    if not isinstance(other, str | Path) or not str(other):
+        return False
+    return os.path.realpath(one) == os.path.realpath(other) and (
+        one.is_file() or not one.exists()
+    )  # no pipe, no device
+
+
+def typed(name: str) -> bool:
+    """Whether an option stands in the command line itself; what a config file or a variable says is for other commands too."""
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def refuse_typed(options: Iterable[click.Parameter], why: str) -> None:
+    """End the command when one of these options stands in its command line, where it would do nothing."""
+    if told := [max(p.opts, key=len) for p in options if typed(p.name or "")]:
+        refuse(f"{', '.join(told)}: {why}")
 
 
 def _as_in(group: Any, param: click.Parameter) -> click.Parameter:

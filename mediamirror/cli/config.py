@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from mediamirror.cli.values import glob_fault
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.settings import ENV_PREFIX, PerPath, environment_options, find_config, inherited_endpoint, read_config
@@ -114,9 +115,11 @@ def _read(path: Path, *, ours: bool) -> dict[str, object]:
     try:
         return read_config(path, ours=ours)
     except OSError as error:
-        raise UsageError(f"The config file {path} can't be read ({error.strerror}).") from error
+        raise UsageError(
+            f"The config file {path} can't be read ({error.strerror}): name another with --config."
+        ) from error
     except ValueError as error:
-        raise UsageError(f"The config file {path} is not valid TOML: {error}.") from error
+        raise UsageError(f"The config file {path} is not valid TOML: {error}. Mend it, or name another.") from error
 
 
 def _option(key: str, known: set[str], path: Path | None) -> str:
@@ -168,6 +171,8 @@ def _entry(row: dict[str, object], number: int, config: Path) -> PerPath:
         raise UsageError(f'{where} wants ignore = ["MM105"], a list of rules.')
     if path is None and image is None:
         raise UsageError(f"{where} wants a path (a glob of pages), an image (a glob of files), or both.")
+    if fault := next(filter(None, map(glob_fault, filter(None, (path, image)))), ""):
+        raise UsageError(f"{where}: {fault}")
     if reason is None:
         raise UsageError(f'{where} gives no reason: say why in reason = "...".')
     return PerPath(tuple(words), reason, config, path, image)

@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         "--error-file FILE",
         "Write the URL of each variant that failed, and why, into this file; it can be an INPUT (--as urls).",
         panel=OUTPUT,
+        written=True,
     ),
     [o.FAIL_ON, *o.PRINTING, o.HIDE_SECRETS, o.NO_PROGRESS],
 )

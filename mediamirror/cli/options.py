@@ -25,7 +25,19 @@ from mediamirror.cli.command import (
     configured,
     option,
 )
-from mediamirror.cli.values import allowed_host, headers, host_name, proxy_url, rewired, rungs, tolerance
+from mediamirror.cli.values import (
+    absolute_url,
+    allowed_host,
+    endpoint,
+    headers,
+    host_name,
+    kind,
+    more_seconds,
+    proxy_url,
+    rewired,
+    rungs,
+    tolerance,
+)
 from mediamirror.settings import (
     Check,
     CheckOptions,
@@ -61,9 +73,9 @@ READ = _rows(
         "--as KIND",
         "auto, html, text, srcset, urls, css, markdown, feed, sitemap, json, jsonl, csv, tsv, parquet or warc: "
         "when the guess (Content-Type, extension, content) is wrong.",
-        {"name": "as_"},
+        {"name": "as_", "type": kind},
     ),
-    ("--base-url URL", "Resolve relative URLs against this URL."),
+    ("--base-url URL", "Resolve relative URLs against this URL.", {"type": absolute_url}),
     ("--field NAME", "The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …)."),
     ("--links", "Take links to image files (a href) as images too."),
     ("--follow-sitemap", "Read the pages in the sitemaps of an INPUT URL's site too, and in a sitemap given as INPUT."),
@@ -138,7 +150,7 @@ PACE = _rows(
     FetchOptions,
     ("--delay S", "Wait S seconds between requests to one host."),
     ("--retries N", "Retry a failed request up to N times.", {"least": 0, "most": 20}),
-    ("--timeout S", "Give up a request, its body included, after S seconds."),
+    ("--timeout S", "Give up a request, its body included, after S seconds.", {"type": more_seconds}),
 )
 CONCURRENCY = option("--concurrency N", "Requests at once.", FetchOptions, panel=SPEED, most=4096)
 LOAD = [
@@ -227,7 +239,7 @@ DRY_RUN = option("--dry-run -n", "Print what would be done; fetch and store noth
 PLACE = _rows(
     WHERE,
     StoreOptions,
-    ("--endpoint-url URL", "The S3 server, if it is not AWS."),
+    ("--endpoint-url URL", "The S3 server, if it is not AWS.", {"type": endpoint}),
     ("--region NAME", "The bucket's region."),
     ("--profile NAME", "A profile of ~/.aws/config."),
     ("--no-sign-request", "Send no credentials."),
@@ -236,7 +248,7 @@ ENDPOINT = PLACE[0]
 SOURCE_PLACE = _rows(
     WHERE,
     None,
-    ("--source-endpoint-url URL", "The S3 server of SRC, if it is another one."),
+    ("--source-endpoint-url URL", "The S3 server of SRC, if it is another one.", {"type": endpoint}),
     ("--source-region NAME", "The region of SRC, if it is another one."),
     ("--source-profile NAME", "The profile for SRC, if it is another one."),
 )

@@ -248,6 +248,7 @@ class ErrorFile:
     def __enter__(self) -> Self:
         """Begin the file, before anything is fetched."""
         if self._path is not None:
+            _refuse_other_than_errors(self._path)
             self._file = self._stack.enter_context(whole_file(self._path))
         self._printed.__enter__()
         return self
@@ -276,11 +277,25 @@ class ErrorFile:
         self._printed(event)
 
 
+def _refuse_other_than_errors(path: Path) -> None:
+    """Raise `UsageError` for a file that holds something else than the URLs of an older run: it may be the user's own page."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(1 << 20) if path.is_file() else b""
+    except OSError:
+        return  # it is not there, or `whole_file` says what is wrong
+    if first.strip() and b"\t# " not in first:
+        raise UsageError(
+            f"{path} holds something else than the URLs of a run before, and is left alone: name another file."
+        )
+
+
 @contextmanager
 def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
     """Open ``path`` for writing (None: standard output). It appears under its name only when the block ends well.
 
-    Raises `UsageError` before anything is done when it is a folder, or its folder can't be written.
+    What a link names is written, and the link stays; a pipe or a device is written to as it is. Raises `UsageError` before
+    anything is done when it is a folder, or its folder can't be written.
     """
     if path is None:
         yield sys.stdout.buffer
@@ -288,17 +303,23 @@ def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
         return
     if path.is_dir() or not path.name:
         raise UsageError(f"{path} is a folder: give the name of a file in it.")
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    special = path.exists() and not path.is_file()
+    real = Path(os.path.realpath(path))
+    temporary = path if special else real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
     try:
-        file = temporary.open("xb")
+        file = temporary.open("wb" if special else "xb")
     except OSError as error:
         raise UsageError(f"{path} can't be written ({error.strerror}): check its folder.") from error
+    if special:
+        with file:
+            yield file
+        return
     try:
         with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
+        temporary.replace(real)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

@@ -23,7 +23,7 @@ import click
 from click.exceptions import Exit
 
 from mediamirror.cli.config import Config
-from mediamirror.errors import MediamirrorError, UsageError
+from mediamirror.errors import CatalogError, InputMissing, MediamirrorError, StoreRefused, UsageError
 from mediamirror.redact import redact_log
 from mediamirror.report.escape import clean_lines, spelled_out
 
@@ -54,11 +54,30 @@ def fail(error: MediamirrorError) -> NoReturn:
     """End the command with the error's sentence and exit code; a wrong option may stand elsewhere than in the command line."""
     complain(error.message)
     context = click.get_current_context(silent=True)
-    if isinstance(error, UsageError) and context is not None and isinstance(context.obj, Config):
-        sources = {max(p.opts, key=len): context.obj.source(context, p.name) for p in context.command.params}
-        if told := [f"{option} from {source}" for option, source in sources.items() if source]:
+    if isinstance(error, UsageError | CatalogError) and context is not None and isinstance(context.obj, Config):
+        elsewhere = [
+            (max(p.opts, key=len), context.params.get(p.name or ""), source)
+            for p in context.command.params
+            if (source := context.obj.source(context, p.name))
+        ]
+        meant = [row for row in elsewhere if row[0] in error.message or (row[1] and str(row[1]) in error.message)]
+        if told := [f"{option} from {source}" for option, _, source in meant or elsewhere]:
             complain(f"not from the command line: {', '.join(told)}.")
+    if isinstance(error, StoreRefused | CatalogError | InputMissing) and context is not None:
+        _name_other_servers(context.params)
     raise Exit(error.exit_code)
+
+
+def _name_other_servers(given: dict[str, Any]) -> None:
+    """Say at which other S3 server a bucket was mirrored to from here: ``--endpoint-url`` is forgotten easily."""
+    for name in ("to", "dest", "destination", "mirror", "source"):
+        place = given.get(name)
+        if isinstance(place, str) and place[:5].lower() == "s3://":
+            from mediamirror.jobs.catalog.catalogs import endpoints_of
+
+            asked = given.get("source_endpoint_url" if name == "source" else "") or given.get("endpoint_url")
+            if others := [each for each in endpoints_of(place) if each != (asked or "").rstrip("/")]:
+                complain(f"{place} was mirrored from here to {' and '.join(others)}: give --endpoint-url {others[0]}.")
 
 
 def ended(command: Callable[[], object]) -> int:

@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Self
 from mediamirror.cli import options as o
 from mediamirror.cli.command import COMPARE, OUTPUT, WHERE, Given, command, option
 from mediamirror.cli.running import run_with
-from mediamirror.errors import UsageError
+from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.settings import CompareOptions, SyncOptions
 
 if TYPE_CHECKING:
@@ -59,12 +59,12 @@ def _printed(given: Given) -> ObjectOutput:
     _BETWEEN,
     option("--download", "Read the bytes of both sides again.", CompareOptions, panel=COMPARE),
     option("--one-way", "Don't count keys that only DEST has as differences.", CompareOptions, panel=COMPARE),
-    option("--combined FILE", "Write every key with its mark into this file.", panel=OUTPUT),
-    option("--missing-on-dst FILE", "Write the keys that only SRC has into this file.", panel=OUTPUT),
-    option("--missing-on-src FILE", "Write the keys that only DEST has into this file.", panel=OUTPUT),
-    option("--differ FILE", "Write the keys that differ into this file.", panel=OUTPUT),
-    option("--match FILE", "Write the keys that are the same into this file.", panel=OUTPUT),
-    option("--error FILE", "Write the keys that could not be read into this file.", panel=OUTPUT),
+    option("--combined FILE", "Write every key with its mark into this file.", panel=OUTPUT, written=True),
+    option("--missing-on-dst FILE", "Write the keys that only SRC has into this file.", panel=OUTPUT, written=True),
+    option("--missing-on-src FILE", "Write the keys that only DEST has into this file.", panel=OUTPUT, written=True),
+    option("--differ FILE", "Write the keys that differ into this file.", panel=OUTPUT, written=True),
+    option("--match FILE", "Write the keys that are the same into this file.", panel=OUTPUT, written=True),
+    option("--error FILE", "Write the keys that could not be read into this file.", panel=OUTPUT, written=True),
     [*o.PRINTING, o.NO_PROGRESS],
     defaults=SyncOptions,
 )
@@ -102,8 +102,8 @@ class _Lists:
         self._printed = printed
         self._stack = ExitStack()
         self._paths = (combined, lists)
-        self._combined: IO[str] | None = None
-        self._files: dict[Mark, IO[str]] = {}
+        self._combined: IO[bytes] | None = None
+        self._files: dict[Mark, IO[bytes]] = {}
 
     def __enter__(self) -> Self:
         """Open every file, before anything is compared."""
@@ -111,20 +111,25 @@ class _Lists:
         try:
             self._combined = self._open(combined) if combined else None
             self._files = {mark: self._open(path) for mark, path in lists.items()}
-        except OSError as problem:
-            self._stack.close()
-            raise UsageError(f"{problem.filename} can't be written ({problem.strerror}).") from problem
+        except UsageError as error:
+            self.__exit__(UsageError, error, None)
+            raise
         self._stack.enter_context(self._printed)
         return self
 
-    def _open(self, path: Path) -> IO[str]:
-        return self._stack.enter_context(path.open("w", encoding="utf-8", errors="surrogateescape"))
+    def _open(self, path: Path) -> IO[bytes]:
+        from mediamirror.cli.output import whole_file
+
+        return self._stack.enter_context(whole_file(path))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close every file."""
-        self._stack.close()
+        """Finish every file. Where the command was refused, older ones stay; what an interrupted run saw is kept."""
+        if isinstance(error, MediamirrorError):
+            self._stack.__exit__(kind, error, trace)
+        else:
+            self._stack.close()
 
     def __call__(self, event: SyncEvent) -> None:
         """Take one event."""
@@ -132,8 +137,9 @@ class _Lists:
         from mediamirror.report.escape import spelled_out
 
         if isinstance(event, Compared):
+            line = f"{spelled_out(event.key)}\n".encode("utf-8", "surrogateescape")
             if self._combined is not None:
-                self._combined.write(f"{event.mark.value} {spelled_out(event.key)}\n")
+                self._combined.write(f"{event.mark.value} ".encode() + line)
             if event.mark in self._files:
-                self._files[event.mark].write(f"{spelled_out(event.key)}\n")
+                self._files[event.mark].write(line)
         self._printed(event)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import click
 
 from mediamirror.errors import UsageError
 from mediamirror.first_use import pattern
+from mediamirror.redact import redact_url
 
 if TYPE_CHECKING:
     from mediamirror.settings import Rewired
@@ -45,7 +47,15 @@ def seconds(text: str) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value) or value < 0:
-        raise click.BadParameter(f"{text!r} is not a number of seconds.")
+        raise click.BadParameter(f"{text!r} is not a number of seconds: write 30 or 0.5.")
+    return value
+
+
+def more_seconds(text: str) -> float:
+    """Read a number of seconds that is more than none."""
+    value = seconds(text)
+    if not value:
+        raise click.BadParameter(f"{text!r} leaves no time at all: give more seconds.")
     return value
 
 
@@ -88,11 +98,55 @@ def width_range(text: str) -> tuple[int, int]:
     if match is None or (match[3] and match[1]):
         raise click.BadParameter(f"{text!r} is not a width: write 480, 480-1280, '>=1280' or '<480' (pixels).")
     number = int(match[2])
+    if match[3] and int(match[3]) < number:
+        raise click.BadParameter(f"{text!r} ends before it begins: write the smaller width first.")
     if match[3]:
         return number, int(match[3])
     return {">=": (number, most), ">": (number + 1, most), "<=": (0, number), "<": (0, number - 1)}.get(
         match[1], (number, number)
     )
+
+
+def glob(text: str) -> str:
+    """Read a pattern of URLs, keys or hosts (``*``, ``?``, ``[abc]``), as `fnmatch` has it."""
+    if fault := glob_fault(str(text)):
+        raise click.BadParameter(fault)
+    return str(text)
+
+
+def glob_fault(word: str) -> str:
+    """Say why nothing can match a pattern, or nothing."""
+    if not word.strip():
+        return "An empty pattern matches nothing: write one such as '*.webp', or leave it away."
+    if "[" in re.sub(r"\[!?\]?[^\]]*\]", "", word):
+        return f"{word!r} has a [ without its ]: close it, or write [[] for the character itself."
+    if "(?!)" in fnmatch.translate(word):
+        return f"{word!r} has a range that ends before it begins, so that nothing matches it: turn it round."
+    return ""
+
+
+def kind(text: str) -> str:
+    """Read a kind of document. Raises `KindUnknown`."""
+    from mediamirror.markup.extract import check_kind
+
+    check_kind(text)
+    return text
+
+
+def absolute_url(text: str) -> str:
+    """Read an address with its scheme and host, for ``--base-url``. Raises `UsageError`."""
+    from mediamirror.markup.places.urls import resolve
+
+    if not isinstance(resolve(str(text), None), str):
+        raise UsageError(f"--base-url {text!r} is not an absolute URL such as https://example.org/.")
+    return text
+
+
+def endpoint(text: str) -> str:
+    """Read the address of an S3 server."""
+    if not re.match(r"https?://[^/\s]", str(text)):
+        raise click.BadParameter(f"{redact_url(str(text))!r} is no address of a server: write http://127.0.0.1:8333.")
+    return text
 
 
 def proxy_url(given: str) -> str:

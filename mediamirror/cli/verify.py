@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import CHECKS, MIRROR, OUTPUT, WHICH, Given, command, option, refuse
+from mediamirror.cli.command import CHECKS, MIRROR, OUTPUT, WHICH, Given, command, option, refuse, refuse_typed
 from mediamirror.cli.running import run
 from mediamirror.cli.values import share
 from mediamirror.redact import redact_text
 from mediamirror.settings import JobOptions, ScrubOptions, VerifyOptions
+
+if TYPE_CHECKING:
+    from mediamirror.cli.output import Output
+    from mediamirror.model import Summary
 
 _NAMED, _TITLE_ROOM = 3, 70
 """How many inputs a report is named after, and how many characters they may take together."""
@@ -38,6 +42,23 @@ _OF_A_MIRROR = [
     *[o.CATALOG, *o.PLACE, *o.SOURCE_PLACE],
 ]
 
+_JUDGING = [
+    option(
+        "--ladder WIDTHS", "The widths that every set should have, such as 480,768,1280.", VerifyOptions, panel=CHECKS
+    ),
+    option(
+        "--estimate",
+        "Encode each picture as WebP and AVIF to say what could be saved; slow.",
+        VerifyOptions,
+        panel=CHECKS,
+    ),
+]
+_BASELINES = [
+    option("--baseline FILE", "Report only findings that are not in this file.", panel=OUTPUT),
+    option("--write-baseline FILE", "Write all findings into this file, as accepted.", panel=OUTPUT, written=True),
+]
+_OF_DOCUMENTS = [*o.READ, o.ROOT, o.FAIL_EMPTY, *_JUDGING, *_BASELINES]
+
 
 @command(
     "verify",
@@ -52,18 +73,9 @@ _OF_A_MIRROR = [
     ),
     option("--ignore RULE", "Leave out these rules (the longer word wins).", VerifyOptions, panel=WHICH),
     o.CHECK,
-    option(
-        "--ladder WIDTHS", "The widths that every set should have, such as 480,768,1280.", VerifyOptions, panel=CHECKS
-    ),
-    option(
-        "--estimate",
-        "Encode each picture as WebP and AVIF to say what could be saved; slow.",
-        VerifyOptions,
-        panel=CHECKS,
-    ),
+    _JUDGING,
     o.NO_SANDBOX,
-    option("--baseline FILE", "Report only findings that are not in this file.", panel=OUTPUT),
-    option("--write-baseline FILE", "Write all findings into this file, as accepted.", panel=OUTPUT),
+    _BASELINES,
     option("--report DIR", "Write an HTML report into this folder, too.", panel=OUTPUT),
     [*o.ASKING, o.CREDENTIALS_FOR, o.ROBOTS_TAG],
     [*o.LOAD, *o.PACE, o.WORKERS],
@@ -93,11 +105,10 @@ def verify_command(given: Given) -> None:
 
 def _verify_documents(given: Given) -> None:
     from mediamirror import verify
+    from mediamirror.jobs.verify.baseline import read_baseline
+    from mediamirror.report.events import plural
 
-    if given.source:
-        refuse("--source asks the origins of a mirror: it goes with --mirror DEST.")
-    if given.repair or given.second or given.restart or given.dry_run or given.allow_unrecorded:
-        refuse("--repair, --from, --restart, --dry-run and --allow-unrecorded go with --mirror DEST.")
+    refuse_typed(_OF_A_MIRROR, "only with --mirror DEST, which reads what is stored; with INPUTs leave it away.")
     options = o.options_from(
         VerifyOptions,
         given,
@@ -108,16 +119,21 @@ def _verify_documents(given: Given) -> None:
         thumbnails=given.report is not None,
         **o.chosen_rules(given),
     )
-    run(
-        lambda output: verify(given.inputs, options=options, stdin=sys.stdin.buffer, on_event=output),
-        _style(given, _title(given.inputs)),
-        verbose=given.verbose,
-    )
+
+    async def job(output: Output) -> Summary:
+        summary = await verify(given.inputs, options=options, stdin=sys.stdin.buffer, on_event=output)
+        if given.write_baseline is not None:
+            told = plural(len(read_baseline(given.write_baseline)), "finding")
+            print(f"Baseline: {given.write_baseline}, {told} accepted.", file=sys.stderr)
+        return summary
+
+    run(job, _style(given, _title(given.inputs)), verbose=given.verbose)
 
 
 def _verify_mirror(given: Given) -> None:
     from mediamirror import scrub
 
+    refuse_typed(_OF_DOCUMENTS, "only with INPUTs, which are read and judged; with --mirror leave it away.")
     fetch = o.fetch_options(given)
     options = o.options_from(
         ScrubOptions,

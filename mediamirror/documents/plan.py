@@ -13,6 +13,7 @@ from pathlib import Path
 from mediamirror.errors import InputMissing, InputUnreadable, UsageError
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.extract import known_extensions
+from mediamirror.markup.places.urls import resolve
 
 _SCHEME = pattern(r"([a-z][a-z0-9+.\-]+):/", re.IGNORECASE)
 
@@ -91,6 +92,8 @@ def _url(word: str, scheme: str) -> Place:
     if scheme not in {"http", "https"}:
         hint = "give the path itself" if scheme == "file" else "download it first and give its path"
         raise UsageError(f"{word}: INPUT is read over http and https only, not {scheme}; {hint}.")
+    if not isinstance(resolve(word, None), str):
+        raise UsageError(f"{word!r} is not a URL that can be requested: write one such as https://example.org/.")
     return Place(word, Via.URL)
 
 

@@ -164,10 +164,10 @@ class _Report:
 
 
 def _prove_there(path: Path, dest: str | None) -> None:
-    if path.is_file():
+    if path.exists():  # whether it is a catalog is told where it is opened
         return
     if dest is None:
-        raise InputMissing(f"The catalog {path} does not exist.")
+        raise InputMissing(f"There is no catalog {path}: check its path, or give the DEST of the mirror.")
     raise InputMissing(
         f"Nothing is recorded of {dest}: there is no catalog {path}. Name the one it was mirrored with by --catalog FILE."
     )

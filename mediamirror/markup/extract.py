@@ -187,14 +187,19 @@ def known_extensions() -> frozenset[str]:
     return frozenset((*plain, *(extension + COMPRESSED for extension in plain)))
 
 
+def check_kind(as_: str) -> None:
+    """Raise `KindUnknown` for a word for ``--as`` that is no kind of document."""
+    if as_ != "auto" and as_ not in KINDS:
+        raise KindUnknown(f"{as_!r} is no kind of document: use auto, {', '.join(KINDS)}.")
+
+
 def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str = "auto") -> str:
     """Return the kind to read a document as. ``as_`` other than ``auto`` is taken at its word.
 
     Standard input (``-``) and ``.txt`` are ``text``; ``srcset`` is never guessed. Raises `KindUnknown`.
     """
+    check_kind(as_)
     if as_ != "auto":
-        if as_ not in KINDS:
-            raise KindUnknown(f"{as_!r} is no kind of document: use auto, {', '.join(KINDS)}.")
         return as_
     essence = (media_type or "").partition(";")[0].strip().lower()
     by_type = next((name for name, kind in KINDS.items() if essence in kind.media_types), None)

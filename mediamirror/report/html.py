@@ -8,6 +8,7 @@ thumbs/               the pictures of the contact sheets, each once
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -129,6 +130,8 @@ class HtmlReport:
 
 def _claim(folder: Path) -> bool:
     """Make the folder; say whether an earlier report is in it."""
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, "it is a file, and a report is a folder")
     folder.mkdir(parents=True, exist_ok=True)
     with suppress(FileNotFoundError), opened(folder, (_THUMBS,)):
         pass  # a link there is refused before anything is written

@@ -47,7 +47,7 @@ def _bucket(dest: str, options: StoreOptions, transport: httpx2.AsyncBaseTranspo
     bucket, _, prefix = dest[5:].partition("/")
     prefix = prefix.strip("/")
     if not _BUCKET.fullmatch(bucket):
-        raise BadDestination(f"{_shown(dest)} names no valid bucket: write s3://bucket/prefix.")
+        raise BadDestination(f"{_shown(dest)} names no valid bucket (3 characters at least): write s3://bucket/prefix.")
     if prefix:
         try:
             checked_key(prefix)
@@ -65,11 +65,12 @@ def _directory(dest: str) -> Store:
     path = Path(dest)
     try:
         path = path.expanduser()
-        taken = path.exists() and not path.is_dir()
+        taken = next((each for each in (path, *path.parents) if each.exists()), path)
     except (OSError, ValueError, RuntimeError) as error:
         raise BadDestination(f"{_shown(dest)} can't be a directory's path ({error}).") from None
-    if taken:
-        raise BadDestination(f"{_shown(dest)} is a file. Give a directory, or s3://bucket/prefix.")
+    if taken.exists() and not taken.is_dir():
+        inside = "" if taken == path else f", so that {_shown(dest)} can't be made"
+        raise BadDestination(f"{_shown(str(taken))} is a file{inside}. Give a directory, or s3://bucket/prefix.")
     # Whatever folder we run in and however it is spelled, one directory has one name: locks and catalogs go by it.
     return DirectoryStore(Path(os.path.realpath(path)))
 

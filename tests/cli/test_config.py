@@ -144,7 +144,7 @@ def test_the_command_says_which_file_it_does_not_read(
 @pytest.mark.parametrize(
     ("line", "command", "wrong"),
     [
-        ('concurrency = "many"', ["mirror", "x", "--to", "m"], "'many' is not a valid integer"),
+        ('concurrency = "many"', ["mirror", "x", "--to", "m"], "'many' is not a whole number"),
         ("concurrency = [1]", ["mirror", "x", "--to", "m"], "[1] is not a value for this"),
         ('max-size = "none"', ["mirror", "x", "--to", "m"], "'none' is not a size"),
         ('quiet = "maybe"', ["parse", "x"], "'maybe' is not a valid boolean"),
@@ -171,7 +171,8 @@ def test_a_bad_value_of_a_variable_names_the_variable(
 ) -> None:
     monkeypatch.setenv("MEDIAMIRROR_RETRIES", "often")
     assert run(["parse", "x"]) == 2
-    assert "'often' is not a valid integer range. It comes from MEDIAMIRROR_RETRIES." in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "'often' is not a whole number: give a whole number from 0 to 20. It comes from MEDIAMIRROR_RETRIES." in said
 
 
 def test_a_bad_value_of_the_command_line_names_no_other_source(

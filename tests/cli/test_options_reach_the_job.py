@@ -56,6 +56,7 @@ WORDS = {
     "max_document_memory": "9k",
     "limit_rate": "9k", "proxy": "http://proxy.example:3128", "rungs": "largest", "sample": "5%", "tolerance": "3px",
     "viewport": "390x844@3", "fresh_for": "9h", "older_than": "9h", "timeout": "9", "delay": "9",
+    "endpoint_url": "http://127.0.0.1:9", "source_endpoint_url": "http://127.0.0.1:9",
 }  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def typed(option: Any, folder: Path) -> list[str]:
     if option.type.name == "integer range":
         return [long, "7"]
     if "path" in option.type.name or option.metavar == "FILE":
-        (folder / "named").touch()
+        (folder / "named").write_text('{"format": 1, "findings": []}')
         return [long, str(folder / "named")]
     return [long, "named"]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -25,3 +27,23 @@ def test_a_block_that_fails_leaves_the_older_file_as_it_was(tmp_path: Path) -> N
     writing.__enter__().write(b"newer")
     assert not writing.__exit__(ZeroDivisionError, ZeroDivisionError(), None)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"out": "older"}
+
+
+def test_a_link_stays_and_the_file_that_it_names_is_written(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("older")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with whole_file(tmp_path / "link") as file:
+        file.write(b"newer")
+    assert ((tmp_path / "link").is_symlink(), (tmp_path / "real").read_text()) == (True, "newer")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "real"]
+
+
+def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    got: list[bytes] = []
+    reader = Thread(target=lambda: got.append((tmp_path / "pipe").read_bytes()))
+    reader.start()
+    with whole_file(tmp_path / "pipe") as file:
+        file.write(b"rows")
+    reader.join()
+    assert (got, (tmp_path / "pipe").is_fifo()) == ([b"rows"], True)

@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.connection import stores_named_in
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_chosen
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
-from mediamirror.jobs.run.destination import identity_of
+from mediamirror.jobs.run.destination import identity_of, place_of_identity
 from mediamirror.settings import StoreOptions, default_catalog, state_folder
 from mediamirror.store.open import open_store
 
@@ -46,6 +47,17 @@ def _known() -> str:
         return ""
     more = f", and {len(paths) - _MOST_SHOWN} more" if len(paths) > _MOST_SHOWN else ""
     return f" There are: {', '.join(str(path) for path in paths[:_MOST_SHOWN])}{more}."
+
+
+def endpoints_of(dest: str) -> list[str]:
+    """Return the S3 servers that a bucket's prefix was mirrored to from here, by their catalogs in the state folder."""
+    name = _name(dest)
+    found = (
+        place_of_identity(identity)
+        for path in sorted((state_folder() / "catalogs").glob("*.sqlite"))
+        for identity in stores_named_in(path)
+    )
+    return list(dict.fromkeys(endpoint for place, endpoint in found if place == name and endpoint is not None))
 
 
 async def list_rows(where: Where, query: Query) -> AsyncIterator[CatalogRow]:

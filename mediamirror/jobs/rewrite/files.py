@@ -47,8 +47,10 @@ class Item:
 def files_of(inputs: Sequence[str], to: Path | None) -> Iterator[Item]:
     """Yield every file to read, sorted within each folder. Without ``to`` each is its own output, and only pages count.
 
-    Raises `UsageError` for an INPUT that is no file or folder, and where ``to`` and an INPUT lie in one another.
+    Raises `UsageError` for an INPUT that is no file or folder, where ``to`` is a file, and where it and an INPUT lie in one another.
     """
+    if to is not None and to.exists() and not to.is_dir():
+        raise UsageError(f"{to} is a file, and pages are written into a folder: name another place for them.")
     claimed: dict[Path, str] = {}
     for place in plan_inputs(inputs):
         path = Path(place.word)

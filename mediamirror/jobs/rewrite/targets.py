@@ -209,7 +209,9 @@ def _read_map(path: Path) -> dict[str, str]:
                 elif row and number > 1:
                     raise UsageError(f"{path}:{number}: {row[0][:100]!r} is no absolute URL.")
     except OSError as error:
-        raise InputMissing(f"The map {path} can't be read ({error.strerror}).") from error
+        raise InputMissing(f"The map {path} can't be read ({error.strerror}): name another with --map.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"The map {path} is no CSV in UTF-8 ({error}).") from error
+        raise UsageError(f"The map {path} is no CSV in UTF-8 ({error}): write it anew.") from error
+    if not rows:
+        raise UsageError(f"The map {path} names no address: a row is an old one, a comma, and a new one.")
     return rows

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 from mediamirror.catalog.connection import lock_beside, refuse_other
 from mediamirror.errors import (
@@ -82,25 +83,46 @@ def hold_store(stack: AsyncExitStack, store: Store, *, to: str) -> None:
 
 @contextmanager
 def hold(path: Path, *, thing: str, command: str) -> Iterator[None]:
-    """Hold the lock file ``path`` for ``thing``. Raises `LockHeld`, which says who holds it."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Not through a link: the file is emptied at the end.
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
-        raise UsageError(f"The lock file {path} can't be opened ({why}): check its folder.") from error
-    with open(descriptor, "a+", encoding="utf-8") as file:  # noqa: PTH123 - a descriptor
+    """Hold the lock file ``path`` for ``thing``. Raises `LockHeld`, which says who holds it.
+
+    The file stays, emptied; only a command that is refused takes with it what it made, unless the catalog beside is there by then.
+    """
+    new = not os.path.lexists(path)
+    file = _locked(path, thing)
+    with file:
+        _name(file.fileno(), f"process {os.getpid()} ({command}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
+        try:
+            yield
+        except UsageError:
+            if new and not path.with_suffix("").exists():
+                path.unlink(missing_ok=True)
+            raise
+        finally:
+            _name(file.fileno(), "")
+
+
+def _locked(path: Path, thing: str) -> TextIO:
+    """Open and lock a file under its name: one that was removed after it was opened is opened anew."""
+    while True:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            # Not through a link: the file is emptied at the end.
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        except OSError as error:
+            why = "it is a symbolic link" if error.errno == errno.ELOOP else error.strerror
+            raise UsageError(f"The lock file {path} can't be opened ({why}): check its folder.") from error
+        file = open(descriptor, "a+", encoding="utf-8")  # noqa: PTH123, SIM115 - a descriptor, which the caller closes
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(descriptor), path.stat()):
+                    return file
+            file.close()
         except BlockingIOError:
-            file.seek(0)
-            holder = file.read().strip() or "another run"
+            with file:
+                file.seek(0)
+                holder = file.read().strip() or "another run"
             raise LockHeld(f"{thing} is in use by {holder}: wait for it to end, then run this again.") from None
-        _name(file.fileno(), f"process {os.getpid()} ({command}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC)")
-        yield
-        # Emptied, not removed: removing would let a third run lock a new file while a second still waits on the old.
-        _name(file.fileno(), "")
 
 
 @contextmanager

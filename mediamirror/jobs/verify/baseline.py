@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from mediamirror.errors import InputMissing, UsageError
@@ -14,6 +15,10 @@ from mediamirror.redact import redact_text
 from mediamirror.scratch import replace_file
 
 FORMAT = 1
+
+
+class _OtherRelease(UsageError):
+    """A baseline that is none of ours any more, or not yet."""
 
 
 def fingerprint(finding: Finding) -> str:
@@ -37,14 +42,17 @@ def read_baseline(path: Path) -> frozenset[str]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
         if value["format"] != FORMAT:
-            raise UsageError(f"The baseline {path} is of another release: write it again with --write-baseline.")
+            raise _OtherRelease(f"The baseline {path} is of another release: write it again with --write-baseline.")
         return frozenset(str(row["fingerprint"]) for row in value["findings"])
     except FileNotFoundError:
         raise InputMissing(f"The baseline {path} does not exist: make it with --write-baseline {path}.") from None
     except OSError as error:
         raise UsageError(f"The baseline {path} can't be read ({error.strerror}): name another file.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UsageError(f"{path} is no baseline, or is damaged: make it anew with --write-baseline {path}.") from error
+        raise UsageError(
+            f"{path} is no baseline, and is left as it is: name the file that --write-baseline wrote. Was it this one, and is "
+            "it damaged, move it away and write it again."
+        ) from error
 
 
 def check_place(path: Path) -> None:
@@ -61,6 +69,9 @@ def check_place(path: Path) -> None:
         raise UsageError(
             f"The baseline can't be written to {path} ({why}): name a file in a folder that you may write to."
         )
+    if path.is_file() and path.stat().st_size:
+        with suppress(_OtherRelease):
+            read_baseline(path)  # what is no baseline is somebody's, and not written over
 
 
 def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
