@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import itertools
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
@@ -184,3 +185,23 @@ async def test_a_refusal_that_never_ends_is_cut(bucket: Bucket, store: S3Store) 
     bucket.error, bucket.status = b"<Error><Code>AccessDenied</Code>" + b" " * 50_000_000, 403
     with pytest.raises(StoreError, match="access denied"):
         await keys(store)
+
+
+async def test_an_object_that_the_server_inflates_by_itself_is_asked_for_as_it_is_stored(
+    bucket: Bucket, store: S3Store
+) -> None:
+    drawing = b"<svg>" + b" " * 5_000
+    stored = gzip.compress(drawing)
+    bucket.put("a.svg", stored, inflated=drawing, headers=(("x-amz-meta-sha256", "0" * 64),))
+    found = await store.head("a.svg")
+    assert found is not None
+    assert (found.size, found.sha256) == (len(stored), "0" * 64)
+    assert b"".join([chunk async for chunk in store.get("a.svg")]) == stored
+
+
+async def test_an_object_of_no_known_length_that_is_stored_plainly_is_taken_as_it_comes(
+    bucket: Bucket, store: S3Store
+) -> None:
+    bucket.put("a.webp", b"12345", endless=True)
+    first = await anext(aiter(store.get("a.webp")))
+    assert first.startswith(b"12345")

@@ -208,7 +208,7 @@ async def test_a_download_that_breaks_off_is_raised(make: Callable[..., S3Store]
             yield b"half"
             raise httpx2.ReadError("reset")
 
-    store = make(Scripted(httpx2.Response(200, stream=Broken())))
+    store = make(Scripted(httpx2.Response(200, headers=THERE, stream=Broken())))
     with pytest.raises(StoreUnavailable, match="reset"):
         [chunk async for chunk in store.get("a.webp")]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,6 +41,9 @@ _LEAST = 1024
 """Bytes a second, for what an object's body may take beyond the timeout: as many as of an origin (`FetchOptions.min_rate`)."""
 
 _LONGEST_ASKED = 30.0
+_LENGTH = "content-length"
+_AS_STORED = {"accept-encoding": "gzip"}
+"""Never signed: a proxy of the service's may change it (Google's does)."""
 _PERMISSIONS = {"GET": "s3:GetObject", "HEAD": "s3:GetObject", "PUT": "s3:PutObject", "DELETE": "s3:DeleteObject"}
 
 
@@ -271,6 +274,29 @@ class Exchange:
         return read_refusal(response.status_code, response.headers, body)
 
     async def _send(self, call: Call) -> httpx2.Response:
+        """Send it. An object whose length the answer does not tell is being inflated on its way: it is asked for as it is stored.
+
+        R2 and Google's store do that to what was stored with ``Content-Encoding: gzip``, for who does not accept gzip. To accept it
+        from the start would not do: a proxy that compresses would then change other objects.
+        """
+        response = await self._sent(call)
+        if (
+            call.method not in {"GET", "HEAD"}
+            or not call.key
+            or response.status_code != 200
+            or _LENGTH in response.headers
+        ):
+            return response
+        try:
+            stored = await self._sent(call, _AS_STORED)
+        except BaseException:
+            await response.aclose()
+            raise
+        used, other = (stored, response) if _LENGTH in stored.headers else (response, stored)
+        await other.aclose()
+        return used
+
+    async def _sent(self, call: Call, unsigned: Mapping[str, str] | None = None) -> httpx2.Response:
         target = self._path + encoded_path(call.key) + (f"?{call.query}" if call.query else "")
         if self.connection.stale():
             await asyncio.to_thread(self.connection.frozen)
@@ -282,7 +308,8 @@ class Exchange:
             sha256=call.body.sha256 if call.body else EMPTY_SHA256,
         )
         if call.body is not None:
-            headers["content-length"] = str(call.body.size)
+            headers[_LENGTH] = str(call.body.size)
+        headers |= unsigned or {}
         # The target goes beside the URL, so that nobody spells it otherwise than it was signed.
         extensions = {"timeout": self._timeouts, "target": target.encode("ascii")}
         fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
