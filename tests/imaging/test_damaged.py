@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import random
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
 
 from fixtures.images import encode, make_animation, make_image, photo
 from fixtures.turned import chunk
 from mediamirror.errors import ImageError, ImageTruncated, NotAnImage
+from mediamirror.imaging.decoder import warned
 from mediamirror.imaging.decoder.pixels import configure, decode
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.decoder.protocol import Wish
@@ -52,6 +55,15 @@ def listening() -> None:
 
 def test_this_pillow_lets_its_warnings_be_heard() -> None:
     assert EAR.place is not None
+
+
+@pytest.mark.parametrize("leads_to", [0, 8, 2**47, 2**64 - 8])
+def test_a_place_that_leads_nowhere_any_more_is_none_and_ends_nothing(leads_to: int) -> None:
+    context = ctypes.c_size_t(leads_to)  # what lay behind Pillow's context, and was freed and written over since
+    decoder = ctypes.c_size_t(ctypes.addressof(context))
+    place = warned._Place(0, 0)
+    with Path("/proc/self/mem").open("rb", buffering=0) as memory:
+        assert warned._count(memory.fileno(), ctypes.addressof(decoder), place) == -1
 
 
 @pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)

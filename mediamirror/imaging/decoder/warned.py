@@ -157,9 +157,9 @@ def _find(make: Any) -> _Place | None:
     decoder.decode(whole[:2])
     with open("/proc/self/mem", "rb", buffering=0) as memory:  # noqa: PTH123 - not a file
         found = list(_managers(memory.fileno(), id(decoder), type(decoder).__basicsize__))
-        before = [_count(place.of(decoder)) for place in found]
+        before = [_count(memory.fileno(), id(decoder), place) for place in found]
         decoder.decode(whole[2:])
-        after = [_count(place.of(decoder)) for place in found]
+        after = [_count(memory.fileno(), id(decoder), place) for place in found]
     decoder.cleanup()
     counting = [place for place, was, now in zip(found, before, after, strict=True) if was == 0 and 0 < now < _MOST]
     return counting[0] if len(counting) == 1 else None
@@ -182,8 +182,15 @@ def _read(memory: int, address: int, size: int) -> bytes:
         return b""
 
 
-def _count(manager: int) -> int:
-    return ctypes.c_long.from_address(manager + _COUNT).value
+def _count(memory: int, decoder: int, place: _Place) -> int:
+    """The warnings counted at a place, which may be none: memory behind the context changes at any time. -1: nothing is there."""
+    address = decoder + place.context
+    for offset in (place.manager, _COUNT, 0):
+        word = _read(memory, address, _POINTER)
+        if len(word) < _POINTER:
+            return -1
+        address = struct.unpack("P", word)[0] + offset
+    return ctypes.c_long(address).value
 
 
 def _sample(*, cut: bool = False) -> bytes:
