@@ -71,9 +71,9 @@ class Form:
     """One dialect whose sizes stand in the path.
 
     ``pattern`` may have the groups ``w``, ``h`` and ``f`` (format). ``by`` takes its place in the stem. ``hint`` and ``host``
-    are texts that an address of this dialect always holds, ``hint`` one of `HINTS`: without them the pattern is not tried.
-    ``in_name`` says that the size stands at the end of a file's name, which no server reads. ``example`` is one address of it,
-    ``source`` where it was seen.
+    are texts that an address of this dialect always holds: without them the pattern is not tried. ``in_name`` says that the
+    size stands at the end of a file's name, which no server reads; ``last`` are the characters, in lower case, one of which
+    then stands before the ending. ``example`` is one address of it, ``source`` where it was seen.
     """
 
     name: str
@@ -84,8 +84,11 @@ class Form:
     hint: str = ""
     host: str = ""
     in_name: bool = False
+    last: str = ""
 
 
+_DIGITS = "0123456789"
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _EXT = r"(?=\.(?:jpe?g|png|webp|avif|gif)(?:\.(?:webp|avif))?\Z)"
 """Where a file's name ends: the size stands before it."""
 _SIZES = r"(?:thumb(?:nail)?|small|medium|large|x-?large|xs|sm|md|lg|x{1,3}l|mini|big|full|orig(?:inal)?|preview)"
@@ -118,6 +121,7 @@ FORMS: tuple[Form, ...] = (
         by=rf"___\1_{HOLE}",
         hint="___",
         in_name=True,
+        last=_DIGITS,
     ),
     Form(
         "spatie",
@@ -127,14 +131,15 @@ FORMS: tuple[Form, ...] = (
         by=rf"-___\1_{HOLE}",
         hint="___",
         in_name=True,
+        last=_DIGITS,
     ),
     Form(
         "density",
         r"[@_-](?:[1-4](?:\.[0-9]{1,2})?|0\.[0-9]{1,2})x" + _EXT,
         "/logo@2x.png",
         "Apple's naming of assets",
-        hint="x.",
         in_name=True,
+        last="x",
     ),
     Form(
         "shopify-name",
@@ -152,6 +157,7 @@ FORMS: tuple[Form, ...] = (
         "Shopify img_url",
         hint="x",
         in_name=True,
+        last=_DIGITS + _LETTERS,
     ),
     Form(
         "wagtail",
@@ -161,6 +167,7 @@ FORMS: tuple[Form, ...] = (
         "Wagtail 8",
         hint="-",
         in_name=True,
+        last=_DIGITS + _LETTERS,
     ),
     Form(
         "wordpress",
@@ -169,10 +176,18 @@ FORMS: tuple[Form, ...] = (
         "WordPress 6",
         hint="x",
         in_name=True,
+        last=_DIGITS + "p",
     ),
-    Form("scaled", r"-scaled" + _EXT, "/up/photo-scaled.jpg", "WordPress 6", hint="-scaled", in_name=True),
-    Form("width-name", rf"[-_.@](?:w_?{_NUMBER}|{_NUMBER}(?:w|px))" + _EXT, "/p-w960.webp", "many", in_name=True),
-    Form("size-word", rf"[-_]{_SIZES}" + _EXT, "/p-small.jpg", "many", by=f"-{HOLE}", in_name=True),
+    Form("scaled", r"-scaled" + _EXT, "/up/photo-scaled.jpg", "WordPress 6", hint="-scaled", in_name=True, last="d"),
+    Form(
+        "width-name",
+        rf"[-_.@](?:w_?{_NUMBER}|{_NUMBER}(?:w|px))" + _EXT,
+        "/p-w960.webp",
+        "many",
+        in_name=True,
+        last=_DIGITS + "wx",
+    ),
+    Form("size-word", rf"[-_]{_SIZES}" + _EXT, "/p-small.jpg", "many", by=f"-{HOLE}", in_name=True, last=_LETTERS),
     Form(
         "futurecdn",
         r"-(?P<w>[1-9][0-9]{2,3})-[1-9][0-9]" + _EXT,
@@ -564,6 +579,11 @@ def _rows(sign: Callable[[Form], str], wanted: Callable[[Form], bool]) -> tuple[
 _WITH_HOST = _rows(lambda f: f.host, lambda f: bool(f.host))
 _WITH_HINT = _rows(lambda f: f.hint, lambda f: bool(f.hint) and not f.host and not f.in_name)
 _IN_NAME = _rows(lambda f: f.hint, lambda f: f.in_name and not f.host)
+_BY_LAST = {c: tuple(row for row in _IN_NAME if c in row[1].last) for c in _DIGITS + _LETTERS}
+_NAME_HINT = pattern(
+    "|".join(sorted({re.escape(hint[max(hint.rfind("/"), 0) :]) for hint, _, _ in _WITH_HINT if hint[-1] != "/"}))
+)
+"""What a name, with the slash before it, holds where the hint of a row ends in it. Folders are asked once for all their names."""
 _SEGMENTS = _rows(lambda f: f.hint, lambda f: not (f.host or f.hint or f.in_name))
 _SIZED_SEGMENT = pattern(
     r"/(?:[spc-]?[0-9]{2,5}(?:w|px|x-?[0-9]{0,5}h?)|0?x[0-9]{2,5}|(?:(?:r|resize|width)/|max|square|wc)[0-9]{2,5})/",
@@ -573,8 +593,6 @@ _SIZED_SEGMENT = pattern(
 _ENDINGS = frozenset({"jpg", "jpeg", "png", "webp", "avif", "gif"})
 _SECOND_ENDINGS = frozenset({"webp", "avif"})
 _LONGEST_ENDING = 5
-_SIZE_WORD = pattern(rf"[-_](?:{_SIZES}|scaled)\Z", re.IGNORECASE)
-_DIGIT = pattern(r"[0-9]")
 _LONGEST_NAME = 80
 """Sizes stand at the end of a name and are short: no more of it is searched."""
 _WORD = pattern(
@@ -602,7 +620,7 @@ _DENSITY_VALUE = pattern(r"[0-5](?:\.[0-9]{1,3})?")
 _FORMAT_NAME = pattern(
     r"(?<![^,;/+ ])(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[,;+ ]|-alpha|\Z)", re.IGNORECASE
 )
-_OPTIMISER = pattern(r"/(?:_next/image|_vercel/image|_image|\.netlify/images)/?\Z")
+_OPTIMISERS = ("/_next/image", "/_vercel/image", "/_image", "/.netlify/images")
 _SOURCES = frozenset({"url", "href", "src"})
 _MOST_NESTED = 4
 """An original that is a parameter may be an address with a parameter of its own: so many are followed."""
@@ -679,9 +697,9 @@ def read(url: str) -> Reading:
         origin, path, query = inner
         query = query and _read_query(query, "/styles/" in path, found)
     end = path.rfind("/") + 1
-    sized, operations = _folders_hold(path[:end])
-    path = _read_path(origin, path, found, sized=sized)
-    if operations or _has_list(path[end:]):
+    folders = _folders_hold(path[:end])
+    path = _read_path(origin, path, end, folders, found)
+    if folders.operations or _has_list(path[end:]):
         path = _read_segments(path, found)
     return Reading(found.asked(), f"{origin}{path}{query}")
 
@@ -807,7 +825,7 @@ def _step(dialect: str, text: str, found: _Found) -> str:
 
 def _original(origin: str, path: str, query: str) -> tuple[str, str, str] | None:
     """Next.js, Vercel, Astro, Netlify: the original is a parameter."""
-    if not query or _OPTIMISER.search(path) is None:
+    if not query or not path.rstrip("/").endswith(_OPTIMISERS):
         return None
     for pair in query[1:].split("&"):
         name, _, value = pair.partition("=")
@@ -822,21 +840,31 @@ def _of_host(origin: str) -> tuple[_Row, ...]:
     return tuple(row for row in _WITH_HOST if row[0] in origin)
 
 
+class _Folders(NamedTuple):
+    """What the folders of an address hold: whether one may be a size, and one an operation; the rows whose hints stand there."""
+
+    sized: bool
+    operations: bool
+    rows: tuple[_Row, ...]
+
+
 @functools.lru_cache(maxsize=_KEPT)
-def _folders_hold(folders: str) -> tuple[bool, bool]:
-    """Whether some folder may be a size, and whether some may be an operation."""
+def _folders_hold(folders: str) -> _Folders:
     sized = _SIZED_SEGMENT.search(folders) is not None
-    return sized, _has_list(folders) or _LONE_SIGN.search(folders) is not None
+    operations = _has_list(folders) or _LONE_SIGN.search(folders) is not None
+    return _Folders(sized, operations, tuple([row for row in _WITH_HINT if row[0] in folders]))
 
 
-def _read_path(origin: str, path: str, found: _Found, *, sized: bool) -> str:
+def _read_path(origin: str, path: str, end: int, folders: _Folders, found: _Found) -> str:
+    """Read the path by all rows but those of operations; its name begins at ``end``."""
+    rows = folders.rows if _NAME_HINT.search(path, max(end - 1, 0)) is None else _WITH_HINT
     for _, form, written in _of_host(origin):
         path = _read_form(form, written, path, found)
-    for hint, form, written in _WITH_HINT:
+    for hint, form, written in rows:
         if hint in path:
             path = _read_form(form, written, path, found)
     path = _read_name(path)
-    if sized:
+    if folders.sized:
         for _, form, written in _SEGMENTS:
             path = _read_form(form, written, path, found)
     return path
@@ -868,16 +896,23 @@ def _read_name(path: str) -> str:
     other = path.rfind(".", max(0, dot - _LONGEST_ENDING), dot)
     if other >= 0 and ending in _SECOND_ENDINGS and path[other + 1 : dot].lower() in _ENDINGS:
         dot = other
+    rows = _BY_LAST.get(path[dot - 1].lower(), ())
     start = max(path.rfind("/", 0, dot) + 1, dot - _LONGEST_NAME)
-    name = path[start:dot]
-    digits = _DIGIT.search(name, max(0, len(name) - 24)) is not None
-    if not digits and _SIZE_WORD.search(name) is None:
-        return path
-    name += path[dot:]
-    for hint, form, written in _IN_NAME:
-        if hint in name and (match := written.search(name)) is not None:
-            name = _without(match, form.by, name)
+    name = path[start:]
+    for row in rows:
+        shorter = _without_size(name, row)
+        if shorter is not name:
+            name = shorter
+            for later in () if row[1].by.endswith(HOLE) else _IN_NAME[_IN_NAME.index(row) + 1 :]:
+                name = _without_size(name, later)
+            break
     return path[:start] + name
+
+
+def _without_size(name: str, row: _Row) -> str:
+    hint, form, written = row
+    match = written.search(name) if hint in name else None
+    return name if match is None else _without(match, form.by, name)
 
 
 def _has_list(path: str) -> bool:
