@@ -322,7 +322,7 @@ def children() -> list[int]:
         ["ps", "-o", "pid=,args=", "--ppid", str(os.getpid())], capture_output=True, text=True, check=False
     )
     # Servers that other tests keep running are children of this process too.
-    ours = [line for line in found.stdout.splitlines() if "imaging.worker" in line or "defunct" in line]
+    ours = [line for line in found.stdout.splitlines() if "decoder.worker" in line or "defunct" in line]
     return [int(line.split()[0]) for line in ours]
 
 

@@ -83,13 +83,14 @@ class DecoderPool:
     def __init__(self, options: CheckOptions, *, limits: Limits | None = None) -> None:
         self._options = options
         self._limits = limits or Limits()
-        workers = options.workers or os.cpu_count() or 1
-        self._turns = asyncio.Semaphore(workers)
-        self._room = Room(workers * ROOM_A_WORKER)
+        self._workers = options.workers or os.cpu_count() or 1
+        self._turns = asyncio.Semaphore(self._workers)
+        self._room = Room(self._workers * ROOM_A_WORKER)
         self._idle: list[Child] = []
         self._ended: set[asyncio.Task[int]] = set()
         self._busy: set[Child] = set()
         self._told = False
+        self._closed = False
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -167,6 +168,8 @@ class DecoderPool:
 
     async def _take(self) -> Child:
         """An idle worker, or a new one. One that died while idle is no image's fault and is only replaced."""
+        if self._closed:
+            raise ImageUndecodable("The decoder processes were ended before this image had its turn.")
         while self._idle:
             child = self._idle.pop()
             if child.alive:
@@ -213,8 +216,16 @@ class DecoderPool:
 
     async def aclose(self) -> None:
         """End all processes and wait for their end; jobs under way are cut off. Safe to call twice."""
+        self._closed = True
         for child in list(self._busy):
             self._drop(child)
+        # A job that was just starting a process, or had just been answered, leaves one behind: wait until none has a turn.
+        for _ in range(self._workers):
+            await self._turns.acquire()
+            for child in list(self._busy):
+                self._drop(child)
+        for _ in range(self._workers):
+            self._turns.release()
         idle, self._idle = self._idle, []
         try:
             for child in idle:
