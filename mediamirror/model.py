@@ -87,6 +87,7 @@ class Problem:
     ``span`` counts code points of the value parsed. ``line`` counts from 1 within ``document``; 0 where unknown.
     ``words`` are what it is about, as written: of a dropped candidate the URL and, where one is not known, the descriptor.
     ``attribute`` is the one that it stands in, where that is known; ``template`` for what a template element keeps for its script.
+    ``severity`` is ``error`` where it makes the run fail, ``warning`` where images could not be looked at for it.
     """
 
     code: str
@@ -96,6 +97,7 @@ class Problem:
     document: str = ""
     words: tuple[str, ...] = ()
     attribute: str | None = None
+    severity: Severity = Severity.NOTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -418,6 +420,8 @@ class Suppressed:
     reason: str
     where: str
     in_source: bool
+    of_set: bool = True
+    """False for a problem of a document, which stands in no `SetResult`."""
 
 
 class Held(NamedTuple):

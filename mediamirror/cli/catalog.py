@@ -99,7 +99,7 @@ def _asked(given: Given) -> tuple[Where, Query]:
     """Find the catalog, and build the question from what was typed."""
     from mediamirror.catalog.listing import Query
     from mediamirror.jobs.catalog.catalogs import locate
-    from mediamirror.lint import choose_codes
+    from mediamirror.lint.suppress import codes_of
 
     where = locate(_one_dest(given), given.catalog, given.endpoint_url)
     kind = given.image_format and given.image_format.lower()
@@ -110,7 +110,7 @@ def _asked(given: Given) -> tuple[Where, Query]:
         widths=given.width,
         format={"jpg": "jpeg"}.get(kind, kind),
         statuses=given.status,
-        rules=tuple(sorted(choose_codes(given.rule, ()))) if given.rule else (),
+        rules=tuple(sorted(codes_of(given.rule))) if given.rule else (),
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,14 +15,27 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.first_use import dataclass
-from mediamirror.model import Event, ImageSet, ObjectEvent, Outcome, Problem, SetResult, Status, Summary
+from mediamirror.model import (
+    Event,
+    ImageSet,
+    ObjectEvent,
+    Outcome,
+    Problem,
+    SetResult,
+    Severity,
+    Status,
+    Summary,
+    Suppressed,
+)
 from mediamirror.redact import redact_text, redact_url, without_userinfo
-from mediamirror.report.events import summary_sentence, to_line, to_objects
+from mediamirror.report.events import problems_of, summary_sentence, to_line, to_objects
 
 if TYPE_CHECKING:
     from mediamirror.report.html import HtmlReport
 
 STREAMED = ("table", "json", "jsonl")
+_IN_MEMORY = 1 << 20
+"""Bytes of JSON that are held back in memory; more goes to a nameless file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +58,8 @@ class Style:
     explain: bool = False
     hide: bool = False
     """Leave signatures and tokens out of the URLs of JSON."""
+    apart: str = ""
+    """Where the job tells what rules find in a file after its outcome: before the ``next`` one, or at the ``end``."""
 
 
 class Output:
@@ -94,23 +111,53 @@ class Output:
 def _printer(style: Style) -> _Printer:
     if style.format == "table":
         return _Table(style)
-    return _Json(style.format, hide=style.hide) if style.format in STREAMED else _Whole(style)
+    return _Json(style) if style.format in STREAMED else _Whole(style)
 
 
 class _Json:
-    def __init__(self, style: str, *, hide: bool) -> None:
-        self._lines = style == "jsonl"
-        self._hide = hide
+    def __init__(self, style: Style) -> None:
+        self._lines = style.format == "jsonl"
+        self._hide = style.hide
+        self._apart = style.apart
         self._rows: list[dict[str, Any]] = []
+        self._held: IO[bytes] | None = None
+        self._found: dict[str, set[str]] = {}
 
     def show(self, event: Event) -> None:
         for value in to_objects(event):
-            if self._lines:  # a reader down the pipe sees each outcome as it comes
-                print(to_line(value, hide=self._hide), flush=True)
-            else:
-                self._rows.append(value)
+            kind = value["type"]
+            if kind == "summary" or (kind == "variant" and self._apart == "next"):
+                self._release()
+            if self._apart and kind == "variant":
+                self._held = self._held or tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 -- `_release` closes it
+            if self._held is None:
+                self._print(value)
+                continue
+            if kind == "finding":
+                self._found.setdefault(value["url"], set()).add(value["rule"])
+            self._held.write(json.dumps(value).encode() + b"\n")
+
+    def _release(self) -> None:
+        """Print what was held back until the rules had spoken, each file's row with what they found in it."""
+        if self._held is None:
+            return
+        with self._held as held:
+            held.seek(0)
+            for line in held:
+                value = json.loads(line)
+                if value["type"] == "variant":
+                    value["findings"] = sorted(self._found.get(value["url"], ()))
+                self._print(value)
+        self._held, self._found = None, {}
+
+    def _print(self, value: dict[str, Any]) -> None:
+        if self._lines:  # a reader down the pipe sees each outcome as it comes
+            print(to_line(value, hide=self._hide), flush=True)
+        else:
+            self._rows.append(value)
 
     def close(self) -> None:
+        self._release()
         if not self._lines:
             print("[" + ",\n ".join(to_line(row, hide=self._hide) for row in self._rows) + "]")
 
@@ -137,11 +184,8 @@ class _Table:
                     self._console.print(self._render.switched_off(event))
             case ObjectEvent():
                 self._blocks.print_line(self._console, self._render.object_event(event))
-            case ImageSet(problems=problems) if not self._style.troubled:
-                for problem in problems:
-                    self._blocks.print_line(self._errors, self._render.problem(problem))
-            case Problem():
-                self._blocks.print_line(self._errors, self._render.problem(event))
+            case ImageSet() | Problem() | Suppressed(of_set=False):
+                self._show_aside(event)
             case Summary() if event.variants and not self._style.quiet:
                 self._console.print(summary_sentence(event))
                 if event.suppressed and self._style.troubled:
@@ -149,8 +193,35 @@ class _Table:
             case _:
                 pass
 
+    def _show_aside(self, event: ImageSet | Problem | Suppressed) -> None:
+        style = self._style
+        if not isinstance(event, Suppressed):
+            told = [each for each in problems_of(event) if not style.quiet or each.severity is not Severity.NOTE]
+            lines = [self._render.problem(each) for each in told]
+        else:
+            lines = [] if style.quiet or style.troubled else [self._render.problem_off(event)]
+        for line in lines:
+            self._blocks.print_line(self._errors, line)
+
     def close(self) -> None:
         sys.stdout.flush()
+
+
+class _Aside:
+    """What belongs to no set's result: the problems, and those that are switched off."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.off: list[Suppressed] = []
+
+    def take(self, event: Event) -> None:
+        match event:
+            case ImageSet() | Problem():
+                self.problems.extend(problems_of(event))
+            case Suppressed(of_set=False):
+                self.off.append(event)
+            case _:
+                pass
 
 
 class _Whole:
@@ -159,15 +230,14 @@ class _Whole:
     def __init__(self, style: Style) -> None:
         self._style = style
         self._sets: list[SetResult] = []
-        self._problems: list[Problem] = []
+        self._aside = _Aside()
         self._summary: Summary | None = None
 
     def show(self, event: Event) -> None:
+        self._aside.take(event)
         match event:
             case SetResult():
                 self._sets.append(event)
-            case Problem():
-                self._problems.append(event)
             case Summary():
                 self._summary = event
             case _:
@@ -185,7 +255,8 @@ class _Whole:
             sets=tuple(self._sets),
             summary=self._summary,
             created=datetime.now(UTC),
-            problems=tuple(self._problems),
+            problems=tuple(self._aside.problems),
+            problems_off=tuple(self._aside.off),
             folder=Path.cwd(),
         )
         print(_whole(self._style, data), end="")
@@ -213,16 +284,15 @@ class _Html:
 
         self._report: HtmlReport = HtmlReport(folder, title=title, created=datetime.now(UTC))
         self._report.__enter__()
-        self._problems: list[Problem] = []
+        self._aside = _Aside()
 
     def show(self, event: Event) -> None:
+        self._aside.take(event)
         match event:
             case SetResult():
                 self._report.add(event)
-            case Problem():
-                self._problems.append(event)
             case Summary():
-                path = self._report.finish(event, self._problems)
+                path = self._report.finish(event, self._aside.problems, self._aside.off)
                 print(f"Report: {path}", file=sys.stderr)
             case _:
                 pass

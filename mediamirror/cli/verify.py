@@ -166,6 +166,7 @@ def _style(given: Given, title: str) -> Any:
         report=given.report,
         fail_on=given.fail_on,
         hide=given.hide_secrets,
+        apart="end" if given.mirror is None else "next",
     )
 
 

@@ -46,8 +46,9 @@ async def parse(
     async with open_run(needs, conclude=conclude, emit=on_event) as session, Reader(read) as reader:
         async for found in documents(inputs, read, session.fetcher, reader, stdin):
             if isinstance(found, Problem):
-                tally.add_problem(found)
-                on_event(found)
+                weighed = tally.weigh(found)
+                tally.add_problem(weighed)
+                on_event(weighed)
                 continue
             count(documents=1)
             async for part in reader.look(found):
@@ -58,6 +59,5 @@ async def parse(
                     urls.clear()
                 events: list[ImageSet | Problem] = [*part.problems, *part.sets]
                 for event in events:
-                    tally.note(event)
-                    on_event(event)
+                    on_event(tally.note(event))
     return session.summary

@@ -12,6 +12,7 @@ from mediamirror.lint import stored as _stored
 from mediamirror.lint import suppress as _suppress
 from mediamirror.lint import transport as _transport
 from mediamirror.lint import upscaling as _upscaling
+from mediamirror.lint.markup import told_by_a_rule
 from mediamirror.lint.names import unread_kind
 from mediamirror.lint.pictures import same_shape
 from mediamirror.lint.rules import (
@@ -21,6 +22,7 @@ from mediamirror.lint.rules import (
     check_variant,
     choose_checks,
     choose_codes,
+    choose_problems,
     get_rule,
     rejects,
 )
@@ -49,6 +51,7 @@ __all__ = [
     "check_variant",
     "choose_checks",
     "choose_codes",
+    "choose_problems",
     "get_rule",
     "lint_options",
     "lone",
@@ -57,6 +60,7 @@ __all__ = [
     "parse_tolerance",
     "rejects",
     "same_shape",
+    "told_by_a_rule",
     "unread_kind",
     "variants_of",
 ]

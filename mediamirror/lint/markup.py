@@ -22,7 +22,7 @@ from mediamirror.lint.subject import (
     is_empty_fallback,
     is_written,
 )
-from mediamirror.model import Candidate, Problem, Reference, Severity, Source
+from mediamirror.model import Candidate, ImageSet, Problem, Reference, Severity, Source
 
 _DROPPED = frozenset(
     {
@@ -85,6 +85,19 @@ def _kind(problem: Problem) -> str:
         if descriptor and (_is_file(descriptor) or not _LIKE_DESCRIPTOR.match(descriptor)):
             return "space"
     return "dropped" if problem.code in _DROPPED else ""
+
+
+def told_by_a_rule(problem: Problem, image_set: ImageSet) -> bool:
+    """Whether a problem of an image set is a rule's to tell of, or to pass over: it is told as a finding and in no other way."""
+    match problem.code:
+        case "repaired-srcset":  # what was probably meant, where a candidate is dropped or cut at its comma
+            return problem.attribute in WRITTEN or any(_kind(other) for other in image_set.problems)
+        case "trailing-comma" | "empty-srcset":
+            return problem.attribute in WRITTEN
+        case "unfilled-template" | "scheme-not-loaded":
+            return problem.attribute is None or problem.attribute in WRITTEN
+        case _:
+            return bool(_kind(problem))
 
 
 @rule("MM101", "dropped-candidate", Severity.WARNING)

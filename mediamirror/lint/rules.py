@@ -12,9 +12,10 @@ from typing import Any, Literal, TypeVar
 
 from mediamirror.errors import ImageError, UsageError
 from mediamirror.first_use import dataclass
+from mediamirror.lint.problems import problem_codes
 from mediamirror.lint.screens import Browser
 from mediamirror.lint.subject import LintOptions, Subject, Tolerance, VariantFacts, Violation, subject_of, variants_of
-from mediamirror.model import Download, Facts, Finding, ImageSet, Reference, Severity, Variant
+from mediamirror.model import Download, Facts, Finding, ImageSet, Problem, Reference, Severity, Variant
 
 About = Literal["file", "set", "findings", "object", "stored set", "source"]
 """What the check of a rule is given.
@@ -119,14 +120,16 @@ def get_rule(code: str) -> Rule:
 def matching(word: str) -> tuple[frozenset[str], int]:
     """The codes that a code, a name or the beginning of a code means, and how exact it is (its length).
 
-    Raises `UsageError` that names the nearest rule when there is none.
+    A problem whose code is the name of a rule goes with that rule. Raises `UsageError` that names the nearest rule when there
+    is none.
     """
     wanted = word.strip().lower()
-    exact = frozenset(each.code for each in _RULES.values() if wanted in (each.code.lower(), each.name))
-    found = exact or frozenset(code for code in _RULES if wanted and code.lower().startswith(wanted))
-    if not found:
+    exact = [each for each in _RULES.values() if wanted in (each.code.lower(), each.name)]
+    found = exact or [each for code, each in _RULES.items() if wanted and code.lower().startswith(wanted)]
+    codes = {each.code for each in found} | ({wanted, *(each.name for each in found)} & problem_codes())
+    if not codes:
         raise _unknown(word)
-    return found, len(next(iter(exact), wanted))
+    return frozenset(codes), len(exact[0].code if exact else wanted)
 
 
 _MISREAD = str.maketrans("oil", "011")
@@ -138,14 +141,14 @@ def _ratio(one: str, other: str) -> float:
 
 
 def _unknown(code: str) -> UsageError:
-    by_word = {word: each for each in all_rules() for word in (each.code.lower(), each.name)}
+    by_word = dict.fromkeys(problem_codes(), "")
+    by_word |= {word: f"{each.code} ({each.name})" for each in all_rules() for word in (each.code.lower(), each.name)}
     word = code.strip().lower()
     typed = word.translate(_MISREAD)
     near = [typed] if typed in by_word else difflib.get_close_matches(word, by_word, n=8, cutoff=0.5)
     # Of equally near codes the one that begins the same: whoever wrote MM190 means no pixels.
     best = max(near, key=lambda each: (_ratio(word, each), each[:3] == word[:3]), default=None)
-    found = by_word[best] if best is not None else None
-    hint = f"did you mean {found.code} ({found.name})?" if found else "see `mediamirror rules`."
+    hint = f"did you mean {by_word[best] or best}?" if best is not None else "see `mediamirror rules`."
     return UsageError(f"There is no rule {code!r}: {hint}")
 
 
@@ -160,9 +163,29 @@ def choose_codes(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> froz
 
     Raises `UsageError`, with the nearest rule, for a word that means none.
     """
-    chosen = _lengths(select) or dict.fromkeys(_RULES, 0)
+    return frozenset(code for code, runs in _choice(select, ignore).items() if runs and code in _RULES)
+
+
+def choose_problems(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> Callable[[Problem], bool]:
+    """Return what says whether a problem is told, by the table of `choose_codes`.
+
+    What keeps images from being looked at is told whatever is selected, unless its code is ignored. Raises `UsageError`.
+    """
+    select, ignore = tuple(select), tuple(ignore)
+    chosen, ignored = _choice(select, ignore), _lengths(ignore)
+
+    def tells(problem: Problem) -> bool:
+        grave = problem.severity is not Severity.NOTE and problem.code not in ignored
+        return grave or chosen.get(problem.code, not select)
+
+    return tells
+
+
+def _choice(select: Iterable[str], ignore: Iterable[str]) -> dict[str, bool]:
+    """Whether each code that the words mean is chosen; without words to select, every code."""
+    chosen = _lengths(select) or dict.fromkeys([*_RULES, *problem_codes()], 0)
     ignored = _lengths(ignore)
-    return frozenset(code for code, length in chosen.items() if length > ignored.get(code, -1))
+    return {code: length > ignored.get(code, -1) for code, length in chosen.items()}
 
 
 BLIND = frozenset({"MM203", "MM207", "MM208", "MM305", "MM306", "MM307", "MM308", "MM501"})

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import PurePath
 
-from mediamirror import errors
-from mediamirror.errors import MediamirrorError, UsageError
+from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.lint import get_rule
-from mediamirror.model import Finding, ItemError, Problem, SetResult, SetRow, Severity, Status, Summary
+from mediamirror.lint.problems import error_kinds
+from mediamirror.model import Finding, ItemError, Problem, SetResult, SetRow, Severity, Status, Summary, Suppressed
 
 GRAVITY = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 """Sort key of severities, gravest first."""
@@ -29,6 +29,8 @@ class ReportData:
     summary: Summary
     created: datetime
     problems: tuple[Problem, ...] = ()
+    problems_off: tuple[Suppressed, ...] = ()
+    """Problems that somebody switched off, with their reasons."""
     folder: PurePath | None = None
     """Where the run was started: code scanners and annotations name files below it by their relative paths."""
 
@@ -96,16 +98,16 @@ def _every(sets: Iterable[SetResult]) -> Iterator[Entry]:
         yield from entries_of(image_set)
 
 
-def entry_of(finding: Finding, image_set: SetResult) -> Entry:
+def entry_of(finding: Finding, image_set: SetResult | Problem) -> Entry:
     """What is to be said of a finding; where it names no place, the set's own is meant."""
-    place = finding.reference
+    place = finding.reference or image_set
     return Entry(
         rule=finding.rule,
         severity=finding.severity,
         message=finding.message,
         url=finding.url,
-        document=place.document if place else image_set.document,
-        line=place.line if place else image_set.line,
+        document=place.document,
+        line=place.line,
         declared=finding.declared,
         actual=finding.actual,
     )
@@ -142,14 +144,8 @@ def explain(code: str) -> RuleNote:
 
 
 def _explain_error(code: str) -> RuleNote:
-    for kind in _tree(MediamirrorError):
-        if kind.code == code and kind.__module__ == errors.__name__:
+    for kind in error_kinds():
+        if kind.code == code:
             sentence = " ".join((kind.__doc__ or "").split("\n\n")[0].split())
             return RuleNote(code, code, sentence.replace("``", ""))
     return RuleNote(code, code, "")
-
-
-def _tree(kind: type[MediamirrorError]) -> Iterator[type[MediamirrorError]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _tree(child)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from mediamirror.first_use import replace
 from mediamirror.model import (
     Candidate,
     Event,
@@ -57,6 +58,15 @@ def to_line(value: dict[str, Any], *, hide: bool = False) -> str:
     if hide or may_hide(line):
         line = _JSON.encode(redact_values(value, whole_urls=not hide))
     return plain_json(line)
+
+
+def problems_of(event: ImageSet | Problem) -> Iterator[Problem]:
+    """The problems that an event tells of, each with the place where it is, or where its set is."""
+    if isinstance(event, Problem):
+        yield event
+        return
+    for each in event.problems:
+        yield replace(each, document=each.document or event.document, line=each.line or event.line)
 
 
 def _problem(problem: Problem) -> dict[str, Any]:

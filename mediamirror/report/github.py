@@ -28,7 +28,7 @@ def _lines(data: ReportData) -> Iterator[str]:
         yield _command(_COMMANDS[entry.severity], entry.document, entry.line, entry.rule, _text(entry))
     for told in data.problems:
         problem = replace(told, document=named_from(data.folder, told.document))
-        yield _command("notice", problem.document, problem.line, problem.code, _about(problem))
+        yield _command(_COMMANDS[problem.severity], problem.document, problem.line, problem.code, _about(problem))
     yield _command("notice", "", 0, "mediamirror", summary_sentence(data.summary))
 
 

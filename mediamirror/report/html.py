@@ -22,7 +22,7 @@ from typing import Self
 
 from mediamirror.errors import BadDestination, BadKey
 from mediamirror.first_use import pattern
-from mediamirror.model import Problem, SetResult, Summary
+from mediamirror.model import Problem, SetResult, Summary, Suppressed
 from mediamirror.report.cards import Card, make_card
 from mediamirror.report.data import ReportData
 from mediamirror.report.overview import Highlights, Tally
@@ -39,7 +39,7 @@ def write_html(folder: Path, data: ReportData, *, per_page: int = 100) -> Path:
     with HtmlReport(folder, title=data.title, created=data.created, per_page=per_page) as report:
         for image_set in data.sets:
             report.add(image_set)
-        return report.finish(data.summary, data.problems)
+        return report.finish(data.summary, data.problems, data.problems_off)
 
 
 class HtmlReport:
@@ -88,7 +88,7 @@ class HtmlReport:
             if len(self._cards) == self._per_page:
                 self._turn()
 
-    def finish(self, summary: Summary, problems: Sequence[Problem] = ()) -> Path:
+    def finish(self, summary: Summary, problems: Sequence[Problem] = (), off: Sequence[Suppressed] = ()) -> Path:
         """Write the pages; return the path of the first one."""
         with _telling(self._folder):
             if self._cards or not self._index:
@@ -97,7 +97,7 @@ class HtmlReport:
             if total > 1:
                 rows = ",\n".join(self._index)
                 replace_file(self._folder / "sets.js", f"var mediamirrorSets=[\n{rows}\n];\n".encode())
-            whole = Whole(self._heading, self._tally, self._highlights, summary, problems, self._per_page)
+            whole = Whole(self._heading, self._tally, self._highlights, summary, problems, off, self._per_page)
             for number in range(total, 0, -1):
                 replace_file(self._folder / page_name(number), render_page(whole, self._page(number, total)).encode())
             if self._replaces:

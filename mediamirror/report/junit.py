@@ -18,7 +18,8 @@ def to_junit(data: ReportData, *, fail_on: Severity | None = Severity.ERROR) -> 
     """Render a run as JUnit XML. Findings at or above ``fail_on`` (None: no finding) make a case fail.
 
     A case whose variant could not be fetched or read is an ``error``; lesser findings and problems are ``system-out``; a case
-    of which no file was looked at, and nothing is said, is ``skipped``.
+    of which no file was looked at, and nothing is said, is ``skipped``. What kept a document from being read is an ``error`` of a
+    case of its own.
     """
     root = ET.Element("testsuites", name="mediamirror")
     root.set("time", f"{data.summary.seconds:,.3f}")
@@ -46,12 +47,21 @@ def _suite(
 ) -> tuple[int, ...]:
     suite = ET.SubElement(root, "testsuite", name=shown_url(document) or "-")
     verdicts = [_case(suite, image_set, fail_on) for image_set in sets]
-    if problems:
-        lines = [f"line {p.line}: {visible(p.code)}: {visible(p.message)}" for p in problems]
-        ET.SubElement(suite, "system-out").text = "\n".join(lines)
-    totals = (len(sets), *(verdicts.count(verdict) for verdict in ("failure", "error", "skipped")))
+    grave = [each for each in problems if each.severity is Severity.ERROR]
+    if grave:
+        case = ET.SubElement(suite, "testcase", name="the document", classname=shown_url(document) or "-")
+        told = ET.SubElement(case, "error", type=visible(grave[0].code), message=visible(grave[0].message))
+        told.text = "\n".join(map(_said, grave))
+        verdicts.append("error")
+    if lesser := [each for each in problems if each not in grave]:
+        ET.SubElement(suite, "system-out").text = "\n".join(map(_said, lesser))
+    totals = (len(verdicts), *(verdicts.count(verdict) for verdict in ("failure", "error", "skipped")))
     _count(suite, totals)
     return totals
+
+
+def _said(problem: Problem) -> str:
+    return f"line {problem.line}: {visible(problem.code)}: {visible(problem.message)}"
 
 
 def _count(element: ET.Element, totals: Sequence[int]) -> None:

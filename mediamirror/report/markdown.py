@@ -45,6 +45,10 @@ def _verdict(entries: Sequence[Entry], data: ReportData) -> str:
     aside = f"; ⚪ {plural(unseen, 'image')} not checked" if unseen else ""
     if data.sets and unseen == len(data.sets):
         return f"⚪ No image was checked, of {unseen:,}."
+    unread = sum(problem.severity is Severity.ERROR for problem in data.problems)
+    aside += f"; 🔴 {plural(unread, 'problem')} of the inputs" if unread else ""
+    if not entries and unread:
+        return aside.removeprefix("; ")
     if not entries:
         return f"✅ Every image{' that was checked' if unseen else ''} is what the page promises{aside}."
     counts = Counter(entry.severity for entry in entries)

@@ -15,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from mediamirror.first_use import dataclass
-from mediamirror.model import Problem, Summary
+from mediamirror.model import Problem, Summary, Suppressed
 from mediamirror.report.cards import Card
 from mediamirror.report.data import ACCEPTED, SOUND, UNCHECKED
 from mediamirror.report.escape import link, shorten, shown_url, visible
@@ -58,6 +58,8 @@ class Whole:
     highlights: Highlights
     summary: Summary
     problems: Sequence[Problem]
+    off: Sequence[Suppressed]
+    """Problems that are switched off."""
     per_page: int
 
     def address(self, number: int) -> str:
@@ -79,6 +81,7 @@ def render_page(whole: Whole, page: Page) -> str:
     """Render a whole page around sets that are already rendered."""
     style, script = _asset("report.css"), _asset("report.js")
     problems = [(_place(p), visible(p.code), shorten(visible(p.message), 500)) for p in whole.problems[:_MOST_PROBLEMS]]
+    off = [(visible(each.finding.rule), _switched_off(each)) for each in whole.off[:_MOST_PROBLEMS]]
     return (
         _environment()
         .get_template("page.html")
@@ -101,6 +104,8 @@ def render_page(whole: Whole, page: Page) -> str:
             facts=_facts(whole.tally, whole.summary),
             problems=problems,
             more_problems=len(whole.problems) - len(problems),
+            problems_in_all=len(whole.problems),
+            off=off,
             style=Markup(style),  # noqa: S704  our own file
             script=Markup(script),  # noqa: S704  our own file
             policy=_policy(style, script, page.of),
@@ -130,6 +135,11 @@ def _facts(tally: Tally, summary: Summary) -> list[tuple[str, str]]:
 def _place(problem: Problem) -> str:
     shown = shown_url(problem.document) or "-"
     return f"{shown}:{problem.line}" if problem.line else shown
+
+
+def _switched_off(each: Suppressed) -> str:
+    told = f"{each.finding.message} Switched off: {each.reason} ({each.where})"
+    return shorten(visible(told), 500)
 
 
 def _policy(style: str, script: str, pages: int) -> str:

@@ -20,11 +20,13 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 def to_sarif(data: ReportData) -> str:
     """Render a run as one SARIF log with one run: a result per finding and per failed variant.
 
-    Problems of the inputs are results of level ``note``. ``executionSuccessful`` is False for an interrupted run.
+    So is each problem of the inputs. ``executionSuccessful`` is False for an interrupted run.
     """
     told = [*all_entries(data.sets), *map(_from_problem, data.problems)]
     entries = [_named(entry, data) for entry in told]
     off = [(_named(entry_of(each.finding, found), data), each) for found in data.sets for each in found.suppressed]
+    nowhere = Problem("", "")
+    off += [(_named(entry_of(each.finding, nowhere), data), each) for each in data.problems_off]
     all_told = [*entries, *(entry for entry, _ in off)]
     order = {code: place for place, code in enumerate(sorted({entry.rule for entry in all_told}))}
     severities = {entry.rule: entry.severity for entry in reversed(all_told)}
@@ -52,7 +54,7 @@ def _named(entry: Entry, data: ReportData) -> Entry:
 
 
 def _from_problem(problem: Problem) -> Entry:
-    return Entry(problem.code, Severity.NOTE, problem.message, "", problem.document, problem.line)
+    return Entry(problem.code, problem.severity, problem.message, "", problem.document, problem.line)
 
 
 def _rule(code: str, severity: Severity) -> dict[str, Any]:

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from mediamirror.dialects import read
 from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, KNOWN
-from mediamirror.model import Candidate, Finding, ImageSet, ObjectEvent, Problem, SetResult, SetRow, Severity, Source
+from mediamirror.model import (
+    Candidate,
+    Finding,
+    ImageSet,
+    ObjectEvent,
+    Problem,
+    SetResult,
+    SetRow,
+    Severity,
+    Source,
+    Suppressed,
+)
 from mediamirror.redact import redact_url
 from mediamirror.report.blocks import Block, Column, Words
 from mediamirror.report.escape import clean
@@ -62,14 +74,22 @@ def _result_row(row: SetRow, room: int) -> tuple[str | Words, ...]:
 def _reasons(result: SetResult) -> list[Words]:
     """Say what is wrong, each sentence once though several rows may share it, the set as a whole first."""
     lines: dict[str, str] = {}
+    counts = Counter[str]()
     for found in result.findings:
-        lines.setdefault(_sentence(found, result.document), _TONES[found.severity])
+        _say(lines, counts, _sentence(found, result.document), _TONES[found.severity])
     for row in result.rows:
         if row.error is not None and row.error.code not in {found.rule for found in row.findings}:
             lines.setdefault(f"  {row.error.code}: {clean(row.error.message)}", "red")
         for found in row.findings:
-            lines.setdefault(_sentence(found, result.document), _TONES[found.severity])
-    return [Words(line, style=style) for line, style in lines.items()]
+            _say(lines, counts, _sentence(found, result.document), _TONES[found.severity])
+    return [
+        Words(line + (f" ({counts[line]} times)" if counts[line] > 1 else ""), style) for line, style in lines.items()
+    ]
+
+
+def _say(lines: dict[str, str], counts: Counter[str], sentence: str, tone: str) -> None:
+    lines.setdefault(sentence, tone)
+    counts[sentence] += 1
 
 
 def switched_off(result: SetResult) -> Words:
@@ -138,6 +158,13 @@ def problem(found: Problem) -> Words:
     where = f"{clean(found.document)}:{found.line}" if found.line else clean(found.document)
     parts = (where, found.code, clean(found.message))  # what concerns the whole run stands in no document
     return Words(": ".join(part for part in parts if part), style="yellow")
+
+
+def problem_off(off: Suppressed) -> Words:
+    """Render a problem that somebody switched off, and why."""
+    place = off.finding.reference
+    told = Problem(off.finding.rule, off.finding.message, *((place.line, None, place.document) if place else ()))
+    return Words(f"{problem(told).plain} (switched off: {clean(off.reason)}; {clean(off.where)})", "dim")
 
 
 def object_event(event: ObjectEvent) -> Words:

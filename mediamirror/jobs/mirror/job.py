@@ -148,7 +148,7 @@ class _MirrorRun:
             return
         await self._work(session, archive, publisher)
         for problem in stripper.problems() if stripper else ():
-            self._found(replace(problem, document=session.store.name))
+            self._tell(replace(problem, document=session.store.name))
         await self._tell_manifest(session.catalog, session.run, session.store)
         await self._show_sets(session.catalog, session.run)
 
@@ -165,7 +165,7 @@ class _MirrorRun:
             await catalog.write(plan_retry, run, planned=bool(inputs))
         sets, variants, wanted = await catalog.write(order_work, run)
         if self._options.select.retry_failed and not wanted:
-            self._emit(
+            self._tell(
                 Problem("nothing-failed", f"Nothing to try again: nothing failed in {self._to}.", document=self._to)
             )
         self._tally.planned = Planned(count, sets, variants, wanted)
@@ -178,8 +178,7 @@ class _MirrorRun:
         count = 0
         async for found in found_in:
             if isinstance(found, Problem):
-                self._tally.add_problem(found)
-                self._emit(found)
+                self._tell(self._tally.weigh(found))
                 continue
             count += 1
             await plan_document(
@@ -193,8 +192,11 @@ class _MirrorRun:
         return count
 
     def _found(self, event: ImageSet | Problem) -> None:
-        self._tally.note(event)
-        self._emit(event)
+        self._emit(self._tally.note(event))
+
+    def _tell(self, problem: Problem) -> None:
+        self._tally.add_problem(problem)
+        self._emit(problem)
 
     async def _skip_unwanted(self, catalog: Catalog, run: Run) -> None:
         batch: list[Record] = []
@@ -209,7 +211,7 @@ class _MirrorRun:
         check, fetch, catalog, run = self._options.check, self._options.fetch, session.catalog, session.run
         first = await catalog.read(continued_from, run)
         if first < run.id:
-            self._emit(Problem("resumed", _RESUMED, document=self._to))
+            self._tell(Problem("resumed", _RESUMED, document=self._to))
         policy = Policy(
             self._tolerance,
             check.keep_rejected,
@@ -274,7 +276,7 @@ class _MirrorRun:
                 kept = list(best_rows(found, self._options.select.min_width))
                 await catalog.write(put_turn, [row.url for row in kept])
                 for row in kept:
-                    self._emit(Problem("ladder-ends", told(found, row), found.line, document=found.document))
+                    self._tell(Problem("ladder-ends", told(found, row), found.line, document=found.document))
         beyond, count = await catalog.write(order_turn, run)
         if count:
             await self._turn(session, short, last=True)
@@ -316,8 +318,7 @@ class _MirrorRun:
         sets = catalog.rows(read_sets, run) if self._options.store.atomic_sets else None
         problem = await write_segment(catalog, store, run.store_id, at=now(), sets=sets)
         if problem is not None:
-            self._tally.add_problem(problem)
-            self._emit(problem)
+            self._tell(self._tally.weigh(problem))
 
     async def _show_sets(self, catalog: Catalog, run: Run) -> None:
         if not self._options.job.tell_sets:

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mediamirror.errors import UsageError
+from mediamirror.first_use import replace
 from mediamirror.lint import suppress
 from mediamirror.lint.suppress import PathSuppression, Suppression
-from mediamirror.model import Finding, ImageSet, Suppressed
+from mediamirror.model import Finding, ImageSet, Problem, Reference, Suppressed
 from mediamirror.settings import PerPath
 
 
@@ -32,6 +33,11 @@ class SwitchedOff:
         """The same for findings about objects and sources, and with ``document`` about the sets of a page."""
         return suppress.part(findings, (), self._entries, self._names(document) if document else ())
 
+    def problem(self, image_set: ImageSet, finding: Finding) -> Suppressed | None:
+        """The same for a problem, as the finding that it would be: how it is switched off, or None where it is not."""
+        _, off = self.in_page(image_set, (finding,))
+        return replace(off[0], of_set=False) if off else None
+
     def _names(self, document: str) -> tuple[str, ...]:
         """What a document is called where paths are switched off: a path by all that it may be relative to."""
         if "://" in document:
@@ -39,6 +45,12 @@ class SwitchedOff:
         full = Path(os.path.realpath(document))
         below = (full.relative_to(base) for base in self._bases if full.is_relative_to(base))
         return tuple(dict.fromkeys((document, *(path.as_posix() for path in below))))
+
+
+def as_finding(problem: Problem) -> Finding:
+    """What a problem is where findings are switched off and known: its code in the place of a rule's."""
+    place = Reference(problem.document, "", None, problem.line)
+    return Finding(problem.code, problem.severity, problem.message, "", place)
 
 
 def _entry(each: PerPath) -> PathSuppression:

@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import field
 from typing import Literal
 
-from mediamirror.first_use import dataclass
-from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Status, Summary
+from mediamirror.first_use import dataclass, replace
+from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Severity, Status, Summary
 from mediamirror.settings import JobOptions
 
 HARMLESS = frozenset(
@@ -33,6 +33,8 @@ class Tally:
     findings: Counter[str] = field(default_factory=Counter)
     problems: int = 0
     failed_inputs: int = 0
+    unread: int = 0
+    """INPUTs that could not be read, whether or not they are told of."""
     bytes_in: int = 0
     bytes_out: int = 0
     bytes_saved: int = 0
@@ -57,17 +59,33 @@ class Tally:
         self.findings[finding.severity.value] += 1
 
     def add_problem(self, problem: Problem) -> None:
-        """Count an INPUT that could not be read as a failed item; an empty one is only a problem."""
+        """Count a problem that is told. One of severity ``error`` makes the run fail."""
         self.problems += 1
-        self.failed_inputs += problem.code not in HARMLESS
+        self.failed_inputs += problem.severity is Severity.ERROR
 
-    def note(self, event: ImageSet | Problem) -> None:
-        """Count the problems inside a document: none of them fails the run, but one that kept it from being read."""
-        problems = (event,) if isinstance(event, Problem) else event.problems
-        self.problems += len(problems)
-        self.unusable += sum(problem.code in UNUSABLE for problem in problems)
+    def weigh(self, problem: Problem) -> Problem:
+        """Say how grave it is that an INPUT can't be read: a failed item, or for one that is only empty a note."""
+        failed = problem.code not in HARMLESS
+        self.unread += failed
+        return replace(problem, severity=Severity.ERROR) if failed else problem
+
+    def weigh_inside(self, problem: Problem) -> Problem:
+        """The same of a problem inside a document: none of them fails the run, but one that kept it from being read."""
+        self.unusable += problem.code in UNUSABLE
+        grave = {**dict.fromkeys(UNREAD, Severity.ERROR), **dict.fromkeys(UNUSABLE, Severity.WARNING)}
+        severity = grave.get(problem.code)
+        return problem if severity is None else replace(problem, severity=severity)
+
+    def note(self, event: ImageSet | Problem) -> ImageSet | Problem:
+        """Weigh and count the problems inside a document; return the event as it is to be told."""
         if isinstance(event, Problem):
-            self.failed_inputs += event.code in UNREAD
+            weighed = self.weigh_inside(event)
+            self.add_problem(weighed)
+            return weighed
+        problems = tuple(map(self.weigh_inside, event.problems))
+        for each in problems:
+            self.add_problem(each)
+        return replace(event, problems=problems) if problems else event
 
     def summary(self, *, seconds: float, options: JobOptions, interrupted: bool = False) -> Summary:
         """Freeze the totals. An interrupted run exits 130 and says how many variants it did not reach."""
@@ -79,7 +97,7 @@ class Tally:
         )
         if (options.fail_empty or self.unusable) and not self.planned.variants:
             code = 1  # images were found, and not one could be looked at: that is no success
-        if self.failed_inputs and not self.planned.documents:
+        if self.unread and not self.planned.documents:
             code = 2  # no INPUT at all could be read: the same as one that is missing
         return Summary(
             documents=self.planned.documents,

@@ -24,16 +24,27 @@ from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets
 from mediamirror.jobs.run.pipeline import beside, run_window
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
-from mediamirror.jobs.run.switched_off import SwitchedOff
+from mediamirror.jobs.run.switched_off import SwitchedOff, as_finding
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.scrub.origins import Answer, ask_origins
 from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
 from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import Place, place_of
-from mediamirror.lint import choose_checks
+from mediamirror.lint import choose_checks, choose_problems
 from mediamirror.lint.stored import check_mirrored
-from mediamirror.model import Finding, Planned, Problem, SetResult, SetRow, Status, StoredObject, Summary, Suppressed
+from mediamirror.model import (
+    Finding,
+    Planned,
+    Problem,
+    SetResult,
+    SetRow,
+    Severity,
+    Status,
+    StoredObject,
+    Summary,
+    Suppressed,
+)
 from mediamirror.settings import ScrubOptions
 from mediamirror.store.base import Store
 
@@ -71,6 +82,7 @@ class _Scrub:
         if options.allow_unrecorded:
             self._codes -= {"MM507"}
         self._off = SwitchedOff(options.per_path)
+        self._asked_for = choose_problems(options.select, options.ignore)
         self._tally = Tally(counts_items=False)
         self._bad = 0
         self._unknown = False
@@ -160,11 +172,16 @@ class _Scrub:
                 if start.sample >= 1
                 else "None of its objects is in the sample. Take a larger one, and check its path or prefix."
             )
-            self._emit(Problem("no-objects", message, document=self._mirror))
+            self._refused(Problem("no-objects", message, document=self._mirror))
             self._bad += 1
         elif set(statuses) == {Status.UNRECORDED} and not start.read and not options.allow_unrecorded:
             self._unknown = True
-            self._emit(Problem("no-record", _no_record(self._mirror, path), document=self._mirror))
+            self._refused(Problem("no-record", _no_record(self._mirror, path), document=self._mirror))
+
+    def _refused(self, problem: Problem) -> None:
+        """Tell what nobody can switch off: there was nothing to look at, or to compare with."""
+        self._tally.problems += 1
+        self._emit(replace(problem, severity=Severity.ERROR))
 
     def _begin(self, state: Path) -> Progress:
         """Return where to begin: where an interrupted run of the same sample was, unless a new one or a repair is asked for."""
@@ -177,12 +194,12 @@ class _Scrub:
             # What is bad lies behind the place where the run would go on: it would never be repaired.
             read = f"An interrupted run read {found.read:,} objects, {found.bad:,} of them bad"
             message = f"{read}: beginning anew, to repair those too."
-            self._emit(Problem("restarted", message, document=self._mirror))
+            self._tell_problem(Problem("restarted", message, document=self._mirror))
             return Progress(found.seed, options.sample)
         bad = f", {found.bad:,} of them bad" if found.bad else ""
         self._bad = found.bad
         message = f"Going on after {found.after}: {found.read:,} objects were read before{bad}. --restart begins anew."
-        self._emit(Problem("resumed", message, document=self._mirror))
+        self._tell_problem(Problem("resumed", message, document=self._mirror))
         return found
 
     def _tell(self, store: Store, seen: Seen) -> None:
@@ -215,14 +232,23 @@ class _Scrub:
         source, said, received = answer
         self._tally.bytes_in += received
         if isinstance(said, Problem):
-            self._tally.add_problem(said)
-            self._emit(said)
+            self._tell_problem(self._tally.weigh(said), source.url)
         elif said:
             kept, off = self._off.in_mirror(said)
             self._tell_off(off)
             self._tell_findings(kept)
             row = SetRow(source.url, "source", key=source.key, findings=tuple(kept))
             self._emit(SetResult(source.key, 0, (row,), suppressed=tuple(off)))
+
+    def _tell_problem(self, problem: Problem, url: str = "") -> None:
+        """Tell a problem, unless somebody switched it off: for its code, or for the key or URL that it is about."""
+        if not self._asked_for(problem):
+            return
+        kept, off = self._off.in_mirror((replace(as_finding(problem), url=url),), problem.document)
+        self._tell_off([replace(each, of_set=False) for each in off])
+        if kept:
+            self._tally.add_problem(problem)
+            self._emit(problem)
 
     def _tell_off(self, off: Sequence[Suppressed]) -> None:
         """Count and tell what a config file switches off."""

@@ -32,7 +32,7 @@ from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.session import Needs, open_run
-from mediamirror.jobs.run.switched_off import SwitchedOff
+from mediamirror.jobs.run.switched_off import SwitchedOff, as_finding
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.run.work_list import WorkByHost, plan_document
 from mediamirror.jobs.verify.baseline import check_place, fingerprint, read_baseline, write_baseline
@@ -46,8 +46,10 @@ from mediamirror.lint import (
     VariantFacts,
     check_set,
     choose_checks,
+    choose_problems,
     lint_options,
     lone,
+    told_by_a_rule,
 )
 from mediamirror.lint.simulate import Choice, simulate
 from mediamirror.model import (
@@ -134,6 +136,7 @@ class _VerifyRun:
         self._tally = Tally(counts_items=False)
         self._started = time.monotonic()
         self._rules = _lint_options(options)
+        self._asked_for = choose_problems(options.select, options.ignore)
         self._baseline = read_baseline(options.baseline) if options.baseline else frozenset()
         if options.write_baseline is not None:
             check_place(options.write_baseline)
@@ -189,8 +192,7 @@ class _VerifyRun:
         async with Reader(self._options.read) as reader:
             async for found in documents(inputs, self._options.read, fetcher, reader, self._stdin):
                 if isinstance(found, Problem):
-                    self._tally.add_problem(found)
-                    self._emit(found)
+                    self._tell_problem(self._tally.weigh(found))
                     continue
                 count += 1
                 await plan_document(
@@ -213,15 +215,46 @@ class _VerifyRun:
         return document if url is None else replace(document, base_url=url)
 
     def _found(self, event: ImageSet | Problem, spool: IO[bytes]) -> None:
-        self._tally.note(event)
-        self._sets += isinstance(event, ImageSet)
-        self._emit(event)
         judged = event if isinstance(event, ImageSet) else lone(event)
         if judged is not None:
             # Each by itself: a pickle of the set would hold the others too.
             pickle.dump((replace(judged, others=()), False), spool)
             for other in judged.others:
                 pickle.dump((other, True), spool)
+        if isinstance(event, ImageSet):
+            self._sets += 1
+            told = tuple(each for each in map(self._tally.weigh_inside, event.problems) if self._is_told(each, event))
+            for each in told:
+                self._tally.add_problem(each)
+            self._emit(event if told == event.problems else replace(event, problems=told))
+        else:
+            self._tell_problem(self._tally.weigh_inside(event), judged)
+
+    def _tell_problem(self, problem: Problem, judged: ImageSet | None = None) -> None:
+        if self._is_told(problem, judged):
+            self._tally.add_problem(problem)
+            self._emit(problem)
+
+    def _is_told(self, problem: Problem, judged: ImageSet | None) -> bool:
+        """Say whether a problem is told as one. ``judged`` is the set that the rules see it in: theirs come as findings alone.
+
+        What is left is switched off, known and told once like a finding.
+        """
+        if self._on_simulated is not None:
+            return True  # no rule runs
+        if judged is not None and told_by_a_rule(problem, judged):
+            return False
+        if not self._asked_for(problem):
+            return False
+        place = judged or ImageSet(problem.document, problem.line, ())
+        found = as_finding(replace(problem, document=problem.document or place.document))
+        off = self._off.problem(place, found)
+        if off is not None:
+            self._tally.suppressed += 1
+            self._emit(off)
+            return False
+        self._accepted.extend((found,) if self._options.write_baseline is not None else ())
+        return self._is_new(found, again=False)
 
     async def _look(self, catalog: Catalog, run: Run, fetcher: LateFetcher) -> None:
         check = self._options.check

@@ -129,7 +129,7 @@ def read_srcset(
 
 def _located(page: Page, value: Value, problem: Problem) -> Problem:
     line = page.line_in(value, problem.span[0] if problem.span else 0)
-    return replace(problem, line=line, document=page.context.document)
+    return replace(problem, line=line, document=page.context.document, attribute=value.name)
 
 
 def _is_reference(text: str, *, spaced: bool = False) -> bool:
