@@ -19,6 +19,7 @@ from mediamirror.documents.read import Fetch, read_download
 from mediamirror.documents.reader import Reader, Unread
 from mediamirror.errors import FetchError, RobotsRefused
 from mediamirror.first_use import dataclass, replace
+from mediamirror.markup.extract import PAGES
 from mediamirror.markup.page import links as page_links
 from mediamirror.markup.page.links import MAX_LINKS, Links, host_of
 from mediamirror.markup.places.urls import resolve
@@ -140,7 +141,7 @@ class _Crawl:
                 yield each
             return
         yield document
-        if levels > 0 and document.kind == "html":
+        if levels > 0 and document.kind in PAGES:
             with suppress(Unread):  # whoever looks through it says so
                 for problem in self._follow(document, await self._links(document, answer), levels - 1):
                     yield problem

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from mediamirror.documents.document import Document
 from mediamirror.first_use import replace
@@ -11,6 +12,9 @@ from mediamirror.markup.extract import charset_of, extract_document
 from mediamirror.markup.places.slices import Slice, can_split, cut_up, split
 from mediamirror.model import Extraction, ImageSet, Problem, Source
 from mediamirror.settings import ReadOptions
+
+if TYPE_CHECKING:
+    from mediamirror.markup.page.links import Links
 
 _SLICED = frozenset({"text", "urls"})
 
@@ -63,6 +67,19 @@ def _in_slices(document: Document, slices: Iterable[Slice], *, links: bool, merg
             first_byte=part.offset,
             lines_before=part.lines,
         )
+
+
+def links_in(document: Document, data: bytes) -> Links:
+    """Return where a page leads on to."""
+    from mediamirror.markup.page import links  # noqa: PLC0415 -- loaded for crawls alone
+
+    return links.find(
+        data,
+        document=document.name,
+        base_url=document.base_url,
+        encoding=charset_of(document.media_type),
+        is_xml=document.kind == "xhtml",
+    )
 
 
 def bounded(parts: Iterable[Extraction], options: ReadOptions, document: str) -> Iterator[Extraction]:

@@ -11,10 +11,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from mediamirror.documents.document import HELD, Document
-from mediamirror.documents.look import bounded, is_split, look_through
+from mediamirror.documents.look import bounded, is_split, links_in, look_through
 from mediamirror.errors import UsageError
 from mediamirror.first_use import replace
-from mediamirror.markup.extract import charset_of
 from mediamirror.model import Extraction, Problem
 from mediamirror.processes import start
 from mediamirror.settings import ReadOptions
@@ -80,15 +79,7 @@ class Reader:
         """Return where a page leads on to. Raises `Unread`, and what `look` raises."""
         if document.size > HELD:
             return await self._only("links", document)  # type: ignore[no-any-return]
-        from mediamirror.markup.page import links  # noqa: PLC0415 -- start-up time
-
-        return await asyncio.to_thread(
-            links.find,
-            _held(document),
-            document=document.name,
-            base_url=document.base_url,
-            encoding=charset_of(document.media_type),
-        )
+        return await asyncio.to_thread(links_in, document, _held(document))
 
     async def listing(self, document: Document) -> Listing:
         """Return what a sitemap lists. Raises `Unread`, and what `look` raises."""

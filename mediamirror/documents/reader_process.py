@@ -17,9 +17,8 @@ from typing import Any, BinaryIO, Literal
 
 from mediamirror.documents.document import Document
 from mediamirror.documents.listings import Listing, listing_in
-from mediamirror.documents.look import bounded, look_through, look_through_chunks
+from mediamirror.documents.look import bounded, links_in, look_through, look_through_chunks
 from mediamirror.first_use import dataclass
-from mediamirror.markup.extract import charset_of
 from mediamirror.model import Extraction
 from mediamirror.settings import ReadOptions
 
@@ -112,12 +111,7 @@ def _batches(part: Extraction) -> Iterator[Extraction]:
 
 def _links(job: Job, whole: Take, more: Take) -> Iterator[Any]:
     del more
-    from mediamirror.markup.page import links  # noqa: PLC0415 -- loaded for crawls alone
-
-    document = job.document
-    yield links.find(
-        whole(), document=document.name, base_url=document.base_url, encoding=charset_of(document.media_type)
-    )
+    yield links_in(job.document, whole())
 
 
 def _listing(job: Job, whole: Take, more: Take) -> Iterator[Listing]:

@@ -40,7 +40,7 @@ def _img(image_set: ImageSet) -> Source | None:
 def fallback_missing(subject: SetSubject) -> Iterator[Violation]:
     """Fire for an img that has candidates and neither an src nor a problem that tells of one."""
     img = _img(subject.image_set)
-    if img is None or img.default is not None or not img.candidates:
+    if img is None or img.default is not None or img.inline_default is not None or not img.candidates:
         return
     problems = subject.image_set.problems
     if any(is_empty_fallback(problem) for problem in problems):

@@ -78,6 +78,20 @@ def _html(r: Request) -> Extraction:
     )
 
 
+def _xhtml(r: Request) -> Extraction:
+    from mediamirror.markup.page import html
+
+    return html.find(
+        r.data,
+        document=r.document,
+        base_url=r.base_url,
+        encoding=r.encoding,
+        merge=r.merge,
+        links=r.links,
+        is_xml=True,
+    )
+
+
 def _css(r: Request) -> Extraction:
     from mediamirror.markup.css import stylesheet
 
@@ -150,9 +164,13 @@ def _urls(r: Request) -> Extraction:
     return find_urls(r.text(), r.document, r.base_url, merge=r.merge)
 
 
+PAGES = frozenset({"html", "xhtml"})
+"""The kinds that are pages: they may lead on to others."""
+
 KINDS: dict[str, Kind] = {
     "srcset": Kind(_srcset),
-    "html": Kind(_html, ("text/html", "application/xhtml+xml"), (".html", ".htm", ".xhtml", ".shtml")),
+    "html": Kind(_html, ("text/html",), (".html", ".htm", ".shtml")),
+    "xhtml": Kind(_xhtml, ("application/xhtml+xml",), (".xhtml", ".xht")),
     "text": Kind(_text, ("text/plain",), (".txt", ".text", ".log")),
     "css": Kind(_css, ("text/css",), (".css",)),
     "markdown": Kind(_markdown, ("text/markdown", "text/x-markdown"), (".md", ".markdown", ".mdown")),

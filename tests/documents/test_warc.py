@@ -79,6 +79,23 @@ def test_pages_sheets_feeds_and_sitemaps_are_documents_under_their_own_address(t
     assert (found[0].base_url, found[0].media_type, found[0].data) == (f"{SITE}/", "text/html; charset=koi8-r", PAGE)
 
 
+def test_json_and_markdown_and_xhtml_in_an_archive_are_documents_too(tmp_path: Path) -> None:
+    records = [
+        response(f"{SITE}/api/1", b'{"img":"/u/a.png"}', "application/json; charset=utf-8"),
+        response(f"{SITE}/api/2", b'{"img":"/u/a.png"}', "application/vnd.api+json"),
+        response(f"{SITE}/README.md", b"![k](k.png)", "text/markdown"),
+        response(f"{SITE}/x", PAGE, "application/xhtml+xml"),
+        response(f"{SITE}/robots.txt", b"User-agent: *", "text/plain"),
+    ]
+    found = documents(write(tmp_path / "a.warc", b"".join(records)))
+    assert [(d.name.removeprefix(SITE), d.kind) for d in found] == [
+        ("/api/1", "json"),
+        ("/api/2", "json"),
+        ("/README.md", "markdown"),
+        ("/x", "xhtml"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("coding", "body"),
     [

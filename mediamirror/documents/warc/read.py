@@ -11,7 +11,7 @@ from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.http import Response, read_response
 from mediamirror.documents.warc.records import Block, Gap, Record, read_records
-from mediamirror.markup.extract import choose_kind
+from mediamirror.markup.extract import PAGES, choose_kind
 from mediamirror.model import Problem
 
 MAX_GAPS = 100
@@ -20,8 +20,9 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _TYPES = {
     *("text/html", "application/xhtml+xml", "text/css", "application/rss+xml", "application/atom+xml"),
     *("application/feed+json", "text/xml", "application/xml", "application/rdf+xml", ""),
+    *("application/json", "text/json", "text/markdown", "text/x-markdown"),
 }
-_KINDS = frozenset({"html", "css", "feed", "sitemap"})
+_KINDS = frozenset({*PAGES, "css", "feed", "sitemap", "json", "markdown"})
 
 
 def read_warc(
@@ -77,7 +78,7 @@ def _is_page(record: Record, response: Response) -> bool:
     essence = (response.header("content-type") or "").partition(";")[0].strip().lower()
     if record.kind == "conversion":
         return essence == "text/plain"
-    return essence in _TYPES and record.url[:8].lower().startswith(("http://", "https://"))
+    return (essence in _TYPES or essence.endswith("+json")) and record.url[:8].lower().startswith(("http://", "https://"))
 
 
 def _document(record: Record, response: Response, limit: int) -> Iterator[Document | Problem]:

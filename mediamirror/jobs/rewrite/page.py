@@ -19,6 +19,7 @@ from mediamirror.jobs.rewrite.files import Item, LeftAlone, copy, put, read_page
 from mediamirror.jobs.rewrite.records import NAME, Record, append, read
 from mediamirror.jobs.rewrite.targets import FromCatalog, FromFile
 from mediamirror.jobs.run.destination import now
+from mediamirror.markup.extract import PAGES
 from mediamirror.model import ImageSet, ItemError, Problem
 from mediamirror.rewrite.decide import Decision, Kept, decide
 from mediamirror.rewrite.document import edits_for, has_base, has_policy, integrity_of, standing_in, unknown_encoding
@@ -34,7 +35,7 @@ _CUT_SHORT = frozenset(
     {"too-many-candidates", "too-many-sets", "document-over-memory", "document-over-time", "document-unread"}
 )
 """Problems that say that not all of a document was read."""
-_MARKUP = frozenset({"html", "feed"})
+_MARKUP = frozenset({*PAGES, "feed"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ _IN_A_BLOCK = pattern(r"[\"'(\\{}]|/\*")
 _NO_IMAGES = frozenset({"font-face", "font-feature-values", "font-palette-values", "color-profile"})
 """At-rules whose block may name files, but no images."""
 _MAX_IMAGES = 50_000
+_LOADS_NO_IMAGE = ("behavior", "-moz-binding")
+"""Properties of old browsers whose URL names a script or a binding."""
+_LONGEST_DECLARATION = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,11 @@ def _function(css: str, start: int, found: Scan) -> int:
 
 
 def _url(css: str, start: int, found: Scan) -> int:
-    return _take(url_at(css, start + 1), "url", start, found)
+    piece = url_at(css, start + 1)
+    begin = max(0, start - _LONGEST_DECLARATION)
+    opening = max(css.rfind(mark, begin, start) for mark in "{};")
+    name = css[max(begin, opening + 1) : start].partition(":")[0]
+    return piece.end if name.rstrip().lower().endswith(_LOADS_NO_IMAGE) else _take(piece, "url", start, found)
 
 
 def _take(piece: Piece, function: str, start: int, found: Scan) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from mediamirror.first_use import pattern
-from mediamirror.markup.naming.looks import has_image_extension
+from mediamirror.markup.naming.looks import has_image_extension, names_page
 from mediamirror.markup.places.json_text import Object, Text
 
 URLS = ("url", "link", "permalink", "page_url", "canonical_url", "uri", "target_uri", "warc_target_uri", "source_url")
@@ -15,6 +15,23 @@ _ABOUT = frozenset({"metadata", "meta", "warcheaders"})
 SRC = frozenset({"src", "url", "contenturl", "sourceurl", "href", "imageurl", "link", "uri"})
 """Fields of an object about one image that hold its file."""
 ALTS = frozenset({"alt", "alttext", "caption", "title"})
+PAGES = frozenset(
+    {
+        *(
+            "permalink",
+            "permalinkurl",
+            "htmlurl",
+            "weburl",
+            "pageurl",
+            "canonical",
+            "canonicalurl",
+            "shareurl",
+            "shorturl",
+        ),
+        *("descriptionurl", "descriptionshorturl", "homepage", "giturl", "html", "git", "self", "referer", "referrer"),
+    }
+)
+"""Fields whose URL leads to a page, or to a record of a file, whatever it ends like."""
 GROUPS = frozenset(
     {"sizes", "variants", "renditions", "formats", "resolutions", "sources", "thumbnails", "derivatives"}
 )
@@ -81,6 +98,8 @@ def is_url(value: str) -> bool:
 
 def is_image_field(name: str, value: str) -> bool:
     """Say whether a value is an image's URL: by its field's name, and by how it looks."""
+    if names_page(value):
+        return False
     words = {word.lower() for word in _WORDS.findall(name)}
     if not words & (_STRONG | _WEAK) or words & _OTHER:
         return False
@@ -92,7 +111,7 @@ def is_image_field(name: str, value: str) -> bool:
 
 def is_image_url(value: str) -> bool:
     """Say whether a value is the whole URL of an image file, whatever its field is called."""
-    return has_image_extension(value) and is_url(value)
+    return has_image_extension(value) and is_url(value) and not names_page(value)
 
 
 def page_of(record: Object) -> str | None:
@@ -107,4 +126,6 @@ def page_of(record: Object) -> str | None:
 
 
 def _is_page(value: str) -> bool:
-    return value.strip()[:8].lower().startswith(("http://", "https://")) and not has_image_extension(value)
+    return value.strip()[:8].lower().startswith(("http://", "https://")) and (
+        not has_image_extension(value) or names_page(value)
+    )

@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.naming.looks import is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.json.names import PAGES
+from mediamirror.markup.naming.looks import is_image_url, is_one_word, is_srcset_like, joined
 from mediamirror.markup.places.json_text import Array, Json, Object, Text
+from mediamirror.model import Span
 
 _SRC = frozenset({"src", "url", "sourceurl", "contenturl", "imageurl", "href", "uri"})
 _FALLBACKS = frozenset({"fallback", "img"})
@@ -39,13 +41,17 @@ IsImage = Callable[[str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One string of a picture: a srcset, or a URL. ``text`` is a plain string where it is a name, which has no place."""
+    """One string of a picture: a srcset, or a URL. ``text`` is a plain string where it is a name, which has no place.
+
+    ``within`` is the place of the URL in a string that joins several.
+    """
 
     text: Text | str
     is_srcset: bool = False
     mime: str | None = None
     media: str | None = None
     sizes: str | None = None
+    within: Span | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +80,9 @@ def pictures(values: list[Json], is_image: IsImage = is_image_url) -> Iterator[P
 
 def _of_string(node: Text, is_image: IsImage) -> Iterator[Picture]:
     text = node.value.strip()
-    if is_image(text):
+    if places := joined(node.value):
+        yield from (Picture((Part(node, within=place),)) for place in places if is_image(node.value[slice(*place)]))
+    elif is_image(text):
         yield Picture((Part(node),))
     elif is_srcset_like(text) and not any(mark in text for mark in _OTHER):
         yield Picture((Part(node, is_srcset=True),))
@@ -85,9 +93,13 @@ def _of_object(node: Object, is_image: IsImage) -> tuple[Picture | None, list[Js
     for read in (_with_srcset, _with_renditions, _of_names):
         parts, used = read(node, is_image)
         if parts:
-            rest = [value for _, value in node.members if id(value) not in used]
+            rest = [value for key, value in node.members if id(value) not in used and not _is_page(key, value)]
             return Picture(tuple(parts), _alt(node)), rest
-    return None, [value for _, value in node.members]
+    return None, [value for key, value in node.members if not _is_page(key, value)]
+
+
+def _is_page(key: str, value: Json) -> bool:
+    return _bare(key) in PAGES and isinstance(value, Text) and is_one_word(value.value.strip())
 
 
 def _with_srcset(node: Object, is_image: IsImage) -> tuple[list[Part], set[int]]:

@@ -6,6 +6,7 @@ import re
 from itertools import islice
 
 from mediamirror.first_use import pattern
+from mediamirror.model import Span
 
 _EXTENSION = pattern(
     r"\.(?:jpe?g|jfif|pjpeg|png|apng|webp|avif|gif|svgz?|bmp|ico|cur|tiff?|heic|heif|jxl|jp2)\Z", re.IGNORECASE
@@ -56,8 +57,45 @@ def is_one_word(text: str) -> bool:
 def is_image_url(text: str) -> bool:
     """Say whether a value is the URL of an image: by the extension of its path, or by the image service it names."""
     if has_image_extension(text):
+        if names_page(text):
+            return False
         return is_url(text) or (is_one_word(text) and "/" in text)
     return is_url(text) and _SERVICE.search(text) is not None
+
+
+_JOINT = pattern(r"[,;|][ \t\r\n]*+(?=(?:https?:/|/))", re.IGNORECASE)
+_WIKI_PAGE = pattern(r"[^\W\d_]{2,24}:[^/]")
+_FILE_PAGES = ("//github.com/", "//gitlab.com/", "//api.github.com/")
+
+
+def names_page(url: str) -> bool:
+    """Say whether a URL that ends like an image file leads to a page about it: ``File:Kite.jpg``, a file at a code host."""
+    path, _, query = url.partition("?")
+    if _WIKI_PAGE.match(path, path.rfind("/") + 1) is not None:
+        return True
+    return any(host in url for host in _FILE_PAGES) and ("/blob/" in path or "//api." in path) and query[:3] != "raw"
+
+
+def joined(text: str) -> list[Span]:
+    """The places of the URLs in a value that joins several by ``,``, ``;`` or ``|``; none where it holds one, or something else.
+
+    A comma may be part of a URL. One parts two where an image's ending stands before it and a scheme or a ``/`` behind it.
+    """
+    if not any(mark in text for mark in ",;|"):
+        return []
+    spans: list[Span] = []
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip(" \t\r\n,;|"))
+    for joint in _JOINT.finditer(text, start, end):
+        if has_image_extension(text[start : joint.start()]):
+            spans.append((start, start + len(text[start : joint.start()].rstrip())))
+            start = joint.end()
+    spans.append((start, end))
+    parts = [text[slice(*span)] for span in spans]
+    return spans if len(parts) > 1 and all(map(_is_joined, parts)) else []
+
+
+def _is_joined(url: str) -> bool:
+    return is_url(url) and (has_image_extension(url) or url[:4].lower() == "http")
 
 
 def is_srcset_like(text: str) -> bool:

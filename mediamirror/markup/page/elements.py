@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import unquote
 
 from turbohtml import Element, SourceSpan
 
@@ -57,7 +60,28 @@ def read_source(page: Page, element: Element, family: Family, *, carrier: str, i
         inline_default=next(iter(first), None),
         switched_off=_text(attributes, "data-mediamirror-ignore") if "data-mediamirror-ignore" in attributes else None,
     )
-    return Read(source, _placed_in(element, problems + skipped))
+    told = tuple(p for p in problems + skipped if not (p.code == "scheme-not-fetched" and is_spacer(*p.words[:1])))
+    return Read(source, _placed_in(element, told))
+
+
+_SPACER = pattern(
+    r"\s*+<svg\b[^<>]*+(?:(?<=/)>|>\s*+(?:<rect\b(?=[^<>]*?fill(?:-opacity=[\"']0|=[\"'](?:none|transparent))[\"'])[^<>]*+(?<=/)>\s*+|(?!))?+</svg>)\s*+",
+    re.IGNORECASE,
+)
+_LONGEST_SPACER = 2048
+
+
+def is_spacer(url: str = "") -> bool:
+    """Say whether a ``data:`` URL only holds a place: an SVG without a drawing."""
+    head, _, body = url[:_LONGEST_SPACER].strip(_WS).partition(",")
+    head = head.lower()
+    if not head.startswith("data:image/svg+xml") or len(url) >= _LONGEST_SPACER:
+        return False
+    try:
+        text = b64decode(unquote(body) + "==").decode("utf-8", "replace") if head.endswith(";base64") else unquote(body)
+    except ValueError:
+        return False
+    return _SPACER.fullmatch(text) is not None
 
 
 def _placed_in(element: Element, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:

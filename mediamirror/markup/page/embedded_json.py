@@ -20,9 +20,9 @@ from mediamirror.markup.page.elements import MAX_REFERENCES, Read
 from mediamirror.markup.page.parsed import Page, Value, content, place
 from mediamirror.markup.places.candidates import split_problems
 from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Text, read_json
-from mediamirror.markup.places.spelling import MAX_ESCAPES, Nested, json_string
+from mediamirror.markup.places.spelling import MAX_ESCAPES, Nested, Piece, Spelling, json_string
 from mediamirror.markup.standard.srcset import parse_srcset
-from mediamirror.model import Candidate, ImageSet, Problem, Source
+from mediamirror.model import Candidate, ImageSet, Problem, Source, Span
 
 CARRIER = "json"
 MAX_SCRIPTS = 1_000
@@ -37,6 +37,18 @@ _STATE = pattern(
     # Nuxt 2 wraps its state in a function; others write JSON into a string.
     r"|__NUXT__\s{0,8}=\s{0,8}(?=\(function)|JSON\.parse\(\s{0,8}(?:(?=\")|'(?=[\[{]))"
 )
+_LITERAL = pattern(
+    r"(?:[(,]|(?<![=!<>])=)\s{0,40}(?=\{\s{0,40}(?:'[^'\n]{1,60}'|\"[^\"\n]{1,60}\"|[A-Za-z_$][\w$]{0,60})\s{0,8}:)"
+    r"|=\s{0,40}(?=\[\s{0,40}')|\(\s{0,40}(?=[\"']\s{0,8}[\[{])"
+)
+"""Before what a script hands over as an object, a list, or JSON in a string: ``kit.start(app, {data: …``, ``push({"…``."""
+_OUTLINE = pattern(r"\"(?:[^\"\\]++|\\[\s\S]|(?!))*+\"|'(?:[^'\\\n]++|\\[\s\S]|(?!))*+'|[{}\[\]()]")
+_OPENING, _CLOSING = frozenset("{[("), frozenset("}])")
+_MAX_LITERALS = 1_000
+_MAX_UNENDED = 8
+"""Each costs a look at the rest of the script: a quote in a comment or in a regular expression may hide the end."""
+_ANGULAR = {"a": "&", "q": '"', "s": "'", "l": "<", "g": ">"}
+_ANGULAR_ESCAPE = pattern(r"&([aqslg]);")
 _JSON_WITHIN = pattern(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
 _MAX_WITHIN = 10_000
 _SHORTEST_WITHIN = 10
@@ -50,42 +62,86 @@ def is_json(text: str | None) -> bool:
     return text is not None and _STARTS.match(text) is not None and _HINT.search(text) is not None
 
 
-def scripts(page: Page) -> Iterator[tuple[int, Value, int]]:
-    """Yield the texts of ``script`` elements that may name an image, and where in them the JSON starts.
+def scripts(page: Page) -> Iterator[tuple[int, Value, int, int]]:
+    """Yield the texts of ``script`` elements that may name an image, and where in them JSON starts and ends.
 
     Each comes with its line. The rows of what Next.js streams need not keep to one script, and are texts of their own.
     """
     for row in flight.rows(page):
         if _HINT.search(row.text) is not None:
-            yield page.line_in(row, 0), row, 0
+            yield page.line_in(row, 0), row, 0, len(row.text)
     for script in islice(page.elements(["script"]), MAX_SCRIPTS):
         mime = (script.attr("type") or "").partition(";")[0].strip().lower()
         is_data = _JSON_TYPE.fullmatch(mime) is not None and mime not in _READ_ELSEWHERE
-        if not is_data and (mime not in _JAVASCRIPT or "src" in script.attrs):
-            continue
-        text = script.text
-        if flight.is_flight(text):
-            continue
-        start = 0 if is_data else _state(text)
-        if start is None or _HINT.search(text, start) is None:
-            continue
-        value = content(page, script)
-        if value is not None:
-            yield page.line(script), value, start
+        if is_data or (mime in _JAVASCRIPT and "src" not in script.attrs):
+            yield from _in_script(page, script, is_data=is_data)
+
+
+def _in_script(page: Page, script: Element, *, is_data: bool) -> Iterator[tuple[int, Value, int, int]]:
+    text = script.text
+    value = content(page, script) if _HINT.search(text) is not None and not flight.is_flight(text) else None
+    if value is None:
+        return
+    if is_data and "&q;" in value.text[:100]:
+        value = replace(value, decoded=_without_escapes(value.text))
+    for start, end in [(0, len(value.text))] if is_data else _states(value.text):
+        if _HINT.search(value.text, start, end) is not None:
+            yield page.line(script), value, start, end
+
+
+def _without_escapes(text: str) -> Spelling:
+    """What Angular wrote as ``&q;`` and its like, so that nothing in it ends the script."""
+    escapes = [(0, 0, ""), *((*m.span(), _ANGULAR[m[1]]) for m in islice(_ANGULAR_ESCAPE.finditer(text), MAX_ESCAPES))]
+    ends = [*(start for start, _, _ in escapes[1:]), len(text)]
+    pieces = [
+        piece
+        for (start, end, meant), following in zip(escapes, ends, strict=True)
+        for piece in (Piece(meant, start, end), Piece(text[end:following], end, following))
+    ]
+    return Spelling.of(pieces)
+
+
+def _states(text: str) -> Iterator[Span]:
+    """Where a script holds its state: all from the first that is assigned on, and before that each literal handed over."""
+    match = _STATE.search(text)
+    rest = match.end() if match else len(text)
+    at, unended = 0, 0
+    for _ in range(_MAX_LITERALS):
+        literal = _LITERAL.search(text, at, rest)
+        if literal is None or unended > _MAX_UNENDED:
+            break
+        start, at = literal.end(), _end_of(text, literal.end(), rest)
+        if at:
+            yield start, at
+        else:
+            unended, at = unended + 1, start
+    if match is not None:
+        yield rest, len(text)
+
+
+def _end_of(text: str, start: int, stop: int) -> int:
+    """Where the value ends that begins at a place; 0 where it does not."""
+    depth = 0
+    for token in _OUTLINE.finditer(text, start, stop):
+        mark = text[token.start()]
+        depth += (mark in _OPENING) - (mark in _CLOSING)
+        if depth <= 0:
+            return token.end()
+    return 0
 
 
 def find_scripts(page: Page) -> Iterator[ImageSet]:
     """Yield the pictures in ``script`` elements that hold JSON, or assign it: ``window.__STATE__ = {"…``."""
-    for line, value, start in scripts(page):
+    for line, value, start, end in scripts(page):
         # A script's file names are relative to who knows what: only URLs from a root count.
-        yield from _sets(page, line, value, start, _is_rooted_image)
+        yield from _sets(page, line, value, (start, end), _is_rooted_image)
 
 
 def in_attribute(page: Page, element: Element, name: str) -> Iterator[ImageSet]:
     """Yield the pictures in the JSON of one attribute, each as a set of its own."""
     value = _value(page, element, name)
     if isinstance(value, Value):
-        yield from _sets(page, page.line(element), value, 0, is_image_url)
+        yield from _sets(page, page.line(element), value, (0, len(value.text)), is_image_url)
 
 
 def reads(page: Page, element: Element, name: str, carrier: str) -> Iterator[Read]:
@@ -108,18 +164,12 @@ def _value(page: Page, element: Element, name: str) -> Value | None:
     return nested_value(value, Text(string.value, (0, len(value.text)))) if isinstance(string, Text) else value
 
 
-def _state(text: str) -> int | None:
-    match = _STATE.search(text)
-    return match.end() if match else None
-
-
 def _is_rooted_image(text: str) -> bool:
     return is_image_url(text) and is_url(text) and not text.startswith(".")
 
 
-def _sets(page: Page, line: int, value: Value, start: int, is_image: IsImage) -> Iterator[ImageSet]:
-    text = value.text if start == 0 else " " * start + value.text[start:]
-    reading = read_json(text)
+def _sets(page: Page, line: int, value: Value, where: Span, is_image: IsImage) -> Iterator[ImageSet]:
+    reading = read_json(value.text, *where)
     for picture in pictures(reading.values, is_image):
         yield _image_set(page, value, picture)
     for inner in islice(strings_within(reading.values, _is_json_within), _MAX_WITHIN):
@@ -158,9 +208,9 @@ def _read(page: Page, value: Value, part: Part, carrier: str) -> Read:
         ]
     else:
         text = part.text.value
-        start = part.text.span[0]
-        stripped = json_string(part.text, value.text).raw_span(len(text) - len(text.lstrip()), len(text.rstrip()))
-        rows = [place(page, Candidate(text.strip(), stripped if text.strip() else (start, start)), value, carrier)]
+        first, last = part.within or (len(text) - len(text.lstrip()), len(text.rstrip()))
+        stripped = json_string(part.text, value.text).raw_span(first, last) if first < last else part.text.span[:1] * 2
+        rows = [place(page, Candidate(text[first:last], stripped), value, carrier)]
     candidates, problems = split_problems(rows)
     return Read(Source(carrier, candidates, media=part.media, mime=part.mime, sizes=part.sizes), problems)
 

@@ -27,15 +27,17 @@ def find(
     encoding: str | None = None,
     merge: bool = True,
     links: bool = False,
+    is_xml: bool = False,
 ) -> Extraction:
     """Find the image sets of an HTML page, in document order.
 
     ``encoding`` is the label that the transport gave. Sets with the same variants become one with several ``places``,
     and those without descriptors that naming shows to be one picture become one ``inferred`` set,
-    unless ``merge`` is False (for rewriting, which needs each of them). ``links`` takes ``a href`` to image files too.
+    unless ``merge`` is False (for rewriting, which needs each of them). ``links`` takes ``a href`` to image files too;
+    ``is_xml`` reads XHTML.
     Never raises for bytes.
     """
-    page = read(data, document=document, base_url=base_url, encoding=encoding)
+    page = read(data, document=document, base_url=base_url, encoding=encoding, is_xml=is_xml)
     problems: list[Problem] = []
     finders = (*FINDERS, find_links) if links else FINDERS
     rows = sorted(_bounded(page, finders, problems), key=_position)

@@ -224,10 +224,10 @@ def _trouble(page: Page, code: str, message: str) -> ImageSet:
 
 def _fragments(page: Page) -> Iterator[Value | ImageSet]:
     """Every piece of HTML in the page's data; for one that is not read, an image set that holds only the problem."""
-    for _, value, start in scripts(page):
-        if value.text.lstrip().startswith("<"):
+    for _, value, start, end in scripts(page):
+        if not start and value.text.lstrip().startswith("<"):
             yield value
-        yield from _in_strings(page, value, start)
+        yield from _in_strings(page, value, start, end)
     yield from _templates(page)
     names = sorted({name.lower() for name in _ATTRIBUTE.findall(page.text)})
     if len(names) > _MAX_NAMES:
@@ -242,7 +242,7 @@ def _fragments(page: Page) -> Iterator[Value | ImageSet]:
                 continue
             value_here = page.value(element, name)
             if value_here is not None and is_json(text):
-                yield from _in_strings(page, value_here, 0)
+                yield from _in_strings(page, value_here, 0, len(value_here.text))
             elif value_here is not None and text.lstrip().startswith("<"):
                 yield value_here
 
@@ -256,8 +256,9 @@ def _templates(page: Page) -> Iterator[Value]:
                 yield value
 
 
-def _in_strings(page: Page, value: Value, start: int) -> Iterator[Value | ImageSet]:
-    if _IN_JSON.search(value.text, start) is not None:
-        text = " " * start + value.text[start:]
-        for inner in strings_within(read_json(text).values, lambda text: _MARKUP.search(text) is not None):
+def _in_strings(page: Page, value: Value, start: int, end: int) -> Iterator[Value | ImageSet]:
+    if _IN_JSON.search(value.text, start, end) is not None:
+        for inner in strings_within(
+            read_json(value.text, start, end).values, lambda text: _MARKUP.search(text) is not None
+        ):
             yield nested_value(value, inner) or too_many_escapes(page, value, inner)

@@ -17,10 +17,9 @@ from itertools import islice
 from turbohtml import Element
 
 from mediamirror.first_use import pattern, replace
-from mediamirror.markup.page import embedded_json
 from mediamirror.markup.page.carriers import ROWS
 from mediamirror.markup.page.elements import Read, image_set
-from mediamirror.markup.page.lazy_values import CARRIER, read_known, read_other, read_srcset
+from mediamirror.markup.page.lazy_values import CARRIER, galleries, read_known, read_other, read_srcset
 from mediamirror.markup.page.loaders import BACKGROUNDS, KNOWN, Family
 from mediamirror.markup.page.parsed import Page
 from mediamirror.markup.places.urls import shown
@@ -153,8 +152,8 @@ def find_lazy(page: Page) -> Iterator[ImageSet]:
         if reads:
             yield image_set(page, element, reads, element.attr("data-alt") or element.attr("aria-label"))
         for name in _names(element):
-            if embedded_json.is_json(element.attr(name) if name.startswith("data-") else None):
-                yield from embedded_json.in_attribute(page, element, name)
+            if name.startswith("data-"):
+                yield from galleries(page, element, name)
 
 
 def _names(element: Element) -> list[str]:
@@ -232,9 +231,9 @@ def find_custom(page: Page) -> Iterator[ImageSet]:
 def _shown(page: Page, element: Element, names: list[str]) -> Iterator[ImageSet]:
     main: list[Read] = []
     for name in names:
-        if embedded_json.is_json(element.attr(name)):
-            yield from embedded_json.in_attribute(page, element, name)
-        elif element.tag not in ROWS:
+        found = list(galleries(page, element, name))
+        yield from found
+        if not found and element.tag not in ROWS:
             reads = list(read_other(page, element, name, CARRIER))
             if name in _MAIN:
                 main += reads

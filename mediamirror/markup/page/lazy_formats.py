@@ -7,6 +7,9 @@ the list is in the script, nothing is known, and the URL stays a problem.
 lazysizes' ``data-bgset`` holds srcset values parted by ``|``, each with ``[media]`` and ``[type: …]`` behind it:
 https://github.com/aFarkas/lazysizes/tree/gh-pages/plugins/bgset
 
+lightGallery's ``data-responsive`` holds files, each with the widest screen that it is for (``a.jpg 375, b.jpg 480``):
+https://www.lightgalleryjs.com/demos/responsive/. A descriptor of the standard (``480w``) may stand there too.
+
 Foundation's ``data-interchange`` holds ``[file, query]`` after ``[file, query]``, of which the last that holds is shown:
 https://get.foundation/sites/docs/interchange.html. A query is a name (``small``, ``retina``) or a media query; a file may be a
 piece of HTML as well as an image.
@@ -259,3 +262,20 @@ def read_interchange(page: Page, element: Element, name: str, carrier: str) -> I
                 [page.place(Candidate(url, (start, start + len(url))), value, carrier)]
             )
             yield Read(Source(carrier, candidates, media=query if "(" in query else None), problems)
+
+
+_SCREEN = pattern(r"(?P<file>[^\s,]\S*)[ \t\r\n]++(?P<width>[0-9]{1,5})(?=[ \t\r\n]*+(?:,|\Z))")
+
+
+def read_responsive(page: Page, element: Element, name: str, carrier: str) -> Iterator[Read]:
+    """Read one source for each file with the widest screen that it is for; a srcset as such."""
+    value = _bounded_value(page, element, name)
+    if isinstance(value, Problem):
+        yield Read(Source(carrier), (value,))
+        return
+    screens = list(_SCREEN.finditer(value.text))
+    for screen in screens:
+        rows = page.place_all([Candidate(screen["file"], screen.span("file"))], value, carrier)
+        yield Read(Source(carrier, rows[0], media=f"(max-width: {screen['width']}px)"), rows[1])
+    if not screens:
+        yield _part(page, value, Part(value.text, 0), Source(carrier))

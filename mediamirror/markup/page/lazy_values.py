@@ -8,9 +8,16 @@ from collections.abc import Iterator
 from turbohtml import Element
 
 from mediamirror.first_use import pattern, replace
-from mediamirror.markup.naming.looks import has_image_extension, is_image_url, is_one_word, is_srcset_like
+from mediamirror.markup.naming.looks import (
+    has_image_extension,
+    is_image_url,
+    is_one_word,
+    is_srcset_like,
+    joined,
+    names_page,
+)
 from mediamirror.markup.page import embedded_json
-from mediamirror.markup.page.elements import MAX_CANDIDATES, Read, read_source
+from mediamirror.markup.page.elements import MAX_CANDIDATES, Read, image_set, read_source
 from mediamirror.markup.page.lazy_formats import (
     fill_attribute,
     is_css,
@@ -18,17 +25,18 @@ from mediamirror.markup.page.lazy_formats import (
     read_bgset,
     read_css,
     read_interchange,
+    read_responsive,
     widths_of,
 )
-from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, INTERCHANGE, Family
+from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, INTERCHANGE, RESPONSIVE, Family
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.page.srcset_repair import IGNORED, may_need_repair, repaired
-from mediamirror.model import Problem
+from mediamirror.model import Candidate, ImageSet, Problem, Source, Span
 
 CARRIER = "lazy"
 """The carrier of what stands on other elements than images."""
-_FOR_PEOPLE = pattern(
-    r"^(?:on|aria-)|title|caption|descr|credit|(?:^|[-_])(?:alt|name|label|text|author|copyright|filename|slug|class|id|type)$"
+_FOR_PEOPLE = pattern(  # and what leads to a page, or names a record
+    r"^(?:on|aria-)|title|caption|descr|credit|(?:^|[-_])(?:alt|name|label|text|author|copyright|filename|slug|class|id|type|resource|href|permalink|key)$"
 )
 _SAYS_IMAGE = pattern(
     r"src|img|image|pic|photo|poster|thumb|lazy|original|small|medium|mobile|desktop|backgr|(?:^|-)bg|large|full|hi-?res|retina|zoom|echo|template"
@@ -60,6 +68,8 @@ def _known(page: Page, element: Element, family: Family, text: str, carrier: str
         yield from fill_attribute(page, element, name, carrier, family.sizes)
     elif _is_srcset(text, family, trusted=trusted):
         yield from read_srcset(page, element, Family(name, None, family.sizes), carrier)
+    elif family.src and (places := joined(text)):
+        yield from _each(page, element, name, carrier, places) if trusted else ()
     elif family.src and (_is_reference(text) if trusted else _looks_right(name, text)):
         yield read_source(page, element, family, carrier=carrier)
 
@@ -79,8 +89,12 @@ def read_other(page: Page, element: Element, name: str, carrier: str) -> Iterato
         yield from read_bgset(page, element, name, carrier)
     elif name in INTERCHANGE:
         yield from read_interchange(page, element, name, carrier)
+    elif name == RESPONSIVE:
+        yield from read_responsive(page, element, name, carrier)
     elif name in BACKGROUNDS:
         yield from _background(page, element, name, text, carrier)
+    elif places := joined(text):
+        yield from _each(page, element, name, carrier, places) if carrier != CARRIER else ()
     elif _FOR_PEOPLE.search(name) is None:
         yield from _guessed(page, element, name, text, carrier)
 
@@ -106,6 +120,24 @@ def _guessed(page: Page, element: Element, name: str, text: str, carrier: str) -
             yield from fill_attribute(page, element, name, carrier, "sizes")
         else:
             yield read_source(page, element, Family(None, name, None), carrier=carrier)
+
+
+def galleries(page: Page, element: Element, name: str) -> Iterator[ImageSet]:
+    """Yield the images in the JSON, or among the joined URLs, of an attribute that stands on no image: each a set of its own."""
+    text = element.attr(name)
+    if embedded_json.is_json(text):
+        yield from embedded_json.in_attribute(page, element, name)
+    elif text and (places := joined(text)):
+        yield from (image_set(page, element, [read]) for read in _each(page, element, name, CARRIER, places))
+
+
+def _each(page: Page, element: Element, name: str, carrier: str, places: list[Span]) -> Iterator[Read]:
+    """Each URL of a value that joins several, as a source of its own."""
+    value = page.value(element, name) if len(places) <= MAX_CANDIDATES else None
+    for span in places if value is not None else ():
+        assert value is not None  # noqa: S101 - as the line before says
+        candidates, problems = page.place_all([Candidate(value.text[slice(*span)], span)], value, carrier)
+        yield Read(Source(carrier, candidates), problems)
 
 
 def read_srcset(
@@ -146,4 +178,5 @@ def _looks_right(name: str, text: str) -> bool:
     url = text.strip()
     if is_image_url(url):
         return True
-    return has_image_extension(url) and is_one_word(url) and _SAYS_IMAGE.search(name) is not None
+    named = has_image_extension(url) and not names_page(url)
+    return named and is_one_word(url) and _SAYS_IMAGE.search(name) is not None

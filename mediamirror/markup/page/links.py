@@ -47,12 +47,14 @@ class Links:
     cut: bool = False
 
 
-def find(data: bytes, *, document: str, base_url: str | None, encoding: str | None = None) -> Links:
+def find(
+    data: bytes, *, document: str, base_url: str | None, encoding: str | None = None, is_xml: bool = False
+) -> Links:
     """Find the pages that an HTML page links to: ``a`` and ``area``, resolved on its base URL. Never raises for bytes.
 
     Left out: ``rel=nofollow``, ``download``, other schemes than http and https, and files that are no pages by their name.
     """
-    page = read(data, document=document, base_url=base_url, encoding=encoding)
+    page = read(data, document=document, base_url=base_url, encoding=encoding, is_xml=is_xml)
     if any(_is_closing(element) for element in islice(page.elements(["meta"]), _MAX_ELEMENTS)):
         return Links((), closed=True)
     found = tuple(islice(_unique(_links(page)), MAX_LINKS + 1))

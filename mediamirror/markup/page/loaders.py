@@ -88,6 +88,9 @@ BGSETS = frozenset({"data-bgset", "data-lazy-bgset"})
 INTERCHANGE = frozenset({"data-interchange"})
 """What holds ``[file, query]`` after ``[file, query]``, in the manner of Foundation."""
 
+RESPONSIVE = "data-responsive"
+"""What holds files with the widest screen for each, in the manner of lightGallery."""
+
 
 def by_name(loaders: Iterable[Family]) -> Mapping[str, Family]:
     """Return loaders by each of the names under which they keep images; the first loader of a name counts."""

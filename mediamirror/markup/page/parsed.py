@@ -19,6 +19,7 @@ from mediamirror.markup.places.candidates import Context, placed, resolved, spli
 from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.markup.places.spelling import Spelled
 from mediamirror.markup.places.urls import Skip, base_of, plain
+from mediamirror.markup.places.xml_text import declared_encoding
 from mediamirror.markup.standard.srcset import Scanned
 from mediamirror.model import Candidate, Problem, Reference, Span
 
@@ -26,6 +27,7 @@ _WS = "\t\n\f\r "
 _CRLF = pattern(r"\r\n")
 _VALUE = pattern(rf"[{_WS}]*=[{_WS}]*([\"']?)")
 _BASES_LOOKED_AT = 64
+_NOT_LINE_END = pattern(r"[^\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +153,59 @@ class Page:
         return position + bisect_right(self._pairs, position - 1)
 
 
-def read(data: bytes, *, document: str, base_url: str | None, encoding: str | None) -> Page:
-    """Parse a page as a browser without scripting does. Never raises for bytes."""
-    source = decode(data, encoding, markup=True)
+def read(data: bytes, *, document: str, base_url: str | None, encoding: str | None, is_xml: bool = False) -> Page:
+    """Parse a page as a browser without scripting does, XHTML by the rules of XML. Never raises for bytes."""
+    source = decode(data, encoding or (declared_encoding(data) if is_xml else None), markup=True)
     normalised = source.text.replace("\r\n", "\n").replace("\r", "\n")
+    normalised = _as_html(normalised) if is_xml else normalised
     # The n-th CRLF lost n code points before it: its line feed's normalised place is known from that.
     pairs = tuple(match.start() - n for n, match in enumerate(_CRLF.finditer(source.text)))
     root = turbohtml.parse(normalised, source_locations=True)
     base, end = _base(root, base_url)
     return Page(Context(document, base, source.encoding), source, root, normalised, pairs, (end, base_url))
+
+
+_XML = pattern(
+    r"<!--(?:[^-]++|-(?!->)|(?!))*+(?:-->|\Z)|(?P<data><!\[CDATA\[)(?:[^\]]++|\](?!\]>)|(?!))*+(?:\]\]>|\Z)"
+    r"|<(?P<slash>/?)(?:(?P<prefix>[\w.\-]{1,40}):)?(?P<name>[\w.\-]{1,40})(?P<rest>(?:[^<>\"']++|\"[^\"<]*+\"|'[^'<]*+'|(?!))*+)>"
+)
+_SPACE = pattern(r"\bxmlns:([\w.\-]{1,40})\s*+=\s*+[\"']http://www\.w3\.org/(?:1999/xhtml|2000/svg)[\"']")
+_RAW = frozenset({"script", "style"})
+_EMPTY = frozenset(
+    {
+        *("title", "textarea", "script", "style", "iframe", "noscript", "noembed", "noframes", "xmp", "plaintext"),
+        *("select", "template", "frameset"),
+    }
+)
+"""Elements without an end tag that would swallow the rest of the page by HTML's rules."""
+
+
+def _as_html(text: str) -> str:
+    """Write XHTML so that an HTML parser reads what an XML parser would, every attribute where it was.
+
+    HTML, 14.2: empty elements are empty, prefixes are only names for a namespace, and a CDATA section is text.
+    """
+    prefixes = set(_SPACE.findall(text))
+    pieces: list[str] = []
+    done, inside = 0, ""
+    for found in _XML.finditer(text):
+        name, rest, written = found["name"], found["rest"], found[0]
+        if found["data"] is not None:
+            meant = written if inside in _RAW else _NOT_LINE_END.sub(" ", written)
+        elif name is None:
+            continue
+        else:
+            is_empty = rest.endswith("/")
+            inside = "" if found["slash"] or is_empty else name
+            meant = written
+            if found["prefix"] in prefixes:
+                meant = f"<{found['slash']}{name}{' ' * (len(found['prefix']) + 1)}{rest}>"
+            if is_empty and name in _EMPTY:
+                meant = _NOT_LINE_END.sub(" ", written)
+        if meant is not written:
+            pieces += text[done : found.start()], meant
+            done = found.end()
+    return "".join(pieces) + text[done:]
 
 
 def _base(root: turbohtml.Document, document_url: str | None) -> tuple[str | None, int]:

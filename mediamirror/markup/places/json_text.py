@@ -1,7 +1,8 @@
 """JSON as pages carry it: read without recursion, with the place of every string, and forgiving.
 
 Takes several values in one text, trailing commas, bare newlines in strings, a byte order mark, comment and CDATA wrappers,
-and values cut off at the end. What fits nowhere is stepped over and counted as an error. Linear in the text's length.
+and values cut off at the end; of JavaScript names without quotes, strings in single ones, and ``\\x2f``. What fits nowhere
+is stepped over and counted as an error. Linear in the text's length.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ MAX_NODES = 200_000
 _TOKEN = pattern(
     r"""[\s,:\ufeff]*+(?:
         "(?P<text>(?:[^"\\]++|\\[\s\S]?|(?!))*+)(?:(?P<shut>")(?P<colon>\s*+:)?)?
+        | (?<=[{\[(,:\s])'(?P<single>(?:[^'\\\r\n]++|\\[\s\S]|(?!))*+)'(?:(?P<named>\s*+:)|(?=\s*+[,}\])]|\s*+\Z))
         | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<bare>[\w.+\-$]++)(?P<naming>\s*+:)? | (?P<odd>[\s\S]) )""",
     re.VERBOSE,
 )
-_ESCAPE = pattern(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|([\s\S]?))")
+_ESCAPE = pattern(r"\\(?:u([0-9a-fA-F]{4})(?:\\u([dD][c-fC-F][0-9a-fA-F]{2}))?|x([0-9a-fA-F]{2})|([\s\S]?))")
 _ESCAPES = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t"}
 _OPENING = pattern(r"[\s\ufeff]*+(?:<!--+|(?://|/\*)?\s*<!\[CDATA\[(?:\s*\*/)?)", re.IGNORECASE)
 _CLOSING = pattern(r"(?:(?<!-)--++!?>|(?:(?://|/\*)|(?<!\s))\s*+\]\]>(?:\s*+\*/|(?!))?+)\s*+\Z")
@@ -77,13 +79,14 @@ class _Reader:
     names: list[str | None] = field(default_factory=list)
 
 
-def read_json(text: str) -> Reading:
-    """Read every value of a text. Never raises for a string."""
+def read_json(text: str, start: int = 0, stop: int | None = None) -> Reading:
+    """Read every value of a text, or of the part of it from ``start`` to ``stop``. Never raises for a string."""
     reader = _Reader()
-    opening = _OPENING.match(text)
-    position = opening.end() if opening else 0
-    closing = _CLOSING.search(text, max(position, len(text) - _TAIL))
-    end = closing.start() if closing else len(text)
+    opening = _OPENING.match(text, start)
+    position = opening.end() if opening else start
+    end = len(text) if stop is None else stop
+    closing = _CLOSING.search(text, max(position, end - _TAIL), end)
+    end = closing.start() if closing else end
     nodes = 0
     while (match := _TOKEN.match(text, position, end)) is not None:
         nodes += 1
@@ -100,7 +103,10 @@ def read_json(text: str) -> Reading:
 def _take(reader: _Reader, match: re.Match[str]) -> None:
     kind = match.lastgroup
     if kind in {"colon", "shut", "text"}:
-        _string(reader, match, kind)
+        _string(reader, match, "text", kind)
+    elif kind in {"single", "named"}:
+        _wrong(reader, match.start("single"))  # as scripts write it
+        _string(reader, match, "single", "colon" if kind == "named" else "shut")
     elif kind == "open":
         container = Object() if match["open"] == "{" else Array()
         _add(reader, container, match.start("open"))
@@ -118,8 +124,8 @@ def _take(reader: _Reader, match: re.Match[str]) -> None:
         _wrong(reader, match.start("odd"))
 
 
-def _string(reader: _Reader, match: re.Match[str], kind: str) -> None:
-    spelling, span = match["text"], match.span("text")
+def _string(reader: _Reader, match: re.Match[str], group: str, kind: str) -> None:
+    spelling, span = match[group], match.span(group)
     value = _ESCAPE.sub(_unescaped, spelling) if "\\" in spelling else spelling
     if kind == "text":
         # Cut off at the end: half a URL is worse than none.
@@ -131,7 +137,9 @@ def _string(reader: _Reader, match: re.Match[str], kind: str) -> None:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    first, second, char = match.groups()
+    first, second, byte, char = match.groups()
+    if byte is not None:
+        return chr(int(byte, 16))
     if first is None:
         return _ESCAPES.get(char, char)
     high = int(first, 16)

@@ -16,7 +16,7 @@ from mediamirror.markup.places.charrefs import Decoded, decode
 from mediamirror.markup.places.json_text import Text
 from mediamirror.model import Span
 
-_JSON_ESCAPE = pattern(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|[\s\S]?)")
+_JSON_ESCAPE = pattern(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|x[0-9a-fA-F]{2}|[\s\S]?)")
 _ESCAPED_TAG = pattern(r"&(?:lt|#0*60|#x0*3c);\s*/?[a-z!]", re.IGNORECASE)
 _BYTE_ORDER_MARK = "\ufeff"
 MAX_ESCAPES = 250_000

@@ -22,6 +22,7 @@ _SPACES = (
     ("http://turbo.yandex.ru", "turbo"),
     ("http://www.google.com/schemas/sitemap-image/", "image"),
     ("http://www.google.com/schemas/sitemap-video/", "video"),
+    ("http://wordpress.org/export/", "wp"),
     ("http://www.w3.org/2005/atom", ""),
     ("http://purl.org/atom/ns#", ""),
     ("http://purl.org/rss/1.0/", ""),
@@ -84,6 +85,7 @@ _TELLING = frozenset(
             "img_url",
             "featured_image",
             "featuredimage",
+            "attachment_url",
         ),
     }
 )

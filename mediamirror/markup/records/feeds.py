@@ -189,7 +189,7 @@ class _Reader:
             parent = self._open[-1].name if self._open else None
             if not names_image(frame.name, parent) and (frame.has_elements or not is_image_url(value.text.strip())):
                 return
-            yield self._place.based_on(frame.base).single(value, frame.name.carrier, None)
+            yield from self._place.based_on(frame.base).each(value, frame.name.carrier, None)
         elif self._items_open:
             self._item.link = self._item.link or value.text.strip()
 

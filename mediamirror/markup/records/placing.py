@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from mediamirror.first_use import dataclass, replace
+from mediamirror.markup.naming.looks import joined
 from mediamirror.markup.places.candidates import STATED, Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText
-from mediamirror.markup.places.spelling import Spelled
+from mediamirror.markup.places.spelling import Piece, Spelled, Spelling
 from mediamirror.markup.records.fragment import Find, find_within
 from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source
@@ -90,6 +91,15 @@ class Place:
         """An image set of the one URL of a value."""
         candidates, problems = split_problems([self.url(value, carrier, attribute, stated)])
         return self.image_set(self.line(value), [(Source(carrier, candidates, mime=stated.mime), problems)], alt)
+
+    def each(self, value: Spelled, carrier: str, attribute: str | None) -> Iterator[ImageSet]:
+        """An image set for each URL of a value that may join several."""
+        for span in joined(value.text):
+            yield self.single(
+                Spelling.of([Piece(value.text[slice(*span)], *value.raw_span(*span))]), carrier, attribute
+            )
+        if not joined(value.text):
+            yield self.single(value, carrier, attribute)
 
     def within(self, value: Spelled, find: Find) -> Iterator[ImageSet]:
         """The image sets of a value that holds HTML or text; problems come as sets without candidates."""

@@ -12,14 +12,16 @@ from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.json.names import (
     ALTS,
     GROUPS,
+    PAGES,
     SRC,
     bare,
     is_image_field,
     is_image_url,
     is_srcset_name,
+    is_url,
     page_of,
 )
-from mediamirror.markup.naming.looks import has_image_extension, is_image_type
+from mediamirror.markup.naming.looks import has_image_extension, is_image_type, joined, names_page
 from mediamirror.markup.places.candidates import length
 from mediamirror.markup.places.json_text import Array, Json, Object, Text
 from mediamirror.markup.places.spelling import MAX_ESCAPES, Piece, Spelled, Spelling, json_string, unescaped_again
@@ -99,6 +101,8 @@ class RecordReader:
     def value(self, place: Place, name: str, value: Spelled) -> Iterator[ImageSet]:
         """Yield the image sets of one field's value."""
         text = value.text
+        if bare(name) in PAGES and is_url(text.strip()):
+            return
         if is_srcset_name(name) and text.strip():
             candidates, problems = place.srcset(value, CARRIER, name)
             yield place.image_set(place.line(value), [(Source(CARRIER, candidates), problems)])
@@ -107,8 +111,8 @@ class RecordReader:
         elif _TAG.search(text):
             spelled = unescaped_again(value) if isinstance(value, Spelling) else value
             yield from place.within(spelled, in_html if self.merge else in_html_unmerged)
-        elif is_image_field(name, text.strip()):
-            yield place.single(value, CARRIER, name)
+        elif is_image_field(name, text.strip()) or joined(text):
+            yield from place.each(value, CARRIER, name)
         elif _DESCRIPTOR.search(text) and "/" in text:
             yield from place.within(value, in_text)
         else:
@@ -166,7 +170,7 @@ class RecordReader:
         for key, value in record.members:
             if isinstance(value, Text) and bare(key) in SRC:
                 url = value.value.strip()
-                sure = is_image_type(stated.mime) or has_image_extension(url)
+                sure = is_image_type(stated.mime) or (has_image_extension(url) and not names_page(url))
                 if url and (sure or (any_name and bare(key) == "src")):
                     return key, value
         return None

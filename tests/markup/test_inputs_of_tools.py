@@ -1,0 +1,243 @@
+"""What tools, content systems and scripts write, and the images that are in it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from mediamirror.markup.extract import extract_document
+from mediamirror.model import Extraction
+from tests.growth import is_linear
+
+BASE = "https://b.example/x/"
+
+
+def find(text: str | bytes, as_: str = "html", base_url: str | None = BASE) -> Extraction:
+    data = text if isinstance(text, bytes) else text.encode()
+    return extract_document(data, as_=as_, base_url=base_url)
+
+
+def urls(found: Extraction) -> list[str]:
+    return [c.url.replace(BASE, "") for row in found.sets for c in row.candidates]
+
+
+def names_of(text: str, as_: str = "html") -> list[tuple[str | None, str]]:
+    return [
+        (c.reference.attribute, c.url.replace(BASE, ""))
+        for row in find(text, as_).sets
+        for c in row.candidates
+        if c.reference is not None
+    ]
+
+
+def test_the_address_of_a_page_about_a_file_is_no_image() -> None:
+    assert names_of(
+        '<img resource="./File:Kite.jpg" src="//up.example/250px-Kite.jpg" srcset="//up.example/500px-Kite.jpg 2x">'
+        '<img class=lazyload data-image-name="Kite.jpg" data-image-key="Kite.jpg" data-src="https://st.example/a/Kite.jpg">'
+        '<div data-href="/share/Kite.jpg" data-permalink="/attachment/kite.jpg" data-full="/wiki/Datei:Kite.jpg"></div>'
+    ) == [
+        ("src", "https://up.example/250px-Kite.jpg"),
+        ("srcset", "https://up.example/500px-Kite.jpg"),
+        ("data-src", "https://st.example/a/Kite.jpg"),
+    ]
+
+
+def test_a_record_s_links_to_pages_are_no_images_whatever_they_end_like() -> None:
+    record = {
+        "imageinfo": [
+            {"url": "https://up.example/Kite.jpg", "descriptionurl": "https://commons.example/wiki/File:Kite.jpg"}
+        ],
+        "html_url": "https://gh.example/o/r/blob/main/kite.png",
+        "permalink": "https://site.example/kite.png",
+        "url": "https://api.github.com/repos/o/r/contents/kite.png?ref=main",
+        "_links": {"html": "https://gh.example/o/r/kite.png", "self": "https://gh.example/kite.png"},
+        "download_url": "https://raw.gh.example/o/r/main/kite.png",
+    }
+    wanted = ["https://up.example/Kite.jpg", "https://raw.gh.example/o/r/main/kite.png"]
+    assert sorted(urls(find(json.dumps(record), "json"))) == sorted(wanted)
+    page = f"<script type=application/json>{json.dumps(record)}</script>"
+    assert sorted(urls(find(page))) == sorted(wanted)
+
+
+@pytest.mark.parametrize("joint", [",", ", ", "|", ";", " ; "])
+@pytest.mark.parametrize(
+    ("template", "as_"),
+    [
+        ('<div data-images="{}"></div>', "html"),
+        ('<media-gallery images="{}"></media-gallery>', "html"),
+        ('<script type=application/json>{{"a":"{}"}}</script>', "html"),
+        ('{{"gallery_images": "{}"}}', "json"),
+        ('{{"anything": "{}"}}', "json"),
+        ('name,additional_image_link\nx,"{}"', "csv"),
+        (
+            '<rss xmlns:g="http://base.google.com/ns/1.0"><channel><item><g:additional_image_link>{}'
+            "</g:additional_image_link></item></channel></rss>",
+            "feed",
+        ),
+    ],
+)
+def test_urls_that_are_joined_in_one_value_are_images_of_their_own(template: str, as_: str, joint: str) -> None:
+    wanted = ["https://a.example/w_300,c_fill/2.jpg?v=1,2", "https://a.example/3.jpg"]
+    found = find(template.format(joint.join(wanted)), as_)
+    assert [[c.url for c in row.candidates] for row in found.sets] == [[url] for url in wanted]
+    assert found.problems == ()
+
+
+def test_joined_paths_from_the_root_are_parted_too_and_their_spans_are_their_own() -> None:
+    page = b'<p>\n<div data-images="/u/a.jpg,/u/b.jpg"></div>'
+    spans = [c.reference.span for row in find(page).sets for c in row.candidates if c.reference is not None]
+    assert [page[slice(*span)] for span in spans if span is not None] == [b"/u/a.jpg", b"/u/b.jpg"]
+
+
+def test_a_comma_inside_a_url_stays() -> None:
+    assert urls(find('<div data-images="https://res.example/up/w_300,c_fill/g.jpg"></div>')) == [
+        "https://res.example/up/w_300,c_fill/g.jpg"
+    ]
+
+
+def test_the_script_of_a_behaviour_and_a_binding_are_no_images() -> None:
+    css = ".f{behavior:url(PIE.htc)}.j{-MOZ-Binding : url('x.xml#y')}.k{background:url(k.png)}a{x:y;behavior: url(#a) url(b.htc)}"
+    assert urls(find(css, "css")) == ["k.png"]
+    assert find(css, "css").problems == ()
+
+
+def test_ghost_s_word_for_the_site_is_the_base_url_and_a_template_without_one() -> None:
+    export = json.dumps(
+        {"posts": [{"html": '<img src="__GHOST_URL__/content/images/a.jpg">', "feature_image": "__GHOST_URL__/f.jpg"}]}
+    )
+    assert sorted(urls(find(export, "json"))) == ["content/images/a.jpg", "f.jpg"]
+    assert {problem.code for problem in find(export, "json", None).problems} == {"unfilled-template"}
+
+
+def test_an_attachment_of_a_wordpress_export_is_an_image_where_its_file_is_one() -> None:
+    item = "<item><wp:attachment_url><![CDATA[https://w.example/up/{}]]></wp:attachment_url></item>"
+    export = '<rss xmlns:wp="http://wordpress.org/export/1.2/"><channel>' + item.format("a.jpg") + item.format("b.pdf")
+    assert urls(find(export + "</channel></rss>", "feed")) == ["https://w.example/up/a.jpg"]
+
+
+def test_lightgallery_s_files_come_with_their_screens() -> None:
+    (row,) = find('<div data-responsive="i/375.jpg 375, i/480.jpg 480, i/1.jpg 800"></div>').sets
+    assert [(s.media, *(c.url.replace(BASE, "") for c in s.candidates)) for s in row.sources] == [
+        ("(max-width: 375px)", "i/375.jpg"),
+        ("(max-width: 480px)", "i/480.jpg"),
+        ("(max-width: 800px)", "i/1.jpg"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "spacer",
+    [
+        "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 3 2'%3E%3C/svg%3E",
+        "data:image/svg+xml;base64,PHN2ZyB3aWR0aD0iMSIgaGVpZ2h0PSIyIi8+",
+        "data:image/svg+xml;charset=utf-8,%3Csvg height='4' version='1.1'%3E%3C/svg%3E",
+        "data:image/svg+xml;utf8,<svg><rect width='1' fill='none' height='2'/></svg>",
+    ],
+)
+def test_a_spacer_is_no_problem_and_no_missing_fallback(spacer: str) -> None:
+    assert find(f'<img src="{spacer}">').problems == ()
+    (row,) = find(f'<img src="{spacer}" srcset="/a.jpg 480w, {spacer.replace(" ", "%20")} 32w">').sets
+    assert (row.problems, [c.width for c in row.candidates]) == ((), [480])
+
+
+def test_a_drawing_in_a_data_url_is_told() -> None:
+    (problem,) = find("<img src='data:image/svg+xml,%3Csvg%3E%3Ccircle r=\"1\"/%3E%3C/svg%3E'>").problems
+    assert problem.code == "scheme-not-fetched"
+
+
+HERO = "https://cdn.example/hero.jpg"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        r'window.__reactRouterContext.streamController.enqueue("[{\"_1\":2},\"hero\",\"https://cdn.example/hero.jpg\"]\n");',
+        'kit.start(app, element, {node_ids: [0], data: [null,{type:"data",data:{hero:{src:"https://cdn.example/hero.jpg"}}}]});',
+        'dataLayer.push({"event":"x","image":"https://cdn.example/hero.jpg"})',
+        "var data = {\n            'colorImages': { 'initial': [{\"hiRes\":\"https://cdn.example/hero.jpg\"}]} };",
+        "start({title: 'it\\'s', image: 'https://cdn.example/hero.jpg'})",
+        r"x = {image: 'https:\x2f\x2fcdn.example\/hero.jpg'}",
+        "gallery = ['https://cdn.example/hero.jpg', 'https://cdn.example/hero.jpg']",
+    ],
+)
+def test_the_state_that_a_script_hands_over_is_read(script: str) -> None:
+    assert set(urls(find(f"<script>{script}</script>"))) == {HERO}
+
+
+def test_what_a_script_does_outside_of_its_state_is_no_image() -> None:
+    script = f'var a = {{b: 1}}; new Image().src = "https://t.example/p.png"; show("https://t.example/q.png"); c({{d: "{HERO}"}})'
+    assert urls(find(f"<script>{script}</script>")) == [HERO]
+
+
+def test_state_that_angular_escaped_is_read_with_its_places() -> None:
+    page = (
+        "<script type=application/json>"
+        "{&q;img&q;:&q;https://c.example/a.jpg?x=1&a;y=2&q;,&q;h&q;:&q;&l;img src=/q.jpg&g;&q;}</script>"
+    )
+    found = find(page)
+    assert sorted(urls(found)) == ["https://b.example/q.jpg", "https://c.example/a.jpg?x=1&y=2"]
+    spans = [c.reference.span for row in found.sets for c in row.candidates if c.reference is not None]
+    assert sorted(page[slice(*span)] for span in spans if span is not None) == [
+        "/q.jpg",
+        "https://c.example/a.jpg?x=1&a;y=2",
+    ]
+
+
+XHTML = '<html xmlns="http://www.w3.org/1999/xhtml">'
+IMAGES = '<img src="x.png" srcset="x2.png 2x" alt=""/>'
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        f"<head><title/></head><body>{IMAGES}</body>",
+        f'<head><script src="a.js"/><style/></head><body>{IMAGES}</body>',
+        f"<body><textarea/><iframe/><noscript/><select/>{IMAGES}</body>",
+        f"<body><p>a <![CDATA[<img src='no.png'/> <b><img src='no2.png'/>]]></p>{IMAGES}</body>",
+        f"<body><!-- <img src='no.png'/> - -->{IMAGES}</body>",
+    ],
+)
+def test_xhtml_is_read_by_the_rules_of_xml(body: str) -> None:
+    assert urls(find(f'<?xml version="1.0"?>\r\n{XHTML}{body}</html>', "xhtml")) == ["x.png", "x2.png"]
+
+
+def test_elements_with_a_prefix_are_those_of_its_namespace_and_keep_their_places() -> None:
+    page = (
+        '<h:html xmlns:h="http://www.w3.org/1999/xhtml" xmlns:s="http://www.w3.org/2000/svg" '
+        'xmlns:q="urn:q"><h:head><h:title>t</h:title></h:head>'
+        '<h:body>\r\n<h:img src="x.png" srcset="x2.png 2x" alt=""/><q:img src="no.png"/>'
+        '<s:svg><s:image href="y.png"/></s:svg></h:body></h:html>'
+    )
+    found = find(page, "xhtml")
+    assert urls(found) == ["x.png", "x2.png", "y.png"]
+    for row in found.sets:
+        for c in row.candidates:
+            assert c.reference is not None
+            assert c.reference.span is not None
+            assert page[slice(*c.reference.span)] == c.url.removeprefix(BASE)
+
+
+def test_xhtml_is_known_by_its_type_and_its_extension_and_html_is_not_taken_for_it() -> None:
+    page = f"{XHTML}<head><title/></head><body>{IMAGES}</body></html>".encode()
+    assert len(urls(extract_document(page, media_type="application/xhtml+xml", base_url=BASE))) == 2
+    assert len(urls(extract_document(page, document="a.xhtml", base_url=BASE))) == 2
+    assert urls(extract_document(page, document="a.html", base_url=BASE)) == []
+
+
+def test_the_declaration_of_xhtml_gives_its_encoding() -> None:
+    page = '<?xml version="1.0" encoding="windows-1251"?>' + XHTML + '<img src="п.png" alt="Пёс"/></html>'
+    (row,) = find(page.encode("cp1251"), "xhtml").sets
+    assert row.alt == "Пёс"
+
+
+@pytest.mark.parametrize(
+    "unit", ["<a/>", "<!--", "<![CDATA[", "<a b='", "x({a:", "='", "'{\"", "f({a:1,", '"],["', "/u/a.jpg,"]
+)
+def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
+    def read(size: int) -> None:
+        body = unit * size
+        find(body, "xhtml")
+        find(f"<script>.jpg {body}</script>")
+        find(f'<div data-x="{body}"></div>')
+
+    assert is_linear(read, 1_000, 8_000)
