@@ -78,7 +78,9 @@ def _is_page(record: Record, response: Response) -> bool:
     essence = (response.header("content-type") or "").partition(";")[0].strip().lower()
     if record.kind == "conversion":
         return essence == "text/plain"
-    return (essence in _TYPES or essence.endswith("+json")) and record.url[:8].lower().startswith(("http://", "https://"))
+    return (essence in _TYPES or essence.endswith("+json")) and record.url[:8].lower().startswith(
+        ("http://", "https://")
+    )
 
 
 def _document(record: Record, response: Response, limit: int) -> Iterator[Document | Problem]:

@@ -42,7 +42,7 @@ _LITERAL = pattern(
     r"|=\s{0,40}(?=\[\s{0,40}')|\(\s{0,40}(?=[\"']\s{0,8}[\[{])"
 )
 """Before what a script hands over as an object, a list, or JSON in a string: ``kit.start(app, {data: …``, ``push({"…``."""
-_OUTLINE = pattern(r"\"(?:[^\"\\]++|\\[\s\S]|(?!))*+\"|'(?:[^'\\\n]++|\\[\s\S]|(?!))*+'|[{}\[\]()]")
+_OUTLINE = pattern(r"\"(?:[^\"\\]++|\\[\s\S]?|(?!))*+\"?|'(?:[^'\\\n]++|\\[\s\S]?|(?!))*+'?|[{}\[\]()]")
 _OPENING, _CLOSING = frozenset("{[("), frozenset("}])")
 _MAX_LITERALS = 1_000
 _MAX_UNENDED = 8

@@ -264,7 +264,7 @@ def read_interchange(page: Page, element: Element, name: str, carrier: str) -> I
             yield Read(Source(carrier, candidates, media=query if "(" in query else None), problems)
 
 
-_SCREEN = pattern(r"(?P<file>[^\s,]\S*)[ \t\r\n]++(?P<width>[0-9]{1,5})(?=[ \t\r\n]*+(?:,|\Z))")
+_SCREEN = pattern(r"(?<!\S),*+(?P<file>[^\s,]\S*+)[ \t\r\n]++(?P<width>[0-9]{1,5})(?=[ \t\r\n]*+(?:,|\Z))")
 
 
 def read_responsive(page: Page, element: Element, name: str, carrier: str) -> Iterator[Read]:

@@ -16,112 +16,197 @@ from mediamirror.markup.naming.looks import has_image_extension, is_image_url, i
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.markup.places.spelling import Piece, Spelling, as_written
+from mediamirror.markup.places.urls import shown
 from mediamirror.markup.records.fragment import in_html_unmerged, in_text
+from mediamirror.markup.records.markdown_inline import MAX_DESTINATION, TAG, Image, Reader, definition
 from mediamirror.markup.records.placing import Place, collected
-from mediamirror.model import Extraction, ImageSet, Span
+from mediamirror.model import Extraction, ImageSet, Problem, Span
 
 _LINE = pattern(r"[^\r\n]*(?:\r\n?|\n)?")
 _FENCE = pattern(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t]|(?!))*+(`{3,}|~{3,})([^\r\n]*)")
 _CLOSING = pattern(r"[ \t>]*(`{3,}|~{3,})[ \t]*\r?\n?\Z")
 _LIST_ITEM = pattern(r" {0,3}(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]|\r?\n?\Z)")
 _ITEM_IN_QUOTE = pattern(r" {0,3}>[ >]{0,12}(?:[-+*]|1[.)])[ \t]+\S")
-_INDENTED = pattern(r"(?: {4}| {0,3}\t)[ \t]*\S")
+_INDENT = pattern(r"[ \t]*+(?=\S)")
+_PREFIXED = r"[ >]{0,12}(?:(?:[-+*]|[0-9]{1,9}[.)])[ \t]{1,4}){0,4}"
+_HTML_BLOCK = pattern(
+    _PREFIXED
+    + r"<(?:(?P<raw>pre|script|style|textarea)(?=[\s>])|(?P<comment>!--)|(?P<declared>\?|!(?=[A-Za-z]|\[CDATA\[))"
+    r"|/?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"
+    r"|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu"
+    r"|menuitem|nav|noframes|ol|optgroup|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track"
+    r"|ul)(?=[\s>]|/>|\Z))",
+    re.IGNORECASE,
+)
+_HTML_LINE = pattern(_PREFIXED + TAG + r"[ \t]*\r?\n?\Z")
+_RULE = pattern(r"[ >]{0,12}(?:=++|-++|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|(?:-[ \t]*){3,})[ \t]*\r?\n?\Z")
+_UNTIL_BLANK = "\n"
+_MARKS = "#=-*_"
+"""What a heading, what underlines one, and what parts two paragraphs begin with."""
 _QUOTE = pattern(r" {0,3}>")
 _HEADING = pattern(r"[ >]{0,12}#{1,6}(?:[ \t]|\r?\n?\Z)")
-_TICKS = pattern(r"`+")
+_PREFIX = pattern(r"(?:[ \t>]*+\r?\n|(?!))*+[ >]{0,12}(?:(?:[-+*]|[0-9]{1,9}[.)])[ \t]{1,4}){0,4}")
+
+
+def _is_indented(line: str, offset: int) -> bool:
+    if line[0] not in " \t":
+        return False
+    indent = _INDENT.match(line)
+    return indent is not None and len(indent[0].expandtabs(4)) >= offset + 4
+
+
+def _html_end(opening: re.Match[str]) -> str:
+    """CommonMark, 4.6: what ends the block that a line opens."""
+    raw = opening.groupdict().get("raw")
+    if raw is not None:
+        return f"</{raw.lower()}>"
+    if opening.groupdict().get("comment"):
+        return "-->"
+    return ">" if opening.groupdict().get("declared") else _UNTIL_BLANK
 
 
 def without_code(text: str) -> str:
     """Return a text with everything that is code replaced by spaces: positions stay."""
+    return _read(text).masked
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A document's images, the text with its code blanked, and what looks like an image and is none."""
+
+    images: list[Image]
+    masked: str
+    odd: list[Span]
+
+
+def _read(text: str) -> _Read:
+    parts = list(_parts(text))
+    definitions: dict[str, Span] = {}
+    starts = [_define(text, start, end, definitions) if kind == _TEXT else start for start, end, kind in parts]
+    reader = Reader(text, definitions)
+    images: list[Image] = []
+    odd: list[Span] = []
+    code: list[Span] = []
+    for begin, (start, end, kind) in zip(starts, parts, strict=True):
+        if kind == _CODE:
+            code.append((start, end))
+        elif kind == _HTML:
+            continue
+        elif text.find("[", begin, end) >= 0 or text.find("`", begin, end) >= 0:
+            found, spans, none = reader.read(begin, end)
+            images += found
+            code += spans
+            odd += none
     pieces: list[str] = []
     done = 0
-    for start, end in _spans(text):
+    for start, end in code:
         pieces += text[done:start], re.sub(r"[^\r\n]", " ", text[start:end])
         done = end
-    return "".join(pieces) + text[done:] if pieces else text
+    return _Read(images, "".join(pieces) + text[done:] if pieces else text, odd)
 
 
-def _spans(text: str) -> Iterator[Span]:
-    """Code in order: blocks by line, and between them the code spans of each paragraph."""
-    paragraph = 0
-    for start, end in _blocks(text):
-        yield from _code_spans(text, paragraph, start)
+def _parts(text: str) -> Iterator[_Block]:
+    """Paragraphs, blocks of code and blocks of HTML in order."""
+    done = 0
+    for start, end, kind in _blocks(text):
+        if start > done:
+            yield done, start, _TEXT
         if end > start:
-            yield start, end
-        paragraph = end
-    yield from _code_spans(text, paragraph, len(text))
+            yield start, end, kind
+        done = end
+    if done < len(text):
+        yield done, len(text), _TEXT
 
 
-def _blocks(text: str) -> Iterator[Span]:
-    """Code blocks; an empty span where a paragraph ends without one."""
+def _define(text: str, start: int, end: int, definitions: dict[str, Span]) -> int:
+    """Take in the definitions that a paragraph begins with; where what follows them begins. The first of equal ones counts."""
+    while (prefix := _PREFIX.match(text, start, end)) and (found := definition(text, prefix.end(), end)) is not None:
+        label, url, start = found
+        definitions.setdefault(label, url)
+    return start
+
+
+_CODE, _HTML, _TEXT = "code", "html", "text"
+_Block = tuple[int, int, str]
+
+
+def _blocks(text: str) -> Iterator[_Block]:
+    """Blocks of code and of HTML; an empty one where a paragraph ends without one."""
     state = _State()
     for match in _LINE.finditer(text):
         if match.start() == match.end():
             break
-        yield from state.fenced(match) if state.fence else state.open(match)
-    if state.fence:
-        yield state.opened, len(text)
+        if state.html:
+            yield from state.in_html(match)
+        else:
+            yield from state.fenced(match) if state.fence else state.open(match)
+    if state.fence or state.html:
+        yield state.opened, len(text), _CODE if state.fence else _HTML
 
 
 @dataclass(slots=True)
 class _State:
-    """What the lines so far have opened. ``opened`` is where the fenced block starts."""
+    """What the lines so far have opened. ``opened`` is where the block of code or HTML starts; ``html`` is what ends it.
+
+    ``offset`` is the column in which the text of the last list item begins.
+    """
 
     fence: str = ""
     opened: int = 0
     in_list: bool = False
     in_quote: bool = False
     after_blank: bool = True
+    html: str = ""
+    offset: int = 0
 
-    def fenced(self, match: re.Match[str]) -> Iterator[Span]:
+    def fenced(self, match: re.Match[str]) -> Iterator[_Block]:
         closing = _CLOSING.match(match[0])
         if closing is not None and closing[1].startswith(self.fence):
-            yield self.opened, match.end()
+            yield self.opened, match.end(), _CODE
             self.fence = ""
 
-    def open(self, match: re.Match[str]) -> Iterator[Span]:
+    def in_html(self, match: re.Match[str]) -> Iterator[_Block]:
+        """CommonMark, 4.6: until a blank line, or the line on which it is ended."""
+        ended = not match[0].strip(" \t\r\n>") if self.html == _UNTIL_BLANK else self.html in match[0].lower()
+        if ended:
+            yield self.opened, match.end(), _HTML
+            self.html, self.after_blank = "", True
+
+    def open(self, match: re.Match[str]) -> Iterator[_Block]:
         """Take a line that is in no fenced block."""
         line, (start, end) = match[0], match.span()
         blank = not line.strip()
         opening = None if blank else _FENCE.match(line)
         if opening is not None and not (opening[1][0] == "`" and "`" in opening[2]):
             self.fence, self.opened = opening[1], start
-            yield start, start
+            yield start, start, _TEXT
         elif blank:
-            yield start, start
-        elif self.after_blank and not self.in_list and _INDENTED.match(line):
-            yield start, end
+            yield start, start, _TEXT
+        elif self.after_blank and _is_indented(line, self.offset if self.in_list else 0):
+            yield start, end, _CODE
             return  # what is indented below it is code as well
+        elif (
+            "<" in line
+            and (html := _HTML_BLOCK.match(line) or (_HTML_LINE.match(line) if self.after_blank else None)) is not None
+        ):
+            self.html, self.opened = _html_end(html), start
+            yield start, start, _TEXT
+            yield from self.in_html(match) if self.html != _UNTIL_BLANK else ()
         else:
             yield from self._text(line, start, end)
         self.after_blank = blank
 
-    def _text(self, line: str, start: int, end: int) -> Iterator[Span]:
-        is_item, is_quote = _LIST_ITEM.match(line) is not None, _QUOTE.match(line) is not None
-        is_heading = _HEADING.match(line) is not None
+    def _text(self, line: str, start: int, end: int) -> Iterator[_Block]:
+        item = _LIST_ITEM.match(line)
+        is_item, is_quote = item is not None, _QUOTE.match(line) is not None
+        is_heading = line.lstrip(" >")[:1] in _MARKS and (_HEADING.match(line) or _RULE.match(line)) is not None
+        self.offset = item.end() if item is not None else self.offset
         if is_heading or is_item or (is_quote and not self.in_quote) or _ITEM_IN_QUOTE.match(line):
-            yield start, start
+            yield start, start, _TEXT
         if is_heading:
-            yield end, end
+            yield end, end, _TEXT
         self.in_list = is_item or (self.in_list and (not self.after_blank or line[0] in " \t"))
         self.in_quote = is_quote or (self.in_quote and not self.after_blank)
-
-
-def _code_spans(text: str, start: int, end: int) -> Iterator[Span]:
-    """Code spans: a run of backticks, closed by the next run of the same length. Linear: runs are looked up by length."""
-    runs: dict[int, list[int]] = {}
-    ordered = [match.span() for match in _TICKS.finditer(text, start, end)]
-    for first, last in ordered:
-        runs.setdefault(last - first, []).append(first)
-    done = start
-    for first, last in ordered:
-        if first < done or (first > start and text[first - 1] == "\\"):
-            continue
-        same = runs[last - first]
-        at = bisect_right(same, first)
-        if at < len(same):
-            done = same[at] + last - first
-            yield first, done
 
 
 _FRONT = pattern(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n")
@@ -163,28 +248,20 @@ def _front_matter(text: str) -> Iterator[Span]:
 
 
 CARRIER = "markdown"
-_ALT = r"(?<!\\)!\[((?:[^\[\]\\]|\\[\s\S]|\[[^\[\]]{0,300}\]|(?!)){0,1000}+)\]"
-_TARGET = r"(?:<([^<>\n]{1,8192})>|([^\s<>()]{1,8192}+(?:\([^\s()]{0,200}\)[^\s<>()]{0,8192}+){0,5}))"
-_INLINE = pattern(_ALT + r"\([ \t]*+(?:\n[ \t]*+|(?!))?+" + _TARGET)
-_BY_LABEL = pattern(_ALT + r"(?:\[((?:[^\[\]\\]|\\.|(?!)){0,999}+)\])?(?!\()")
-_DEFINITION = pattern(
-    r"^[ >]{0,12}\[((?:[^\[\]\\\n]|\\.|(?!)){1,999}+)\]:[ \t]*+(?:\n[ \t]*+|(?!))?+" + _TARGET, re.MULTILINE
-)
 _COMMENT = pattern(r"<!--(?:[^-]++|-(?!->)|(?!))*+(?:-->|\Z)")
 _ESCAPE = pattern(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
-_SPACE = pattern(r"\s+")
 
 
 def find(source: SourceText, *, document: str, base_url: str | None, merge: bool = True) -> Extraction:
     """Find the image sets of a Markdown text, in document order. Linear in its length; never raises."""
     place = Place(source, Context(document, base_url))
-    text = without_code(source.text)
-    whole = as_written(text, 0)
+    read = _read(source.text)
+    whole = as_written(read.masked, 0)
     inline, plain = list(place.within(whole, in_html_unmerged)), list(place.within(whole, in_text))
     rows: list[ImageSet] = []
     seen: set[Span | None] = set()
     # One place is read once: as HTML within tags, by the text finder where a descriptor follows, else as an image.
-    for found in (inline, plain, list(_images(place, text)), list(_added(place, text))):
+    for found in (inline, plain, list(_images(place, read)), list(_added(place, read.masked))):
         rows += [row for row in found if not seen & _places(row)]
         seen |= {span for row in found for span in _places(row)} - {None}
     return collected(rows, document, merge=merge)
@@ -199,41 +276,31 @@ def _places(row: ImageSet) -> set[Span | None]:
     return {c.reference.span for c in row.candidates if c.reference is not None}
 
 
-def _images(place: Place, text: str) -> Iterator[ImageSet]:
-    closed = text.rfind("-->") + 3
-    if closed > 2:  # every comment that opens before it is closed by then
-        text = _COMMENT.sub(lambda comment: " " * len(comment[0]), text[:closed]) + text[closed:]
-    for match in _INLINE.finditer(text):
-        yield _image(place, match, 2, match[1])
-    definitions = _definitions(text)
-    if definitions:
-        for match in _BY_LABEL.finditer(text):
-            defined = definitions.get(_label(match[2] or match[1]))
-            if defined is not None:
-                yield _image(place, defined, 2, match[1])
+def _images(place: Place, read: _Read) -> Iterator[ImageSet]:
+    text, closed = place.source.text, read.masked.rfind("-->") + 3
+    # Every comment that opens before it is closed by then.
+    comments = [comment.span() for comment in _COMMENT.finditer(read.masked, 0, closed)] if closed > 2 else []
+    for image in read.images:
+        if not _within(comments, image.alt[0]):
+            value = Spelling.of(_pieces(text[slice(*image.url)], image.url[0]), image.url[0])
+            yield place.single(value, CARRIER, None, alt=_unescaped(text[slice(*image.alt)]).strip() or None)
+    for start, end in read.odd:
+        line = text[start : min(end, start + MAX_DESTINATION)].partition("\n")[0]
+        url = line.partition(")")[0].strip()
+        if has_image_extension(url) and " " in url and not _within(comments, start):
+            message = f"{shown(url)} has a blank in it, so that this is no image: write it between < and >."
+            problem = Problem("markdown-blank", message, place.source.line(start), document=place.context.document)
+            yield place.trouble(problem)
+
+
+def _within(spans: list[Span], position: int) -> bool:
+    at = bisect_right(spans, (position, position)) - 1
+    return at >= 0 and position < spans[at][1]
 
 
 def _added(place: Place, text: str) -> Iterator[ImageSet]:
     for start, end in extras(text):
         yield place.single(as_written(text[start:end], start), CARRIER, None)
-
-
-def _definitions(text: str) -> dict[str, re.Match[str]]:
-    """Link reference definitions by label; the first of equal ones counts."""
-    found: dict[str, re.Match[str]] = {}
-    for match in _DEFINITION.finditer(text):
-        found.setdefault(_label(match[1]), match)
-    return found
-
-
-def _label(text: str) -> str:
-    return _SPACE.sub(" ", text.strip()).casefold()
-
-
-def _image(place: Place, match: re.Match[str], group: int, alt: str) -> ImageSet:
-    group = group if match[group] is not None else group + 1
-    value = Spelling.of(_pieces(match[group], match.start(group)))
-    return place.single(value, CARRIER, None, alt=_unescaped(alt).strip() or None)
 
 
 def _pieces(raw: str, start: int) -> Iterator[Piece]:
