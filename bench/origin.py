@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fixtures.installed import installed
 from fixtures.servers.endpoint import answers
 from fixtures.servers.ports import free_ports
 from fixtures.servers.process import running
@@ -48,31 +47,12 @@ class NoNginx(RuntimeError):
 
 def ensure_nginx() -> str:
     """Return the path of nginx; install it with apt when it is absent and we are root."""
-    found = _find()
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        _install()
-        found = _find()
+    found = installed("nginx", package="nginx-light")
     if found is None:
         raise NoNginx(
             "The benchmark needs nginx, and there is none. Install it (apt-get install nginx-light) and repeat."
         )
     return found
-
-
-def _find() -> str | None:
-    return shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
-
-
-def _install() -> None:
-    # RUNLEVEL=1: the package must not start a server of its own on port 80.
-    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
-    for command in (
-        ["apt-get", "update", "-qq"],
-        ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "nginx-light"],
-    ):
-        done = subprocess.run(command, env=quiet, capture_output=True, text=True, check=False, timeout=300)
-        if done.returncode:
-            raise NoNginx(f"nginx could not be installed: {' '.join(command)} said: {done.stderr.strip()[-400:]}")
 
 
 @contextmanager

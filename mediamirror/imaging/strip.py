@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 
 from mediamirror.errors import ImageError
-from mediamirror.imaging.exif import bare_exif
+from mediamirror.imaging.exif import PREFIX, bare_exif
 from mediamirror.imaging.header import read_whole
 from mediamirror.imaging.jpeg import BARE, EOI, SOF, SOS, end_of_scan, is_exif, next_marker, segments
 from mediamirror.imaging.octets import NAMES, Octets
@@ -87,7 +87,7 @@ def _webp(data: Octets, facts: ImageFacts) -> list[Piece]:
     size = struct.unpack_from("<I", data, 4)[0] + 8
     # No browser turns a WebP. Other readers do, and go on to.
     spans = [(start, end) for name, start, end in webp_chunks(data) if name == b"EXIF"]
-    exif = bare_exif(data[slice(*spans[0])], facts.width, facts.height) if spans else b""
+    exif = bare_exif(data[slice(*spans[0])], facts.width, facts.height, firefox=False) if spans else b""
     pieces, length, dropped = list[Piece](), 4, size < len(data)
     for name, start, end in webp_chunks(data):
         if end > size or (name == b"VP8X" and end - start < 10):
@@ -145,12 +145,24 @@ def _jpeg(data: Octets, facts: ImageFacts) -> list[Piece]:
             exif_at = 1 + len(kept)
         pieces += kept
         at, in_scan = end, marker == SOS
-    first = next(
-        ((start, end) for marker, start, end in segments(data) if marker == _APP1 and is_exif(data, start, end)), None
-    )
-    if first is not None and (exif := bare_exif(data[first[0] + 8 : first[1]], facts.width, facts.height)):
-        pieces.insert(exif_at, struct.pack(">BBH", 0xFF, _APP1, 8 + len(exif)) + b"Exif\0\0" + exif)
+    pieces[exif_at:exif_at] = _jpeg_exif(data, facts)
     return pieces
+
+
+_NO_EXIF = b"\xff\xe1\0\2"
+"""An APP1 segment of nothing: Firefox looks for EXIF in the first APP1 segment alone."""
+
+
+def _jpeg_exif(data: Octets, facts: ImageFacts) -> list[Piece]:
+    """The segments that make browsers show what they showed, each as it reads EXIF: none, where that is as it is without."""
+    ours = [(start, end) for marker, start, end in segments(data) if marker == _APP1]
+    start, end = next((each for each in ours if is_exif(data, *each)), (0, 0))
+    firefox = [(start, end)] == ours[:1] and data[start + 2 : start + 8] == PREFIX
+    exif = bare_exif(data[start + 8 : end], facts.width, facts.height, firefox=firefox)
+    if not exif:
+        return []
+    segment = struct.pack(">BBH", 0xFF, _APP1, 8 + len(exif)) + PREFIX + exif
+    return [segment] if firefox else [_NO_EXIF, segment]
 
 
 def _end(data: Octets, at: int, *, frame: bool) -> int:

@@ -220,3 +220,31 @@ def test_a_web_archive_leaves_out_what_was_stripped_and_says_so_also_when_the_ca
         assert f"{len(stripped)} objects were stripped of their metadata" in done.stderr, done.stderr
         urls = [line for line in archive.read_bytes().split(b"\r\n") if line.startswith(b"WARC-Target-URI")]
         assert {url.decode().rpartition("/")[2] for url in urls} == FILES.keys() - stripped
+
+
+def test_a_gain_map_that_is_dropped_is_said(mediamirror: Command, tmp_path: Path) -> None:
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<rdf:Description hdrgm:Version='1.0'/>"
+    first, gains = make_image(96, 64, "jpeg"), encode(photo(24, 16).convert("L"), "jpeg")
+    bright = first[:2] + b"\xff\xe1" + (2 + len(xmp)).to_bytes(2, "big") + xmp + first[2:] + gains
+    (tmp_path / "site").mkdir()
+    with running_site(tmp_path / "site", [resource("bright.jpg", bright)]) as site:
+        urls = tmp_path / "urls.txt"
+        urls.write_text(f"https://{HOST}/bright.jpg\n")
+        words = (
+            "mirror",
+            str(urls),
+            "--as",
+            "urls",
+            "--to",
+            str(tmp_path / "m"),
+            "--format",
+            "jsonl",
+            *site.arguments(),
+        )
+        done = mediamirror(*words, "--strip-metadata")
+    assert done.returncode == 0, done.stderr
+    (told,) = [row for row in rows(done, "problem") if row["code"] == "picture-dropped"]
+    assert told["message"].endswith(
+        "was stored without a gain map for brighter screens, which stood behind its picture."
+    )
+    assert gains not in stored(tmp_path / "m")["bright.jpg"]

@@ -13,7 +13,7 @@ from PIL import Image, ImageCms, ImageSequence, PngImagePlugin
 
 from fixtures.images import RECIPES, encode, exif_block, make_animation, make_image, photo, turned_jpeg
 from mediamirror.imaging.header import read_whole
-from mediamirror.imaging.strip import LeftAlone, strip
+from mediamirror.imaging.strip import LeftAlone, lost_picture, plan, strip
 
 SECRET = b"Anna-Kowalska-4711"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:li>' + SECRET + b"</rdf:li></x:xmpmeta>"
@@ -211,3 +211,29 @@ def test_a_webp_whose_chunk_reaches_beyond_its_end_is_left_alone() -> None:
     at = data.index(b"EXIF") + 4
     with pytest.raises(LeftAlone, match="damaged"):
         strip(data[:at] + struct.pack("<I", 10**6) + data[at + 4 :])
+
+
+XMP_OF_A_GAIN_MAP = (
+    b"http://ns.adobe.com/xap/1.0/\0"
+    b"<rdf:Description xmlns:hdrgm='http://ns.adobe.com/hdr-gain-map/1.0/' hdrgm:Version='1.0'/>"
+)
+
+
+def with_a_second(first: bytes, xmp: bytes = b"") -> bytes:
+    """A JPEG with another behind its end, as Ultra HDR and multi-picture cameras write it."""
+    segment = struct.pack(">BBH", 0xFF, 0xE1, 2 + len(xmp)) + xmp if xmp else b""
+    return first[:2] + segment + first[2:] + encode(photo(8, 8).convert("L"), "jpeg")
+
+
+@pytest.mark.parametrize(
+    ("data", "lost"),
+    [
+        (with_a_second(make_image(40, 24, "jpeg"), XMP_OF_A_GAIN_MAP), "a gain map for brighter screens"),
+        (with_a_second(make_image(40, 24, "jpeg")), "a second picture"),
+        (make_image(40, 24, "jpeg") + b"a few bytes", None),
+        (make_image(40, 24, "jpeg"), None),
+        (encode(photo(40, 24), "png", exif=exif(1)), None),
+    ],
+)
+def test_a_picture_that_is_dropped_is_named(data: bytes, lost: str | None) -> None:
+    assert lost_picture(data, plan(data)) == lost
