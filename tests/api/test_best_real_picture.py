@@ -10,7 +10,8 @@ import pytest
 
 from fixtures.images import make_image
 from mediamirror import CheckOptions, FetchOptions, MemoryStore, MirrorOptions, Outcome, SelectOptions, mirror
-from mediamirror.model import Event, Problem
+from mediamirror.jobs.mirror.best import told
+from mediamirror.model import Event, Problem, SetResult, SetRow, Status
 
 
 class Site:
@@ -96,8 +97,8 @@ async def test_the_best_that_there_is_is_stored_once(
     tmp_path: Path, original: int, odd: dict[int, tuple[int, int]], widths: tuple[int, ...], stored: list[int]
 ) -> None:
     run = Run(Site(original, odd), store := MemoryStore(), SelectOptions())
-    told = await run.of(page(tmp_path, *widths), tmp_path / "c.sqlite")
-    assert told == {width: "stored" if width in stored else "rejected" for width in widths}
+    became = await run.of(page(tmp_path, *widths), tmp_path / "c.sqlite")
+    assert became == {width: "stored" if width in stored else "rejected" for width in widths}
     assert len([each async for each in store.list()]) == len(stored)
     assert run.summary.statuses.get("stored", 0) + run.summary.statuses.get("rejected", 0) == len(widths)
 
@@ -111,13 +112,41 @@ async def test_the_run_says_what_the_ladder_really_is(tmp_path: Path) -> None:
     assert [finding.rule for finding in kept.findings] == ["MM301"]
 
 
+@pytest.mark.parametrize(
+    ("widths", "said"),
+    [
+        (
+            (640, 1920),
+            "Declared up to 1920w, and the widest file has 400 pixels: nothing was enlarged. It is kept once, as 640w, and what "
+            "claims more is left out.",
+        ),
+        (
+            (320, 1920),
+            "Declared up to 1920w, and the widest file has 400 pixels: nothing was enlarged. It is kept once, as 1920w.",
+        ),
+    ],
+)
+async def test_what_is_left_out_is_said_only_where_something_is(
+    tmp_path: Path, widths: tuple[int, ...], said: str
+) -> None:
+    run = Run(Site(400), MemoryStore(), SelectOptions())
+    await run.of(page(tmp_path, *widths), tmp_path / "c.sqlite")
+    assert [event.message for event in run.events if isinstance(event, Problem)] == [said]
+
+
+def test_without_a_width_descriptor_the_address_is_what_asked() -> None:
+    wide, wider = (SetRow(f"https://m.example/{n}", density=n, status=Status.REJECTED, width=400) for n in (1.0, 2.0))
+    said = told(SetResult("p.html", 1, (wide, wider)), wide)
+    assert said.startswith("The widest file has 400 pixels, fewer than its address asks for: nothing was enlarged.")
+
+
 async def test_a_second_run_asks_for_each_once_and_moves_no_body(tmp_path: Path) -> None:
     site, store, source = Site(400), MemoryStore(), page(tmp_path, 640, 828, 1920)
     await Run(site, store, SelectOptions()).of(source, tmp_path / "c.sqlite")
     site.asked.clear()
     again = Run(site, store, SelectOptions())
-    told = await again.of(source, tmp_path / "c.sqlite")
-    assert told == {640: "unchanged", 828: "rejected", 1920: "rejected"}
+    became = await again.of(source, tmp_path / "c.sqlite")
+    assert became == {640: "unchanged", 828: "rejected", 1920: "rejected"}
     assert (sorted(site.asked), again.summary.bytes_in) == ([640, 828, 1920], 0)
 
 

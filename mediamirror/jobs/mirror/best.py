@@ -120,8 +120,9 @@ def _may_be_tried(row: SetRow, options: SelectOptions) -> bool:
 def told(found: SetResult, kept: SetRow) -> str:
     """Say in a sentence what a ladder really is."""
     claimed = max(int(row.declared_width or 0) for row in found.rows)
-    named = f" as {kept.declared_width}w" if kept.declared_width else ""
-    return (
-        f"Declared up to {claimed}w, and the widest file has {kept.width} pixels: nothing was enlarged. It is kept once,{named}, "
-        "and what claims more is left out."
-    )
+    begin = f"Declared up to {claimed}w, and the" if claimed else "The"
+    fewer = "" if claimed else ", fewer than its address asks for"
+    named = f", as {kept.declared_width}w" if kept.declared_width else ""
+    others = any(row.status is Status.REJECTED and row.url != kept.url for row in found.rows)
+    rest = ", and what claims more is left out" if others else ""
+    return f"{begin} widest file has {kept.width} pixels{fewer}: nothing was enlarged. It is kept once{named}{rest}."
