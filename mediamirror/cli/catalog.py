@@ -234,7 +234,7 @@ def _kind(asked: str | None, output: Path | None) -> str:
 
 
 async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
-    from mediamirror.cli.output import whole_file
+    from mediamirror.cli.files import whole_file
     from mediamirror.jobs.catalog.catalogs import list_rows
     from mediamirror.report.events import plural
     from mediamirror.report.rows import writer_for
@@ -256,7 +256,7 @@ async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed
 
 async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
     from mediamirror import __version__
-    from mediamirror.cli.output import whole_file
+    from mediamirror.cli.files import whole_file
     from mediamirror.jobs.catalog.warc_export import Archived, export_warc, sentence
     from mediamirror.model import Problem
 

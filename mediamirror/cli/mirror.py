@@ -13,7 +13,7 @@ from mediamirror.first_use import replace
 from mediamirror.settings import JobOptions, MirrorOptions, RewriteOptions, SelectOptions
 
 if TYPE_CHECKING:
-    from mediamirror.cli.output import ErrorFile
+    from mediamirror.cli.files import ErrorFile
     from mediamirror.model import Summary
 
 
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
         panel=OUTPUT,
         written=True,
     ),
-    [o.FAIL_ON, *o.PRINTING, o.HIDE_SECRETS, o.NO_PROGRESS],
+    [o.FAIL_ON, o.format_of("table", "json", "jsonl", "summary"), o.QUIET, o.VERBOSE, o.HIDE_SECRETS, o.NO_PROGRESS],
 )
 def mirror_command(given: Given) -> None:
     """Fetch, check, store and remember every image variant that the inputs name.
@@ -61,7 +61,8 @@ def mirror_command(given: Given) -> None:
         mediamirror mirror --retry-failed --to ./mirror --error-file failed.txt
     """
     from mediamirror import mirror
-    from mediamirror.cli.output import ErrorFile, Output, Style
+    from mediamirror.cli.files import ErrorFile
+    from mediamirror.cli.output import Output, Style
 
     if not given.inputs and not given.retry_failed:
         refuse("mirror wants an INPUT (or --retry-failed): `mediamirror mirror --help` has examples.")
@@ -72,9 +73,15 @@ def mirror_command(given: Given) -> None:
         check=o.check_options(given),
         select=o.options_from(SelectOptions, given),
         store=o.store_options(given),
-        job=o.options_from(JobOptions, given, tell_sets=given.format_ == "table", command="mirror"),
+        job=o.options_from(JobOptions, given, tell_sets=given.format_ in {"table", "summary"}, command="mirror"),
     )
-    style = Style(given.format_, quiet=given.quiet, progress=not given.no_progress, hide=given.hide_secrets)
+    style = Style(
+        given.format_,
+        quiet=given.quiet,
+        progress=not given.no_progress,
+        summary_above=o.summary_above(given),
+        hide=given.hide_secrets,
+    )
 
     async def job(output: ErrorFile) -> Summary:
         summary = await mirror(

@@ -9,6 +9,7 @@ import sys
 from types import TracebackType
 from typing import Self
 
+from mediamirror.cli.output import progress_for
 from mediamirror.model import Compared, Mark, MendEvent, MendSummary, ObjectEvent, Problem, SyncEvent, SyncSummary
 from mediamirror.report.escape import clean
 from mediamirror.report.events import to_line
@@ -30,11 +31,7 @@ class ObjectOutput:
         self._verbose = verbose
         self._routine = routine
         self._rows: list[str] = []
-        self._bar = None
-        if progress and not quiet and sys.stderr.isatty():
-            from mediamirror.cli.progress import ObjectBar
-
-            self._bar = ObjectBar()
+        self._bar = progress_for("object", "object", wanted=progress and not quiet)
 
     def __enter__(self) -> Self:
         """Open."""
@@ -62,6 +59,8 @@ class ObjectOutput:
             else:
                 # Skips come by the thousand while listing; what was done is seen at once by a reader down the pipe.
                 print(to_line(row), flush=row.get("op") != self._routine)
+        if isinstance(event, SyncSummary | MendSummary) and self._bar is not None:
+            self._bar.stop()
         if isinstance(event, SyncSummary | MendSummary) and not self._quiet:
             sys.stdout.flush()
             line = summary_line(event) if isinstance(event, SyncSummary) else mend_summary_line(event)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any, TypeVar, cast, get_args
 
+import click
+
 from mediamirror.cli.command import (
     ASK,
     CHECKS,
@@ -53,6 +55,8 @@ from mediamirror.settings import (
 )
 
 _Group = TypeVar("_Group")
+LARGE = 200
+"""Image sets above which a table is a summary, unless a table is asked for."""
 
 
 def _rows(panel: str, group: Any, *rows: tuple[str, str] | tuple[str, str, dict[str, Any]]) -> list[Option]:
@@ -299,7 +303,18 @@ FAIL_ON = option(
 
 def format_of(*choices: str) -> Option:
     """Make ``--format`` with the formats that a command can print; the first is the default."""
-    return option("--format", "How to print.", panel=OUTPUT, name="format_", choices=choices, default=choices[0])
+    text = "How to print."
+    if "summary" in choices:
+        text += f" Above {LARGE} image sets a table is a summary, unless a format, -q or -v is given."
+    return option("--format", text, panel=OUTPUT, name="format_", choices=choices, default=choices[0])
+
+
+def summary_above(given: Given) -> int | None:
+    """Return how many image sets make a table a summary: any, many where nobody asked for a table, or None for a table always."""
+    if given.format_ == "summary":
+        return -1
+    asked = click.get_current_context().get_parameter_source("format_") is not click.core.ParameterSource.DEFAULT
+    return None if asked or given.quiet or given.verbose or given.format_ != "table" else LARGE
 
 
 TABLE_OR_JSON = format_of("table", "json", "jsonl")

@@ -4,36 +4,31 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.model import (
     Event,
     ImageSet,
     ObjectEvent,
-    Outcome,
     Problem,
     SetResult,
     Severity,
-    Status,
     Summary,
     Suppressed,
 )
-from mediamirror.redact import redact_text, redact_url, without_userinfo
 from mediamirror.report.events import problems_of, summary_sentence, to_line, to_objects
 
 if TYPE_CHECKING:
+    from mediamirror.cli.progress import Progress
+    from mediamirror.cli.summary import Printer
     from mediamirror.report.html import HtmlReport
 
-STREAMED = ("table", "json", "jsonl")
+STREAMED = ("table", "summary", "json", "jsonl")
 _IN_MEMORY = 1 << 20
 """Bytes of JSON that are held back in memory; more goes to a nameless file."""
 
@@ -56,6 +51,8 @@ class Style:
     report: Path | None = None
     fail_on: str = "error"
     explain: bool = False
+    summary_above: int | None = None
+    """How many image sets make a table a summary of the run; None: a table in any case."""
     hide: bool = False
     """Leave signatures and tokens out of the URLs of JSON."""
     apart: str = ""
@@ -67,14 +64,10 @@ class Output:
 
     def __init__(self, style: Style) -> None:
         self._style = style
-        self._printers: list[_Printer] = [] if style.format == "none" else [_printer(style)]
-        if style.report is not None:
-            self._printers.append(_Html(style.report, style.title))
-        self._progress = None
-        if style.progress and not style.quiet and sys.stderr.isatty():
-            from mediamirror.cli.progress import Bar
-
-            self._progress = Bar()
+        html = _Html(style.report, style.title) if style.report is not None else None
+        self._progress = progress_for("image", "image set", wanted=style.progress and not style.quiet)
+        self._printers: list[Printer] = [] if style.format == "none" else [_printer(style)]
+        self._printers += [html] if html is not None else []
 
     def __enter__(self) -> Self:
         """Open."""
@@ -101,16 +94,31 @@ class Output:
             printer.show(event)
 
     def _conclude(self, summary: Summary) -> None:
+        """Say on standard error how it went, where no table does."""
         if self._style.quiet:
             return
-        if not summary.variants or summary.exit_code == 130 or self._style.format != "table":
+        if not summary.variants or summary.exit_code == 130 or self._style.format not in {"table", "summary"}:
             sys.stdout.flush()
             print(summary_sentence(summary), file=sys.stderr)
 
 
-def _printer(style: Style) -> _Printer:
-    if style.format == "table":
-        return _Table(style)
+def progress_for(noun: str, found: str, *, wanted: bool) -> Progress | None:
+    """Begin a line of progress on a terminal: what is counted, and what is counted before; None where there is nobody to see it."""
+    if not wanted or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+        return None
+    from mediamirror.cli.progress import Progress
+
+    return Progress(noun, found)
+
+
+def _printer(style: Style) -> Printer:
+    if style.format in {"table", "summary"}:
+        table = _Table(style)
+        if style.summary_above is None:
+            return table
+        from mediamirror.cli.summary import Summarised
+
+        return Summarised(table, above=style.summary_above)
     return _Json(style) if style.format in STREAMED else _Whole(style)
 
 
@@ -186,7 +194,7 @@ class _Table:
                 self._blocks.print_line(self._console, self._render.object_event(event))
             case ImageSet() | Problem() | Suppressed(of_set=False):
                 self._show_aside(event)
-            case Summary() if event.variants and not self._style.quiet:
+            case Summary() if event.variants and event.exit_code != 130 and not self._style.quiet:
                 self._console.print(summary_sentence(event))
                 if event.suppressed and self._style.troubled:
                     self._console.print("With -v, what is switched off is shown too, with its reasons.")
@@ -299,97 +307,3 @@ class _Html:
 
     def close(self) -> None:
         self._report.__exit__(None, None, None)
-
-
-_Printer = _Table | _Json | _Whole | _Html
-"""Takes events one by one (``show``) and prints them now or in the end (``close``)."""
-
-
-class ErrorFile:
-    """Hands every event on, and writes the failed ones down. The file is there when the run has ended, whichever way."""
-
-    def __init__(self, path: Path | None, printed: Output, *, hide: bool = False) -> None:
-        self._path = path
-        self._printed = printed
-        self._hide = hide
-        self._file: IO[bytes] | None = None
-        self._stack = ExitStack()
-
-    def __enter__(self) -> Self:
-        """Begin the file, before anything is fetched."""
-        if self._path is not None:
-            _refuse_other_than_errors(self._path)
-            self._file = self._stack.enter_context(whole_file(self._path))
-        self._printed.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish both. What an interrupted run has seen fail is worth as much as what a whole one has."""
-        try:
-            self._printed.__exit__(kind, error, trace)
-        finally:
-            if isinstance(error, MediamirrorError):  # refused before the first item: an older file stays
-                self._stack.__exit__(kind, error, trace)
-            else:
-                self._stack.close()
-
-    def __call__(self, event: Event) -> None:
-        """Take one event."""
-        if self._file is not None and isinstance(event, Outcome) and event.status is Status.FAILED:
-            reason = f"{event.error.code}: {event.error.message}" if event.error else "failed"
-            url = redact_url(event.variant.url, room=None) if self._hide else without_userinfo(event.variant.url)
-            # What is left of a URL with a secret would be asked for in vain: a comment, for people.
-            start = url if url == event.variant.url else f"# {url}"
-            line = f"{start}\t# {redact_text(' '.join(reason.split()))}\n"
-            self._file.write(line.encode("utf-8", "backslashreplace"))
-        self._printed(event)
-
-
-def _refuse_other_than_errors(path: Path) -> None:
-    """Raise `UsageError` for a file that holds something else than the URLs of an older run: it may be the user's own page."""
-    try:
-        with path.open("rb") as file:
-            first = file.readline(1 << 20) if path.is_file() else b""
-    except OSError:
-        return  # it is not there, or `whole_file` says what is wrong
-    if first.strip() and b"\t# " not in first:
-        raise UsageError(
-            f"{path} holds something else than the URLs of a run before, and is left alone: name another file."
-        )
-
-
-@contextmanager
-def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
-    """Open ``path`` for writing (None: standard output). It appears under its name only when the block ends well.
-
-    What a link names is written, and the link stays; a pipe or a device is written to as it is. Raises `UsageError` before
-    anything is done when it is a folder, or its folder can't be written.
-    """
-    if path is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
-    if path.is_dir() or not path.name:
-        raise UsageError(f"{path} is a folder: give the name of a file in it.")
-    special = path.exists() and not path.is_file()
-    real = Path(os.path.realpath(path))
-    temporary = path if special else real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
-    try:
-        file = temporary.open("wb" if special else "xb")
-    except OSError as error:
-        raise UsageError(f"{path} can't be written ({error.strerror}): check its folder.") from error
-    if special:
-        with file:
-            yield file
-        return
-    try:
-        with file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(real)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -1,131 +1,229 @@
-"""A progress bar with count, bytes and rate, on standard error."""
+"""One line of progress on standard error: what is done of how much, how fast, and how long it will take.
+
+The line is drawn anew by a thread, so that it moves while nothing happens, and what is printed meanwhile goes above it.
+"""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+import time
+from contextlib import suppress
+from threading import Event as Flag
+from threading import RLock, Thread
+from typing import Any, TextIO, cast
 
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
+from mediamirror.first_use import dataclass
+from mediamirror.model import (
+    Compared,
+    Event,
+    ImageSet,
+    MendEvent,
+    ObjectEvent,
+    Outcome,
+    Planned,
+    Status,
+    SyncEvent,
+    Workload,
 )
-from rich.table import Table
-from rich.text import Text
+from mediamirror.report.events import human_bytes, plural
 
-from mediamirror.model import Compared, Event, MendEvent, ObjectEvent, Outcome, Planned, SyncEvent, Workload
-from mediamirror.report.events import human_bytes
-
-_LONGEST_BAR = 40
-_OTHERS = 56
-"""Characters that numbers, rate and time take beside the bar."""
-
-
-class _OneLine(Progress):
-    """A bar that stays on one line: what is written anew over two flickers, and leaves its remains behind."""
-
-    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
-        """Return rich's table, in which nothing is broken into lines."""
-        table = super().make_tasks_table(tasks)
-        for column in table.columns:
-            column.no_wrap = True
-        return table
+_EVERY = 0.25
+"""Seconds from one drawing to the next."""
+_PATIENCE = 1.0
+"""Seconds before a line that counts towards nothing: what is done sooner needs none."""
+_LONGEST_BAR, _SHORTEST_BAR = 40, 6
+ERASE = "\r\x1b[K"
+"""Goes to the beginning of a terminal's line and empties it."""
 
 
-def _bar_of(*columns: ProgressColumn) -> Progress:
-    """Make a bar with these columns beside it, on standard error; it goes away in the end. Where room is scarce, the bar gives way.
+@dataclass(slots=True)
+class Amount:
+    """How far a run is. ``total`` is None while nobody knows; ``all_bytes`` of ``bytes`` are known where it is not 0."""
 
-    While it is there, what is printed goes above it, but only where that is the same terminal: left to itself, rich would
-    put on the screen what was meant for a file or a pipe.
+    noun: str
+    total: int | None = None
+    all_bytes: int = 0
+    done: int = 0
+    bytes: int = 0
+    aside: int = 0
+    """What needed no work, and is in none of the other numbers."""
+
+
+def progress_line(amount: Amount, seconds: float, width: int, *, signs: str = "━╌") -> str:
+    """Render how far a run is after ``seconds``, in ``width`` characters at most. Count and time left stay to the last.
+
+    | width | line                                                                           |
+    |-------|--------------------------------------------------------------------------------|
+    | 76    | ━━━╌╌╌╌╌╌╌ 12/50 images (7 without work) 3.2 MiB 2.1 MiB/s 8 images/s left 0:00:05 |
+    | 44    | ━━╌╌╌╌ 12/50 images 8 images/s left 0:00:05    |
+    | 30    | 12/50 images left 0:00:05                      |
     """
-    console = Console(file=sys.stderr)
-    bar = BarColumn(bar_width=max(4, min(_LONGEST_BAR, console.width - _OTHERS)))
-    return _OneLine(bar, *columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
+    parts = [(rank, text) for rank, text in _parts(amount, seconds) if text]
+    while len(parts) > 1 and len(" ".join(text for _, text in parts)) > width and max(parts)[0]:
+        parts.remove(max(parts))
+    line = " ".join(text for _, text in parts)
+    room = min(_LONGEST_BAR, width - len(line) - 1)
+    if amount.total is not None and room >= _SHORTEST_BAR:
+        full = round(room * min(1.0, amount.done / max(amount.total, 1)))
+        line = f"{signs[0] * full}{signs[1] * (room - full)} {line}"
+    return line[:width]
 
 
-class _ByteRate(ProgressColumn):
-    """Bytes a second, in the units of the summary."""
+def _parts(amount: Amount, seconds: float) -> list[tuple[int, str]]:
+    """The parts of a line in order, each with a number that says which goes first where room is scarce; 0 stays."""
+    speed, pace = (count / seconds if seconds > 0.01 else 0.0 for count in (amount.bytes, amount.done))
+    moved, rate = human_bytes(amount.bytes) if amount.bytes else "", f"{human_bytes(int(speed))}/s" if speed else ""
+    if amount.total is None:
+        return [(0, f"{plural(amount.done, amount.noun)} so far"), (2, moved), (3, rate), (0, _clock(seconds))]
+    if amount.all_bytes:
+        moved = _of(amount.bytes, amount.all_bytes)
+        left = (amount.all_bytes - amount.bytes) / speed if speed else None
+    else:
+        left = (amount.total - amount.done) / pace if pace else None
+    return [
+        (0, f"{amount.done:,}/{amount.total:,} {amount.noun}s"),
+        (4, f"({amount.aside:,} without work)" if amount.aside else ""),
+        (3, moved),
+        (1 if amount.all_bytes else 2, rate),
+        (1, "" if amount.all_bytes or not pace else f"{pace:.0f} {amount.noun}s/s"),
+        (0, f"left {_clock(left)}" if amount.done < amount.total else "finishing"),
+    ]
 
-    def render(self, task: Task) -> Text:
-        """Show nothing until there is something to measure."""
-        return Text(f"{human_bytes(int(task.speed))}/s" if task.speed else "", style="progress.data.speed")
+
+def _of(done: int, total: int) -> str:
+    power = next((power for power in range(4) if total < 1000 * 1024**power), 4)
+    return f"{done / 1024**power:.1f}/{total / 1024**power:.1f} {('B', 'KiB', 'MiB', 'GiB', 'TiB')[power]}"
 
 
-class Bar:
-    """Appears with the plan, moves with each outcome."""
+def _clock(seconds: float | None) -> str:
+    if seconds is None or seconds > 359_999:
+        return "-:--:--"
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02}"
 
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._task = TaskID(0)
-        self._bytes = 0
 
-    def show(self, event: Event) -> None:
+class Progress:
+    """Counts events, and keeps one line of a terminal until `stop`. What is printed meanwhile goes above it.
+
+    ``noun`` is what is counted, ``found`` what is counted while it is not known yet how much there is to do.
+    """
+
+    def __init__(self, noun: str, found: str) -> None:
+        self._noun = noun
+        self.amount = Amount(found)
+        self._began = self._drew = time.monotonic()
+        self._lock = RLock()
+        self._drawn = False
+        self._whole = True
+        self._stopped = Flag()
+        self._streams = (sys.stdout, sys.stderr)
+        sys.stderr = _above(sys.stderr, self)
+        if sys.stdout.isatty():
+            sys.stdout = _above(sys.stdout, self)
+        Thread(target=self._keep_drawing, daemon=True).start()
+
+    def show(self, event: Event | SyncEvent | MendEvent) -> None:
         """Take one event."""
-        if isinstance(event, Planned) and event.variants:
-            self._start(event.variants)
-        elif isinstance(event, Outcome) and self._progress is not None:
-            self._bytes += event.fetched_bytes
-            self._progress.update(self._task, advance=1, received=self._bytes)
+        with self._lock:
+            self._count(event)
+            amount = self.amount
+            if amount.total is not None and (time.monotonic() - self._drew > _EVERY or amount.done >= amount.total):
+                self._draw()
 
-    def _start(self, total: int) -> None:
-        columns = (MofNCompleteColumn(), _Rate(), TextColumn("left"), TimeRemainingColumn())
-        self._progress = _bar_of(*columns)
-        self._task = self._progress.add_task("", total=total, received=0)
-        self._progress.start()
+    def _count(self, event: Event | SyncEvent | MendEvent) -> None:
+        amount = self.amount
+        match event:
+            case Planned(variants=variants, wanted=wanted) if variants:
+                self._begin(Amount(self._noun, wanted or variants))
+            case Workload() if event.objects + event.deletions:
+                self._begin(Amount(self._noun, event.objects + event.deletions, event.bytes))
+            case Outcome(status=Status.SKIPPED):
+                amount.aside += 1
+            case Outcome(status=Status.UNCHANGED, download=None) if amount.total is not None:  # nobody was asked
+                amount.aside += 1
+                amount.total -= 1
+            case Outcome():
+                self._step(event.fetched_bytes)
+            case ObjectEvent() | Compared():
+                self._step((event.size or 0) if amount.all_bytes else 0)
+            case ImageSet() if amount.total is None:
+                amount.done += 1
+            case _:
+                pass
+
+    def _begin(self, amount: Amount) -> None:
+        self.amount = amount
+        self._began = time.monotonic()
+        self._draw()
+
+    def _step(self, size: int) -> None:
+        amount = self.amount
+        if amount.total is None:
+            amount.noun = self._noun
+        else:
+            amount.total = max(amount.total, amount.done + 1)
+        amount.done += 1
+        amount.bytes += size
 
     def stop(self) -> None:
-        """Take the bar away; safe to call twice."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+        """Take the line away; safe to call twice."""
+        with self._lock:
+            self._stopped.set()
+            self.erase()
+            sys.stdout, sys.stderr = self._streams
+
+    def erase(self) -> None:
+        """Empty the line, where it is drawn."""
+        with self._lock:
+            if self._drawn:
+                self._drawn = False
+                self._put(ERASE)
+
+    def written(self, stream: TextIO, text: str) -> int:
+        """Write a text above the line, which comes back when that has ended its own."""
+        with self._lock:
+            self.erase()
+            if text:
+                self._whole = text.endswith("\n")
+            return stream.write(text)
+
+    def _keep_drawing(self) -> None:
+        while not self._stopped.wait(_EVERY):
+            with self._lock:
+                if self.amount.total is not None or time.monotonic() - self._began > _PATIENCE:
+                    self._draw()
+
+    def _draw(self) -> None:
+        if self._stopped.is_set() or not self._whole:
+            return
+        self._drew = time.monotonic()
+        stream = self._streams[1]
+        signs = "━╌" if (stream.encoding or "").lower().startswith("utf") else "#-"
+        # The last column stays free: some terminals go on in the next line when it is written.
+        line = progress_line(self.amount, self._drew - self._began, _columns(stream) - 1, signs=signs)
+        self._put(f"{ERASE}{line}")
+        self._drawn = True
+
+    def _put(self, text: str) -> None:
+        with suppress(OSError, ValueError):  # a terminal that is gone is no reason to end a run
+            self._streams[1].write(text)
+            self._streams[1].flush()
 
 
-class _Rate(ProgressColumn):
-    def render(self, task: Task) -> Text:
-        received = int(task.fields.get("received", 0))
-        seconds = task.elapsed or 0.0
-        if not seconds:
-            return Text("")
-        return Text(
-            f"{human_bytes(received)}, {human_bytes(int(received / seconds))}/s, {task.completed / seconds:.0f} images/s"
-        )
+def _columns(stream: TextIO) -> int:
+    with suppress(OSError, ValueError):
+        return os.get_terminal_size(stream.fileno()).columns or int(os.environ.get("COLUMNS", "80"))
+    return 80
 
 
-class ObjectBar:
-    """A progress bar: objects, bytes, rate and time left, by bytes where there are any."""
+def _above(stream: Any, progress: Progress) -> TextIO:
+    """Return a stream that writes above the line, and is the given one in all else."""
 
-    def __init__(self) -> None:
-        self._progress: Progress | None = None
-        self._task = TaskID(0)
-        self._sized = False
+    class Above:
+        def write(self, text: str) -> int:
+            return progress.written(stream, text)
 
-    def show(self, event: SyncEvent | MendEvent) -> None:
-        """Take one event."""
-        if isinstance(event, Workload) and event.objects + event.deletions:
-            self._start(event)
-        elif isinstance(event, ObjectEvent | Compared) and self._progress is not None:
-            size = (event.size or 0) if self._sized else 1
-            done = self._progress.tasks[0].fields["done"] + 1
-            self._progress.update(self._task, advance=size, done=done)
+        def __getattr__(self, name: str) -> Any:
+            return getattr(stream, name)
 
-    def _start(self, work: Workload) -> None:
-        self._sized = work.bytes > 0
-        total = work.objects + work.deletions
-        count = TextColumn("{task.fields[done]:,}/" + f"{total:,} objects")
-        columns = (DownloadColumn(binary_units=True), _ByteRate()) if self._sized else (MofNCompleteColumn(),)
-        self._progress = _bar_of(count, *columns, TextColumn("left"), TimeRemainingColumn())
-        self._task = self._progress.add_task("", total=work.bytes or total, done=0)
-        self._progress.start()
-
-    def stop(self) -> None:
-        """Take it away."""
-        if self._progress is not None:
-            self._progress.stop()
-            self._progress = None
+    return cast("TextIO", Above())

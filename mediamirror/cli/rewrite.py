@@ -138,7 +138,7 @@ def map_command(given: Given) -> None:
     """
 
     async def job(_: None) -> Listed:
-        from mediamirror.cli.output import whole_file
+        from mediamirror.cli.files import whole_file
         from mediamirror.jobs.rewrite.mapping import addresses_in
         from mediamirror.report.events import plural
         from mediamirror.rewrite.maps import MapWriter

@@ -167,7 +167,7 @@ def _collect_less_often() -> None:
 
 
 def _set_up_logging(verbose: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStandardError()
     handler.setFormatter(Redacting("%(name)s: %(message)s"))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.ERROR, handlers=[handler])
     for noisy in ("botocore", "boto3", "urllib3", "asyncio", "httpx2", "s3transfer"):
@@ -179,6 +179,15 @@ def _set_up_logging(verbose: bool) -> None:
 
 def _silence_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+class _ToStandardError(logging.Handler):
+    """Writes to what standard error is at the time: a line of progress may stand there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one record."""
+        with suppress(OSError):
+            print(self.format(record), file=sys.stderr, flush=True)
 
 
 class Redacting(logging.Formatter):
@@ -240,6 +249,8 @@ class _Stopper:
 def _leave(how: str) -> NoReturn:
     """End the process, whatever its threads are doing."""
     message = f"mediamirror: {how}: what was stored is kept; run the same command again to go on.\n"
+    if sys.stderr.isatty():
+        message = f"\r\x1b[K{message}"  # a line of progress may stand there
     try:
         # A pipe that is full because nobody reads it must not keep us here.
         if select.select([], [sys.stderr], [], 0)[1]:

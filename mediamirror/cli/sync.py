@@ -118,7 +118,7 @@ class _Lists:
         return self
 
     def _open(self, path: Path) -> IO[bytes]:
-        from mediamirror.cli.output import whole_file
+        from mediamirror.cli.files import whole_file
 
         return self._stack.enter_context(whole_file(path))
 

@@ -80,7 +80,7 @@ _OF_DOCUMENTS = [*o.READ, o.ROOT, o.FAIL_EMPTY, *_JUDGING, *_BASELINES]
     [*o.ASKING, o.CREDENTIALS_FOR, o.ROBOTS_TAG],
     [*o.LOAD, *o.PACE, o.WORKERS],
     [o.MAX_SIZE, *o.ANSWER_LIMITS, *o.READ_LIMITS, *o.IMAGE_LIMITS],
-    [o.FAIL_ON, o.format_of("table", "json", "jsonl", "junit", "sarif", "github", "md"), o.HIDE_SECRETS],
+    [o.FAIL_ON, o.format_of("table", "json", "jsonl", "summary", "junit", "sarif", "github", "md"), o.HIDE_SECRETS],
     [o.QUIET, o.VERBOSE, o.NO_PROGRESS],
 )
 def verify_command(given: Given) -> None:
@@ -165,6 +165,7 @@ def _style(given: Given, title: str) -> Any:
         title=title,
         report=given.report,
         fail_on=given.fail_on,
+        summary_above=o.summary_above(given) if given.mirror is None or given.format_ == "summary" else None,
         hide=given.hide_secrets,
         apart="end" if given.mirror is None else "next",
     )

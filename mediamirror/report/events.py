@@ -188,7 +188,7 @@ def summary_sentence(summary: Summary) -> str:
         if summary.problems:
             return f"No image in {where} can be used; {plural(summary.problems, 'problem')} listed above."
         return f"No image found in {where}."
-    parts = [f"{count:,} {status}" for status, count in _in_order(summary.statuses)]
+    parts = [f"{count:,} {status}" for status, count in in_order(summary.statuses)]
     line = f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}"
     if not summary.sets:
         line = plural(summary.variants, "object")
@@ -219,6 +219,7 @@ def _troubles(summary: Summary) -> Iterator[str]:
         yield f"{plural(summary.suppressed, 'finding')} switched off"
 
 
-def _in_order(statuses: dict[str, int]) -> list[tuple[str, int]]:
+def in_order(statuses: dict[str, int]) -> list[tuple[str, int]]:
+    """Return counts by status, from what is as it should be to what failed."""
     order = ["stored", "checked", "unchanged", "duplicate", "skipped", "rejected", "failed"]
     return sorted(statuses.items(), key=lambda pair: order.index(pair[0]) if pair[0] in order else len(order))

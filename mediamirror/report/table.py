@@ -40,6 +40,9 @@ _RESULT_COLUMNS = (
     *(Column("declared", right=True), Column("real", right=True), Column("format"), Column("bytes", right=True)),
     *(Column("status"), Column("key")),
 )
+_NARROW = 72
+"""Characters of a terminal below which ``_ONLY_WIDE`` of these columns, format and bytes, are left out."""
+_ONLY_WIDE = (2, 3)
 _SET_COLUMNS = (Column("declared", right=True), Column("carrier"), Column("line", right=True), Column("url"))
 _CHOICE_COLUMNS = (
     *(Column("screen"), Column(""), Column("slot", right=True), Column("wants", right=True)),
@@ -51,12 +54,14 @@ _TONES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "dim
 
 def set_result(result: SetResult, *, width: int) -> Block:
     """Render one image set: heading, a row per candidate, reasons below the rows that have one."""
-    room = max(20, width - 52)
-    rows = [_result_row(row, room) for row in result.rows]
+    narrow = width < _NARROW
+    room = max(12, width - 36) if narrow else max(20, width - 52)
+    chosen = [at for at in range(len(_RESULT_COLUMNS)) if not narrow or at not in _ONLY_WIDE]
+    rows = [[_result_row(row, room)[at] for at in chosen] for row in result.rows]
     heading = _heading(result.document, result.line, result.alt, result.context)
     if result.places > 1:
         heading.append(f"  (in {plural(result.places, 'place')})", style="dim")
-    return Block(heading, _RESULT_COLUMNS, rows, _reasons(result))
+    return Block(heading, [_RESULT_COLUMNS[at] for at in chosen], rows, _reasons(result))
 
 
 def _result_row(row: SetRow, room: int) -> tuple[str | Words, ...]:
@@ -169,14 +174,18 @@ def problem_off(off: Suppressed) -> Words:
 
 def object_event(event: ObjectEvent) -> Words:
     """Render what was or would be done to one object."""
-    verb = {
+    if event.error is not None:
+        return Words(f"{'failed':22}{clean(event.key)}  ({event.error.code}: {clean(event.error.message)})")
+    return Words(f"{object_verb(event):22}{clean(event.key)}  ({clean(event.reason)})")
+
+
+def object_verb(event: ObjectEvent) -> str:
+    """Say what was or would be done."""
+    return {
         "upload": "would fetch and store" if event.dry_run else "stored",
         "skip": "would keep",
         "repair": "would repair" if event.dry_run else "repaired",
     }.get(event.op, event.op)
-    if event.error is not None:
-        return Words(f"{'failed':22}{clean(event.key)}  ({event.error.code}: {clean(event.error.message)})")
-    return Words(f"{verb:22}{clean(event.key)}  ({clean(event.reason)})")
 
 
 def _heading(document: str, line: int, alt: str | None, context: str | None) -> Words:

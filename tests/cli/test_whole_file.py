@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from mediamirror.cli.output import whole_file
+from mediamirror.cli.files import whole_file
 from mediamirror.errors import UsageError
 
 

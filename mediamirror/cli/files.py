@@ -1,0 +1,109 @@
+"""Files that a command writes: whole or not at all, and never over something else than it is meant to replace."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Self
+
+from mediamirror.errors import MediamirrorError, UsageError
+from mediamirror.model import Event, Outcome, Status
+from mediamirror.redact import redact_text, redact_url, without_userinfo
+
+if TYPE_CHECKING:
+    from mediamirror.cli.output import Output
+
+
+class ErrorFile:
+    """Hands every event on, and writes the failed ones down. The file is there when the run has ended, whichever way."""
+
+    def __init__(self, path: Path | None, printed: Output, *, hide: bool = False) -> None:
+        self._path = path
+        self._printed = printed
+        self._hide = hide
+        self._file: IO[bytes] | None = None
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        """Begin the file, before anything is fetched."""
+        if self._path is not None:
+            _refuse_other_than_errors(self._path)
+            self._file = self._stack.enter_context(whole_file(self._path))
+        self._printed.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Finish both. What an interrupted run has seen fail is worth as much as what a whole one has."""
+        try:
+            self._printed.__exit__(kind, error, trace)
+        finally:
+            if isinstance(error, MediamirrorError):  # refused before the first item: an older file stays
+                self._stack.__exit__(kind, error, trace)
+            else:
+                self._stack.close()
+
+    def __call__(self, event: Event) -> None:
+        """Take one event."""
+        if self._file is not None and isinstance(event, Outcome) and event.status is Status.FAILED:
+            reason = f"{event.error.code}: {event.error.message}" if event.error else "failed"
+            url = redact_url(event.variant.url, room=None) if self._hide else without_userinfo(event.variant.url)
+            # What is left of a URL with a secret would be asked for in vain: a comment, for people.
+            start = url if url == event.variant.url else f"# {url}"
+            line = f"{start}\t# {redact_text(' '.join(reason.split()))}\n"
+            self._file.write(line.encode("utf-8", "backslashreplace"))
+        self._printed(event)
+
+
+def _refuse_other_than_errors(path: Path) -> None:
+    """Raise `UsageError` for a file that holds something else than the URLs of an older run: it may be the user's own page."""
+    try:
+        with path.open("rb") as file:
+            first = file.readline(1 << 20) if path.is_file() else b""
+    except OSError:
+        return  # it is not there, or `whole_file` says what is wrong
+    if first.strip() and b"\t# " not in first:
+        raise UsageError(
+            f"{path} holds something else than the URLs of a run before, and is left alone: name another file."
+        )
+
+
+@contextmanager
+def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
+    """Open ``path`` for writing (None: standard output). It appears under its name only when the block ends well.
+
+    What a link names is written, and the link stays; a pipe or a device is written to as it is. Raises `UsageError` before
+    anything is done when it is a folder, or its folder can't be written.
+    """
+    if path is None:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+        return
+    if path.is_dir() or not path.name:
+        raise UsageError(f"{path} is a folder: give the name of a file in it.")
+    special = path.exists() and not path.is_file()
+    real = Path(os.path.realpath(path))
+    temporary = path if special else real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
+    try:
+        file = temporary.open("wb" if special else "xb")
+    except OSError as error:
+        raise UsageError(f"{path} can't be written ({error.strerror}): check its folder.") from error
+    if special:
+        with file:
+            yield file
+        return
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(real)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
