@@ -150,6 +150,10 @@ class StoreOptions:
     timeout: float = 60.0
 
 
+MAX_DOCUMENT_MEMORY = 224 * MiB
+"""Bytes that reading one document may take, unless told."""
+
+
 @dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How to read the INPUTs."""
@@ -158,7 +162,7 @@ class ReadOptions:
     base_url: str | None = None
     max_document: int = 256 * MiB
     """Bytes of the largest document read, after decompression."""
-    max_document_memory: int = 224 * MiB
+    max_document_memory: int = MAX_DOCUMENT_MEMORY
     """Bytes that reading one document may take; a small one is read as it is."""
     max_documents: int = 10_000_000
     """Documents read in one run, at most."""

@@ -5,75 +5,27 @@ Each reader is imported when a container asks for it.
 
 from __future__ import annotations
 
-import importlib
+import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.first_use import dataclass
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder
+from mediamirror.settings import MAX_DOCUMENT_MEMORY
 
 if TYPE_CHECKING:
     from mediamirror.documents.rows import Rows
     from mediamirror.documents.warc.archive import WarcArchive
 
-BATCH = 256
-"""Rows that are in memory at once."""
-_MAX_METADATA = 64 * 1024 * 1024
-
-
-def parquet_rows(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
-    """Yield a document for every row, named ``file:ROW``, rows counted from 1. ``file`` can be sought in. Raises `OSError`.
-
-    Text columns are read, and numbers, lists and structures; binary ones are left. With a field, only that column and
-    those that may hold the page's address.
-    """
-    from mediamirror.documents.rows import counter, record_document
-
-    try:
-        arrow: Any = importlib.import_module("pyarrow")
-        parquet: Any = importlib.import_module("pyarrow.parquet")
-    except ImportError:
-        message = f"{rows.name} is a Parquet file, which needs pyarrow: pip install 'mediamirror[parquet]'."
-        yield Problem("extra-missing", message, document=rows.name)
-        return
-    counted = counter(rows)
-    number = 0
-    try:
-        table = parquet.ParquetFile(
-            file, pre_buffer=False, buffer_size=1024 * 1024, thrift_string_size_limit=_MAX_METADATA
-        )
-        for batch in table.iter_batches(batch_size=BATCH, columns=_columns(table.schema_arrow, rows.field, arrow)):
-            for values in batch.to_pylist():
-                number += 1
-                yield from record_document(values, number, rows, counted)
-    except (arrow.ArrowException, OSError, ValueError) as error:
-        reason = str(error).partition("\n")[0][:200]
-        message = f"{rows.name} can't be read as Parquet after row {number:,} ({reason})."
-        yield Problem("parquet-damaged", message, number, document=rows.name)
-    yield from counted.total()
-
-
-def _columns(schema: Any, field: str | None, arrow: Any) -> list[str]:
-    from mediamirror.markup.json.names import URLS, bare
-
-    pages = {bare(name) for name in URLS}
-    wanted = [each for each in schema if not _is_binary(each.type, arrow)]
-    if field is None:
-        return [each.name for each in wanted]
-    top = field if field in schema.names else field.partition(".")[0]
-    return [each.name for each in wanted if each.name == top or bare(each.name) in pages]
-
-
-def _is_binary(kind: Any, arrow: Any) -> bool:
-    types = arrow.types
-    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+_BATCH = 64
+_MiB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +42,8 @@ class Container:
     field: str | None = None
     archive: WarcArchive | None = None
     limit: int = MAX_DOCUMENT
+    memory: int = MAX_DOCUMENT_MEMORY
+    """Bytes that a process may take which takes it apart."""
 
     @property
     def rows(self) -> Rows:
@@ -99,17 +53,48 @@ class Container:
         return Rows(self.name, self.base_url, self.field, self.limit)
 
 
-Read = Callable[[Container], Iterator[Document | Problem]]
+Found = AsyncIterator[Document | Problem]
+Read = Callable[[Container], Found]
+"""Take one container apart. What keeps it from being read to its end is the last `Problem`."""
 
 
-def _parquet(container: Container) -> Iterator[Document | Problem]:
+def _in_a_thread(take_apart: Callable[[Container], Iterator[Document | Problem]], container: Container) -> Found:
+    return _batches(take_apart(container), container.name)
+
+
+async def _batches(items: Iterator[Document | Problem], name: str) -> Found:
+    while batch := await asyncio.to_thread(_some, items, name):
+        for item in batch:
+            yield item
+
+
+def _some(items: Iterator[Document | Problem], name: str) -> list[Document | Problem]:
+    """The next documents, as many as are small; none at the end."""
+    batch: list[Document | Problem] = []
+    size = 0
+    try:
+        for item in items:
+            batch.append(item)
+            size += item.size if isinstance(item, Document) else 0
+            if len(batch) >= _BATCH or size > _MiB:
+                break
+    except OSError as error:
+        message = f"{name} can't be read any further: {error.strerror or error}."
+        batch.append(Problem("input-unreadable", message, document=name))
+    return batch
+
+
+async def _parquet(container: Container) -> Found:
+    from mediamirror.documents.parquet import parquet_rows
+
     if container.path is not None:
-        yield from parquet_rows(container.file, container.rows)
+        async for item in parquet_rows(container.file, container.rows, container.memory):
+            yield item
         return
     with tempfile.TemporaryFile(prefix="mediamirror-") as file:
-        shutil.copyfileobj(container.file, file)
-        file.seek(0)
-        yield from parquet_rows(file, container.rows)
+        await asyncio.to_thread(shutil.copyfileobj, container.file, file)
+        async for item in parquet_rows(file, container.rows, container.memory):
+            yield item
 
 
 def _warc(container: Container) -> Iterator[Document | Problem]:
@@ -150,17 +135,17 @@ def _json_list(container: Container) -> Iterator[Document | Problem]:
 
 
 READERS: dict[str, Read] = {
-    "jsonl": _json_lines,
-    "csv": partial(_table, delimiter=None),
-    "tsv": partial(_table, delimiter="\t"),
+    "jsonl": partial(_in_a_thread, _json_lines),
+    "csv": partial(_in_a_thread, partial(_table, delimiter=None)),
+    "tsv": partial(_in_a_thread, partial(_table, delimiter="\t")),
     "parquet": _parquet,
-    "warc": _warc,
+    "warc": partial(_in_a_thread, _warc),
 }
-"""How to take each kind of container apart. Each reader raises `OSError`."""
+"""How to take each kind of container apart. A reader of what can't be kept in a temporary file raises `OSError`."""
 
 
 def reader_for(kind: str, field: str | None) -> Read | None:
     """Return the reader of a kind, None for what is one document. JSON is taken apart only for one field of its records."""
     if kind == "json" and field is not None:
-        return _json_list
+        return partial(_in_a_thread, _json_list)
     return READERS.get(kind)

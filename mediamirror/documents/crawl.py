@@ -24,6 +24,7 @@ from mediamirror.markup.page import links as page_links
 from mediamirror.markup.page.links import MAX_LINKS, Links, host_of
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Download, Problem
+from mediamirror.settings import MAX_DOCUMENT_MEMORY
 
 _MAX_ROBOTS = 512_000
 
@@ -37,13 +38,14 @@ Sitemaps = Callable[[str], Awaitable[tuple[str, ...] | None]]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far to go. ``depth`` is in levels of links, ``max_pages`` counts the INPUTs too, ``limit`` is in bytes."""
+    """How far to go. ``depth`` is in levels of links, ``max_pages`` counts the INPUTs too, ``limit`` and ``memory`` are in bytes."""
 
     depth: int = 0
     follow_sitemap: bool = False
     same_host: bool = True
     max_pages: int = 1000
     limit: int = MAX_DOCUMENT
+    memory: int = MAX_DOCUMENT_MEMORY
 
 
 async def _not_known(origin: str) -> tuple[str, ...] | None:  # noqa: ARG001 - the shape of Sitemaps
@@ -198,7 +200,7 @@ class _Crawl:
         if not self._is_near(final):
             yield _problem("other-host", step.url, f"{step.url} leads to another host, {final}: {_ANY_HOST}")
             return
-        async for item in read_download(step.url, download, limit=self._bounds.limit):
+        async for item in read_download(step.url, download, limit=self._bounds.limit, memory=self._bounds.memory):
             if isinstance(item, Document) and item.name == final:
                 async for each in self._document(item, step.levels, download):
                     yield each

@@ -45,6 +45,8 @@ class Document:
     kind: str
     link_headers: tuple[str, ...] = ()
     """The values of the response's Link headers, which may name images too; for a document that came over HTTP."""
+    beside: int = 0
+    """Bytes of memory that may be taken while it is read, by what takes apart the container that it is a row of."""
 
     @property
     def size(self) -> int:

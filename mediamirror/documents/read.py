@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
-from mediamirror.documents.containers import Container, Read, reader_for
+from mediamirror.documents.containers import Container, reader_for
 from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, kept, read_again, weighed
 from mediamirror.documents.plan import Place, Via, is_special, plan_inputs, walk
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import choose_kind
 from mediamirror.model import Download, Problem
+from mediamirror.settings import MAX_DOCUMENT_MEMORY
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
@@ -26,14 +27,13 @@ Fetch = Callable[[str], Awaitable[Download]]
 
 _LOOKED_AT = 8192
 _SNIFFED = 64 * 1024
-_BATCH = 64
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MiB = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What holds for every input of one run. ``limit`` is in bytes."""
+    """What holds for every input of one run. ``limit`` and ``memory`` are in bytes."""
 
     as_: str
     base_url: str | None
@@ -42,6 +42,7 @@ class _Reading:
     limit: int
     field: str | None
     archive: WarcArchive | None
+    memory: int
 
 
 async def read_inputs(
@@ -54,13 +55,14 @@ async def read_inputs(
     limit: int = MAX_DOCUMENT,
     field: str | None = None,
     archive: WarcArchive | None = None,
+    memory: int = MAX_DOCUMENT_MEMORY,
 ) -> AsyncIterator[Document | Problem]:
     """Yield each document whole, in the order given, directories sorted; one that can't be used yields a `Problem`.
 
     Before the first one is read, everything named is checked: `InputMissing`, `InputUnreadable` and `UsageError` come
     from the first step. After that no input ends the run. One document is in memory at a time; ``limit`` is in bytes.
     Containers (JSON Lines, tables, WARC) give the documents in them; ``field`` names the field of their rows that is one.
-    ``archive`` takes note of the responses in every WARC.
+    ``archive`` takes note of the responses in every WARC. ``memory`` is what a process may take that takes one apart.
     """
     places = plan_inputs(inputs)
     choose_kind(b"", media_type=None, document="", as_=as_)
@@ -68,7 +70,7 @@ async def read_inputs(
         raise UsageError("A URL was given as INPUT, and nothing here can fetch it: give a path.")
     if stdin is None and any(place.via is Via.STDIN for place in places):
         raise UsageError("- was given as INPUT, and there is no standard input.")
-    reading = _Reading(as_, base_url, fetch, stdin, limit, field, archive)
+    reading = _Reading(as_, base_url, fetch, stdin, limit, field, archive, memory)
     for place in places:
         async for item in _read(place, reading):
             yield item
@@ -127,7 +129,7 @@ async def _from_path(
         if read is not None:
             with path.open("rb") as file:
                 container = _container(name, file, base_url, reading, path)
-                async for item in _taken_apart(read, container):
+                async for item in read(container):
                     yield item
             return
         chunks = partial(_file_chunks, path, reading.limit + 1) if len(head) > _SNIFFED else partial(iter, (head,))
@@ -152,7 +154,7 @@ async def _from_stream(name: str, head: bytes, file: BinaryIO, reading: _Reading
     """Read what can be read once only; its ``head`` tells what it is. Raises `OSError`."""
     read = reader_for(_kind(head, None, name, reading), reading.field)
     if read is not None:
-        async for item in _taken_apart(read, _container(name, file, reading.base_url, reading, None)):
+        async for item in read(_container(name, file, reading.base_url, reading, None)):
             yield item
         return
     for found in await asyncio.to_thread(_kept, name, file, reading):
@@ -189,10 +191,10 @@ async def _from_url(url: str, reading: _Reading) -> AsyncIterator[Document | Pro
 
 
 async def read_download(
-    url: str, download: Download, *, limit: int = MAX_DOCUMENT
+    url: str, download: Download, *, limit: int = MAX_DOCUMENT, memory: int = MAX_DOCUMENT_MEMORY
 ) -> AsyncIterator[Document | Problem]:
-    """Yield the documents in what a URL answered with, as `read_inputs` does for an INPUT; ``limit`` is in bytes."""
-    reading = _Reading("auto", None, None, None, limit, None, None)
+    """Yield the documents in what a URL answered with, as `read_inputs` does for an INPUT; the limits are in bytes."""
+    reading = _Reading("auto", None, None, None, limit, None, None, memory)
     async for item in _from_download(url, download, reading):
         yield item
 
@@ -223,7 +225,7 @@ async def _from_memory(
 ) -> AsyncIterator[Document | Problem]:
     read = reader_for(_kind(data, media_type, name, reading), reading.field)
     if read is not None:
-        async for item in _taken_apart(read, _container(name, io.BytesIO(data), base_url, reading, None)):
+        async for item in read(_container(name, io.BytesIO(data), base_url, reading, None)):
             yield item
         return
     for found in await asyncio.to_thread(_documents, name, partial(iter, (data,)), media_type, base_url, reading):
@@ -231,32 +233,7 @@ async def _from_memory(
 
 
 def _container(name: str, file: BinaryIO, base_url: str | None, reading: _Reading, path: Path | None) -> Container:
-    return Container(name, file, path, base_url, reading.field, reading.archive, reading.limit)
-
-
-async def _taken_apart(read: Read, container: Container) -> AsyncIterator[Document | Problem]:
-    """The documents in a container, read in a thread, a few at a time."""
-    items = read(container)
-    while batch := await asyncio.to_thread(_some, items, container.name):
-        for item in batch:
-            yield item
-
-
-def _some(items: Iterator[Document | Problem], name: str) -> list[Document | Problem]:
-    """The next documents, as many as are small; none at the end."""
-    batch: list[Document | Problem] = []
-    size = 0
-    try:
-        for item in items:
-            batch.append(item)
-            size += item.size if isinstance(item, Document) else 0
-            if len(batch) >= _BATCH or size > _MiB:
-                break
-    except OSError as error:
-        batch.append(
-            _problem("input-unreadable", name, f"{name} can't be read any further: {error.strerror or error}.")
-        )
-    return batch
+    return Container(name, file, path, base_url, reading.field, reading.archive, reading.limit, reading.memory)
 
 
 def _kind(head: bytes, media_type: str | None, name: str, reading: _Reading) -> str:

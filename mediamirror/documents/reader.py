@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import pickle
-import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from mediamirror.documents import apart
 from mediamirror.documents.document import HELD, Document
 from mediamirror.documents.look import bounded, is_split, links_in, look_through
 from mediamirror.errors import UsageError
@@ -29,7 +28,6 @@ T = TypeVar("T")
 _AT_ONCE = 16 * 1024
 """A document of so few bytes is read faster than a thread takes it over."""
 _STEP = 1024 * 1024
-_MiB = 1024 * 1024
 
 
 class Unread(Exception):
@@ -98,8 +96,8 @@ class Reader:
         from mediamirror.documents.reader_process import DONE, MORE  # noqa: PLC0415 -- start-up time
 
         process, self._process = self._process, None
-        if process is not None and (process.returncode is not None or _out(process).at_eof()):
-            await _end(process)
+        if process is not None and apart.has_gone(process):
+            await apart.end(process)
             process = None
         process = process or await self._start()
         told = False
@@ -107,20 +105,21 @@ class Reader:
             in_slices = task in {"sets", "unmerged"} and await _off(is_split, document, document)
             chunks = document.chunks()
             job = (task, replace(document, data=b""), document.size, self._options, in_slices)
-            await _write(process, pickle.dumps(job))
+            await apart.write(process, pickle.dumps(job))
             if not in_slices:
                 await _write_whole(process, document, chunks)
-            while (answer := await _read(process)) != DONE:
+            while (answer := await apart.read(process)) != DONE:
                 if answer == MORE:
-                    await _write(process, pickle.dumps(await _off(_some, chunks, document)))
+                    await apart.write(process, pickle.dumps(await _off(_some, chunks, document)))
                 else:
                     told = True
                     yield answer
         except (ConnectionError, asyncio.IncompleteReadError):
-            status = await _end(process)
-            raise Unread(_explained(status, document.name, self._options, told=told)) from None
+            status = await apart.end(process)
+            most = self._options.max_document_memory - document.beside
+            raise Unread(apart.explained(status, document.name, most, told=told)) from None
         except BaseException:
-            await _end(process)
+            await apart.end(process)
             raise
         self._process = process
 
@@ -134,7 +133,7 @@ class Reader:
         """End the process and wait for its end. Safe to call twice."""
         process, self._process = self._process, None
         if process is not None:
-            await _end(process)
+            await apart.end(process)
 
     async def __aenter__(self) -> Self:
         """Enter; no process is started yet."""
@@ -174,16 +173,6 @@ def _some(chunks: Iterator[bytes]) -> bytes:
     return b"".join(pieces)
 
 
-async def _write(process: asyncio.subprocess.Process, data: bytes, *, framed: bool = True) -> None:
-    from mediamirror.documents.reader_process import PREFIX  # noqa: PLC0415 -- start-up time
-
-    assert process.stdin is not None  # noqa: S101 - we asked for the pipe
-    if framed:
-        process.stdin.write(PREFIX.pack(len(data)))
-    process.stdin.write(data)
-    await process.stdin.drain()
-
-
 async def _write_whole(process: asyncio.subprocess.Process, document: Document, chunks: Iterator[bytes]) -> None:
     """Write exactly as many bytes as a document has: so many are awaited."""
     left = document.size
@@ -191,44 +180,5 @@ async def _write_whole(process: asyncio.subprocess.Process, document: Document, 
         chunk = (await _off(_some, chunks, document))[:left]
         if not chunk:
             raise _changed(document, "it has become shorter")
-        await _write(process, chunk, framed=False)
+        await apart.write(process, chunk, framed=False)
         left -= len(chunk)
-
-
-async def _read(process: asyncio.subprocess.Process) -> Any:
-    from mediamirror.documents.reader_process import PREFIX  # noqa: PLC0415 -- start-up time
-
-    (size,) = PREFIX.unpack(await _out(process).readexactly(PREFIX.size))
-    return pickle.loads(await _out(process).readexactly(size))  # noqa: S301 -- from our own program
-
-
-def _out(process: asyncio.subprocess.Process) -> asyncio.StreamReader:
-    assert process.stdout is not None  # noqa: S101 - we asked for the pipe
-    return process.stdout
-
-
-async def _end(process: asyncio.subprocess.Process) -> int:
-    """End a process that may have ended already; its exit status, negative for a signal."""
-    if process.returncode is None and not _out(process).at_eof():
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    return await process.wait()
-
-
-def _explained(status: int, name: str, options: ReadOptions, *, told: bool) -> Problem:
-    """What the end of its process says about a document. ``told``: some of what is in it had come by then."""
-    from mediamirror.documents.reader_process import CPU_SECONDS, OVER_MEMORY  # noqa: PLC0415 -- start-up time
-
-    left_out = "the rest of it is left out" if told else "it is left out"
-    if status == OVER_MEMORY:
-        most = f"{options.max_document_memory // _MiB:,} MiB"
-        code, why = "document-over-memory", f"takes more than {most} of memory to read"
-        left_out += "; split it, or raise --max-document-memory"
-    elif status == -signal.SIGXCPU:
-        code, why = "document-over-time", f"takes more than {CPU_SECONDS // 60} minutes of computing to read"
-        left_out += "; split it"
-    elif status == -signal.SIGKILL:
-        code, why = "document-unread", "was being read when the system killed its reader, perhaps for want of memory"
-    else:
-        code, why = "document-unread", f"ended its reader (exit status {status}; please report it)"
-    return Problem(code, f"{name} {why}: {left_out}.", document=name)

@@ -57,13 +57,16 @@ def main() -> None:
     jobs, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    _die_with_parent()
-    _bound_memory(int(sys.argv[1]))
+    die_with_parent()
+    allowed = bound_memory(int(sys.argv[1]))
     before = _resident()
     try:
         while (words := receive(jobs)) is not None:
-            _allow_cpu()
-            _answer(Job(*words), jobs, answers)
+            allow_cpu()
+            job = Job(*words)
+            if sys.platform == "linux":
+                _limit(resource.RLIMIT_AS, allowed - job.document.beside)
+            _answer(job, jobs, answers)
             if _resident() > before + _KEPT:
                 break
     except MemoryError:
@@ -76,7 +79,7 @@ def main() -> None:
 def _answer(job: Job, jobs: BinaryIO, answers: BinaryIO) -> None:
     def more() -> bytes:
         send(answers, MORE)
-        _allow_cpu()
+        allow_cpu()
         chunk: bytes = receive(jobs)
         return chunk
 
@@ -143,14 +146,19 @@ def receive(stream: BinaryIO) -> Any:
     return pickle.loads(stream.read(PREFIX.unpack(prefix)[0]))  # noqa: S301 -- from the program that started us
 
 
-def _bound_memory(most: int) -> None:
-    """Take no more than ``most`` bytes: what is resident now counts, what is only mapped does not."""
+def bound_memory(most: int) -> int:
+    """Take no more than ``most`` bytes: what is resident now counts, what is only mapped does not. Returns the limit."""
     if sys.platform != "linux":
-        return
+        return most
     mapped, resident = (int(word) * resource.getpagesize() for word in _statm()[:2])
     allowed = mapped + max(most - resident, 0)
-    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
-    resource.setrlimit(resource.RLIMIT_AS, (allowed if hard == resource.RLIM_INFINITY else min(allowed, hard), hard))
+    _limit(resource.RLIMIT_AS, allowed)
+    return allowed
+
+
+def _limit(what: int, soft: int) -> None:
+    hard = resource.getrlimit(what)[1]
+    resource.setrlimit(what, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
 def _resident() -> int:
@@ -162,19 +170,18 @@ def _statm() -> list[str]:
         return file.read().split()
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """End as soon as the program that started this process does (Linux)."""
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415
 
         ctypes.CDLL(None).prctl(_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _allow_cpu() -> None:
+def allow_cpu() -> None:
     """Grant the CPU time of one more document. The kernel ends the process (SIGXCPU) when it is used up."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    soft = int(usage.ru_utime + usage.ru_stime) + 1 + CPU_SECONDS
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
+    _limit(resource.RLIMIT_CPU, int(usage.ru_utime + usage.ru_stime) + 1 + CPU_SECONDS)
 
 
 if __name__ == "__main__":

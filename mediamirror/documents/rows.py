@@ -11,35 +11,46 @@ import io
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from typing import BinaryIO, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from mediamirror.documents.compressed import STEP, Undecodable, inflated_stream, is_gzip
-from mediamirror.documents.document import MAX_DOCUMENT, Document, Stored, kept
-from mediamirror.first_use import dataclass
+from mediamirror.documents.document import HELD, MAX_DOCUMENT, Document, Stored, kept
+from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.json.records import records
 from mediamirror.markup.places.json_text import Json, Object, read_json
 from mediamirror.markup.places.source import decode
 from mediamirror.model import Problem
 
+if TYPE_CHECKING:
+    from mediamirror.markup.records.structured import Row
+
 _LOOKED_AT = 64 * 1024
 MAX_SHOWN = 100
 """Most bad rows of one file that are reported one by one."""
 _JSON = "application/json"
+_FOUR_BYTES = 0xF0
+"""From here on a byte begins a character of UTF-8 that is outside of the first plane."""
 MAX_RECORD = 16 * 1024 * 1024
 """Largest record that is taken apart for one of its fields, and largest row of a table, in bytes."""
 MAX_LIST = 32 * 1024 * 1024
 """Largest JSON text that is taken apart as one, in bytes: JSON Lines may be of any length."""
+TAKEN = 120 * 1024 * 1024
+"""Bytes that taking apart rows of `MAX_RECORD`, or a list of `MAX_LIST`, takes: csv and JSON hold several copies of a row."""
 _RECORD_TOO_LARGE = f"The record is over the {MAX_RECORD:,} bytes from which one field is taken."
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """How to read one file's rows: its name, the base URL where a row gives none, a field's name or None, a row's limit."""
+    """How to read one file's rows: its name, the base URL where a row gives none, a field's name or None, a row's limit.
+
+    ``beside`` is how many bytes taking the file apart may take while a large row of it is read.
+    """
 
     name: str
     base_url: str | None = None
     field: str | None = None
     limit: int = MAX_DOCUMENT
+    beside: int = 0
 
 
 class _Counted:
@@ -83,7 +94,7 @@ def json_lines(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
             if data is None:
                 yield from counted.bad(line, "row-too-large", f"The row is over the limit of {rows.limit:,} bytes.")
             elif isinstance(data, Stored) or data.strip():
-                yield from _json_row(data, line, rows, counted)
+                yield from json_row(data, line, rows, counted)
     except Undecodable as error:
         yield _broken(rows, line, error)
     yield from counted.total()
@@ -102,21 +113,32 @@ def json_list(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
         message = f"{rows.name} is over the limit of {limit:,} bytes: split it, or write it as JSON Lines."
         yield Problem("document-too-large", message, document=rows.name)
         return
-    source = decode(data)
-    for start, end in records(source.text):
-        yield from _json_row(source.text[start:end].encode("utf-8", "replace"), source.line(start), rows, counted)
+    for line, record in _records(data):
+        yield from json_row(record, line, rows, counted)
     yield from counted.total()
 
 
-def _json_row(data: bytes | Stored, line: int, rows: Rows, counted: _Counted) -> Iterator[Document | Problem]:
+def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
+    """The records of a JSON text and the lines on which they begin."""
+    if decode(data[:_LOOKED_AT]).encoding != "utf-8":
+        data = decode(data).text.encode("utf-8", "replace")
+    # A byte a character, where one of another script would make it four of each: JSON's own marks are ASCII.
+    text = data.decode("latin-1")
+    line, counted = 1, 0
+    for start, end in records(text):
+        line, counted = line + text.count("\n", counted, start), start
+        yield line, data[start:end]
+
+
+def json_row(data: bytes | Stored, line: int, rows: Rows, counted: _Counted) -> Iterator[Document | Problem]:
+    """Yield the document of one row that is JSON, or what keeps it from being one."""
     if rows.field is None:
-        yield Document(f"{rows.name}:{line}", data, _JSON, rows.base_url, "json")
+        yield Document(f"{rows.name}:{line}", _held(data), _JSON, rows.base_url, "json", beside=rows.beside)
         return
-    if isinstance(data, Stored):
-        if data.size > MAX_RECORD:
-            yield from counted.bad(line, "row-too-large", _RECORD_TOO_LARGE)
-            return
-        data = b"".join(data.chunks())
+    if _size(data) > MAX_RECORD:
+        yield from counted.bad(line, "row-too-large", _RECORD_TOO_LARGE)
+        return
+    data = data if isinstance(data, bytes) else b"".join(data.chunks())
     reading = read_json(data.decode("utf-8", "replace"))
     if reading.error is not None:
         yield from counted.bad(line, "malformed-json", "The row is no whole JSON: what could be read of it was read.")
@@ -131,7 +153,24 @@ def _picked(record: Json | None, line: int, rows: Rows, counted: _Counted) -> It
         counted.without_field(line)
     elif found.text.strip():
         base = found.page or rows.base_url
-        yield Document(f"{rows.name}:{line}", found.text.encode("utf-8", "replace"), None, base, found.kind)
+        text = _held(found.text.encode("utf-8", "replace"))
+        yield Document(f"{rows.name}:{line}", text, None, base, found.kind, beside=max(rows.beside, TAKEN))
+
+
+def _held(data: bytes | Stored) -> bytes | Stored:
+    """The same, in a file if it is too large to be held."""
+    if isinstance(data, Stored) or len(data) <= HELD:
+        return data
+    return kept([data], len(data)) or data
+
+
+def _size(data: bytes | Stored) -> int:
+    """The bytes of a row as a text in memory, where one character outside of the first plane makes it four of each."""
+    size = len(data) if isinstance(data, bytes) else data.size
+    if size * 4 <= MAX_RECORD:
+        return size
+    most = max(max(chunk) for chunk in ([data] if isinstance(data, bytes) else data.chunks()))
+    return size * (4 if most >= _FOUR_BYTES else 1)
 
 
 def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterator[Document | Problem]:
@@ -139,6 +178,7 @@ def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterat
     from mediamirror.markup.records.structured import table_rows  # noqa: PLC0415 -- loaded for rows alone
 
     counted = _Counted(rows)
+    rows = replace(rows, beside=TAKEN)
     line = 0
     try:
         for row in table_rows(_Lines(_as_text(inflated(file)), min(rows.limit, MAX_RECORD)), delimiter=delimiter):
@@ -146,19 +186,15 @@ def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterat
             if isinstance(row, Problem):
                 yield from counted.bad(row.line, row.code, row.message)
             else:
-                yield from record_document(row.values, row.line, rows, counted)
+                yield from json_row(_json_of(row), row.line, rows, counted)
+            del row  # it may be large, and the next is read beside it
     except Undecodable as error:
         yield _broken(rows, line, error)
     yield from counted.total()
 
 
-def record_document(
-    values: dict[str, object] | dict[str, str], line: int, rows: Rows, counted: _Counted
-) -> Iterator[Document | Problem]:
-    """The document of a record that is no JSON yet."""
-    yield from _json_row(
-        json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "replace"), line, rows, counted
-    )
+def _json_of(row: Row) -> bytes:
+    return json.dumps(row.values, ensure_ascii=False).encode("utf-8", "replace")
 
 
 def counter(rows: Rows) -> _Counted:

@@ -3,18 +3,21 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from mediamirror.documents.containers import parquet_rows
-from mediamirror.documents.document import Document
+from bench.measure import commands
+from mediamirror.documents.document import Document, Stored
+from mediamirror.documents.parquet import parquet_rows
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.rows import Rows, json_lines, table
 from mediamirror.markup.extract import extract_document
 from mediamirror.model import Extraction, Problem
+from mediamirror.settings import MAX_DOCUMENT_MEMORY
 
 CRAWLS = Path(__file__).parents[2] / "fixtures" / "crawls"
 
@@ -203,11 +206,34 @@ async def test_a_damaged_parquet_file_is_a_problem(tmp_path: Path) -> None:
     assert problem.code == "parquet-damaged"
 
 
-def test_without_pyarrow_one_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_parquet_row_that_is_too_large_to_be_held_is_kept_in_a_file(tmp_path: Path) -> None:
+    page = "<p>é</p>" * 300_000
+    pq.write_table(pa.table({"html": [page, "<img src=https://x.example/a.jpg>"]}), tmp_path / "a.parquet")
+    first, second = await read(tmp_path / "a.parquet")
+    assert isinstance(first, Document)
+    assert isinstance(first.data, Stored)
+    assert json.loads(b"".join(first.chunks())) == {"html": page}
+    assert urls(second) == [["https://x.example/a.jpg"]]
+
+
+async def test_whoever_stops_reading_parquet_leaves_no_process(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"html": ["<p>" * 100_000] * 100}), tmp_path / "a.parquet")
+    with (tmp_path / "a.parquet").open("rb") as file:
+        rows = parquet_rows(file, Rows("a.parquet"), MAX_DOCUMENT_MEMORY)
+        assert isinstance(await anext(rows), Document)
+        assert [b"parquet_process" in each for each in commands(os.getpid())].count(True) == 1
+        await rows.aclose()
+    assert not any(b"parquet_process" in each for each in commands(os.getpid()))
+
+
+async def test_without_pyarrow_one_sentence_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = parquet(tmp_path / "a.parquet")
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
-    (problem,) = parquet_rows(io.BytesIO(b""), Rows("a.parquet"))
+    (problem,) = await read(path)
     assert isinstance(problem, Problem)
-    assert problem.message == "a.parquet is a Parquet file, which needs pyarrow: pip install 'mediamirror[parquet]'."
+    assert problem.message == f"{path} is a Parquet file, which needs pyarrow: pip install 'mediamirror[parquet]'."
 
 
 def test_a_cell_of_very_many_lines_is_read_and_a_row_of_very_many_values_is_one_problem() -> None:

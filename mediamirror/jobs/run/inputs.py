@@ -79,6 +79,7 @@ async def documents(
             limit=options.max_document,
             field=options.field,
             archive=archive,
+            memory=options.max_document_memory,
         )
 
     left = options.max_documents
@@ -103,7 +104,12 @@ def _all_documents(
     from mediamirror.documents.crawl import Bounds, crawl  # noqa: PLC0415 -- start-up time
 
     bounds = Bounds(
-        options.depth, options.follow_sitemap, options.same_host, options.max_pages, limit=options.max_document
+        options.depth,
+        options.follow_sitemap,
+        options.same_host,
+        options.max_pages,
+        limit=options.max_document,
+        memory=options.max_document_memory,
     )
     return crawl(read, fetch=fetch, reader=reader, bounds=bounds, sitemaps=fetcher.sitemaps)
 

@@ -119,6 +119,7 @@ def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterato
             names = [name.strip().lstrip("\ufeff") or f"column {at}" for at, name in enumerate(cells, 1)]
         elif cells:
             yield Row(line, dict(zip(names, cells, strict=False)))
+        del cells  # they may be large, and the next are read beside them
 
 
 class _Bounded(Iterator[str]):

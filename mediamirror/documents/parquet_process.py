@@ -1,0 +1,98 @@
+"""The process that reads Parquet: rows as JSON on stdout. Started by ``python -m`` with the most bytes it may take,
+
+the number of an open file, its name, and the name of a field or nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import sys
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+from mediamirror.documents.document import HELD
+from mediamirror.documents.reader_process import OVER_MEMORY, allow_cpu, bound_memory, die_with_parent, send
+from mediamirror.markup.json.names import URLS, bare
+from mediamirror.model import Problem
+
+_BATCH = 64
+"""Rows that are in memory at once, at most."""
+_BATCH_BYTES = 8 * 1024 * 1024
+"""Of rows as they are stored, without their compression."""
+_BUFFER = 1024 * 1024
+_MAX_METADATA = 64 * 1024 * 1024
+
+arrow: Any = importlib.import_module("pyarrow")
+parquet: Any = importlib.import_module("pyarrow.parquet")
+
+
+def main(memory: int, descriptor: int, name: str, field: str) -> None:
+    """Send rows as lists of texts; of a large row its size, and its text in pieces behind it; a problem; None at the end."""
+    die_with_parent()
+    answers = os.fdopen(os.dup(1), "wb")
+    bound_memory(memory)
+    number = 0
+    try:
+        for texts in _rows(os.fdopen(descriptor, "rb"), field or None):
+            allow_cpu()
+            number += len(texts)
+            _send(answers, texts)
+    except MemoryError:
+        os._exit(OVER_MEMORY)
+    except BrokenPipeError:
+        os._exit(0)
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        reason = str(error).partition("\n")[0][:200]
+        message = f"{name} can't be read as Parquet after row {number:,} ({reason})."
+        send(answers, Problem("parquet-damaged", message, number, document=name))
+    send(answers, None)
+    os._exit(0)  # No teardown: nothing here is worth the milliseconds.
+
+
+def _send(answers: BinaryIO, texts: list[bytes]) -> None:
+    if sum(map(len, texts)) <= HELD:
+        send(answers, texts)
+        return
+    for text in texts:
+        send(answers, len(text))
+        for start in range(0, len(text), HELD):
+            send(answers, text[start : start + HELD])
+
+
+def _rows(file: BinaryIO, field: str | None) -> Iterator[list[bytes]]:
+    """The rows as JSON, a few small ones at a time."""
+    table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, thrift_string_size_limit=_MAX_METADATA)
+    columns = _columns(table.schema_arrow, field)
+    for batch in table.iter_batches(batch_size=_batch_size(table.metadata), columns=columns, use_threads=False):
+        step = batch.num_rows if batch.nbytes <= HELD else 1
+        for at in range(0, batch.num_rows, step):
+            yield [
+                json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "replace")
+                for values in batch.slice(at, step).to_pylist()
+            ]
+
+
+def _batch_size(metadata: Any) -> int:
+    rows: int = metadata.num_rows
+    size: int = sum(metadata.row_group(each).total_byte_size for each in range(metadata.num_row_groups))
+    return min(max(_BATCH_BYTES * rows // max(size, 1), 1), _BATCH)
+
+
+def _columns(schema: Any, field: str | None) -> list[str]:
+    pages = {bare(name) for name in URLS}
+    wanted = [each for each in schema if not _is_binary(each.type)]
+    if field is None:
+        return [each.name for each in wanted]
+    top = field if field in schema.names else field.partition(".")[0]
+    return [each.name for each in wanted if each.name == top or bare(each.name) in pages]
+
+
+def _is_binary(kind: Any) -> bool:
+    types = arrow.types
+    return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])
