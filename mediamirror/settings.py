@@ -407,6 +407,10 @@ class GcOptions:
     store: StoreOptions = field(default_factory=StoreOptions)
     delete: bool = False
     """Remove objects that no row names."""
+    unreferenced: bool = False
+    """List what no document names any more, and with ``delete`` remove it."""
+    unread_for: float | None = None
+    """The same, and seconds after which a document that no run has read names nothing any more; None: it always counts."""
     max_delete: int | None = None
     force: bool = False
     older_than: float = 86_400.0

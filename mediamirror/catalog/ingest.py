@@ -61,7 +61,10 @@ DELETE FROM fetches WHERE coalesce(seen_run, run_id) < ({_OLDEST_KEPT})
         AND coalesce(o.source_sha256, o.sha256) = fetches.sha256)
 """
 
-_FORGET_RUNS = f"DELETE FROM runs WHERE id < ({_OLDEST_KEPT}) AND id NOT IN (SELECT max(id) FROM runs GROUP BY command)"
+_FORGET_RUNS = (
+    f"DELETE FROM runs WHERE id < ({_OLDEST_KEPT}) AND id NOT IN (SELECT max(id) FROM runs GROUP BY command) "
+    "AND command <> 'catalog import'"
+)
 
 _FORGET_BLOBS = f"""
 DELETE FROM blobs WHERE sha256 NOT IN ({
@@ -80,7 +83,7 @@ def forget_runs(db: sqlite3.Connection, keep: int) -> dict[str, int]:
     """Drop what is only history of runs before the newest ``keep``; return how many rows of what went.
 
     What the next run asks with, what stored bytes came from and how every variant stands is no history. Of each command the last
-    run is kept.
+    run is kept, and each run that took in objects which no document has to name.
     """
     told = {"exchanges": _FORGET_EXCHANGES, "runs": _FORGET_RUNS, "blobs": _FORGET_BLOBS}
     return {name: db.execute(command, {"keep": keep}).rowcount for name, command in told.items()}
@@ -146,7 +149,7 @@ def fingerprint(image_set: ImageSet) -> bytes:
 
 
 def put_document(db: sqlite3.Connection, row: DocumentRow) -> int:
-    """Insert or renew a document, dropping what an earlier run found in it. Returns its id."""
+    """Insert or renew a document; return its id. What an earlier run found in it goes when all of it is read: see `put_sets`."""
     db.execute(
         "INSERT INTO documents (name, media_type, base_url, sha256, size, read_at) VALUES (?,?,?,?,?,?) "
         "ON CONFLICT (name) DO UPDATE SET media_type = excluded.media_type, base_url = excluded.base_url, "
@@ -154,14 +157,26 @@ def put_document(db: sqlite3.Connection, row: DocumentRow) -> int:
         (row.name, row.media_type, row.base_url, row.sha256, row.size, row.read_at),
     )
     found: tuple[int] = db.execute("SELECT id FROM documents WHERE name = ?", (row.name,)).fetchone()
-    db.execute("DELETE FROM places WHERE document_id = ?", found)
+    # Another document of the same name in this very run is another state of it.
+    db.execute("DELETE FROM places WHERE document_id = ? AND run_id = (SELECT max(id) FROM runs)", found)
     return found[0]
 
 
 def put_sets(
-    db: sqlite3.Connection, run: Run, document_id: int, sets: Sequence[tuple[ImageSet, frozenset[str]]]
+    db: sqlite3.Connection,
+    run: Run,
+    document_id: int,
+    sets: Sequence[tuple[ImageSet, frozenset[str]]],
+    *,
+    whole: bool = True,
 ) -> None:
-    """Add sets of a document, each with the URLs of it that are wanted."""
+    """Add sets of a document, each with the URLs of it that are wanted.
+
+    With the last ones of a document that was read to its end, ``whole``, go those that earlier runs found in it. Until then they
+    stay: what a document names is not forgotten because it could not be read this time.
+    """
+    if whole:  # first, so that the new ones take their room
+        db.execute("DELETE FROM places WHERE document_id = ? AND run_id <> ?", (document_id, run.id))
     for image_set, wanted in sets:
         put_set(db, run.id, document_id, image_set, wanted)
 

@@ -188,10 +188,14 @@ _PLACE = "WHERE store_id = :place AND key > :after ORDER BY key LIMIT :limit"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A key that is named: by a row of the catalog (``own``), or by the manifest alone."""
+    """A key that is named: by a row of the catalog (``own``), or by the manifest alone.
+
+    ``wanted``: a document names a URL that its object came from, or nobody asked whether one does.
+    """
 
     key: str
     own: bool
+    wanted: bool = True
 
 
 def begin_manifest(db: sqlite3.Connection) -> None:
@@ -234,8 +238,26 @@ def manifest_rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, d
     return {key: json.loads(row[0]) for key, row in found if row is not None}
 
 
-def read_known(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[Known]:
-    """Return the keys that catalog or manifest name, after a key, in the order of their bytes."""
+_UNWANTED = """
+SELECT o.key FROM objects o WHERE o.store_id = ? AND o.key IN ({}) GROUP BY o.key HAVING max(
+    EXISTS (SELECT 1 FROM candidates c CROSS JOIN places p ON p.id = c.place_id CROSS JOIN documents d ON d.id = p.document_id
+        WHERE c.variant_id = o.variant_id AND d.read_at >= ?)
+    OR EXISTS (SELECT 1 FROM rewritten r JOIN rewrites w ON w.id = r.rewrite_id
+        WHERE r.variant_id = o.variant_id AND w.store_id = o.store_id)
+    OR EXISTS (SELECT 1 FROM standings s JOIN runs r ON r.id = s.run_id
+        WHERE s.variant_id = o.variant_id AND s.store_id = o.store_id AND r.command = 'catalog import')) = 0
+"""
+"""Objects whose URLs stand in no document (one that was read late enough), in no rewritten page, and were not taken in with
+``catalog import``, which no document has to name."""
+
+
+def read_known(
+    db: sqlite3.Connection, place: int, *, read_since: str | None = None, after: str = "", limit: int = KEYS_PAGE
+) -> Page[Known]:
+    """Return the keys that catalog or manifest name, after a key, in the order of their bytes.
+
+    ``read_since``: say of each whether a document names it that was read at this time (ISO 8601, UTC) or later.
+    """
     found = db.execute(
         "SELECT key, max(own) FROM ("
         f"SELECT * FROM (SELECT DISTINCT key, 1 AS own FROM objects {_PLACE}) "
@@ -245,4 +267,15 @@ def read_known(db: sqlite3.Connection, place: int, *, after: str = "", limit: in
         {"place": place, "after": after, "limit": limit},
     )
     rows = [Known(key, bool(own)) for key, own in found]
+    if read_since is not None:
+        unwanted = _unwanted(db, place, [row.key for row in rows if row.own], read_since)
+        rows = [replace(row, wanted=row.key not in unwanted) for row in rows]
     return Page(rows, rows[-1].key if rows else after)
+
+
+def _unwanted(db: sqlite3.Connection, place: int, keys: Sequence[str], read_since: str) -> set[str]:
+    found: set[str] = set()
+    for start in range(0, len(keys), 500):
+        some = keys[start : start + 500]
+        found.update(row[0] for row in db.execute(_UNWANTED.format(marks(some)), (place, *some, read_since)))
+    return found

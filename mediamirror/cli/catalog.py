@@ -288,6 +288,18 @@ async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
     "gc",
     _WHICH_MIRROR,
     option("--delete", "Remove objects that no row names; without it they are only listed.", GcOptions, panel=WHERE),
+    option(
+        "--unreferenced",
+        "The same for what no document names any more, since its page was changed and read again.",
+        GcOptions,
+        panel=WHERE,
+    ),
+    option(
+        "--unread-for AGE",
+        "The same, and a document that no run has read for so long names nothing any more (30d).",
+        GcOptions,
+        panel=WHERE,
+    ),
     o.MAX_DELETE,
     option("--force", "Even when no object is named, or none that is named is there.", GcOptions, panel=WHERE),
     option(
@@ -312,6 +324,8 @@ def gc_command(given: Given) -> None:
 
     Examples:
         mediamirror catalog gc ./mirror -n
+        mediamirror catalog gc ./mirror --unreferenced
+        mediamirror catalog gc ./mirror --unreferenced --delete --max-delete 500
         mediamirror catalog gc s3://media/news --delete --max-delete 100
     """
 

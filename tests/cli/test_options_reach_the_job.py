@@ -55,7 +55,7 @@ WORDS = {
     "max_header_size": "9k", "max_decode_memory": "9k", "max_size": "9k", "max_document_size": "9k", "metadata": "of=mine",
     "max_document_memory": "9k",
     "limit_rate": "9k", "proxy": "http://proxy.example:3128", "rungs": "largest", "sample": "5%", "tolerance": "3px",
-    "viewport": "390x844@3", "fresh_for": "9h", "older_than": "9h", "timeout": "9", "delay": "9",
+    "viewport": "390x844@3", "fresh_for": "9h", "older_than": "9h", "unread_for": "9h", "timeout": "9", "delay": "9",
     "endpoint_url": "http://127.0.0.1:9", "source_endpoint_url": "http://127.0.0.1:9",
 }  # fmt: skip
 

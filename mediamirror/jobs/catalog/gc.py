@@ -1,4 +1,4 @@
-"""``catalog gc``: what no row names, rows that no object backs, superseded manifest segments, half-written leftovers.
+"""``catalog gc``: what no row or no document names, rows that no object backs, superseded manifest segments, leftovers.
 
     listing (sorted) ── beside ── named keys (sorted) ──> counted and refused, or: rows go, then objects, then segments
 
@@ -30,6 +30,9 @@ from mediamirror.store.base import Store
 
 Listen = Callable[[MendEvent], None]
 
+_UNNAMED, _UNREFERENCED = "no row names it", "no document names it any more"
+"""Why an object may go."""
+
 _LITTLE = 1 << 20
 """Unused bytes of a catalog that are not worth writing it anew."""
 
@@ -39,6 +42,7 @@ async def collect_garbage(
 ) -> MendSummary:
     """Drop rows without object, compact the manifest, sweep leftovers; with ``options.delete`` remove what no row names.
 
+    With ``options.unreferenced`` that goes for what no document names any more, too.
     Raises `UsageError` (also when more would go than is allowed, before anything does), `CatalogError`, `StoreError`.
     """
     run = _Gc(dest, options or GcOptions(), on_event)
@@ -53,31 +57,40 @@ class Found:
     own_rows: int
     unnamed: int
     unbacked: int
+    unreferenced: int = 0
 
 
 def refusal(found: Found, options: GcOptions) -> UsageError | None:
     """Say whether nothing must be changed.
 
-    | no row's object is there | --delete | unnamed > --max-delete | unnamed = all objects | --force | refused                  |
-    |--------------------------|----------|------------------------|-----------------------|---------|--------------------------|
-    | yes                      |          |                        |                       | no      | is this the right place? |
-    | no                       | yes      | yes                    |                       |         | more than --max-delete   |
-    | no                       | yes      | no                     | yes                   | no      | would empty it           |
-    | otherwise                |          |                        |                       |         | no                       |
+    | no row's object is there | --delete | to go > --max-delete | to go = all objects | --force | refused                  |
+    |--------------------------|----------|----------------------|---------------------|---------|--------------------------|
+    | yes                      |          |                      |                     | no      | is this the right place? |
+    | no                       | yes      | yes                  |                     |         | more than --max-delete   |
+    | no                       | yes      | no                   | yes                 | no      | would empty it           |
+    | otherwise                |          |                      |                     |         | no                       |
+
+    What is to go is named by no row, or unreferenced.
     """
     if found.own_rows and found.unbacked == found.own_rows and not options.force:
         return UsageError(
             f"None of the {found.own_rows:,} objects that the catalog names is there: nothing was changed. Check that DEST is the "
             "right place and mounted; if the objects are gone indeed, add --force."
         )
-    if not options.delete or not found.unnamed:
+    to_go = found.unnamed + found.unreferenced
+    if not options.delete or not to_go:
         return None
-    if options.max_delete is not None and found.unnamed > options.max_delete:
+    if options.max_delete is not None and to_go > options.max_delete:
         return UsageError(
-            f"--delete would remove {found.unnamed:,} objects and --max-delete allows {options.max_delete:,}: nothing was "
+            f"--delete would remove {to_go:,} objects and --max-delete allows {options.max_delete:,}: nothing was "
             "changed. Look at them with -n and without --max-delete, then raise it."
         )
-    if found.unnamed == found.listed and not options.force:
+    if to_go == found.listed and not options.force and found.unreferenced:
+        return UsageError(
+            f"--delete would remove all {found.listed:,} objects, since no document that the catalog knows names any of them: "
+            "nothing was changed. Mirror the documents first; if all of it is to go, add --force."
+        )
+    if to_go == found.listed and not options.force:
         return UsageError(
             f"--delete would remove all {found.listed:,} objects, since the catalog names none of them: nothing was changed. "
             "Is it the right catalog? `mediamirror catalog import DEST` takes them in; to remove them all, add --force."
@@ -108,6 +121,7 @@ class _Gc:
             connections=32,
             catalog=catalog_path,
             existing=True,
+            adopts=True,
         )
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             place = await session.catalog.read(find_store, session.identity)
@@ -135,23 +149,30 @@ class _Gc:
         has_manifest = await self._load(catalog, store)
         with ExitStack() as lists:
             unnamed = lists.enter_context(WorkList[StoredObject]())
+            unreferenced = lists.enter_context(WorkList[StoredObject]())
             unbacked = lists.enter_context(WorkList[Known]())
             absent = lists.enter_context(WorkList[str]())
             listed = own = own_unbacked = 0
-            async for row, known in beside(store.list(), catalog.rows(read_known, place)):
+            named = catalog.rows(read_known, place, read_since=self._read_since())
+            async for row, known in beside(store.list(), named):
                 listed += row is not None
                 own += known is not None and known.own
                 if known is None and row is not None:
                     self._keep_or_list(row, unnamed)
+                elif row is not None and known is not None and not known.wanted:
+                    self._keep_or_drop(row, unreferenced)
                 elif row is None and known is not None and await store.head(known.key) is None:  # a listing may lag
                     unbacked.append(known)
                     own_unbacked += known.own
-            refused = refusal(Found(listed, own, len(unnamed), own_unbacked), self._options)
+            found = Found(listed, own, len(unnamed), own_unbacked, len(unreferenced))
+            refused = refusal(found, self._options)
             if refused is not None:
                 raise refused
             await self._forget(catalog, place, unbacked, absent)
             if self._may_delete:
-                await self._delete(store, unnamed)
+                await self._drop_rows(catalog, place, unreferenced, absent)
+                await self._delete(store, unreferenced, _UNREFERENCED)
+                await self._delete(store, unnamed, _UNNAMED)
             if has_manifest:
                 await self._compact(catalog, store, place, absent)
         await self._sweep(store)
@@ -177,7 +198,30 @@ class _Gc:
             unnamed.append(row)
             return
         self._counts["unnamed, kept"] += 1
-        self._emit(ObjectEvent("keep", row.key, f"no row names it; {why}", row.size))
+        self._emit(ObjectEvent("keep", row.key, f"{_UNNAMED}; {why}", row.size))
+
+    def _read_since(self) -> str | None:
+        """Since when a document must have been read to count; None where it is not asked what documents name."""
+        options = self._options
+        if options.unread_for is not None:
+            return (now() - timedelta(seconds=options.unread_for)).isoformat()
+        return "" if options.unreferenced else None
+
+    def _keep_or_drop(self, row: StoredObject, unreferenced: WorkList[StoredObject]) -> None:
+        if self._may_delete:
+            unreferenced.append(row)
+            return
+        self._counts["unreferenced, kept"] += 1
+        self._emit(ObjectEvent("keep", row.key, f"{_UNREFERENCED}; --delete removes it", row.size))
+
+    async def _drop_rows(
+        self, catalog: Catalog, place: int, unreferenced: WorkList[StoredObject], absent: WorkList[str]
+    ) -> None:
+        """Rows go before bytes: what a kill leaves behind is an object that no row names, which the next run takes away."""
+        async for page in pages(aiter(unreferenced)):
+            await catalog.write_durably(drop_holdings, place, [row.key for row in page])
+            for row in page:
+                absent.append(row.key)
 
     async def _forget(self, catalog: Catalog, place: int, unbacked: WorkList[Known], absent: WorkList[str]) -> None:
         async for page in pages(aiter(unbacked)):
@@ -207,9 +251,9 @@ class _Gc:
             return
         self._counts["bytes given back"] += free
 
-    async def _delete(self, store: Store, unnamed: WorkList[StoredObject]) -> None:
-        async for row in unnamed:
-            event = ObjectEvent("delete", row.key, "no row names it", row.size)
+    async def _delete(self, store: Store, to_go: WorkList[StoredObject], why: str) -> None:
+        async for row in to_go:
+            event = ObjectEvent("delete", row.key, why, row.size)
             try:
                 seen = await store.head(row.key)
                 if seen is None:

@@ -19,6 +19,8 @@ from mediamirror.jobs.rewrite.files import Item, LeftAlone, copy, put, read_page
 from mediamirror.jobs.rewrite.records import NAME, Record, append, read
 from mediamirror.jobs.rewrite.targets import FromCatalog, FromFile
 from mediamirror.jobs.run.destination import now
+from mediamirror.jobs.run.tally import CUT_SHORT
+from mediamirror.jobs.run.work_list import problems_in
 from mediamirror.markup.extract import PAGES
 from mediamirror.model import ImageSet, ItemError, Problem
 from mediamirror.rewrite.decide import Decision, Kept, decide
@@ -31,10 +33,6 @@ Show = Callable[[str, bytes, bytes], None]
 """Takes a page's name, its bytes, and what they would become."""
 
 _MOST_TOLD = 10
-_CUT_SHORT = frozenset(
-    {"too-many-candidates", "too-many-sets", "document-over-memory", "document-over-time", "document-unread"}
-)
-"""Problems that say that not all of a document was read."""
 _MARKUP = frozenset({*PAGES, "feed"})
 
 
@@ -162,8 +160,8 @@ class Pages:
         finally:
             self._readers.put_nowait(reader)
         sets = [each for part in parts for each in part.sets]
-        found = [problem for part in parts for problem in part.problems] + [p for each in sets for p in each.problems]
-        cut = next((problem for problem in found if problem.code in _CUT_SHORT), None)
+        found = [problem for part in parts for problem in problems_in(part)]
+        cut = next((problem for problem in found if problem.code in CUT_SHORT), None)
         if cut is not None:
             raise LeftAlone(cut.code, f"{item.path}: {cut.message}")
         relative = sum(problem.code == "relative-url-without-base" for problem in found)

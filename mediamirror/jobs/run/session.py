@@ -87,7 +87,7 @@ class Needs:
     keeps: bool = True
     """Whether there is a catalog; else the job opens one of its own, if any."""
     existing: bool = False
-    """Whether the catalog must be there."""
+    """Whether the catalog must be there, or with ``adopts`` a manifest that it can be made from."""
     begins: bool = False
     """Whether the catalog records the run."""
     adopts: bool = False
@@ -208,9 +208,10 @@ class Session(Generic[E]):
 
         needs = self._needs
         reads, previews = needs.access is Access.NOTHING, needs.access is Access.PREVIEW
-        if reads and (needs.existing or self.path.exists()) and await self._reads_alone():
+        existing = needs.existing and not (needs.adopts and await self._tells_itself())
+        if reads and (existing or self.path.exists()) and await self._reads_alone():
             return
-        if needs.existing:
+        if existing:
             opened = await Catalog.open_existing(self.path, dry_run=previews)
         else:
             opened = await Catalog.open(self.path, dry_run=reads or previews)
@@ -223,6 +224,12 @@ class Session(Generic[E]):
         self.store_id = await self._adopted(self.store, self.identity)
         if needs.source is not None:
             self.source_id = await self._adopted(self.source, self.source_identity)
+
+    async def _tells_itself(self) -> bool:
+        """Whether a place has no catalog and carries a manifest: it was moved or copied, or comes from another machine."""
+        from mediamirror.jobs.run.manifest import has_manifest
+
+        return not self.path.exists() and await has_manifest(self.store)
 
     async def _reads_alone(self) -> bool:
         """Open the catalog for reading, so that others may write meanwhile; False where a manifest has to be taken in first."""

@@ -20,6 +20,8 @@ HARMLESS = frozenset(
 
 UNREAD = frozenset({"document-over-memory", "document-over-time", "document-unread"})
 """Problems in a document that kept it, or the rest of it, from being read."""
+CUT_SHORT = UNREAD | {"too-many-candidates", "too-many-sets"}
+"""Problems that say that not all of a document was read."""
 UNUSABLE = frozenset({"relative-url-without-base", "invalid-url"})
 """Problems of an image that is there to be fetched and can't be."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 
 from mediamirror.catalog.catalog import Catalog
@@ -10,8 +10,9 @@ from mediamirror.catalog.ingest import DocumentRow, Run, put_document, put_sets
 from mediamirror.catalog.work import WorkItem, read_lanes, read_places
 from mediamirror.documents.document import Document
 from mediamirror.documents.reader import Reader
+from mediamirror.jobs.run.tally import CUT_SHORT
 from mediamirror.jobs.run.unplaced import Unplaced
-from mediamirror.model import ImageSet, Problem
+from mediamirror.model import Extraction, ImageSet, Problem
 
 
 class WorkByHost:
@@ -49,16 +50,26 @@ async def plan_document(
     A few of the sets are in memory at a time, whatever their number. What is relative to an address that the document lacks is
     told once; ``takes_root`` says that --root would help.
     """
-    unplaced = Unplaced()
+    unplaced, whole = Unplaced(), True
+    sets: Sequence[tuple[ImageSet, frozenset[str]]] = ()
     document_id = await catalog.write(put_document, _row(document))
     async for part in reader.look(document):
         found: list[ImageSet | Problem] = [*part.problems, *part.sets]
         for each in map(unplaced.sift, found):
             if each is not None:
                 on_found(each)
-        await catalog.write(put_sets, run, document_id, [(s, wanted(s)) for s in part.sets if s.candidates])
+        whole = whole and not any(each.code in CUT_SHORT for each in problems_in(part))
+        if sets:
+            await catalog.write(put_sets, run, document_id, sets, whole=False)
+        sets = [(s, wanted(s)) for s in part.sets if s.candidates]
+    await catalog.write(put_sets, run, document_id, sets, whole=whole)
     if (problem := unplaced.problem(document, takes_root=takes_root)) is not None:
         on_found(problem)
+
+
+def problems_in(part: Extraction) -> tuple[Problem, ...]:
+    """Every problem that was found, those of its sets too."""
+    return (*part.problems, *(problem for each in part.sets for problem in each.problems))
 
 
 def _row(document: Document) -> DocumentRow:
