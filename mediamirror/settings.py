@@ -462,6 +462,8 @@ class RewriteOptions:
     """Whether a page stays as it is, and the run fails, when a URL of it is not in the mirror."""
     partial_sets: bool = False
     """Whether a URL may move though others of its image set can't."""
+    fix: bool = False
+    """Whether what the files show to be wrong in the markup is put right too: widths, ends of ladders, missing dimensions."""
     workers: int | None = None
     """Processes that read pages; None: one per core where there are many pages."""
     dry_run: bool = False

@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from mediamirror.catalog.connection import KEYS_PAGE, Page, marks
+from mediamirror.catalog.work import BLOB, facts_from_row
 from mediamirror.first_use import dataclass
+from mediamirror.model import ImageFacts
 
 _AT_ONCE = 500
 """Values in one ``IN``."""
@@ -60,6 +62,26 @@ def read_standings(db: sqlite3.Connection, store: int, urls: Sequence[str]) -> d
             {"store": store} | {f"u{number}": url for number, url in enumerate(some)},
         )
         found |= {url: Standing(status, key) for url, status, key in rows}
+    return found
+
+
+def read_pictures(
+    db: sqlite3.Connection, store: int, urls: Sequence[str]
+) -> dict[str, tuple[tuple[int, int], str, bool]]:
+    """Return natural size, format and whether the store holds it, of the newest file that each URL gave, where it was an image."""
+    found: dict[str, tuple[tuple[int, int], str, bool]] = {}
+    for some in _chunks(urls):
+        names = ",".join(f":u{number}" for number in range(len(some)))
+        rows = db.execute(
+            f"SELECT v.url, {_OBJECT} IS NOT NULL, {BLOB} FROM variants v JOIN fetches f ON f.id = "
+            "(SELECT max(id) FROM fetches WHERE variant_id = v.id AND sha256 IS NOT NULL) JOIN blobs b ON b.sha256 = f.sha256 "
+            f"WHERE v.url IN ({names})",
+            {"store": store} | {f"u{number}": url for number, url in enumerate(some)},
+        )
+        for url, stored, *blob in rows:
+            facts = facts_from_row(tuple(blob))
+            if isinstance(facts, ImageFacts):
+                found[url] = facts.natural, facts.format, bool(stored)
     return found
 
 

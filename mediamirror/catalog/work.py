@@ -128,9 +128,7 @@ def _fetches(db: sqlite3.Connection, ids: list[int]) -> dict[int, KnownFetch]:
     query = (
         "SELECT f.variant_id, coalesce(f.seen_at, f.fetched_at), f.final_url, f.http_status, f.headers, f.etag, f.last_modified, "
         "f.sha256, b.size, coalesce(f.seen_run, f.run_id), f.asked, "
-        "b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps, "
-        "b.corrected_width, b.corrected_height "
-        "FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "
+        f"{BLOB} FROM fetches f JOIN blobs b ON b.sha256 = f.sha256 WHERE f.id IN (SELECT max(id) FROM fetches "
         f"WHERE variant_id IN ({marks(ids)}) AND sha256 IS NOT NULL GROUP BY variant_id)"
     )
     rows = db.execute(query, ids).fetchall()
@@ -142,6 +140,13 @@ def _known_fetch(row: tuple[Any, ...], blob: tuple[Any, ...]) -> KnownFetch:
     fetched_at, url, status, headers, etag, modified, sha256, size, run_id, asked = row
     at, kept, facts = as_time(fetched_at), tuple(as_headers(headers)), facts_from_row(blob)
     return KnownFetch(at, url, status, kept, etag, modified, sha256, size, facts, run_id, asked)
+
+
+BLOB = (
+    "b.format, b.width, b.height, b.decoded, b.frames, b.mode, b.alpha, b.icc, b.orientation, b.has_gps, "
+    "b.corrected_width, b.corrected_height"
+)
+"""The columns of a blob ``b`` that `facts_from_row` takes."""
 
 
 def facts_from_row(row: tuple[Any, ...]) -> Facts | None:

@@ -40,6 +40,12 @@ if TYPE_CHECKING:
         RewriteOptions,
         panel=WHICH,
     ),
+    option(
+        "--fix",
+        "Put right what the files show to be wrong: widths, ends of ladders, missing width and height; each is listed.",
+        RewriteOptions,
+        panel=WHICH,
+    ),
     option("--partial-sets", "Move single URLs of image sets that are not complete.", RewriteOptions, panel=WHICH),
     option(
         "--workers N",

@@ -125,7 +125,8 @@ class _Run:
             self._counts["pages rewritten" if done.op == "rewrite" else "pages unchanged"] += 1
         else:
             self._counts["files copied" if done.op == "copy" else "files unchanged"] += 1
-        for name, number in (("URLs moved", done.moved), ("URLs kept", sum(len(each.blamed) for each in done.kept))):
+        kept = sum(len(each.blamed) for each in done.kept)
+        for name, number in (("URLs moved", done.moved), ("URLs kept", kept), ("faults fixed", done.mended)):
             if number:
                 self._counts[name] += number
         yield ObjectEvent(done.op, str(done.item.path), done.reason, dry_run=not self._changes, error=done.error)

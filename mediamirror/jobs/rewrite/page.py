@@ -21,13 +21,23 @@ from mediamirror.jobs.rewrite.targets import FromCatalog, FromFile
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.tally import CUT_SHORT
 from mediamirror.jobs.run.work_list import problems_in
+from mediamirror.lint import parse_tolerance
 from mediamirror.markup.extract import PAGES
 from mediamirror.model import ImageSet, ItemError, Problem
 from mediamirror.rewrite.decide import Decision, Kept, decide
-from mediamirror.rewrite.document import edits_for, has_base, has_policy, integrity_of, standing_in, unknown_encoding
+from mediamirror.rewrite.document import (
+    codec_for,
+    edits_for,
+    has_base,
+    has_policy,
+    integrity_of,
+    standing_in,
+    unknown_encoding,
+)
+from mediamirror.rewrite.mend import Mend, mended
 from mediamirror.rewrite.spelling import BadAddress
 from mediamirror.rewrite.splice import Edit, reversed_edits, spliced
-from mediamirror.settings import RewriteOptions
+from mediamirror.settings import CheckOptions, RewriteOptions
 
 Show = Callable[[str, bytes, bytes], None]
 """Takes a page's name, its bytes, and what they would become."""
@@ -48,6 +58,7 @@ class Done:
     problems: tuple[Problem, ...] = ()
     error: ItemError | None = None
     rewritten: Rewritten | None = None
+    mended: int = 0
 
 
 class Pages:
@@ -59,6 +70,7 @@ class Pages:
         self._options = options
         self._targets = targets
         self._show = show
+        self._tolerance = parse_tolerance(CheckOptions().tolerance)
         self._readers: asyncio.Queue[Reader] = asyncio.Queue()
         for reader in readers:
             self._readers.put_nowait(reader)
@@ -92,19 +104,23 @@ class Pages:
         document = await self._based(item, document)
         self._check(item, document.kind, data)
         sets, problems = await self._sets(item, document)
+        sets, mends = await self._mended(data, sets)
         decision = await self._decided(item, data, sets)
         edits = await self._edits(item, document, data, decision)
+        edits = sorted([*edits, *(edit for mend in mends for edit in mend.edits)])
         after = spliced(data, edits)
         if self._show is not None:
             self._show(item.name, data, after)
-        problems = (*problems, *self._remarks(item, data, decision))
+        problems = (*problems, *self._remarks(item, data, decision), *(_mend_told(item, mend) for mend in mends))
         if not edits:
             return replace(await self._copied(item, "nothing moves"), kept=decision.kept, problems=problems)
-        done = Done(item, "rewrite", _told(decision), len(edits), decision.kept, problems)
+        done = Done(
+            item, "rewrite", _told(decision, mends), len(decision.moves), decision.kept, problems, mended=len(mends)
+        )
         if self._options.dry_run or self._show is not None:
             return done
         if item.output != item.path and await asyncio.to_thread(_holds, item.output, after):
-            return replace(done, op="skip", reason="rewritten already", moved=0)
+            return replace(done, op="skip", reason="rewritten already", moved=0, mended=0)
         record = Record(
             _below(item), sha256_of(data), sha256_of(after), tuple(reversed_edits(data, edits)), self._targets.path
         )
@@ -172,6 +188,12 @@ class Pages:
         )
         return sets, (Problem("relative-url-without-base", message, document=item.name),)
 
+    async def _mended(self, data: bytes, sets: list[ImageSet]) -> tuple[list[ImageSet], list[Mend]]:
+        if not self._options.fix:
+            return sets, []
+        pictures = await self._targets.pictures(sets)
+        return mended(sets, pictures, data, codec_for(data), self._tolerance.allows)
+
     async def _decided(self, item: Item, data: bytes, sets: Sequence[ImageSet]) -> Decision:
         folder = await asyncio.to_thread(os.path.realpath, item.output.parent)
         try:
@@ -238,9 +260,10 @@ def _write(item: Item, record: Record, data: bytes) -> None:
     put(item.output, data, item.path)
 
 
-def _told(decision: Decision) -> str:
+def _told(decision: Decision, mends: Sequence[Mend]) -> str:
     urls, sets = len(decision.moves), decision.sets
-    return f"{urls:,} URL{'s' * (urls != 1)} in {sets:,} image set{'s' * (sets != 1)}"
+    fixed = f", {len(mends):,} fault{'s' * (len(mends) != 1)} fixed" if mends else ""
+    return f"{urls:,} URL{'s' * (urls != 1)} in {sets:,} image set{'s' * (sets != 1)}{fixed}"
 
 
 def _stays(item: Item, kept: Kept) -> Problem:
@@ -251,3 +274,7 @@ def _stays(item: Item, kept: Kept) -> Problem:
         f"{url} stays because {reason}{more}."
     )
     return Problem("not-in-mirror", message, kept.line, document=item.name)
+
+
+def _mend_told(item: Item, mend: Mend) -> Problem:
+    return Problem("fixed", f"{item.path}:{mend.line}: {mend.message}", mend.line, document=item.name)

@@ -19,6 +19,7 @@ from mediamirror.catalog.rewriting import (
     put_rewritten,
     read_keys,
     read_known,
+    read_pictures,
     read_standings,
 )
 from mediamirror.catalog.stored_sets import store_names
@@ -29,6 +30,7 @@ from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Candidate, ImageSet
 from mediamirror.rewrite.addresses import Addresses, under
 from mediamirror.rewrite.decide import UNKNOWN, Target
+from mediamirror.rewrite.mend import Picture
 from mediamirror.rewrite.spelling import BadAddress, as_target, means
 from mediamirror.settings import RewriteOptions, state_folder
 
@@ -47,6 +49,10 @@ class Targets(Protocol):
 
     async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
         """Return where each URL of a page in ``folder`` is to point. What is left out stays."""
+        ...
+
+    async def pictures(self, sets: Iterable[ImageSet]) -> dict[str, Picture]:
+        """Return what is known of the files of a page, by URL."""
         ...
 
     async def known(self, name: str, sha256: str) -> Known | None:
@@ -90,6 +96,12 @@ class FromCatalog:
             return Target(self._addresses.of(standing.key, folder))
         return Target(None, _REASONS.get(standing.status, UNKNOWN.reason))
 
+    async def pictures(self, sets: Iterable[ImageSet]) -> dict[str, Picture]:
+        """See `Targets`."""
+        urls = list({c.url for image_set in sets for c in image_set.candidates})
+        rows = await self._catalog.read(read_pictures, self._store, urls)
+        return {url: Picture(*size, name, stored) for url, (size, name, stored) in rows.items()}
+
     async def known(self, name: str, sha256: str) -> Known | None:
         """See `Targets`."""
         return await self._catalog.read(read_known, name, sha256)
@@ -132,6 +144,11 @@ class FromFile:
                 found[url] = Target(None, settled=True)
         return found
 
+    async def pictures(self, sets: Iterable[ImageSet]) -> dict[str, Picture]:
+        """See `Targets`: nothing is."""
+        del sets
+        return {}
+
     async def known(self, name: str, sha256: str) -> Known | None:
         """See `Targets`: nothing is."""
         del name, sha256
@@ -149,6 +166,10 @@ async def open_targets(
     if options.map is not None:
         if options.public_url is not None:
             raise UsageError("--map holds whole addresses: leave --public-url away.")
+        if options.fix:
+            raise UsageError(
+                "--fix writes what a mirror's files are, and --map names none: give --mirror DEST instead."
+            )
         return FromFile(_read_map(options.map), str(options.map))
     where = find_catalog(options.mirror, catalog, options.store.endpoint_url)
     if writes:
