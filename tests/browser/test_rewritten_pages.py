@@ -22,6 +22,8 @@ from fixtures.browser.screens import Screen
 from fixtures.browser.server import Document, PageServer
 from fixtures.patience import PATIENCE
 from fixtures.rewriting import BASE, IMG, PAGES, WWW, images, write_site
+from fixtures.servers.endpoint import S3Endpoint
+from fixtures.servers.seaweed import running_seaweed
 from fixtures.site import running_site
 
 OpenTab = Callable[..., AbstractContextManager[Tab]]
@@ -48,11 +50,11 @@ WIDTHS = """async () => {
 
 @dataclass(frozen=True, slots=True)
 class Rewritten:
-    """The pages before and after, the mirror, and what its catalog says: the width behind each address, the new one of each URL."""
+    """The pages before and after, what the bucket holds, and by the catalog each address: the width behind it, its old URL."""
 
     site: Path
     out: Path
-    mirror: Path
+    mirror: dict[str, Document]
     widths: dict[str, int]
     addresses: dict[str, str]
 
@@ -60,18 +62,22 @@ class Rewritten:
 @pytest.fixture(scope="module")
 def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Rewritten:
     folder = tmp_path_factory.mktemp("rewritten")
-    site, mirror, out, catalog = write_site(folder / "site"), folder / "mirror", folder / "out", folder / "c.sqlite"
+    site, out, catalog = write_site(folder / "site"), folder / "out", folder / "c.sqlite"
 
-    def run(*words: str) -> None:
+    def run(*words: str, **more: str) -> None:
         program = Path(sysconfig.get_path("scripts")) / "mediamirror"
-        environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state")}
+        environment = {**os.environ, "XDG_STATE_HOME": str(folder / "state"), **more}
         command = [str(program), *words, "--catalog", str(catalog)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
 
-    with running_site(tmp_path_factory.mktemp("origin"), images()) as origin:
-        run("mirror", str(site), "--base-url", BASE, "--to", str(mirror), *origin.arguments())
-    run("rewrite", str(site), "--to", str(out), "--public-url", f"https://{MEDIA}/")
+    with running_seaweed(tmp_path_factory.mktemp("weed")) as bucket:
+        bucket.create_bucket("media")
+        with running_site(tmp_path_factory.mktemp("origin"), images()) as origin:
+            words = ("mirror", str(site), "--base-url", BASE, "--to", "s3://media", *origin.arguments())
+            run(*words, **bucket.environment())
+        run("rewrite", str(site), "--to", str(out), "--public-url", f"https://{MEDIA}/")
+        mirror = dict(_objects(bucket))
     with sqlite3.connect(catalog) as db:
         rows = db.execute(
             "SELECT v.url, o.key, b.width FROM objects o JOIN variants v ON v.id = o.variant_id JOIN blobs b ON b.sha256 = o.sha256"
@@ -80,10 +86,21 @@ def rewritten(tmp_path_factory: pytest.TempPathFactory) -> Rewritten:
     return Rewritten(site, out, mirror, {new[url]: width for url, _, width in rows}, new)
 
 
+def _objects(bucket: S3Endpoint) -> Iterator[tuple[str, Document]]:
+    """What a browser would be given of the bucket: bytes and types as they are stored there."""
+    client = bucket.client()
+    for row in client.list_objects_v2(Bucket="media")["Contents"]:
+        if not row["Key"].startswith("_mediamirror/"):
+            found = client.get_object(Bucket="media", Key=row["Key"])
+            yield row["Key"], Document(found["Body"].read(), found["ContentType"])
+
+
 @pytest.fixture
 def served(rewritten: Rewritten, pages: PageServer) -> Iterator[Rewritten]:
     """The old pages with the origin's images, the new ones with the mirror's."""
-    for host, folder in ((WWW, rewritten.site), (HOME, rewritten.out), (MEDIA, rewritten.mirror)):
+    for key, document in rewritten.mirror.items():
+        pages.add(f"https://{MEDIA}/{quote(key, safe='/~')}", document)
+    for host, folder in ((WWW, rewritten.site), (HOME, rewritten.out)):
         for path in folder.rglob("*"):
             if path.suffix in TYPES and path.is_file():
                 kind = TYPES[path.suffix]

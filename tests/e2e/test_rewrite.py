@@ -488,3 +488,35 @@ def test_a_pipe_in_the_site_is_told_and_nobody_waits_for_it(
     done = mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "out"), *mirrored.to())
     assert (done.returncode, done.stderr.count("is no regular file")) == (1, 2), done.stderr
     assert PUBLIC in (tmp_path / "out" / "notes.md").read_text()
+
+
+def test_verify_is_clean_after_a_rewrite_where_it_was_clean_before(
+    mediamirror: Command, mirrored: Mirrored, tmp_path: Path
+) -> None:
+    root = mirrored.mirror.parent
+    mediamirror("rewrite", str(mirrored.site), "--to", str(root / "local"), "--catalog", str(mirrored.catalog))
+    clean = [name for name in FILES if name.endswith(".html") and b"<base" not in (root / "local" / name).read_bytes()]
+    assert len(clean) >= 3
+    for name in clean:
+        done = mediamirror("verify", str(root / "local" / name), "--root", str(root), "--check", "header")
+        assert done.returncode == 0, (name, done.stdout + done.stderr)
+        assert ": 0 checked" not in done.stdout
+
+
+def test_a_copy_of_the_mirror_by_sync_is_mapped_as_the_mirror_is(
+    mediamirror: Command, mirrored: Mirrored, tmp_path: Path
+) -> None:
+    copied = tmp_path / "copy"
+    done = mediamirror("sync", str(mirrored.mirror), str(copied), "--catalog", str(mirrored.catalog))
+    assert done.returncode == 0, done.stdout + done.stderr
+    maps = [
+        mediamirror("map", str(dest), "--catalog", str(mirrored.catalog), "--public-url", PUBLIC)
+        for dest in (mirrored.mirror, copied)
+    ]
+    rows = [sorted(each.stdout.splitlines()) for each in maps]
+    assert rows[0] == rows[1], maps[1].stderr
+    assert len(rows[0]) > 10
+    words = ("rewrite", str(mirrored.site), "--to", str(tmp_path / "out"), "--mirror", str(copied), *mirrored.to())
+    again = mediamirror(*words)
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert not OLD.search((tmp_path / "out" / "windows.html").read_text())
