@@ -537,6 +537,8 @@ class SetRow:
     aside: str = ""
     """In a few words, why it was not looked at, where that is as it should be."""
     thumbnail: bytes | None = field(default=None, repr=False)
+    address: str | None = None
+    """Where a rewritten page points for it."""
 
 
 @dataclass(frozen=True, slots=True)

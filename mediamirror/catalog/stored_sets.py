@@ -128,8 +128,19 @@ def _rows(db: sqlite3.Connection, store_name: str, place_id: int) -> Iterator[tu
             *(held.key if held else None, fmt, width, height, size),
             findings=tuple(findings_of(db, variant_id, url)),
             error=ItemError(code, message or "") if code else None,
+            address=_address(db, variant_id),
         )
         yield row, held
+
+
+def _address(db: sqlite3.Connection, variant_id: int) -> str | None:
+    """Where the page that was rewritten last points for it."""
+    row = db.execute(
+        "SELECT n.address FROM rewritten n JOIN rewrites r ON r.id = n.rewrite_id WHERE n.variant_id = ? "
+        "ORDER BY r.rewritten_at DESC, r.id DESC LIMIT 1",
+        (variant_id,),
+    ).fetchone()
+    return row and str(row[0])
 
 
 def _status(status: str | None, held: Held | None, *, reached: bool) -> Status | None:

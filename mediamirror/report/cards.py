@@ -34,6 +34,9 @@ class Frame:
     name: str
     shown: str
     href: str | None
+    now: str
+    """Where a rewritten page points for it; empty where none was."""
+    now_href: str | None
     thumb: str | None
     absent: str
     alt: str
@@ -167,6 +170,8 @@ def _frame(row: SetRow, image_set: SetResult, widest: int, thumb: Thumb) -> Fram
         name=shorten(file_name(row.url), 120),
         shown=shorten(shown_url(row.url), 2000),
         href=link(row.url) if len(row.url) <= _LONGEST_LINK else None,
+        now=shorten(shown_url(row.address or ""), 2000),
+        now_href=link(row.address) if row.address and len(row.address) <= _LONGEST_LINK else None,
         thumb=thumb(row.thumbnail) if row.thumbnail else None,
         absent=_absent(row),
         alt=f"{_promise(row)} variant: {shorten(file_name(row.url), 120)}",

@@ -520,3 +520,15 @@ def test_a_copy_of_the_mirror_by_sync_is_mapped_as_the_mirror_is(
     again = mediamirror(*words)
     assert again.returncode == 0, again.stdout + again.stderr
     assert not OLD.search((tmp_path / "out" / "windows.html").read_text())
+
+
+def test_the_report_links_the_old_address_and_the_new_one(
+    mediamirror: Command, mirrored: Mirrored, tmp_path: Path
+) -> None:
+    mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "out"), *mirrored.to())
+    done = mediamirror("report", str(mirrored.mirror), "--catalog", str(mirrored.catalog), "-o", str(tmp_path / "r"))
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown = "".join(path.read_text() for path in (tmp_path / "r").glob("*.html"))
+    old, new = f"https://{IMG}/up/boat-160.webp?v=1&amp;fm=webp", f"{PUBLIC}{IMG}/up/boat-160"
+    assert f'href="{old}"' in shown
+    assert f'rewritten to <a href="{new}' in shown
