@@ -14,7 +14,7 @@ _OF_DOCUMENTS = frozenset(
         "document-over-memory", "document-over-time", "document-too-large", "document-unread", "doubtful-candidate",
         "duplicate-descriptor", "empty-document", "empty-srcset", "empty-url", "entities-not-expanded", "extra-missing",
         "field-missing", "fragment-only", "glued-word", "height-without-width", "incomplete-candidate", "input-unreadable",
-        "invalid-image-set", "invalid-url", "json-too-deep", "json-too-large",
+        "invalid-image-set", "invalid-url", "json-too-deep", "json-too-large", "markdown-blank",
         "malformed-json", "malformed-link-header", "malformed-table", "malformed-xml", "mended-url", "missing-comma",
         "mixed-descriptors", "negative-density", "no-documents", "no-sitemap", "not-a-page", "not-a-sitemap",
         "number-too-large", "other-host", "page-closed", "page-limit", "page-nofollow", "parquet-damaged",
