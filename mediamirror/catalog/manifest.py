@@ -231,6 +231,19 @@ def read_manifest(
     return Page([json.loads(row) for _, _, row in rows], rows[-1][:2] if rows else after)
 
 
+def read_untaken(
+    db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE
+) -> Page[dict[str, Any]]:
+    """Return rows of objects that the manifest tells of and the catalog has no row of, after a key."""
+    rows = db.execute(
+        "SELECT name, row FROM temp.manifest m WHERE kind = 'object' AND name > :after "
+        "AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.store_id = :place AND o.key = m.name) "
+        "AND NOT EXISTS (SELECT 1 FROM holdings h WHERE h.store_id = :place AND h.key = m.name) ORDER BY name LIMIT :limit",
+        {"place": place, "after": after, "limit": limit},
+    ).fetchall()
+    return Page([json.loads(row) for _, row in rows], rows[-1][0] if rows else after)
+
+
 def manifest_rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return what the manifest says of these keys; those that it does not name are missing."""
     query = "SELECT row FROM temp.manifest WHERE kind = 'object' AND name = ?"

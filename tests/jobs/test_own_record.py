@@ -26,7 +26,7 @@ from mediamirror import (
 )
 from mediamirror.jobs.catalog.adopt import rebuild
 from mediamirror.jobs.run.manifest import SEGMENTS
-from mediamirror.model import Event
+from mediamirror.model import Event, ObjectEvent
 
 FETCH = FetchOptions(retries=0)
 MIRROR = MirrorOptions(fetch=FETCH, check=CheckOptions(check="header"))
@@ -181,3 +181,27 @@ async def test_a_record_that_somebody_removed_is_written_again(
     await mirror([page], to=str(tmp_path / "m"), options=MIRROR, transport=Origin().transport)
     elsewhere(tmp_path, monkeypatch)
     assert (await proved(tmp_path / "m"))[0].statuses == {"checked": 3}
+
+
+@pytest.mark.parametrize(("how", "code"), [("exchanged", "object-corrupt"), ("deleted", "object-missing")])
+async def test_a_rebuilt_catalog_does_not_call_right_what_differs_from_the_manifest(
+    page: str, how: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await mirror([page], to=str(tmp_path / "m"), options=MIRROR, transport=Origin().transport)
+    elsewhere(tmp_path, monkeypatch)
+    file = tmp_path / "m" / "cdn.example" / "c_64.png"
+    sound = file.read_bytes()
+    file.unlink()
+    if how == "exchanged":
+        file.write_bytes(make_image(64, 48, "png", seed=99))  # an image as good as the other
+    told: list[object] = []
+    summary = await rebuild(str(tmp_path / "m"), on_event=told.append)
+    assert (summary.exit_code, summary.counts) == (1, {"failed": 1, "objects recorded": 2, "sets recorded": 3})
+    assert code in [event.error.code for event in told if isinstance(event, ObjectEvent) and event.error]
+    checked, found = await proved(tmp_path / "m")
+    assert (checked.exit_code, found["c_64.png"]) == (1, "rejected")
+    copy = tmp_path / "copy" / "cdn.example"
+    copy.mkdir(parents=True)
+    (copy / "c_64.png").write_bytes(sound)
+    mended, found = await proved(tmp_path / "m", repair=True, second=str(tmp_path / "copy"))
+    assert (mended.exit_code, found["c_64.png"], file.read_bytes()) == (0, "repaired", sound)

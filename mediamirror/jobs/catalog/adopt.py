@@ -19,11 +19,19 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mediamirror.catalog.adoption import begin_told, note_told, put_adopted, put_manifest_sets, told_in_vain, told_of
+from mediamirror.catalog.adoption import (
+    adopted_of,
+    begin_told,
+    note_told,
+    put_adopted,
+    put_manifest_sets,
+    told_in_vain,
+    told_of,
+)
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import read_holdings
 from mediamirror.catalog.ingest import Run, begin_run, comes_from, finish_run
-from mediamirror.catalog.manifest import begin_manifest, manifest_rows_of, read_manifest
+from mediamirror.catalog.manifest import begin_manifest, manifest_rows_of, read_manifest, read_untaken
 from mediamirror.errors import (
     CatalogDamaged,
     ObjectCorrupt,
@@ -202,6 +210,7 @@ class _Adoption:
         )
         await self._in_vain(catalog)
         if self._command == "rebuild":
+            await self._missing(catalog, store, run)
             async for sets in pages(_sets(catalog)):
                 await catalog.write(put_manifest_sets, run.store_id, run.id, sets)
                 self._counts["sets recorded"] += len(sets)
@@ -237,6 +246,16 @@ class _Adoption:
         async for key in catalog.rows(told_in_vain):
             error = ItemError("object-missing", f"The list names it, and {self._dest} does not hold it.")
             self._tell(Done(ObjectEvent("record", key, "failed", error=error)))
+
+    async def _missing(self, catalog: Catalog, store: Store, run: Run) -> None:
+        """Record what the manifest tells of and the store does not hold: that it is missing is found again, and can be mended."""
+        async for page in pages(catalog.rows(read_untaken, run.store_id)):
+            gone = [manifest_object(row) for row in page if await store.head(row["key"]) is None]
+            await catalog.write(put_adopted, run.store_id, run.id, [adopted_of(each, each.token) for each in gone])
+            for each in gone:
+                said = "The manifest tells of it, and it is not there: it was recorded so."
+                error = ItemError("object-missing", f"{said} `verify --mirror DEST --repair` brings it back.")
+                self._tell(Done(ObjectEvent("record", each.key, "missing", error=error)))
 
     def _tell(self, done: Done) -> None:
         failed = done.event.error is not None

@@ -55,13 +55,15 @@ class Looker:
             adopted, reason = await self._learn(task)
         except StoreError as error:
             return Done(ObjectEvent("record", key, "failed", error=ItemError(error.code, error.message)))
+        if isinstance(reason, ItemError):
+            return Done(ObjectEvent("record", key, "differs from the manifest", error=reason), adopted)
         said = next((sha for _, sha in task.told if sha is not None and sha != adopted.sha256), None)
         if said is not None:
             message = f"The list says its sha256 is {said}, and it is {adopted.sha256}: it was not recorded."
             return Done(ObjectEvent("record", key, "failed", error=ItemError("object-corrupt", message)))
         return Done(ObjectEvent("record", key, reason, adopted.size), adopted)
 
-    async def _learn(self, task: Task) -> tuple[Adopted, str]:
+    async def _learn(self, task: Task) -> tuple[Adopted, str | ItemError]:
         row, said = task.row, tuple(Origin(url) for url, _ in task.told)
         known = None if task.manifest is None else adopted_of(task.manifest, task.manifest.token)
         if known is not None and (known.size, known.token) == (row.size, row.token):
@@ -82,6 +84,9 @@ class Looker:
         if known is not None and known.sha256 == found.sha256:
             # Copied from another disk: its state there means nothing, and its bytes are proved.
             return self._as_told(known, head, said), "as the manifest says, its bytes compared"
+        if known is not None:
+            # What damaged it must not become what is right: a record of the manifest's bytes finds it again, and mends it.
+            return replace(self._as_told(known, row, said), token=known.token, size=known.size), _differs(known, found)
         return found, "as its bytes are"
 
     def _as_told(self, known: Adopted, row: StoredObject, said: tuple[Origin, ...]) -> Adopted:
@@ -120,3 +125,11 @@ class Looker:
             return (Origin(f"{self._base_url.rstrip('/')}/{quote(key, safe='/~!$&()*+,;=:@')}"),)
         url = url_of(key) if self._rebuild else None
         return (Origin(url),) if url is not None else ()
+
+
+def _differs(known: Adopted, found: Adopted) -> ItemError:
+    return ItemError(
+        "object-corrupt",
+        f"Its bytes are not those that the manifest tells of (sha256 {found.sha256[:16]}…, and it says {known.sha256[:16]}…): it was "
+        "recorded as the manifest says. `verify --mirror DEST --repair` puts those bytes back.",
+    )
