@@ -96,7 +96,8 @@ SELECT = _rows(
     SelectOptions,
     (
         "--rungs RUNGS",
-        "all, largest, or widths such as 480,1280; for one that is refused the next best is tried.",
+        "all, largest, or widths such as 480,1280, by descriptors, else by the addresses; for one that is refused the next best "
+        "is tried.",
         {"type": rungs},
     ),
     ("--min-width PX", "Skip variants narrower than PX pixels."),

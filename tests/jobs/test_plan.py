@@ -13,10 +13,12 @@ from mediamirror.jobs.mirror.plan import (
     Full,
     Situation,
     Verdict,
+    Widths,
     check_rungs,
     decide_ask,
     judge,
     recorded_download,
+    told_widths,
     wanted_urls,
 )
 from mediamirror.jobs.run.tally import exit_code
@@ -64,6 +66,46 @@ def test_largest_keeps_every_bare_candidate_of_a_set_without_descriptors() -> No
 def test_min_width_leaves_narrower_descriptors_and_keeps_unknown_ones() -> None:
     kept = wanted_urls(LADDER, SelectOptions(min_width=768))
     assert kept == {"https://a/768", "https://a/1280", "https://a/bare"}
+
+
+def named(*names: str, inferred: bool = True) -> ImageSet:
+    return replace(image_set(*((name, None, None) for name in names)), inferred=inferred)
+
+
+@pytest.mark.parametrize(
+    ("found", "options", "expected"),
+    [
+        (named("p_480.webp", "p_960.webp"), SelectOptions(rungs="largest"), {"p_960.webp"}),
+        (named("p_480.webp", "p_960.webp"), SelectOptions(rungs="480"), {"p_480.webp"}),
+        (named("p_480.webp", "p_960.webp"), SelectOptions(min_width=600), {"p_960.webp"}),
+        (named("p-300x200.jpg", "p-600x400.jpg", "p.jpg"), SelectOptions(rungs="largest"), {"p-600x400.jpg", "p.jpg"}),
+        (named("p-300x200.jpg", "p-600x400.jpg", "p.jpg"), SelectOptions(min_width=400), {"p-600x400.jpg", "p.jpg"}),
+        (named("p-300x200.jpg", "p-600x400.jpg", "p.jpg"), SelectOptions(rungs="300"), {"p-300x200.jpg"}),
+        (named("i/1/p.jpg?w=320", "i/1/p.jpg?w=640"), SelectOptions(rungs="largest"), {"i/1/p.jpg?w=640"}),
+        (named("p-320w.jpg", inferred=False), SelectOptions(min_width=400), set()),
+        (named("p_320.jpg", inferred=False), SelectOptions(min_width=400), {"p_320.jpg"}),
+    ],
+)
+def test_where_a_set_has_no_descriptor_the_addresses_tell_the_widths(
+    found: ImageSet, options: SelectOptions, expected: set[str]
+) -> None:
+    assert wanted_urls(found, options) == {f"https://a/{name}" for name in expected}
+
+
+def test_a_descriptor_beats_what_an_address_says() -> None:
+    found = image_set(("p_2000.webp", 480, None), ("p_480.webp", 960, None))
+    assert wanted_urls(found, SelectOptions(rungs="largest")) == {"https://a/p_480.webp"}
+
+
+def test_it_is_told_once_what_widths_were_taken_from() -> None:
+    counts = {Widths.DECLARED: 7, Widths.NAMED: 1, Widths.UNKNOWN: 1200}
+    assert list(told_widths(counts, SelectOptions(rungs="largest", min_width=640))) == [
+        "1 image set has no descriptors: --rungs largest and --min-width 640 went by the widths in the addresses.",
+        "1,200 image sets have no width, in a descriptor or in an address, and are taken whole under --rungs largest "
+        "and --min-width 640.",
+    ]
+    assert "left out under --rungs 480" in list(told_widths(counts, SelectOptions(rungs="480")))[1]
+    assert list(told_widths({Widths.DECLARED: 7}, SelectOptions(rungs="largest"))) == []
 
 
 def test_include_and_exclude_are_globs_on_the_url() -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 
-from mediamirror.jobs.mirror.plan import is_named, is_too_narrow
+from mediamirror.jobs.mirror.plan import is_named, is_too_narrow, named_width
 from mediamirror.lint import rejects, same_shape
 from mediamirror.model import Finding, SetResult, SetRow, Status
 from mediamirror.settings import SelectOptions
@@ -104,9 +105,14 @@ def next_best(found: SetResult, options: SelectOptions) -> Iterator[str]:
         refused = [row for row in tried if row.status is Status.REJECTED]
         left = [row for row in rows if _is_untried(row) and _may_be_tried(row, options)]
         if refused and left and len(refused) == len(tried) and not kept & {row.url for row in rows}:
-            asked = max(map(_claim, refused))
-            wider = [row for row in left if _claim(row) > asked]
-            yield (min(wider, key=_claim) if wider else max(left, key=_claim)).url
+            claim = partial(_told_width, ladder=found.inferred)
+            asked = max(map(claim, refused))
+            wider = [row for row in left if claim(row) > asked]
+            yield (min(wider, key=claim) if wider else max(left, key=claim)).url
+
+
+def _told_width(row: SetRow, *, ladder: bool) -> float:
+    return _claim(row) or named_width(row.url, ladder=ladder) or 0
 
 
 def _is_untried(row: SetRow) -> bool:

@@ -9,6 +9,7 @@ Bytes are durable in the store before the catalog says so.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -34,7 +35,15 @@ from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.first_use import replace
 from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
 from mediamirror.jobs.mirror.handle import ArchiveFirst, Handler, Policy, open_inspector
-from mediamirror.jobs.mirror.plan import GOES_ON_FOR, check_rungs, wanted_urls
+from mediamirror.jobs.mirror.plan import (
+    GOES_ON_FOR,
+    Widths,
+    check_rungs,
+    goes_by_widths,
+    told_widths,
+    wanted_urls,
+    widths_of,
+)
 from mediamirror.jobs.mirror.publish import Publisher
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
@@ -98,6 +107,7 @@ class _MirrorRun:
         self._emit = previewed(emit) if options.job.dry_run else emit
         self._tally = Tally()
         self._short = 0
+        self._widths: Counter[Widths] = Counter()
         self._started = time.monotonic()
         self._tolerance = parse_tolerance(options.check.tolerance)
         check_rungs(options.select.rungs)
@@ -186,10 +196,17 @@ class _MirrorRun:
                 catalog,
                 run,
                 reader=reader,
-                wanted=lambda image_set: wanted_urls(image_set, self._options.select),
+                wanted=self._wanted,
                 on_found=self._found,
             )
+        for message in told_widths(self._widths, self._options.select):
+            self._tell(Problem("widths-from-names", message))
         return count
+
+    def _wanted(self, image_set: ImageSet) -> frozenset[str]:
+        if goes_by_widths(self._options.select):
+            self._widths[widths_of(image_set)[0]] += 1
+        return wanted_urls(image_set, self._options.select)
 
     def _found(self, event: ImageSet | Problem) -> None:
         self._emit(self._tally.note(event))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from enum import Enum
 from fnmatch import fnmatchcase
 
 from mediamirror.catalog.work import KnownFetch, WorkItem
+from mediamirror.dialects import read
 from mediamirror.errors import UsageError
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
+from mediamirror.lint.names import width_tag
 from mediamirror.model import Candidate, Download, Facts, ImageFacts, ImageSet
 from mediamirror.settings import SelectOptions
 
@@ -24,22 +26,66 @@ def check_rungs(rungs: str) -> None:
     raise UsageError(f"--rungs takes all, largest, or widths such as 480,1280; not {rungs!r}.")
 
 
+class Widths(Enum):
+    """From where the widths of a set's candidates are known."""
+
+    DECLARED = "width or density descriptors"
+    NAMED = "addresses: what an image server is asked for, or a number in the file's name"
+    UNKNOWN = "nowhere"
+
+
 def wanted_urls(image_set: ImageSet, options: SelectOptions) -> frozenset[str]:
     """Say which URLs of a set are wanted.
 
     | rungs     | a candidate is wanted when                                                                     |
     |-----------|------------------------------------------------------------------------------------------------|
     | all       | always                                                                                         |
-    | largest   | its width descriptor is the set's greatest; else its density is; in a set without any, always  |
-    | 480,1280  | its width descriptor is one of them                                                            |
+    | largest   | its width is the set's greatest; else its density is; in a set without any, always             |
+    | 480,1280  | its width is one of them                                                                       |
 
-    A width descriptor below ``min_width``, a URL that no ``include`` glob matches or that an ``exclude`` glob does, is not.
+    A width is a width descriptor. In a set without any descriptor it is what the address asks an image server for, or what the file's
+    name says (`named_width`); ``largest`` then keeps, too, a candidate whose address says none. A width below ``min_width``, a
+    URL that no ``include`` glob matches or that an ``exclude`` glob does, is not wanted.
     """
-    kept = [c for c in _rungs(image_set.candidates, options.rungs) if not is_too_narrow(c.width, options.min_width)]
-    return frozenset(c.url for c in kept if is_named(c.url, options))
+    candidates = image_set.candidates
+    if goes_by_widths(options):
+        widths, named = widths_of(image_set)
+        told = [replace(c, width=c.width or named.get(c.url)) for c in candidates]
+        kept = _rungs(told, options.rungs, named=widths is Widths.NAMED)
+        candidates = [c for c in kept if not is_too_narrow(c.width, options.min_width)]
+    return frozenset(c.url for c in candidates if is_named(c.url, options))
 
 
-def _rungs(candidates: list[Candidate], rungs: str) -> list[Candidate]:
+def goes_by_widths(options: SelectOptions) -> bool:
+    """Whether widths decide about what is wanted."""
+    return options.rungs != "all" or options.min_width is not None
+
+
+def widths_of(image_set: ImageSet) -> tuple[Widths, dict[str, int]]:
+    """Say from where the widths of a set are known, and those that its addresses tell where no descriptor does."""
+    candidates = image_set.candidates
+    if any(c.width or c.density for c in candidates):
+        return Widths.DECLARED, {}
+    named = {c.url: width for c in candidates if (width := named_width(c.url, ladder=image_set.inferred)) is not None}
+    return (Widths.NAMED if named else Widths.UNKNOWN), named
+
+
+def named_width(url: str, *, ladder: bool) -> int | None:
+    """Return the width in pixels that an address asks an image server for, or that its file's name says; else None.
+
+    ``ladder``: naming put it together with others as sizes of one picture, so that a bare number at its end is a width.
+    """
+    asked = read(url).asked
+    if asked is not None and asked.width is not None:
+        return asked.width
+    tag = width_tag(url, _ANY if ladder else ())
+    return tag.width if tag is not None else None
+
+
+_ANY = range(10, 100_000)
+
+
+def _rungs(candidates: list[Candidate], rungs: str, *, named: bool) -> list[Candidate]:
     if rungs == "all":
         return candidates
     if rungs != "largest":
@@ -47,14 +93,34 @@ def _rungs(candidates: list[Candidate], rungs: str) -> list[Candidate]:
         return [c for c in candidates if c.width in widths]
     widest = max((c.width for c in candidates if c.width is not None), default=None)
     if widest is not None:
-        return [c for c in candidates if c.width == widest]
+        return [c for c in candidates if c.width == widest or (named and c.width is None)]
     # A candidate without descriptor is 1x, but where all are bare none is larger than another.
     densest = max((c.density for c in candidates if c.density is not None), default=None)
     return candidates if densest is None else [c for c in candidates if (c.density or 1.0) == max(densest, 1.0)]
 
 
+def told_widths(counts: Mapping[Widths, int], options: SelectOptions) -> Iterator[str]:
+    """Say of how many image sets the widths come from elsewhere than descriptors, where an option goes by widths."""
+    asked = [f"--rungs {options.rungs}"] if options.rungs != "all" else []
+    asked += [f"--min-width {options.min_width}"] if options.min_width is not None else []
+    told = " and ".join(asked)
+    if named := counts.get(Widths.NAMED):
+        yield f"{_sets(named)} no descriptors: {told} went by the widths in the addresses."
+    if unknown := counts.get(Widths.UNKNOWN):
+        kept = "left out" if options.rungs not in {"all", "largest"} else "taken whole"
+        yield f"{_sets(unknown)} no width, in a descriptor or in an address, and {_be(unknown)} {kept} under {told}."
+
+
+def _be(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _sets(count: int) -> str:
+    return "1 image set has" if count == 1 else f"{count:,} image sets have"
+
+
 def is_too_narrow(declared: int | None, min_width: int | None) -> bool:
-    """Whether a width descriptor, in pixels, is below the least one."""
+    """Whether a width that is told, in pixels, is below the least one."""
     return min_width is not None and declared is not None and declared < min_width
 
 
