@@ -87,7 +87,8 @@ class Problem:
     ``span`` counts code points of the value parsed. ``line`` counts from 1 within ``document``; 0 where unknown.
     ``words`` are what it is about, as written: of a dropped candidate the URL and, where one is not known, the descriptor.
     ``attribute`` is the one that it stands in, where that is known; ``template`` for what a template element keeps for its script.
-    ``severity`` is ``error`` where it makes the run fail, ``warning`` where images could not be looked at for it.
+    ``severity`` is ``error`` where it makes the run fail, ``warning`` where images could not be looked at for it. ``alt`` is the
+    alt text of an element none of whose URLs can be used.
     """
 
     code: str
@@ -98,6 +99,7 @@ class Problem:
     words: tuple[str, ...] = ()
     attribute: str | None = None
     severity: Severity = Severity.NOTE
+    alt: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ def lone(problem: Problem) -> ImageSet | None:
     """A set of nothing but a problem, where browsers trip over it: an element all of whose URLs can't be used."""
     if problem.attribute not in WRITTEN:
         return None
-    return ImageSet(problem.document, problem.line, (), problems=(problem,))
+    return ImageSet(problem.document, problem.line, (), alt=problem.alt, problems=(problem,))
 
 
 def lint_options(tolerance: str = "1px", *, ladder: str = "", codes: frozenset[str]) -> LintOptions:

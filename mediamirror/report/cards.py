@@ -19,6 +19,9 @@ _PROMISES = {"MM4": "Wanted", "MM5": "Recorded"}
 _AS_IT_SHOULD = (None, Status.STORED, Status.UNCHANGED, Status.CHECKED)
 """Statuses that nobody has to be told of below each picture."""
 
+_WITH_ALT = frozenset({"img", "source", "picture", "lazy"})
+"""Carriers that are elements with an alt text."""
+
 Thumb = Callable[[bytes], str | None]
 """Keeps a thumbnail and returns its address relative to the page, or None when the bytes are no picture we show."""
 
@@ -97,6 +100,7 @@ class Card:
     number: int
     title: str
     titled_by_alt: bool
+    alt_note: str
     context: str
     document: str
     place: str
@@ -117,13 +121,14 @@ def make_card(image_set: SetResult, number: int, thumb: Thumb) -> Card:
     """Decide how a set is shown; ``number`` counts from 1 over the whole report."""
     entries = entries_of(image_set)
     alt = shorten(visible(image_set.alt or ""), 500)
-    name = file_name(image_set.rows[0].url) if image_set.rows else "An image set without images"
+    name = file_name(image_set.rows[0].url) if image_set.rows else "An element without a usable address"
     severities = tuple(dict.fromkeys(entry.severity.value for entry in entries))
     verdict = verdict_of(image_set)
     return Card(
         number=number,
         title=shorten(alt or name, 140),
         titled_by_alt=bool(alt),
+        alt_note=_alt_note(image_set),
         context=shorten(visible(image_set.context or ""), 200),
         document=shorten(shown_url(image_set.document) or "-", 2000),
         place=f"line {image_set.line}" if image_set.line > 0 else "",
@@ -139,6 +144,13 @@ def make_card(image_set: SetResult, number: int, thumb: Thumb) -> Card:
         severities=severities or (verdict,),
         words=_words(image_set, entries),
     )
+
+
+def _alt_note(image_set: SetResult) -> str:
+    """Say that an image element has no alt text, or an empty one; a background or a line of text can have none."""
+    if image_set.alt is not None:
+        return "" if image_set.alt.strip() else "empty alt text"
+    return "no alt text" if any(row.carrier in _WITH_ALT for row in image_set.rows) else ""
 
 
 def _place(document: str, line: int) -> str:

@@ -35,20 +35,23 @@ class Highlight:
 
 
 class Highlights:
-    """The first few sets in trouble, those with errors before those with warnings."""
+    """The first few sets in trouble: those with errors before those with warnings, and of each those with a picture first."""
 
     def __init__(self, room: int = 8) -> None:
         self._room = room
-        self._kept: dict[str, list[Highlight]] = {Severity.ERROR.value: [], Severity.WARNING.value: []}
+        self._kept: dict[tuple[str, bool], list[Highlight]] = {
+            (severity.value, pictured): []
+            for severity in (Severity.ERROR, Severity.WARNING)
+            for pictured in (True, False)
+        }
 
     def offer(self, card: Card) -> None:
         """Keep the set if it is in trouble and there is room."""
-        kept = self._kept.get(card.verdict)
+        thumb = next((frame.thumb for strip in card.strips for frame in strip.frames if frame.thumb), None)
+        kept = self._kept.get((card.verdict, thumb is not None))
         if kept is None or len(kept) >= self._room:
             return
-        frames = [frame for strip in card.strips for frame in strip.frames]
         fault = card.notes[0].name or card.notes[0].lines[0].message
-        thumb = next((frame.thumb for frame in frames if frame.thumb), None)
         kept.append(Highlight(card.number, card.title, card.verdict, shorten(fault, 120), thumb))
 
     def chosen(self) -> list[Highlight]:

@@ -124,7 +124,7 @@ def _facts(tally: Tally, summary: Summary) -> list[tuple[str, str]]:
     if summary.documents:
         facts.append((plural(summary.documents, "document"), ""))
     if summary.bytes_in:
-        facts.append((human_bytes(summary.bytes_in), "downloaded"))
+        facts.append((human_bytes(summary.bytes_in), "read"))
     if summary.suppressed:
         facts.append((plural(summary.suppressed, "finding"), "switched off, with reasons"))
     if summary.seconds:

@@ -91,6 +91,15 @@ async def test_a_rule_that_is_switched_off_for_a_path_is_counted_and_not_told(si
     assert (code, rules(events), sum(isinstance(event, Suppressed) for event in events)) == (0, [], 1)
 
 
+async def test_an_element_of_which_nothing_can_be_fetched_keeps_its_alt_text_and_its_place(site: Site) -> None:
+    html = '\n<img alt="First" src="/a-48.png" srcset="/a-48.png 4w">\n<img alt="Nothing" src="">\n'
+    events: list[object] = []
+    options = VerifyOptions(check=HEADER, root=site.folder, select=("MM301", "MM101"))
+    await verify([site.page(html + LIE)], options=options, on_event=events.append)
+    results = [event for event in events if isinstance(event, SetResult)]
+    assert [(result.alt, len(result.rows)) for result in results] == [("First", 2), ("Nothing", 0), ("", 3)]
+
+
 def part(total: int, *, status: int = 206) -> Download:
     headers = (("content-type", "image/png"), ("content-range", f"bytes 0-{len(IMAGE) - 1}/{total}"))
     return Download(URL, URL, status, headers, body(IMAGE), NOW)

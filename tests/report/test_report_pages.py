@@ -285,7 +285,38 @@ def test_a_set_without_images_and_a_summary_without_numbers_are_shown(tmp_path: 
     with HtmlReport(tmp_path, title="t", created=CREATED) as out:
         out.add(SetResult("a.html", 0, ()))
         page = Page(out.finish(Summary()))
-    assert "An image set without images" in page.words
+    assert "An element without a usable address" in page.words
+
+
+@pytest.mark.parametrize(
+    ("alt", "carrier", "said"),
+    [
+        ("A harbour", "img", set()),
+        (None, "img", {"no alt text"}),
+        ("", "img", {"empty alt text"}),
+        (None, "css", set()),
+        (None, None, set()),
+        ("A harbour", None, set()),
+    ],
+)
+def test_only_an_image_element_that_has_none_is_said_to_have_no_alt_text(
+    tmp_path: Path, alt: str | None, carrier: str | None, said: set[str]
+) -> None:
+    rows = (replace(ladder("a", [480], seed=1)[0], carrier=carrier),) if carrier else ()
+    page = Page(write_html(tmp_path, report((SetResult(PAGE, 1, rows, alt),))))
+    assert {word for word in page.words if word.endswith("alt text")} == said
+
+
+def test_an_element_without_a_picture_stands_behind_pictures_as_grave_as_it_and_lists_no_files(tmp_path: Path) -> None:
+    row = ladder("a", [480], seed=1)[0]
+    odd = finding("MM104", Severity.WARNING, row, "No sizes.", "", "")
+    empty = SetResult(PAGE, 1, (), "Nothing to fetch", findings=(replace(odd, rule="MM101"),))
+    page = Page(
+        write_html(tmp_path, report((empty, SetResult(PAGE, 2, (replace(row, findings=(odd,)),), "A harbour"))))
+    )
+    first = [word for word in page.words if word in {"Nothing to fetch", "A harbour"}]
+    assert first == ["A harbour", "Nothing to fetch", "Nothing to fetch", "A harbour"]
+    assert page.words.count("Every file and its address") == 1
 
 
 def test_thumbnails_of_every_raster_kind_are_kept_by_their_kind(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ async def plan_document(
     document_id = await catalog.write(put_document, _row(document))
     async for part in reader.look(document):
         found: list[ImageSet | Problem] = [*part.problems, *part.sets]
-        for each in map(unplaced.sift, found):
+        for each in map(unplaced.sift, sorted(found, key=lambda event: event.line)):
             if each is not None:
                 on_found(each)
         whole = whole and not any(each.code in CUT_SHORT for each in problems_in(part))

@@ -42,7 +42,7 @@ def find(
     finders = (*FINDERS, find_links) if links else FINDERS
     rows = sorted(_bounded(page, finders, problems), key=_position)
     sets = [row for row in rows if _is_usable(row)]
-    problems += [problem for row in rows if not _is_usable(row) for problem in row.problems]
+    problems += [replace(each, alt=row.alt) for row in rows if not _is_usable(row) for each in row.problems]
     if merge:
         sets = list(grouped(absorbed(merged(folded(sets, page))), PICTURES))
     return Extraction(tuple(sets), tuple(problems))
