@@ -139,3 +139,14 @@ async def test_the_summary_says_how_many_bytes_came_for_nothing(tmp_path: Path) 
     assert (await mirror.run()).bytes_unchanged == 0
     again = await mirror.run()
     assert (again.statuses, again.bytes_unchanged, again.bytes_in) == ({"unchanged": 1}, len(PNG), len(PNG))
+
+
+async def test_a_second_run_of_unchanged_images_asks_once_for_each_and_moves_no_body(tmp_path: Path) -> None:
+    site = Site("tag")
+    mirror = Mirror(site, tmp_path)
+    mirror.page.write_text("".join(f'<img alt="" src="https://media.example/{n}.png">' for n in range(500)))
+    await mirror.run()
+    site.asked.clear()
+    again = await mirror.run()
+    assert (again.statuses, again.bytes_in, again.bytes_unchanged) == ({"unchanged": 500}, 0, 0)
+    assert len(site.asked) == 500
