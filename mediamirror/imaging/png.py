@@ -22,6 +22,12 @@ CRITICAL = frozenset({b"IHDR", b"PLTE", b"IDAT", b"IEND"})
 _TELLING = frozenset({b"acTL", b"tRNS", b"iCCP", b"eXIf"})
 _LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"tIME": 7, b"cICP": 4, b"acTL": 8}
 """Bytes that the content of a chunk has (11.3)."""
+_COLOUR, _PALETTE = 25, 3
+"""Where IHDR says what a pixel is made of (11.2.1), and what it says there where that is a place in PLTE."""
+_TRANSPARENT = {0: 2, 2: 6}
+"""Bytes of tRNS where it names one colour, which is grey or not."""
+_SAMPLES = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+_MOST_INFLATED = 1024 * 1024 * 1024
 
 
 def read(data: Octets) -> ImageFacts:
@@ -49,7 +55,7 @@ def _learn(facts: ImageFacts, data: Octets, name: bytes, start: int, end: int) -
         frames = _u32(data, start)[0]
         return replace(facts, frames=frames) if 0 < frames <= _MAX_SIDE else facts
     if name == b"tRNS":
-        return replace(facts, alpha=True)
+        return replace(facts, alpha=True) if flaw(data, name, start, end) is None else facts
     if name == b"iCCP":
         return replace(facts, icc=True)
     if name == b"eXIf":
@@ -75,8 +81,9 @@ def flaw(data: Octets, name: bytes, start: int, end: int) -> str | None:
     """What is wrong with a chunk that is all there, in words; what lies inside of it is looked at only where that has a length."""
     if not is_sound(data, start, end):
         return "its check value is wrong"
-    if name in _LENGTHS and end - start != _LENGTHS[name]:
-        return f"it has {end - start:,} bytes in place of {_LENGTHS[name]}"
+    length = _TRANSPARENT.get(data[_COLOUR]) if name == b"tRNS" else _LENGTHS.get(name)
+    if length is not None and end - start != length:
+        return f"it has {end - start:,} bytes in place of {length}"
     if name == b"iCCP" and not _is_profile(data[start:end]):
         return "it holds no compressed profile"
     return None
@@ -92,7 +99,7 @@ def _is_profile(content: bytes) -> bool:
 
 
 def _require(data: Octets, name: bytes, start: int, end: int) -> None:
-    """Raise `NotAnImage` for a critical chunk that browsers and libpng refuse, or stop at."""
+    """Raise `NotAnImage` for a critical chunk that browsers and libpng refuse, or stop at. Of IDAT, `_require_pixels` judges."""
     told = name.decode("ascii", "replace")
     if name not in CRITICAL:
         raise damaged("PNG", f"it has a critical chunk {told}, which PNG does not know")
@@ -100,8 +107,57 @@ def _require(data: Octets, name: bytes, start: int, end: int) -> None:
         raise damaged("PNG", "it has two headers")
     if name == b"PLTE" and (end - start) % 3:
         raise damaged("PNG", "its palette ends inside a colour")
-    if name != b"IEND" and not is_sound(data, start, end):
+    if name in (b"IHDR", b"PLTE") and not is_sound(data, start, end):
         raise damaged("PNG", f"the check value of its {told} chunk is wrong")
+
+
+def _require_pixels(data: Octets, pixels: list[Chunk]) -> Iterator[str]:
+    """Raise `NotAnImage` for an IDAT chunk with a wrong check value before the pixels have ended, where browsers stop.
+
+    Where the pixels end and behind that they look at no check value any more: that is a note, which this yields. That all of the
+    pixels are right says a check value of their own, at the end of what is compressed.
+    """
+    wrong = [at for at, (_, start, end) in enumerate(pixels) if not is_sound(data, start, end)]
+    if not wrong:
+        return
+    last = _end_of_pixels(data, pixels)
+    if last is None or wrong[0] < last:
+        raise damaged("PNG", "the check value of its IDAT chunk is wrong")
+    yield "IDAT chunk: its check value is wrong, and the pixels are whole"
+
+
+def _end_of_pixels(data: Octets, pixels: list[Chunk]) -> int | None:
+    """The number of the IDAT chunk in which the compressed pixels end, whole; None where they are not or are too many to look."""
+    width, height, depth, colour = _header(data, 16)
+    # Twice as much as without interlacing, which adds some bytes; more is no picture of this size.
+    left = 2 * height * (2 + width * depth * _SAMPLES.get(colour, 4) // 8)
+    stream = zlib.decompressobj()
+    if left > _MOST_INFLATED:
+        return None
+    try:
+        for at, (_, start, end) in enumerate(pixels):
+            packed: bytes = data[start:end]
+            while packed and not stream.eof and left > 0:
+                left -= len(stream.decompress(packed, 1024 * 1024))
+                packed = stream.unconsumed_tail
+            if stream.eof:
+                return at
+    except zlib.error:
+        return None
+    return None
+
+
+def _require_chromiums(data: Octets, whole: list[Chunk]) -> None:
+    """Raise `NotAnImage` for two mistakes in chunks that a picture does not need, at which Chromium shows nothing of it."""
+    palette = False
+    for name, start, end in whole:
+        palette = palette or name == b"PLTE"
+        if name == b"bKGD" and data[_COLOUR] == _PALETTE and not palette:
+            raise damaged("PNG", "its bKGD chunk stands before its palette, at which Chromium shows nothing")
+        if name == b"cICP" and end - start == 4 and data[start + 2]:
+            raise damaged("PNG", "its cICP chunk asks for matrix coefficients, at which Chromium shows nothing")
+        if name == b"IDAT":
+            return
 
 
 def read_whole(data: Octets) -> ImageFacts:
@@ -119,6 +175,8 @@ def read_whole(data: Octets) -> ImageFacts:
             notes.append(f"{name.decode('ascii', 'replace')} chunk: {wrong}")
         elif name == b"eXIf":
             facts = _learn(facts, data, name, start, end)
+    _require_chromiums(data, whole)
+    notes += _require_pixels(data, [each for each in whole if each[0] == b"IDAT"])
     pixels = [at for at, (name, _, _) in enumerate(whole) if name == b"IDAT"]
     if pixels and pixels[-1] - pixels[0] >= len(pixels):
         raise damaged("PNG", "another chunk stands between its IDAT chunks, where readers stop")

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fixtures.browser.chromium import Tab
 from fixtures.browser.screens import SCREENS
+from fixtures.mistakes import ANCILLARY, CRITICAL, PALETTE, PNG
 from fixtures.stripping import swept
 from fixtures.turned import Case, cases
 from mediamirror.imaging.header import read_whole
@@ -60,3 +61,21 @@ def test_a_swept_file_shows_what_it_showed_and_decodes_as_before(tab: Tab, data:
     assert read_whole(stripped).natural == read_whole(data).natural == seen(tab, data, mime)[0]
     with Image.open(io.BytesIO(stripped)) as image:
         image.load()
+
+
+SHOWS = "async url => { const i = new Image(); i.src = url; return i.decode().then(() => true, () => false); }"
+
+
+def shows(tab: Tab, data: bytes) -> bool:
+    return bool(tab.evaluate(SHOWS, f"data:image/png;base64,{base64.b64encode(data).decode()}"))
+
+
+@pytest.mark.parametrize("name", ANCILLARY)
+def test_what_is_a_note_is_shown(tab: Tab, name: str) -> None:
+    assert shows(tab, ANCILLARY[name])
+
+
+@pytest.mark.parametrize("name", CRITICAL)
+def test_what_is_damage_is_not_shown_whole(tab: Tab, name: str) -> None:
+    whole = [seen(tab, data, "image/png") for data in (PNG, PALETTE)]
+    assert not shows(tab, CRITICAL[name]) or seen(tab, CRITICAL[name], "image/png") not in whole

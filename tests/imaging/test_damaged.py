@@ -6,12 +6,12 @@ import ctypes
 import hashlib
 import random
 import struct
-import zlib
 from pathlib import Path
 
 import pytest
 
-from fixtures.images import encode, make_animation, make_image, photo
+from fixtures.images import encode, make_image, photo
+from fixtures.mistakes import ANCILLARY, CRITICAL, PNG, with_chunk
 from fixtures.turned import chunk
 from mediamirror.errors import ImageError, ImageTruncated, NotAnImage
 from mediamirror.imaging.decoder import warned
@@ -116,38 +116,6 @@ def test_broken_metadata_of_a_jpeg_is_a_note_at_most(block: bytes) -> None:
     assert len(notes(data[:2] + block + data[2:])) <= 1
 
 
-PNG = encode(photo(60, 40), "png")
-PALETTE = encode(photo(60, 40).convert("P"), "png", transparency=0)
-
-
-def with_chunk(name: bytes, content: bytes, *, right: bool = True, data: bytes = PNG) -> bytes:
-    made = chunk(name, content)
-    return data[:33] + (made if right else made[:-1] + bytes([made[-1] ^ 1])) + data[33:]
-
-
-def spoiled(data: bytes, name: bytes) -> bytes:
-    """With a wrong check value of the first chunk of a name."""
-    at = data.index(name) - 4
-    end = at + 8 + struct.unpack_from(">I", data, at)[0]
-    return data[:end] + bytes([data[end] ^ 1]) + data[end + 1 :]
-
-
-ANCILLARY = {
-    "iTXt crc": with_chunk(b"iTXt", b"a\0\0\0\0\0b", right=False),
-    "pHYs crc": with_chunk(b"pHYs", bytes(9), right=False),
-    "iCCP crc": with_chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(200)), right=False),
-    "tRNS crc": spoiled(PALETTE, b"tRNS"),
-    "unknown crc": with_chunk(b"abCd", b"x", right=False),
-    "short pHYs": with_chunk(b"pHYs", b"\0\1"),
-    "short gAMA": with_chunk(b"gAMA", b"\0\1"),
-    "short cHRM": with_chunk(b"cHRM", b"\0\1"),
-    "empty sRGB": with_chunk(b"sRGB", b""),
-    "iCCP without a name": with_chunk(b"iCCP", b"odd"),
-    "iCCP that does not unpack": with_chunk(b"iCCP", b"a\0\0not packed"),
-    "acTL crc": spoiled(make_animation(60, 40, "png"), b"acTL"),
-}
-
-
 @pytest.mark.parametrize("data", ANCILLARY.values(), ids=ANCILLARY)
 def test_a_broken_chunk_that_no_picture_needs_is_a_note(data: bytes) -> None:
     assert len(notes(data)) == 1
@@ -156,17 +124,6 @@ def test_a_broken_chunk_that_no_picture_needs_is_a_note(data: bytes) -> None:
 @pytest.mark.parametrize("content", [b"a", b"a\0\x07odd"])
 def test_an_odd_text_of_a_png_is_a_note_at_most(content: bytes) -> None:
     assert len(notes(with_chunk(b"zTXt", content))) <= 1
-
-
-CRITICAL = {
-    "IDAT crc": spoiled(PNG, b"IDAT"),
-    "IHDR crc": spoiled(PNG, b"IHDR"),
-    "PLTE crc": spoiled(PALETTE, b"PLTE"),
-    "unknown": with_chunk(b"ABCD", b"x"),
-    "two headers": PNG[:33] + PNG[8:],
-    "a palette of two bytes": with_chunk(b"PLTE", b"\0\0"),
-    "an animation without a frame": with_chunk(b"acTL", struct.pack(">II", 1, 0)),
-}
 
 
 @pytest.mark.parametrize("data", CRITICAL.values(), ids=CRITICAL)
