@@ -7,10 +7,12 @@ tell a folder that nobody uses any more from one that is in use.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -66,8 +68,9 @@ def _make() -> tuple[Path, int]:
 def replace_file(path: Path, data: bytes) -> None:
     """Write a small file whole or not at all. A link under its name is replaced, and nothing is written through one.
 
-    A reader who has the old one open never sees half of the new one. Raises `OSError`.
+    A reader who has the old one open never sees half of the new one. Raises `OSError`, also for what `refuse_special` refuses.
     """
+    refuse_special(path)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as file:
@@ -76,3 +79,11 @@ def replace_file(path: Path, data: bytes) -> None:
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def refuse_special(path: Path) -> None:
+    """Raise `OSError` for a device, a pipe or a socket: a file that takes its name would destroy it, for everybody."""
+    with suppress(FileNotFoundError):
+        kind = stat.S_IFMT(path.lstat().st_mode)
+        if kind not in {stat.S_IFREG, stat.S_IFLNK, stat.S_IFDIR}:
+            raise OSError(errno.EEXIST, "it is a device, a pipe or a socket", str(path))

@@ -480,6 +480,16 @@ def test_an_output_that_can_not_be_written_is_told_and_the_rest_is_done(
     assert PUBLIC.encode() in written["index.html"]
 
 
+def test_a_pipe_or_a_device_in_the_place_of_an_output_is_told_and_stays(
+    mediamirror: Command, mirrored: Mirrored, tmp_path: Path
+) -> None:
+    (tmp_path / "out").mkdir()
+    os.mkfifo(tmp_path / "out" / "index.html")
+    done = mediamirror("rewrite", str(mirrored.site), "--to", str(tmp_path / "out"), *mirrored.to())
+    assert (done.returncode, (tmp_path / "out" / "index.html").is_fifo()) == (1, True)
+    assert "index.html can't be written (it is a device, a pipe or a socket)" in done.stderr
+
+
 def test_a_pipe_in_the_site_is_told_and_nobody_waits_for_it(
     mediamirror: Command, mirrored: Mirrored, tmp_path: Path
 ) -> None:

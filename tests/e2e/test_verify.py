@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -99,6 +100,15 @@ def test_a_baseline_counts_only_what_is_new(mediamirror: Command, dist: Path, tm
     done = mediamirror(*words, "--baseline", base)
     assert (done.returncode, [row["rule"] for row in findings(done)]) == (1, ["MM203"])
     assert mediamirror(*words, "--baseline", str(tmp_path / "none.json")).returncode == 2
+
+
+def test_a_baseline_never_takes_the_place_of_a_pipe_or_a_device(
+    mediamirror: Command, dist: Path, tmp_path: Path
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    done = mediamirror("verify", str(dist / "index.html"), "--root", str(dist), "--write-baseline", str(pipe))
+    assert (done.returncode, pipe.is_fifo(), "it is a device, a pipe or a socket" in done.stderr) == (2, True, True)
 
 
 def test_a_baseline_written_over_an_older_one_keeps_what_is_still_found(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from mediamirror.scratch import scratch_folder, sweep
+from mediamirror.scratch import replace_file, scratch_folder, sweep
 
 HOLD = """
 import sys
@@ -47,3 +48,10 @@ def test_what_is_no_folder_of_ours_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "mediamirror-bench").mkdir()
     assert (sweep(tmp_path), len(list(tmp_path.iterdir()))) == (0, 4)
+
+
+def test_a_pipe_or_a_device_under_the_name_of_a_file_is_left_as_it_is(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OSError, match="it is a device, a pipe or a socket"):
+        replace_file(tmp_path / "pipe", b"new")
+    assert ([path.name for path in tmp_path.iterdir()], (tmp_path / "pipe").is_fifo()) == (["pipe"], True)

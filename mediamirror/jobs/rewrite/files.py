@@ -19,6 +19,7 @@ from mediamirror.first_use import dataclass
 from mediamirror.jobs.rewrite.records import NAME
 from mediamirror.markup.extract import KINDS, choose_kind, known_extensions
 from mediamirror.model import ItemError
+from mediamirror.scratch import refuse_special
 from mediamirror.settings import ReadOptions
 
 _WELL_KNOWN = ".well-known"
@@ -160,6 +161,7 @@ def _appearing(path: Path) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        refuse_special(path)
         yield temporary
         temporary.replace(path)
     except OSError as error:

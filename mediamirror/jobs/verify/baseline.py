@@ -57,21 +57,24 @@ def read_baseline(path: Path) -> frozenset[str]:
 
 def check_place(path: Path) -> None:
     """Raise `UsageError` when no baseline can be written to ``path``: better before a long run than after it."""
-    folder = path.parent
-    if path.is_dir() or not folder.is_dir() or not os.access(folder, os.W_OK):
-        why = (
-            "it is a folder"
-            if path.is_dir()
-            else "its folder is not writable"
-            if folder.is_dir()
-            else "there is no such folder"
-        )
+    if (why := _bar(path)) is not None:
         raise UsageError(
             f"The baseline can't be written to {path} ({why}): name a file in a folder that you may write to."
         )
     if path.is_file() and path.stat().st_size:
         with suppress(_OtherRelease):
             read_baseline(path)  # what is no baseline is somebody's, and not written over
+
+
+def _bar(path: Path) -> str | None:
+    folder = path.parent
+    if path.is_dir():
+        return "it is a folder"
+    if not folder.is_dir():
+        return "there is no such folder"
+    if not os.access(folder, os.W_OK):
+        return "its folder is not writable"
+    return "it is a device, a pipe or a socket" if path.exists() and not path.is_file() else None
 
 
 def write_baseline(path: Path, findings: Iterable[Finding]) -> int:
