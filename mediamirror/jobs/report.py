@@ -27,7 +27,7 @@ from mediamirror.fetch import discard
 from mediamirror.fetch.body import Spool
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
-from mediamirror.jobs.catalog.catalogs import Where, locate
+from mediamirror.jobs.catalog.catalogs import Where, locate, tells_itself
 from mediamirror.jobs.run.destination import place_of_identity
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.pipeline import run_window
@@ -100,8 +100,10 @@ class _Report:
         if dest is None and path is None:
             raise UsageError("report wants a DEST, or --catalog FILE, or both.")
         where = locate(dest, path, options.store.endpoint_url)
-        _prove_there(where.path, dest)
-        identity = await _chosen(where)
+        moved = await tells_itself(where)
+        if not moved:
+            _prove_there(where.path, dest)
+        identity = where.identity if moved and where.identity is not None else await _chosen(where)
         place, endpoint = place_of_identity(identity)
         needs = Needs(
             command="report",
@@ -111,6 +113,7 @@ class _Report:
             reads=options.thumbnails,
             catalog=where.path,
             existing=True,
+            adopts=moved,
         )
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             viewer = None
@@ -167,9 +170,12 @@ def _prove_there(path: Path, dest: str | None) -> None:
     if path.exists():  # whether it is a catalog is told where it is opened
         return
     if dest is None:
-        raise InputMissing(f"There is no catalog {path}: check its path, or give the DEST of the mirror.")
+        raise InputMissing(
+            f"There is no catalog {path}: check its path, or give the DEST of the mirror (the file does not exist)."
+        )
     raise InputMissing(
-        f"Nothing is recorded of {dest}: there is no catalog {path}. Name the one it was mirrored with by --catalog FILE."
+        f"Nothing is recorded of {dest}: there is no catalog {path}. Name the one it was mirrored with by --catalog FILE, or make "
+        f"one of what lies there: `mediamirror catalog rebuild {dest}`."
     )
 
 

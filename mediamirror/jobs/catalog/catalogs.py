@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.connection import stores_named_in
+from mediamirror.catalog.ingest import store_id
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_chosen
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.destination import identity_of, place_of_identity
+from mediamirror.jobs.run.manifest import adopt, has_manifest
+from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions, default_catalog, state_folder
 from mediamirror.store.open import open_store
 
@@ -24,6 +28,8 @@ class Where:
 
     path: Path
     identity: str | None
+    root: Path | None = None
+    """The directory meant, where no catalog was named: it may carry a record of its own."""
 
 
 def locate(dest: str | None, catalog: Path | None, endpoint_url: str | None) -> Where:
@@ -31,7 +37,33 @@ def locate(dest: str | None, catalog: Path | None, endpoint_url: str | None) -> 
     if dest is None and catalog is None:
         raise UsageError(f"Which catalog? Give the DEST of the mirror, or --catalog FILE.{_known()}")
     identity = None if dest is None else identity_of(_name(dest), endpoint_url)
-    return Where(catalog or default_catalog(identity or ""), identity)
+    root = Path(identity) if identity is not None and catalog is None and not identity.startswith("s3://") else None
+    return Where(catalog or default_catalog(identity or ""), identity, root)
+
+
+@asynccontextmanager
+async def reading(where: Where) -> AsyncIterator[Catalog]:
+    """Open what is recorded of a place, to read it: its catalog, else what a directory without one tells of itself.
+
+    Raises `CatalogError`, `InputMissing` where there is neither, and `ObjectCorrupt` for a damaged manifest.
+    """
+    if not await tells_itself(where):
+        async with await Catalog.open_existing(where.path, read_only=True) as catalog:
+            yield catalog
+        return
+    with scratch_folder() as folder:
+        store = open_store(str(where.root), StoreOptions())
+        async with store, await Catalog.open(folder / "catalog.sqlite") as catalog:
+            await adopt(catalog, store, await catalog.write(store_id, where.identity or ""))
+            yield catalog
+
+
+async def tells_itself(where: Where) -> bool:
+    """Whether a place has no catalog here and is a directory that carries a record: it was moved or copied."""
+    if where.root is None or where.path.exists() or not where.root.is_dir():
+        return False
+    async with open_store(str(where.root), StoreOptions()) as store:
+        return await has_manifest(store)
 
 
 def _name(dest: str) -> str:
@@ -62,7 +94,7 @@ def endpoints_of(dest: str) -> list[str]:
 
 async def list_rows(where: Where, query: Query) -> AsyncIterator[CatalogRow]:
     """Yield what the catalog says of each variant and object, image sets together. Raises `CatalogError`."""
-    async with await Catalog.open_existing(where.path, read_only=True) as catalog:
+    async with reading(where) as catalog:
         await catalog.read(choose, query)
         async for row in catalog.rows(read_chosen):
             yield row
@@ -70,5 +102,5 @@ async def list_rows(where: Where, query: Query) -> AsyncIterator[CatalogRow]:
 
 async def tell(where: Where, word: str) -> Story:
     """Return all that is known of a URL, a key or a sha256. Raises `CatalogError`, and `UsageError` for what names nothing."""
-    async with await Catalog.open_existing(where.path, read_only=True) as catalog:
+    async with reading(where) as catalog:
         return await catalog.read(read_story, word, where.identity)

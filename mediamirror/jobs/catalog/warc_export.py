@@ -70,7 +70,7 @@ async def export_warc(
         done.interrupted = interrupted
         return done
 
-    needs = Needs(command="catalog export", to=dest, store=options, catalog=where.path, existing=True)
+    needs = Needs(command="catalog export", to=dest, store=options, catalog=where.path, existing=True, adopts=True)
     async with open_run(needs, conclude=conclude, emit=on_event) as session:
         store, catalog = session.store, session.catalog
         writer = WarcWriter(file, compressed=compressed)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.rewriting import read_moved
 from mediamirror.errors import UsageError
+from mediamirror.jobs.catalog.catalogs import reading
 from mediamirror.jobs.rewrite.targets import choose_store, find_catalog
 
 
@@ -18,7 +18,7 @@ async def addresses_in(
     if public_url is None:
         raise UsageError("Under which URL do browsers find the mirror? Give --public-url URL.")
     where = find_catalog(dest, catalog, endpoint_url)
-    async with await Catalog.open_existing(where.path, read_only=True) as opened:
+    async with reading(where) as opened:
         store, addresses = await choose_store(opened, where, public_url)
         async for url, key in opened.rows(read_moved, store):
             yield url, addresses.of(key, "")
