@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import Concatenate, ParamSpec, Self, TypeVar
@@ -47,10 +47,13 @@ class Catalog:
     @classmethod
     async def _open(cls, connected: Callable[[], sqlite3.Connection], name: str, *, dry_run: bool) -> Self:
         thread = ThreadPoolExecutor(1, thread_name_prefix="catalog")
+        opening = thread.submit(connected)
         try:
-            db = await asyncio.get_running_loop().run_in_executor(thread, connected)
+            db = await asyncio.wrap_future(opening)
         except BaseException:
-            thread.shutdown(wait=False)
+            # An interruption comes while the file is being made: its folder may be taken away when that has come to an end.
+            thread.submit(_close_again, opening)
+            thread.shutdown(wait=True)
             raise
         catalog = cls(db, thread, name, dry_run=dry_run)
         if dry_run:
@@ -120,6 +123,11 @@ class Catalog:
             return await self.write(command, *args, **kwargs)
         finally:
             await self.read(_execute, "PRAGMA synchronous = NORMAL")
+
+
+def _close_again(opening: Future[sqlite3.Connection]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 def _connect(path: Path | None, dry_run: bool) -> sqlite3.Connection:

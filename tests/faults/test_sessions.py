@@ -65,6 +65,28 @@ def test_an_interrupted_command_ends_with_its_summary_and_130(start: Start, plac
     assert sorted(path.name for path in held) == ["0.webp", "1.webp", "2.webp"]
 
 
+SLOW_DISK = """
+import time
+from mediamirror.catalog import catalog
+connect = catalog._connect
+def slowly(*words):
+    time.sleep(0.5)
+    return connect(*words)
+catalog._connect = slowly
+"""
+"""A catalog takes its time to open, as on a busy machine: the signal comes meanwhile."""
+
+
+def test_a_catalog_that_is_being_opened_leaves_nothing_behind_when_the_run_is_interrupted(
+    start: Start, place: Path
+) -> None:
+    child = start(*COMMANDS["verify"], before=f"import os; os.chdir({str(place)!r})\n{STRUCK}{SLOW_DISK}")
+    out, said = child.communicate(timeout=60)
+    assert (child.returncode, "Traceback" in said) == (130, False), said
+    assert json.loads(out.splitlines()[-1])["exit_code"] == 130
+    assert list((place / "tmp").iterdir()) == []
+
+
 @pytest.mark.parametrize("command", ["mirror", "gc", "rebuild"])
 def test_a_command_that_is_interrupted_before_it_began_has_nothing_to_tell(
     start: Start, place: Path, command: str
