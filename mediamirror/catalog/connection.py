@@ -66,6 +66,16 @@ def as_time(text: str) -> datetime:
     return found
 
 
+def as_told(text: str | None) -> str | None:
+    """Return the time in a row as every output has it, ``2026-11-30T08:47:37Z`` (RFC 3339); rows have ``+00:00`` too."""
+    return f"{text[:-6]}Z" if text is not None and text.endswith("+00:00") else text
+
+
+def as_columns(text: str | None) -> dict[str, object] | None:
+    """Read the values of an input's row. Raises `ValueError` and `TypeError` for another text."""
+    return None if text is None else dict(json.loads(text).items())
+
+
 def as_headers(text: str | None) -> list[tuple[str, str]]:
     """Read the headers in a row. Raises `ValueError` and `TypeError` for another text."""
     return [(str(name), str(value)) for name, value in json.loads(text or "[]")]

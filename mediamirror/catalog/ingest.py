@@ -35,6 +35,8 @@ class DocumentRow:
     sha256: str
     size: int
     read_at: str
+    columns: str | None = None
+    """The plain values of the row that it is, as JSON."""
 
 
 def begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at: str) -> Run:
@@ -151,10 +153,10 @@ def fingerprint(image_set: ImageSet) -> bytes:
 def put_document(db: sqlite3.Connection, row: DocumentRow) -> int:
     """Insert or renew a document; return its id. What an earlier run found in it goes when all of it is read: see `put_sets`."""
     db.execute(
-        "INSERT INTO documents (name, media_type, base_url, sha256, size, read_at) VALUES (?,?,?,?,?,?) "
+        "INSERT INTO documents (name, media_type, base_url, sha256, size, read_at, columns) VALUES (?,?,?,?,?,?,?) "
         "ON CONFLICT (name) DO UPDATE SET media_type = excluded.media_type, base_url = excluded.base_url, "
-        "sha256 = excluded.sha256, size = excluded.size, read_at = excluded.read_at",
-        (row.name, row.media_type, row.base_url, row.sha256, row.size, row.read_at),
+        "sha256 = excluded.sha256, size = excluded.size, read_at = excluded.read_at, columns = excluded.columns",
+        (row.name, row.media_type, row.base_url, row.sha256, row.size, row.read_at, row.columns),
     )
     found: tuple[int] = db.execute("SELECT id FROM documents WHERE name = ?", (row.name,)).fetchone()
     # Another document of the same name in this very run is another state of it.

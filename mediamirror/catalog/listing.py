@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from mediamirror.catalog.connection import PAGE, Page, marks
+from mediamirror.catalog.connection import PAGE, Page, as_columns, as_told, marks, rows_of
 from mediamirror.catalog.ingest import find_store
 from mediamirror.first_use import dataclass
 
@@ -71,6 +71,8 @@ class CatalogRow:
     line: int | None = None
     alt: str | None = None
     context: str | None = None
+    columns: dict[str, object] | None = None
+    """The plain values of the row that the document is."""
 
 
 _MATCHES = """(
@@ -242,7 +244,7 @@ class _About:
         self._places = {
             number: rest
             for number, _, *rest in db.execute(
-                "SELECT p.set_id, min(p.id), lower(hex(i.fingerprint)), d.name, p.line, i.alt, i.context FROM places p "
+                "SELECT p.set_id, min(p.id), lower(hex(i.fingerprint)), d.name, p.line, i.alt, i.context, d.columns FROM places p "
                 "JOIN image_sets i ON i.id = p.set_id JOIN documents d ON d.id = p.document_id "
                 f"WHERE p.set_id IN ({marks(numbers)}) GROUP BY p.set_id",
                 numbers,
@@ -262,7 +264,9 @@ class _About:
             size, token = self._holdings[(store_id, key)]
         bytes_, format_, width, height = self._blobs.get(sha256, (None, None, None, None))
         final_url, fetched_at, http_status = self._fetches.get(variant, (None, None, None))
-        set_id, document, line, alt, context = self._places.get(number, (None, None, None, None, None))
+        set_id, document, line, alt, context, columns = self._places.get(number, (None,) * 6)
+        with rows_of("documents"):
+            told = as_columns(columns)
         return CatalogRow(
             *(store, status, url, final_url, kept),  # type: ignore[arg-type]
             declared_width=tuple(self._widths[variant]),
@@ -276,9 +280,9 @@ class _About:
             findings=tuple(self._rules[variant]),
             error_code=code,  # type: ignore[arg-type]
             error_message=message,  # type: ignore[arg-type]
-            fetched_at=fetched_at,
+            fetched_at=as_told(fetched_at),
             http_status=http_status,
-            stored_at=stored_at,
+            stored_at=as_told(stored_at),
             set_number=number,  # type: ignore[arg-type]
             set_id=set_id,
             sets=tuple(self._sets[variant][:MOST_SETS]),
@@ -286,6 +290,7 @@ class _About:
             line=line,
             alt=alt,
             context=context,
+            columns=told,
         )
 
 

@@ -66,6 +66,11 @@ DROP TABLE items;
 """
 """NULL: of the exchange itself. Work lists of earlier runs are read by nobody."""
 
+_ROWS = """
+ALTER TABLE documents ADD COLUMN columns TEXT;
+"""
+"""JSON: the plain values of the row that a document is."""
+
 WORK_LIST = """
 CREATE TEMP TABLE IF NOT EXISTS items (
     run_id INTEGER NOT NULL,
@@ -297,6 +302,7 @@ ALTER TABLE fetches ADD COLUMN redirects TEXT;
     (7, _REWRITES),
     (8, _ASKED),
     (9, _SEEN),
+    (10, _ROWS),
 )
 
 NEWEST = MIGRATIONS[-1][0]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import field
 from typing import Any
 
-from mediamirror.catalog.connection import as_headers, as_hops, marks, rows_of
+from mediamirror.catalog.connection import as_headers, as_hops, as_told, marks, rows_of
 from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
@@ -191,4 +191,5 @@ def _part(db: sqlite3.Connection, query: str, variant: int) -> Part:
 def _rows(db: sqlite3.Connection, query: str, values: Sequence[object]) -> list[dict[str, Any]]:
     cursor = db.execute(query, values)
     names = [column[0] for column in cursor.description]
-    return [dict(zip(names, row, strict=True)) for row in cursor]
+    rows = (dict(zip(names, row, strict=True)) for row in cursor)
+    return [{name: as_told(value) if name.endswith("_at") else value for name, value in row.items()} for row in rows]

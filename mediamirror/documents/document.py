@@ -47,6 +47,8 @@ class Document:
     """The values of the response's Link headers, which may name images too; for a document that came over HTTP."""
     beside: int = 0
     """Bytes of memory that may be taken while it is read, by what takes apart the container that it is a row of."""
+    columns: str = ""
+    """The plain values of the row that it is, or that it is a field of, as JSON; empty where it is no row."""
 
     @property
     def size(self) -> int:

@@ -21,6 +21,8 @@ _BATCH = 64
 """Rows that are in memory at once, at most."""
 _BATCH_BYTES = 8 * 1024 * 1024
 """Of rows as they are stored, without their compression."""
+_SMALL = 256
+"""Bytes a row, on an average, of a column that is read though nobody asked for it."""
 _BUFFER = 1024 * 1024
 _MAX_METADATA = 64 * 1024 * 1024
 
@@ -64,7 +66,7 @@ def _send(answers: BinaryIO, texts: list[bytes]) -> None:
 def _rows(file: BinaryIO, field: str | None) -> Iterator[list[bytes]]:
     """The rows as JSON, a few small ones at a time."""
     table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, thrift_string_size_limit=_MAX_METADATA)
-    columns = _columns(table.schema_arrow, field)
+    columns = _columns(table.schema_arrow, field, table.metadata)
     for batch in table.iter_batches(batch_size=_batch_size(table.metadata), columns=columns, use_threads=False):
         step = batch.num_rows if batch.nbytes <= HELD else 1
         for at in range(0, batch.num_rows, step):
@@ -80,13 +82,22 @@ def _batch_size(metadata: Any) -> int:
     return min(max(_BATCH_BYTES * rows // max(size, 1), 1), _BATCH)
 
 
-def _columns(schema: Any, field: str | None) -> list[str]:
+def _columns(schema: Any, field: str | None, metadata: Any) -> list[str]:
     pages = {bare(name) for name in URLS}
     wanted = [each for each in schema if not _is_binary(each.type)]
     if field is None:
         return [each.name for each in wanted]
     top = field if field in schema.names else field.partition(".")[0]
-    return [each.name for each in wanted if each.name == top or bare(each.name) in pages]
+    return [each.name for each in wanted if each.name == top or bare(each.name) in pages or _is_small(each, metadata)]
+
+
+def _is_small(column: Any, metadata: Any) -> bool:
+    """Whether the values of a column are short, so that they can be kept beside the images of their rows."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    stored = [group.column(at) for group in groups for at in range(group.num_columns)]
+    size: int = sum(each.total_uncompressed_size for each in stored if each.path_in_schema == column.name)
+    rows: int = metadata.num_rows
+    return 0 < size <= _SMALL * max(rows, 1)
 
 
 def _is_binary(kind: Any) -> bool:

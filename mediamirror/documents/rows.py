@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import sys
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, BinaryIO, TextIO
@@ -17,7 +18,7 @@ from mediamirror.documents.compressed import STEP, Undecodable, inflated_stream,
 from mediamirror.documents.document import HELD, MAX_DOCUMENT, Document, Stored, kept
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.json.records import records
-from mediamirror.markup.places.json_text import Json, Object, read_json
+from mediamirror.markup.places.json_text import Json, Object, Text, read_json
 from mediamirror.markup.places.source import decode
 from mediamirror.model import Problem
 
@@ -32,6 +33,11 @@ _FOUR_BYTES = 0xF0
 """From here on a byte begins a character of UTF-8 that is outside of the first plane."""
 MAX_RECORD = 16 * 1024 * 1024
 """Largest record that is taken apart for one of its fields, and largest row of a table, in bytes."""
+MOST_COLUMNS = 8 * 1024
+"""Characters of a row's plain values that are kept beside its images, at most."""
+_LONGEST_COLUMN = 1024
+_PARSED_TWICE = 16 * 1024
+"""Bytes up to which a row that is a document itself is read for its plain values, too."""
 MAX_LIST = 32 * 1024 * 1024
 """Largest JSON text that is taken apart as one, in bytes: JSON Lines may be of any length."""
 TAKEN = 120 * 1024 * 1024
@@ -133,7 +139,10 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
 def json_row(data: bytes | Stored, line: int, rows: Rows, counted: _Counted) -> Iterator[Document | Problem]:
     """Yield the document of one row that is JSON, or what keeps it from being one."""
     if rows.field is None:
-        yield Document(f"{rows.name}:{line}", _held(data), _JSON, rows.base_url, "json", beside=rows.beside)
+        columns = _columns_of_text(data) if isinstance(data, bytes) and len(data) <= _PARSED_TWICE else ""
+        yield Document(
+            f"{rows.name}:{line}", _held(data), _JSON, rows.base_url, "json", beside=rows.beside, columns=columns
+        )
         return
     if _size(data) > MAX_RECORD:
         yield from counted.bad(line, "row-too-large", _RECORD_TOO_LARGE)
@@ -149,12 +158,41 @@ def _picked(record: Json | None, line: int, rows: Rows, counted: _Counted) -> It
     from mediamirror.markup.records.structured import pick  # noqa: PLC0415 -- loaded for rows alone
 
     found = pick(record, rows.field or "") if isinstance(record, Object) else None
-    if found is None:
+    if found is None or not isinstance(record, Object):
         counted.without_field(line)
     elif found.text.strip():
         base = found.page or rows.base_url
         text = _held(found.text.encode("utf-8", "replace"))
-        yield Document(f"{rows.name}:{line}", text, None, base, found.kind, beside=max(rows.beside, TAKEN))
+        beside, columns = max(rows.beside, TAKEN), _columns_of(record, rows.field or "")
+        yield Document(f"{rows.name}:{line}", text, None, base, found.kind, beside=beside, columns=columns)
+
+
+def _columns_of(record: Object, field: str) -> str:
+    """The plain values of a record that is taken apart, but for the field that is its document."""
+    spelled = (
+        f"{json.dumps(name)}:{value if isinstance(value, str) else json.dumps(value.value)}"
+        for name, value in record.members
+        if name != field and isinstance(value, str | Text)
+    )
+    return _columns_of_text(f"{{{','.join(spelled)}}}".encode("utf-8", "replace"))
+
+
+def _columns_of_text(data: bytes) -> str:
+    """The plain values of a row in JSON, in order, as far as they are short; empty for one that is none or is malformed."""
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError):
+        return ""
+    kept: dict[str, object] = {}
+    room = MOST_COLUMNS
+    for name, value in values.items() if isinstance(values, dict) else ():
+        if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+            continue
+        size = len(name) + len(str(value))
+        if size <= min(room, _LONGEST_COLUMN):
+            kept[name] = value
+            room -= size
+    return json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace").decode() if kept else ""
 
 
 def _held(data: bytes | Stored) -> bytes | Stored:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import importlib
 import io
+import json
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import IO, Any, Protocol, Self
@@ -26,7 +27,7 @@ def to_variant(row: CatalogRow) -> dict[str, Any]:
     error = {"code": row.error_code, "message": row.error_message} if row.error_code else None
     shared = "url final_url status key declared_width width height format bytes sha256 findings"
     own = "store content_type token fetched_at http_status stored_at set_number set_id sets document line alt context"
-    return {"type": "variant", **fields_of(row, shared), "error": error, **fields_of(row, own)}
+    return {"type": "variant", **fields_of(row, shared), "error": error, **fields_of(row, own), "row": row.columns}
 
 
 class Lines:
@@ -92,6 +93,7 @@ COLUMNS: dict[str, str] = {
     "declared_width": "int64s", "width": "int64", "height": "int64", "format": "string", "bytes": "int64",
     "sha256": "string", "content_type": "string", "token": "string", "findings": "strings", "error_code": "string",
     "error_message": "string", "fetched_at": "string", "http_status": "int64", "stored_at": "string",
+    "row": "string",
 }  # fmt: skip
 """Every column, in order, with its type; a plural is a list."""
 
@@ -135,6 +137,7 @@ def values_of(row: CatalogRow, *, hide: bool) -> dict[str, Any]:
     return {name: whole.get(name) for name in COLUMNS} | {
         "error_code": error.get("code"),
         "error_message": error.get("message"),
+        "row": json.dumps(whole["row"], ensure_ascii=False) if whole["row"] else None,
     }
 
 

@@ -355,7 +355,7 @@ async def test_an_image_that_did_not_change_adds_no_row_and_is_known_as_seen_lat
         ]
         await catalog.read(choose, Query())
         (row,) = [row async for row in catalog.rows(read_chosen)]
-        assert (row.fetched_at, row.http_status) == ("2026-11-26T00:00:00+00:00", status)
+        assert (row.fetched_at, row.http_status) == ("2026-11-26T00:00:00Z", status)
 
 
 async def test_the_same_failure_again_and_again_is_one_row_and_another_failure_is_one_more() -> None:

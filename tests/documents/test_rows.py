@@ -9,6 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from bench.measure import commands
 from mediamirror.documents.document import Document, Stored
@@ -251,3 +253,53 @@ def test_a_table_whose_names_of_columns_are_too_long_is_one_problem() -> None:
     assert [each.code for each in table(io.BytesIO(text), Rows("t.csv", limit=1000)) if isinstance(each, Problem)] == [
         "malformed-table"
     ]
+
+
+ROW = {
+    "id": 7,
+    "caption": "A harbour",
+    "srcset": "https://a.example/1.webp 480w",
+    "score": 0.5,
+    "ok": True,
+    "tags": ["x"],
+}
+BESIDE = {"id": 7, "caption": "A harbour", "score": 0.5, "ok": True}
+
+
+def columns(items: list[Document | Problem]) -> list[dict[str, object]]:
+    return [json.loads(item.columns) for item in items if isinstance(item, Document)]
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "parquet"])
+async def test_the_plain_values_beside_a_field_go_with_its_document(kind: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.{kind}"
+    if kind == "parquet":
+        pq.write_table(pa.Table.from_pylist([ROW]), path)
+    else:
+        path.write_text(json.dumps([ROW] if kind == "json" else ROW))
+    assert columns(await read(path, field="srcset")) == [BESIDE]
+
+
+async def test_a_row_that_is_read_as_a_whole_keeps_all_its_plain_values(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,caption,url\n7,A harbour,https://a.example/1.webp\n")
+    assert columns(await read(tmp_path / "rows.csv")) == [
+        {"id": "7", "caption": "A harbour", "url": "https://a.example/1.webp"}
+    ]
+
+
+async def test_long_values_and_those_beyond_the_room_are_not_kept(tmp_path: Path) -> None:
+    many = {f"n{number:03}": "x" * 500 for number in range(30)}
+    (tmp_path / "rows.jsonl").write_text(json.dumps({"srcset": "a 1x", "id": 1, "text": "x" * 2000, **many}))
+    (kept,) = columns(await read(tmp_path / "rows.jsonl", field="srcset"))
+    assert (kept["id"], "text" in kept, len(kept)) == (1, False, 1 + 8191 // 504)
+
+
+@given(
+    st.dictionaries(st.text(max_size=20), st.text(max_size=40) | st.integers() | st.floats() | st.none(), max_size=8)
+)
+def test_whatever_stands_in_a_row_its_values_are_json_that_can_be_stored(row: dict[str, object]) -> None:
+    file = io.BytesIO(json.dumps(row).encode() + b"\n")
+    for item in json_lines(file, Rows("rows.jsonl")):
+        if isinstance(item, Document) and item.columns:
+            assert set(json.loads(item.columns)) <= set(row)
+            item.columns.encode()

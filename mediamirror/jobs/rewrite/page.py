@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from mediamirror.catalog.connection import as_told
 from mediamirror.catalog.rewriting import Rewritten
 from mediamirror.documents.document import Document
 from mediamirror.documents.look import look_through
@@ -141,7 +142,7 @@ class Pages:
         if not known.same and not self._is_ours(item, document.sha256):
             raise LeftAlone(
                 "page-changed",
-                f"{item.path} changed since it was mirrored ({known.read_at}): run mirror on it again first.",
+                f"{item.path} changed since it was mirrored ({as_told(known.read_at)}): run mirror on it again first.",
             )
         return replace(document, base_url=document.base_url or known.base_url)
 

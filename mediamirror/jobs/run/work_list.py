@@ -80,4 +80,5 @@ def _row(document: Document) -> DocumentRow:
         document.sha256,
         document.size,
         datetime.now(UTC).isoformat(timespec="seconds"),
+        document.columns or None,
     )
