@@ -579,7 +579,12 @@ def _rows(sign: Callable[[Form], str], wanted: Callable[[Form], bool]) -> tuple[
 _WITH_HOST = _rows(lambda f: f.host, lambda f: bool(f.host))
 _WITH_HINT = _rows(lambda f: f.hint, lambda f: bool(f.hint) and not f.host and not f.in_name)
 _IN_NAME = _rows(lambda f: f.hint, lambda f: f.in_name and not f.host)
-_BY_LAST = {c: tuple(row for row in _IN_NAME if c in row[1].last) for c in _DIGITS + _LETTERS}
+_BY_LAST = {
+    c: tuple((place, *row) for place, row in enumerate(_IN_NAME) if c.lower() in row[1].last)
+    for c in _DIGITS + _LETTERS + _LETTERS.upper()
+}
+"""The rows about names by the character before the ending."""
+_HINT = pattern("|".join(sorted({re.escape(hint) for hint, _, _ in _WITH_HINT})))
 _NAME_HINT = pattern(
     "|".join(sorted({re.escape(hint[max(hint.rfind("/"), 0) :]) for hint, _, _ in _WITH_HINT if hint[-1] != "/"}))
 )
@@ -690,18 +695,18 @@ def read(url: str) -> Reading:
     if query:
         query, said = _read_outer_query(query, "/styles/" in path)
         found.take(said)
-    for _ in range(_MOST_NESTED):
-        inner = _original(origin, path, query)
-        if inner is None:
-            break
-        origin, path, query = inner
-        query = query and _read_query(query, "/styles/" in path, found)
+        for _ in range(_MOST_NESTED):
+            inner = _original(origin, path, query)
+            if inner is None:
+                break
+            origin, path, query = inner
+            query = query and _read_query(query, "/styles/" in path, found)
     end = path.rfind("/") + 1
     folders = _folders_hold(path[:end])
     path = _read_path(origin, path, end, folders, found)
     if folders.operations or _has_list(path[end:]):
         path = _read_segments(path, found)
-    return Reading(found.asked(), f"{origin}{path}{query}")
+    return Reading(found.asked() if found.__dict__ else None, f"{origin}{path}{query}")
 
 
 def split(url: str) -> tuple[str, str, str]:
@@ -852,7 +857,8 @@ class _Folders(NamedTuple):
 def _folders_hold(folders: str) -> _Folders:
     sized = _SIZED_SEGMENT.search(folders) is not None
     operations = _has_list(folders) or _LONE_SIGN.search(folders) is not None
-    return _Folders(sized, operations, tuple([row for row in _WITH_HINT if row[0] in folders]))
+    hinted = _HINT.search(folders) is not None
+    return _Folders(sized, operations, tuple([row for row in _WITH_HINT if row[0] in folders]) if hinted else ())
 
 
 def _read_path(origin: str, path: str, end: int, folders: _Folders, found: _Found) -> str:
@@ -896,23 +902,21 @@ def _read_name(path: str) -> str:
     other = path.rfind(".", max(0, dot - _LONGEST_ENDING), dot)
     if other >= 0 and ending in _SECOND_ENDINGS and path[other + 1 : dot].lower() in _ENDINGS:
         dot = other
-    rows = _BY_LAST.get(path[dot - 1].lower(), ())
+    rows = _BY_LAST.get(path[dot - 1])
+    if rows is None:
+        return path
     start = max(path.rfind("/", 0, dot) + 1, dot - _LONGEST_NAME)
-    name = path[start:]
-    for row in rows:
-        shorter = _without_size(name, row)
-        if shorter is not name:
-            name = shorter
-            for later in () if row[1].by.endswith(HOLE) else _IN_NAME[_IN_NAME.index(row) + 1 :]:
-                name = _without_size(name, later)
-            break
+    name, done = path[start:], -1
+    while rows is not None:
+        for place, hint, form, written in rows:
+            if place > done and hint in name and (match := written.search(name)) is not None:
+                name, done = _without(match, form.by, name), place
+                # With a hole before the ending nothing else can stand there; else what stands there now may be a size, too.
+                rows = None if form.by.endswith(HOLE) else _BY_LAST.get(name[match.start() - 1 : match.start()])
+                break
+        else:
+            rows = None
     return path[:start] + name
-
-
-def _without_size(name: str, row: _Row) -> str:
-    hint, form, written = row
-    match = written.search(name) if hint in name else None
-    return name if match is None else _without(match, form.by, name)
 
 
 def _has_list(path: str) -> bool:
