@@ -118,11 +118,22 @@ def glob_fault(word: str) -> str:
     """Say why nothing can match a pattern, or nothing."""
     if not word.strip():
         return "An empty pattern matches nothing: write one such as '*.webp', or leave it away."
-    if "[" in re.sub(r"\[!?\]?[^\]]*\]", "", word):
+    if _has_open_class(word):
         return f"{word!r} has a [ without its ]: close it, or write [[] for the character itself."
     if "(?!)" in fnmatch.translate(word):
         return f"{word!r} has a range that ends before it begins, so that nothing matches it: turn it round."
     return ""
+
+
+def _has_open_class(word: str) -> bool:
+    """Whether a ``[`` is never closed; a ``]`` that comes first in it is one of its characters."""
+    at = word.find("[")
+    while at >= 0:
+        end = word.find("]", at + 2 + word.startswith("!", at + 1))
+        if end < 0:
+            return True
+        at = word.find("[", end)
+    return False
 
 
 def kind(text: str) -> str:
