@@ -64,7 +64,7 @@ class Digest:
         """Render what was counted, the most telling first."""
         if self._verbs:
             rows = [(f"{count:,}", verb) for verb, count in self._verbs.most_common()]
-            yield Block(Words("Objects", "bold"), (Column("", right=True), Column("")), rows)
+            yield Block(Words("Objects", "bold"), (Column("objects", right=True), Column("what")), rows)
         if self._hosts:
             yield self._by_host()
         if self._rules:
@@ -103,7 +103,7 @@ class Digest:
         )
 
     def _by_rule(self) -> Block:
-        columns = (Column("findings", right=True), Column("severity"), Column("rule"), Column(""))
+        columns = (Column("findings", right=True), Column("severity"), Column("rule"), Column("says"))
         rules = sorted(self._rules, key=lambda rule: (rule[0], -self._rules[rule], rule[2]))
         rows = [
             (f"{self._rules[rule]:,}", rule[1], clean(rule[2]), clean(explain(rule[2]).title))
@@ -113,7 +113,7 @@ class Digest:
         return Block(Words("Findings", "bold"), columns, rows, notes)
 
     def _by_problem(self) -> Block:
-        columns = (Column("", right=True), Column("problem"), Column("the first of them"))
+        columns = (Column("problems", right=True), Column("code"), Column("the first of them"))
         rows = []
         for code, count in self._problems.most_common(_MOST_ROWS):
             first = self._example[code]
