@@ -60,6 +60,10 @@ class Document:
         """The hash of its bytes, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest() if isinstance(self.data, bytes) else self.data.sha256
 
+    def share(self, memory: int) -> int:
+        """Return how much of ``memory`` (in bytes) is left for its own reading, beside what takes its container apart."""
+        return max(memory - self.beside, memory // 2)
+
     def chunks(self) -> Iterator[bytes]:
         """Its bytes in small steps. Raises `OSError`."""
         if isinstance(self.data, bytes):

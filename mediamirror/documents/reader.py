@@ -116,7 +116,7 @@ class Reader:
                     yield answer
         except (ConnectionError, asyncio.IncompleteReadError):
             status = await apart.end(process)
-            most = self._options.max_document_memory - document.beside
+            most = document.share(self._options.max_document_memory)
             raise Unread(apart.explained(status, document.name, most, told=told)) from None
         except BaseException:
             await apart.end(process)

@@ -58,14 +58,15 @@ def main() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     die_with_parent()
-    allowed = bound_memory(int(sys.argv[1]))
+    most = int(sys.argv[1])
+    allowed = bound_memory(most)
     before = _resident()
     try:
         while (words := receive(jobs)) is not None:
             allow_cpu()
             job = Job(*words)
             if sys.platform == "linux":
-                _limit(resource.RLIMIT_AS, allowed - job.document.beside)
+                _limit(resource.RLIMIT_AS, allowed - most + job.document.share(most))
             _answer(job, jobs, answers)
             if _resident() > before + _KEPT:
                 break

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from mediamirror.documents.compressed import STEP, Undecodable, inflated_stream, is_gzip
 from mediamirror.documents.document import HELD, MAX_DOCUMENT, Document, Stored, kept
-from mediamirror.first_use import dataclass, replace
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.json.records import records
 from mediamirror.markup.places.json_text import Json, Object, Text, read_json
 from mediamirror.markup.places.source import decode
@@ -29,8 +29,8 @@ _LOOKED_AT = 64 * 1024
 MAX_SHOWN = 100
 """Most bad rows of one file that are reported one by one."""
 _JSON = "application/json"
-_FOUR_BYTES = 0xF0
-"""From here on a byte begins a character of UTF-8 that is outside of the first plane."""
+_FOUR_BYTES = pattern(rb"[\xf0-\xff]")
+"""The first byte of a character of UTF-8 that is outside of the first plane."""
 MAX_RECORD = 16 * 1024 * 1024
 """Largest record that is taken apart for one of its fields, and largest row of a table, in bytes."""
 MOST_COLUMNS = 8 * 1024
@@ -40,7 +40,7 @@ _PARSED_TWICE = 16 * 1024
 """Bytes up to which a row that is a document itself is read for its plain values, too."""
 MAX_LIST = 32 * 1024 * 1024
 """Largest JSON text that is taken apart as one, in bytes: JSON Lines may be of any length."""
-TAKEN = 120 * 1024 * 1024
+TAKEN = 136 * 1024 * 1024
 """Bytes that taking apart rows of `MAX_RECORD`, or a list of `MAX_LIST`, takes: csv and JSON hold several copies of a row."""
 _RECORD_TOO_LARGE = f"The record is over the {MAX_RECORD:,} bytes from which one field is taken."
 
@@ -207,8 +207,8 @@ def _size(data: bytes | Stored) -> int:
     size = len(data) if isinstance(data, bytes) else data.size
     if size * 4 <= MAX_RECORD:
         return size
-    most = max(max(chunk) for chunk in ([data] if isinstance(data, bytes) else data.chunks()))
-    return size * (4 if most >= _FOUR_BYTES else 1)
+    is_wide = any(_FOUR_BYTES.search(chunk) for chunk in ([data] if isinstance(data, bytes) else data.chunks()))
+    return size * (4 if is_wide else 1)
 
 
 def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterator[Document | Problem]:

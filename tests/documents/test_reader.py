@@ -108,6 +108,13 @@ async def test_a_document_that_takes_too_much_memory_is_one_problem_and_the_next
     assert "document-over-memory" not in codes(await look(document(costly), max_document_memory=300 * MiB))
 
 
+@pytest.mark.parametrize(("beside", "told"), [(24, 40), (500, 32)])
+async def test_a_row_has_what_its_container_leaves_and_half_at_the_least(beside: int, told: int) -> None:
+    costly = replace(document(b"<!doctype html>" + b"<p>" * MiB), link_headers=(), beside=beside * MiB)
+    (problem,) = problems_of(await look(costly, max_document_memory=64 * MiB))
+    assert f"takes more than {told} MiB of memory to read" in problem.message
+
+
 async def test_a_text_of_any_size_is_read_whatever_memory_its_reading_may_take() -> None:
     data = text(16_000)
     assert len(data) > 8 * MiB
