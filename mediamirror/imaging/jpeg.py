@@ -24,6 +24,8 @@ _BITS_A_BLOCK = {0xC0: 2, 0xC1: 2, 0xC2: 1}
 """Least bits a block, by the frame's marker: baseline, extended and progressive with Huffman codes."""
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
 BARE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
+_PASSED_OVER = frozenset({*range(0xE0, 0xF0), 0xFE})
+"""APPn and COM."""
 
 
 def read(data: Octets) -> ImageFacts:
@@ -56,23 +58,30 @@ def read(data: Octets) -> ImageFacts:
 def segments(data: Octets) -> Iterator[tuple[int, int, int]]:
     """Marker, offset of the length and end of each segment up to the first scan's header, as far as the data goes.
 
-    Stray bytes between them are skipped, as decoders do; the last may end behind the data. Raises `NotAnImage` for a segment
-    without length.
+    Stray bytes between them are skipped, as decoders do; the last may end behind the data. Of a segment without length that
+    decoders pass over, its two bytes of length are all. Raises `NotAnImage` for another one, and for a second start.
     """
     at = 2
     while (found := next_marker(data, at)) is not None:
         marker, at = found[1][0], found.end()
+        _refuse_second_start(marker)
         if marker in BARE:
             continue
         if marker == EOI or at + 2 > len(data):
             return
         length = int(_u16(data, at)[0])
-        if length < 2:
+        if length < 2 and marker not in _PASSED_OVER:
             raise damaged("JPEG", "a segment has no length")
+        length = max(2, length)
         yield marker, at, at + length
         if marker == SOS:
             return
         at += length
+
+
+def _refuse_second_start(marker: int) -> None:
+    if marker == SOI:
+        raise damaged("JPEG", "a second start marker stands in it, and browsers show nothing")
 
 
 def is_exif(data: Octets, at: int, end: int) -> bool:
@@ -115,6 +124,7 @@ def read_whole(data: Octets) -> ImageFacts:
             if coded < least:
                 raise cut("JPEG", size, f"its picture takes {least:,} at least")
             return facts
+        _refuse_second_start(marker)
         if marker in BARE:
             continue
         if at + 2 > size:

@@ -166,8 +166,8 @@ def _jpeg_exif(data: Octets, facts: ImageFacts) -> list[Piece]:
 
 
 def _end(data: Octets, at: int, *, frame: bool) -> int:
-    length = struct.unpack_from(">H", data, at)[0]
-    if length < 2 or at + length > len(data) or (frame and length != 8 + 3 * data[at + 7]):
+    length = max(2, struct.unpack_from(">H", data, at)[0])
+    if at + length > len(data) or (frame and length != 8 + 3 * data[at + 7]):
         raise LeftAlone("a segment of it is damaged")
     return at + int(length)
 

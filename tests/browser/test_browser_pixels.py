@@ -12,7 +12,7 @@ from PIL import Image
 
 from fixtures.browser.chromium import Tab
 from fixtures.browser.screens import SCREENS
-from fixtures.mistakes import ANCILLARY, CRITICAL, PALETTE, PNG
+from fixtures.mistakes import ANCILLARY, CRITICAL, JPEG_PASSED, JPEG_REFUSED, PALETTE, PNG
 from fixtures.stripping import swept
 from fixtures.turned import Case, cases
 from mediamirror.imaging.header import read_whole
@@ -66,13 +66,18 @@ def test_a_swept_file_shows_what_it_showed_and_decodes_as_before(tab: Tab, data:
 SHOWS = "async url => { const i = new Image(); i.src = url; return i.decode().then(() => true, () => false); }"
 
 
-def shows(tab: Tab, data: bytes) -> bool:
-    return bool(tab.evaluate(SHOWS, f"data:image/png;base64,{base64.b64encode(data).decode()}"))
+def shows(tab: Tab, data: bytes, kind: str = "png") -> bool:
+    return bool(tab.evaluate(SHOWS, f"data:image/{kind};base64,{base64.b64encode(data).decode()}"))
 
 
 @pytest.mark.parametrize("name", ANCILLARY)
 def test_what_is_a_note_is_shown(tab: Tab, name: str) -> None:
     assert shows(tab, ANCILLARY[name])
+
+
+@pytest.mark.parametrize("name", [*JPEG_PASSED, *JPEG_REFUSED])
+def test_a_jpeg_with_a_mistake_is_shown_where_we_take_it(tab: Tab, name: str) -> None:
+    assert shows(tab, (JPEG_PASSED | JPEG_REFUSED)[name], "jpeg") == (name in JPEG_PASSED)
 
 
 @pytest.mark.parametrize("name", CRITICAL)

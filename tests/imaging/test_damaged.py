@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.images import encode, make_image, photo
-from fixtures.mistakes import ANCILLARY, CRITICAL, PNG, with_chunk
+from fixtures.mistakes import ANCILLARY, CRITICAL, JPEG_PASSED, JPEG_REFUSED, PNG, with_chunk
 from fixtures.turned import chunk
 from mediamirror.errors import ImageError, ImageTruncated, NotAnImage
 from mediamirror.imaging.decoder import warned
@@ -114,6 +114,17 @@ BLOCKS = {
 def test_broken_metadata_of_a_jpeg_is_a_note_at_most(block: bytes) -> None:
     data = JPEGS["plain"]
     assert len(notes(data[:2] + block + data[2:])) <= 1
+
+
+@pytest.mark.parametrize("data", JPEG_PASSED.values(), ids=JPEG_PASSED)
+def test_a_segment_without_length_that_decoders_pass_over_is_no_damage(data: bytes) -> None:
+    assert decode(data, OPTIONS).facts.decoded
+
+
+@pytest.mark.parametrize("data", JPEG_REFUSED.values(), ids=JPEG_REFUSED)
+def test_a_second_start_in_a_jpeg_is_damage(data: bytes) -> None:
+    with pytest.raises(NotAnImage, match="a second start marker"):
+        decode(data, OPTIONS)
 
 
 @pytest.mark.parametrize("data", ANCILLARY.values(), ids=ANCILLARY)
