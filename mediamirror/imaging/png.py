@@ -147,17 +147,19 @@ def _end_of_pixels(data: Octets, pixels: list[Chunk]) -> int | None:
     return None
 
 
-def _require_chromiums(data: Octets, whole: list[Chunk]) -> None:
-    """Raise `NotAnImage` for two mistakes in chunks that a picture does not need, at which Chromium shows nothing of it."""
-    palette = False
-    for name, start, end in whole:
-        palette = palette or name == b"PLTE"
-        if name == b"bKGD" and data[_COLOUR] == _PALETTE and not palette:
+def _require_before_pixels(data: Octets, whole: list[Chunk]) -> None:
+    """Raise `NotAnImage` for a palette that is missing or there twice, and for two mistakes at which Chromium shows nothing."""
+    palettes, indexed = 0, data[_COLOUR] == _PALETTE
+    for name, start, end in takewhile(lambda chunk: chunk[0] != b"IDAT", whole):
+        palettes += name == b"PLTE" and (end > start or not indexed)
+        if palettes > 1:
+            raise damaged("PNG", "it has two palettes")
+        if name == b"bKGD" and indexed and not palettes:
             raise damaged("PNG", "its bKGD chunk stands before its palette, at which Chromium shows nothing")
         if name == b"cICP" and end - start == 4 and data[start + 2]:
             raise damaged("PNG", "its cICP chunk asks for matrix coefficients, at which Chromium shows nothing")
-        if name == b"IDAT":
-            return
+    if indexed and not palettes:
+        raise damaged("PNG", "its pixels are places in a palette, and there is none before them")
 
 
 def read_whole(data: Octets) -> ImageFacts:
@@ -175,7 +177,7 @@ def read_whole(data: Octets) -> ImageFacts:
             notes.append(f"{name.decode('ascii', 'replace')} chunk: {wrong}")
         elif name == b"eXIf":
             facts = _learn(facts, data, name, start, end)
-    _require_chromiums(data, whole)
+    _require_before_pixels(data, whole)
     notes += _require_pixels(data, [each for each in whole if each[0] == b"IDAT"])
     pixels = [at for at, (name, _, _) in enumerate(whole) if name == b"IDAT"]
     if pixels and pixels[-1] - pixels[0] >= len(pixels):
