@@ -91,11 +91,15 @@ def is_exif(data: Octets, at: int, end: int) -> bool:
 
 def _frame_at(data: Octets) -> int:
     """The offset of the frame header's length."""
+    odd = False
     for marker, at, _ in segments(data):
         if marker in SOF:
             return at
         if marker == SOS:
             raise damaged("JPEG", "a scan comes before any frame")
+        odd = odd or _u16(data, at)[0] < 2
+    if odd:
+        raise damaged("JPEG", "a segment has no length, and no frame follows")
     raise cut("JPEG", len(data), "before its frame header")
 
 
