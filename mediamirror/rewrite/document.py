@@ -12,9 +12,6 @@ from mediamirror.rewrite.decide import Move
 from mediamirror.rewrite.spelling import BadAddress, is_plain, levels_seen, probe, spelled
 from mediamirror.rewrite.splice import Edit, spliced
 
-Look = Callable[[bytes], Iterable[ImageSet]]
-"""Find the image sets of these bytes, unmerged, as those of the document were found."""
-
 _WIDE = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _BEFORE = 32
 _DECLARED = pattern(
@@ -77,14 +74,22 @@ def standing_in(data: bytes) -> Callable[[Candidate], bool]:
     return stands
 
 
-def edits_for(data: bytes, moves: Sequence[Move], look: Look) -> list[Edit]:
+def probed(data: bytes, moves: Sequence[Move]) -> bytes | None:
+    """Return the document with probes in the places of addresses that hold an ampersand; None where no address does."""
+    codec = codec_for(data)
+    odd = [(number, move) for number, move in enumerate(moves) if not is_plain(move.address)]
+    probes = [Edit(move.start, move.end, probe(number).encode(codec)) for number, move in odd]
+    return spliced(data, probes) if probes else None
+
+
+def edits_for(data: bytes, moves: Sequence[Move], seen: Iterable[ImageSet] = ()) -> list[Edit]:
     """Return the edits that make every move. Raises `BadAddress` where an address can't be spelled.
 
-    Only where an address holds an ampersand the document is read once more, with probes in those places.
+    ``seen`` are the image sets of what `probed` made of the document, unmerged.
     """
     codec = codec_for(data)
     places = [(move, _before(data, move.start, codec)) for move in moves]
-    levels = _levels(data, moves, look, codec)
+    levels = {**levels_seen(seen), **{number: 0 for number, move in enumerate(moves) if is_plain(move.address)}}
     edits = []
     for number, (move, before) in enumerate(places):
         if number not in levels:
@@ -96,15 +101,3 @@ def edits_for(data: bytes, moves: Sequence[Move], look: Look) -> list[Edit]:
 
 def _before(data: bytes, start: int, codec: str) -> str:
     return data[max(0, start - _BEFORE) : start].decode(codec, "replace")
-
-
-def _levels(data: bytes, moves: Sequence[Move], look: Look, codec: str) -> dict[int, int]:
-    levels = {number: 0 for number, move in enumerate(moves) if is_plain(move.address)}
-    if len(levels) == len(moves):
-        return levels
-    probes = [
-        Edit(move.start, move.end, probe(number).encode(codec))
-        for number, move in enumerate(moves)
-        if number not in levels
-    ]
-    return {**levels_seen(look(spliced(data, probes))), **levels}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from functools import partial
 from pathlib import Path
 from urllib.parse import urljoin
 
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from mediamirror.markup.extract import extract_document
 from mediamirror.model import Candidate, ImageSet
 from mediamirror.rewrite.decide import Target, decide
-from mediamirror.rewrite.document import edits_for, standing_in
+from mediamirror.rewrite.document import edits_for, probed, standing_in
 from mediamirror.rewrite.spelling import as_target
 from mediamirror.rewrite.splice import reversed_edits, spliced
 from tests.rewrite.documents import addresses, documents
@@ -41,7 +40,8 @@ def rewritten(name: str, data: bytes, address_of: Callable[[int, str], str]) -> 
     urls = dict.fromkeys(candidate.url for candidate in candidates(sets))
     targets = {url: Target(as_target(address_of(number, url))) for number, url in enumerate(urls)}
     decision = decide(sets, targets, is_there=standing_in(data), single=True)
-    edits = edits_for(data, decision.moves, partial(look, name=name))
+    changed = probed(data, decision.moves)
+    edits = edits_for(data, decision.moves, () if changed is None else look(changed, name))
     result = spliced(data, edits)
     assert spliced(result, reversed_edits(data, edits)) == data
     moved = {move.url: urljoin(PAGE, move.address) for move in decision.moves}

@@ -13,7 +13,6 @@ from pathlib import Path
 from mediamirror.catalog.connection import as_told
 from mediamirror.catalog.rewriting import Rewritten
 from mediamirror.documents.document import Document
-from mediamirror.documents.look import look_through
 from mediamirror.documents.reader import Reader
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.rewrite.files import Item, LeftAlone, copy, put, read_page, sha256_of
@@ -24,7 +23,7 @@ from mediamirror.jobs.run.tally import CUT_SHORT
 from mediamirror.jobs.run.work_list import problems_in
 from mediamirror.lint import parse_tolerance
 from mediamirror.markup.extract import PAGES
-from mediamirror.model import ImageSet, ItemError, Problem
+from mediamirror.model import Extraction, ImageSet, ItemError, Problem
 from mediamirror.rewrite.decide import Decision, Kept, decide
 from mediamirror.rewrite.document import (
     codec_for,
@@ -32,6 +31,7 @@ from mediamirror.rewrite.document import (
     has_base,
     has_policy,
     integrity_of,
+    probed,
     standing_in,
     unknown_encoding,
 )
@@ -171,11 +171,7 @@ class Pages:
             )
 
     async def _sets(self, item: Item, document: Document) -> tuple[list[ImageSet], tuple[Problem, ...]]:
-        reader = await self._readers.get()
-        try:
-            parts = [part async for part in reader.look(document, merge=False)]
-        finally:
-            self._readers.put_nowait(reader)
+        parts = await self._look(document)
         sets = [each for part in parts for each in part.sets]
         found = [problem for part in parts for problem in problems_in(part)]
         cut = next((problem for problem in found if problem.code in CUT_SHORT), None)
@@ -188,6 +184,13 @@ class Pages:
             f"{item.path}: relative URLs ({relative:,}) stay: give the page's address with --base-url to look them up."
         )
         return sets, (Problem("relative-url-without-base", message, document=item.name),)
+
+    async def _look(self, document: Document) -> list[Extraction]:
+        reader = await self._readers.get()
+        try:
+            return [part async for part in reader.look(document, merge=False)]
+        finally:
+            self._readers.put_nowait(reader)
 
     async def _mended(self, data: bytes, sets: list[ImageSet]) -> tuple[list[ImageSet], list[Mend]]:
         if not self._options.fix:
@@ -214,12 +217,10 @@ class Pages:
         return decision
 
     async def _edits(self, item: Item, document: Document, data: bytes, decision: Decision) -> list[Edit]:
-        def look(changed: bytes) -> Iterable[ImageSet]:
-            parts = look_through(replace(document, data=changed), changed, merge=False)
-            return [each for part in parts for each in part.sets]
-
+        changed = probed(data, decision.moves)
+        parts = [] if changed is None else await self._look(replace(document, data=changed))
         try:
-            return await asyncio.to_thread(edits_for, data, decision.moves, look)
+            return edits_for(data, decision.moves, [each for part in parts for each in part.sets])
         except BadAddress as error:
             raise LeftAlone("bad-address", f"{item.path}: {error}.") from None
 
