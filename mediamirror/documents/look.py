@@ -25,7 +25,35 @@ def look_through(document: Document, data: bytes, *, links: bool = False, merge:
     Without ``merge`` every place is a set of its own, for rewriting.
     """
     slices = split(data, by_line=document.kind == "urls") if may_split(document) else (Slice(data, 0, 0),)
-    return chain(_in_headers(document), _in_slices(document, slices, links=links, merge=merge))
+    parts = chain(_in_headers(document), _in_slices(document, slices, links=links, merge=merge))
+    return parts if document.other is None else _with_other(parts, document, data, links=links, merge=merge)
+
+
+def _with_other(
+    parts: Iterable[Extraction], document: Document, data: bytes, *, links: bool, merge: bool
+) -> Iterator[Extraction]:
+    """What was found, and if that is nothing, what there is by the document's content or name."""
+    nothing, served = True, (document.media_type or "").partition(";")[0]
+    for part in parts:
+        if nothing and part.sets and document.kind in {"feed", "sitemap"}:
+            message = (
+                f"{document.name} came as {served} and is a {document.kind} by its content: it is read as that; "
+                f"--as {document.other} reads it as what it came as."
+            )
+            yield Extraction((), (Problem("read-as", message, document=document.name),), goes_on=True)
+        nothing = nothing and not part.sets
+        yield part
+    if not nothing:
+        return
+    other = replace(document, kind=document.other or document.kind)
+    for part in _in_slices(other, (Slice(data, 0, 0),), links=links, merge=merge):
+        if part.sets:
+            message = (
+                f"{document.name} came as {served}, and nothing is in it as that: "
+                f"it is read as {other.kind}, as with --as {other.kind}."
+            )
+            yield Extraction((), (Problem("read-as", message, document=document.name),), goes_on=True)
+            yield part
 
 
 def look_through_chunks(
@@ -39,7 +67,11 @@ def look_through_chunks(
 def may_split(document: Document) -> bool:
     """Say whether a document is a text that may be read slice by slice, if its bytes allow that."""
     charset = charset_of(document.media_type)
-    return document.kind in _SLICED and (charset is None or charset.lower() in {"utf-8", "utf8"})
+    return (
+        document.other is None
+        and document.kind in _SLICED
+        and (charset is None or charset.lower() in {"utf-8", "utf8"})
+    )
 
 
 def is_split(document: Document) -> bool:

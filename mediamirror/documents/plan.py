@@ -51,12 +51,20 @@ def plan_inputs(inputs: Sequence[str]) -> list[Place]:
 
 def walk(directory: Path) -> Iterator[Path]:
     """Yield the documents below a directory by their extension, sorted; hidden names and links to folders are left."""
+    return (path for path, is_known in files(directory) if is_known)
+
+
+def files(directory: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield the files below a directory, sorted, and whether their extension is a document's.
+
+    Hidden names and links to folders are left.
+    """
     extensions = tuple(known_extensions())
     for folder, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(names):
-            if not name.startswith(".") and name.lower().endswith(extensions):
-                yield Path(folder) / name
+            if not name.startswith("."):
+                yield Path(folder) / name, name.lower().endswith(extensions)
 
 
 def is_special(path: Path) -> bool:

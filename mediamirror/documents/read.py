@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
 from mediamirror.documents.containers import Container, reader_for
 from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, kept, read_again, weighed
-from mediamirror.documents.plan import Place, Via, is_special, plan_inputs, walk
+from mediamirror.documents.plan import Place, Via, files, is_special, plan_inputs
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
-from mediamirror.markup.extract import choose_kind
+from mediamirror.markup.extract import choose_kind, is_document, other_kind
 from mediamirror.model import Download, Problem
 from mediamirror.settings import MAX_DOCUMENT_MEMORY
 
@@ -25,7 +26,28 @@ if TYPE_CHECKING:
 Fetch = Callable[[str], Awaitable[Download]]
 """Fetch one URL whole; raises of `FetchError`."""
 
+_log = logging.getLogger("mediamirror")
 _LOOKED_AT = 8192
+_ASSETS = (
+    *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".ico", ".bmp", ".tif", ".tiff", ".jxl", ".heic"),
+    *(
+        ".js",
+        ".mjs",
+        ".map",
+        ".woff",
+        ".woff2",
+        ".ttf",
+        ".otf",
+        ".eot",
+        ".mp3",
+        ".mp4",
+        ".m4v",
+        ".webm",
+        ".ogg",
+        ".wav",
+    ),
+)
+"""The files that stand beside pages, and are never documents."""
 _SNIFFED = 64 * 1024
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MiB = 1024 * 1024
@@ -93,15 +115,43 @@ async def _read(place: Place, reading: _Reading) -> AsyncIterator[Document | Pro
 
 
 async def _from_directory(directory: Path, reading: _Reading) -> AsyncIterator[Document | Problem]:
-    paths = await asyncio.to_thread(lambda: list(walk(directory)))
-    if not paths:
-        yield _problem("no-documents", str(directory), f"{directory} holds no document of a known extension.")
-    for path in paths:
+    known, others = await asyncio.to_thread(_listed, directory)
+    for path in known:
         if await asyncio.to_thread(is_special, path):
             yield _special(str(path))
             continue
         async for item in _from_file(path, reading):
             yield item
+    if not known:
+        yield _problem("no-documents", str(directory), f"{directory} holds no document, by extension or content.")
+    elif others:
+        files = "1 file was" if others == 1 else f"{others:,} files were"
+        message = f"{directory}: {files} passed over, no document by extension or content; -v lists them."
+        yield _problem("passed-over", str(directory), message)
+
+
+def _listed(directory: Path) -> tuple[list[Path], int]:
+    """The documents of a directory in order, and how many other files there are, images and their like aside."""
+    found: list[Path] = []
+    others = 0
+    for path, is_known in files(directory):
+        if is_known or _holds_document(path):
+            found.append(path)
+        elif not path.name.lower().endswith(_ASSETS):
+            others += 1
+            _log.debug("%s was passed over: no document by its extension or content.", path)
+    return found, others
+
+
+def _holds_document(path: Path) -> bool:
+    if path.name.lower().endswith(_ASSETS) or is_special(path):
+        return False
+    try:
+        head = _read_file(path, _LOOKED_AT)
+    except OSError:
+        return False
+    head = inflate(head, _LOOKED_AT)[0] if is_gzip(head) else head
+    return not is_binary(head) and is_document(head)
 
 
 async def _from_file(path: Path, reading: _Reading) -> AsyncIterator[Document | Problem]:
@@ -325,7 +375,9 @@ def _document(
     head = _head(chunks(), _SNIFFED)
     if is_binary(head):
         return _binary(name)
-    return Document(name, data, media_type, base_url, _kind(head, media_type, name, reading))
+    kind = _kind(head, media_type, name, reading)
+    other = other_kind(head, kind=kind, media_type=media_type, document=name) if reading.as_ == "auto" else None
+    return Document(name, data, media_type, base_url, kind, other=other)
 
 
 def _too_large(name: str, most: int) -> Problem:

@@ -17,7 +17,7 @@ _OF_DOCUMENTS = frozenset(
         "invalid-image-set", "invalid-url", "json-too-deep", "json-too-large", "markdown-blank",
         "malformed-json", "malformed-link-header", "malformed-table", "malformed-xml", "mended-url", "missing-comma",
         "mixed-descriptors", "negative-density", "no-documents", "no-sitemap", "not-a-page", "not-a-sitemap",
-        "number-too-large", "other-host", "page-closed", "page-limit", "page-nofollow", "parquet-damaged",
+        "number-too-large", "other-host", "page-closed", "page-limit", "page-nofollow", "parquet-damaged", "passed-over", "read-as",
         "placeholder", "relative-url-without-base", "repaired-srcset", "row-too-large", "scheme-not-fetched",
         "scheme-not-loaded", "sitemap-index", "sitemap-limit", "sitemap-too-large", "sitemap-too-long", "special-file",
         "srcdoc-not-read", "stray-comma", "too-many-candidates", "too-many-documents", "too-many-escapes",

@@ -19,6 +19,10 @@ from mediamirror.model import Extraction, ImageSet
 
 _CHARSET = pattern(r";\s*charset\s*=\s*[\"']?([^\s;\"']{1,40})", re.IGNORECASE)
 _MARKUP = pattern(rb"<(?:!doctype\s+html|html|head|body|img|picture|source|link|meta)[\s>/]", re.IGNORECASE)
+_PAGE = pattern(rb"(?:\xef\xbb\xbf)?\s*+<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
+_TAG = pattern(rb"<(?:img|source|picture)\s", re.IGNORECASE)
+_PICTURE = pattern(rb"!\[[^\[\]\n]{0,90}\][(\[]")
+_PROGRAM = pattern(rb"\s*+(?:<\?(?!xml)|<%|<svg|#!)", re.IGNORECASE)
 _ROOT = pattern(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->)|(?!))*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>\s*+|(?!))*+"
     rb"<(?:(?P<feed>rss|feed|rdf:RDF|channel)|(?P<sitemap>(?:[\w\-]{1,20}:)?(?:urlset|sitemapindex)))[\s>]"
@@ -99,9 +103,17 @@ def _css(r: Request) -> Extraction:
 
 
 def _text(r: Request) -> Extraction:
+    if _PAGE.match(r.data):
+        return _html(r)
     from mediamirror.markup.text import prose
 
-    return prose.find(r.text(), document=r.document, base_url=r.base_url, merge=r.merge)
+    source = r.text()
+    found = prose.find(source, document=r.document, base_url=r.base_url, merge=r.merge)
+    if (b"![" in r.data and _PICTURE.search(r.data)) or (b"<" in r.data and _TAG.search(r.data)):
+        from mediamirror.markup.records import markdown
+
+        return markdown.with_markup(found, source, document=r.document, base_url=r.base_url, merge=r.merge)
+    return found
 
 
 def _markdown(r: Request) -> Extraction:
@@ -195,6 +207,10 @@ KINDS: dict[str, Kind] = {
 }
 """Every kind that ``--as`` takes, besides ``auto``."""
 
+_MISTAKEN = frozenset({"html", "xhtml", "text"})
+"""What servers send a feed or a sitemap as."""
+_ROOTS = frozenset({"feed", "sitemap"})
+
 COMPRESSED = ".gz"
 """The extension that may follow any other."""
 
@@ -221,7 +237,20 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         return as_
     essence = (media_type or "").partition(";")[0].strip().lower()
     by_type = next((name for name, kind in KINDS.items() if essence in kind.media_types), None)
+    if by_type in _MISTAKEN and (root := _ROOT.match(data, 0, _LOOKED_AT)) is not None:
+        return root.lastgroup or "feed"
     return by_type or _by_name(document) or _by_content(data, document)
+
+
+def other_kind(data: bytes, *, kind: str, media_type: str | None, document: str) -> str | None:
+    """Return what a document of this Content-Type is by its content or its name, where that is something else than ``kind``."""
+    if not (media_type or "").strip() or KINDS[kind].is_container:
+        return None
+    if kind in _ROOTS:
+        essence = (media_type or "").partition(";")[0].strip().lower()
+        return next((name for name in sorted(_MISTAKEN) if essence in KINDS[name].media_types), None)
+    found = _surely(data) or _by_name(document) or _by_content(data, "")
+    return found if found != kind and not KINDS[found].is_container else None
 
 
 def extract_document(
@@ -277,6 +306,11 @@ def _by_name(document: str) -> str | None:
 def _by_content(data: bytes, document: str) -> str:
     if document == "-":
         return "text"
+    return _surely(data) or ("html" if _MARKUP.search(data, 0, _LOOKED_AT) is not None else "text")
+
+
+def _surely(data: bytes) -> str | None:
+    """The kind that the first bytes leave no doubt of."""
     magic = next((kind for sign, kind in _MAGIC.items() if data.startswith(sign)), None)
     if magic is not None:
         return magic
@@ -285,4 +319,15 @@ def _by_content(data: bytes, document: str) -> str:
         return root.lastgroup or "feed"
     if looks_like_json(data):
         return "jsonl" if looks_like_lines(data) else "json"
-    return "html" if _MARKUP.search(data, 0, _LOOKED_AT) is not None else "text"
+    return None
+
+
+def is_document(data: bytes) -> bool:
+    """Say whether the first bytes of a file without a known extension are those of a page, a feed, JSON or a container.
+
+    Plain text may be anything, a program too.
+    """
+    if _surely(data) is not None:
+        return True
+    is_markup = data[:_LOOKED_AT].lstrip().startswith(b"<") and _PROGRAM.match(data) is None
+    return is_markup and _MARKUP.search(data, 0, _LOOKED_AT) is not None

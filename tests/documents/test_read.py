@@ -50,8 +50,43 @@ async def test_a_directory_is_read_sorted_by_known_extension_and_a_bad_file_neve
         ("binary.txt", "binary-document"),
         ("dangling.txt", "input-unreadable"),
         ("empty.html", "empty-document"),
+        ("page", "html"),
         ("c.md", "markdown"),
     ]
+
+
+async def test_files_without_a_known_extension_are_read_by_content_and_others_are_counted(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name, data in {
+        "article.php?id=3": b"<!DOCTYPE html><img src=a.jpg>",
+        "feed": b"<?xml version='1.0'?><rss></rss>",
+        "data": b'{"a": 1}',
+        "prog.php": b"<?php echo '<html><img src=x>';",
+        "app.js": b"x = '<html><img src=x>'",
+        "drawing": b"<svg><image href=x></svg>",
+        "LICENSE": b"Plain words.",
+        "photo.jpg": b"\xff\xd8\xff",
+        "x.bin": b"\0\0\0\0<html>",
+    }.items():
+        (tmp_path / name).write_bytes(data)
+    caplog.set_level("DEBUG")
+    items = await read([str(tmp_path)])
+    assert [(Path(i.name).name, i.kind) for i in items if isinstance(i, Document)] == [
+        ("article.php?id=3", "html"),
+        ("data", "json"),
+        ("feed", "feed"),
+    ]
+    (note,) = [item for item in items if isinstance(item, Problem)]
+    assert note.code == "passed-over"
+    assert "4 files were passed over" in note.message
+    told = {record.args[0].name for record in caplog.records if isinstance(record.args, tuple)}  # type: ignore[union-attr]
+    assert told == {"prog.php", "drawing", "LICENSE", "x.bin"}
+
+
+async def test_a_directory_in_which_all_was_passed_over_holds_no_document(tmp_path: Path) -> None:
+    (tmp_path / "LICENSE").write_bytes(b"Plain words.")
+    assert summary(await read([str(tmp_path)])) == [(tmp_path.name, "no-documents")]
 
 
 async def test_paths_and_globs_are_read_in_order_each_once(folder: Path) -> None:

@@ -259,3 +259,18 @@ def test_a_height_beside_the_width_is_a_descriptor_wherever_a_srcset_may_stand()
     ):
         rows = [(c.url, c.width, c.height) for row in found.sets for c in row.candidates]
         assert rows == [("https://b.example/u/a.jpg", 480, 320), ("https://b.example/u/b.jpg", 960, 640)]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ('https://a.example/b.jpg,kite.jpg\n"https://a.example/c,d.jpg",x.jpg\n', ["b.jpg", "c,d.jpg"]),
+        ("https://a.example/w_300,c_fill/g.jpg\nhttps://a.example/b.jpg\n", ["w_300,c_fill/g.jpg", "b.jpg"]),
+        ("https://a.example/b.jpg\t1\nhttps://a.example/d.jpg\t2\n", ["b.jpg", "d.jpg"]),
+        ("url,name\nhttps://a.example/b.jpg,kite\n", ["b.jpg"]),
+        ("\ufeffhttps://a.example/b.jpg\r\n", ["b.jpg"]),
+    ],
+)
+def test_a_table_whose_first_line_holds_a_url_has_no_line_of_names(table: str, expected: list[str]) -> None:
+    found = extract_document(table.encode(), as_="csv")
+    assert [c.url.removeprefix("https://a.example/") for row in found.sets for c in row.candidates] == expected

@@ -13,7 +13,7 @@ from mediamirror.settings import JobOptions
 HARMLESS = frozenset(
     {
         *("empty-document", "page-limit", "sitemap-limit", "too-many-links"),
-        *("page-closed", "page-nofollow", "not-a-page", "other-host", "special-file"),
+        *("page-closed", "page-nofollow", "not-a-page", "other-host", "special-file", "passed-over"),
     }
 )
 """Problems with a document as a whole that are no failure: there is nothing in it, or a crawl leaves it out by its rules."""

@@ -267,6 +267,21 @@ def find(source: SourceText, *, document: str, base_url: str | None, merge: bool
     return collected(rows, document, merge=merge)
 
 
+def with_markup(
+    found: Extraction, source: SourceText, *, document: str, base_url: str | None, merge: bool
+) -> Extraction:
+    """Add the images of Markdown and HTML within a text to those that were ``found`` in it as text."""
+    place = Place(source, Context(document, base_url))
+    read = _read(source.text)
+    seen = {span for row in found.sets for span in _places(row)}
+    rows = list(found.sets)
+    for more in (list(place.within(as_written(read.masked, 0), in_html_unmerged)), list(_images(place, read))):
+        rows += [row for row in more if not seen & _places(row)]
+        seen |= {span for row in more for span in _places(row)} - {None}
+    extraction = collected(rows, document, merge=merge)
+    return Extraction(extraction.sets, (*found.problems, *extraction.problems))
+
+
 def in_markdown(data: bytes, context: Context) -> Extraction:
     """Read a fragment as Markdown."""
     return find(decode(data, "utf-8"), document=context.document, base_url=context.base)

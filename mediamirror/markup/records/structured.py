@@ -15,6 +15,7 @@ from itertools import chain
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.json.names import bare, is_srcset_name, is_url, page_of
 from mediamirror.markup.json.records import is_json, records
+from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.json_text import MAX_NODES, Object, Text, read_json
 from mediamirror.markup.places.source import decode
@@ -33,6 +34,7 @@ MAX_ROW = 16 * 1024 * 1024
 _MARKUP = pattern(r"<[a-z!][^<>]*>", re.IGNORECASE)
 _LOOKED_AT = 65536
 _LINE = pattern(r"[^\r\n]+")
+_MOST_COMMAS = 64
 
 
 def find_json(
@@ -88,7 +90,7 @@ class Row:
 
 
 def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterator[Row | Problem]:
-    """Read CSV or TSV (RFC 4180) whose first row names the columns, a row at a time.
+    """Read CSV or TSV (RFC 4180) whose first row names the columns, a row at a time; one that holds a URL is no such row.
 
     Without a ``delimiter`` the first row decides: tab, semicolon or comma, whichever it has most of. A row that can't be
     read is a `Problem` (of no document yet), and the next is read.
@@ -105,6 +107,7 @@ def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterato
     bounded = _Bounded(chain((first,), feed), mark)
     reader = csv.reader(bounded, delimiter=mark)
     names: list[str] | None = None
+    bare = False
     while True:
         line = bounded.taken + 1
         bounded.begin()
@@ -116,10 +119,26 @@ def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterato
         if cells is None:
             return
         if names is None:
-            names = [name.strip().lstrip("\ufeff") or f"column {at}" for at, name in enumerate(cells, 1)]
-        elif cells:
-            yield Row(line, dict(zip(names, cells, strict=False)))
+            cells = [cell.strip().lstrip("\ufeff") for cell in cells]
+            is_header = not any(map(_is_address, cells))
+            names = [(cell if is_header else "") or f"column {at}" for at, cell in enumerate(cells, 1)]
+            bare = not is_header
+            cells = [] if is_header else cells
+        if cells:
+            yield Row(line, dict(zip(names, _whole(cells, mark) if bare else cells, strict=False)))
         del cells  # they may be large, and the next are read beside them
+
+
+def _is_address(cell: str) -> bool:
+    return cell[:8].lower().startswith(("http://", "https://", "//"))
+
+
+def _whole(cells: list[str], mark: str) -> list[str]:
+    """The one URL of a line in a plain list, where its commas were not quoted."""
+    if not 1 < len(cells) <= _MOST_COMMAS or has_image_extension(cells[0]) or any(map(_is_address, cells[1:])):
+        return cells
+    whole = mark.join(cells)
+    return [whole] if _is_address(whole) and has_image_extension(whole) and " " not in whole else cells
 
 
 class _Bounded(Iterator[str]):
