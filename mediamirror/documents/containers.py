@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
+from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.document import MAX_DOCUMENT, Document
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import MAX_DOCUMENT_MEMORY
@@ -116,6 +117,56 @@ def _warc(container: Container) -> Iterator[Document | Problem]:
         yield from read_warc(path, limit=container.limit)
 
 
+def _mail(container: Container) -> Iterator[Document | Problem]:
+    from mediamirror.documents import mail
+    from mediamirror.documents.rows import inflated
+    from mediamirror.documents.warc.read import read_warc
+
+    with scratch_folder() as scratch:
+        directory = scratch if container.archive is None else container.archive.directory
+        path = directory / f"{uuid4().hex}.warc"
+        try:
+            with path.open("xb") as out:
+                for wrong in mail.to_archive(inflated(container.file), out, container.limit):
+                    message = f"{container.name}: {wrong}."
+                    yield Problem("document-damaged", message, document=container.name)
+        except (mail.Malformed, Undecodable) as error:
+            message = f"{container.name} is no mail and no saved page that can be read: {error}."
+            yield Problem("document-damaged", message, document=container.name)
+            return
+        nothing = True
+        for item in read_warc(path, archive=container.archive, limit=container.limit):
+            nothing = False
+            if isinstance(item, Document) and item.name.startswith(mail.NAMELESS):
+                number = item.name.removeprefix(mail.NAMELESS)
+                item = replace(item, name=f"{container.name}:{number}", base_url=container.base_url)  # noqa: PLW2901
+            yield item
+        if nothing:
+            message = f"{container.name} holds no page and no text of its own."
+            yield Problem("no-documents", message, document=container.name)
+
+
+def _zip(container: Container) -> Iterator[Document | Problem]:
+    from mediamirror.documents.packed import read_zip
+
+    if container.path is not None:
+        yield from read_zip(container.file, container, _ROWS.__getitem__)
+        return
+    with tempfile.TemporaryFile(prefix="mediamirror-") as file:
+        shutil.copyfileobj(container.file, file)
+        yield from read_zip(file, container, _ROWS.__getitem__)
+
+
+def _tar(container: Container) -> Iterator[Document | Problem]:
+    from mediamirror.documents.packed import read_tar
+
+    yield from read_tar(container.file, container, _ROWS.__getitem__)
+
+
+def _refused(container: Container, why: str) -> Iterator[Document | Problem]:
+    yield Problem("container-refused", f"{container.name} is {why}", document=container.name)
+
+
 def _table(container: Container, delimiter: str | None) -> Iterator[Document | Problem]:
     from mediamirror.documents.rows import table
 
@@ -134,12 +185,23 @@ def _json_list(container: Container) -> Iterator[Document | Problem]:
     yield from json_list(container.file, container.rows)
 
 
+_ROWS: dict[str, Callable[[Container], Iterator[Document | Problem]]] = {
+    "jsonl": _json_lines,
+    "csv": partial(_table, delimiter=None),
+    "tsv": partial(_table, delimiter="\t"),
+}
+_HAR = "a HAR file, a browser's record of its requests, which is not read: save the pages, or a WARC file."
+_ZSTD = "compressed with zstd, which is not read: inflate it first (zstd -d)."
+
 READERS: dict[str, Read] = {
-    "jsonl": partial(_in_a_thread, _json_lines),
-    "csv": partial(_in_a_thread, partial(_table, delimiter=None)),
-    "tsv": partial(_in_a_thread, partial(_table, delimiter="\t")),
+    **{kind: partial(_in_a_thread, take_apart) for kind, take_apart in _ROWS.items()},
     "parquet": _parquet,
     "warc": partial(_in_a_thread, _warc),
+    "mhtml": partial(_in_a_thread, _mail),
+    "zip": partial(_in_a_thread, _zip),
+    "tar": partial(_in_a_thread, _tar),
+    "har": partial(_in_a_thread, partial(_refused, why=_HAR)),
+    "zstd": partial(_in_a_thread, partial(_refused, why=_ZSTD)),
 }
 """How to take each kind of container apart. A reader of what can't be kept in a temporary file raises `OSError`."""
 

@@ -109,3 +109,15 @@ def read_again(file: BinaryIO, most: int | None = None) -> Iterator[bytes]:
     while chunk := file.read(STEP if left is None else min(STEP, left)):
         yield chunk
         left = None if left is None else left - len(chunk)
+
+
+_LOOKED_AT = 8192
+_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+
+
+def is_binary(data: bytes) -> bool:
+    """Whether bytes are no text, by what they begin with."""
+    # A crawled text may hold a stray NUL; an image or a program holds many, or little else.
+    looked_at = data[:_LOOKED_AT]
+    stray = 1 if len(looked_at) < 100 else len(looked_at) // 100
+    return looked_at.count(0) > (stray if len(looked_at) > 64 else 0) and not data.startswith(_WIDE_MARKS)

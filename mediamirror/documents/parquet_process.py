@@ -37,8 +37,11 @@ def main(memory: int, descriptor: int, name: str, field: str) -> None:
     bound_memory(memory)
     number = 0
     try:
-        for texts in _rows(os.fdopen(descriptor, "rb"), field or None):
+        for texts in _rows(os.fdopen(descriptor, "rb"), name, field or None):
             allow_cpu()
+            if isinstance(texts, Problem):
+                send(answers, texts)
+                continue
             number += len(texts)
             _send(answers, texts)
     except MemoryError:
@@ -63,10 +66,14 @@ def _send(answers: BinaryIO, texts: list[bytes]) -> None:
             send(answers, text[start : start + HELD])
 
 
-def _rows(file: BinaryIO, field: str | None) -> Iterator[list[bytes]]:
-    """The rows as JSON, a few small ones at a time."""
+def _rows(file: BinaryIO, name: str, field: str | None) -> Iterator[list[bytes] | Problem]:
+    """The rows as JSON, a few small ones at a time, after what there is to be told of columns that are not read."""
     table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, thrift_string_size_limit=_MAX_METADATA)
     columns = _columns(table.schema_arrow, field, table.metadata)
+    files = [each.name for each in table.schema_arrow if arrow.types.is_nested(each.type) and _is_binary(each.type)]
+    if files and field is None:
+        message = f"{name} holds files themselves in {', '.join(files)[:100]}, which are not read: only URLs are."
+        yield Problem("parquet-bytes", message, document=name)
     for batch in table.iter_batches(batch_size=_batch_size(table.metadata), columns=columns, use_threads=False):
         step = batch.num_rows if batch.nbytes <= HELD else 1
         for at in range(0, batch.num_rows, step):
@@ -102,6 +109,10 @@ def _is_small(column: Any, metadata: Any) -> bool:
 
 def _is_binary(kind: Any) -> bool:
     types = arrow.types
+    if types.is_struct(kind) and any(_is_binary(kind.field(at).type) for at in range(kind.num_fields)):
+        return True
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _is_binary(kind.value_type)
     return bool(types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind))
 
 

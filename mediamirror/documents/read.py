@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
 from mediamirror.documents.containers import Container, reader_for
-from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, kept, read_again, weighed
+from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, is_binary, kept, read_again, weighed
 from mediamirror.documents.plan import Place, Via, files, is_special, plan_inputs
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
@@ -49,7 +49,6 @@ _ASSETS = (
 )
 """The files that stand beside pages, and are never documents."""
 _SNIFFED = 64 * 1024
-_WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _MiB = 1024 * 1024
 
 
@@ -194,7 +193,10 @@ async def _from_path(
 async def _from_stdin(reading: _Reading) -> AsyncIterator[Document | Problem]:
     assert reading.stdin is not None  # noqa: S101 - read_inputs has checked
     try:
-        async for item in _from_stream("-", b"", reading.stdin, reading):
+        first = getattr(reading.stdin, "read1", reading.stdin.read)  # what is there: the rest may be long in coming
+        head = await asyncio.to_thread(first, _SNIFFED)
+        whole = cast("BinaryIO", io.BufferedReader(_Joined(head, reading.stdin)))
+        async for item in _from_stream("-", head, whole, reading):
             yield item
     except OSError as error:
         yield _problem("input-unreadable", "-", f"Standard input can't be read: {error.strerror or error}.")
@@ -389,14 +391,6 @@ def _too_large(name: str, most: int) -> Problem:
 
 def _binary(name: str) -> Problem:
     return _problem("binary-document", name, f"{name} is not text but binary data: give a page or a text.")
-
-
-def is_binary(data: bytes) -> bool:
-    """Whether bytes are no text, by what they begin with."""
-    # A crawled text may hold a stray NUL; an image or a program holds many, or little else.
-    looked_at = data[:_LOOKED_AT]
-    stray = 1 if len(looked_at) < 100 else len(looked_at) // 100
-    return looked_at.count(0) > (stray if len(looked_at) > 64 else 0) and not data.startswith(_WIDE_MARKS)
 
 
 def _special(name: str) -> Problem:

@@ -301,9 +301,9 @@ def _broken(rows: Rows, line: int, error: Undecodable) -> Problem:
 
 def inflated(file: BinaryIO) -> io.BufferedReader:
     """Read a file, or what it is once inflated. Reading raises `Undecodable` where its compressed data is damaged."""
-    plain = file if isinstance(file, io.BufferedReader) else io.BufferedReader(_Inflating(_chunks(file)))
+    plain = file if isinstance(file, io.BufferedReader) else io.BufferedReader(Stream(_chunks(file)))
     if is_gzip(plain.peek(3)[:3]):
-        return io.BufferedReader(_Inflating(inflated_stream(_chunks(plain))), STEP)
+        return io.BufferedReader(Stream(inflated_stream(_chunks(plain))), STEP)
     return plain
 
 
@@ -312,7 +312,7 @@ def _chunks(file: BinaryIO | io.BufferedReader) -> Iterator[bytes]:
         yield chunk
 
 
-class _Inflating(io.RawIOBase):
+class Stream(io.RawIOBase):
     """An iterator of bytes as a file."""
 
     def __init__(self, chunks: Iterator[bytes]) -> None:

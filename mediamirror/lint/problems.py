@@ -10,14 +10,15 @@ from mediamirror.errors import MediamirrorError
 
 _OF_DOCUMENTS = frozenset(
     {
-        "attribute-too-large", "bad-css-url", "bad-rows", "binary-document", "css-import", "document-damaged",
+        "attribute-too-large", "bad-css-url", "bad-rows", "binary-document", "container-refused", "css-import", "document-damaged",
         "document-over-memory", "document-over-time", "document-too-large", "document-unread", "doubtful-candidate",
         "duplicate-descriptor", "empty-document", "empty-srcset", "empty-url", "entities-not-expanded", "extra-missing",
         "field-missing", "fragment-only", "glued-word", "height-without-width", "incomplete-candidate", "input-unreadable",
-        "invalid-image-set", "invalid-url", "json-too-deep", "json-too-large", "markdown-blank",
+        "invalid-image-set", "invalid-url", "json-too-deep", "json-too-large", "markdown-blank", "member-left-out",
         "malformed-json", "malformed-link-header", "malformed-table", "malformed-xml", "mended-url", "missing-comma",
         "mixed-descriptors", "negative-density", "no-documents", "no-sitemap", "not-a-page", "not-a-sitemap",
-        "number-too-large", "other-host", "page-closed", "page-limit", "page-nofollow", "parquet-damaged", "passed-over", "read-as",
+        "number-too-large", "other-host", "page-closed", "page-limit", "page-nofollow", "parquet-bytes",
+        "parquet-damaged", "passed-over", "read-as",
         "placeholder", "relative-url-without-base", "repaired-srcset", "row-too-large", "scheme-not-fetched",
         "scheme-not-loaded", "sitemap-index", "sitemap-limit", "sitemap-too-large", "sitemap-too-long", "special-file",
         "srcdoc-not-read", "stray-comma", "too-many-candidates", "too-many-documents", "too-many-escapes",

@@ -27,7 +27,15 @@ _ROOT = pattern(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->)|(?!))*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>\s*+|(?!))*+"
     rb"<(?:(?P<feed>rss|feed|rdf:RDF|channel)|(?P<sitemap>(?:[\w\-]{1,20}:)?(?:urlset|sitemapindex)))[\s>]"
 )
-_MAGIC = {b"WARC/": "warc", b"PAR1": "parquet"}
+_MAGIC = {
+    b"WARC/": "warc", b"PAR1": "parquet", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x28\xb5\x2f\xfd": "zstd"
+}  # fmt: skip
+_TAR = (257, b"ustar")
+_MAIL = pattern(rb"(?:[A-Za-z][\w\-]{1,40}: ?[^\n]*+\n(?:[ \t][^\n]*+\n|(?!))*+|(?!)){1,90}+", re.ASCII)
+_MIME = pattern(rb"^MIME-Version:", re.IGNORECASE | re.MULTILINE)
+_HAR = pattern(
+    rb"(?:\xef\xbb\xbf)?\s*+\{\s*+\"log\"\s*+:\s*+\{\s*+\"(?:version|creator|browser|pages|entries|comment)\""
+)
 _LOOKED_AT = 65536
 
 
@@ -204,6 +212,16 @@ KINDS: dict[str, Kind] = {
         None, ("application/vnd.apache.parquet", "application/x-parquet"), (".parquet",), is_container=True
     ),
     "warc": Kind(None, ("application/warc", "application/x-warc"), (".warc",), is_container=True),
+    "mhtml": Kind(
+        None,
+        ("multipart/related", "message/rfc822", "application/x-mimearchive"),
+        (".mhtml", ".mht", ".eml"),
+        is_container=True,
+    ),
+    "zip": Kind(None, ("application/zip", "application/x-zip-compressed"), (".zip", ".wacz"), is_container=True),
+    "tar": Kind(None, ("application/x-tar",), (".tar", ".tgz"), is_container=True),
+    "har": Kind(None, (), (".har",), is_container=True),
+    "zstd": Kind(None, ("application/zstd",), (".zst",), is_container=True),
 }
 """Every kind that ``--as`` takes, besides ``auto``."""
 
@@ -215,9 +233,13 @@ COMPRESSED = ".gz"
 """The extension that may follow any other."""
 
 
+PACKED = frozenset({"zip", "tar", "har", "zstd"})
+"""What is only read, or refused, when it is named itself: in a folder it may be anything, a download for example."""
+
+
 def known_extensions() -> frozenset[str]:
-    """Return the extensions of the documents that can be read, lower case, with the dot; each may be compressed."""
-    plain = [".xml", *(extension for kind in KINDS.values() for extension in kind.extensions)]
+    """Return the extensions of the documents in a folder, lower case, with the dot; each may be compressed."""
+    plain = [".xml", *(each for name, kind in KINDS.items() if name not in PACKED for each in kind.extensions)]
     return frozenset((*plain, *(extension + COMPRESSED for extension in plain)))
 
 
@@ -237,6 +259,8 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         return as_
     essence = (media_type or "").partition(";")[0].strip().lower()
     by_type = next((name for name, kind in KINDS.items() if essence in kind.media_types), None)
+    if (by_type in _MISTAKEN or document == "-") and (container := _container(data)) is not None:
+        return container
     if by_type in _MISTAKEN and (root := _ROOT.match(data, 0, _LOOKED_AT)) is not None:
         return root.lastgroup or "feed"
     return by_type or _by_name(document) or _by_content(data, document)
@@ -309,9 +333,20 @@ def _by_content(data: bytes, document: str) -> str:
     return _surely(data) or ("html" if _MARKUP.search(data, 0, _LOOKED_AT) is not None else "text")
 
 
+def _container(data: bytes) -> str | None:
+    """The kind of container that bytes begin."""
+    magic = next((kind for sign, kind in _MAGIC.items() if data.startswith(sign)), None)
+    if magic is not None or data.startswith(_TAR[1], _TAR[0]):
+        return magic or "tar"
+    headers = _MAIL.match(data, 0, _LOOKED_AT)
+    if headers is not None and _MIME.search(headers[0]) is not None:
+        return "mhtml"
+    return "har" if _HAR.match(data) is not None else None
+
+
 def _surely(data: bytes) -> str | None:
     """The kind that the first bytes leave no doubt of."""
-    magic = next((kind for sign, kind in _MAGIC.items() if data.startswith(sign)), None)
+    magic = _container(data)
     if magic is not None:
         return magic
     root = _ROOT.match(data, 0, _LOOKED_AT)
@@ -327,7 +362,7 @@ def is_document(data: bytes) -> bool:
 
     Plain text may be anything, a program too.
     """
-    if _surely(data) is not None:
-        return True
+    if (kind := _surely(data)) is not None:
+        return kind not in PACKED
     is_markup = data[:_LOOKED_AT].lstrip().startswith(b"<") and _PROGRAM.match(data) is None
     return is_markup and _MARKUP.search(data, 0, _LOOKED_AT) is not None

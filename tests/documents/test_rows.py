@@ -192,6 +192,18 @@ async def test_parquet_rows_are_documents_and_binary_columns_are_left(tmp_path: 
     assert (Path(first.name).name, list(json.loads(first.data))) == ("a.parquet:1", ["url", "content", "images"])
 
 
+async def test_files_in_a_parquet_table_are_told_in_one_sentence_and_the_urls_beside_them_are_read(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "hf.parquet"
+    rows = {"image": [{"bytes": b"\x89PNG" * 100, "path": "a.png"}], "src": ["https://a.example/a.jpg"]}
+    pq.write_table(pa.table(rows), path)
+    told, row = await read(path)
+    assert isinstance(told, Problem)
+    assert (told.code, "image" in told.message) == ("parquet-bytes", True)
+    assert urls(row) == [["https://a.example/a.jpg"]]
+
+
 async def test_one_parquet_column_is_read_alone(tmp_path: Path) -> None:
     items = await read(parquet(tmp_path / "a.parquet"), field="content")
     assert [i.code if isinstance(i, Problem) else (i.kind, i.base_url) for i in items] == [

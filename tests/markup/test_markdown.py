@@ -184,7 +184,7 @@ INLINE = (
         "[r]",
         "![r]",
         "![r][]",
-        "*",
+        "_",
         "\n",
         "!",
         "\\]",
@@ -195,10 +195,9 @@ INLINE = (
         "x:",
         "<http://a.b>",
         "é",
-        "\t",
     ),
 )
-BLOCKS = ("\n\n", "\n# ", "\n```\n", "\n---\n", "\n\n[r]: /d.png\n\n", "\n\n[r]: <e f.png> 't'\n\n")
+BLOCKS = ("\n\n", "\n\n# ", "\n\n```\n", "\n\n---\n", "\n\n[r]: /d.png\n\n", "\n\n[r]: <e f.png> 't'\n\n")
 
 
 class Shown(HTMLParser):
@@ -212,7 +211,7 @@ class Shown(HTMLParser):
         self.urls += [url or "" for name, url in attrs if tag == "img" and name == "src"]
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, derandomize=True)
 @given(st.lists(st.sampled_from([*INLINE, *BLOCKS]), min_size=2, max_size=14).map("".join))
 def test_images_are_those_that_cmark_shows(text: str) -> None:
     page = Shown()

@@ -274,3 +274,15 @@ def test_a_height_beside_the_width_is_a_descriptor_wherever_a_srcset_may_stand()
 def test_a_table_whose_first_line_holds_a_url_has_no_line_of_names(table: str, expected: list[str]) -> None:
     found = extract_document(table.encode(), as_="csv")
     assert [c.url.removeprefix("https://a.example/") for row in found.sets for c in row.candidates] == expected
+
+
+def test_the_size_that_img2dataset_made_is_not_that_of_the_file_at_the_url() -> None:
+    record = {
+        "url": "https://a.example/a.jpg",
+        "width": 256,
+        "height": 256,
+        "original_width": 1024,
+        "original_height": 683,
+    }
+    (row,) = find(record).sets
+    assert [(c.width, c.height) for c in row.candidates] == [(1024, 683)]

@@ -48,10 +48,10 @@ class WarcWriter:
             "response", url, at, kind, head.encode("utf-8", "surrogateescape"), body, payload=payload, size=size
         )
 
-    def resource(self, url: str, at: datetime, media_type: str, body: IO[bytes]) -> None:
-        """Write a ``resource`` record: bytes of whose exchange nothing is known."""
+    def resource(self, url: str, at: datetime, media_type: str, body: IO[bytes], *, kind: str = "resource") -> None:
+        """Write a ``resource`` record, bytes of whose exchange nothing is known, or another ``kind`` with such a block."""
         size, payload = _measured(body)
-        self._record("resource", url, at, media_type, b"", body, payload=payload, size=size)
+        self._record(kind, url, at, media_type, b"", body, payload=payload, size=size)
 
     def _record(
         self,

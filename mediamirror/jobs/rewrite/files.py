@@ -11,9 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from mediamirror.documents.compressed import is_gzip
-from mediamirror.documents.document import Document
+from mediamirror.documents.document import Document, is_binary
 from mediamirror.documents.plan import Via, is_special, plan_inputs, walk
-from mediamirror.documents.read import is_binary
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.rewrite.records import NAME

@@ -39,7 +39,8 @@ _HTML_BLOCK = pattern(
     re.IGNORECASE,
 )
 _HTML_LINE = pattern(_PREFIXED + TAG + r"[ \t]*\r?\n?\Z")
-_RULE = pattern(r"[ >]{0,12}(?:=++|-++|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|(?:-[ \t]*){3,})[ \t]*\r?\n?\Z")
+_RULE = pattern(r"[ >]{0,12}(?:(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|(?:-[ \t]*){3,})\r?\n?\Z")
+_UNDERLINE = pattern(r"[ >]{0,12}(?:=++|-++)[ \t]*\r?\n?\Z")
 _UNTIL_BLANK = "\n"
 _MARKS = "#=-*_"
 """What a heading, what underlines one, and what parts two paragraphs begin with."""
@@ -163,7 +164,7 @@ class _State:
         closing = _CLOSING.match(match[0])
         if closing is not None and closing[1].startswith(self.fence):
             yield self.opened, match.end(), _CODE
-            self.fence = ""
+            self.fence, self.after_blank = "", True
 
     def in_html(self, match: re.Match[str]) -> Iterator[_Block]:
         """CommonMark, 4.6: until a blank line, or the line on which it is ended."""
@@ -194,19 +195,27 @@ class _State:
             yield from self.in_html(match) if self.html != _UNTIL_BLANK else ()
         else:
             yield from self._text(line, start, end)
+            return
         self.after_blank = blank
 
     def _text(self, line: str, start: int, end: int) -> Iterator[_Block]:
-        item = _LIST_ITEM.match(line)
+        item = None if _RULE.match(line) else _LIST_ITEM.match(line)
+        is_empty = item is not None and not line[item.end() :].strip()
+        if is_empty and not self.after_blank and not self.in_list:
+            item, is_empty = None, False  # CommonMark, 5.2: an empty item can't end a paragraph
         is_item, is_quote = item is not None, _QUOTE.match(line) is not None
-        is_heading = line.lstrip(" >")[:1] in _MARKS and (_HEADING.match(line) or _RULE.match(line)) is not None
+        is_heading = line.lstrip(" >")[:1] in _MARKS and (
+            (_HEADING.match(line) or _RULE.match(line) or (None if self.after_blank else _UNDERLINE.match(line)))
+            is not None
+        )
         self.offset = item.end() if item is not None else self.offset
         if is_heading or is_item or (is_quote and not self.in_quote) or _ITEM_IN_QUOTE.match(line):
             yield start, start, _TEXT
-        if is_heading:
+        if is_heading or is_empty:
             yield end, end, _TEXT
         self.in_list = is_item or (self.in_list and (not self.after_blank or line[0] in " \t"))
         self.in_quote = is_quote or (self.in_quote and not self.after_blank)
+        self.after_blank = is_heading or is_empty
 
 
 _FRONT = pattern(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n")
@@ -249,7 +258,7 @@ def _front_matter(text: str) -> Iterator[Span]:
 
 CARRIER = "markdown"
 _COMMENT = pattern(r"<!--(?:[^-]++|-(?!->)|(?!))*+(?:-->|\Z)")
-_ESCAPE = pattern(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+_ESCAPE = pattern(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});|\\")
 
 
 def find(source: SourceText, *, document: str, base_url: str | None, merge: bool = True) -> Extraction:
@@ -297,7 +306,7 @@ def _images(place: Place, read: _Read) -> Iterator[ImageSet]:
     comments = [comment.span() for comment in _COMMENT.finditer(read.masked, 0, closed)] if closed > 2 else []
     for image in read.images:
         if not _within(comments, image.alt[0]):
-            value = Spelling.of(_pieces(text[slice(*image.url)], image.url[0]), image.url[0])
+            value = Spelling.of(_pieces(text[slice(*image.url)], image.url[0], backslash="%5C"), image.url[0])
             yield place.single(value, CARRIER, None, alt=_unescaped(text[slice(*image.alt)]).strip() or None)
     for start, end in read.odd:
         line = text[start : min(end, start + MAX_DESTINATION)].partition("\n")[0]
@@ -318,11 +327,15 @@ def _added(place: Place, text: str) -> Iterator[ImageSet]:
         yield place.single(as_written(text[start:end], start), CARRIER, None)
 
 
-def _pieces(raw: str, start: int) -> Iterator[Piece]:
+def _pieces(raw: str, start: int, *, backslash: str = "\\") -> Iterator[Piece]:
+    """What a text means; ``backslash`` is what a backslash itself is written as, which a URL would take for a slash."""
     done = 0
     for match in _ESCAPE.finditer(raw):
         yield Piece(raw[done : match.start()], start + done, start + match.start())
-        meant = match[1] or (unescape(match[0]) if match[0][1] == "#" else html5.get(match[0][1:], match[0]))
+        if match[0] in {"\\", "\\\\"}:
+            meant = backslash
+        else:
+            meant = match[1] or (unescape(match[0]) if match[0][1] == "#" else html5.get(match[0][1:], match[0]))
         yield Piece(meant, start + match.start(), start + match.end())
         done = match.end()
     yield Piece(raw[done:], start + done, start + len(raw))

@@ -6,7 +6,7 @@ link holds no other link, an image's alternative text no other image. Linear in 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Mapping
 
 from mediamirror.first_use import dataclass, pattern
@@ -54,19 +54,12 @@ class _Bracket:
     holds_brackets: bool = False
 
 
-def code_spans(text: str, start: int, end: int) -> dict[int, int]:
-    """Return where each run of backticks that opens a code span is closed: the next run of its length. Escapes aside."""
+def _ticks(text: str, start: int, end: int) -> dict[int, list[int]]:
+    """Where the runs of backticks of each length begin, in order."""
     runs: dict[int, list[int]] = {}
-    ordered = [match.span() for match in _TICKS.finditer(text, start, end)]
-    for first, last in ordered:
-        runs.setdefault(last - first, []).append(first)
-    found: dict[int, int] = {}
-    for first, last in ordered:
-        same = runs[last - first]
-        at = bisect_right(same, first)
-        if at < len(same):
-            found[first] = same[at] + last - first
-    return found
+    for match in _TICKS.finditer(text, start, end):
+        runs.setdefault(match.end() - match.start(), []).append(match.start())
+    return runs
 
 
 class Reader:
@@ -78,7 +71,7 @@ class Reader:
 
     def read(self, start: int, end: int) -> tuple[list[Image], list[Span], list[Span]]:
         """Read one paragraph: its images, its code spans, and what looks like an image and is none, as its blanks say."""
-        text, closed = self._text, code_spans(self._text, start, end)
+        text, ticks = self._text, _ticks(self._text, start, end)
         images: list[Image] = []
         code: list[Span] = []
         odd: list[Span] = []
@@ -87,9 +80,11 @@ class Reader:
         while (token := _TOKEN.search(text, at, end)) is not None:
             mark, at = token[0], token.end()
             if mark[0] == "`":
-                if token.start() in closed:
-                    code.append((token.start(), closed[token.start()]))
-                    at = closed[token.start()]
+                same = ticks.get(len(mark), [])
+                next_one = bisect_left(same, at)
+                if next_one < len(same):
+                    at = same[next_one] + len(mark)
+                    code.append((token.start(), at))
             elif mark == "<":
                 tag = _TAG.match(text, token.start(), end)
                 at = tag.end() if tag is not None else at

@@ -198,7 +198,9 @@ def _stated(record: Object) -> Stated:
     values = {bare(key): value for key, value in record.members}
     mime = values.get("mimetype") or values.get("type") or values.get("encodingformat") or values.get("contenttype")
     kind = mime.value.strip() if isinstance(mime, Text) else None
-    return Stated(_pixels(values.get("width")), _pixels(values.get("height")), kind if is_image_type(kind) else None)
+    # img2dataset gives the size that it made, and besides that of the file at the URL.
+    width, height = (values.get(f"original{name}") or values.get(name) for name in ("width", "height"))
+    return Stated(_pixels(width), _pixels(height), kind if is_image_type(kind) else None)
 
 
 def _pixels(value: Json | None) -> int | None:

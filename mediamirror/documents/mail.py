@@ -1,0 +1,228 @@
+"""Mails and pages that browsers saved (MHTML, RFC 2557): each part becomes a record of a web archive, read as any other.
+
+So pages have the address that their part gives, and pictures are found by it without the network. A part that only has a
+Content-ID is ``https://cid.invalid/ID``, and so is what refers to it (``cid:ID``). Parts are decoded a line at a time.
+"""
+
+from __future__ import annotations
+
+import binascii
+import io
+import re
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from email.message import Message
+from email.parser import BytesHeaderParser
+from typing import IO, BinaryIO
+from urllib.parse import quote, unquote_to_bytes
+
+from mediamirror.documents.warc.write import WarcWriter
+from mediamirror.first_use import dataclass, pattern
+from mediamirror.markup.places.urls import resolve
+
+MAX_DEPTH = 20
+"""How deep parts are nested."""
+MAX_PARTS = 100_000
+MAX_HEADERS = 1024 * 1024
+"""Most bytes of one part's headers."""
+NAMELESS = "https://mail.invalid/"
+"""What a part without an address is called, with its number behind."""
+_CID = "https://cid.invalid/"
+_LINE = 64 * 1024
+_HELD = 1024 * 1024
+_REFERRING = frozenset({"text/html", "text/css", "application/xhtml+xml", "image/svg+xml"})
+_TO_PART = pattern(rb"(?<![\w\-])cid:([^\s\"'<>()\\,;]{1,998})")
+_NOT_BASE64 = pattern(rb"[^A-Za-z0-9+/=]+")
+
+
+class Malformed(Exception):
+    """No mail, or none that is read; says why in a sentence part."""
+
+
+@dataclass(slots=True)
+class _End:
+    """Where a part ended: the boundary's place in the stack, -1 at the end of the file, and whether it was the last one."""
+
+    level: int = -1
+    is_last: bool = False
+
+
+def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int) -> Iterator[str]:
+    """Write every part to a WARC file, and yield what is wrong in a sentence part. Raises `Malformed` and `OSError`.
+
+    A part of more than ``limit`` bytes is left out.
+    """
+    writer = WarcWriter(out, compressed=False)
+    for number, (part, around, lines, end) in enumerate(_parts(stream), 1):
+        media_type = str(part.get("Content-Type", "text/plain")).replace("\r", "").replace("\n", "")
+        kind = part.get_content_type()
+        pieces = _decoded(lines, str(part.get("Content-Transfer-Encoding", "")).strip().lower())
+        with tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-") as body:
+            size = 0
+            for piece in _with_addresses(pieces) if kind in _REFERRING else pieces:
+                size += len(piece)
+                if size <= limit:
+                    body.write(piece)
+            if size > limit:
+                yield f"part {number} is over the limit of {limit:,} bytes: it is left out"
+            else:
+                _write(writer, part, around, number, media_type, body)
+        if end.level < 0 and around:
+            yield "it ends before its last part does: what is there was read"
+
+
+def _write(
+    writer: WarcWriter, part: Message, around: list[Message], number: int, media_type: str, body: IO[bytes]
+) -> None:
+    now, kind = datetime.now(UTC), part.get_content_type()
+    is_other_form = any(each.get_content_type() == "multipart/alternative" for each in around)
+    if kind == "text/plain":
+        if not is_other_form and part.get_content_disposition() != "attachment":
+            writer.resource(f"{NAMELESS}{number}", now, media_type, body, kind="conversion")
+        return
+    addresses = [_located(part, around), _by_id(part.get("Content-ID"))]
+    found = [address for address in addresses if address is not None]
+    # A page is read once; a picture may be asked for by either of its names.
+    for address in (found if kind not in _REFERRING else found[:1]) or [f"{NAMELESS}{number}"]:
+        writer.resource(address, now, media_type, body)
+
+
+def _located(part: Message, around: list[Message]) -> str | None:
+    """RFC 2557, 4.2: the address of a part, resolved on those of the parts around it."""
+    base = None
+    for each in (*around, part):
+        said = each.get("Content-Base") or each.get("Content-Location") or each.get("Snapshot-Content-Location")
+        location = "".join(str(said).split()) if said else ""
+        if location[:4].lower() == "cid:":
+            base = _by_id(location[4:])
+        elif location:
+            url = resolve(location, base)
+            base = url if isinstance(url, str) else base
+    return base if part.get("Content-Location") else None
+
+
+def _by_id(text: object) -> str | None:
+    bare = str(text or "").strip().strip("<>").strip()
+    return f"{_CID}{quote(bare, safe='@')}" if bare else None
+
+
+def _with_addresses(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """What refers to a part by its Content-ID, as the address that this has here."""
+    line = b""
+    for piece in pieces:
+        line += piece
+        if line.endswith(b"\n") or len(line) > _LINE:
+            yield _TO_PART.sub(_address, line)
+            line = b""
+    yield _TO_PART.sub(_address, line)
+
+
+def _address(found: re.Match[bytes]) -> bytes:
+    name = unquote_to_bytes(found[1]).decode("utf-8", "replace")
+    return (_by_id(name) or "").encode()
+
+
+def _parts(stream: io.BufferedReader) -> Iterator[tuple[Message, list[Message], Iterator[bytes], _End]]:
+    """Each part that holds no others: its headers, those around it, its lines, and where it ended once they are read."""
+    stack: list[tuple[bytes, Message]] = []
+    part: Message | None = _headers(stream)
+    if not part or not part.keys():
+        raise Malformed("it begins with no header fields")
+    for _ in range(MAX_PARTS):
+        boundary = part.get_boundary() if part.get_content_maintype() == "multipart" else None
+        end = _End()
+        if boundary:
+            if len(stack) >= MAX_DEPTH:
+                raise Malformed(f"its parts are nested deeper than {MAX_DEPTH}")
+            stack.append((b"--" + boundary.encode("utf-8", "surrogateescape"), part))
+            lines = _lines(stream, stack, end)
+        elif part.get_content_type() == "message/rfc822":
+            part = _headers(stream)
+            continue
+        else:
+            lines = _lines(stream, stack, end)
+            yield part, [each for _, each in stack], lines, end
+        for _line in lines:
+            pass
+        while end.is_last:
+            del stack[end.level :]
+            end = _End()
+            for _line in _lines(stream, stack, end):
+                pass
+        if end.level < 0:
+            return
+        del stack[end.level + 1 :]
+        part = _headers(stream)
+    raise Malformed(f"it has more than {MAX_PARTS:,} parts")
+
+
+def _headers(stream: io.BufferedReader) -> Message:
+    lines: list[bytes] = []
+    size = 0
+    while (line := stream.readline(_LINE)).strip():
+        lines.append(line)
+        size += len(line)
+        if size > MAX_HEADERS:
+            raise Malformed("its header fields are too long")
+    return BytesHeaderParser().parsebytes(b"".join(lines))
+
+
+def _lines(stream: io.BufferedReader, stack: list[tuple[bytes, Message]], end: _End) -> Iterator[bytes]:
+    """The lines up to the next boundary (RFC 2046, 5.1.1), whose own line end comes before it."""
+    held = b"\n"
+    first = True
+    while line := stream.readline(_LINE):
+        if line.startswith(b"--") and held.endswith(b"\n"):
+            for level in range(len(stack) - 1, -1, -1):
+                mark = stack[level][0]
+                if line.startswith(mark) and line[len(mark) :].strip() in {b"", b"--"}:
+                    end.level, end.is_last = level, line[len(mark) :].strip() == b"--"
+                    if not first:
+                        yield held.removesuffix(b"\n").removesuffix(b"\r")
+                    return
+        if not first:
+            yield held
+        held, first = line, False
+    if not first:
+        yield held
+
+
+def _decoded(lines: Iterator[bytes], coding: str) -> Iterator[bytes]:
+    """Undo a Content-Transfer-Encoding (RFC 2045, 6.7 and 6.8), as browsers do: what is odd in it is passed over."""
+    if coding == "base64":
+        return _from_base64(lines)
+    if coding == "quoted-printable":
+        return _from_quoted(lines)
+    return lines
+
+
+def _from_base64(lines: Iterator[bytes]) -> Iterator[bytes]:
+    left = b""
+    for line in lines:
+        left += _NOT_BASE64.sub(b"", line)
+        whole = len(left) - len(left) % 4
+        if whole:
+            yield _unbased(left[:whole])
+            left = left[whole:]
+    if len(left) > 1:
+        yield _unbased(left + b"=" * (4 - len(left)))
+
+
+def _unbased(data: bytes) -> bytes:
+    try:
+        return binascii.a2b_base64(data)
+    except binascii.Error:
+        return b""
+
+
+def _from_quoted(lines: Iterator[bytes]) -> Iterator[bytes]:
+    left = b""
+    for piece in lines:
+        line = left + piece
+        # A line that was too long to be read at once may be cut within an escape.
+        cut = line.rfind(b"=", max(0, len(line) - 2)) if not line.endswith(b"\n") else -1
+        left = line[cut:] if cut >= 0 else b""
+        yield binascii.a2b_qp(line[:cut] if cut >= 0 else line)
+    if left.rstrip(b"="):
+        yield binascii.a2b_qp(left)

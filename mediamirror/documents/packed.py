@@ -1,0 +1,170 @@
+"""ZIP and tar files, read as folders: the documents in them, each named ``FILE/MEMBER``. Nothing is unpacked to the disk.
+
+What is no document is passed over, as in a folder; a member that is a container of rows is taken apart. An archive within an
+archive, an encrypted member, a name that leads out of the folder, and a bomb are one problem each, and the rest is read.
+"""
+
+from __future__ import annotations
+
+import io
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, Any
+
+from mediamirror.documents.compressed import BOMB_RATIO, BOMB_SIZE, STEP, Undecodable
+from mediamirror.documents.document import Document, is_binary, kept
+from mediamirror.documents.rows import Stream, inflated
+from mediamirror.first_use import replace
+from mediamirror.markup.extract import KINDS, choose_kind, is_document, known_extensions
+from mediamirror.model import Problem
+
+MAX_MEMBERS = 1_000_000
+MAX_HEADER = 1024 * 1024
+"""Longest name or other extended header of a tar file, in bytes."""
+MAX_TOLD = 100
+_LOOKED_AT = 64 * 1024
+_ROWS = frozenset({"jsonl", "csv", "tsv"})
+Item = Document | Problem
+
+
+class _Counted:
+    """What was in a file: documents, others, and what was wrong, of which the first are told each."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.documents = self.others = self.wrong = 0
+
+    def bad(self, member: str, why: str) -> Iterator[Problem]:
+        self.wrong += 1
+        if self.wrong <= MAX_TOLD:
+            told = "".join(c if c.isprintable() else "\ufffd" for c in member[:200])
+            yield Problem("member-left-out", f"{self.name}/{told} {why}: it is left out.", document=self.name)
+
+    def total(self) -> Iterator[Problem]:
+        if self.wrong > MAX_TOLD:
+            message = f"{self.name}: {self.wrong - MAX_TOLD:,} more members are left out."
+            yield Problem("member-left-out", message, document=self.name)
+        if not self.documents:
+            message = (
+                f"{self.name} holds no document, by extension or content, among {self.others + self.wrong:,} files."
+            )
+            yield Problem("no-documents", message, document=self.name)
+
+
+def read_zip(file: IO[bytes], container: Any, read_rows: Callable[[str], Any]) -> Iterator[Item]:
+    """Yield the documents of a ZIP file that can be sought in, in its own order. Raises `OSError`."""
+    counted = _Counted(container.name)
+    try:
+        with zipfile.ZipFile(file) as packed:
+            members = packed.infolist()
+            if (refused := _refused({member.filename for member in members})) is not None:
+                yield Problem("container-refused", f"{container.name} {refused}", document=container.name)
+                return
+            for member in members[:MAX_MEMBERS]:
+                if member.is_dir() or not (yield from _is_safe(member.filename, counted)):
+                    continue
+                if member.flag_bits & 1:
+                    yield from counted.bad(member.filename, "is encrypted")
+                elif member.file_size > BOMB_SIZE and member.file_size > BOMB_RATIO * max(1, member.compress_size):
+                    yield from counted.bad(member.filename, "inflates without end")
+                else:
+                    try:
+                        with packed.open(member) as opened:
+                            yield from _member(member.filename, opened, container, counted, read_rows)
+                    except (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError):
+                        yield from counted.bad(member.filename, "is damaged, or packed in a way that is not read")
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        message = f"{container.name} can't be read as a ZIP file ({str(error)[:100]})."
+        yield Problem("document-damaged", message, document=container.name)
+        return
+    yield from counted.total()
+
+
+def _refused(names: set[str]) -> str | None:
+    """Why a ZIP file is another format, which is not read; each in one sentence."""
+    if "datapackage.json" in names and any(name.startswith("archive/") for name in names):
+        return "is a WACZ file, which is not read: unzip it, and give the WARC files in its folder archive/."
+    if any(name.lower().endswith(".har") for name in names):
+        return (
+            "holds a HAR file, a browser's record of its requests, which is not read: save the pages, or a WARC file."
+        )
+    return None
+
+
+class _TarInfo(tarfile.TarInfo):
+    """A member whose extended headers, which are read whole, are bounded."""
+
+    def _proc_member(self, tar: tarfile.TarFile) -> Any:
+        extended = (
+            tarfile.XHDTYPE,
+            tarfile.XGLTYPE,
+            tarfile.SOLARIS_XHDTYPE,
+            tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK,
+        )
+        if self.type in extended and self.size > MAX_HEADER:
+            raise tarfile.ReadError("a header is too long")
+        return super()._proc_member(tar)  # type: ignore[misc]
+
+
+def read_tar(file: IO[bytes], container: Any, read_rows: Callable[[str], Any]) -> Iterator[Item]:
+    """Yield the documents of a tar file, compressed with gzip or not, read once from its beginning to its end. Raises `OSError`."""
+    counted = _Counted(container.name)
+    try:
+        with tarfile.open(fileobj=inflated(file), mode="r|", tarinfo=_TarInfo) as packed:  # type: ignore[call-overload,arg-type]
+            for number, member in enumerate(packed):
+                packed.members = []  # or each header stays in memory
+                opened = packed.extractfile(member) if member.isreg() and number < MAX_MEMBERS else None
+                if opened is not None and (yield from _is_safe(member.name, counted)):
+                    yield from _member(member.name, opened, container, counted, read_rows)
+    except (tarfile.TarError, Undecodable, EOFError, ValueError) as error:
+        message = f"{container.name} is damaged ({str(error)[:100]}): what lies before was read."
+        yield Problem("document-damaged", message, document=container.name)
+    yield from counted.total()
+
+
+def _is_safe(name: str, counted: _Counted) -> Any:
+    """Whether a member is to be looked at: hidden files are left, as in a folder, and names that lead out of it are told."""
+    parts = name.replace("\\", "/").split("/")
+    if ".." in parts or name.startswith(("/", "\\")) or "\0" in name or ":" in parts[0]:
+        yield from counted.bad(name, "leads out of the folder that it stands in")
+        return False
+    return not any(part.startswith(".") and part != "." for part in parts) and parts[0] != "__MACOSX"
+
+
+def _member(
+    name: str, opened: IO[bytes], container: Any, counted: _Counted, read_rows: Callable[[str], Any]
+) -> Iterator[Item]:
+    whole = io.BufferedReader(opened, _LOOKED_AT) if isinstance(opened, io.RawIOBase) else opened
+    head = whole.read(_LOOKED_AT)
+    is_known = name.lower().endswith(_EXTENSIONS)
+    if not head or is_binary(head) or not (is_known or is_document(head)):
+        counted.others += 1
+        return
+    inner = f"{container.name}/{name}"
+    kind = choose_kind(head, media_type=None, document=inner)
+    if KINDS[kind].is_container and kind not in _ROWS:
+        yield from counted.bad(name, f"is {kind} within another container")
+        return
+    pieces = _rest(head, whole)
+    counted.documents += 1
+    if kind in _ROWS:
+        rows = replace(container, name=inner, path=None, file=io.BufferedReader(Stream(pieces)))
+        yield from read_rows(kind)(rows)
+        return
+    data = kept(pieces, container.limit)
+    if data is None:
+        yield from counted.bad(name, f"is over the limit of {container.limit:,} bytes")
+    else:
+        yield Document(inner, data, None, container.base_url, kind)
+
+
+_EXTENSIONS = tuple(each for each in known_extensions() if not each.endswith(".gz"))
+
+
+def _rest(head: bytes, opened: IO[bytes]) -> Iterator[bytes]:
+    yield head
+    while chunk := opened.read(STEP):
+        yield chunk

@@ -1,0 +1,285 @@
+"""ZIP and tar files are read as folders, mails and saved pages part by part; what is not read is refused in one sentence."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import io
+import os
+import tarfile
+import tracemalloc
+import zipfile
+from collections.abc import Callable
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fixtures.images import make_image
+from mediamirror.documents.document import Document
+from mediamirror.documents.read import read_inputs
+from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.markup.extract import extract_document
+from mediamirror.model import Problem
+
+PAGE = b"<!doctype html><img src=https://a.example/a.jpg srcset='https://a.example/b.jpg 2x'>"
+Pack = Callable[[dict[str, bytes]], bytes]
+
+
+async def read(path: Path, **options: Any) -> tuple[list[Document], list[Problem]]:
+    items = [item async for item in read_inputs([str(path)], **options)]
+    return [i for i in items if isinstance(i, Document)], [i for i in items if isinstance(i, Problem)]
+
+
+def zipped(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in members.items():
+            packed.writestr(name, data)
+    return out.getvalue()
+
+
+def tarred(members: dict[str, bytes]) -> bytes:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            packed.addfile(info, io.BytesIO(data))
+    return out.getvalue()
+
+
+def tarred_and_compressed(members: dict[str, bytes]) -> bytes:
+    return gzip.compress(tarred(members), mtime=0)
+
+
+PACKS = [
+    (zipped, "a.zip"),
+    (tarred, "a.tar"),
+    (tarred_and_compressed, "a.tar.gz"),
+    (tarred_and_compressed, "a.tgz"),
+    (zipped, "a"),
+]
+
+
+def write(tmp_path: Path, name: str, data: bytes) -> Path:
+    path = tmp_path / name
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(("pack", "name"), PACKS)
+async def test_an_archive_is_read_as_a_folder(tmp_path: Path, pack: Pack, name: str) -> None:
+    members = {
+        "site/index.html": PAGE,
+        "site/about": PAGE,
+        "00001.json": b'{"url": "https://a.example/c.jpg"}',
+        "00001.jpg": make_image(4, 4, "jpeg"),
+        "rows.jsonl": b'{"a": 1}\n{"a": 2}\n',
+        ".git/x.html": PAGE,
+        "__MACOSX/y.html": PAGE,
+        "LICENSE": b"words",
+    }
+    path = write(tmp_path, name, pack(members))
+    documents, problems = await read(path)
+    assert [(d.name.removeprefix(f"{path}/"), d.kind) for d in documents] == [
+        ("site/index.html", "html"),
+        ("site/about", "html"),
+        ("00001.json", "json"),
+        ("rows.jsonl:1", "json"),
+        ("rows.jsonl:2", "json"),
+    ]
+    assert (documents[0].data, problems) == (PAGE, [])
+
+
+@pytest.mark.parametrize(("pack", "name"), PACKS[:3])
+async def test_a_member_that_leads_out_or_is_an_archive_itself_is_left_out_and_the_rest_is_read(
+    tmp_path: Path, pack: Pack, name: str
+) -> None:
+    members = {"../x.html": PAGE, "/etc/y.html": PAGE, "inner.zip": zipped({"z.html": PAGE}), "ok.html": PAGE}
+    path = write(tmp_path, name, pack(members))
+    documents, problems = await read(path)
+    assert [d.name for d in documents] == [f"{path}/ok.html"]
+    told = [problem.message for problem in problems if problem.code == "member-left-out"]
+    assert len(told) >= 2
+    assert not (tmp_path.parent / "x.html").exists()
+
+
+@pytest.mark.parametrize(("pack", "name"), PACKS[:3])
+async def test_a_damaged_archive_is_one_sentence(tmp_path: Path, pack: Pack, name: str) -> None:
+    data = pack({"a.html": PAGE, "b.html": os.urandom(200_000).hex().encode()})
+    documents, problems = await read(write(tmp_path, name, data[: len(data) // 2]))
+    assert len(documents) <= 1
+    assert {problem.code for problem in problems} <= {"document-damaged", "no-documents", "member-left-out"}
+    assert problems
+
+
+@pytest.mark.parametrize(("pack", "name"), PACKS[:3])
+async def test_a_bomb_in_an_archive_costs_little_memory(tmp_path: Path, pack: Pack, name: str) -> None:
+    path = write(tmp_path, name, pack({"bomb.html": b"<html>" + bytes([32]) * 100_000_000, "ok.html": PAGE}))
+    tracemalloc.start()
+    await read(path, limit=1_000_000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 30_000_000
+
+
+async def test_an_archive_of_images_alone_holds_no_document(tmp_path: Path) -> None:
+    documents, (problem,) = await read(write(tmp_path, "a.zip", zipped({"1.jpg": make_image(4, 4, "jpeg")})))
+    assert (documents, problem.code) == ([], "no-documents")
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "word"),
+    [
+        (
+            "a.wacz",
+            zipped({"datapackage.json": b"{}", "archive/data.warc.gz": b"x", "pages/pages.jsonl": b"{}"}),
+            "WACZ",
+        ),
+        ("a.zip", zipped({"har.har": b'{"log": {}}', "x.html": PAGE}), "HAR"),
+        ("a.har", b'{"log": {"version": "1.2", "entries": []}}', "HAR"),
+        ("capture.json", b'\n{ "log" : { "creator": {"name": "x"}}}', "HAR"),
+        ("a.warc.zst", b"\x28\xb5\x2f\xfd" + b"\0" * 90, "zstd"),
+    ],
+)
+async def test_what_is_not_read_is_refused_in_one_sentence(tmp_path: Path, name: str, data: bytes, word: str) -> None:
+    as_ = {"as_": "har"} if name == "capture.json" else {}
+    documents, (problem,) = await read(write(tmp_path, name, data), **as_)
+    assert (documents, problem.code) == ([], "container-refused")
+    assert word in problem.message
+    assert problem.message.count(". ") == 0
+
+
+PIXELS = make_image(6, 4, "png")
+HTML = '<html><img src="cid:logo@x"> <img src="https://a.example/very/long/path/that/has/to/be/folded/over/a/line/480.jpg?a=1&amp;b=2"></html>'
+
+
+def mail(*, coding: str = "quoted-printable") -> bytes:
+    message = EmailMessage()
+    message["Subject"] = "n"
+    message["From"] = "a@x.example"
+    message.set_content("plain https://a.example/no.jpg")
+    message.add_alternative(HTML, subtype="html", cte=coding)
+    message.get_payload()[1].add_related(PIXELS, "image", "png", cid="<logo@x>")  # type: ignore[union-attr, index, call-arg]
+    return message.as_bytes()
+
+
+def found(documents: list[Document]) -> list[str]:
+    assert all(isinstance(d.data, bytes) for d in documents)
+    return [
+        c.url
+        for d in documents
+        for row in extract_document(d.data, as_=d.kind, base_url=d.base_url, document=d.name).sets  # type: ignore[arg-type]
+        for c in row.candidates
+    ]
+
+
+@pytest.mark.parametrize("coding", ["quoted-printable", "base64", "7bit"])
+@pytest.mark.parametrize("ends", [b"\n", b"\r\n"])
+async def test_a_mail_is_decoded_and_its_pictures_are_there_without_the_network(
+    tmp_path: Path, coding: str, ends: bytes
+) -> None:
+    path = write(tmp_path, "m.eml", mail(coding=coding).replace(b"\n", ends))
+    with WarcArchive(tmp_path) as archive:
+        documents, problems = await read(path, archive=archive)
+        assert problems == []
+        urls = found(documents)
+        assert urls == [
+            "https://cid.invalid/logo@x",
+            "https://a.example/very/long/path/that/has/to/be/folded/over/a/line/480.jpg?a=1&b=2",
+        ]
+        answer = await archive.lookup(urls[0])
+        assert answer is not None
+        assert answer.body is not None
+        assert answer.body.data == PIXELS
+        assert await archive.lookup(urls[1]) is None
+
+
+def saved(*parts: tuple[str, bytes]) -> bytes:
+    out = b'From: <Saved by Blink>\r\nMIME-Version: 1.0\r\nContent-Type: multipart/related;\r\n\ttype="text/html";\r\n'
+    out += b'\tboundary="--B--"\r\n\r\n'
+    for headers, body in parts:
+        out += b"\r\n----B--\r\n" + headers.replace("\n", "\r\n").encode() + b"\r\n\r\n" + body
+    return out + b"\r\n----B----\r\n"
+
+
+async def test_the_parts_of_a_saved_page_have_their_own_addresses(tmp_path: Path) -> None:
+    page = b"<link rel=3Dstylesheet href=3Dcid:css-1@mhtml.blink><img src=3D'/img/=\r\na.png'><img src=3Dsmall.png>"
+    data = saved(
+        (
+            "Content-Type: text/html\nContent-Transfer-Encoding: quoted-printable\nContent-Location: https://s.example/d/p.html",
+            page,
+        ),
+        (
+            "Content-Type: text/css\nContent-Location: cid:css-1@mhtml.blink",
+            b"a{background:url(https://s.example/bg.png)}",
+        ),
+        (
+            "Content-Type: image/png\nContent-Transfer-Encoding: base64\nContent-Location: https://s.example/img/a.png",
+            base64.encodebytes(PIXELS),
+        ),
+    )
+    with WarcArchive(tmp_path) as archive:
+        documents, problems = await read(write(tmp_path, "p.mhtml", data), archive=archive)
+        assert [(d.name, d.kind) for d in documents] == [
+            ("https://s.example/d/p.html", "html"),
+            ("https://cid.invalid/css-1@mhtml.blink", "css"),
+        ]
+        assert found(documents) == [
+            "https://s.example/img/a.png",
+            "https://s.example/d/small.png",
+            "https://s.example/bg.png",
+        ]
+        assert problems == []
+        answer = await archive.lookup("https://s.example/img/a.png")
+        assert answer is not None
+        assert answer.body is not None
+        assert answer.body.data == PIXELS
+
+
+async def test_a_mail_without_html_is_read_as_text_and_one_without_either_says_so(tmp_path: Path) -> None:
+    text = b"From: a@x\nMIME-Version: 1.0\nContent-Type: text/plain\n\nhttps://a.example/a.jpg 480w, https://a.example/b.jpg 960w\n"
+    documents, _ = await read(write(tmp_path, "t.eml", text))
+    assert [d.kind for d in documents] == ["text"]
+    assert documents[0].name == f"{tmp_path}/t.eml:1"
+    nothing = b"From: a@x\nMIME-Version: 1.0\nContent-Type: application/pdf\n\n%PDF"
+    documents, (problem,) = await read(write(tmp_path, "n.eml", nothing))
+    assert (documents, problem.code) == ([], "no-documents")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        mail()[:-200],
+        b"no header\n\n",
+        b"MIME-Version: 1.0\n"
+        + b"".join(b"Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n" % (n, n) for n in range(100)),
+        b"X: " + b"y" * 2_000_000,
+        b"MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" + b"--b\n" * 1000,
+    ],
+)
+async def test_a_damaged_mail_is_told_and_never_raises(tmp_path: Path, data: bytes) -> None:
+    _, problems = await read(write(tmp_path, "d.eml", data))
+    assert problems
+    assert {problem.code for problem in problems} <= {"document-damaged", "no-documents"}
+
+
+async def test_a_large_part_costs_little_memory(tmp_path: Path) -> None:
+    part = (
+        "Content-Type: image/png\nContent-Transfer-Encoding: base64\nContent-Location: https://s.example/a.png",
+        b"QUJD" * 18 + b"\r\n",
+    )
+    path = write(tmp_path, "l.mhtml", saved((part[0], part[1] * 500_000), ("Content-Type: text/html", PAGE)))
+    tracemalloc.start()
+    documents, _ = await read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(documents) == 1
+    assert peak < 20_000_000
+
+
+async def test_a_mail_on_standard_input_is_a_mail(tmp_path: Path) -> None:
+    items = [item async for item in read_inputs(["-"], stdin=io.BytesIO(mail()))]
+    assert len(found([item for item in items if isinstance(item, Document)])) == 2
