@@ -155,6 +155,8 @@ class ImageSet:
     problems: tuple[Problem, ...] = ()
     places: tuple[Reference, ...] = ()
     others: tuple[ImageSet, ...] = field(default=(), repr=False, compare=False)
+    read_as: str = field(default="", repr=False, compare=False)
+    """How its document was read, and from which container, where `parse` was asked to explain: ``html, in zip a.zip``."""
 
     @property
     def entries(self) -> list[tuple[Source, Candidate]]:

@@ -279,6 +279,8 @@ class ParseOptions:
     read: ReadOptions = field(default_factory=ReadOptions)
     fetch: FetchOptions = field(default_factory=FetchOptions)
     job: JobOptions = field(default_factory=JobOptions)
+    explain: bool = False
+    """Whether each set says how its document was read, and from which container."""
 
 
 @dataclass(frozen=True, slots=True)

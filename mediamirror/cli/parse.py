@@ -18,7 +18,11 @@ from mediamirror.settings import JobOptions, ParseOptions
     o.PACE,
     [*o.ANSWER_LIMITS, *o.READ_LIMITS],
     o.TABLE_OR_JSON,
-    option("--explain", "Say in the table which rule found each source.", panel=OUTPUT),
+    option(
+        "--explain",
+        "Say in the table how each document was read, and which rule found each source.",
+        panel=OUTPUT,
+    ),
     [o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
     prints=True,
 )
@@ -35,7 +39,7 @@ def parse_command(given: Given) -> None:
     from mediamirror.cli.output import Style
 
     job = o.options_from(JobOptions, given, command="parse")
-    options = ParseOptions(read=o.read_options(given), fetch=o.fetch_options(given), job=job)
+    options = ParseOptions(read=o.read_options(given), fetch=o.fetch_options(given), job=job, explain=given.explain)
     run(
         lambda output: parse(given.inputs, options=options, stdin=sys.stdin.buffer, on_event=output),
         Style(given.format_, given.quiet, progress=False, sets=True, explain=given.explain, hide=given.hide_secrets),

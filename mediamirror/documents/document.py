@@ -49,6 +49,8 @@ class Document:
     """Bytes of memory that may be taken while it is read, by what takes apart the container that it is a row of."""
     columns: str = ""
     """The plain values of the row that it is, or that it is a field of, as JSON; empty where it is no row."""
+    origin: tuple[str, str] | None = None
+    """The container that it is from: its kind and its name."""
     other: str | None = None
     """What it is by its content or its name, where its Content-Type says something else: how to read it when nothing is found."""
 

@@ -174,12 +174,12 @@ async def _from_path(
 ) -> AsyncIterator[Document | Problem]:
     try:
         head = await asyncio.to_thread(_read_file, path, _SNIFFED)
-        read = reader_for(_kind(head, media_type, name, reading), reading.field)
-        if read is not None:
+        kind = _kind(head, media_type, name, reading)
+        if (read := reader_for(kind, reading.field)) is not None:
             with path.open("rb") as file:
                 container = _container(name, file, base_url, reading, path)
                 async for item in read(container):
-                    yield item
+                    yield _from(kind, name, item)
             return
         chunks = partial(_file_chunks, path, reading.limit + 1) if len(head) > _SNIFFED else partial(iter, (head,))
         items = await asyncio.to_thread(_documents, name, chunks, media_type, base_url, reading)
@@ -204,10 +204,10 @@ async def _from_stdin(reading: _Reading) -> AsyncIterator[Document | Problem]:
 
 async def _from_stream(name: str, head: bytes, file: BinaryIO, reading: _Reading) -> AsyncIterator[Document | Problem]:
     """Read what can be read once only; its ``head`` tells what it is. Raises `OSError`."""
-    read = reader_for(_kind(head, None, name, reading), reading.field)
-    if read is not None:
+    kind = _kind(head, None, name, reading)
+    if (read := reader_for(kind, reading.field)) is not None:
         async for item in read(_container(name, file, reading.base_url, reading, None)):
-            yield item
+            yield _from(kind, name, item)
         return
     for found in await asyncio.to_thread(_kept, name, file, reading):
         yield found
@@ -275,13 +275,17 @@ def _with_links(item: Document | Problem, url: str, headers: Iterable[tuple[str,
 async def _from_memory(
     data: bytes, name: str, media_type: str | None, base_url: str | None, reading: _Reading
 ) -> AsyncIterator[Document | Problem]:
-    read = reader_for(_kind(data, media_type, name, reading), reading.field)
-    if read is not None:
+    kind = _kind(data, media_type, name, reading)
+    if (read := reader_for(kind, reading.field)) is not None:
         async for item in read(_container(name, io.BytesIO(data), base_url, reading, None)):
-            yield item
+            yield _from(kind, name, item)
         return
     for found in await asyncio.to_thread(_documents, name, partial(iter, (data,)), media_type, base_url, reading):
         yield found
+
+
+def _from(kind: str, name: str, item: Document | Problem) -> Document | Problem:
+    return replace(item, origin=(kind, name)) if isinstance(item, Document) else item
 
 
 def _container(name: str, file: BinaryIO, base_url: str | None, reading: _Reading, path: Path | None) -> Container:

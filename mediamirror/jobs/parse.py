@@ -6,8 +6,10 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
+from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
+from mediamirror.first_use import replace
 from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.tally import Tally
@@ -57,7 +59,17 @@ async def parse(
                 if not part.goes_on:
                     count(variants=len(urls))
                     urls.clear()
-                events: list[ImageSet | Problem] = [*part.problems, *part.sets]
+                sets = [replace(each, read_as=_way(found)) for each in part.sets] if options.explain else part.sets
+                events: list[ImageSet | Problem] = [*part.problems, *sets]
                 for event in events:
                     on_event(tally.note(event))
     return session.summary
+
+
+def _way(document: Document) -> str:
+    """How a document is read: its kind, the container that it is from, and which member of it."""
+    if document.origin is None:
+        return document.kind
+    kind, name = document.origin
+    member = document.name.removeprefix(name).lstrip("/:") if document.name.startswith(name) else document.name
+    return f"{document.kind}, member {member} of the {kind} {name}"

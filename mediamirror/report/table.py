@@ -120,7 +120,8 @@ def image_set(found: ImageSet, *, explain: bool = False) -> Block:
     heading = _heading(found.document, found.line, found.alt, found.context)
     if found.inferred:
         heading.append("  (grouped by naming)", style="dim")
-    notes = [Words(f"  found by: {clean(rule)}", style="dim") for rule in (rules_of(found) if explain else ())]
+    notes = [Words(f"  read as: {clean(found.read_as)}", style="dim")] if explain and found.read_as else []
+    notes += [Words(f"  found by: {clean(rule)}", style="dim") for rule in (rules_of(found) if explain else ())]
     notes += [Words(f"  {words}", style="dim") for words in (asked_for(found) if explain else ())]
     notes += [Words(f"  problem {p.code}: {clean(p.message)}", style="yellow") for p in found.problems]
     return Block(heading, _SET_COLUMNS, rows, notes)

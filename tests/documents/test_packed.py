@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 
 from fixtures.images import make_image
+from mediamirror import parse
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.markup.extract import extract_document
-from mediamirror.model import Problem
+from mediamirror.model import ImageSet, Problem
+from mediamirror.settings import ParseOptions, ReadOptions
 
 PAGE = b"<!doctype html><img src=https://a.example/a.jpg srcset='https://a.example/b.jpg 2x'>"
 Pack = Callable[[dict[str, bytes]], bytes]
@@ -283,3 +285,25 @@ async def test_a_large_part_costs_little_memory(tmp_path: Path) -> None:
 async def test_a_mail_on_standard_input_is_a_mail(tmp_path: Path) -> None:
     items = [item async for item in read_inputs(["-"], stdin=io.BytesIO(mail()))]
     assert len(found([item for item in items if isinstance(item, Document)])) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("a.zip", zipped({"site/p.html": PAGE}), "html, member site/p.html of the zip {}"),
+        ("a.tar", tarred({"p.md": b"![x](https://a.example/x.png)"}), "markdown, member p.md of the tar {}"),
+        ("m.eml", mail(), "html, member 2 of the mhtml {}"),
+        ("r.jsonl", b'{"image": "https://a.example/x.png"}\n', "json, member 1 of the jsonl {}"),
+        ("p.html", PAGE, "html"),
+    ],
+)
+async def test_each_set_can_say_from_which_member_of_which_container_it_is(
+    tmp_path: Path, name: str, data: bytes, told: str
+) -> None:
+    path = write(tmp_path, name, data)
+    sets: list[ImageSet] = []
+    options = ParseOptions(read=ReadOptions(base_url="https://b.example/"), explain=True)
+    await parse(
+        [str(path)], options=options, on_event=lambda event: sets.append(event) if isinstance(event, ImageSet) else None
+    )
+    assert {each.read_as for each in sets} == {told.format(path)}
