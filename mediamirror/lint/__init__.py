@@ -24,6 +24,7 @@ from mediamirror.lint.rules import (
     choose_codes,
     choose_problems,
     get_rule,
+    refuse_unable,
     rejects,
 )
 from mediamirror.lint.screens import DEVICES, Browser, Screen, parse_screen
@@ -58,6 +59,7 @@ __all__ = [
     "parse_ladder",
     "parse_screen",
     "parse_tolerance",
+    "refuse_unable",
     "rejects",
     "same_shape",
     "told_by_a_rule",

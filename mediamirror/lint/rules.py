@@ -201,6 +201,40 @@ def choose_checks(select: Iterable[str] = (), ignore: Iterable[str] = ()) -> fro
     return choose_codes(select, ignore) | BLIND - _lengths(ignore).keys()
 
 
+_DECODED = frozenset({"MM311", "MM312", "MM316", "MM317"})
+"""Rules that ask for the pixels themselves."""
+
+
+def refuse_unable(select: Iterable[str], **given: bool) -> None:
+    """Raise `UsageError` for a word that selects only rules which can't find anything: their silence would look like praise.
+
+    ``given`` says what there is: ``pages`` (else a mirror), ``decode``, ``ladder``, ``estimate``, ``source``.
+    """
+    for word in select:
+        codes = matching(word)[0] & _RULES.keys()
+        reasons = {code: why for code in codes if (why := _lack(_RULES[code], given))}
+        if codes and codes == reasons.keys():
+            code, why = min(reasons.items())
+            raise UsageError(f"--select {word}: {code} can find nothing here, since it {why}.")
+
+
+def _lack(rule: Rule, given: Mapping[str, bool]) -> str:
+    of_mirror = rule.about in ("object", "stored set", "source")
+    if of_mirror == given.get("pages", False):
+        return (
+            "is about a mirror: give verify --mirror DEST"
+            if of_mirror
+            else "is about pages: give INPUTs, and no --mirror"
+        )
+    lacks = {
+        "needs every pixel: leave --check header away": rule.code in _DECODED and not given.get("decode"),
+        "needs --ladder WIDTHS": rule.code == "MM401" and not given.get("ladder"),
+        "needs --estimate": rule.code == "MM406" and not given.get("estimate"),
+        "asks the origins: give --source": rule.about == "source" and not given.get("source"),
+    }
+    return next((why for why, lacking in lacks.items() if lacking), "")
+
+
 def _lengths(words: Iterable[str]) -> dict[str, int]:
     """For each code that some word means, the length of the most exact one."""
     lengths: dict[str, int] = {}

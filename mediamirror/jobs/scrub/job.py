@@ -31,7 +31,7 @@ from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
 from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import Place, place_of
-from mediamirror.lint import choose_checks, choose_problems
+from mediamirror.lint import choose_checks, choose_problems, refuse_unable
 from mediamirror.lint.stored import check_mirrored
 from mediamirror.model import (
     Finding,
@@ -78,6 +78,7 @@ class _Scrub:
         self._mirror = place_name(mirror)
         self._options = options
         self._emit = previewed(emit) if options.dry_run else emit
+        refuse_unable(options.select, source=options.source is not None)
         self._codes = choose_checks(options.select, options.ignore)
         if options.allow_unrecorded:
             self._codes -= {"MM507"}

@@ -123,6 +123,13 @@ class _CheckRun:
             if not self._compare.one_way:
                 async for key in sorter.extra:
                     self._count(_Seen(Compared(Mark.NOT_IN_SRC, key, "not in the source")))
+        if not self._statuses:
+            chosen = " that --include and --exclude choose" if self._compare.include or self._compare.exclude else ""
+            holder = "SRC holds no object" if self._compare.one_way else "Neither SRC nor DEST holds an object"
+            self._emit(
+                Problem("no-objects", f"Nothing was compared: {holder}{chosen}. Check their paths and prefixes.")
+            )
+            self._failed = True
 
     def _same(self, pair: Pair, decision: Skip) -> None:
         size = pair.source.size if pair.source else None

@@ -49,6 +49,7 @@ from mediamirror.lint import (
     choose_problems,
     lint_options,
     lone,
+    refuse_unable,
     told_by_a_rule,
 )
 from mediamirror.lint.simulate import Choice, simulate
@@ -58,6 +59,7 @@ from mediamirror.model import (
     ImageSet,
     Planned,
     Problem,
+    Severity,
     Summary,
 )
 from mediamirror.settings import VerifyOptions
@@ -147,6 +149,8 @@ class _VerifyRun:
         self._told: set[bytes] = set()
         self._accepted: list[Finding] = []
         self._sets = 0
+        self._others = 0
+        """Images of another site than that of ``--root``."""
 
     async def run(self, inputs: Sequence[str], transport: Transport | None = None) -> Summary:
         plan_inputs(inputs)
@@ -161,9 +165,24 @@ class _VerifyRun:
             await self._plan(inputs, catalog, run, session.fetcher, spool)
             await self._look(catalog, run, session.fetcher)
             await self._judge(catalog, spool)
+            self._tell_what_was_looked_at()
             if options.write_baseline is not None:
                 write_baseline(options.write_baseline, self._accepted)
         return session.summary
+
+    def _tell_what_was_looked_at(self) -> None:
+        """Say where every image is of another site than the folder's, so that not one was looked at: that is no success."""
+        statuses = self._tally.statuses
+        if self._on_simulated is not None or not self._others or self._others < statuses.total():
+            return
+        message = (
+            f"Not one image was looked at: {self._others:,} of {statuses.total():,} are of another site, and with --root nothing is "
+            "fetched. Give the address that the pages have, --base-url URL; or leave --root away."
+        )
+        severity = Severity.WARNING if self._options.job.fail_on == "never" else Severity.ERROR
+        problem = Problem("nothing-checked", message, severity=severity)
+        self._tally.add_problem(problem)
+        self._emit(problem)
 
     def _open_site(self, folder: Path) -> None:
         base_url = self._options.read.base_url
@@ -303,6 +322,7 @@ class _VerifyRun:
 
     def _tell(self, note: Note) -> None:
         outcome = outcome_of(note.item.variant, note.looked)
+        self._others += isinstance(note.looked.known.result, OtherOrigin)
         self._tally.add(outcome)
         self._tally.bytes_saved += note.looked.saved
         self._emit(outcome)
@@ -355,6 +375,10 @@ def _digest(finding: Finding, place: str) -> bytes:
 
 
 def _lint_options(options: VerifyOptions) -> LintOptions:
+    decode = options.check.check == "decode"
+    refuse_unable(
+        options.select, pages=True, decode=decode, ladder=bool(options.ladder), estimate=options.estimate and decode
+    )
     codes = choose_checks(options.select, options.ignore)
     return lint_options(options.check.tolerance, ladder=options.ladder, codes=codes)
 
