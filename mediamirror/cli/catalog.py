@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack, nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import OUTPUT, PATH, ROWS, WHAT, WHERE, Given, Group, argument, command, option
+from mediamirror.cli.command import PATH, ROWS, WHAT, WHERE, Given, Group, argument, command, option
 from mediamirror.cli.objects import ObjectOutput
 from mediamirror.cli.rows import Listed, print_rows
-from mediamirror.cli.running import complain, run_with
+from mediamirror.cli.running import run_with
 from mediamirror.cli.values import absolute_url, glob, width_range
 from mediamirror.errors import InputMissing, UsageError
 from mediamirror.settings import AdoptOptions, GcOptions
@@ -37,7 +36,7 @@ group = Group(
             "Tell everything that is recorded of one picture: who named it, how it was fetched, what it is, where it lies.",
         ),
         "export": (
-            "catalog:export_command",
+            "export:export_command",
             "Write the catalog as one row a variant, image sets together; "
             "or, with --format warc, what is stored as a web archive.",
         ),
@@ -58,13 +57,13 @@ group = Group(
     help="Query and repair the catalog: what came from where, what its pixels are, and where it is stored now.",
 )
 
-_WHICH_MIRROR = [
+WHICH_MIRROR = [
     argument("dest", "[DEST]", "The mirror: a directory, or s3://bucket/prefix. Its catalog is meant.", required=False),
     option("--to DEST", "The same as DEST, as mirror calls it.", panel=WHERE),
     o.CATALOG,
 ]
-_STORE = [*o.PLACE, o.CACERT]
-_WHICH_ROWS = [
+STORE = [*o.PLACE, o.CACERT]
+WHICH_ROWS = [
     option("--host HOST", "Only URLs of this host (or glob).", panel=ROWS, type=glob),
     option(
         "--set WORD",
@@ -79,7 +78,7 @@ _WHICH_ROWS = [
 ]
 
 
-def _one_dest(given: Given) -> str | None:
+def one_dest(given: Given) -> str | None:
     """Return the DEST, however it was given. Raises `UsageError` for two."""
     if given.dest is not None and given.to is not None and given.dest != given.to:
         raise UsageError(f"DEST was given twice, as {given.dest} and as --to {given.to}. Give it once.")
@@ -89,19 +88,19 @@ def _one_dest(given: Given) -> str | None:
 
 def _needed(given: Given) -> str:
     """Return the DEST of a command that works on a store. Raises `UsageError` without one."""
-    found = _one_dest(given)
+    found = one_dest(given)
     if found is None:
         raise UsageError("Which mirror? Give DEST: a directory, or s3://bucket/prefix.")
     return found
 
 
-def _asked(given: Given) -> tuple[Where, Query]:
+def asked(given: Given) -> tuple[Where, Query]:
     """Find the catalog, and build the question from what was typed."""
     from mediamirror.catalog.listing import Query
     from mediamirror.jobs.catalog.catalogs import locate
     from mediamirror.lint.suppress import codes_of
 
-    where = locate(_one_dest(given), given.catalog, given.endpoint_url)
+    where = locate(one_dest(given), given.catalog, given.endpoint_url)
     kind = given.image_format and given.image_format.lower()
     return where, Query(
         store=where.identity,
@@ -119,7 +118,7 @@ def _printed(given: Given, *, verbose: bool) -> ObjectOutput:
 
 
 @command(
-    "ls", [*_WHICH_MIRROR, o.ENDPOINT, *_WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE], prints=True
+    "ls", [*WHICH_MIRROR, o.ENDPOINT, *WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE], prints=True
 )
 def ls_command(given: Given) -> None:
     """List what the catalog knows: a row for each variant, image sets together, then objects without a URL.
@@ -134,7 +133,7 @@ def ls_command(given: Given) -> None:
     async def job(_: None) -> Listed:
         from mediamirror.jobs.catalog.catalogs import list_rows
 
-        rows = list_rows(*_asked(given))
+        rows = list_rows(*asked(given))
         return await print_rows(rows, given.format_, quiet=given.quiet, hide=given.hide_secrets)
 
     run_with(nullcontext, job, verbose=given.verbose)
@@ -143,7 +142,7 @@ def ls_command(given: Given) -> None:
 @command(
     "show",
     argument("what", "URL|KEY|SHA", "A URL, a key, or a sha256 (its first 6 or more digits do)."),
-    [*_WHICH_MIRROR, o.ENDPOINT, o.format_of("table", "json"), o.VERBOSE],
+    [*WHICH_MIRROR, o.ENDPOINT, o.format_of("table", "json"), o.VERBOSE],
     prints=True,
 )
 def show_command(given: Given) -> None:
@@ -160,7 +159,7 @@ def show_command(given: Given) -> None:
         from mediamirror.report.events import to_line
         from mediamirror.report.story import to_lines, to_object
 
-        story = await tell(locate(_one_dest(given), given.catalog, given.endpoint_url), given.what)
+        story = await tell(locate(one_dest(given), given.catalog, given.endpoint_url), given.what)
         print(to_line(to_object(story)) if given.format_ == "json" else "\n".join(to_lines(story)))
         return Listed()
 
@@ -168,125 +167,8 @@ def show_command(given: Given) -> None:
 
 
 @command(
-    "export",
-    _WHICH_MIRROR,
-    option(
-        "--format",
-        "What to write; by default what the name of FILE says, else jsonl.",
-        panel=OUTPUT,
-        name="format_",
-        choices=("jsonl", "csv", "parquet", "warc"),
-    ),
-    option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT, written=True),
-    [*_WHICH_ROWS, *_STORE, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
-    prints=True,
-)
-def export_command(given: Given) -> None:
-    """Write the catalog as one row a variant, image sets together; or, with --format warc, what is stored as a web archive.
-
-    Examples:
-        mediamirror catalog export ./mirror -o mirror.csv
-        mediamirror catalog export s3://media/news -o news.parquet --status stored --width '>=640'
-        mediamirror catalog export ./mirror -o mirror.warc.gz
-    """
-
-    async def job(_: None) -> Listed:
-        kind = _kind(given.format_, given.output)
-        where, wanted = _asked(given)
-        if kind == "parquet" and given.output is None:
-            raise UsageError("A Parquet file can't go to standard output: name it with -o FILE.")
-        return await (_warc(given, where, wanted) if kind == "warc" else _table(given, where, wanted, kind))
-
-    run_with(nullcontext, job, verbose=given.verbose)
-
-
-_ENDINGS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".warc": "warc",
-    ".warc.gz": "warc",
-}
-
-
-def _kind(asked: str | None, output: Path | None) -> str:
-    """Return what is written: what was asked for, else what the file's name says. Raises `UsageError` where that says something else.
-
-    | asked | name        | written |
-    |-------|-------------|---------|
-    | csv   | any, or x.csv | csv   |
-    | csv   | x.parquet   | refused |
-    | -     | x.csv       | csv     |
-    | -     | x.xlsx      | refused |
-    | -     | x, or none  | jsonl   |
-    """
-    name = output.name.lower() if output else ""
-    told = next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
-    if asked and told and asked != told:
-        raise UsageError(f"{output} is named like {told}, and --format says {asked}: change one of them.")
-    if not asked and not told and output is not None and output.suffix:
-        raise UsageError(
-            f"{output}: {output.suffix} is no ending that a catalog is written with: end it with "
-            f"{', '.join(_ENDINGS)}, or say with --format what to write."
-        )
-    return asked or told or "jsonl"
-
-
-async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
-    from mediamirror.cli.files import whole_file
-    from mediamirror.jobs.catalog.catalogs import list_rows
-    from mediamirror.report.events import plural
-    from mediamirror.report.rows import writer_for
-
-    listed = Listed()
-    rows = list_rows(where, wanted)
-    first = await anext(rows, None)  # a catalog that can't be read is said before a file is begun
-    with whole_file(given.output) as file, writer_for(kind, file, hide=given.hide_secrets) as writer:
-        if first is not None:
-            listed.add(first)
-            writer.write(first)
-        async for row in rows:
-            listed.add(row)
-            writer.write(row)
-    if not given.quiet:
-        print(f"{plural(listed.rows, 'row')} written{f' to {given.output}' if given.output else ''}.", file=sys.stderr)
-    return listed
-
-
-async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
-    from mediamirror import __version__
-    from mediamirror.cli.files import whole_file
-    from mediamirror.jobs.catalog.warc_export import Archived, export_warc, sentence
-    from mediamirror.model import Problem
-
-    def tell(event: Problem | Archived) -> None:
-        if isinstance(event, Problem):
-            complain(event.message)
-        elif not given.quiet:
-            print(sentence(event), file=sys.stderr)
-
-    mirror = _one_dest(given)
-    if mirror is None:
-        raise UsageError("--format warc reads the stored bytes too: give DEST beside --catalog.")
-    with whole_file(given.output) as file:
-        done = await export_warc(
-            mirror,
-            where,
-            wanted,
-            file,
-            options=o.store_options(given),
-            software=f"mediamirror/{__version__}",
-            compressed=given.output is not None and given.output.name.lower().endswith(".gz"),
-            hide=given.hide_secrets,
-            on_event=tell,
-        )
-    return Listed(exit_code=done.exit_code, rows=done.responses)
-
-
-@command(
     "gc",
-    _WHICH_MIRROR,
+    WHICH_MIRROR,
     option("--delete", "Remove objects that no row names; without it they are only listed.", GcOptions, panel=WHERE),
     option(
         "--unreferenced",
@@ -315,7 +197,7 @@ async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
         panel=WHERE,
         least=1,
     ),
-    _STORE,
+    STORE,
     option("--dry-run -n", "Say what would be done; change nothing.", panel=WHERE),
     o.PRINTING,
 )
@@ -340,9 +222,9 @@ def gc_command(given: Given) -> None:
 
 @command(
     "rebuild",
-    _WHICH_MIRROR,
+    WHICH_MIRROR,
     option("--force", "Also when the catalog is there and sound.", AdoptOptions, panel=WHERE),
-    [*_STORE, *o.PRINTING],
+    [*STORE, *o.PRINTING],
 )
 def rebuild_command(given: Given) -> None:
     """Make a lost or damaged catalog anew from the store: from its manifest, else from metadata and bytes.
@@ -365,7 +247,7 @@ def rebuild_command(given: Given) -> None:
 
 @command(
     "import",
-    _WHICH_MIRROR,
+    WHICH_MIRROR,
     option(
         "--list FILE",
         "JSON Lines with url, key and perhaps sha256; - is standard input.",
@@ -374,7 +256,7 @@ def rebuild_command(given: Given) -> None:
         type=PATH,
     ),
     option("--base-url URL", "Keys are paths under this URL.", AdoptOptions, panel=WHAT, type=absolute_url),
-    [*_STORE, *o.PRINTING],
+    [*STORE, *o.PRINTING],
 )
 def import_command(given: Given) -> None:
     """Take a directory or bucket that another tool filled into the catalog: every object hashed and looked at.

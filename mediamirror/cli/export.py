@@ -1,0 +1,136 @@
+"""``mediamirror catalog export``."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mediamirror.cli import options as o
+from mediamirror.cli.catalog import STORE, WHICH_MIRROR, WHICH_ROWS, asked, one_dest
+from mediamirror.cli.command import OUTPUT, Given, command, option
+from mediamirror.cli.rows import Listed
+from mediamirror.cli.running import complain, run_with
+from mediamirror.errors import UsageError
+
+if TYPE_CHECKING:
+    from mediamirror.catalog.listing import Query
+    from mediamirror.jobs.catalog.catalogs import Where
+
+
+@command(
+    "export",
+    WHICH_MIRROR,
+    option(
+        "--format",
+        "What to write; by default what the name of FILE says, else jsonl.",
+        panel=OUTPUT,
+        name="format_",
+        choices=("jsonl", "csv", "parquet", "warc"),
+    ),
+    option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT, written=True),
+    [*WHICH_ROWS, *STORE, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
+    prints=True,
+)
+def export_command(given: Given) -> None:
+    """Write the catalog as one row a variant, image sets together; or, with --format warc, what is stored as a web archive.
+
+    Examples:
+        mediamirror catalog export ./mirror -o mirror.csv
+        mediamirror catalog export s3://media/news -o news.parquet --status stored --width '>=640'
+        mediamirror catalog export ./mirror -o mirror.warc.gz
+    """
+
+    async def job(_: None) -> Listed:
+        kind = _kind(given.format_, given.output)
+        where, wanted = asked(given)
+        if kind == "parquet" and given.output is None:
+            raise UsageError("A Parquet file can't go to standard output: name it with -o FILE.")
+        return await (_warc(given, where, wanted) if kind == "warc" else _table(given, where, wanted, kind))
+
+    run_with(nullcontext, job, verbose=given.verbose)
+
+
+_ENDINGS = {
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".parquet": "parquet",
+    ".warc": "warc",
+    ".warc.gz": "warc",
+}
+
+
+def _kind(wanted: str | None, output: Path | None) -> str:
+    """Return what is written: what was asked for, else what the file's name says. Raises `UsageError` where that says something else.
+
+    | --format | name        | written |
+    |----------|-------------|---------|
+    | csv      | x.csv, or x | csv     |
+    | csv      | x.parquet   | refused |
+    |          | x.csv       | csv     |
+    |          | x.xlsx      | refused |
+    |          | x, or none  | jsonl   |
+    """
+    name = output.name.lower() if output else ""
+    told = next((kind for ending, kind in _ENDINGS.items() if name.endswith(ending)), None)
+    if wanted and told and wanted != told:
+        raise UsageError(f"{output} is named like {told}, and --format says {wanted}: change one of them.")
+    if not wanted and not told and output is not None and output.suffix:
+        raise UsageError(
+            f"{output}: {output.suffix} is no ending that a catalog is written with: end it with "
+            f"{', '.join(_ENDINGS)}, or say with --format what to write."
+        )
+    return wanted or told or "jsonl"
+
+
+async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
+    from mediamirror.cli.files import whole_file
+    from mediamirror.jobs.catalog.catalogs import list_rows
+    from mediamirror.report.events import plural
+    from mediamirror.report.rows import writer_for
+
+    listed = Listed()
+    rows = list_rows(where, wanted)
+    first = await anext(rows, None)  # a catalog that can't be read is said before a file is begun
+    with whole_file(given.output) as file, writer_for(kind, file, hide=given.hide_secrets) as writer:
+        if first is not None:
+            listed.add(first)
+            writer.write(first)
+        async for row in rows:
+            listed.add(row)
+            writer.write(row)
+    if not given.quiet:
+        print(f"{plural(listed.rows, 'row')} written{f' to {given.output}' if given.output else ''}.", file=sys.stderr)
+    return listed
+
+
+async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
+    from mediamirror import __version__
+    from mediamirror.cli.files import whole_file
+    from mediamirror.jobs.catalog.warc_export import Archived, export_warc, sentence
+    from mediamirror.model import Problem
+
+    def tell(event: Problem | Archived) -> None:
+        if isinstance(event, Problem):
+            complain(event.message)
+        elif not given.quiet:
+            print(sentence(event), file=sys.stderr)
+
+    mirror = one_dest(given)
+    if mirror is None:
+        raise UsageError("--format warc reads the stored bytes too: give DEST beside --catalog.")
+    with whole_file(given.output) as file:
+        done = await export_warc(
+            mirror,
+            where,
+            wanted,
+            file,
+            options=o.store_options(given),
+            software=f"mediamirror/{__version__}",
+            compressed=given.output is not None and given.output.name.lower().endswith(".gz"),
+            hide=given.hide_secrets,
+            on_event=tell,
+        )
+    return Listed(exit_code=done.exit_code, rows=done.responses)
