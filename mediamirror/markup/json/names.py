@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from mediamirror.first_use import pattern
 from mediamirror.markup.naming.looks import has_image_extension, names_page
@@ -37,6 +38,9 @@ GROUPS = frozenset(
 )
 """Fields that hold renditions of one image."""
 
+_SEPARATORS = pattern(r"[\s_\-.:@]+")
+_KEPT = 100
+"""Longest name whose form is kept for the next record, in code points."""
 _WORDS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _STRONG = frozenset(
     {
@@ -83,7 +87,12 @@ _EXTENSION = pattern(r"\.[A-Za-z][A-Za-z0-9]{1,4}(?:[?#]|\Z)")
 
 def bare(name: str) -> str:
     """A field's name without case and separators: ``sourceUrl`` and ``source_url`` are one."""
-    return re.sub(r"[\s_\-.:@]+", "", name).lower()
+    return _bare(name) if len(name) <= _KEPT else _SEPARATORS.sub("", name).lower()
+
+
+@lru_cache(maxsize=4096)
+def _bare(name: str) -> str:
+    return _SEPARATORS.sub("", name).lower()
 
 
 def is_srcset_name(name: str) -> bool:

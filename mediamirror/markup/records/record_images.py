@@ -101,7 +101,7 @@ class RecordReader:
     def value(self, place: Place, name: str, value: Spelled) -> Iterator[ImageSet]:
         """Yield the image sets of one field's value."""
         text = value.text
-        if bare(name) in PAGES and is_url(text.strip()):
+        if bare(name) in PAGES and is_url(text[:8192].strip()):
             return
         if is_srcset_name(name) and text.strip():
             candidates, problems = place.srcset(value, CARRIER, name)
