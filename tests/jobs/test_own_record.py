@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import httpx2
 import pytest
+from PIL import Image, PngImagePlugin
 
 from fixtures.images import make_image
 from mediamirror import (
@@ -205,3 +207,24 @@ async def test_a_rebuilt_catalog_does_not_call_right_what_differs_from_the_manif
     (copy / "c_64.png").write_bytes(sound)
     mended, found = await proved(tmp_path / "m", repair=True, second=str(tmp_path / "copy"))
     assert (mended.exit_code, found["c_64.png"], file.read_bytes()) == (0, "repaired", sound)
+
+
+async def test_a_copied_mirror_without_metadata_is_not_fetched_again(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin, texts = Origin(), PngImagePlugin.PngInfo()
+    texts.add_text("Author", "somebody")
+    body = io.BytesIO()
+    Image.new("RGB", (64, 48), "red").save(body, "PNG", pnginfo=texts)
+    monkeypatch.setattr("tests.jobs.test_own_record.make_image", lambda *_, **__: body.getvalue())
+    options = replace(MIRROR, store=replace(MIRROR.store, strip_metadata=True))
+    await mirror([page], to=str(tmp_path / "m"), options=options, transport=origin.transport)
+    stored = (tmp_path / "m" / "cdn.example" / "c_64.png").read_bytes()
+    assert b"somebody" in body.getvalue()
+    assert b"somebody" not in stored
+    shutil.copytree(tmp_path / "m", tmp_path / "copied")
+    elsewhere(tmp_path, monkeypatch)
+    origin.given = 0
+    again = await mirror([page], to=str(tmp_path / "copied"), options=options, transport=origin.transport)
+    assert (origin.given, again.statuses) == (0, {"unchanged": 3})
+    assert (await proved(tmp_path / "copied"))[0].statuses == {"checked": 3}

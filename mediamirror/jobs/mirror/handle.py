@@ -205,8 +205,8 @@ class Handler:
         recorded = self._lint_recorded(item)
         unpublished = self._verdict(item, item.fetch.facts if item.fetch else None, recorded) is not Verdict.PUBLISH
         adopted = None if kept is not None or unpublished else await self._publisher.adopt(item)
-        if adopted is not None and item.fetch is not None:
-            kept = KnownObject(adopted.key, item.fetch.sha256, adopted.size, adopted.content_type, adopted.token)
+        if adopted is not None and (told := self._publisher.told(item)) is not None:
+            kept = replace(told, size=adopted.size, content_type=adopted.content_type, token=adopted.token)
         ask = self._ask(item, in_store=kept is not None, unpublished=unpublished)
         if isinstance(ask, Fresh):
             return replace(self._unchanged(item, kept, recorded, None), stored=adopted)

@@ -138,15 +138,20 @@ class Publisher:
         return [each if each is not None and _is_still(each, found.get(each.key)) else None for each in recorded]
 
     async def adopt(self, item: WorkItem) -> StoredObject | None:
-        """Return the object that holds what was fetched last, stored by a run that died before it could record that.
+        """Return the object that holds what was fetched last: of a run that died before it could record it, or copied since.
 
-        Told by its key and its sha256. Raises `StoreError` when the store can't be asked.
+        Told by the key and the sha256 of `told`. Raises `StoreError` when the store can't be asked.
         """
+        known = None if self._was_empty else self.told(item)
+        return None if known is None else await self._same(known.key, Body(known.size, known.sha256), None)
+
+    def told(self, item: WorkItem) -> KnownObject | None:
+        """The object that what was fetched last is stored as; what is stored stripped, as it is recorded."""
         fetch = item.fetch
-        if self._was_empty or self._stripper is not None or fetch is None or fetch.facts is None:
-            return None  # what is stored stripped is told apart by `confirm` alone
+        if self._stripper is not None or fetch is None or fetch.facts is None:
+            return self._recorded(item)
         key = self.key(item.variant.url, sha256=fetch.sha256, image_format=fetch.facts.format)
-        return await self._same(key, Body(fetch.size, fetch.sha256), None) if key is not None else None
+        return KnownObject(key, fetch.sha256, fetch.size, None, None) if key is not None else None
 
     async def publish(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: Facts) -> Published:
         """Make sure that the store holds ``body``, stripped if that is asked for, under its key. Raises `StoreError`."""
