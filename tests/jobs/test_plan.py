@@ -101,10 +101,10 @@ def test_it_is_told_once_what_widths_were_taken_from() -> None:
     counts = {Widths.DECLARED: 7, Widths.NAMED: 1, Widths.UNKNOWN: 1200}
     assert list(told_widths(counts, SelectOptions(rungs="largest", min_width=640))) == [
         "1 image set has no descriptors: --rungs largest and --min-width 640 went by the widths in the addresses.",
-        "1,200 image sets have no width, in a descriptor or in an address, and are taken whole under --rungs largest "
-        "and --min-width 640.",
+        "1,200 image sets have no width, in a descriptor or in an address: --rungs largest takes every image, "
+        "and --min-width 640 goes by the real pixels.",
     ]
-    assert "left out under --rungs 480" in list(told_widths(counts, SelectOptions(rungs="480")))[1]
+    assert "--rungs 480 leaves its images out" in list(told_widths(counts, SelectOptions(rungs="480")))[1]
     assert list(told_widths({Widths.DECLARED: 7}, SelectOptions(rungs="largest"))) == []
 
 

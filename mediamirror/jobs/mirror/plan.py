@@ -101,18 +101,16 @@ def _rungs(candidates: list[Candidate], rungs: str, *, named: bool) -> list[Cand
 
 def told_widths(counts: Mapping[Widths, int], options: SelectOptions) -> Iterator[str]:
     """Say of how many image sets the widths come from elsewhere than descriptors, where an option goes by widths."""
-    asked = [f"--rungs {options.rungs}"] if options.rungs != "all" else []
-    asked += [f"--min-width {options.min_width}"] if options.min_width is not None else []
-    told = " and ".join(asked)
+    rungs, least = f"--rungs {options.rungs}", f"--min-width {options.min_width}"
+    asked = [rungs] if options.rungs != "all" else []
+    asked += [least] if options.min_width is not None else []
     if named := counts.get(Widths.NAMED):
-        yield f"{_sets(named)} no descriptors: {told} went by the widths in the addresses."
+        yield f"{_sets(named)} no descriptors: {' and '.join(asked)} went by the widths in the addresses."
     if unknown := counts.get(Widths.UNKNOWN):
-        kept = "left out" if options.rungs not in {"all", "largest"} else "taken whole"
-        yield f"{_sets(unknown)} no width, in a descriptor or in an address, and {_be(unknown)} {kept} under {told}."
-
-
-def _be(count: int) -> str:
-    return "is" if count == 1 else "are"
+        told = [f"{rungs} takes every image"] if options.rungs == "largest" else []
+        told += [f"{least} goes by the real pixels"] if options.min_width is not None else []
+        told = told if options.rungs in {"all", "largest"} else [f"{rungs} leaves its images out"]
+        yield f"{_sets(unknown)} no width, in a descriptor or in an address: {', and '.join(told)}."
 
 
 def _sets(count: int) -> str:
