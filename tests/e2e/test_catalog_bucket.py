@@ -59,6 +59,9 @@ class Bucket:
         done = self("mirror", *inputs, "--to", self.dest, *self._site.arguments())
         assert "stored" in done.stdout, done.stderr
 
+    def site_arguments(self) -> list[str]:
+        return list(self._site.arguments())
+
     def keys(self, under: str = "") -> list[str]:
         rows = self.client.list_objects_v2(Bucket="media", Prefix=f"{self._name}/{under}").get("Contents", [])
         return [row["Key"].removeprefix(f"{self._name}/") for row in rows]
@@ -159,3 +162,25 @@ def test_a_damaged_segment_lets_nothing_be_deleted(bucket: Bucket) -> None:
         True,
         True,
     )
+
+
+def test_what_no_document_names_any_more_is_listed_and_deleted_in_a_bucket_also_without_its_catalog(
+    bucket: Bucket, tmp_path: Path
+) -> None:
+    page = tmp_path / "news.txt"
+    page.write_text(Path(SEED).read_text() + Path(TOWER).read_text())
+    bucket.mirror(str(page))
+    before = len(bucket.rows("--status", "stored"))
+    page.write_text(Path(SEED).read_text())
+    assert bucket("mirror", str(page), "--to", bucket.dest, *bucket.site_arguments()).returncode == 0
+    lose_catalogs(tmp_path)
+    assert bucket("mirror", str(page), "--to", bucket.dest, *bucket.site_arguments()).returncode == 0
+    listed = bucket("catalog", "gc", bucket.dest, "--unreferenced")
+    gone = listed.stdout.count("no document names it any more; --delete removes it")
+    assert (listed.returncode, before - gone) == (0, 4), listed.stdout + listed.stderr
+    bounded = bucket("catalog", "gc", bucket.dest, "--unreferenced", "--delete", "--max-delete", str(gone - 1))
+    assert (bounded.returncode, len(bucket.rows("--status", "stored"))) == (2, before)
+    assert bucket("catalog", "gc", bucket.dest, "--unreferenced", "--delete").returncode == 0
+    left = bucket.keys()
+    assert sum(not key.startswith("_mediamirror/") for key in left) == 4
+    assert bucket("verify", "--mirror", bucket.dest).returncode == 0
