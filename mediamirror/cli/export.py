@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,15 +92,16 @@ async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed
     from mediamirror.report.rows import writer_for
 
     listed = Listed()
-    rows = list_rows(where, wanted)
-    first = await anext(rows, None)  # a catalog that can't be read is said before a file is begun
-    with whole_file(given.output) as file, writer_for(kind, file, hide=given.hide_secrets) as writer:
-        if first is not None:
-            listed.add(first)
-            writer.write(first)
-        async for row in rows:
-            listed.add(row)
-            writer.write(row)
+    # Closed here, and not left to the loop: a full disk ends this while the catalog is open.
+    async with aclosing(list_rows(where, wanted)) as rows:
+        first = await anext(rows, None)  # a catalog that can't be read is said before a file is begun
+        with whole_file(given.output) as file, writer_for(kind, file, hide=given.hide_secrets) as writer:
+            if first is not None:
+                listed.add(first)
+                writer.write(first)
+            async for row in rows:
+                listed.add(row)
+                writer.write(row)
     if not given.quiet:
         print(f"{plural(listed.rows, 'row')} written{f' to {given.output}' if given.output else ''}.", file=sys.stderr)
     return listed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def endpoints_of(dest: str) -> list[str]:
     return list(dict.fromkeys(endpoint for place, endpoint in found if place == name and endpoint is not None))
 
 
-async def list_rows(where: Where, query: Query) -> AsyncIterator[CatalogRow]:
+async def list_rows(where: Where, query: Query) -> AsyncGenerator[CatalogRow, None]:
     """Yield what the catalog says of each variant and object, image sets together. Raises `CatalogError`."""
     async with reading(where) as catalog:
         await catalog.read(choose, query)
