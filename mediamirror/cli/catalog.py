@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack, aclosing, nullcontext
 from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
@@ -133,8 +133,9 @@ def ls_command(given: Given) -> None:
     async def job(_: None) -> Listed:
         from mediamirror.jobs.catalog.catalogs import list_rows
 
-        rows = list_rows(*asked(given))
-        return await print_rows(rows, given.format_, quiet=given.quiet, hide=given.hide_secrets)
+        # Closed here, and not left to the loop: a full disk ends this while the catalog is open.
+        async with aclosing(list_rows(*asked(given))) as rows:
+            return await print_rows(rows, given.format_, quiet=given.quiet, hide=given.hide_secrets)
 
     run_with(nullcontext, job, verbose=given.verbose)
 

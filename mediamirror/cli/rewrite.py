@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import nullcontext
+from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
@@ -149,17 +149,18 @@ def map_command(given: Given) -> None:
         from mediamirror.report.events import plural
         from mediamirror.rewrite.maps import MapWriter
 
-        pairs = addresses_in(given.dest, given.catalog, given.endpoint_url, given.public_url)
-        first = await anext(pairs, None)  # a catalog that can't be read is said before a file is begun
         writer, listed, left = MapWriter(given.format_), Listed(), 0
-        with whole_file(given.output) as file:
-            file.write(writer.head.encode())
-            async for old, new in _chained(first, pairs):
-                row = writer.row(old, new)
-                file.write((row or "").encode())
-                listed.rows += row is not None
-                left += row is None
-            file.write(writer.tail.encode())
+        # Closed here, and not left to the loop: a full disk ends this while the catalog is open.
+        async with aclosing(addresses_in(given.dest, given.catalog, given.endpoint_url, given.public_url)) as pairs:
+            first = await anext(pairs, None)  # a catalog that can't be read is said before a file is begun
+            with whole_file(given.output) as file:
+                file.write(writer.head.encode())
+                async for old, new in _chained(first, pairs):
+                    row = writer.row(old, new)
+                    file.write((row or "").encode())
+                    listed.rows += row is not None
+                    left += row is None
+                file.write(writer.tail.encode())
         if not given.quiet:
             print(
                 f"{plural(listed.rows, 'URL')} written{f' to {given.output}' if given.output else ''}.", file=sys.stderr

@@ -87,10 +87,11 @@ def test_a_missing_stdin_is_an_empty_one(folder: Path) -> None:
             "sync src dest --format jsonl",
         ),
         *("check src empty", "catalog ls src --catalog c", "catalog export src --catalog c"),
+        "map src --catalog c --public-url https://media.example.org/",
     ],
 )
 def test_a_full_disk_behind_the_output_of_any_command_is_one_sentence_and_exit_1(folder: Path, command: str) -> None:
-    if command.startswith("catalog"):
+    if command.startswith(("catalog", "map")):
         assert in_a_shell(folder, "catalog import src --catalog c").returncode in {0, 1}
     done = in_a_shell(folder, f"{command} > /dev/full")
     assert done.returncode == 1

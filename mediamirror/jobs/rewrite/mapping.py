@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 from mediamirror.catalog.rewriting import read_moved
@@ -13,7 +13,7 @@ from mediamirror.jobs.rewrite.targets import choose_store, find_catalog
 
 async def addresses_in(
     dest: str | None, catalog: Path | None, endpoint_url: str | None, public_url: str | None
-) -> AsyncIterator[tuple[str, str]]:
+) -> AsyncGenerator[tuple[str, str], None]:
     """Yield every URL that a mirror holds verified bytes of, with its new address. Raises `UsageError` and `CatalogError`."""
     if public_url is None:
         raise UsageError("Under which URL do browsers find the mirror? Give --public-url URL.")
