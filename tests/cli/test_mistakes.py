@@ -106,7 +106,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("file:///etc/hosts", "INPUT is read over http and https only, not file; give the path itself"),
         ("ftp://example.org/x", "download it first and give its path"),
         ("https://", "'https://' is not a URL that can be requested"),
-        ("empty", "empty holds no document of a known extension"),
+        ("empty", "empty holds no document, by extension or content"),
         ("page.html --as word", "'word' is no kind of document"),
         ("page.html --as parquet", "page.html can't be read as Parquet"),
         ("page.html --base-url ''", "'' is not an absolute URL"),
