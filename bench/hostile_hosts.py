@@ -135,7 +135,9 @@ def _in_url(ip: IPAddress) -> str:
 def _figures(hostile: list[str], addresses: list[IPAddress], strict: Ran, open_: Ran) -> Figures:
     lines = range(2, 2 + len(hostile))
     status = {row["url"]: row for row in strict.rows("variant")}
-    told = {row["line"] for row in strict.rows("problem")}
+    told = {
+        row["line"] for kind in ("problem", "finding") for row in strict.rows(kind)
+    }  # what can't be a URL is a finding
     told |= {p["line"] for row in strict.rows("image-set") for p in row["problems"]}
     wanted = {row["line"]: [c["url"] for c in row["candidates"]] for row in strict.rows("image-set")}
     refused = [n for n in lines if _is_refused([status.get(u) for u in wanted.get(n, [])], n in told)]
