@@ -2,42 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from fixtures.installed import installed
-from fixtures.servers.endpoint import answers
-from fixtures.servers.ports import free_ports
-from fixtures.servers.process import running
+from fixtures.servers.web import running_web
 
-CONFIG = """
-{user}
-daemon off;
-worker_processes 1;
-pid "{work}/nginx.pid";
-error_log "{work}/error.log" warn;
-events {{ worker_connections 1024; }}
-http {{
-    types {{ image/webp webp; }}
-    default_type application/octet-stream;
-    access_log off;
-    sendfile on;
-    tcp_nopush on;
-    keepalive_requests 1000000;
-    client_body_temp_path "{work}/body";
-    proxy_temp_path "{work}/proxy";
-    fastcgi_temp_path "{work}/fastcgi";
-    uwsgi_temp_path "{work}/uwsgi";
-    scgi_temp_path "{work}/scgi";
-    server {{
-        listen 127.0.0.1:{port};
-        root "{root}";
-        # The same files under other names, so that 20,000 URLs need no more room than 2,000.
-        rewrite ^/copy-[0-9]+/(.*)$ /$1 last;
-    }}
-}}
+LINES = """
+types { image/webp webp; }
+sendfile on;
+tcp_nopush on;
+keepalive_requests 1000000;
+# The same files under other names, so that 20,000 URLs need no more room than 2,000.
+rewrite ^/copy-[0-9]+/(.*)$ /$1 last;
 """
 
 
@@ -58,13 +36,7 @@ def ensure_nginx() -> str:
 @contextmanager
 def running_nginx(root: Path, work: Path) -> Iterator[str]:
     """Serve ``root`` over http until the block ends; yields the URL, without a final slash. Files of its own go to ``work``."""
+    ensure_nginx()
     work.mkdir(parents=True, exist_ok=True)
-    (port,) = free_ports(1)
-    # As root, nginx would hand its worker to a user who can't enter our directory.
-    user = "user root;" if os.geteuid() == 0 else ""
-    config = work / "nginx.conf"
-    config.write_text(CONFIG.format(user=user, work=work, port=port, root=root))
-    url = f"http://127.0.0.1:{port}"
-    command = [ensure_nginx(), "-p", str(work), "-e", str(work / "error.log"), "-c", str(config)]
-    with running(command, ready=lambda: answers(url), log=work / "nginx.log"):
+    with running_web("nginx", LINES, root, work) as url:
         yield url

@@ -12,6 +12,7 @@ from PIL import Image
 
 from fixtures.browser.chromium import Tab
 from fixtures.browser.screens import SCREENS
+from fixtures.browser.shown import LOOK
 from fixtures.mistakes import ANCILLARY, CRITICAL, JPEG_PASSED, JPEG_REFUSED, PALETTE, PNG
 from fixtures.stripping import swept
 from fixtures.turned import Case, cases
@@ -19,22 +20,11 @@ from mediamirror.imaging.header import read_whole
 from mediamirror.imaging.strip import STRIPPED, strip
 
 OpenTab = Callable[..., AbstractContextManager[Tab]]
-SEE = """async url => {
-  const image = new Image();
-  image.src = url;
-  await image.decode();
-  const canvas = document.createElement('canvas');
-  [canvas.width, canvas.height] = [image.naturalWidth, image.naturalHeight];
-  const context = canvas.getContext('2d');
-  context.drawImage(image, 0, 0);
-  const pixels = context.getImageData(0, 0, canvas.width, canvas.height).data;
-  return [image.naturalWidth, image.naturalHeight, pixels.reduce((sum, level) => (sum * 31 + level) | 0, 7)];
-}"""
 
 
 def seen(tab: Tab, data: bytes, mime: str) -> tuple[tuple[int, int], int]:
     """Natural size, and a number made of every pixel."""
-    width, height, pixels = tab.evaluate(SEE, f"data:{mime};base64,{base64.b64encode(data).decode()}")
+    width, height, pixels = tab.evaluate(LOOK, f"data:{mime};base64,{base64.b64encode(data).decode()}")
     return (width, height), pixels
 
 
