@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvloop
@@ -20,6 +21,7 @@ from PIL import Image
 from fixtures.images import RECIPES, encode, huge_canvas_webp, make_animation, make_image
 from fixtures.patience import PATIENCE
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable, NotAnImage, UsageError
+from mediamirror.imaging.decoder.child import Child
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.decoder.protocol import Limits, facts_of
 from mediamirror.model import Body, ImageFacts
@@ -165,6 +167,23 @@ async def test_leaving_the_pool_ends_idle_and_working_processes() -> None:
     assert children() == []
     assert pool.pids == ()
     task.cancel()
+
+
+async def test_leaving_the_pool_ends_a_process_that_was_just_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    spawn, started = Child.spawn, asyncio.Event()
+
+    async def late(*given: Any) -> Child:
+        started.set()
+        await asyncio.sleep(0.05)
+        return await spawn(*given)
+
+    monkeypatch.setattr(Child, "spawn", late)
+    async with DecoderPool(CheckOptions(workers=1)) as pool:
+        tasks = [asyncio.ensure_future(pool.decode(body(SMALL))) for _ in range(2)]
+        await started.wait()
+    assert (pool.pids, children()) == ((), [])
+    ends = await asyncio.gather(*tasks, return_exceptions=True)
+    assert {type(end) for end in ends} == {ImageUndecodable}
 
 
 async def test_leaving_the_pool_does_not_wait_for_a_worker_that_will_not_end() -> None:

@@ -168,8 +168,7 @@ class DecoderPool:
 
     async def _take(self) -> Child:
         """An idle worker, or a new one. One that died while idle is no image's fault and is only replaced."""
-        if self._closed:
-            raise ImageUndecodable("The decoder processes were ended before this image had its turn.")
+        self._require_open()
         while self._idle:
             child = self._idle.pop()
             if child.alive:
@@ -179,12 +178,17 @@ class DecoderPool:
         child = await Child.spawn(self._options, self._limits)
         self._busy.add(child)
         try:
+            self._require_open()
             await child.ready(self._limits.start_seconds)
         except BaseException:
             self._drop(child)
             raise
         self._tell(child.sandbox)
         return child
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise ImageUndecodable("The decoder processes were ended before this image had its turn.")
 
     def _tell(self, sandbox: dict[str, object]) -> None:
         """Say once what the decoder processes are held to, and what this platform does not give."""
