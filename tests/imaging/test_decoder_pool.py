@@ -170,17 +170,19 @@ async def test_leaving_the_pool_ends_idle_and_working_processes() -> None:
 
 
 async def test_leaving_the_pool_ends_a_process_that_was_just_being_started(monkeypatch: pytest.MonkeyPatch) -> None:
-    spawn, started = Child.spawn, asyncio.Event()
+    spawn, started, made = Child.spawn, asyncio.Event(), list[Child]()
 
     async def late(*given: Any) -> Child:
         started.set()
         await asyncio.sleep(0.05)
-        return await spawn(*given)
+        made.append(await spawn(*given))
+        return made[-1]
 
     monkeypatch.setattr(Child, "spawn", late)
     async with DecoderPool(CheckOptions(workers=1)) as pool:
         tasks = [asyncio.ensure_future(pool.decode(body(SMALL))) for _ in range(2)]
         await started.wait()
+    assert len(made) == 1  # else it is still to come, and nobody waits for its end
     assert (pool.pids, children()) == ((), [])
     ends = await asyncio.gather(*tasks, return_exceptions=True)
     assert {type(end) for end in ends} == {ImageUndecodable}
