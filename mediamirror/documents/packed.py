@@ -23,6 +23,8 @@ from mediamirror.model import Problem
 MAX_MEMBERS = 1_000_000
 MAX_HEADER = 1024 * 1024
 """Longest name or other extended header of a tar file, in bytes."""
+MAX_LIST = 16 * 1024 * 1024
+"""Longest list of the members of a ZIP file, in bytes: it is read at once, and 170,000 members or more fill it."""
 MAX_TOLD = 100
 _LOOKED_AT = 64 * 1024
 _ROWS = frozenset({"jsonl", "csv", "tsv"})
@@ -57,7 +59,7 @@ def read_zip(file: IO[bytes], container: Any, read_rows: Callable[[str], Any]) -
     """Yield the documents of a ZIP file that can be sought in, in its own order. Raises `OSError`."""
     counted = _Counted(container.name)
     try:
-        with zipfile.ZipFile(file) as packed:
+        with zipfile.ZipFile(_Bounded(file)) as packed:
             members = packed.infolist()
             if (refused := _refused({member.filename for member in members})) is not None:
                 yield Problem("container-refused", f"{container.name} {refused}", document=container.name)
@@ -80,6 +82,22 @@ def read_zip(file: IO[bytes], container: Any, read_rows: Callable[[str], Any]) -
         yield Problem("document-damaged", message, document=container.name)
         return
     yield from counted.total()
+
+
+class _Bounded:
+    """A file of which no more is read at once than `MAX_LIST`: of a ZIP file only its list of members is longer."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+
+    def read(self, size: int = -1) -> bytes:
+        data = b"" if size > MAX_LIST else self._file.read(size if size >= 0 else MAX_LIST + 1)
+        if max(size, len(data)) > MAX_LIST:
+            raise ValueError(f"its list of members is over the limit of {MAX_LIST:,} bytes")
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _refused(names: set[str]) -> str | None:

@@ -18,6 +18,7 @@ import pytest
 
 from fixtures.images import make_image
 from mediamirror import parse
+from mediamirror.documents import packed
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
@@ -125,6 +126,20 @@ async def test_a_bomb_in_an_archive_costs_little_memory(tmp_path: Path, pack: Pa
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 30_000_000
+
+
+async def test_a_list_of_members_that_is_too_long_is_refused_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert packed.MAX_LIST <= 16 * 1024 * 1024  # 170,000 members, which take some 190 MiB
+    monkeypatch.setattr(packed, "MAX_LIST", 64 * 1024)
+    path = tmp_path / "a.zip"
+    path.write_bytes(zipped({f"{number}.html": PAGE for number in range(1_000)}))
+    assert len((await read(path))[0]) == 1_000
+    path.write_bytes(zipped({f"{number}.html": PAGE for number in range(2_000)}))
+    documents, problems = await read(path)
+    assert (documents, [p.code for p in problems]) == ([], ["document-damaged"])
+    assert "its list of members is over the limit of 65,536 bytes" in problems[0].message
 
 
 async def test_an_archive_of_images_alone_holds_no_document(tmp_path: Path) -> None:
