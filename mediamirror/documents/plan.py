@@ -10,12 +10,22 @@ from enum import Enum
 from glob import glob, has_magic
 from pathlib import Path
 
+from mediamirror.documents.compressed import inflate, is_gzip
+from mediamirror.documents.document import is_binary
 from mediamirror.errors import InputMissing, InputUnreadable, UsageError
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.extract import known_extensions
+from mediamirror.markup.extract import is_document, known_extensions
 from mediamirror.markup.places.urls import resolve
 
 _SCHEME = pattern(r"([a-z][a-z0-9+.\-]+):/", re.IGNORECASE)
+
+_LOOKED_AT = 8192
+_ASSETS = (
+    *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".ico", ".bmp", ".tif", ".tiff", ".jxl", ".heic"),
+    *(".js", ".mjs", ".map", ".woff", ".woff2", ".ttf", ".otf", ".eot"),
+    *(".mp3", ".mp4", ".m4v", ".webm", ".ogg", ".wav"),
+)
+"""The files that stand beside pages, and are never documents."""
 
 
 class Via(Enum):
@@ -50,21 +60,35 @@ def plan_inputs(inputs: Sequence[str]) -> list[Place]:
 
 
 def walk(directory: Path) -> Iterator[Path]:
-    """Yield the documents below a directory by their extension, sorted; hidden names and links to folders are left."""
-    return (path for path, is_known in files(directory) if is_known)
+    """Yield the documents below a directory, by extension or content, sorted; hidden names and links to folders are left."""
+    return filter(is_document_file, files(directory))
 
 
-def files(directory: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield the files below a directory, sorted, and whether their extension is a document's.
-
-    Hidden names and links to folders are left.
-    """
-    extensions = tuple(known_extensions())
+def files(directory: Path) -> Iterator[Path]:
+    """Yield the files below a directory, sorted; hidden names and links to folders are left."""
     for folder, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            if not name.startswith("."):
-                yield Path(folder) / name, name.lower().endswith(extensions)
+        yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+
+
+def is_asset(path: Path) -> bool:
+    """Whether a file is an image, a script, a font or the like, by its extension."""
+    return path.name.lower().endswith(_ASSETS)
+
+
+def is_document_file(path: Path) -> bool:
+    """Whether a file in a folder is a document: by its extension, or else by the bytes that it begins with."""
+    if path.name.lower().endswith(tuple(known_extensions())):
+        return True
+    if is_asset(path) or is_special(path):
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_LOOKED_AT)
+    except OSError:
+        return False
+    head = inflate(head, _LOOKED_AT)[0] if is_gzip(head) else head
+    return not is_binary(head) and is_document(head)
 
 
 def is_special(path: Path) -> bool:

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
 from mediamirror.documents.containers import Container, reader_for
 from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, is_binary, kept, read_again, weighed
-from mediamirror.documents.plan import Place, Via, files, is_special, plan_inputs
+from mediamirror.documents.plan import Place, Via, files, is_asset, is_document_file, is_special, plan_inputs
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
-from mediamirror.markup.extract import choose_kind, is_document, other_kind
+from mediamirror.markup.extract import choose_kind, other_kind
 from mediamirror.model import Download, Problem
 from mediamirror.settings import MAX_DOCUMENT_MEMORY
 
@@ -28,26 +28,6 @@ Fetch = Callable[[str], Awaitable[Download]]
 
 _log = logging.getLogger("mediamirror")
 _LOOKED_AT = 8192
-_ASSETS = (
-    *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".ico", ".bmp", ".tif", ".tiff", ".jxl", ".heic"),
-    *(
-        ".js",
-        ".mjs",
-        ".map",
-        ".woff",
-        ".woff2",
-        ".ttf",
-        ".otf",
-        ".eot",
-        ".mp3",
-        ".mp4",
-        ".m4v",
-        ".webm",
-        ".ogg",
-        ".wav",
-    ),
-)
-"""The files that stand beside pages, and are never documents."""
 _SNIFFED = 64 * 1024
 _MiB = 1024 * 1024
 
@@ -114,14 +94,14 @@ async def _read(place: Place, reading: _Reading) -> AsyncIterator[Document | Pro
 
 
 async def _from_directory(directory: Path, reading: _Reading) -> AsyncIterator[Document | Problem]:
-    known, others = await asyncio.to_thread(_listed, directory)
-    for path in known:
+    found, others = await asyncio.to_thread(_listed, directory)
+    for path in found:
         if await asyncio.to_thread(is_special, path):
             yield _special(str(path))
             continue
         async for item in _from_file(path, reading):
             yield item
-    if not known:
+    if not found:
         yield _problem("no-documents", str(directory), f"{directory} holds no document, by extension or content.")
     elif others:
         files = "1 file was" if others == 1 else f"{others:,} files were"
@@ -133,24 +113,13 @@ def _listed(directory: Path) -> tuple[list[Path], int]:
     """The documents of a directory in order, and how many other files there are, images and their like aside."""
     found: list[Path] = []
     others = 0
-    for path, is_known in files(directory):
-        if is_known or _holds_document(path):
+    for path in files(directory):
+        if is_document_file(path):
             found.append(path)
-        elif not path.name.lower().endswith(_ASSETS):
+        elif not is_asset(path):
             others += 1
             _log.debug("%s was passed over: no document by its extension or content.", path)
     return found, others
-
-
-def _holds_document(path: Path) -> bool:
-    if path.name.lower().endswith(_ASSETS) or is_special(path):
-        return False
-    try:
-        head = _read_file(path, _LOOKED_AT)
-    except OSError:
-        return False
-    head = inflate(head, _LOOKED_AT)[0] if is_gzip(head) else head
-    return not is_binary(head) and is_document(head)
 
 
 async def _from_file(path: Path, reading: _Reading) -> AsyncIterator[Document | Problem]:

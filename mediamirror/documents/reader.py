@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from mediamirror.documents import apart
 from mediamirror.documents.document import HELD, Document
 from mediamirror.documents.look import bounded, is_split, links_in, look_through
+from mediamirror.documents.sheets import Sheets
 from mediamirror.errors import UsageError
 from mediamirror.first_use import replace
 from mediamirror.model import Extraction, Problem
@@ -50,6 +51,8 @@ class Reader:
         self._options = options
         self._held = -1 if apart else HELD
         self._process: asyncio.subprocess.Process | None = None
+        self.sheets = Sheets()
+        """The style sheets that were read; its `left` says which imports lead to none of them, when all was looked through."""
 
     async def look(self, document: Document, *, merge: bool = True) -> AsyncIterator[Extraction]:
         """Yield the image sets of a document in order, as much of them as the options take; without ``merge`` each place of its own.
@@ -57,6 +60,11 @@ class Reader:
         A document that costs too much ends with a `Problem` of code ``document-over-memory``, ``document-over-time`` or
         ``document-unread``. Raises `UsageError` when no process can be started.
         """
+        self.sheets.saw(document)
+        async for part in self._look(document, merge=merge):
+            yield self.sheets.sift(part)
+
+    async def _look(self, document: Document, *, merge: bool) -> AsyncIterator[Extraction]:
         options, name = self._options, document.name
         if document.size > self._held:
             try:

@@ -63,6 +63,8 @@ async def parse(
                 events: list[ImageSet | Problem] = [*part.problems, *sets]
                 for event in events:
                     on_event(tally.note(event))
+        for problem in reader.sheets.left():
+            on_event(tally.note(problem))
     return session.summary
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mediamirror.documents.plan import walk
 from mediamirror.jobs.rewrite import files
 
 
@@ -37,3 +38,21 @@ def test_a_page_that_can_not_be_written_leaves_the_old_one_and_nothing_beside_it
     with pytest.raises(files.LeftAlone, match="No space left"):
         files.put(page, b"new", page)
     assert (page.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (b"old", ["page.html"])
+
+
+def test_a_folder_is_walked_as_when_it_is_read(tmp_path: Path) -> None:
+    page, out = b"<!doctype html><img src=https://a.example/a.jpg>", tmp_path / "out"
+    site = tmp_path / "site"
+    site.mkdir()
+    for name, data in {
+        "index.html": page,
+        "about": page,
+        "a.php?id=3": page,
+        "LICENSE": b"words",
+        "a.js": page,
+    }.items():
+        (site / name).write_bytes(data)
+    pages = ["a.php?id=3", "about", "index.html"]
+    assert [item.path.name for item in files.files_of([str(site)], out) if item.is_page] == pages
+    assert [item.path.name for item in files.files_of([str(site)], None)] == pages
+    assert [path.name for path in walk(site)] == pages

@@ -475,6 +475,14 @@ def test_a_width_and_a_height_are_both_descriptors() -> None:
     ]
 
 
+@pytest.mark.parametrize("size", ["{0}w {1}h", "{1}h {0}w", "{1}h\n{0}w"])
+def test_a_height_may_stand_before_the_width_or_behind_it_of_every_candidate(size: str) -> None:
+    words = [f"https://a.example/a-{w}.jpg {size.format(w, h)}" for w, h in ((480, 320), (960, 640), (1920, 1280))]
+    found = only(", ".join(words))
+    assert [(c.width, c.height) for c in found.candidates] == [(480, 320), (960, 640), (1920, 1280)]
+    assert found.problems == ()
+
+
 def test_hours_after_a_set_are_no_height() -> None:
     found = only(SEED + " 48h later")
     assert [(c.width, c.height) for c in found.candidates] == [(width, None) for width in WIDTHS]

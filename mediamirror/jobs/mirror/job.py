@@ -199,6 +199,8 @@ class _MirrorRun:
                 wanted=self._wanted,
                 on_found=self._found,
             )
+        for problem in reader.sheets.left():
+            self._found(problem)
         for message in told_widths(self._widths, self._options.select):
             self._tell(Problem("widths-from-names", message))
         return count

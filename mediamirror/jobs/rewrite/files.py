@@ -12,11 +12,11 @@ from pathlib import Path
 
 from mediamirror.documents.compressed import is_gzip
 from mediamirror.documents.document import Document, is_binary
-from mediamirror.documents.plan import Via, is_special, plan_inputs, walk
+from mediamirror.documents.plan import Via, is_document_file, is_special, plan_inputs, walk
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.rewrite.records import NAME
-from mediamirror.markup.extract import KINDS, choose_kind, known_extensions
+from mediamirror.markup.extract import KINDS, choose_kind
 from mediamirror.model import ItemError
 from mediamirror.scratch import refuse_special
 from mediamirror.settings import ReadOptions
@@ -65,11 +65,8 @@ def files_of(inputs: Sequence[str], to: Path | None) -> Iterator[Item]:
             output = to / (each.relative_to(path) if is_folder else each.name)
             first = claimed.setdefault(output, str(each))
             trouble = None if first == str(each) else _claimed_twice(each, output, first)
-            is_page = not is_folder or (each.name.lower().endswith(_DOCUMENTS) and not each.name.startswith("."))
+            is_page = not is_folder or (not each.name.startswith(".") and is_document_file(each))
             yield Item(each, str(each), to, output, is_page, trouble)
-
-
-_DOCUMENTS = tuple(known_extensions())
 
 
 def _in_place(page: Path, given: Path) -> Item:

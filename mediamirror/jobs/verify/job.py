@@ -223,6 +223,8 @@ class _VerifyRun:
                     on_found=lambda event: self._found(event, spool),
                     takes_root=self._root is None,
                 )
+            for problem in reader.sheets.left():
+                self._found(problem, spool)
         _, variants, wanted = await catalog.write(order_work, run)
         # As many as are told one by one: a set that several pages have is judged on each.
         self._tally.planned = Planned(count, self._sets, variants, wanted)

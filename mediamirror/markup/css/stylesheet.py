@@ -2,7 +2,8 @@
 
 Every ``url()`` outside of fonts and at-rule preludes is an image set of its own; ``image-set()`` is one set with densities
 and types. What loads nothing (``url()``, ``url(#id)``, ``data:``) is passed over in silence. ``@import`` names another
-style sheet, no image: it is reported as the problem ``css-import``, so that nobody takes a sheet for read that was not.
+style sheet, no image: it is reported as the problem ``css-import``, so that nobody takes a sheet for read that was not; whoever
+reads that sheet too drops the problem.
 
 A reference's span covers the URL's spelling without quotes or parentheses: to splice, look at the character before it.
 """
@@ -66,7 +67,7 @@ def image_sets(css: str, document: str, place: Place, line: Line) -> Iterator[Im
             yield from row.problems
     for sheet in found.imports:
         message = f"{shown(sheet.url)} is a style sheet of its own: give it as an INPUT to have its images too."
-        yield Problem("css-import", message, line(sheet.span[0]), sheet.span, document)
+        yield Problem("css-import", message, line(sheet.span[0]), sheet.span, document, words=(sheet.url,))
     for start, end in found.bad:
         message = (
             f"Browsers drop `{shown(css[start : min(end, start + 200)])}`: quote the URL, or escape what is odd in it."

@@ -118,7 +118,8 @@ def respaced(text: str, region: int, last: Span) -> Mended | None:
 # A width may be broken over two lines, as in "19", line break, "20w". The last branch is for what was meant as a
 # descriptor and is none: `480W`, `480px`, `480,`.
 _DESCRIPTOR = pattern(
-    r"(?<!\S)(?:([0-9]{1,9}+(?:\r?\n[0-9]{0,4}+)?)w(?:\s{1,16}+([0-9]{1,9}+)h(?![\w\-]))?|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x"
+    r"(?<!\S)(?:(?:([0-9]{1,9}+)h\s{1,16}+(?=[0-9]{1,9}+w(?![\w\-])))?([0-9]{1,9}+(?:\r?\n[0-9]{0,4}+)?)w(?:\s{1,16}+([0-9]{1,9}+)h(?![\w\-]))?"
+    r"|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x"
     r"|[0-9]{1,9}+(?:(?:W|X|px|h)(?![^\s,])|(?=,)))"
 )
 _ENTITY = pattern(r"&(?:quot|apos|lt|gt|nbsp|#\d{1,4}|#x[0-9a-f]{1,4});", re.IGNORECASE)
@@ -130,7 +131,7 @@ _PLAIN = r"https?://[A-Za-z0-9\-._~!$*+=:@/?&%]{1,2000}+"
 _PLAIN_URL = pattern(_PLAIN)
 _NEXT_PAIR = pattern(
     rf"\s{{0,16}}+,\s{{0,16}}+({_PLAIN})\s{{1,16}}+"
-    r"(?:([0-9]{1,9}+)w|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x)(?:(?=,)|(?=\s)(?!\s{{1,16}}+[0-9]{{1,9}}+h)|\Z)"
+    r"(?:([0-9]{1,9}+)w|([0-9]{1,9}+(?:\.[0-9]{1,18}+)?|\.[0-9]{1,18}+)x)(?:(?=,)|(?=\s)(?!\s{1,16}+[0-9]{1,9}+h)|\Z)"
 )
 """The pair that follows another in a set where all is as it should be, which is nearly every one: what the steps of `scan` find."""
 
@@ -183,15 +184,16 @@ def scan(text: str) -> Iterator[Pair | Orphan]:
         if match is None:
             return
         found = _url_before(text, region, match.start())
-        if found is None or not (match[1] or match[3]):
+        before, wide, after, dense = match.groups()
+        if found is None or not (wide or dense):
             yield Orphan(match.span(), _lost(text, region, match.start()))
         else:
             place, url, flags = found
             tail = _tail(text, match.end())
-            width = int("".join(match[1].split())) if match[1] else None
-            flags += ("wrapped",) if match[1] and not match[1].isdigit() else ()
-            density = float(match[3]) if match[3] else None
-            height = int(match[2]) if match[2] else None
+            width = int("".join(wide.split())) if wide else None
+            flags += ("wrapped",) if wide and not wide.isdigit() else ()
+            density = float(dense) if dense else None
+            height = int(before or after) if before or after else None
             bare = _bare_before(text, region, place[0])
             plain = (
                 not flags
