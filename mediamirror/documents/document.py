@@ -115,10 +115,24 @@ def read_again(file: BinaryIO, most: int | None = None) -> Iterator[bytes]:
 
 _LOOKED_AT = 8192
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
+_IMAGE_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\xff\x0a", b"\0\0\0\x0cJXL ")
+"""How files of images begin: PNG, JPEG, JPEG XL as a stream and in boxes."""
+_BRANDS = frozenset({b"avif", b"avis", b"mif1", b"msf1", b"heic", b"heix"})
+"""What an ISO media file that is AVIF or HEIC calls itself, and no video does."""
+
+
+def is_image(data: bytes) -> bool:
+    """Whether bytes are those of an image, by what they begin with; a text that speaks of one is none."""
+    if data.startswith((b"GIF87a", b"GIF89a")):
+        return any(byte < 9 for byte in data[6:13])  # its width and height
+    boxed = data.startswith(b"\0\0") and data[4:8] == b"ftyp" and data[8:12] in _BRANDS
+    return boxed or data.startswith(_IMAGE_MARKS) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
 
 
 def is_binary(data: bytes) -> bool:
     """Whether bytes are no text, by what they begin with."""
+    if is_image(data):
+        return True  # a small PNG or WebP holds hardly a NUL
     # A crawled text may hold a stray NUL; an image or a program holds many, or little else.
     looked_at = data[:_LOOKED_AT]
     stray = 1 if len(looked_at) < 100 else len(looked_at) // 100

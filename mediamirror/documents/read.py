@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
 from mediamirror.documents.containers import Container, reader_for
-from mediamirror.documents.document import MAX_DOCUMENT, Chunks, Document, is_binary, kept, read_again, weighed
+from mediamirror.documents.document import (
+    MAX_DOCUMENT,
+    Chunks,
+    Document,
+    is_binary,
+    is_image,
+    kept,
+    read_again,
+    weighed,
+)
 from mediamirror.documents.plan import Place, Via, files, is_asset, is_document_file, is_special, plan_inputs
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
@@ -293,8 +302,9 @@ def _documents(
     if not is_gzip(head):
         return [_document(name, chunks, media_type, base_url, reading)]
     inflated = _Inflated(chunks, _inflated_limit(name, head, media_type, reading))
-    if is_binary(_head(inflated(), _LOOKED_AT)):
-        return [_binary(name)]
+    head = _head(inflated(), _LOOKED_AT)
+    if is_binary(head):
+        return [_binary(name, head)]
     items = [_document(name, inflated, media_type, base_url, reading)]
     if inflated.wrong is not None:
         items.append(_problem("document-damaged", name, f"{name}: {inflated.wrong}: what lies before was read."))
@@ -349,7 +359,7 @@ def _document(
         return _too_large(name, reading.limit)
     head = _head(chunks(), _SNIFFED)
     if is_binary(head):
-        return _binary(name)
+        return _binary(name, head)
     kind = _kind(head, media_type, name, reading)
     other = other_kind(head, kind=kind, media_type=media_type, document=name) if reading.as_ == "auto" else None
     return Document(name, data, media_type, base_url, kind, other=other)
@@ -362,8 +372,11 @@ def _too_large(name: str, most: int) -> Problem:
     )
 
 
-def _binary(name: str) -> Problem:
-    return _problem("binary-document", name, f"{name} is not text but binary data: give a page or a text.")
+def _binary(name: str, head: bytes) -> Problem:
+    message = f"{name} is not text but binary data: give a page or a text."
+    if is_image(head):
+        message = f"{name} is an image itself: give the page that names it, or a list of image URLs with --as urls."
+    return _problem("binary-document", name, message)
 
 
 def _special(name: str) -> Problem:

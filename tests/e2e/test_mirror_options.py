@@ -15,7 +15,7 @@ from fixtures.images import make_image
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.seaweed import running_seaweed
 from fixtures.site import Resource, Site, running_site
-from fixtures.site.contents import seed_variants
+from fixtures.site.contents import NEWS_HOST, seed_variants
 
 Command = Callable[..., CompletedProcess[str]]
 SEED = "fixtures/seed/news-by.txt"
@@ -236,6 +236,32 @@ def test_a_bucket_without_catalog_row_is_adopted_by_its_recorded_hash(
 def test_include_and_exclude_choose_by_url(run: Command) -> None:
     done = run(SEED, "--include", "*webp_*8*", "--exclude", "*_1280*")
     assert by_width(done) == {480: "stored", 768: "stored", 1280: "skipped", 1920: "skipped"}
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("--include", "*.jpg"), "all 4 variants are left out by --include *.jpg."),
+        (("--rungs", "99", "--min-width", "640"), "all 4 variants are left out by --rungs 99 and --min-width 640."),
+    ],
+)
+def test_what_the_users_own_options_leave_out_is_no_failure_and_is_said(
+    run: Command, words: tuple[str, ...], why: str
+) -> None:
+    done = run(SEED, *words)
+    assert (done.returncode, {row["status"] for row in rows(done)}) == (0, {"skipped"})
+    assert [row["message"] for row in rows(done, "problem") if row["code"] == "nothing-wanted"] == [
+        f"Nothing was stored: {why}"
+    ]
+    table = run(SEED, *words, "--format", "table")
+    assert f"nothing-wanted: Nothing was stored: {why}" in table.stderr
+
+
+def test_images_that_robots_txt_closes_are_failures(run: Command, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(f'<img src="https://{NEWS_HOST}/drafts/a.webp" alt="A">')
+    done = run(str(tmp_path / "page.html"))
+    assert (done.returncode, [row["status"] for row in rows(done)]) == (1, ["failed"])
+    assert [row["error"]["code"] for row in rows(done)] == ["robots-refused"]
 
 
 def test_options_can_stand_in_the_environment_and_in_the_file(mediamirror: Command, site: Site, tmp_path: Path) -> None:

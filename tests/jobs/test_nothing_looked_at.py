@@ -9,7 +9,7 @@ import pytest
 
 from fixtures.images import make_image
 from mediamirror import UsageError, check, scrub, verify
-from mediamirror.model import Problem
+from mediamirror.model import ImageSet, Problem
 from mediamirror.settings import CheckOptions, CompareOptions, ScrubOptions, SyncOptions, VerifyOptions
 
 
@@ -68,3 +68,26 @@ async def test_two_places_without_an_object_were_not_compared(site: Path, tmp_pa
     assert (summary.exit_code, [event.code for event in told if isinstance(event, Problem)]) == (1, ["no-objects"])
     options = SyncOptions(compare=CompareOptions(include=("*.jgp",)))
     assert (await check(str(site), str(site.parent / "one"), options=options)).exit_code == 1
+
+
+@pytest.mark.parametrize("kind", ["png", "webp", "jpeg", "gif", "avif"])
+async def test_an_image_that_is_an_input_itself_names_none_and_is_no_success(site: Path, kind: str) -> None:
+    path = site / f"photo.{kind}"
+    path.write_bytes(make_image(4, 4, kind))
+    told: list[object] = []
+    summary = await verify([str(path)], on_event=told.append)
+    (problem,) = [event for event in told if isinstance(event, Problem)]
+    assert (summary.exit_code, problem.code) == (2, "binary-document")
+    assert problem.message.endswith(
+        "is an image itself: give the page that names it, or a list of image URLs with --as urls."
+    )
+
+
+async def test_a_text_that_speaks_of_an_image_format_is_read(site: Path) -> None:
+    for number, text in enumerate(
+        ("GIF89a is how it begins: ", "BM and II* too: ", "RIFF, then WEBP: ", "The ftypavif box: ")
+    ):
+        (site / f"{number}.txt").write_text(text + "https://a.example/a_480.jpg 480w, https://a.example/a_960.jpg 960w")
+        events: list[object] = []
+        await verify([str(site / f"{number}.txt")], options=VerifyOptions(root=site), on_event=events.append)
+        assert [event for event in events if isinstance(event, ImageSet)]

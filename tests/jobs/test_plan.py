@@ -18,6 +18,7 @@ from mediamirror.jobs.mirror.plan import (
     decide_ask,
     judge,
     recorded_download,
+    told_nothing,
     told_widths,
     wanted_urls,
 )
@@ -66,6 +67,21 @@ def test_largest_keeps_every_bare_candidate_of_a_set_without_descriptors() -> No
 def test_min_width_leaves_narrower_descriptors_and_keeps_unknown_ones() -> None:
     kept = wanted_urls(LADDER, SelectOptions(min_width=768))
     assert kept == {"https://a/768", "https://a/1280", "https://a/bare"}
+
+
+def test_a_plain_src_is_as_wide_as_the_descriptor_of_the_same_url_says() -> None:
+    ladder = image_set(("480", 480, None), ("1280", 1280, None), ("480", None, None))
+    assert wanted_urls(ladder, SelectOptions(min_width=768)) == {"https://a/1280"}
+
+
+def test_where_the_options_left_out_everything_each_of_them_is_named() -> None:
+    options = SelectOptions(rungs="99", min_width=640, include=("*.jpg",), exclude=("*/x/*",))
+    assert told_nothing(options, 3) == (
+        "Nothing was stored: all 3 variants are left out by --include *.jpg and --exclude */x/* and --rungs 99 and --min-width 640."
+    )
+    assert (
+        told_nothing(SelectOptions(rungs="99"), 1) == "Nothing was stored: the only variant is left out by --rungs 99."
+    )
 
 
 def named(*names: str, inferred: bool = True) -> ImageSet:

@@ -40,6 +40,7 @@ from mediamirror.jobs.mirror.plan import (
     Widths,
     check_rungs,
     goes_by_widths,
+    told_nothing,
     told_widths,
     wanted_urls,
     widths_of,
@@ -157,6 +158,9 @@ class _MirrorRun:
             await self._preview(session.catalog, session.run, publisher)
             return
         await self._work(session, archive, publisher)
+        if self._tally.planned.variants and set(+self._tally.statuses) == {Status.SKIPPED}:
+            message = told_nothing(self._options.select, self._tally.planned.variants)
+            self._tell(Problem("nothing-wanted", message, document=self._to))
         for problem in stripper.problems() if stripper else ():
             self._tell(replace(problem, document=session.store.name))
         await self._tell_manifest(session.catalog, session.run, session.store)

@@ -43,14 +43,16 @@ def wanted_urls(image_set: ImageSet, options: SelectOptions) -> frozenset[str]:
     | largest   | its width is the set's greatest; else its density is; in a set without any, always             |
     | 480,1280  | its width is one of them                                                                       |
 
-    A width is a width descriptor. In a set without any descriptor it is what the address asks an image server for, or what the file's
-    name says (`named_width`); ``largest`` then keeps, too, a candidate whose address says none. A width below ``min_width``, a
-    URL that no ``include`` glob matches or that an ``exclude`` glob does, is not wanted.
+    A width is a width descriptor, which goes for a ``src`` of the same URL too. In a set without any descriptor it is what the
+    address asks an image server for, or what the file's name says (`named_width`); ``largest`` then keeps, too, a candidate whose
+    address says none. A width below ``min_width``, a URL that no ``include`` glob matches or that an ``exclude`` glob does, is not
+    wanted.
     """
     candidates = image_set.candidates
     if goes_by_widths(options):
         widths, named = widths_of(image_set)
-        told = [replace(c, width=c.width or named.get(c.url)) for c in candidates]
+        known = named | {c.url: c.width for c in candidates if c.width is not None}
+        told = [replace(c, width=known.get(c.url)) for c in candidates]
         kept = _rungs(told, options.rungs, named=widths is Widths.NAMED)
         candidates = [c for c in kept if not is_too_narrow(c.width, options.min_width)]
     return frozenset(c.url for c in candidates if is_named(c.url, options))
@@ -111,6 +113,15 @@ def told_widths(counts: Mapping[Widths, int], options: SelectOptions) -> Iterato
         told += [f"{least} goes by the real pixels"] if options.min_width is not None else []
         told = told if options.rungs in {"all", "largest"} else [f"{rungs} leaves its images out"]
         yield f"{_sets(unknown)} no width, in a descriptor or in an address: {', and '.join(told)}."
+
+
+def told_nothing(options: SelectOptions, left_out: int) -> str:
+    """Say why nothing was stored where the user's own options left out every variant."""
+    ways = [f"--include {glob}" for glob in options.include] + [f"--exclude {glob}" for glob in options.exclude]
+    ways += [f"--rungs {options.rungs}"] if options.rungs != "all" else []
+    ways += [f"--min-width {options.min_width}"] if options.min_width is not None else []
+    which = "the only variant is" if left_out == 1 else f"all {left_out:,} variants are"
+    return f"Nothing was stored: {which} left out by {' and '.join(ways)}."
 
 
 def _sets(count: int) -> str:
