@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
-from mediamirror.catalog.connection import KEYS_PAGE, Page, as_headers, marks, rows_of
+from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page, as_headers, marks, rows_of
 from mediamirror.first_use import dataclass, replace
 
 _SET = "set:"
@@ -65,31 +65,39 @@ FACTS = ("decoded", "frames", "mode", "alpha", "icc", "orientation", "has_gps", 
 """Columns of `blobs` besides format and size."""
 
 
-_KNOWN = """
-SELECT key, sha256, size, token, content_type, url FROM (
-    SELECT key, sha256, size, token, NULL AS content_type, NULL AS url FROM holdings h
-    WHERE store_id = :place AND sha256 IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM objects o WHERE o.store_id = h.store_id AND o.key = h.key AND o.token = h.token AND o.sha256 = h.sha256)
-    UNION ALL
-    SELECT o.key, o.sha256, o.size, o.token, o.content_type, v.url FROM objects o JOIN variants v ON v.id = o.variant_id
-    WHERE o.store_id = :place AND o.token IS NOT NULL AND NOT EXISTS (
-        SELECT 1 FROM holdings h WHERE h.store_id = o.store_id AND h.key = o.key AND h.token <> o.token))
+_UNTOLD = """NOT EXISTS (SELECT 1 FROM published p
+    WHERE p.store_id = :place AND p.key = {0}.key AND p.sha256 = {0}.sha256 AND p.token = {0}.token)"""
+_HELD = f"""holdings h WHERE store_id = :place AND key > :after AND sha256 IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM objects o WHERE o.store_id = h.store_id AND o.key = h.key AND o.token = h.token AND o.sha256 = h.sha256)
+    AND {_UNTOLD.format("h")}"""
+_STORED = f"""objects o {{}} WHERE o.store_id = :place AND o.key > :after AND o.token IS NOT NULL AND NOT EXISTS (
+    SELECT 1 FROM holdings h WHERE h.store_id = o.store_id AND h.key = o.key AND h.token <> o.token)
+    AND {_UNTOLD.format("o")}"""
+
+# A page's keys are looked up first, in the order of the two indexes: grouping all rows that follow would sort them for each page.
+_NEW_KEYS = f"""
+SELECT max(key) FROM (
+    SELECT * FROM (SELECT key FROM {_HELD} ORDER BY key LIMIT :limit) UNION
+    SELECT * FROM (SELECT DISTINCT key FROM {_STORED.format("")} ORDER BY key LIMIT :limit) ORDER BY key LIMIT :limit)
 """
 
 _NEW = f"""
 SELECT k.key, k.sha256, k.size, k.token, k.content_type, min(k.url), b.format, b.width, b.height,
     {", ".join(f"b.{name}" for name in FACTS)}
-FROM ({_KNOWN}) k LEFT JOIN blobs b ON b.sha256 = k.sha256
-WHERE k.key > :after AND NOT EXISTS (
-    SELECT 1 FROM published p
-    WHERE p.store_id = :place AND p.key = k.key AND p.sha256 = k.sha256 AND p.token = k.token)
-GROUP BY k.key ORDER BY k.key LIMIT :limit
+FROM (
+    SELECT key, sha256, size, token, NULL AS content_type, NULL AS url FROM {_HELD} AND key <= :last UNION ALL
+    SELECT o.key, o.sha256, o.size, o.token, o.content_type, v.url
+    FROM {_STORED.format("JOIN variants v ON v.id = o.variant_id")} AND o.key <= :last
+) k LEFT JOIN blobs b ON b.sha256 = k.sha256
+GROUP BY k.key ORDER BY k.key
 """
 
 
-def read_new(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = KEYS_PAGE) -> Page[ManifestObject]:
+def read_new(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = PAGE) -> Page[ManifestObject]:
     """Return objects that the manifest does not tell of as they are now, after a key, in the order of the keys' bytes."""
-    found = db.execute(_NEW, {"place": place, "after": after, "limit": limit}).fetchall()
+    given = {"place": place, "after": after, "limit": limit}
+    (last,) = db.execute(_NEW_KEYS, given).fetchone()
+    found = db.execute(_NEW, given | {"last": last}).fetchall()
     origins = origins_of(db, place, [row[0] for row in found])
     rows = []
     for row in found:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import hashlib
 import json
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import drop_holdings, is_new_here, put_holdings, read_holdings
 from mediamirror.catalog.ingest import store_id
+from mediamirror.catalog.manifest import read_new
 from mediamirror.errors import ObjectCorrupt, StoreDenied
 from mediamirror.jobs.run.manifest import (
     SEGMENTS,
@@ -243,3 +245,18 @@ async def test_a_segment_of_the_end_of_all_time_is_named_and_nothing_is_written(
     told = await write_segment(catalog, store, place, at=AT)
     assert told is not None
     assert "99991231T235959.999999Z-00.jsonl.gz names the end of all time: remove it" in told.message
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 100])
+async def test_new_objects_come_in_pages_of_any_length_with_each_key_once(catalog: Catalog, limit: int) -> None:
+    def fill(db: sqlite3.Connection) -> None:
+        db.executemany("INSERT INTO variants VALUES (?, ?, ?)", [(1, "https://h/1", "h"), (2, "https://h/2", "h")])
+        columns = "INSERT INTO objects (store_id, key, variant_id, sha256, size, token, stored_at) VALUES (1, ?, ?, ?, 5, ?, 'now')"
+        db.executemany(columns, [("b", 2, "s", "t"), ("b", 1, "s", "t"), ("d", 1, "s", "t"), ("e", 1, "s", None)])
+        db.execute("INSERT INTO published (store_id, key, sha256, token) VALUES (1, 'd', 's', 't')")
+
+    place = await catalog.write(store_id, "here")
+    await catalog.write(put_holdings, {place: [Held(key, "s", 5, "t") for key in ("a", "b", "c", "f")]})
+    await catalog.write(fill)
+    found = [(row.key, row.url) async for row in catalog.rows(read_new, place, limit=limit)]
+    assert found == [("a", None), ("b", "https://h/1"), ("c", None), ("f", None)]
