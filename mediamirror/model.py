@@ -215,6 +215,11 @@ class Variant:
         """The distinct width descriptors, ascending, in pixels."""
         return tuple(sorted({p.width for p in self.promises if p.width is not None}))
 
+    @property
+    def documents(self) -> tuple[str, ...]:
+        """The documents that the promises stand in, each once."""
+        return tuple(dict.fromkeys(p.reference.document for p in self.promises))
+
 
 @dataclass(frozen=True, slots=True)
 class Body:

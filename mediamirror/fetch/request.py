@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from dataclasses import field
 from functools import lru_cache
 from typing import Protocol
 
@@ -51,6 +52,8 @@ class Request:
     max_size: int | None = None
     allow_empty: bool = False
     hop: Hop | None = None
+    pages: tuple[str, ...] = field(default=(), compare=False)
+    """The documents that name it, where that is known: an archive gives the capture of their time."""
 
     @property
     def for_image(self) -> bool:

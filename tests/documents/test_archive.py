@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.crawls.warcs import chunked, compressed, http, record, response
+from fixtures.crawls.warcs import chunked, compressed, http, record, response, sha1
+from fixtures.crawls.warcs import revisit as same_again
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Place
-from mediamirror.documents.warc.index import Holds, Index, Located
-from mediamirror.errors import BodyTooLarge, TooManyRedirects
+from mediamirror.documents.warc.index import Holds, Index, Located, equivalent, payload_key, url_key
+from mediamirror.errors import BodyTooLarge, NotArchived, TooManyRedirects
 from mediamirror.model import Download
 
 CDN = "https://cdn.example"
@@ -44,7 +45,23 @@ def revisit(name: str, *, date: str, more: list[tuple[str, str]]) -> bytes:
 
 async def look(tmp_path: Path, records: list[bytes], *names: str, file: str = "a.warc.gz") -> list[Download | None]:
     with WarcArchive.open([write(tmp_path / file, records)], tmp_path) as archive:
-        return [await archive.lookup(f"{CDN}/{name}") for name in names]
+        return [await held(archive, f"{CDN}/{name}") for name in names]
+
+
+async def held(archive: WarcArchive, url: str) -> Download | None:
+    try:
+        return await archive.lookup(url)
+    except NotArchived:
+        return None
+
+
+async def refused(tmp_path: Path, records: list[bytes], name: str, file: str = "a.warc") -> str:
+    with (
+        WarcArchive.open([write(tmp_path / file, records)], tmp_path) as archive,
+        pytest.raises(NotArchived) as caught,
+    ):
+        await archive.lookup(f"{CDN}/{name}")
+    return caught.value.message.removeprefix(f"{CDN}/{name} can't be taken from the archives: ")
 
 
 def body_of(download: Download | None) -> bytes:
@@ -184,10 +201,217 @@ async def test_reading_documents_fills_the_archive_on_the_way_over_several_files
 def test_the_index_keeps_rows_apart_over_many_pages(tmp_path: Path) -> None:
     index = Index(tmp_path)
     for n in range(60_000):
-        index.add(f"key {n % 20_000}", Located(n, Holds.BODY, n % 7, Place(n, n // 2)))
-    assert [(row.date, row.file, row.place) for row in index.find("key 7")] == [
+        index.add(payload_key(f"key {n % 20_000}"), Located(n, Holds.BODY, n % 7, Place(n, n // 2)))
+    assert [(row.date, row.file, row.place) for row in index.find(payload_key("key 7"))] == [
         (n, n % 7, Place(n, n // 2)) for n in (40_007, 20_007, 7)
     ]
-    assert index.find("key 20000") == []
+    assert index.find(payload_key("key 20000")) == []
     index.close()
     assert list(tmp_path.iterdir()) == []
+
+
+PNG = b"\x89PNG\r\n" + bytes(1000)
+
+
+async def test_bytes_that_are_not_those_of_their_digest_are_refused_with_both(tmp_path: Path) -> None:
+    for name, promised in (("WARC-Payload-Digest", sha1(JPEG)), ("WARC-Block-Digest", sha1(b"another"))):
+        records = [image("a.jpg", PNG, more=[(name, promised)])]
+        found = sha1(PNG if "Payload" in name else http(PNG, "image/jpeg"))
+        told = await refused(tmp_path, records, "a.jpg")
+        assert found in told
+        assert promised in told
+
+
+@pytest.mark.parametrize("size", [200, 3_000_000])
+async def test_a_flipped_bit_in_a_plain_file_is_found_by_the_digest_and_leaves_no_file(
+    tmp_path: Path, size: int
+) -> None:
+    body = random.Random(1).randbytes(size)
+    path = write(tmp_path / "a.warc", [image("a.jpg", body, more=[("WARC-Payload-Digest", sha1(body))])])
+    data = bytearray(path.read_bytes())
+    data[-100] ^= 4
+    path.write_bytes(bytes(data))
+    with WarcArchive.open([path], tmp_path) as archive:
+        assert await held(archive, f"{CDN}/a.jpg") is None
+    assert os.listdir(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize(
+    "digest",
+    [
+        sha1(JPEG),
+        f"sha1:{hashlib.sha1(JPEG).hexdigest()}",
+        f"SHA-256:{hashlib.sha256(JPEG).hexdigest()}",
+        f"md5:{hashlib.md5(JPEG).hexdigest()}",
+        "sha1:AAAA",
+        "tiger:AAAA",
+        "nonsense",
+    ],
+)
+async def test_every_way_to_write_a_digest_is_understood_or_proves_nothing(tmp_path: Path, digest: str) -> None:
+    (found,) = await look(tmp_path, [image("a", more=[("WARC-Payload-Digest", digest)])], "a")
+    assert body_of(found) == JPEG
+
+
+@pytest.mark.parametrize("of", ["stored", "without chunks", "decoded"])
+async def test_a_payload_digest_may_be_of_each_stage_of_decoding(tmp_path: Path, of: str) -> None:
+    stages = {"decoded": JPEG, "without chunks": gzip.compress(JPEG, mtime=0)}
+    stages["stored"] = chunked(stages["without chunks"], 100)
+    codings = [("Content-Encoding", "gzip"), ("Transfer-Encoding", "chunked")]
+    more = [("WARC-Payload-Digest", sha1(stages[of]))]
+    (found,) = await look(tmp_path, [image("a", stages["stored"], http_more=codings, more=more)], "a")
+    assert body_of(found) == JPEG
+
+
+async def test_a_revisit_whose_original_only_claims_its_digest_is_refused(tmp_path: Path) -> None:
+    liar = image("first", PNG, more=[("WARC-Payload-Digest", sha1(JPEG))])
+    told = await refused(tmp_path, [liar, same_again(f"{CDN}/a", JPEG, "image/jpeg")], "a")
+    assert sha1(PNG) in told
+    nameless = image("first", PNG, date="2025-01-01T00:00:00Z")
+    pointing = same_again(f"{CDN}/a", JPEG, "image/jpeg", of=f"{CDN}/first", then="2025-01-01T00:00:00Z")
+    assert sha1(PNG) in await refused(tmp_path, [nameless, pointing], "a")
+
+
+async def test_a_revisit_is_found_though_it_says_that_it_was_truncated_and_has_the_block_digest_of_nothing(
+    tmp_path: Path,
+) -> None:
+    more = [("WARC-Truncated", "length"), ("WARC-Block-Digest", sha1(b""))]
+    records = [image("first"), same_again(f"{CDN}/a", JPEG, "image/jpeg", of=f"{CDN}/first", more=more)]
+    (found,) = await look(tmp_path, records, "a")
+    assert body_of(found) == JPEG
+
+
+@pytest.mark.parametrize(
+    ("asked", "archived"),
+    [
+        ("a|b.jpg", "a%7Cb.jpg"),
+        ("%c3%a9.jpg", "%C3%A9.jpg"),
+        ("é.jpg", "%c3%a9.jpg"),
+        ("~ann/a.jpg", "%7Eann/a.jpg"),
+        ("it's.jpg?q='x'", "it%27s.jpg?q=%27x%27"),
+        ("a[1].jpg?b[]=2", "a%5B1%5D.jpg?b%5b%5d=2"),
+        ("x/../a^.jpg", "a%5E.jpg"),
+        ("c_fill,w_480/a.jpg", "c_fill%2Cw_480/a.jpg"),
+    ],
+)
+async def test_a_url_is_found_in_every_equivalent_spelling(tmp_path: Path, asked: str, archived: str) -> None:
+    for one, other in ((asked, archived), (archived, asked)):
+        (found,) = await look(tmp_path, [image(one)], other)
+        assert body_of(found) == JPEG
+
+
+@pytest.mark.parametrize(
+    ("asked", "archived"),
+    [("a%2Fb", "a/b"), ("a%3Fb", "a?b"), ("a?x=1%262", "a?x=1&2"), ("a%25b", "a%2525b"), ("a+b", "a%20b"), ("A", "a")],
+)
+async def test_what_has_a_meaning_is_never_taken_for_its_escape(tmp_path: Path, asked: str, archived: str) -> None:
+    assert await look(tmp_path, [image(archived)], asked) == [None]
+    assert equivalent(f"{CDN}/{asked}") != equivalent(f"{CDN}/{archived}")
+
+
+async def test_the_very_spelling_comes_before_an_equivalent_one(tmp_path: Path) -> None:
+    records = [image("a,b", b"bare"), image("a%2Cb", b"escaped")]
+    assert [body_of(found) for found in await look(tmp_path, records, "a,b", "a%2Cb")] == [b"bare", b"escaped"]
+
+
+@pytest.mark.parametrize("near", ["a?y=2&x=1", "A?x=1&y=2"])
+async def test_a_near_miss_is_named_and_not_taken(tmp_path: Path, near: str) -> None:
+    assert f"; {CDN}/{near} is, which differs in" in await refused(tmp_path, [image(near)], "a?x=1&y=2")
+    assert "none of the archives." in await refused(tmp_path, [image(near)], "a?x=1&y=3")
+
+
+async def test_http_is_a_near_miss_of_https(tmp_path: Path) -> None:
+    record_of_http = response("http://cdn.example/a", JPEG, "image/jpeg")
+    assert "; http://cdn.example/a is, which differs" in await refused(tmp_path, [record_of_http], "a")
+
+
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        (response(f"{CDN}/a", JPEG, "image/jpeg", status="404 Not Found"), "the status 404"),
+        (
+            response(f"{CDN}/a", JPEG, "image/jpeg", status="206 Partial Content"),
+            "only a part of it is there (status 206)",
+        ),
+        (image("a", b""), "its answer has no body"),
+        (image("a", more=[("WARC-Truncated", "length")]), "cut short (WARC-Truncated: length)"),
+        (image("a", JPEG[:-9], http_more=[("Content-Length", str(len(JPEG)))]), "shorter than its Content-Length"),
+        (record("response", f"{CDN}/a", JPEG), "holds no HTTP response"),
+        (moved("a", "https://elsewhere.example/b"), "redirected to https://elsewhere.example/b, which is in none"),
+        (same_again(f"{CDN}/a", JPEG, "image/jpeg"), "is a revisit, and its original is in none of the archives"),
+        (image("a", b"zzz", http_more=[("Content-Encoding", "zip")]), "coding 'zip' is not known"),
+    ],
+    ids=["404", "206", "empty", "truncated", "short", "no answer", "moved away", "revisit", "coding"],
+)
+async def test_what_is_there_and_of_no_use_says_why(tmp_path: Path, broken: bytes, told: str) -> None:
+    assert told in await refused(tmp_path, [broken], "a")
+
+
+async def test_an_answer_under_a_wrong_content_type_is_one_all_the_same(tmp_path: Path) -> None:
+    plain = record("response", f"{CDN}/a", http(JPEG, "image/jpeg"), content_type="text/plain")
+    non_authoritative = response(f"{CDN}/b", JPEG, "image/jpeg", status="203 Non-Authoritative Information")
+    assert [body_of(found) for found in await look(tmp_path, [plain, non_authoritative], "a", "b")] == [JPEG, JPEG]
+
+
+async def test_a_later_redirect_that_leads_nowhere_gives_way_to_the_picture_before_it(tmp_path: Path) -> None:
+    for target in ("/gone", "/a", "mailto:x@y.example"):
+        later = record(
+            "response",
+            f"{CDN}/a",
+            http(b"", None, status="302 Found", more=[("Location", target)]),
+            date="2026-03-06T00:00:00Z",
+        )
+        (found,) = await look(tmp_path, [image("a"), later], "a")
+        assert found is not None
+        assert (body_of(found), found.redirects, found.hops) == (JPEG, (), ())
+
+
+async def test_many_redirects_that_lead_nowhere_end_soon(tmp_path: Path) -> None:
+    records = [moved(f"{n}", f"/{m}") for n in range(12) for m in range(12, 0, -1) if m != n]
+    with pytest.raises(TooManyRedirects):
+        await look(tmp_path, records, "0")
+
+
+async def test_the_answers_of_the_redirects_come_with_what_they_lead_to(tmp_path: Path) -> None:
+    (found,) = await look(tmp_path, [moved("a", "/b"), image("b")], "a")
+    assert found is not None
+    assert found.hops == ((f"{CDN}/a", 301, (("location", "/b"),)),)
+
+
+def proved(name: str, body: bytes, year: str) -> bytes:
+    return image(name, body, date=f"{year}-06-02T00:00:00Z", more=[("WARC-Payload-Digest", sha1(body))])
+
+
+async def test_of_several_captures_the_nearest_to_the_page_counts_and_the_difference_is_told(tmp_path: Path) -> None:
+    page = "https://site.example/"
+    times = {"2019": b"oldest", "2020": b"of the page", "2026": b"newest"}
+    records = [
+        response(page, b"<img src=a>", "text/html", date="2020-06-01T00:00:00Z"),
+        *(proved("a", body, year) for year, body in times.items()),
+        *(proved("b", JPEG, year) for year in times),
+    ]
+    with WarcArchive.open([write(tmp_path / "a.warc.gz", records)], tmp_path) as archive:
+        assert body_of(await archive.lookup(f"{CDN}/a", pages=[page])) == b"of the page"
+        assert body_of(await archive.lookup(f"{CDN}/a", pages=["page.html"])) == b"newest"
+        assert body_of(await archive.lookup(f"{CDN}/a")) == b"newest"
+        before = [problem.message for problem in archive.problems()]
+        assert body_of(await archive.lookup(f"{CDN}/b", pages=[page])) == JPEG
+        assert [problem.message for problem in archive.problems()] == before
+    assert f"{CDN}/a has 3 captures in the archives that are not all the same; that of 2020-06-02" in before[0]
+    assert (before[0].endswith("the nearest to its page."), before[1].endswith("the newest.")) == (True, True)
+
+
+async def test_a_capture_that_is_passed_over_is_told_with_the_reason(tmp_path: Path) -> None:
+    wrong = image("a", PNG, date="2026-01-01T00:00:00Z", more=[("WARC-Payload-Digest", sha1(JPEG))])
+    with WarcArchive.open([write(tmp_path / "a.warc", [wrong, image("a")])], tmp_path) as archive:
+        assert body_of(await archive.lookup(f"{CDN}/a")) == JPEG
+        (problem,) = archive.problems()
+    assert (problem.code, sha1(PNG) in problem.message) == ("capture-passed-over", True)
+
+
+def test_a_row_of_the_index_takes_forty_three_bytes_as_it_did(tmp_path: Path) -> None:
+    index = Index(tmp_path)
+    for n in range(25_600):
+        index.add(url_key(f"{CDN}/{n}?b=%7c&a=1"), Located(n, Holds.BODY, 0, Place(n)))
+    assert index._end <= 25_600 * 43
+    index.close()

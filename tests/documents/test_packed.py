@@ -22,6 +22,7 @@ from mediamirror.documents import packed
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.errors import NotArchived
 from mediamirror.markup.extract import extract_document
 from mediamirror.model import ImageSet, Problem
 from mediamirror.settings import ParseOptions, ReadOptions
@@ -211,7 +212,8 @@ async def test_a_mail_is_decoded_and_its_pictures_are_there_without_the_network(
         assert answer is not None
         assert answer.body is not None
         assert answer.body.data == PIXELS
-        assert await archive.lookup(urls[1]) is None
+        with pytest.raises(NotArchived):
+            await archive.lookup(urls[1])
 
 
 def saved(*parts: tuple[str, bytes]) -> bytes:

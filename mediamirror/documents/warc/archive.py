@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
@@ -13,20 +14,41 @@ from uuid import uuid4
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.http import Headers, Response, read_response
-from mediamirror.documents.warc.index import Holds, Index, Located
+from mediamirror.documents.warc.http import (
+    GIVEN_OUT,
+    Headers,
+    Proof,
+    Response,
+    answer_of,
+    proved,
+    read_answer,
+    read_response,
+    unusable,
+)
+from mediamirror.documents.warc.index import Holds, Index, Located, payload_key, url_key
 from mediamirror.documents.warc.records import Gap, Record, read_date, read_record, read_records
-from mediamirror.errors import BodyTooLarge, TooManyRedirects
+from mediamirror.errors import BodyTooLarge, NotArchived, TooManyRedirects
 from mediamirror.first_use import dataclass
 from mediamirror.markup.places.urls import resolve
-from mediamirror.model import Body, Download
+from mediamirror.model import Body, Download, Problem
 
 MiB = 1024 * 1024
 MAX_REDIRECTS = 10
+MAX_TRIED = 100
+"""Most records read for one URL."""
+MAX_TOLD = 100
+"""Most problems of the archives that are told one by one."""
+_COMPARED = 8
+"""Most other captures that one is compared with."""
 _PREFIX = 64 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SUFFIX = ".part"
 _MAX_FILES = 65_535
+_MOVED = frozenset({301, 302, 303, 307, 308})
+
+
+class _Circle(Damaged):
+    """Redirects that lead back to where they came from, or on and on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +58,29 @@ class _Found:
     headers: Headers
     date: datetime
     body: Body
+    status: int = 200
+
+
+@dataclass(slots=True)
+class _Trail:
+    """One look-up under way: the answers that led to where it is, the URLs that lead nowhere, and how many records were read."""
+
+    hops: list[tuple[str, int, Headers]] = field(default_factory=list)
+    dead: set[str] = field(default_factory=set)
+    tried: int = 0
+
+    @property
+    def passed(self) -> list[str]:
+        return [url for url, _, _ in self.hops]
 
 
 class WarcArchive:
     """The responses of any number of WARC files, by URL.
 
-    Filled by `open`, or by `warc.read_warc` while it reads documents; then `lookup` may be called concurrently. The newest
-    capture of a URL counts; one that is damaged gives way to the one before it. The index is a temporary file in
-    ``directory``, where bodies larger than ``spool_over`` bytes are written too, for the caller to delete. ``max_size`` is
-    the largest body given out, in bytes.
+    Filled by `open`, or by `warc.read_warc` while it reads documents; then `lookup` may be called concurrently. Of several
+    captures of a URL the nearest to its page counts; one that can't be used gives way to the next. Bytes that are not those of their
+    record's digest are never given out. The index is a temporary file in ``directory``, where bodies larger than ``spool_over``
+    bytes are written too, for the caller to delete. ``max_size`` is the largest body given out, in bytes.
     """
 
     def __init__(self, directory: Path, *, spool_over: int = MiB, max_size: int = 256 * MiB) -> None:
@@ -55,6 +91,8 @@ class WarcArchive:
         self._index = Index(directory)
         self.count = 0
         """Bodies that can be looked up, older captures included."""
+        self._problems: list[Problem] = []
+        self._untold = 0
 
     @classmethod
     def open(
@@ -77,15 +115,10 @@ class WarcArchive:
                 if isinstance(item, Gap):
                     continue
                 record, block = item
-                response = None
                 try:
-                    if record.content_type.startswith("application/http"):
-                        response = read_response(block.chunks())
-                    elif record.kind == "resource":
-                        response = Response(200, (), iter(()))
+                    self.add(record, read_answer(record, block), number)
                 except Damaged:
                     continue
-                self.add(record, response, number)
 
     def add_file(self, path: Path) -> int:
         """Take a file in, and return its number."""
@@ -95,88 +128,196 @@ class WarcArchive:
         return len(self._files) - 1
 
     def add(self, record: Record, response: Response | None, number: int) -> None:
-        """Note one record of file ``number`` for what it holds: a body, a redirect, or a pointer to an earlier body."""
+        """Note one record of file ``number`` for what it holds: a body, a redirect, a pointer to another body, or nothing."""
         url = resolve(record.url, None)
         holds = _holds(record, response)
-        if holds is None or not isinstance(url, str) or "warc-truncated" in record.headers:
+        if holds is None or not isinstance(url, str):
             return
-        date = int(((record.date or _EPOCH) - _EPOCH) / timedelta(microseconds=1))
+        date = _microseconds(record.date or _EPOCH)
         located = Located(date, holds, number, record.place)
-        self._index.add(url, located)
+        self._index.add(url_key(url), located)
         digest = record.headers.get("warc-payload-digest")
         if holds is Holds.BODY and digest:
-            self._index.add(_payload_key(digest), located)
+            self._index.add(payload_key(digest), located)
         self.count += holds is Holds.BODY
 
-    async def lookup(self, url: str) -> Download | None:
-        """Return what the archives hold for a URL, redirects followed within them; None where that is nothing usable.
+    async def lookup(self, url: str, *, pages: Sequence[str] = ()) -> Download:
+        """Return what the archives hold for a URL, redirects followed within them.
 
-        Only whole answers with status 200 count. Raises `BodyTooLarge` and `TooManyRedirects`. A spooled body belongs to the
-        caller.
+        ``pages`` are the documents that name it: of several captures the nearest in time to the newest of these that is in the
+        archives counts, or else the newest. URLs are equal in every spelling that `index.equivalent` knows. Only whole answers count,
+        whose bytes are those of their digests. Raises `NotArchived` with the reason, `BodyTooLarge` and `TooManyRedirects`. A spooled
+        body belongs to the caller.
         """
-        return await asyncio.to_thread(self._lookup, url)
+        return await asyncio.to_thread(self._lookup, url, pages)
 
-    def _lookup(self, url: str) -> Download | None:
-        passed: list[str] = []
+    def problems(self) -> Iterator[Problem]:
+        """What was noticed while URLs were looked up: captures that differ, and some that could not be used."""
+        yield from self._problems
+        if self._untold:
+            yield Problem("captures-differ", f"{self._untold:,} more URLs have captures that differ or can't be used.")
+
+    def _note(self, code: str, message: str) -> None:
+        if len(self._problems) < MAX_TOLD:
+            self._problems.append(Problem(code, message))
+        else:
+            self._untold += 1
+
+    def _lookup(self, url: str, pages: Sequence[str]) -> Download:
         here = resolve(url, None)
-        while isinstance(here, str):
-            if len(passed) > MAX_REDIRECTS or here in passed:
-                raise TooManyRedirects(f"{url} is redirected in a circle, or too often, within the archive.")
-            found = self._newest(here)
-            if isinstance(found, _Found):
-                return Download(url, here, 200, found.headers, found.body, found.date, redirects=tuple(passed))
-            if found is None:
-                return None
-            passed.append(here)
-            here = resolve(found, here)
-        return None
+        if not isinstance(here, str):
+            raise NotArchived(f"{url} is not a URL that an archive can hold: {here.message}")
+        trail = _Trail()
+        try:
+            final, found = self._nearest(here, trail, None, pages)
+        except _Circle:
+            raise TooManyRedirects(f"{url} is redirected in a circle, or too often, within the archive.") from None
+        except (Damaged, Undecodable, OSError) as error:
+            raise NotArchived(f"{url} can't be taken from the archives: {error}.") from None
+        if found is None:
+            raise NotArchived(f"{url} is in none of the archives{self._near_miss(here)}.")
+        passed = tuple(trail.passed)
+        return Download(
+            url, final, found.status, found.headers, found.body, found.date, redirects=passed, hops=tuple(trail.hops)
+        )
 
-    def _newest(self, url: str) -> _Found | str | None:
-        """What the newest usable record of a URL holds: a body, or where to go on."""
-        for located in self._index.find(url):
+    def _nearest(self, url: str, trail: _Trail, at: int | None, pages: Sequence[str] = ()) -> tuple[str, _Found | None]:
+        """The nearest capture of a URL that can be used, and where it stands; None where there is none at all.
+
+        Raises what the nearest of those that can't be used raised.
+        """
+        key = url_key(url)
+        rows = self._index.find(key, at=at)
+        if len(rows) > 1 and pages:
+            at = self._date_of(pages)
+            rows = self._index.find(key, at=at)
+        rows.sort(key=lambda row: row.holds is Holds.NOTHING)
+        first: Exception | None = None
+        for located in rows:
+            trail.tried += 1
+            if trail.tried > MAX_TRIED:
+                raise first or Damaged("too many records stand under it that can't be used")
             try:
-                found = self._revisited(located) if located.holds is Holds.REVISIT else self._load(located, url)
-            except (Damaged, Undecodable, OSError):
+                found = self._take(located, url, trail)
+            except (Damaged, Undecodable, OSError) as error:
+                first = first or error
                 continue
-            if found is not None:
-                return found
-        return None
+            if first is not None:
+                self._note(
+                    "capture-passed-over",
+                    f"{url}: its nearest capture in the archives can't be used ({first}); "
+                    f"that of {found[1].date:%Y-%m-%d} was taken.",
+                )
+            if len(rows) > 1 and located.holds is not Holds.REDIRECT:
+                self._compare(url, located, found[1], rows, at)
+            return found
+        if first is not None:
+            raise first
+        return url, None
 
-    def _load(self, located: Located, url: str) -> _Found | str | None:
+    def _date_of(self, pages: Sequence[str]) -> int | None:
+        """When the newest of the pages that are in the archives was captured."""
+        keys = [url_key(url) for url in (resolve(page, None) for page in pages) if isinstance(url, str)]
+        return max((rows[0].date for key in keys if (rows := self._index.find(key))), default=None)
+
+    def _take(self, located: Located, url: str, trail: _Trail) -> tuple[str, _Found]:
+        """What one capture gives in the end. Raises `Damaged` and its like with the reason why it gives nothing."""
+        if located.holds is Holds.REVISIT:
+            return url, self._revisited(located)
+        if located.holds is not Holds.REDIRECT:
+            return url, self._load(located, url)
         with self._files[located.file].open("rb") as file:
             record, block = read_record(file, located.place)
-            response = _answer(record, block.chunks())
-            if response is None:
-                return None
-            if located.holds is Holds.REDIRECT:
-                return response.header("location")
-            body = self._body(_whole(response), url)
-            return _Found(response.lasting_headers, record.date or _EPOCH, body) if body.size else None
+            response = answer_of(record, block.chunks())
+            target = resolve(response.header("location") or "", url)
+        if not isinstance(target, str):
+            raise Damaged(f"it is redirected to what is no address ({target.message.removesuffix('.')})")
+        if target == url or target in trail.passed or len(trail.hops) >= MAX_REDIRECTS:
+            raise _Circle("it is redirected in a circle, or too often")
+        if target in trail.dead:
+            raise Damaged(f"it is redirected to {target}, which leads nowhere in the archives")
+        trail.hops.append((url, response.status, response.lasting_headers))
+        final, found = url, None
+        try:
+            final, found = self._nearest(target, trail, located.date)
+        finally:
+            if found is None:
+                trail.hops.pop()
+                trail.dead.add(target)
+        if found is None:
+            raise Damaged(f"it is redirected to {target}, which is in none of the archives")
+        return final, found
 
-    def _revisited(self, located: Located) -> _Found | None:
+    def _load(self, located: Located, url: str, digest: str | None = None) -> _Found:
+        """Read a body, and prove it, by ``digest`` too. Raises `Damaged` and its like with the reason why there is none."""
+        with self._files[located.file].open("rb") as file:
+            record, block = read_record(file, located.place)
+            whole = Proof(record.headers.get("warc-block-digest"))
+            response = answer_of(record, whole.watch(block.chunks()))
+            if (why := unusable(record, response)) is not None:
+                raise Damaged(why)
+            payload = Proof(record.headers.get("warc-payload-digest"), digest)
+            body = self._body(proved(response, payload, whole), url)
+            if not body.size:
+                raise Damaged("its answer has no body")
+            return _Found(response.lasting_headers, record.date or _EPOCH, body, response.status)
+
+    def _revisited(self, located: Located) -> _Found:
         """WARC 1.1, 6.7: the body is that of the record with the same payload, or of the capture it refers to."""
         with self._files[located.file].open("rb") as file:
             record, block = read_record(file, located.place)
-            response = _answer(record, block.chunks()) if record.length else None
-        for original in self._originals(record):
-            found = self._load(original, record.url)
-            if isinstance(found, _Found):
-                headers = response.lasting_headers if response is not None and response.status == 200 else found.headers
-                return _Found(headers, record.date or found.date, found.body)
-        return None
+            response = read_response(block.chunks()) if record.length else None
+        reason = "it is a revisit, and its original is in none of the archives"
+        for number, original in enumerate(self._originals(record)):
+            try:
+                found = self._load(original, record.url, record.headers.get("warc-payload-digest"))
+            except (Damaged, Undecodable, OSError) as error:
+                reason = reason if number else f"it is a revisit, and of its original {error}"
+                continue
+            headers = (
+                response.lasting_headers if response is not None and response.status in GIVEN_OUT else found.headers
+            )
+            return _Found(headers, record.date or found.date, found.body)
+        raise Damaged(reason)
 
     def _originals(self, record: Record) -> Iterator[Located]:
         digest = record.headers.get("warc-payload-digest")
         if digest:
-            yield from self._index.find(_payload_key(digest))
+            yield from self._index.find(payload_key(digest))
         url = resolve(record.headers.get("warc-refers-to-target-uri", "").strip("<>") or record.url, None)
         date = read_date(record.headers.get("warc-refers-to-date"))
         if isinstance(url, str):
-            rows = [row for row in self._index.find(url) if row.holds is Holds.BODY]
-            if date is not None:
-                wanted = int((date - _EPOCH) / timedelta(microseconds=1))
-                rows.sort(key=lambda row: abs(row.date - wanted))
-            yield from rows
+            rows = self._index.find(url_key(url), at=None if date is None else _microseconds(date))
+            yield from (row for row in rows if row.holds is Holds.BODY)
+
+    def _near_miss(self, url: str) -> str:
+        """What is told of a URL that differs a little from one that is not there."""
+        for located in self._index.find(url_key(url), near=True)[:1]:
+            record = self._header(located)
+            if record is not None:
+                return f"; {record.url} is, which differs in its scheme, its host's www, its case or the order of its query"
+        return ""
+
+    def _header(self, located: Located) -> Record | None:
+        try:
+            with self._files[located.file].open("rb") as file:
+                return read_record(file, located.place)[0]
+        except (Damaged, OSError):
+            return None
+
+    def _compare(self, url: str, taken: Located, found: _Found, rows: list[Located], at: int | None) -> None:
+        """Note where another capture of a URL has other bytes, by the digests that the records give."""
+        own = self._header(taken)
+        mine = own.headers.get("warc-payload-digest", "").lower() if own is not None else ""
+        others = [row for row in rows if row is not taken and row.holds in {Holds.BODY, Holds.REVISIT}][:_COMPARED]
+        headers = [header for row in others if (header := self._header(row)) is not None]
+        if mine and any(header.headers.get("warc-payload-digest", mine).lower() != mine for header in headers):
+            nearest = "the nearest to its page" if at is not None else "the newest"
+            self._note(
+                "captures-differ",
+                f"{url} has {len(others) + 1} captures in the archives that are not all the same; that of "
+                f"{found.date:%Y-%m-%d %H:%M:%S} was taken, {nearest}.",
+            )
 
     def _body(self, chunks: Iterator[bytes], url: str) -> Body:
         """Take a body in: in memory while it is small, else in a file, which does not stay when something fails."""
@@ -227,35 +368,16 @@ class WarcArchive:
         self.close()
 
 
+def _microseconds(date: datetime) -> int:
+    return int((date - _EPOCH) / timedelta(microseconds=1))
+
+
 def _holds(record: Record, response: Response | None) -> Holds | None:
-    """What a record is good for."""
+    """What a record is good for; None for what is no answer at all."""
     if record.kind == "revisit":
         return Holds.REVISIT
-    if response is None or record.kind not in {"response", "resource"}:
+    if record.kind not in {"response", "resource"}:
         return None
-    if response.status == 200:
-        return Holds.BODY
-    return Holds.REDIRECT if response.status in {301, 302, 303, 307, 308} and response.header("location") else None
-
-
-def _answer(record: Record, chunks: Iterator[bytes]) -> Response | None:
-    if record.content_type.startswith("application/http"):
-        return read_response(chunks)
-    kind = (("content-type", record.content_type),) if record.content_type else ()
-    return Response(200, kind, chunks)
-
-
-def _whole(response: Response) -> Iterator[bytes]:
-    """The body. Raises `Damaged` at its end when it is shorter than its Content-Length, as a lost connection leaves it."""
-    size = 0
-    for chunk in response.body():
-        size += len(chunk)
-        yield chunk
-    length = response.header("content-length") or ""
-    is_coded = response.header("content-encoding") or response.header("transfer-encoding")
-    if not is_coded and length.isascii() and length.isdigit() and size < int(length):
-        raise Damaged("the body is shorter than its Content-Length")
-
-
-def _payload_key(digest: str) -> str:
-    return f"payload {digest.strip().lower()}"
+    if response is None or unusable(record, response) is None:
+        return Holds.BODY if response is not None else Holds.NOTHING
+    return Holds.REDIRECT if response.status in _MOVED and response.header("location") else Holds.NOTHING

@@ -1,4 +1,4 @@
-"""The HTTP response in a WARC record: its status, its headers, and its body with transfer and content coding undone.
+"""The HTTP response in a WARC record: its status, its headers, its body with transfer and content coding undone, its proof.
 
 Crawlers differ in what they keep: the bytes as they came, or decoded ones under the headers of those that were not. So a
 coding is undone only where the bytes can be of it.
@@ -6,15 +6,22 @@ coding is undone only where the bytes can be of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import base64
+import binascii
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import field
 from itertools import chain
 
 from mediamirror.documents.compressed import decoded, is_gzip
+from mediamirror.documents.warc.bytes import Damaged
+from mediamirror.documents.warc.records import Block, Record
 from mediamirror.first_use import dataclass, pattern
 
 Headers = tuple[tuple[str, str], ...]
 
+GIVEN_OUT = frozenset({200, 203})
+"""The statuses of whole answers: OK, and OK as a proxy has changed it (RFC 9110, 15.3.4)."""
 _MAX_HEAD = 256 * 1024
 _HEAD_END = pattern(rb"\r?\n\r?\n")
 _STATUS = pattern(rb"HTTP/[0-9.]{1,4}[ \t]+([0-9]{3})")
@@ -41,15 +48,22 @@ class Response:
         """The headers that are still true of the decoded body."""
         return tuple(row for row in self.headers if row[0] not in _TRANSPORT)
 
-    def body(self) -> Iterator[bytes]:
-        """Yield the body, decoded, in chunks. Raises `compressed.Undecodable`, and what reading the record raises."""
-        raw = self.raw
+    def body(self, watch: Callable[[Iterator[bytes]], Iterator[bytes]] = iter) -> Iterator[bytes]:
+        """Yield the body, decoded, in chunks. Raises `compressed.Undecodable`, and what reading the record raises.
+
+        The bytes are led through ``watch`` at each stage, and there to their end: as they are stored, then without their
+        transfer coding, then without their content coding.
+        """
+        stages = [watch(self.raw)]
         if "chunked" in (self.header("transfer-encoding") or "").lower():
-            raw = _dechunked(raw)
+            stages.append(watch(_dechunked(stages[0])))
         coding = self.header("content-encoding") or ""
-        first = next(raw, b"")
-        whole = chain((first,), raw)
-        return whole if _is_plain(first, coding.lower()) else decoded(whole, coding)
+        first = next(stages[-1], b"")
+        whole = chain((first,), stages[-1])
+        yield from whole if _is_plain(first, coding.lower()) else watch(decoded(whole, coding))
+        for stage in reversed(stages):  # what stands behind the last chunk
+            for _ in stage:
+                pass
 
 
 def read_response(chunks: Iterator[bytes]) -> Response | None:
@@ -87,6 +101,41 @@ def _text(raw: bytes) -> str:
         return raw.decode("latin-1").strip()
 
 
+def read_answer(record: Record, block: Block) -> Response | None:
+    """The answer that a record holds, whatever its Content-Type calls it; None for records of other kinds. Raises `Damaged`."""
+    if record.kind in {"response", "revisit"} or _is_http(record):
+        return read_response(block.chunks())
+    return _resource(record, block.chunks()) if record.kind in {"resource", "conversion"} else None
+
+
+def _resource(record: Record, chunks: Iterator[bytes]) -> Response:
+    return Response(200, (("content-type", record.content_type),) if record.content_type else (), chunks)
+
+
+def answer_of(record: Record, chunks: Iterator[bytes]) -> Response:
+    """The answer of a response or a resource. Raises `Damaged` for one that holds none."""
+    response = read_response(chunks) if record.kind == "response" or _is_http(record) else _resource(record, chunks)
+    if response is None:
+        raise Damaged("its record holds no HTTP response")
+    return response
+
+
+def _is_http(record: Record) -> bool:
+    return record.kind == "resource" and record.content_type.startswith("application/http")
+
+
+def unusable(record: Record, response: Response) -> str | None:
+    """Why a record's body is not given out, as part of a sentence; what its bytes show when they are read comes on top."""
+    truncated = record.headers.get("warc-truncated")
+    if truncated is not None:
+        return f"it is there cut short (WARC-Truncated: {truncated or 'yes'})"
+    if response.status == 206:
+        return "only a part of it is there (status 206)"
+    if response.status not in GIVEN_OUT:
+        return f"its answer there has the status {response.status}"
+    return None
+
+
 def _is_plain(first: bytes, coding: str) -> bool:
     if "gzip" in coding and "," not in coding:
         return not is_gzip(first)
@@ -115,3 +164,72 @@ def _dechunked(chunks: Iterator[bytes]) -> Iterator[bytes]:
     if not is_chunked or len(buffer) - at > _LONGEST_SIZE:
         yield buffer[at:]
         yield from chunks
+
+
+_ALGORITHMS = frozenset({"md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s"})
+
+
+class Proof:
+    """The digests that a record promises, compared with bytes as they pass through `watch`.
+
+    What is promised in a way that is not known (another algorithm, another length) proves nothing, and is not held against it.
+    """
+
+    def __init__(self, *promised: str | None) -> None:
+        self._promised = [found for each in promised if (found := _read_digest(each or "")) is not None]
+        self._stages: list[list[hashlib._Hash]] = []
+
+    def watch(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        """Yield bytes, and count them in. Of a payload each stage of decoding may be watched: one that fits is enough."""
+        if not self._promised:
+            return chunks
+        stage = [hashlib.new(name, usedforsecurity=False) for name, _, _ in self._promised]
+        self._stages.append(stage)
+        return _counted(chunks, stage)
+
+    def wrong(self) -> str | None:
+        """Return what is wrong with all that has passed, as part of a sentence that gives both digests; None for nothing."""
+        for number, (name, promised, told) in enumerate(self._promised):
+            found = [stage[number].digest() for stage in self._stages]
+            if promised not in found:
+                as_told = base64.b32encode(found[0]).decode() if len(told) < 2 * len(promised) else found[0].hex()
+                return f"its bytes are not those that it was recorded with ({name}:{as_told}, and the record says {name}:{told})"
+        return None
+
+
+def _counted(chunks: Iterator[bytes], stage: list[hashlib._Hash]) -> Iterator[bytes]:
+    for chunk in chunks:
+        for each in stage:
+            each.update(chunk)
+        yield chunk
+
+
+def _read_digest(text: str) -> tuple[str, bytes, str] | None:
+    """The algorithm, the digest, and how that was written: WARC 1.1, 5.8, leaves both open; base 32 and 16 are in use."""
+    label, _, value = text.strip().partition(":")
+    name, value = label.strip().lower().replace("-", ""), value.strip()
+    if name not in _ALGORITHMS:
+        return None
+    size = hashlib.new(name, usedforsecurity=False).digest_size
+    try:
+        if len(value) == 2 * size:
+            return name, binascii.unhexlify(value), value
+        bare = value.rstrip("=").upper()
+        digest = base64.b32decode(bare + "=" * (-len(bare) % 8))
+    except (binascii.Error, ValueError):
+        return None
+    return (name, digest, value) if len(digest) == size else None
+
+
+def proved(response: Response, payload: Proof, block: Proof) -> Iterator[bytes]:
+    """The body. Raises `Damaged` at its end where it is shorter than its Content-Length, or not the one that was recorded."""
+    size = 0
+    for chunk in response.body(payload.watch):
+        size += len(chunk)
+        yield chunk
+    length = response.header("content-length") or ""
+    is_coded = response.header("content-encoding") or response.header("transfer-encoding")
+    if not is_coded and length.isascii() and length.isdigit() and size < int(length):
+        raise Damaged("its body is shorter than its Content-Length")
+    if (wrong := payload.wrong() or block.wrong()) is not None:
+        raise Damaged(wrong)

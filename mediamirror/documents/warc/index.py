@@ -1,13 +1,16 @@
 """Where in which archive each URL is, in a temporary file: memory stays the same for a thousand records and a hundred million.
 
 Rows have one size and lie in pages, a chain of pages for each of 256 buckets; looking a URL up reads one bucket, which for
-a million records is about 200 KiB.
+a million records is about 200 KiB. A key begins with what near misses of a URL have in common, goes on with what all its
+equivalent spellings have, and ends with this very spelling: so one row of the size of a plain hash answers all three.
 """
 
 from __future__ import annotations
 
 import hashlib
+import heapq
 import os
+import re
 import struct
 import tempfile
 from collections.abc import Iterator
@@ -15,12 +18,14 @@ from enum import IntEnum
 from pathlib import Path
 
 from mediamirror.documents.warc.bytes import Place
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, pattern
 
-_KEY = 16
+_NEAR, _SAME, _KEY = 6, 12, 16
 _ROW = struct.Struct(f">{_KEY}sqqqHB")
 _PAGE = 100 * _ROW.size
 _BUCKETS = 256
+MOST = 100
+"""Most rows of one key that are looked at, the nearest in time."""
 
 
 class Holds(IntEnum):
@@ -29,6 +34,8 @@ class Holds(IntEnum):
     BODY = 1
     REDIRECT = 2
     REVISIT = 3
+    NOTHING = 4
+    """Nothing that can be given out, for a reason that the record itself tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,27 +57,29 @@ class Index:
         self._pages: list[list[int]] = [[] for _ in range(_BUCKETS)]
         self._end = 0
 
-    def add(self, key: str, located: Located) -> None:
-        """Add a row; a key may have many."""
-        digest = _digest(key)
+    def add(self, key: bytes, located: Located) -> None:
+        """Add a row under `url_key` or `payload_key`; a key may have many."""
         place = located.place
-        row = _ROW.pack(digest, located.date, place.at, place.skip, located.file, located.holds)
-        bucket = self._waiting[digest[0]]
+        row = _ROW.pack(key, located.date, place.at, place.skip, located.file, located.holds)
+        bucket = self._waiting[key[0]]
         bucket += row
         if len(bucket) >= _PAGE:
-            self._pages[digest[0]].append(self._end)
+            self._pages[key[0]].append(self._end)
             self._file.seek(self._end)
             self._file.write(bucket)
             self._file.flush()
             self._end += _PAGE
             bucket.clear()
 
-    def find(self, key: str) -> list[Located]:
-        """Return the rows of a key, the newest first; of equally old ones the one that was added last."""
-        digest = _digest(key)
-        found = [row for page in self._bucket(digest[0]) for row in _rows(page, digest)]
-        found.reverse()
-        return sorted(found, key=lambda row: -row.date)
+    def find(self, key: bytes, *, at: int | None = None, near: bool = False) -> list[Located]:
+        """Return the rows of a key, those in its very spelling first; of these the nearest to ``at``, or else the newest.
+
+        Of equally old ones the one that was added last comes first; `MOST` in all. ``near`` asks for the near misses too.
+        """
+        wanted = key[: _NEAR if near else _SAME]
+        rows = enumerate(row for page in self._bucket(key[0]) for row in _rows(page, wanted))
+        ordered = heapq.nsmallest(MOST, ((_order(key, row, at), -number, row) for number, row in rows))
+        return [_located(row) for _, _, row in ordered]
 
     def _bucket(self, bucket: int) -> Iterator[bytes]:
         for at in self._pages[bucket]:
@@ -82,14 +91,68 @@ class Index:
         self._file.close()
 
 
-def _digest(key: str) -> bytes:
-    return hashlib.blake2b(key.encode("utf-8", "replace"), digest_size=_KEY).digest()
-
-
-def _rows(page: bytes, digest: bytes) -> Iterator[Located]:
-    at = page.find(digest)
+def _rows(page: bytes, wanted: bytes) -> Iterator[bytes]:
+    at = page.find(wanted)
     while at >= 0:
         if at % _ROW.size == 0:
-            _, date, start, skip, file, holds = _ROW.unpack_from(page, at)
-            yield Located(date, Holds(holds), file, Place(start, skip))
-        at = page.find(digest, at + 1)
+            yield page[at : at + _ROW.size]
+        at = page.find(wanted, at + 1)
+
+
+def _order(key: bytes, row: bytes, at: int | None) -> tuple[bool, int, int]:
+    date = _ROW.unpack(row)[1]
+    return row[_SAME:_KEY] != key[_SAME:], 0 if at is None else abs(date - at), -date
+
+
+def _located(row: bytes) -> Located:
+    _, date, start, skip, file, holds = _ROW.unpack(row)
+    return Located(date, Holds(holds), file, Place(start, skip))
+
+
+def url_key(url: str) -> bytes:
+    """Return the key of a URL as `resolve` serialises it."""
+    same = equivalent(url)
+    return _digest(neighbourhood(same), _NEAR) + _digest(same, _SAME - _NEAR) + _digest(url, _KEY - _SAME)
+
+
+def payload_key(digest: str) -> bytes:
+    """Return the key of a payload by the digest that its record gives."""
+    return _digest(f"payload {digest.strip().lower()}", _KEY)
+
+
+def _digest(text: str, size: int) -> bytes:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=size).digest()
+
+
+_AUTHORITY = pattern(r"[a-z][a-z0-9+.\-]*://[^/?]*")
+_ODD = pattern(r"%[0-9A-Fa-f]{2}|[^A-Za-z0-9\-._~:/?@!$&'()*+,;=]")
+_BARE = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~!$'()*,;:@")
+"""What may stand for itself: RFC 3986, 2.3, and of 2.2 what crawlers escape or not as they like."""
+
+
+def equivalent(url: str) -> str:
+    """Return the one spelling of all equivalent ones of a URL that is serialised by the URL standard (RFC 3986, 6.2.2).
+
+    6.2.2.1: hexadecimal digits become upper case (scheme and host are lower case already). 6.2.2.2: what needs no escape loses it,
+    and what no URI may hold bare (``|``, ``[``, ``^``) is escaped. 6.2.2.3, dot segments, was done by the serialisation. Beyond the
+    RFC, ``'`` and the other delimiters that have no meaning to a web server stand for their escapes, as in the keys of web
+    archives (SURT); ``/ ? # & = + %`` never do.
+    """
+    authority = _AUTHORITY.match(url)
+    start = authority.end() if authority else 0
+    return url[:start] + _ODD.sub(_spelled, url[start:])
+
+
+def _spelled(odd: re.Match[str]) -> str:
+    text = odd[0]
+    if len(text) == len("%00"):
+        bare = chr(int(text[1:], 16))
+        return bare if bare in _BARE else text.upper()
+    return "".join(f"%{byte:02X}" for byte in text.encode("utf-8", "replace"))
+
+
+def neighbourhood(url: str) -> str:
+    """Return what a URL has in common with its near misses: without scheme, ``www.`` and case, its query in one order."""
+    rest = url.partition("://")[2].lower().removeprefix("www.")
+    path, _, query = rest.partition("?")
+    return f"{path.rstrip('/')}?{'&'.join(sorted(query.split('&')))}"

@@ -9,7 +9,7 @@ from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.document import MAX_DOCUMENT, Document, kept
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.http import Response, read_response
+from mediamirror.documents.warc.http import GIVEN_OUT, Response, read_answer
 from mediamirror.documents.warc.records import Block, Gap, Record, read_records
 from mediamirror.markup.extract import PAGES, choose_kind
 from mediamirror.model import Problem
@@ -59,18 +59,18 @@ def _gap(path: Path, gap: Gap) -> Problem:
 def _record(
     record: Record, block: Block, archive: WarcArchive | None, number: int, limit: int
 ) -> Iterator[Document | Problem]:
-    is_http = record.content_type.startswith("application/http")
-    if record.kind in {"response", "revisit"} and is_http:
-        try:
-            response = read_response(block.chunks())
-        except Damaged:
-            return  # `read_records` reports it
-    else:
-        media_type = (("content-type", record.content_type),) if record.content_type else ()
-        response = Response(200, media_type, block.chunks()) if record.kind in {"resource", "conversion"} else None
+    try:
+        response = read_answer(record, block)
+    except Damaged:
+        return  # `read_records` reports it
     if archive is not None:
         archive.add(record, response, number)
-    if response is not None and response.status == 200 and record.kind != "revisit" and _is_page(record, response):
+    if (
+        response is not None
+        and response.status in GIVEN_OUT
+        and record.kind != "revisit"
+        and _is_page(record, response)
+    ):
         yield from _document(record, response, limit)
 
 

@@ -34,7 +34,7 @@ from mediamirror.documents.reader import Reader
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.first_use import replace
 from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
-from mediamirror.jobs.mirror.handle import ArchiveFirst, Handler, Policy, open_inspector
+from mediamirror.jobs.mirror.handle import Handler, Policy, open_inspector
 from mediamirror.jobs.mirror.plan import (
     GOES_ON_FOR,
     Widths,
@@ -48,7 +48,7 @@ from mediamirror.jobs.mirror.plan import (
 from mediamirror.jobs.mirror.publish import Publisher
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
+from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, own_origins
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
@@ -163,6 +163,8 @@ class _MirrorRun:
             self._tell(Problem("nothing-wanted", message, document=self._to))
         for problem in stripper.problems() if stripper else ():
             self._tell(replace(problem, document=session.store.name))
+        for problem in archive.problems():
+            self._tell(problem)
         await self._tell_manifest(session.catalog, session.run, session.store)
         await self._show_sets(session.catalog, session.run)
 

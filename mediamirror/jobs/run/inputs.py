@@ -1,4 +1,4 @@
-"""From the inputs to their documents, as many of them as are taken."""
+"""From the inputs to their documents, as many of them as are taken, and to the pictures that archives among them hold."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_inputs
 from mediamirror.documents.reader import Reader
-from mediamirror.errors import UsageError
-from mediamirror.fetch import Request
+from mediamirror.errors import NotArchived, UsageError
+from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.fetch.late import LateFetcher
+from mediamirror.first_use import replace
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Download, Event, Problem
 from mediamirror.settings import ReadOptions
@@ -125,3 +126,36 @@ def _too_many(document: Document, most: int) -> Problem:
 def _check_base(base_url: str | None) -> None:
     if base_url is not None and not isinstance(resolve(base_url, None), str):
         raise UsageError(f"--base-url {base_url!r} is not an absolute URL such as https://example.org/.")
+
+
+class ArchiveFirst:
+    """A fetcher that answers from the archives what they hold, and asks another for the rest.
+
+    With ``offline`` nothing is asked of the network, and what no archive can give is `NotArchived`, with the reason. A conditional
+    request for what the archive still holds unchanged is answered like 304, without a body.
+    """
+
+    def __init__(self, archive: WarcArchive, network: Fetcher, *, offline: bool) -> None:
+        self._archive = archive
+        self._network = network
+        self._offline = offline
+
+    async def fetch(self, request: Request) -> Download:
+        """Keep the contract of `fetch.request.Fetcher`."""
+        if self._archive.count or self._offline:
+            try:
+                return _answer(await self._archive.lookup(request.url, pages=request.pages), request)
+            except NotArchived as error:
+                if self._offline:
+                    why = error.message.removesuffix(".")
+                    raise NotArchived(f"{why}; leave --offline away to fetch it.") from None
+        return await self._network.fetch(request)
+
+
+def _answer(found: Download, request: Request) -> Download:
+    same_tag = request.etag is not None and request.etag == found.header("etag")
+    same_time = request.etag is None and request.last_modified == found.header("last-modified")
+    if request.conditional and (same_tag or same_time) and found.body is not None:
+        discard(found.body)
+        return replace(found, http_status=304, body=None)
+    return found
