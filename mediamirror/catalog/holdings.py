@@ -119,26 +119,32 @@ def expected_sha256(versions: Sequence[Recorded], *, token: str | None, size: in
     return found if found in known else next(iter(known), None)
 
 
+# The last key of a page comes first, from the order of the two indexes: what follows the page is not looked at.
+_LAST_KEY = """
+SELECT max(key) FROM (
+    SELECT * FROM (SELECT DISTINCT key FROM objects WHERE store_id = :place AND key > :after ORDER BY key LIMIT :limit) UNION
+    SELECT * FROM (
+        SELECT key FROM holdings WHERE store_id = :place AND key > :after AND sha256 IS NOT NULL ORDER BY key LIMIT :limit
+    ) ORDER BY key LIMIT :limit)
+"""
+
 _QUERY = """
-SELECT key, k.sha256, k.size, token, url, content_type, b.decoded, rank, at FROM (
+SELECT key, k.sha256, k.size, token, url, content_type, b.decoded FROM (
     SELECT o.key, o.sha256, o.size, o.token, v.url, o.content_type, 0 AS rank, o.stored_at AS at
-    FROM objects o JOIN variants v ON v.id = o.variant_id WHERE o.store_id = :place AND o.key > :after
+    FROM objects o JOIN variants v ON v.id = o.variant_id WHERE o.store_id = :place AND o.key > :after AND o.key <= :last
     UNION ALL
     SELECT key, sha256, size, token, NULL, NULL, 1, '' FROM holdings
-    WHERE store_id = :place AND key > :after AND sha256 IS NOT NULL
-) k LEFT JOIN blobs b ON b.sha256 = k.sha256 WHERE key IN (
-    SELECT key FROM (
-        SELECT key FROM objects WHERE store_id = :place AND key > :after
-        UNION SELECT key FROM holdings WHERE store_id = :place AND key > :after AND sha256 IS NOT NULL
-    ) ORDER BY key LIMIT :limit
-) ORDER BY key, rank, at DESC
+    WHERE store_id = :place AND key > :after AND key <= :last AND sha256 IS NOT NULL
+) k LEFT JOIN blobs b ON b.sha256 = k.sha256 ORDER BY key, rank, at DESC
 """
 
 
 def read_expected(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = PAGE) -> Page[Expected]:
     """Return all that is recorded of up to ``limit`` keys after one, in the order of the keys' bytes."""
-    found = groupby(db.execute(_QUERY, {"place": place, "after": after, "limit": limit}), itemgetter(0))
-    rows = [Expected(key, tuple(Recorded(*row[1:7]) for row in versions)) for key, versions in found]
+    given = {"place": place, "after": after, "limit": limit}
+    (last,) = db.execute(_LAST_KEY, given).fetchone()
+    found = groupby(db.execute(_QUERY, given | {"last": last}), itemgetter(0))
+    rows = [Expected(key, tuple(Recorded(*row[1:]) for row in versions)) for key, versions in found]
     return Page(rows, rows[-1].key if rows else after)
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import drop_holdings, is_new_here, put_holdings, read_holdings
+from mediamirror.catalog.holdings import drop_holdings, is_new_here, put_holdings, read_expected, read_holdings
 from mediamirror.catalog.ingest import store_id
 from mediamirror.catalog.manifest import read_new
 from mediamirror.errors import ObjectCorrupt, StoreDenied
@@ -248,7 +248,9 @@ async def test_a_segment_of_the_end_of_all_time_is_named_and_nothing_is_written(
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 100])
-async def test_new_objects_come_in_pages_of_any_length_with_each_key_once(catalog: Catalog, limit: int) -> None:
+async def test_what_is_recorded_and_what_is_new_come_in_pages_of_any_length_with_each_key_once(
+    catalog: Catalog, limit: int
+) -> None:
     def fill(db: sqlite3.Connection) -> None:
         db.executemany("INSERT INTO variants VALUES (?, ?, ?)", [(1, "https://h/1", "h"), (2, "https://h/2", "h")])
         columns = "INSERT INTO objects (store_id, key, variant_id, sha256, size, token, stored_at) VALUES (1, ?, ?, ?, 5, ?, 'now')"
@@ -258,5 +260,7 @@ async def test_new_objects_come_in_pages_of_any_length_with_each_key_once(catalo
     place = await catalog.write(store_id, "here")
     await catalog.write(put_holdings, {place: [Held(key, "s", 5, "t") for key in ("a", "b", "c", "f")]})
     await catalog.write(fill)
+    recorded = [(row.key, len(row.versions)) async for row in catalog.rows(read_expected, place, limit=limit)]
+    assert recorded == [("a", 1), ("b", 3), ("c", 1), ("d", 1), ("e", 1), ("f", 1)]
     found = [(row.key, row.url) async for row in catalog.rows(read_new, place, limit=limit)]
     assert found == [("a", None), ("b", "https://h/1"), ("c", None), ("f", None)]
