@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 from uuid import uuid4
 
 from mediamirror.documents.compressed import Undecodable
@@ -45,6 +46,8 @@ class Container:
     limit: int = MAX_DOCUMENT
     memory: int = MAX_DOCUMENT_MEMORY
     """Bytes that a process may take which takes it apart."""
+    attached: Callable[[str], IO[bytes] | None] | None = None
+    """Opens a file beside it, for one that stands in an archive itself."""
 
     @property
     def rows(self) -> Rows:
@@ -119,6 +122,43 @@ def _warc(container: Container) -> Iterator[Document | Problem]:
 
 def _mail(container: Container) -> Iterator[Document | Problem]:
     from mediamirror.documents import mail
+
+    write = partial(mail.to_archive, limit=container.limit)
+    yield from _transcribed(container, write, "no mail and no saved page", "no page and no text of its own")
+
+
+def _har(container: Container) -> Iterator[Document | Problem]:
+    from mediamirror.documents import har
+
+    missing = har.Missing()
+    write = partial(
+        har.to_archive,
+        limit=container.limit,
+        attached=container.attached or partial(_beside, container),
+        missing=missing,
+        only_pages=container.archive is None,
+    )
+    nothing = "no page with its body: record it together with the bodies of its answers"
+    is_empty = yield from _transcribed(container, write, "no HAR file", nothing)
+    if not is_empty and (missing.files or missing.bodies):
+        yield Problem("passed-over", f"{container.name}: {missing}: passed over.", document=container.name)
+
+
+def _beside(container: Container, name: str) -> IO[bytes] | None:
+    """Open a file in the folder of a container, or below it; nothing else, wherever links lead."""
+    if container.path is None or str(container.path) != container.name or "\0" in name:
+        return None  # what came from elsewhere has no files here
+    folder = container.path.parent.resolve()
+    path = (folder / name).resolve()
+    return path.open("rb") if path.is_relative_to(folder) and path.is_file() else None
+
+
+def _transcribed(
+    container: Container, write: Callable[[BufferedReader, BinaryIO], Iterator[str]], kind: str, nothing: str
+) -> Generator[Document | Problem, None, bool]:
+    """What a container holds, written to a web archive first, whose look-ups then have it too. Returns whether that is nothing."""
+    from mediamirror.documents.json_stream import Malformed
+    from mediamirror.documents.mail import NAMELESS
     from mediamirror.documents.rows import inflated
     from mediamirror.documents.warc.read import read_warc
 
@@ -127,40 +167,39 @@ def _mail(container: Container) -> Iterator[Document | Problem]:
         path = directory / f"{uuid4().hex}.warc"
         try:
             with path.open("xb") as out:
-                for wrong in mail.to_archive(inflated(container.file), out, container.limit):
-                    message = f"{container.name}: {wrong}."
-                    yield Problem("document-damaged", message, document=container.name)
-        except (mail.Malformed, Undecodable) as error:
-            message = f"{container.name} is no mail and no saved page that can be read: {error}."
+                for wrong in write(inflated(container.file), out):
+                    yield Problem("document-damaged", f"{container.name}: {wrong}.", document=container.name)
+        except (Malformed, Undecodable) as error:
+            message = f"{container.name} is {kind} that can be read: {error}."
             yield Problem("document-damaged", message, document=container.name)
-            return
-        nothing = True
+            return True
+        is_empty = True
         for item in read_warc(path, archive=container.archive, limit=container.limit):
-            nothing = False
-            if isinstance(item, Document) and item.name.startswith(mail.NAMELESS):
-                number = item.name.removeprefix(mail.NAMELESS)
+            is_empty = False
+            if isinstance(item, Document) and item.name.startswith(NAMELESS):
+                number = item.name.removeprefix(NAMELESS)
                 item = replace(item, name=f"{container.name}:{number}", base_url=container.base_url)  # noqa: PLW2901
             yield item
-        if nothing:
-            message = f"{container.name} holds no page and no text of its own."
-            yield Problem("no-documents", message, document=container.name)
+        if is_empty:
+            yield Problem("no-documents", f"{container.name} holds {nothing}.", document=container.name)
+        return is_empty
 
 
 def _zip(container: Container) -> Iterator[Document | Problem]:
     from mediamirror.documents.packed import read_zip
 
     if container.path is not None:
-        yield from read_zip(container.file, container, _ROWS.__getitem__)
+        yield from read_zip(container.file, container, _WITHIN.__getitem__)
         return
     with tempfile.TemporaryFile(prefix="mediamirror-") as file:
         shutil.copyfileobj(container.file, file)
-        yield from read_zip(file, container, _ROWS.__getitem__)
+        yield from read_zip(file, container, _WITHIN.__getitem__)
 
 
 def _tar(container: Container) -> Iterator[Document | Problem]:
     from mediamirror.documents.packed import read_tar
 
-    yield from read_tar(container.file, container, _ROWS.__getitem__)
+    yield from read_tar(container.file, container, _WITHIN.__getitem__)
 
 
 def _refused(container: Container, why: str) -> Iterator[Document | Problem]:
@@ -190,7 +229,8 @@ _ROWS: dict[str, Callable[[Container], Iterator[Document | Problem]]] = {
     "csv": partial(_table, delimiter=None),
     "tsv": partial(_table, delimiter="\t"),
 }
-_HAR = "a HAR file, a browser's record of its requests, which is not read: save the pages, or a WARC file."
+_WITHIN = {**_ROWS, "har": _har}
+"""What is taken apart within an archive."""
 _ZSTD = "compressed with zstd, which is not read: inflate it first (zstd -d)."
 
 READERS: dict[str, Read] = {
@@ -200,7 +240,7 @@ READERS: dict[str, Read] = {
     "mhtml": partial(_in_a_thread, _mail),
     "zip": partial(_in_a_thread, _zip),
     "tar": partial(_in_a_thread, _tar),
-    "har": partial(_in_a_thread, partial(_refused, why=_HAR)),
+    "har": partial(_in_a_thread, _har),
     "zstd": partial(_in_a_thread, partial(_refused, why=_ZSTD)),
 }
 """How to take each kind of container apart. A reader of what can't be kept in a temporary file raises `OSError`."""

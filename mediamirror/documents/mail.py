@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import io
 import re
+import string
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ from email.parser import BytesHeaderParser
 from typing import IO, BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
+from mediamirror.documents.json_stream import Malformed
 from mediamirror.documents.warc.write import WarcWriter
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.urls import resolve
@@ -33,11 +35,7 @@ _LINE = 64 * 1024
 _HELD = 1024 * 1024
 _REFERRING = frozenset({"text/html", "text/css", "application/xhtml+xml", "image/svg+xml"})
 _TO_PART = pattern(rb"(?<![\w\-])cid:([^\s\"'<>()\\,;]{1,998})")
-_NOT_BASE64 = pattern(rb"[^A-Za-z0-9+/=]+")
-
-
-class Malformed(Exception):
-    """No mail, or none that is read; says why in a sentence part."""
+_NOT_BASE64 = bytes(set(range(256)).difference(string.ascii_letters.encode(), string.digits.encode(), b"+/="))
 
 
 @dataclass(slots=True)
@@ -191,16 +189,17 @@ def _lines(stream: io.BufferedReader, stack: list[tuple[bytes, Message]], end: _
 def _decoded(lines: Iterator[bytes], coding: str) -> Iterator[bytes]:
     """Undo a Content-Transfer-Encoding (RFC 2045, 6.7 and 6.8), as browsers do: what is odd in it is passed over."""
     if coding == "base64":
-        return _from_base64(lines)
+        return from_base64(lines)
     if coding == "quoted-printable":
         return _from_quoted(lines)
     return lines
 
 
-def _from_base64(lines: Iterator[bytes]) -> Iterator[bytes]:
+def from_base64(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Undo base64 in pieces of any length; what is not of its alphabet is passed over."""
     left = b""
     for line in lines:
-        left += _NOT_BASE64.sub(b"", line)
+        left += line.translate(None, _NOT_BASE64)
         whole = len(left) - len(left) % 4
         if whole:
             yield _unbased(left[:whole])

@@ -7,11 +7,13 @@ archive, an encrypted member, a name that leads out of the folder, and a bomb ar
 from __future__ import annotations
 
 import io
+import posixpath
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from typing import IO, Any
+from functools import partial
+from typing import IO, Any, cast
 
 from mediamirror.documents.compressed import BOMB_RATIO, BOMB_SIZE, STEP, Undecodable
 from mediamirror.documents.document import Document, is_binary, kept
@@ -28,6 +30,8 @@ MAX_LIST = 16 * 1024 * 1024
 MAX_TOLD = 100
 _LOOKED_AT = 64 * 1024
 _ROWS = frozenset({"jsonl", "csv", "tsv"})
+_DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError)
+_DAMAGED = "is damaged, or packed in a way that is not read"
 Item = Document | Problem
 
 
@@ -64,24 +68,76 @@ def read_zip(file: IO[bytes], container: Any, read_rows: Callable[[str], Any]) -
             if (refused := _refused({member.filename for member in members})) is not None:
                 yield Problem("container-refused", f"{container.name} {refused}", document=container.name)
                 return
+            yield from (beside := _Beside(packed, container, counted)).hars(read_rows)
             for member in members[:MAX_MEMBERS]:
-                if member.is_dir() or not (yield from _is_safe(member.filename, counted)):
+                if (
+                    member.is_dir()
+                    or member.filename in beside.taken
+                    or not (yield from _is_safe(member.filename, counted))
+                ):
                     continue
-                if member.flag_bits & 1:
-                    yield from counted.bad(member.filename, "is encrypted")
-                elif member.file_size > BOMB_SIZE and member.file_size > BOMB_RATIO * max(1, member.compress_size):
-                    yield from counted.bad(member.filename, "inflates without end")
+                if (why := _barred(member)) is not None:
+                    yield from counted.bad(member.filename, why)
                 else:
                     try:
                         with packed.open(member) as opened:
                             yield from _member(member.filename, opened, container, counted, read_rows)
-                    except (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError):
-                        yield from counted.bad(member.filename, "is damaged, or packed in a way that is not read")
+                    except _DAMAGE:
+                        yield from counted.bad(member.filename, _DAMAGED)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         message = f"{container.name} can't be read as a ZIP file ({str(error)[:100]})."
         yield Problem("document-damaged", message, document=container.name)
         return
     yield from counted.total()
+
+
+def _barred(member: zipfile.ZipInfo) -> str | None:
+    """Why a member is not opened."""
+    if member.flag_bits & 1:
+        return "is encrypted"
+    is_bomb = member.file_size > BOMB_SIZE and member.file_size > BOMB_RATIO * max(1, member.compress_size)
+    return "inflates without end" if is_bomb else None
+
+
+class _Beside:
+    """The HAR files in a ZIP file, and the members that they take for their bodies."""
+
+    def __init__(self, packed: zipfile.ZipFile, container: Any, counted: _Counted) -> None:
+        self._packed = packed
+        self._container = container
+        self._counted = counted
+        self.taken: set[str] = set()
+
+    def hars(self, read_within: Callable[[str], Any]) -> Iterator[Item]:
+        """What is in them."""
+        for member in self._packed.infolist():
+            name = member.filename
+            if not name.lower().endswith(".har") or not (yield from _is_safe(name, self._counted)):
+                continue
+            self.taken.add(name)
+            if (why := _barred(member)) is not None:
+                yield from self._counted.bad(name, why)
+                continue
+            self._counted.documents += 1
+            attached = partial(self._attached, posixpath.dirname(name))
+            try:
+                with self._packed.open(member) as opened:
+                    file = io.BufferedReader(cast("io.RawIOBase", opened))
+                    whole = replace(
+                        self._container, name=f"{self._container.name}/{name}", path=None, file=file, attached=attached
+                    )
+                    yield from read_within("har")(whole)
+            except _DAMAGE:
+                yield from self._counted.bad(name, _DAMAGED)
+
+    def _attached(self, folder: str, name: str) -> IO[bytes] | None:
+        path = posixpath.normpath(posixpath.join(folder, name))
+        try:
+            member = self._packed.getinfo(path)
+            self.taken.add(path)
+            return None if _barred(member) else self._packed.open(member)
+        except (KeyError, *_DAMAGE):
+            return None
 
 
 class _Bounded:
@@ -104,10 +160,6 @@ def _refused(names: set[str]) -> str | None:
     """Why a ZIP file is another format, which is not read; each in one sentence."""
     if "datapackage.json" in names and any(name.startswith("archive/") for name in names):
         return "is a WACZ file, which is not read: unzip it, and give the WARC files in its folder archive/."
-    if any(name.lower().endswith(".har") for name in names):
-        return (
-            "holds a HAR file, a browser's record of its requests, which is not read: save the pages, or a WARC file."
-        )
     return None
 
 

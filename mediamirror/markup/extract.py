@@ -263,7 +263,8 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         return container
     if by_type in _MISTAKEN and (root := _ROOT.match(data, 0, _LOOKED_AT)) is not None:
         return root.lastgroup or "feed"
-    return by_type or _by_name(document) or _by_content(data, document)
+    found = by_type or _by_name(document) or _by_content(data, document)
+    return "har" if found == "json" and _HAR.match(data) is not None else found
 
 
 def other_kind(data: bytes, *, kind: str, media_type: str | None, document: str) -> str | None:

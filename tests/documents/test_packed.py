@@ -156,15 +156,11 @@ async def test_an_archive_of_images_alone_holds_no_document(tmp_path: Path) -> N
             zipped({"datapackage.json": b"{}", "archive/data.warc.gz": b"x", "pages/pages.jsonl": b"{}"}),
             "WACZ",
         ),
-        ("a.zip", zipped({"har.har": b'{"log": {}}', "x.html": PAGE}), "HAR"),
-        ("a.har", b'{"log": {"version": "1.2", "entries": []}}', "HAR"),
-        ("capture.json", b'\n{ "log" : { "creator": {"name": "x"}}}', "HAR"),
         ("a.warc.zst", b"\x28\xb5\x2f\xfd" + b"\0" * 90, "zstd"),
     ],
 )
 async def test_what_is_not_read_is_refused_in_one_sentence(tmp_path: Path, name: str, data: bytes, word: str) -> None:
-    as_ = {"as_": "har"} if name == "capture.json" else {}
-    documents, (problem,) = await read(write(tmp_path, name, data), **as_)
+    documents, (problem,) = await read(write(tmp_path, name, data))
     assert (documents, problem.code) == ([], "container-refused")
     assert word in problem.message
     assert problem.message.count(". ") == 0
