@@ -13,7 +13,8 @@ from mediamirror.settings import ENV_PREFIX
 _HEAD = """# mediamirror.toml and the environment
 
 An option that is the same in every run can stand in a file or in a variable. A flag on the command line beats the
-variable, the variable beats the file, and the file beats the default.
+variable, the variable beats the file, and the file beats the default. What a file or a variable says is left alone where it does
+not count (`cache-control` of a directory, say); the same on the command line is refused, with the reason.
 
 ## The file
 

@@ -21,6 +21,7 @@ import click
 from click.exceptions import Exit
 
 from mediamirror.cli.config import Config
+from mediamirror.cli.needs import refusal
 from mediamirror.cli.running import EXIT_CODES, complain, fail
 from mediamirror.cli.values import byte_size, duration, glob, pair, seconds, shown
 from mediamirror.errors import MediamirrorError, UsageError
@@ -281,8 +282,9 @@ def command(
 
 
 def _called(body: Body, given: dict[str, Any]) -> None:
-    """Call a command, unless it would write over a file that it is to read, or write two things into one."""
+    """Call a command, unless an option that was typed would do nothing, or a file would be written over that is read or written."""
     params = click.get_current_context().command.params
+    _refuse_idle({p.name or "": p for p in params}, SimpleNamespace(**given))
     for param in (p for p in params if getattr(p, "written", False) and given[p.name or ""]):
         mine = given[param.name or ""]
         for other in params:
@@ -294,6 +296,18 @@ def _called(body: Body, given: dict[str, Any]) -> None:
                         f"both name {mine}, which would be written over: name another file."
                     )
     body(SimpleNamespace(**given))
+
+
+def _refuse_idle(params: dict[str, click.Parameter], given: Given) -> None:
+    """End the command when an option stands in its command line where it would do nothing: see `mediamirror.cli.needs`."""
+
+    def word(name: str) -> str:
+        off = params[name].secondary_opts if getattr(given, name) is False else []
+        return max(off or params[name].opts, key=len)
+
+    _, *words = click.get_current_context().command_path.split(" ")
+    if (why := refusal(" ".join(words), given, typed, word)) is not None:
+        refuse(why)
 
 
 _UPDATED = ({"baseline", "write_baseline"}, {"error_file", "inputs"})
@@ -312,12 +326,6 @@ def _same_file(one: Path, other: object) -> bool:
 def typed(name: str) -> bool:
     """Whether an option stands in the command line itself; what a config file or a variable says is for other commands too."""
     return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
-
-
-def refuse_typed(options: Iterable[click.Parameter], why: str) -> None:
-    """End the command when one of these options stands in its command line, where it would do nothing."""
-    if told := [max(p.opts, key=len) for p in options if typed(p.name or "")]:
-        refuse(f"{', '.join(told)}: {why}")
 
 
 def _as_in(group: Any, param: click.Parameter) -> click.Parameter:

@@ -66,7 +66,10 @@ def mirror_command(given: Given) -> None:
 
     if not given.inputs and not given.retry_failed:
         refuse("mirror wants an INPUT (or --retry-failed): `mediamirror mirror --help` has examples.")
-    _check_rewriting(given)
+    # A config file may say where to: what is not made, or not read, is not rewritten.
+    rewrites = given.rewrite_to is not None and bool(given.inputs) and not given.dry_run
+    if rewrites:
+        _check_rewriting(given)
     options = MirrorOptions(
         read=o.read_options(given),
         fetch=o.fetch_options(given),
@@ -87,10 +90,10 @@ def mirror_command(given: Given) -> None:
         summary = await mirror(
             given.inputs, to=given.to, options=options, catalog=given.catalog, stdin=sys.stdin.buffer, on_event=output
         )
-        return await _rewritten(given, summary) if given.rewrite_to is not None else summary
+        return await _rewritten(given, summary) if rewrites else summary
 
     run_with(
-        lambda: ErrorFile(given.error_file, Output(style), hide=given.hide_secrets),
+        lambda: ErrorFile(None if given.dry_run else given.error_file, Output(style), hide=given.hide_secrets),
         job,
         verbose=given.verbose,
     )
@@ -98,14 +101,6 @@ def mirror_command(given: Given) -> None:
 
 def _check_rewriting(given: Given) -> None:
     """End the command before it begins where the pages can't be rewritten after it."""
-    if given.rewrite_to is None:
-        if given.public_url is not None:
-            refuse("--public-url says where rewritten pages point: give --rewrite-to OUT with it.")
-        return
-    if given.dry_run:
-        refuse("--rewrite-to needs what --dry-run does not make: leave one of them away.")
-    if not given.inputs:
-        refuse("--rewrite-to rewrites the INPUTs: give the pages, or rewrite them after the run.")
     from mediamirror.jobs.rewrite.files import files_of
     from mediamirror.jobs.rewrite.targets import addresses_of
 

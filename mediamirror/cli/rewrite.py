@@ -90,8 +90,9 @@ def _folder(given: Given) -> object:
 def _printed(given: Given) -> ObjectOutput:
     from mediamirror.cli.objects import ObjectOutput
 
-    quiet = given.quiet or given.stdout or given.diff
-    return ObjectOutput(given.format_, quiet=quiet, verbose=given.verbose, progress=not given.no_progress)
+    prints = given.stdout or given.diff
+    style = "table" if prints else given.format_
+    return ObjectOutput(style, quiet=given.quiet or prints, verbose=given.verbose, progress=not given.no_progress)
 
 
 def _show(given: Given) -> Show | None:

@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import CHECKS, MIRROR, OUTPUT, WHICH, Given, command, option, refuse, refuse_typed
+from mediamirror.cli.command import CHECKS, MIRROR, OUTPUT, WHICH, Given, command, option, refuse
 from mediamirror.cli.running import run
 from mediamirror.cli.values import share
 from mediamirror.redact import redact_text
@@ -57,7 +57,6 @@ _BASELINES = [
     option("--baseline FILE", "Report only findings that are not in this file.", panel=OUTPUT),
     option("--write-baseline FILE", "Write all findings into this file, as accepted.", panel=OUTPUT, written=True),
 ]
-_OF_DOCUMENTS = [*o.READ, o.ROOT, o.FAIL_EMPTY, *_JUDGING, *_BASELINES]
 
 
 @command(
@@ -108,7 +107,6 @@ def _verify_documents(given: Given) -> None:
     from mediamirror.jobs.verify.baseline import read_baseline
     from mediamirror.report.events import plural
 
-    refuse_typed(_OF_A_MIRROR, "only with --mirror DEST, which reads what is stored; with INPUTs leave it away.")
     options = o.options_from(
         VerifyOptions,
         given,
@@ -133,7 +131,6 @@ def _verify_documents(given: Given) -> None:
 def _verify_mirror(given: Given) -> None:
     from mediamirror import scrub
 
-    refuse_typed(_OF_DOCUMENTS, "only with INPUTs, which are read and judged; with --mirror leave it away.")
     fetch = o.fetch_options(given)
     options = o.options_from(
         ScrubOptions,

@@ -73,6 +73,11 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("page.html --to m --error-file nowhere/e.txt", "nowhere/e.txt can't be written (No such file or directory)"),
         ("page.html --to m --rewrite-to page.html", "page.html is a file, and pages are written into a folder"),
         ("page.html --to m --public-url https://m.example/", "give --rewrite-to OUT with it"),
+        ("page.html --to m/news --endpoint-url http://127.0.0.1:9", "--endpoint-url: only to reach a bucket"),
+        ("page.html --to m --acl private --metadata a=b", "--acl, --metadata: only for a bucket, s3://bucket/prefix"),
+        ("page.html --to m --any-host", "--any-host: only with --depth N or --follow-sitemap"),
+        ("page.html --to m -n --error-file words.txt", "--error-file: not with --dry-run"),
+        ("--to m --retry-failed --include '*.jpg'", "--include: only with INPUTs"),
     ],
     "verify": [
         ("", "verify wants INPUTs, or --mirror DEST: one of the two"),
@@ -84,6 +89,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("--mirror kept --sample 200%", "'200%' is not a share such as 5% or 0.05"),
         ("--mirror kept --repair --from nowhere", "nowhere is not there. Check the path of SRC"),
         ("--mirror kept --from site", "give --repair with it"),
+        ("site --root site --estimate --check header", "--estimate: not with --check header"),
         ("--mirror kept --baseline page.html --root site", "--root, --baseline: only with INPUTs"),
         ("site --root site --repair --sample 5%", "--sample, --repair: only with --mirror DEST"),
         ("site --root nowhere", "--root nowhere is not a directory"),
@@ -153,6 +159,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("kept m --metadata novalue", "'novalue' is not of the form key=value"),
         ("kept m --size-only --checksum", "--size-only excludes --checksum"),
         ("kept m x", "Got unexpected extra argument (x)"),
+        ("kept m --max-delete 5 --force", "--max-delete, --force: only with --delete"),
         ("kept m --concurrency 0", "0 is too small"),
     ],
     "check": [

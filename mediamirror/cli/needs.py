@@ -1,0 +1,155 @@
+"""Options that count only beside others: the one place that says where, and refuses them elsewhere.
+
+Who asks for something is told when it will not be done. What says how to ask, how fast and up to which limit promises nothing, and
+is taken where nothing is asked, too. What a config file or a variable says is for other commands as well, and is left where it
+does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+Given: TypeAlias = Any
+Need: TypeAlias = tuple[str, Callable[[Given], object], str]
+"""Names of options with spaces between, whether they count where these values are given, and what is said where they do not."""
+
+
+def _is_bucket(*places: object) -> bool:
+    return any(isinstance(place, str) and place[:5].lower() == "s3://" for place in places)
+
+
+def _follows(given: Given) -> bool:
+    return bool(given.depth or given.follow_sitemap)
+
+
+def _leads_on(given: Given) -> bool:
+    return given.follow_sitemap or not given.depth or any("://" in each for each in given.inputs)
+
+
+_PLACE = "endpoint_url region profile no_sign_request"
+_SOURCE_PLACE = "source_endpoint_url source_region source_profile"
+_WRITE = "acl cache_control storage_class create_bucket metadata"
+_READ = "as_ base_url field links follow_sitemap depth same_host max_pages"
+_READ_LIMITS = "max_document_size max_document_memory max_documents max_sets max_candidates"
+_JUDGED = "root fail_empty tolerance ladder estimate baseline write_baseline"
+_OF_A_BUCKET = "only for a bucket, s3://bucket/prefix; a directory has nothing of it."
+_REACH = "only to reach a bucket, and what is given is a directory: write s3://bucket/prefix, or leave it away."
+_UNDOES = "not with --undo, which goes by the records beside the pages: leave it away."
+_MAPS = "not with --map, which holds old and new addresses: leave one of them away."
+
+_PAGES: list[Need] = [
+    ("same_host max_pages", _follows, "only with --depth N or --follow-sitemap, which follow pages."),
+    ("depth", _leads_on, "only for an INPUT that is a URL, or with --follow-sitemap: from there links are followed."),
+]
+_KEYS: list[Need] = [
+    (_PLACE, lambda given: _is_bucket(given.source, given.destination), _REACH),
+    (_SOURCE_PLACE, lambda given: _is_bucket(given.source), "only to reach SRC where it is a bucket."),
+]
+_MENDED: list[Need] = [(_PLACE, lambda given: _is_bucket(given.dest or given.to), _REACH)]
+_LISTED: list[Need] = [("endpoint_url", lambda given: _is_bucket(given.dest or given.to), _REACH)]
+
+NEEDS: dict[str, list[Need]] = {
+    "parse": _PAGES,
+    "mirror": [
+        (
+            f"{_READ} offline fail_empty rungs min_width include exclude",
+            lambda given: given.inputs or not given.retry_failed,
+            "only with INPUTs; without one, --retry-failed tries again all that failed. Give the INPUTs too.",
+        ),
+        *_PAGES,
+        (_WRITE, lambda given: _is_bucket(given.to), _OF_A_BUCKET),
+        (_PLACE, lambda given: _is_bucket(given.to), _REACH),
+        ("fresh_for", lambda given: not given.refetch, "not with --refetch, which asks for everything anew."),
+        ("credentials_for", lambda given: given.header, "only with -H, whose headers it sends to that host, too."),
+        ("error_file", lambda given: not given.dry_run, "not with --dry-run, in which nothing can fail."),
+        (
+            "public_url",
+            lambda given: given.rewrite_to,
+            "it says where rewritten pages point: give --rewrite-to OUT with it.",
+        ),
+        (
+            "rewrite_to",
+            lambda given: not given.dry_run,
+            "it needs what --dry-run does not make: leave one of them away.",
+        ),
+        (
+            "rewrite_to",
+            lambda given: given.inputs,
+            "it rewrites the INPUTs: give the pages, or rewrite them after the run.",
+        ),
+    ],
+    "verify": [
+        (
+            "sample allow_unrecorded source repair second restart dry_run catalog",
+            lambda given: given.mirror,
+            "only with --mirror DEST, which reads what is stored; with INPUTs leave it away.",
+        ),
+        (
+            f"{_READ} {_READ_LIMITS} {_JUDGED}",
+            lambda given: not given.mirror,
+            "only with INPUTs, which are read and judged; with --mirror leave it away.",
+        ),
+        *_PAGES,
+        ("estimate", lambda given: given.check == "decode", "not with --check header: it needs every pixel."),
+        (
+            _PLACE,
+            lambda given: _is_bucket(given.mirror, given.second),
+            "only to reach a bucket, --mirror s3://bucket/prefix.",
+        ),
+        (_SOURCE_PLACE, lambda given: _is_bucket(given.second), "only to reach --from where it is a bucket."),
+        ("second dry_run", lambda given: given.repair, "it says how to mend what is damaged: give --repair with it."),
+        ("credentials_for", lambda given: given.header, "only with -H, whose headers it sends to that host, too."),
+    ],
+    "rewrite": [
+        (
+            "as_ base_url mirror catalog endpoint_url public_url map strict fix partial_sets workers",
+            lambda given: not given.undo,
+            _UNDOES,
+        ),
+        ("mirror catalog endpoint_url", lambda given: given.map is None, _MAPS),
+        ("endpoint_url", lambda given: _is_bucket(given.mirror), _REACH),
+        (
+            "format_",
+            lambda given: not (given.stdout or given.diff),
+            "not with --stdout or --diff, which print the page.",
+        ),
+    ],
+    "map": [("endpoint_url", lambda given: _is_bucket(given.dest), _REACH)],
+    "sync": [
+        *_KEYS,
+        (_WRITE, lambda given: _is_bucket(given.destination), _OF_A_BUCKET),
+        ("attributes", lambda given: _is_bucket(given.destination), _OF_A_BUCKET),
+        ("max_delete force", lambda given: given.delete, "only with --delete, which it bounds."),
+        (
+            "size_only attributes",
+            lambda given: not given.ignore_existing,
+            "not with --ignore-existing, which compares nothing that is there.",
+        ),
+    ],
+    "check": [
+        *_KEYS,
+        ("attributes", lambda given: _is_bucket(given.destination), _OF_A_BUCKET),
+        ("missing_on_src", lambda given: not given.one_way, "not with --one-way, which does not look for such keys."),
+    ],
+    "report": [
+        (_PLACE, lambda given: given.destination is None or _is_bucket(given.destination), _REACH),
+    ],
+    "catalog ls": _LISTED,
+    "catalog show": _LISTED,
+    "catalog export": _MENDED,
+    "catalog gc": [*_MENDED, ("max_delete", lambda given: given.delete, "only with --delete, which it bounds.")],
+    "catalog rebuild": _MENDED,
+    "catalog import": _MENDED,
+}
+
+
+def refusal(command: str, given: Given, typed: Callable[[str], bool], words: Callable[[str], str]) -> str | None:
+    """Return what is wrong with the options of a command line, or None.
+
+    ``typed`` says whether an option stands in it, ``words`` how it is written there.
+    """
+    for names, counts, why in NEEDS.get(command, ()):
+        if (told := [words(name) for name in names.split() if typed(name)]) and not counts(given):
+            return f"{', '.join(told)}: {why}"
+    return None
