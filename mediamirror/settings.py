@@ -176,6 +176,8 @@ class ReadOptions:
     """Whether a link to an image file counts as an image."""
     offline: bool = False
     """Whether images come from the archives among the inputs alone."""
+    all_images: bool = False
+    """Whether every picture of the archives among the inputs is taken, named by a page or not."""
     follow_sitemap: bool = False
     """Whether the pages in the sitemaps of the INPUTs' sites are read too."""
     depth: int = 0

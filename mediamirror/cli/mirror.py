@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         panel=WHERE,
     ),
     o.PUBLIC_URL,
-    [*o.READ, o.OFFLINE, o.FAIL_EMPTY],
+    [*o.READ, *o.ARCHIVES, o.FAIL_EMPTY],
     o.SELECT,
     option(
         "--retry-failed",

@@ -32,6 +32,7 @@ _SOURCE_PLACE = "source_endpoint_url source_region source_profile"
 _WRITE = "acl cache_control storage_class create_bucket metadata"
 _READ = "as_ base_url field links follow_sitemap depth same_host max_pages"
 _READ_LIMITS = "max_document_size max_document_memory max_documents max_sets max_candidates"
+_ARCHIVES = "offline all_images"
 _JUDGED = "root fail_empty tolerance ladder estimate baseline write_baseline"
 _OF_A_BUCKET = "only for a bucket, s3://bucket/prefix; a directory has nothing of it."
 _REACH = "only to reach a bucket, and what is given is a directory: write s3://bucket/prefix, or leave it away."
@@ -53,7 +54,7 @@ NEEDS: dict[str, list[Need]] = {
     "parse": _PAGES,
     "mirror": [
         (
-            f"{_READ} offline fail_empty rungs min_width include exclude",
+            f"{_READ} {_ARCHIVES} fail_empty rungs min_width include exclude",
             lambda given: given.inputs or not given.retry_failed,
             "only with INPUTs; without one, --retry-failed tries again all that failed. Give the INPUTs too.",
         ),
@@ -86,7 +87,7 @@ NEEDS: dict[str, list[Need]] = {
             "only with --mirror DEST, which reads what is stored; with INPUTs leave it away.",
         ),
         (
-            f"{_READ} {_READ_LIMITS} {_JUDGED}",
+            f"{_READ} {_ARCHIVES} {_READ_LIMITS} {_JUDGED}",
             lambda given: not given.mirror,
             "only with INPUTs, which are read and judged; with --mirror leave it away.",
         ),

@@ -87,7 +87,12 @@ READ = _rows(
     ("--same-host/--any-host", "Follow only to the INPUT URLs' own hosts, or to any."),
     ("--max-pages N", "Stop following after N pages, INPUTs included."),
 )
-OFFLINE = option("--offline", "Take images from the WARC files among the INPUTs alone.", ReadOptions, panel=WHAT)
+ARCHIVES = _rows(
+    WHAT,
+    ReadOptions,
+    ("--offline", "Take images from the web archives among the INPUTs alone."),
+    ("--all-images", "Take every picture of the web archives among the INPUTs, named by a page or not."),
+)
 FAIL_EMPTY = option("--fail-empty", "Exit 1 when no INPUT holds an image.", JobOptions, panel=WHAT)
 ROOT = option("--root DIR", "Read the site's own URLs from this folder of a built site; fetch nothing.", panel=WHAT)
 

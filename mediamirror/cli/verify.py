@@ -63,7 +63,7 @@ _BASELINES = [
     "verify",
     o.SOME_INPUTS,
     _OF_A_MIRROR,
-    [*o.READ, o.ROOT, o.FAIL_EMPTY],
+    [*o.READ, *o.ARCHIVES, o.ROOT, o.FAIL_EMPTY],
     option(
         "--select RULE",
         "Run only these rules: codes, names, or the beginning of codes (MM3). A file that can't be read is reported anyway.",

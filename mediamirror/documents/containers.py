@@ -105,19 +105,20 @@ def _warc(container: Container) -> Iterator[Document | Problem]:
     from mediamirror.documents.warc.read import read_warc
 
     if container.path is not None:
-        yield from read_warc(container.path, archive=container.archive, limit=container.limit)
+        yield from read_warc(container.path, archive=container.archive, limit=container.limit, name=container.name)
         return
-    if container.archive is not None:
-        path = container.archive.directory / f"{uuid4().hex}.warc"
-        with path.open("xb") as kept:
-            shutil.copyfileobj(container.file, kept)
-        yield from read_warc(path, archive=container.archive, limit=container.limit)
-        return
-    with scratch_folder() as directory:
-        path = directory / "stdin.warc"
+    with scratch_folder() as scratch:
+        path = (scratch if container.archive is None else container.archive.directory) / f"{uuid4().hex}.warc"
         with path.open("xb") as copy:
             shutil.copyfileobj(container.file, copy)
-        yield from read_warc(path, limit=container.limit)
+        yield from read_warc(path, archive=container.archive, limit=container.limit, name=container.name)
+
+
+def rest_of(archive: WarcArchive, limit: int, *, alone: bool) -> Found:
+    """Yield what can only be read once all archives are: `warc.read.rest`."""
+    from mediamirror.documents.warc.read import rest
+
+    return _batches(rest(archive, limit, alone=alone), archive.name)
 
 
 def _mail(container: Container) -> Iterator[Document | Problem]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
-from mediamirror.documents.containers import Container, reader_for
+from mediamirror.documents.containers import Container, reader_for, rest_of
 from mediamirror.documents.document import (
     MAX_DOCUMENT,
     Chunks,
@@ -81,8 +81,13 @@ async def read_inputs(
     if stdin is None and any(place.via is Via.STDIN for place in places):
         raise UsageError("- was given as INPUT, and there is no standard input.")
     reading = _Reading(as_, base_url, fetch, stdin, limit, field, archive, memory)
+    alone = True
     for place in places:
         async for item in _read(place, reading):
+            alone = alone and isinstance(item, Problem)
+            yield item
+    if archive is not None:
+        async for item in rest_of(archive, limit, alone=alone):
             yield item
 
 

@@ -17,7 +17,7 @@ from warcio.archiveiterator import ArchiveIterator
 from warcio.statusandheaders import StatusAndHeaders
 from warcio.warcwriter import WARCWriter
 
-from fixtures.crawls.warcs import chunked, compressed, http, record, response
+from fixtures.crawls.warcs import arc, chunked, compressed, http, record, response
 from mediamirror.documents.document import Document
 from mediamirror.documents.warc.read import read_warc
 from mediamirror.documents.warc.records import Gap, Record, read_records
@@ -278,3 +278,24 @@ def test_records_that_end_with_a_step_of_inflating_are_followed_by_the_next(tmp_
 
     path = write(tmp_path / "a.warc.gz", compressed(padded(name) for name in "abc"))
     assert (names(path), problems(path)) == (["/a", "/b", "/c"], [])
+
+
+@pytest.mark.parametrize("make", [b"".join, compressed], ids=["plain", "gzip"])
+def test_damage_in_an_arc_file_costs_one_record(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    bodies = [PAGE + random.Random(n).randbytes(3000).hex().encode() for n in range(5)]
+    records = arc((f"{SITE}/{n}", "text/html", body, "20020101000000") for n, body in enumerate(bodies))
+    sizes = [len(make([each])) for each in records]
+    data = bytearray(make(records))
+    victim = sum(sizes[:3]) + (1500 if make is compressed else 0)
+    data[victim : victim + 60] = b"\xff" * 60
+    path = write(tmp_path / "old.arc", bytes(data))
+    assert names(path) == ["/0", "/1", "/3", "/4"]
+    assert [problem.code for problem in problems(path)] == ["warc-damaged"]
+
+
+def test_an_arc_file_reads_as_warcio_reads_it(tmp_path: Path) -> None:
+    bodies = {f"{SITE}/{n}": random.Random(n).randbytes(n * 100) for n in range(1, 5)}
+    data = compressed(arc((url, "image/jpeg", body, "20020101000000") for url, body in bodies.items()))
+    theirs = [(r.rec_headers.get_header("uri"), r.raw_stream.read()) for r in ArchiveIterator(io.BytesIO(data))][1:]
+    ours = [(row[1], row[3]) for row in rows_of(write(tmp_path / "old.arc.gz", data))][1:]
+    assert [(url, block.partition(b"\r\n\r\n")[2]) for url, block in ours] == theirs == list(bodies.items())

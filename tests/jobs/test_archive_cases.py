@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.crawls.warcs import compressed, http, record, response, revisit, sha1
+from fixtures.crawls.warcs import arc, compressed, http, record, response, revisit, sha1
 from fixtures.images import make_image
-from mediamirror import mirror
+from mediamirror import mirror, parse, verify
 from mediamirror.catalog.listing import Query
 from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.warc_export import export_warc
 from mediamirror.model import Event, Outcome, Problem, Summary
-from mediamirror.settings import CheckOptions, MirrorOptions, ReadOptions, StoreOptions
+from mediamirror.settings import CheckOptions, MirrorOptions, ReadOptions, StoreOptions, VerifyOptions
 
 SITE = "http://boats.example"
 OLD, NEW = make_image(120, 60, "jpeg"), make_image(160, 80, "jpeg", seed=1)
@@ -175,6 +175,116 @@ async def test_that_two_pictures_stood_under_an_address_is_told(tmp_path: Path, 
     await run(put(tmp_path, records))
     assert "has 2 captures in the archives that are not all the same" in run.told["captures-differ"]
     assert run.stored == {"red.jpg": NEW}
+
+
+async def test_an_archive_of_revisits_alone_says_that_their_originals_are_elsewhere(tmp_path: Path, run: Run) -> None:
+    records = [
+        revisit(f"{SITE}/", b"<!doctype html>", "text/html", of=f"{SITE}/"),
+        revisit(f"{SITE}/red.jpg", OLD, "image/jpeg", of=f"{SITE}/red.jpg"),
+    ]
+    archive = put(tmp_path, records)
+    await run(archive)
+    parsed: list[Event] = []
+    summary = await parse([str(archive)], on_event=parsed.append)
+    told = f"{archive} holds no page, but 2 revisits whose originals are in none of the archives."
+    assert (run.told["no-pages"], run.summary.exit_code, summary.exit_code) == (told, 2, 2)
+    assert told in [event.message for event in parsed if isinstance(event, Problem)]
+
+
+async def test_an_archive_of_pictures_alone_says_so_and_all_of_them_can_be_mirrored(tmp_path: Path, run: Run) -> None:
+    drawing = response(f"{SITE}/logo.svg", b"<svg/>", "image/svg+xml")
+    again = revisit(f"{SITE}/again.jpg", NEW, "image/jpeg", of=f"{SITE}/green.jpg")
+    archive = put(tmp_path, [picture("red.jpg"), picture("green.jpg", NEW), drawing, again])
+    await run(archive)
+    assert "holds no page, but 2 pictures (`mirror --all-images` takes them all)" in run.told["no-pages"]
+    assert (run.summary.exit_code, run.stored) == (2, {})
+    run.events.clear()
+    await run(archive, all_images=True)
+    assert (run.summary.exit_code, run.stored) == (0, {"red.jpg": OLD, "green.jpg": NEW, "again.jpg": NEW})
+    assert "no-pages" not in run.told
+
+
+async def test_all_images_are_mirrored_beside_those_that_a_page_names(tmp_path: Path, run: Run) -> None:
+    await run(put(tmp_path, [page(IMG), picture("red.jpg"), picture("green.jpg", NEW)]), all_images=True)
+    assert (run.summary.exit_code, run.stored) == (0, {"red.jpg": OLD, "green.jpg": NEW})
+
+
+async def test_a_page_beside_an_archive_of_pictures_is_answered_from_it_without_a_word(
+    tmp_path: Path, run: Run
+) -> None:
+    looker = tmp_path / "page.html"
+    looker.write_text(f'<base href="{SITE}/">{IMG}')
+    await run(put(tmp_path, [picture("red.jpg")]), looker)
+    assert (run.summary.exit_code, run.stored, run.told) == (0, {"red.jpg": OLD}, {})
+
+
+@pytest.mark.parametrize("original_comes", ["first", "last", "in another archive"])
+async def test_a_page_that_is_a_revisit_of_another_is_read_under_its_own_address(
+    tmp_path: Path, run: Run, original_comes: str
+) -> None:
+    body = b"<!doctype html><img src=a.jpg>"
+    original = response(f"{SITE}/one/", body, "text/html", more=[("WARC-Payload-Digest", sha1(body))])
+    again = revisit(f"{SITE}/two/", body, "text/html", more=[("WARC-Truncated", "length")])
+    pictures = [picture("one/a.jpg"), picture("two/a.jpg", NEW)]
+    if original_comes == "in another archive":
+        archives = [put(tmp_path, [again, *pictures]), put(tmp_path, [original], "b.warc.gz")]
+    else:
+        pages = [original, again] if original_comes == "first" else [again, original]
+        archives = [put(tmp_path, [*pages, *pictures])]
+    await run(*archives)
+    assert (run.summary.exit_code, run.stored) == (0, {"one/a.jpg": OLD, "two/a.jpg": NEW})
+    if len(archives) == 1:
+        assert (await parse([str(archives[0])])).documents == 2
+
+
+async def test_a_page_that_is_a_revisit_of_itself_is_read_once(tmp_path: Path) -> None:
+    body = b"<!doctype html><img src=a.jpg>"
+    original = response(f"{SITE}/", body, "text/html", more=[("WARC-Payload-Digest", sha1(body))])
+    assert (await parse([str(put(tmp_path, [original, revisit(f"{SITE}/", body, "text/html")]))])).documents == 1
+
+
+async def test_a_page_that_a_proxy_has_changed_is_a_page(tmp_path: Path, run: Run) -> None:
+    await run(put(tmp_path, [page(IMG, status="203 Non-Authoritative Information"), picture("red.jpg")]))
+    assert (run.summary.exit_code, run.stored) == (0, {"red.jpg": OLD})
+
+
+async def test_a_page_whose_bytes_are_not_those_of_its_digest_is_read_and_told(tmp_path: Path, run: Run) -> None:
+    more = [("WARC-Payload-Digest", sha1(b"another"))]
+    wrong = response(f"{SITE}/", f"<!doctype html>{IMG}".encode(), "text/html", more=more)
+    await run(put(tmp_path, [wrong, picture("red.jpg")]))
+    assert (run.summary.exit_code, run.stored) == (1, {"red.jpg": OLD})
+    assert sha1(b"another") in run.told["document-damaged"]
+
+
+@pytest.mark.parametrize("name", ["old.arc", "old.arc.gz", "crawl"])
+async def test_an_arc_file_is_read_as_the_web_archive_that_it_is(tmp_path: Path, run: Run, name: str) -> None:
+    answers = [
+        (f"{SITE}/", "text/html", f"<!doctype html>{IMG}".encode(), "20020101000000"),
+        (f"{SITE}/red.jpg", "image/jpeg", OLD, "20020101000001"),
+        (f"{SITE}/red.jpg", "image/jpeg", NEW, "20120101000001"),
+    ]
+    await run(put(tmp_path, arc(answers), name))
+    assert (run.summary.exit_code, run.stored) == (0, {"red.jpg": OLD})
+
+
+@pytest.mark.parametrize("offline", [True, False])
+async def test_verify_judges_an_archive_by_its_own_pictures(tmp_path: Path, offline: bool) -> None:
+    archive = put(tmp_path, [page('<img src="/red.jpg" srcset="/red.jpg 120w">'), picture("red.jpg")])
+    events: list[Event] = []
+    options = VerifyOptions(read=ReadOptions(offline=offline), check=CheckOptions(check="header"))
+    summary = await verify([str(archive)], options=options, on_event=events.append)
+    (row,) = [event for event in events if isinstance(event, Outcome)]
+    assert (summary.exit_code, row.error, row.facts.width if row.facts else 0) == (0, None, 120)
+
+
+async def test_verify_offline_says_what_is_wrong_with_the_record_of_a_picture(tmp_path: Path) -> None:
+    archive = put(tmp_path, [page(IMG), picture("red.jpg", NEW, promised=OLD)])
+    events: list[Event] = []
+    options = VerifyOptions(read=ReadOptions(offline=True), check=CheckOptions(check="header"))
+    assert (await verify([str(archive)], options=options, on_event=events.append)).exit_code == 1
+    assert [sha1(OLD) in event.error.message for event in events if isinstance(event, Outcome) and event.error] == [
+        True
+    ]
 
 
 async def test_a_record_that_was_cut_short_is_called_so(tmp_path: Path, run: Run) -> None:

@@ -9,7 +9,7 @@ from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 from uuid import uuid4
 
 from mediamirror.documents.compressed import Undecodable
@@ -25,8 +25,9 @@ from mediamirror.documents.warc.http import (
     read_response,
     unusable,
 )
-from mediamirror.documents.warc.index import Holds, Index, Located, payload_key, url_key
+from mediamirror.documents.warc.index import Holds, Index, Located, equivalent, payload_key, url_key
 from mediamirror.documents.warc.records import Gap, Record, read_date, read_record, read_records
+from mediamirror.documents.warc.seen import Seen
 from mediamirror.errors import BodyTooLarge, NotArchived, TooManyRedirects
 from mediamirror.first_use import dataclass
 from mediamirror.markup.places.urls import resolve
@@ -83,14 +84,26 @@ class WarcArchive:
     bytes are written too, for the caller to delete. ``max_size`` is the largest body given out, in bytes.
     """
 
-    def __init__(self, directory: Path, *, spool_over: int = MiB, max_size: int = 256 * MiB) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        spool_over: int = MiB,
+        max_size: int = 256 * MiB,
+        only_pages: bool = False,
+        all_images: bool = False,
+    ) -> None:
         self.directory = directory
+        self.only_pages = only_pages
+        """Whether nothing but pages is looked up, as where no picture is fetched."""
+        self.seen = Seen(directory, all_images=all_images)
         self._spool_over = spool_over
         self._max_size = max_size
         self._files: list[Path] = []
         self._index = Index(directory)
         self.count = 0
         """Bodies that can be looked up, older captures included."""
+        self._names = ("", -1)
         self._problems: list[Problem] = []
         self._untold = 0
 
@@ -120,19 +133,28 @@ class WarcArchive:
                 except Damaged:
                     continue
 
-    def add_file(self, path: Path) -> int:
-        """Take a file in, and return its number."""
+    @property
+    def name(self) -> str:
+        """What the archives that are INPUTs are called."""
+        first, more = self._names
+        return first if more < 1 else f"{first} and {more} more"
+
+    def add_file(self, path: Path, name: str = "") -> int:
+        """Take a file in, and return its number; ``name`` where it is an INPUT."""
+        if name:
+            first, more = self._names
+            self._names = (first or name, more + 1)
         if len(self._files) >= _MAX_FILES:
             raise OSError(f"more than {_MAX_FILES:,} archives at once")
         self._files.append(path)
         return len(self._files) - 1
 
-    def add(self, record: Record, response: Response | None, number: int) -> None:
+    def add(self, record: Record, response: Response | None, number: int) -> Located | None:
         """Note one record of file ``number`` for what it holds: a body, a redirect, a pointer to another body, or nothing."""
         url = resolve(record.url, None)
         holds = _holds(record, response)
         if holds is None or not isinstance(url, str):
-            return
+            return None
         date = _microseconds(record.date or _EPOCH)
         located = Located(date, holds, number, record.place)
         self._index.add(url_key(url), located)
@@ -140,6 +162,22 @@ class WarcArchive:
         if holds is Holds.BODY and digest:
             self._index.add(payload_key(digest), located)
         self.count += holds is Holds.BODY
+        return located
+
+    def open_file(self, number: int) -> BinaryIO:
+        """Open a file by its number. Raises `OSError`."""
+        return self._files[number].open("rb")
+
+    def pages_again(self) -> Iterator[tuple[Located, Record]]:
+        """Yield for each page that is a revisit of one with another URL where that is, and the header of its own record."""
+        for located in self.seen.pages_again():
+            record = self._header(located)
+            for original in self._originals(record) if record is not None else ():
+                found = self._header(original)
+                if found is not None and record is not None:
+                    if _url_key_of(found) != _url_key_of(record):
+                        yield original, record
+                    break
 
     async def lookup(self, url: str, *, pages: Sequence[str] = ()) -> Download:
         """Return what the archives hold for a URL, redirects followed within them.
@@ -226,7 +264,7 @@ class WarcArchive:
             return url, self._revisited(located)
         if located.holds is not Holds.REDIRECT:
             return url, self._load(located, url)
-        with self._files[located.file].open("rb") as file:
+        with self.open_file(located.file) as file:
             record, block = read_record(file, located.place)
             response = answer_of(record, block.chunks())
             target = resolve(response.header("location") or "", url)
@@ -250,7 +288,7 @@ class WarcArchive:
 
     def _load(self, located: Located, url: str, digest: str | None = None) -> _Found:
         """Read a body, and prove it, by ``digest`` too. Raises `Damaged` and its like with the reason why there is none."""
-        with self._files[located.file].open("rb") as file:
+        with self.open_file(located.file) as file:
             record, block = read_record(file, located.place)
             whole = Proof(record.headers.get("warc-block-digest"))
             response = answer_of(record, whole.watch(block.chunks()))
@@ -264,7 +302,7 @@ class WarcArchive:
 
     def _revisited(self, located: Located) -> _Found:
         """WARC 1.1, 6.7: the body is that of the record with the same payload, or of the capture it refers to."""
-        with self._files[located.file].open("rb") as file:
+        with self.open_file(located.file) as file:
             record, block = read_record(file, located.place)
             response = read_response(block.chunks()) if record.length else None
         reason = "it is a revisit, and its original is in none of the archives"
@@ -300,7 +338,7 @@ class WarcArchive:
 
     def _header(self, located: Located) -> Record | None:
         try:
-            with self._files[located.file].open("rb") as file:
+            with self.open_file(located.file) as file:
                 return read_record(file, located.place)[0]
         except (Damaged, OSError):
             return None
@@ -358,6 +396,7 @@ class WarcArchive:
     def close(self) -> None:
         """Drop the index. The files themselves are only ever read."""
         self._index.close()
+        self.seen.close()
 
     def __enter__(self) -> Self:
         return self
@@ -366,6 +405,12 @@ class WarcArchive:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _url_key_of(record: Record) -> bytes:
+    """The key of a record's URL, in any spelling."""
+    url = resolve(record.url, None)
+    return url_key(equivalent(url)) if isinstance(url, str) else b""
 
 
 def _microseconds(date: datetime) -> int:

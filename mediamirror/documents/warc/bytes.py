@@ -14,8 +14,14 @@ from mediamirror.first_use import dataclass, pattern
 _CHUNK = 64 * 1024
 _MAGIC = b"\x1f\x8b\x08"
 _RECORD = b"WARC/"
+_ARC = b"filedesc://"
 _FIRST_LINE = pattern(rb"WARC/[0-9]\.[0-9]{1,3}\r?\n")
+ARC_LINE = pattern(
+    rb"(?P<url>[^\s]{1,60000}) [0-9A-Fa-f.:]{1,45} (?P<date>[0-9]{14}) (?:[^\r\n]{0,2000} )?(?P<length>[0-9]{1,18})\r?\n"
+)
+"""What begins a record of an ARC file, of version 1 or 2 (https://archive.org/web/researcher/ArcFileFormat.php)."""
 _GZIP = zlib.MAX_WBITS | 16
+_LOOKED_AT = 1024
 BOMB_SIZE = 256 * 1024 * 1024
 """A member is no more inflated when it gives more bytes than this, more than `BOMB_RATIO` for each of its own."""
 BOMB_RATIO = 100
@@ -42,7 +48,9 @@ class WarcBytes:
     def __init__(self, file: BinaryIO, place: Place | None = None) -> None:
         self._file = file
         file.seek(0)
-        self.compressed = _is_compressed(file.read(_CHUNK))
+        head = file.read(_CHUNK)
+        self.compressed = _is_compressed(head)
+        self.is_arc = _begins_arc(head, compressed=self.compressed)
         self.start = Place(0)
         """Where the record or the member that is being read starts."""
         self._from = 1
@@ -172,7 +180,7 @@ class WarcBytes:
 
     def recover(self) -> bool:
         """Seek to the next record after the marked one; False when there is none."""
-        found = self._search(self._from, _MAGIC if self.compressed else _RECORD)
+        found = self._search(self._from, _MAGIC if self.compressed else b"http" if self.is_arc else _RECORD)
         if found is None:
             return False
         self.in_block = False
@@ -199,17 +207,26 @@ class WarcBytes:
         return None
 
     def _starts_record(self, at: int) -> bool:
-        if not self.compressed:
-            self._file.seek(at)
-            return _FIRST_LINE.match(self._file.read(16)) is not None
         self._file.seek(at)
+        head = self._file.read(_LOOKED_AT)
         try:
-            return zlib.decompressobj(_GZIP).decompress(self._file.read(512), len(_RECORD)) == _RECORD
+            head = zlib.decompressobj(_GZIP).decompress(head, _LOOKED_AT) if self.compressed else head
         except zlib.error:
             return False
+        if self.is_arc:
+            return ARC_LINE.match(head) is not None
+        return head.startswith(_RECORD) if self.compressed else _FIRST_LINE.match(head) is not None
 
 
 def _is_compressed(head: bytes) -> bool:
     if head.startswith(_MAGIC):
         return True
-    return _MAGIC in head and _FIRST_LINE.search(head) is None
+    return _MAGIC in head and _FIRST_LINE.search(head) is None and not head.startswith(_ARC)
+
+
+def _begins_arc(head: bytes, *, compressed: bool) -> bool:
+    try:
+        start = zlib.decompressobj(_GZIP).decompress(head[:_LOOKED_AT], len(_ARC)) if compressed else head
+    except zlib.error:
+        return False
+    return start.startswith(_ARC)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.document import MAX_DOCUMENT, Document, kept
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.http import GIVEN_OUT, Response, read_answer
-from mediamirror.documents.warc.records import Block, Gap, Record, read_records
+from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_of, read_answer
+from mediamirror.documents.warc.records import Block, Gap, Record, read_record, read_records
 from mediamirror.markup.extract import PAGES, choose_kind
+from mediamirror.markup.naming.looks import has_image_extension, is_image_type
 from mediamirror.model import Problem
+from mediamirror.scratch import scratch_folder
 
 MAX_GAPS = 100
 """Most damaged places of one file that are reported one by one."""
@@ -23,59 +25,135 @@ _TYPES = {
     *("application/json", "text/json", "text/markdown", "text/x-markdown"),
 }
 _KINDS = frozenset({*PAGES, "css", "feed", "sitemap", "json", "markdown"})
+_UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_NO_PICTURES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon"})
+"""What is no picture of a page's: drawings, and the icons of its tab."""
 
 
 def read_warc(
-    path: Path, *, archive: WarcArchive | None = None, limit: int = MAX_DOCUMENT
+    path: Path, *, archive: WarcArchive | None = None, limit: int = MAX_DOCUMENT, name: str = ""
 ) -> Iterator[Document | Problem]:
     """Yield the documents of a WARC file in order, in bounded memory; with ``archive`` every response is noted there too.
 
     A document's name and base URL are its target URI, its type is that of its headers. Damaged parts are problems of the
-    file, and what comes after them is read. ``limit`` is the largest document, in bytes. Raises `OSError`.
+    file, and what comes after them is read. ``limit`` is the largest document, in bytes. ``name`` is what an
+    INPUT is called, where this is one; whoever fills an ``archive`` asks for the `rest` once all are read. Raises `OSError`.
     """
+    if archive is not None:
+        yield from _read(path, archive, limit, name)
+        return
+    with scratch_folder() as directory, WarcArchive(directory, only_pages=True) as own:
+        yield from _read(path, own, limit, name)
+        yield from rest(own, limit, alone=True)
+
+
+def _read(path: Path, archive: WarcArchive, limit: int, name: str) -> Iterator[Document | Problem]:
     gaps = 0
-    number = archive.add_file(path) if archive is not None else 0
+    number = archive.add_file(path, name)
+    name = name or str(path)
     with path.open("rb") as file:
         if file.read(len(_ZSTD)) == _ZSTD:
-            message = f"{path} is compressed with zstd, which is not read: inflate it first (zstd -d)."
-            yield Problem("warc-zstd", message, document=str(path))
+            message = f"{name} is compressed with zstd, which is not read: inflate it first (zstd -d)."
+            yield Problem("warc-zstd", message, document=name)
             return
         for item in read_records(file):
             if isinstance(item, Gap):
                 gaps += 1
                 if gaps <= MAX_GAPS:
-                    yield _gap(path, item)
+                    yield _gap(name, item)
                 continue
             yield from _record(*item, archive, number, limit)
     if gaps > MAX_GAPS:
-        yield Problem("warc-damaged", f"{path} has {gaps - MAX_GAPS:,} more damaged places.", document=str(path))
+        yield Problem("warc-damaged", f"{name} has {gaps - MAX_GAPS:,} more damaged places.", document=name)
 
 
-def _gap(path: Path, gap: Gap) -> Problem:
-    message = f"{path}: {gap.reason} at byte {gap.place.at:,}: what lies there is left out, and the rest is read."
-    return Problem("warc-damaged", message, document=str(path))
+def rest(archive: WarcArchive, limit: int, *, alone: bool) -> Iterator[Document | Problem]:
+    """Yield what is known once all archives are read: pages that are revisits of others, and all pictures where they are asked for.
+
+    ``alone`` says that no document came from elsewhere: where there is none at all, it is told why. Raises `OSError`.
+    """
+    seen = archive.seen
+    for original, record in archive.pages_again():
+        with archive.open_file(original.file) as file:
+            try:
+                found, block = read_record(file, original.place)
+                response = answer_of(found, block.chunks())
+            except Damaged:
+                continue
+            if _is_page(record, response):
+                yield from _counted(archive, _document(record, response, limit))
+    if seen.all_images:
+        data = kept(seen.picture_urls(), limit)
+        if data is None:
+            message = f"The list of all pictures is over the limit of {limit:,} bytes: raise --max-document-size."
+            yield Problem("document-too-large", message, document=archive.name)
+        elif data:
+            seen.documents += 1
+            yield Document(archive.name, data, None, None, "urls")
+    if alone and archive.name and not seen.documents:
+        yield Problem("no-pages", f"{archive.name} holds no page{_instead(archive)}.", document=archive.name)
+
+
+def _instead(archive: WarcArchive) -> str:
+    """What archives without pages hold."""
+    seen = archive.seen
+    parts = []
+    if seen.pictures:
+        parts.append(f"{seen.pictures:,} picture{'s' * (seen.pictures > 1)} (`mirror --all-images` takes them all)")
+    if seen.revisits:
+        of_what = (
+            "" if archive.count else f" whose original{'s are' if seen.revisits > 1 else ' is'} in none of the archives"
+        )
+        parts.append(f"{seen.revisits:,} revisit{'s' * (seen.revisits > 1)}{of_what}")
+    return f", but {' and '.join(parts)}" if parts else ", and no picture"
+
+
+def _counted(archive: WarcArchive, items: Iterable[Document | Problem]) -> Iterator[Document | Problem]:
+    for item in items:
+        archive.seen.documents += isinstance(item, Document)
+        yield item
+
+
+def _gap(name: str, gap: Gap) -> Problem:
+    message = f"{name}: {gap.reason} at byte {gap.place.at:,}: what lies there is left out, and the rest is read."
+    return Problem("warc-damaged", message, document=name)
 
 
 def _record(
-    record: Record, block: Block, archive: WarcArchive | None, number: int, limit: int
+    record: Record, block: Block, archive: WarcArchive, number: int, limit: int
 ) -> Iterator[Document | Problem]:
     try:
         response = read_answer(record, block)
     except Damaged:
         return  # `read_records` reports it
-    if archive is not None:
-        archive.add(record, response, number)
-    if (
-        response is not None
-        and response.status in GIVEN_OUT
-        and record.kind != "revisit"
-        and _is_page(record, response)
-    ):
-        yield from _document(record, response, limit)
+    is_revisit = record.kind == "revisit"
+    answered = response or (Response(200, (), iter(())) if is_revisit else None)
+    is_page = answered is not None and answered.status in GIVEN_OUT and _is_page(record, answered)
+    located = archive.add(record, response, number) if is_page or not archive.only_pages else None
+    archive.seen.revisits += is_revisit
+    if response is not None and _is_picture(record, response):
+        archive.seen.picture(record.url, is_revisit=is_revisit)
+    if is_page and is_revisit and located is not None:
+        archive.seen.put_off(located)
+    elif is_page and response is not None and not is_revisit:
+        yield from _counted(archive, _document(record, response, limit))
+
+
+def _essence(response: Response) -> str:
+    return (response.header("content-type") or "").partition(";")[0].strip().lower()
+
+
+def _is_picture(record: Record, response: Response) -> bool:
+    if record.kind == "conversion" or response.status not in GIVEN_OUT:
+        return False
+    essence = _essence(response)
+    if essence in _UNTYPED:
+        return has_image_extension(record.url)
+    return is_image_type(essence) and essence not in _NO_PICTURES
 
 
 def _is_page(record: Record, response: Response) -> bool:
-    essence = (response.header("content-type") or "").partition(";")[0].strip().lower()
+    essence = _essence(response)
     if record.kind == "conversion":
         return essence == "text/plain"
     return (essence in _TYPES or essence.endswith("+json")) and record.url[:8].lower().startswith(
@@ -84,10 +162,11 @@ def _is_page(record: Record, response: Response) -> bool:
 
 
 def _document(record: Record, response: Response, limit: int) -> Iterator[Document | Problem]:
-    """The document, or the problem it is; of one that breaks off, what is there."""
+    """The document, or the problem it is; of one that breaks off, what is there. Bytes that are not those recorded are told."""
     url = record.url
     troubles: list[Problem] = []
-    data = kept(_until_broken(url, response, troubles), limit)
+    proof = Proof(record.headers.get("warc-payload-digest"))
+    data = kept(_until_broken(url, response, proof, troubles), limit)
     if data is None:
         message = f"{url} is over the limit of {limit:,} bytes in the archive: it is left out."
         yield Problem("document-too-large", message, document=url)
@@ -101,14 +180,17 @@ def _document(record: Record, response: Response, limit: int) -> Iterator[Docume
         yield Document(url, data, media_type, url, kind, links)
 
 
-def _until_broken(url: str, response: Response, troubles: list[Problem]) -> Iterator[bytes]:
+def _until_broken(url: str, response: Response, proof: Proof, troubles: list[Problem]) -> Iterator[bytes]:
+    why = None
     try:
-        yield from response.body()
+        yield from response.body(proof.watch)
+        why = proof.wrong()
     except Undecodable as error:
-        message = f"{url} can't be read whole from the archive: {error}."
-        troubles.append(Problem("document-damaged", message, document=url))
+        why = f"can't be read whole from the archive: {error}"
     except Damaged:
         pass  # `read_records` reports it
+    if why is not None:
+        troubles.append(Problem("document-damaged", f"{url}: {why}.", document=url))
 
 
 def _kind(data: bytes, media_type: str | None, url: str) -> str | None:

@@ -1,4 +1,4 @@
-"""WARC records one by one: WARC 1.1 (ISO 28500:2017), https://iipc.github.io/warc-specifications/."""
+"""WARC records one by one: WARC 1.1 (ISO 28500:2017), https://iipc.github.io/warc-specifications/; those of ARC files as such."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import BinaryIO
 
-from mediamirror.documents.warc.bytes import Damaged, Place, WarcBytes
+from mediamirror.documents.warc.bytes import ARC_LINE, Damaged, Place, WarcBytes
 from mediamirror.first_use import dataclass, pattern
 
 MAX_LINE = 64 * 1024
@@ -133,7 +133,7 @@ def _header(source: WarcBytes) -> Record | None:
     if not version:
         return None
     if _VERSION.match(version) is None:
-        raise Damaged("no record starts where one should")
+        return _arc_header(place, version)
     headers: dict[str, str] = {}
     last = ""
     for _ in range(MAX_HEADERS):
@@ -152,6 +152,20 @@ def _header(source: WarcBytes) -> Record | None:
     if not (length.isascii() and length.isdigit() and len(length) < 19):
         raise Damaged("a record does not say how long it is")
     return Record(place, int(length), headers)
+
+
+def _arc_header(place: Place, line: bytes) -> Record:
+    found = ARC_LINE.fullmatch(line)
+    if found is None:
+        raise Damaged("no record starts where one should")
+    url, date = _text(found["url"]), _text(found["date"])
+    headers = {
+        "warc-type": "warcinfo" if url.startswith("filedesc:") else "response",
+        "warc-target-uri": url,
+        "warc-date": f"{date[:8]}T{date[8:]}",
+        "content-type": "application/http; msgtype=response",
+    }
+    return Record(place, int(found["length"]), headers)
 
 
 def _text(raw: bytes) -> str:

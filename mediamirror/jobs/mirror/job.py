@@ -31,7 +31,6 @@ from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
-from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.first_use import replace
 from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
 from mediamirror.jobs.mirror.handle import Handler, Policy, open_inspector
@@ -48,7 +47,7 @@ from mediamirror.jobs.mirror.plan import (
 from mediamirror.jobs.mirror.publish import Publisher
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, own_origins
+from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, open_archive, own_origins
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
@@ -61,6 +60,7 @@ from mediamirror.settings import MirrorOptions
 from mediamirror.store.base import Store
 
 if TYPE_CHECKING:
+    from mediamirror.documents.warc.archive import WarcArchive
     from mediamirror.fetch import Transport
 MOST_TRIED = 8
 """Rungs that are tried in place of one that was refused."""
@@ -134,7 +134,7 @@ class _MirrorRun:
             adopts=True,
         )
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
-            archive = session.stack.enter_context(WarcArchive(session.scratch, max_size=options.fetch.max_size))
+            archive = session.stack.enter_context(open_archive(session.scratch, options.fetch, options.read))
             await self._all(inputs, session, archive)
         return session.summary
 

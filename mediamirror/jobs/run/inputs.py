@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from mediamirror.fetch.late import LateFetcher
 from mediamirror.first_use import replace
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Download, Event, Problem
-from mediamirror.settings import ReadOptions
+from mediamirror.settings import FetchOptions, ReadOptions
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
@@ -126,6 +127,13 @@ def _too_many(document: Document, most: int) -> Problem:
 def _check_base(base_url: str | None) -> None:
     if base_url is not None and not isinstance(resolve(base_url, None), str):
         raise UsageError(f"--base-url {base_url!r} is not an absolute URL such as https://example.org/.")
+
+
+def open_archive(directory: Path, fetch: FetchOptions, read: ReadOptions) -> WarcArchive:
+    """Return what takes note of the archives among the inputs; its files are in ``directory``."""
+    from mediamirror.documents.warc.archive import WarcArchive  # noqa: PLC0415 -- start-up time of what needs none
+
+    return WarcArchive(directory, max_size=fetch.max_size, all_images=read.all_images)
 
 
 class ArchiveFirst:

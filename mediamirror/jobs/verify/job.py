@@ -29,7 +29,7 @@ from mediamirror.fetch import Request
 from mediamirror.fetch.late import LateFetcher
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
-from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
+from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, open_archive, own_origins
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.switched_off import SwitchedOff, as_finding
@@ -65,6 +65,7 @@ from mediamirror.model import (
 from mediamirror.settings import VerifyOptions
 
 if TYPE_CHECKING:
+    from mediamirror.documents.warc.archive import WarcArchive
     from mediamirror.fetch import Transport
 
 
@@ -161,9 +162,12 @@ class _VerifyRun:
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             catalog = await session.stack.enter_async_context(await Catalog.open(session.scratch / "verify.sqlite"))
             spool = session.stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack
+            archive = session.stack.enter_context(open_archive(session.scratch, options.fetch, options.read))
             run = await catalog.write(begin_run, "verify", "nowhere", datetime.now(UTC).isoformat(timespec="seconds"))
-            await self._plan(inputs, catalog, run, session.fetcher, spool)
-            await self._look(catalog, run, session.fetcher)
+            await self._plan(inputs, catalog, run, session.fetcher, spool, archive)
+            await self._look(catalog, run, session.fetcher, archive)
+            for problem in archive.problems():
+                self._tell_problem(problem)
             await self._judge(catalog, spool)
             self._tell_what_was_looked_at()
             if options.write_baseline is not None:
@@ -205,11 +209,17 @@ class _VerifyRun:
         return summary
 
     async def _plan(
-        self, inputs: Sequence[str], catalog: Catalog, run: Run, fetcher: LateFetcher, spool: IO[bytes]
+        self,
+        inputs: Sequence[str],
+        catalog: Catalog,
+        run: Run,
+        fetcher: LateFetcher,
+        spool: IO[bytes],
+        archive: WarcArchive,
     ) -> None:
         count = 0
         async with Reader(self._options.read) as reader:
-            async for found in documents(inputs, self._options.read, fetcher, reader, self._stdin):
+            async for found in documents(inputs, self._options.read, fetcher, reader, self._stdin, archive):
                 if isinstance(found, Problem):
                     self._tell_problem(self._tally.weigh(found))
                     continue
@@ -277,13 +287,14 @@ class _VerifyRun:
         self._accepted.extend((found,) if self._options.write_baseline is not None else ())
         return self._is_new(found, again=False)
 
-    async def _look(self, catalog: Catalog, run: Run, fetcher: LateFetcher) -> None:
+    async def _look(self, catalog: Catalog, run: Run, fetcher: LateFetcher, archive: WarcArchive) -> None:
         check = self._options.check
         async with AsyncExitStack() as stack:
             pool = None
             if check.check == "decode":
                 pool = await stack.enter_async_context(DecoderPool(check))
             site, strict = self._root, self._options.root is not None
+            first = ArchiveFirst(archive, fetcher, offline=self._options.read.offline)
 
             def is_file(url: str) -> bool:
                 # A folder that is its own root has pages which name images of the web too: those are fetched.
@@ -291,13 +302,13 @@ class _VerifyRun:
 
             async def bring(request: Request) -> Download:
                 return await (
-                    site.bring(request) if site is not None and is_file(request.url) else fetcher.fetch(request)
+                    site.bring(request) if site is not None and is_file(request.url) else first.fetch(request)
                 )
 
             looker = Looker(bring, pool, check, estimate=self._options.estimate, from_disk=is_file)
 
             async def handle(item: WorkItem) -> Note | Later[Note]:
-                note = Note(item, await looker.look(item.variant.url, item.sibling_widths))
+                note = Note(item, await looker.look(item.variant.url, item.sibling_widths, item.variant.documents))
                 error = note.looked.known.result
                 return Later(note) if isinstance(error, FetchError) and error.deferred else note
 

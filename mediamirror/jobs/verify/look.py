@@ -70,43 +70,45 @@ class Looker:
         self._estimate = estimate
         self._from_disk = from_disk
 
-    async def look(self, url: str, widths: tuple[int, ...] = ()) -> Looked:
-        """Return what is known of a URL now. ``widths`` are those of the variants beside it, in pixels.
+    async def look(self, url: str, widths: tuple[int, ...] = (), pages: tuple[str, ...] = ()) -> Looked:
+        """Return what is known of a URL now. ``widths`` are those of the variants beside it, in pixels, ``pages`` the documents
+        that name it.
 
         Only cancellation leaves this function as an exception."""
+        request = Request(url, pages=pages)
         try:
             if self._pool is None:
-                return await self._first_bytes(url)
-            return await self._whole(url, widths)
+                return await self._first_bytes(request)
+            return await self._whole(request, widths)
         except FetchError as error:
             return Looked(VariantFacts(error))
 
-    async def _first_bytes(self, url: str) -> Looked:
+    async def _first_bytes(self, request: Request) -> Looked:
         try:
-            download = await self._bring(Request(url, range=(0, HEADER_BYTES - 1)))
+            download = await self._bring(replace(request, range=(0, HEADER_BYTES - 1)))
         except FetchError as error:
             if isinstance(error, BadContentEncoding) or (isinstance(error, HTTPStatus) and error.status in _NO_PARTS):
-                return await self._whole(url)
+                return await self._whole(request)
             raise
         body = _body(download)
         total = _total(download)
         # Who makes the file while it is sent says no total ("/*"); what is shorter than was asked for is whole.
         whole = total <= body.size if total is not None else body.size < HEADER_BYTES
-        if self._from_disk(url) or download.header("content-range") is None or whole:
+        if self._from_disk(request.url) or download.header("content-range") is None or whole:
             return await self._judge(download, body)
         try:
             result: ImageFacts | ImageError = read_header(body.data or body.prefix)
         except ImageTruncated:
             discard(body)
-            again = await self._whole(url)
+            again = await self._whole(request)
             return Looked(again.known, again.received + body.size)
         except ImageError as error:
             result = error
         discard(body)
         return Looked(VariantFacts(result, download, total), body.size, total - body.size if total is not None else 0)
 
-    async def _whole(self, url: str, widths: tuple[int, ...] = ()) -> Looked:
-        download = await self._bring(Request(url))
+    async def _whole(self, request: Request, widths: tuple[int, ...] = ()) -> Looked:
+        download = await self._bring(request)
         return await self._judge(download, _body(download), widths)
 
     async def _judge(self, download: Download, body: Body, widths: tuple[int, ...] = ()) -> Looked:
