@@ -18,9 +18,9 @@ _LONG = 64 * 1024
 _MAX_VALUE = 1024 * 1024
 """Most bytes of one value that is kept, its long strings aside."""
 _BLANKS = pattern(rb"[ \t\r\n]*+")
-_RUN = pattern(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\[^\n]|(?!))*+"|(?!))*+')
+_RUN = pattern(rb'(?:[^"{}\[\]]++|"(?:[^"\\]++|\\[\x00-\xff]|(?!))*+"|(?!))*+')
 """What holds no bracket, strings whole."""
-_STRING = pattern(rb'(?:[^"\\]++|\\[^\n]|(?!))*+')
+_STRING = pattern(rb'(?:[^"\\]++|\\[\x00-\xff]|(?!))*+')
 _WORD = pattern(rb"[^,\]}\s\"\[{]*+")
 _ESCAPES = pattern(
     r"(?:[^\\]++|\\u[dD][89aAbB][0-9a-fA-F]{2}\\u[0-9a-fA-F]{4}|\\u(?![dD][89aAbB])[0-9a-fA-F]{4}|\\[^u]|(?!))*+"

@@ -240,6 +240,7 @@ def damaged() -> Iterator[bytes]:
         b'{"log":{"version":"1.2","entries":[1,[],null,{}]}}',
     )
     yield b'{"log":{"version":"1.2","entries":[' + b"[" * 200_000
+    yield b'{"log":{"version":"1.2","entries":["\\\n' + b"x" * 1_000_000
     yield b'{"log":{"version":"1.2","entries":[{"request":' + b'{"url":' * 100_000
     yield b'{"log":{"version":"1.2","entries":[{"startedDateTime":' + b"9" * 100_000 + b"}]}}"
     yield har_of({"request": {"url": 1}, "response": {"content": [], "headers": [1, {"name": 2}], "status": "x"}})
