@@ -15,11 +15,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import IO, Any, cast
 
+from mediamirror.documents.carried import Carried, Samples
 from mediamirror.documents.compressed import BOMB_RATIO, BOMB_SIZE, STEP, Undecodable
 from mediamirror.documents.document import Document, is_binary, kept
 from mediamirror.documents.rows import Stream, inflated
 from mediamirror.first_use import replace
-from mediamirror.markup.extract import KINDS, choose_kind, is_document, known_extensions
+from mediamirror.markup.extract import KINDS, PAGES, choose_kind, is_document, known_extensions
 from mediamirror.model import Problem
 
 MAX_MEMBERS = 1_000_000
@@ -30,65 +31,120 @@ MAX_LIST = 16 * 1024 * 1024
 MAX_TOLD = 100
 _LOOKED_AT = 64 * 1024
 _ROWS = frozenset({"jsonl", "csv", "tsv"})
+_OF_A_SITE = frozenset({*PAGES, "css"})
 _DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError)
 _DAMAGED = "is damaged, or packed in a way that is not read"
 Item = Document | Problem
 
 
-class _Counted:
-    """What was in a file: documents, others, and what was wrong, of which the first are told each."""
+class _Folder:
+    """One archive under way: what its members are, and what was wrong, of which the first are told each."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.documents = self.others = self.wrong = 0
+    def __init__(self, container: Any, read_within: Callable[[str], Any]) -> None:
+        self.container = container
+        self.read_within = read_within
+        self.name: str = container.name
+        self._samples = Samples(self.name, Carried(self.name, container.archive, container.limit))
+        self.documents = self._others = self._wrong = 0
 
     def bad(self, member: str, why: str) -> Iterator[Problem]:
-        self.wrong += 1
-        if self.wrong <= MAX_TOLD:
+        self._wrong += 1
+        if self._wrong <= MAX_TOLD:
             told = "".join(c if c.isprintable() else "\ufffd" for c in member[:200])
             yield Problem("member-left-out", f"{self.name}/{told} {why}: it is left out.", document=self.name)
 
-    def total(self) -> Iterator[Problem]:
-        if self.wrong > MAX_TOLD:
-            message = f"{self.name}: {self.wrong - MAX_TOLD:,} more members are left out."
+    def is_safe(self, name: str) -> Any:
+        """Whether a member is to be looked at: hidden files are left, as in a folder, and names that lead out of it are told."""
+        parts = name.replace("\\", "/").split("/")
+        if ".." in parts or name.startswith(("/", "\\")) or "\0" in name or ":" in parts[0]:
+            yield from self.bad(name, "leads out of the folder that it stands in")
+            return False
+        return not any(part.startswith(".") and part != "." for part in parts) and parts[0] != "__MACOSX"
+
+    def member(self, name: str, opened: IO[bytes]) -> Iterator[Item]:
+        """What is in one member."""
+        whole = io.BufferedReader(opened, _LOOKED_AT) if isinstance(opened, io.RawIOBase) else opened
+        head = whole.read(_LOOKED_AT)
+        if self._samples.is_new(name):
+            yield from self._let_go()
+        if head and self._samples.takes(name, head, is_whole=len(head) < _LOOKED_AT):
+            if not self._samples.take(name, _rest(head, whole)):
+                yield from self.bad(name, f"is over the limit of {self.container.limit:,} bytes")
+            return
+        yield from self._document(name, head, whole)
+
+    def _let_go(self) -> Iterator[Item]:
+        for name, data in self._samples.end():
+            yield from self._document(name, data, io.BytesIO())
+
+    def _document(self, name: str, head: bytes, whole: IO[bytes]) -> Iterator[Item]:
+        is_known = name.lower().endswith(_EXTENSIONS)
+        if not head or is_binary(head) or not (is_known or is_document(head)):
+            self._others += 1
+            return
+        inner = f"{self.name}/{name}"
+        kind = choose_kind(head, media_type=None, document=inner)
+        if KINDS[kind].is_container and kind not in _ROWS:
+            yield from self.bad(name, f"is {kind} within another container")
+            return
+        pieces = _rest(head, whole)
+        self.documents += 1
+        if kind in _ROWS:
+            rows = replace(self.container, name=inner, path=None, file=io.BufferedReader(Stream(pieces)))
+            yield from self.read_within(kind)(rows)
+            return
+        if kind in _OF_A_SITE and not self._samples.of_a_site:
+            for beside, text in self._samples.turn_to_a_site():
+                yield from self._document(beside, text, io.BytesIO())
+        data = kept(pieces, self.container.limit)
+        if data is None:
+            yield from self.bad(name, f"is over the limit of {self.container.limit:,} bytes")
+        else:
+            yield Document(inner, data, None, self.container.base_url, kind)
+
+    def end(self) -> Iterator[Item]:
+        """What is to be said at the end."""
+        yield from self._let_go()
+        yield from self._samples.documents()
+        if self._wrong > MAX_TOLD:
+            message = f"{self.name}: {self._wrong - MAX_TOLD:,} more members are left out."
             yield Problem("member-left-out", message, document=self.name)
-        if not self.documents:
-            message = (
-                f"{self.name} holds no document, by extension or content, among {self.others + self.wrong:,} files."
-            )
+        if not self.documents and not self._samples.pictures:
+            files = self._others + self._wrong
+            message = f"{self.name} holds no document and no picture, by extension or content, among {files:,} files."
             yield Problem("no-documents", message, document=self.name)
 
 
-def read_zip(file: IO[bytes], container: Any, read_rows: Callable[[str], Any]) -> Iterator[Item]:
+def read_zip(file: IO[bytes], container: Any, read_within: Callable[[str], Any]) -> Iterator[Item]:
     """Yield the documents of a ZIP file that can be sought in, in its own order. Raises `OSError`."""
-    counted = _Counted(container.name)
+    folder = _Folder(container, read_within)
     try:
         with zipfile.ZipFile(_Bounded(file)) as packed:
             members = packed.infolist()
             if (refused := _refused({member.filename for member in members})) is not None:
                 yield Problem("container-refused", f"{container.name} {refused}", document=container.name)
                 return
-            yield from (beside := _Beside(packed, container, counted)).hars(read_rows)
+            yield from (beside := _Beside(packed, folder)).hars()
             for member in members[:MAX_MEMBERS]:
                 if (
                     member.is_dir()
                     or member.filename in beside.taken
-                    or not (yield from _is_safe(member.filename, counted))
+                    or not (yield from folder.is_safe(member.filename))
                 ):
                     continue
                 if (why := _barred(member)) is not None:
-                    yield from counted.bad(member.filename, why)
+                    yield from folder.bad(member.filename, why)
                 else:
                     try:
                         with packed.open(member) as opened:
-                            yield from _member(member.filename, opened, container, counted, read_rows)
+                            yield from folder.member(member.filename, opened)
                     except _DAMAGE:
-                        yield from counted.bad(member.filename, _DAMAGED)
+                        yield from folder.bad(member.filename, _DAMAGED)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         message = f"{container.name} can't be read as a ZIP file ({str(error)[:100]})."
         yield Problem("document-damaged", message, document=container.name)
         return
-    yield from counted.total()
+    yield from folder.end()
 
 
 def _barred(member: zipfile.ZipInfo) -> str | None:
@@ -102,33 +158,36 @@ def _barred(member: zipfile.ZipInfo) -> str | None:
 class _Beside:
     """The HAR files in a ZIP file, and the members that they take for their bodies."""
 
-    def __init__(self, packed: zipfile.ZipFile, container: Any, counted: _Counted) -> None:
+    def __init__(self, packed: zipfile.ZipFile, folder: _Folder) -> None:
         self._packed = packed
-        self._container = container
-        self._counted = counted
+        self._folder = folder
         self.taken: set[str] = set()
 
-    def hars(self, read_within: Callable[[str], Any]) -> Iterator[Item]:
+    def hars(self) -> Iterator[Item]:
         """What is in them."""
         for member in self._packed.infolist():
             name = member.filename
-            if not name.lower().endswith(".har") or not (yield from _is_safe(name, self._counted)):
+            if not name.lower().endswith(".har") or not (yield from self._folder.is_safe(name)):
                 continue
             self.taken.add(name)
             if (why := _barred(member)) is not None:
-                yield from self._counted.bad(name, why)
+                yield from self._folder.bad(name, why)
                 continue
-            self._counted.documents += 1
+            self._folder.documents += 1
             attached = partial(self._attached, posixpath.dirname(name))
             try:
                 with self._packed.open(member) as opened:
                     file = io.BufferedReader(cast("io.RawIOBase", opened))
                     whole = replace(
-                        self._container, name=f"{self._container.name}/{name}", path=None, file=file, attached=attached
+                        self._folder.container,
+                        name=f"{self._folder.name}/{name}",
+                        path=None,
+                        file=file,
+                        attached=attached,
                     )
-                    yield from read_within("har")(whole)
+                    yield from self._folder.read_within("har")(whole)
             except _DAMAGE:
-                yield from self._counted.bad(name, _DAMAGED)
+                yield from self._folder.bad(name, _DAMAGED)
 
     def _attached(self, folder: str, name: str) -> IO[bytes] | None:
         path = posixpath.normpath(posixpath.join(folder, name))
@@ -179,56 +238,20 @@ class _TarInfo(tarfile.TarInfo):
         return super()._proc_member(tar)  # type: ignore[misc]
 
 
-def read_tar(file: IO[bytes], container: Any, read_rows: Callable[[str], Any]) -> Iterator[Item]:
+def read_tar(file: IO[bytes], container: Any, read_within: Callable[[str], Any]) -> Iterator[Item]:
     """Yield the documents of a tar file, compressed with gzip or not, read once from its beginning to its end. Raises `OSError`."""
-    counted = _Counted(container.name)
+    folder = _Folder(container, read_within)
     try:
         with tarfile.open(fileobj=inflated(file), mode="r|", tarinfo=_TarInfo) as packed:  # type: ignore[call-overload,arg-type]
             for number, member in enumerate(packed):
                 packed.members = []  # or each header stays in memory
                 opened = packed.extractfile(member) if member.isreg() and number < MAX_MEMBERS else None
-                if opened is not None and (yield from _is_safe(member.name, counted)):
-                    yield from _member(member.name, opened, container, counted, read_rows)
+                if opened is not None and (yield from folder.is_safe(member.name)):
+                    yield from folder.member(member.name, opened)
     except (tarfile.TarError, Undecodable, EOFError, ValueError) as error:
         message = f"{container.name} is damaged ({str(error)[:100]}): what lies before was read."
         yield Problem("document-damaged", message, document=container.name)
-    yield from counted.total()
-
-
-def _is_safe(name: str, counted: _Counted) -> Any:
-    """Whether a member is to be looked at: hidden files are left, as in a folder, and names that lead out of it are told."""
-    parts = name.replace("\\", "/").split("/")
-    if ".." in parts or name.startswith(("/", "\\")) or "\0" in name or ":" in parts[0]:
-        yield from counted.bad(name, "leads out of the folder that it stands in")
-        return False
-    return not any(part.startswith(".") and part != "." for part in parts) and parts[0] != "__MACOSX"
-
-
-def _member(
-    name: str, opened: IO[bytes], container: Any, counted: _Counted, read_rows: Callable[[str], Any]
-) -> Iterator[Item]:
-    whole = io.BufferedReader(opened, _LOOKED_AT) if isinstance(opened, io.RawIOBase) else opened
-    head = whole.read(_LOOKED_AT)
-    is_known = name.lower().endswith(_EXTENSIONS)
-    if not head or is_binary(head) or not (is_known or is_document(head)):
-        counted.others += 1
-        return
-    inner = f"{container.name}/{name}"
-    kind = choose_kind(head, media_type=None, document=inner)
-    if KINDS[kind].is_container and kind not in _ROWS:
-        yield from counted.bad(name, f"is {kind} within another container")
-        return
-    pieces = _rest(head, whole)
-    counted.documents += 1
-    if kind in _ROWS:
-        rows = replace(container, name=inner, path=None, file=io.BufferedReader(Stream(pieces)))
-        yield from read_rows(kind)(rows)
-        return
-    data = kept(pieces, container.limit)
-    if data is None:
-        yield from counted.bad(name, f"is over the limit of {container.limit:,} bytes")
-    else:
-        yield Document(inner, data, None, container.base_url, kind)
+    yield from folder.end()
 
 
 _EXTENSIONS = tuple(each for each in known_extensions() if not each.endswith(".gz"))

@@ -139,7 +139,7 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
 def json_row(data: bytes | Stored, line: int, rows: Rows, counted: _Counted) -> Iterator[Document | Problem]:
     """Yield the document of one row that is JSON, or what keeps it from being one."""
     if rows.field is None:
-        columns = _columns_of_text(data) if isinstance(data, bytes) and len(data) <= _PARSED_TWICE else ""
+        columns = columns_of_text(data) if isinstance(data, bytes) and len(data) <= _PARSED_TWICE else ""
         yield Document(
             f"{rows.name}:{line}", _held(data), _JSON, rows.base_url, "json", beside=rows.beside, columns=columns
         )
@@ -174,10 +174,10 @@ def _columns_of(record: Object, field: str) -> str:
         for name, value in record.members
         if name != field and isinstance(value, str | Text)
     )
-    return _columns_of_text(f"{{{','.join(spelled)}}}".encode("utf-8", "replace"))
+    return columns_of_text(f"{{{','.join(spelled)}}}".encode("utf-8", "replace"))
 
 
-def _columns_of_text(data: bytes) -> str:
+def columns_of_text(data: bytes) -> str:
     """The plain values of a row in JSON, in order, as far as they are short; empty for one that is none or is malformed."""
     try:
         values = json.loads(data)

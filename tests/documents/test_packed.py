@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
+import json
 import os
 import tarfile
 import tracemalloc
@@ -17,15 +18,15 @@ from typing import Any
 import pytest
 
 from fixtures.images import make_image
-from mediamirror import parse
+from mediamirror import mirror, parse
 from mediamirror.documents import packed
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import NotArchived
 from mediamirror.markup.extract import extract_document
-from mediamirror.model import ImageSet, Problem
-from mediamirror.settings import ParseOptions, ReadOptions
+from mediamirror.model import ImageSet, Outcome, Problem
+from mediamirror.settings import MirrorOptions, ParseOptions, ReadOptions
 
 PAGE = b"<!doctype html><img src=https://a.example/a.jpg srcset='https://a.example/b.jpg 2x'>"
 Pack = Callable[[dict[str, bytes]], bytes]
@@ -143,8 +144,110 @@ async def test_a_list_of_members_that_is_too_long_is_refused_before_it_is_read(
     assert "its list of members is over the limit of 65,536 bytes" in problems[0].message
 
 
-async def test_an_archive_of_images_alone_holds_no_document(tmp_path: Path) -> None:
-    documents, (problem,) = await read(write(tmp_path, "a.zip", zipped({"1.jpg": make_image(4, 4, "jpeg")})))
+JPEG = make_image(4, 4, "jpeg")
+OF_SAMPLES = {
+    "00000/1.cls": b"3",
+    "00000/1.jpg": JPEG,
+    "00000/1.json": b'{"key": "k1", "url": "https://origin.example/1.jpg", "width": 4, "list": [1], "caption": "a"}',
+    "00000/2.json": b'{"url": "https://a.example/alone.jpg"}',
+    "00000/3.small.webp": JPEG,
+    "00000/3.large.webp": JPEG,
+    "00000/3.txt": b"words ",
+    "00000/3.json": b"[not json",
+    "\u0436?#%2f .jpg": JPEG,
+    "empty.jpg": b"",
+    "LICENSE": b"words",
+}
+
+
+@pytest.mark.parametrize(("pack", "name"), PACKS)
+async def test_where_there_is_no_page_the_pictures_themselves_are_what_is_in_an_archive(
+    tmp_path: Path, pack: Pack, name: str
+) -> None:
+    path = write(tmp_path, name, pack(OF_SAMPLES))
+    base = f"https://file.invalid{path}"
+    with WarcArchive(tmp_path) as archive:
+        documents, problems = await read(path, archive=archive)
+        assert problems == []
+        assert [(d.name.removeprefix(f"{path}/"), found([d])) for d in documents] == [
+            ("00000/2.json", ["https://a.example/alone.jpg"]),
+            ("00000/1.jpg", [f"{base}/00000/1.jpg"]),
+            ("00000/3.small.webp", [f"{base}/00000/3.small.webp", f"{base}/00000/3.large.webp"]),
+            ("\u0436?#%2f .jpg", [f"{base}/%D0%B6%3F%23%252f%20.jpg"]),
+        ]
+        assert [json.loads(d.columns) for d in documents[1:]] == [
+            {
+                "__key__": "00000/1",
+                "cls": "3",
+                "key": "k1",
+                "url": "https://origin.example/1.jpg",
+                "width": 4,
+                "caption": "a",
+            },
+            {"__key__": "00000/3", "txt": "words"},
+            {"__key__": "\u0436?#%2f "},
+        ]
+        for url in found(documents[1:]):
+            answer = await archive.lookup(url)
+            assert (answer.body and answer.body.data, answer.header("content-type")) == (JPEG, "image/jpeg")
+    assert len((await read(path))[0]) == len(documents)
+
+
+@pytest.mark.parametrize(("pack", "name"), PACKS[:3])
+@pytest.mark.parametrize("page", ["0.html", "00000/1.xhtml", "zz.html", "s.css"])
+async def test_in_the_archive_of_a_site_pictures_are_what_its_pages_name(
+    tmp_path: Path, pack: Pack, name: str, page: str
+) -> None:
+    members = dict(sorted({**OF_SAMPLES, page: b"<p>" if "html" in page else b"p{}"}.items()))
+    with WarcArchive(tmp_path) as archive:
+        documents, problems = await read(write(tmp_path, name, pack(members)), archive=archive)
+        assert sorted(d.name.removeprefix(f"{tmp_path / name}/") for d in documents) == sorted(
+            ["00000/1.json", "00000/2.json", "00000/3.json", "00000/3.txt", page]
+        )
+        assert (problems, archive.count) == ([], 0)
+        assert os.listdir(tmp_path) == [name]
+
+
+async def test_pictures_of_two_archives_of_one_name_are_two(tmp_path: Path) -> None:
+    others = [make_image(n, 4, "jpeg") for n in (5, 6)]
+    with WarcArchive(tmp_path) as archive:
+        for number, picture in enumerate(others):
+            (tmp_path / str(number)).mkdir()
+            await read(write(tmp_path / str(number), "a.tar", tarred({"1.jpg": picture})), archive=archive)
+        for number, picture in enumerate(others):
+            answer = await archive.lookup(f"https://file.invalid{tmp_path}/{number}/a.tar/1.jpg")
+            assert (answer.body and answer.body.data) == picture
+
+
+async def test_a_picture_over_the_limit_is_left_out(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.tar", tarred({"1.jpg": JPEG, "2.jpg": JPEG + b"x" * 5_000}))
+    with WarcArchive(tmp_path) as archive:
+        documents, (problem,) = await read(path, archive=archive, limit=4_000)
+    assert (len(documents), problem.code) == (1, "member-left-out")
+
+
+async def test_the_pictures_of_an_archive_are_checked_and_stored_under_their_names(tmp_path: Path) -> None:
+    path = write(tmp_path, "a.tar", tarred({"x/1.jpg": JPEG, "x/2.jpg": JPEG[:-20], "x/3.png": b"words"}))
+    rows: list[Outcome] = []
+    options = MirrorOptions(read=ReadOptions(offline=True))
+    await mirror(
+        [str(path)],
+        to=str(tmp_path / "to"),
+        options=options,
+        on_event=lambda e: rows.append(e) if isinstance(e, Outcome) else None,
+    )
+    assert [
+        (row.variant.url.rpartition("/")[2], row.status.value) for row in sorted(rows, key=lambda r: r.variant.url)
+    ] == [
+        ("1.jpg", "stored"),
+        ("2.jpg", "rejected"),
+        ("3.png", "rejected"),
+    ]
+    assert (tmp_path / f"to/file.invalid{path}/x/1.jpg").read_bytes() == JPEG
+
+
+async def test_an_archive_of_nothing_says_so(tmp_path: Path) -> None:
+    documents, (problem,) = await read(write(tmp_path, "a.zip", zipped({"a.bin": b"\0" * 99, "LICENSE": b"words"})))
     assert (documents, problem.code) == ([], "no-documents")
 
 

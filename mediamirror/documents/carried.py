@@ -1,0 +1,203 @@
+"""Pictures that an INPUT holds itself: members of an archive, values of a table, what a page writes as ``data:``.
+
+Each gets an address, ``https://file.invalid/INPUT/MEMBER``, and its bytes become a record of a web archive: so they are found,
+checked, stored and listed as any others, and nothing asks the network for them.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import IO, TYPE_CHECKING, cast
+from urllib.parse import quote
+from uuid import uuid4
+
+from mediamirror.documents.document import Document
+from mediamirror.documents.rows import columns_of_text
+from mediamirror.documents.warc.bytes import Damaged
+from mediamirror.documents.warc.http import read_answer
+from mediamirror.documents.warc.records import Gap, read_records
+from mediamirror.documents.warc.write import WarcWriter
+from mediamirror.markup.naming.looks import has_image_extension
+
+if TYPE_CHECKING:
+    from mediamirror.documents.warc.archive import WarcArchive
+
+HOST = "https://file.invalid/"
+"""A host that can't be (RFC 2606, 2)."""
+_TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif", b"RIFF": "image/webp"}
+_HELD = 1024 * 1024
+_BESIDE = frozenset({"json", "txt", "cls", "caption", "text"})
+"""What stands beside the picture of a sample, and tells of it."""
+
+
+class Carried:
+    """The pictures of one INPUT. Without an archive they get their addresses alone."""
+
+    def __init__(self, name: str, archive: WarcArchive | None, limit: int) -> None:
+        self._base = HOST + _path(name.partition("://")[2] or name)
+        self._archive = archive
+        self._limit = limit
+        self._path = None if archive is None else archive.directory / f"{uuid4().hex}.warc"
+        self._file: IO[bytes] | None = None
+
+    @property
+    def wants_bytes(self) -> bool:
+        """Whether there is somebody to look the bytes up."""
+        return self._archive is not None
+
+    def keep(self, member: str, pieces: Iterable[bytes]) -> str | None:
+        """Keep a picture; its address, or None for one over the limit. Raises `OSError`."""
+        url = f"{self._base}/{_path(member)}"
+        if self._path is None:
+            return url
+        self._file = self._file or self._path.open("xb")
+        with tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-") as body:
+            for piece in pieces:
+                body.write(piece)
+                if body.tell() > self._limit:
+                    return None
+            body.seek(0)
+            kind = _type_of(body.read(12))
+            WarcWriter(self._file, compressed=False).resource(url, datetime.now(UTC), kind, cast("IO[bytes]", body))
+        return url
+
+    def drop(self) -> None:
+        """Let go of all that was kept: its pages are what the INPUT is about."""
+        if self._file is not None and self._path is not None:
+            self._file.close()
+            self._path.unlink()
+        self._file = self._path = None
+
+    def close(self) -> None:
+        """Let the archive look up what was kept. Raises `OSError`."""
+        if self._archive is None or self._path is None or self._file is None:
+            return
+        self._file.close()
+        number = self._archive.add_file(self._path)
+        with self._path.open("rb") as file:
+            for item in read_records(file):
+                if not isinstance(item, Gap):
+                    record, block = item
+                    try:
+                        self._archive.add(record, read_answer(record, block), number)
+                    except Damaged:
+                        continue
+
+
+def _type_of(head: bytes) -> str:
+    """The Content-Type of what nobody served: that of the bytes, empty where they tell of none."""
+    if head[4:8] == b"ftyp":
+        return "image/avif" if head[8:12] in {b"avif", b"avis"} else ""
+    return next((kind for sign, kind in _TYPES.items() if head.startswith(sign)), "")
+
+
+def _path(name: str) -> str:
+    """A path of a URL that no step of it leads out of."""
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in {"", "."}]
+    return "/".join("%5E" if part == ".." else quote(part, safe="~!$&'()*+,;=:@", errors="replace") for part in parts)
+
+
+def sample(name: str, url: dict[str, str], columns: dict[str, object]) -> Document:
+    """The document that a sample with pictures is: their addresses, and the values beside them as its columns."""
+    told = columns_of_text(json.dumps(columns, default=str).encode())
+    return Document(name, json.dumps(url).encode(), "application/json", None, "json", columns=told)
+
+
+class Samples:
+    """Members of an archive, grouped as WebDataset does: neighbours of one name up to its first dot are one sample.
+
+    They wait, in a temporary file, until it is known that there is no page among the members: in a site's archive the pictures
+    are those that its pages name, and what stands beside them are documents.
+    """
+
+    def __init__(self, name: str, carried: Carried) -> None:
+        self._name = name
+        self._carried = carried
+        self._waiting: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-")  # noqa: SIM115
+        self._key = ""
+        self._pictures: dict[str, str] = {}
+        self._held: list[tuple[str, bytes]] = []
+        self.of_a_site = False
+        self.pictures = 0
+
+    def is_new(self, member: str) -> bool:
+        """Whether a member begins another sample: `end` the one before first."""
+        return _key(member) != self._key
+
+    def takes(self, member: str, head: bytes, *, is_whole: bool) -> bool:
+        """Whether a member is a picture, or stands beside one: those are kept here."""
+        if _is_picture(member):
+            return not self.of_a_site
+        return is_whole and not self.of_a_site and _ending(member) in _BESIDE and b"\0" not in head
+
+    def take(self, member: str, pieces: Iterable[bytes]) -> bool:
+        """Keep a member that `takes` it; False for one over the limit."""
+        self._key = _key(member)
+        if not _is_picture(member):
+            self._held.append((member, b"".join(pieces)))
+            return True
+        url = self._carried.keep(member, pieces)
+        if url is not None:
+            self._pictures[member] = url
+        return url is not None
+
+    def end(self) -> list[tuple[str, bytes]]:
+        """End a sample. What is in one without a picture is handed back: documents of their own."""
+        held, pictures = self._held, self._pictures
+        self._held, self._pictures = [], {}
+        if not pictures or self.of_a_site:
+            return held
+        self.pictures += len(pictures)
+        row = [self._key, pictures, [(member, data.decode("latin-1")) for member, data in held]]
+        self._waiting.write(json.dumps(row).encode() + b"\n")
+        return []
+
+    def turn_to_a_site(self) -> Iterator[tuple[str, bytes]]:
+        """There is a page: let go of all pictures, and hand back what stood beside them."""
+        self.of_a_site = True
+        self.pictures = 0
+        self._carried.drop()
+        return ((member, data) for _, _, held in self._rows() for member, data in held)
+
+    def documents(self) -> Iterator[Document]:
+        """The samples as documents, at the end, if there is no page."""
+        self._carried.close()
+        for key, pictures, held in self._rows() if self.pictures else ():
+            columns: dict[str, object] = {"__key__": key}
+            for member, data in held:
+                columns |= _told(_ending(member), data)
+            named = {_ending(member) or "image": url for member, url in pictures.items()}
+            yield sample(f"{self._name}/{next(iter(pictures))}", named, columns)
+
+    def _rows(self) -> Iterator[tuple[str, dict[str, str], list[tuple[str, bytes]]]]:
+        """The samples that wait: key, pictures and their addresses, what stands beside them."""
+        self._waiting.seek(0)
+        for line in self._waiting:
+            key, pictures, held = json.loads(line)
+            yield key, pictures, [(member, data.encode("latin-1")) for member, data in held]
+
+
+def _is_picture(member: str) -> bool:
+    return has_image_extension(f".{member.rpartition('.')[2]}")
+
+
+def _told(ending: str, data: bytes) -> dict[str, object]:
+    if ending != "json":
+        return {ending: data.decode("utf-8", "replace").strip()}
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {"json": found}
+
+
+def _key(member: str) -> str:
+    folder, slash, name = member.rpartition("/")
+    return f"{folder}{slash}{name.partition('.')[0]}"
+
+
+def _ending(member: str) -> str:
+    return member.rpartition("/")[2].partition(".")[2].lower()
