@@ -100,7 +100,7 @@ def asked(given: Given) -> tuple[Where, Query]:
     from mediamirror.jobs.catalog.catalogs import locate
     from mediamirror.lint.suppress import codes_of
 
-    where = locate(one_dest(given), given.catalog, given.endpoint_url)
+    where = locate(one_dest(given), given.catalog, o.store_options(given))
     kind = given.image_format and given.image_format.lower()
     return where, Query(
         store=where.identity,
@@ -117,9 +117,7 @@ def _printed(given: Given, *, verbose: bool) -> ObjectOutput:
     return ObjectOutput(given.format_, quiet=given.quiet, verbose=verbose, routine="record")
 
 
-@command(
-    "ls", [*WHICH_MIRROR, o.ENDPOINT, *WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE], prints=True
-)
+@command("ls", [*WHICH_MIRROR, *STORE, *WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE], prints=True)
 def ls_command(given: Given) -> None:
     """List what the catalog knows: a row for each variant, image sets together, then objects without a URL.
 
@@ -143,7 +141,7 @@ def ls_command(given: Given) -> None:
 @command(
     "show",
     argument("what", "URL|KEY|SHA", "A URL, a key, or a sha256 (its first 6 or more digits do)."),
-    [*WHICH_MIRROR, o.ENDPOINT, o.format_of("table", "json"), o.VERBOSE],
+    [*WHICH_MIRROR, *STORE, o.format_of("table", "json"), o.VERBOSE],
     prints=True,
 )
 def show_command(given: Given) -> None:
@@ -160,7 +158,7 @@ def show_command(given: Given) -> None:
         from mediamirror.report.events import to_line
         from mediamirror.report.story import to_lines, to_object
 
-        story = await tell(locate(one_dest(given), given.catalog, given.endpoint_url), given.what)
+        story = await tell(locate(one_dest(given), given.catalog, o.store_options(given)), given.what)
         print(to_line(to_object(story)) if given.format_ == "json" else "\n".join(to_lines(story)))
         return Listed()
 

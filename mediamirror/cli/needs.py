@@ -48,7 +48,6 @@ _KEYS: list[Need] = [
     (_SOURCE_PLACE, lambda given: _is_bucket(given.source), "only to reach SRC where it is a bucket."),
 ]
 _MENDED: list[Need] = [(_PLACE, lambda given: _is_bucket(given.dest or given.to), _REACH)]
-_LISTED: list[Need] = [("endpoint_url", lambda given: _is_bucket(given.dest or given.to), _REACH)]
 
 NEEDS: dict[str, list[Need]] = {
     "parse": _PAGES,
@@ -104,19 +103,19 @@ NEEDS: dict[str, list[Need]] = {
     ],
     "rewrite": [
         (
-            "as_ base_url mirror catalog endpoint_url public_url map strict fix partial_sets workers",
+            f"as_ base_url mirror catalog {_PLACE} cacert public_url map strict fix partial_sets workers",
             lambda given: not given.undo,
             _UNDOES,
         ),
-        ("mirror catalog endpoint_url", lambda given: given.map is None, _MAPS),
-        ("endpoint_url", lambda given: _is_bucket(given.mirror), _REACH),
+        (f"mirror catalog {_PLACE} cacert", lambda given: given.map is None, _MAPS),
+        (f"{_PLACE} cacert", lambda given: _is_bucket(given.mirror), _REACH),
         (
             "format_",
             lambda given: not (given.stdout or given.diff),
             "not with --stdout or --diff, which print the page.",
         ),
     ],
-    "map": [("endpoint_url", lambda given: _is_bucket(given.dest), _REACH)],
+    "map": [(_PLACE, lambda given: _is_bucket(given.dest), _REACH)],
     "sync": [
         *_KEYS,
         (_WRITE, lambda given: _is_bucket(given.destination), _OF_A_BUCKET),
@@ -136,8 +135,8 @@ NEEDS: dict[str, list[Need]] = {
     "report": [
         (_PLACE, lambda given: given.destination is None or _is_bucket(given.destination), _REACH),
     ],
-    "catalog ls": _LISTED,
-    "catalog show": _LISTED,
+    "catalog ls": _MENDED,
+    "catalog show": _MENDED,
     "catalog export": _MENDED,
     "catalog gc": [*_MENDED, ("max_delete", lambda given: given.delete, "only with --delete, which it bounds.")],
     "catalog rebuild": _MENDED,

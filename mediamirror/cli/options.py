@@ -254,7 +254,6 @@ PLACE = _rows(
     ("--profile NAME", "A profile of ~/.aws/config."),
     ("--no-sign-request", "Send no credentials."),
 )
-ENDPOINT = PLACE[0]
 SOURCE_PLACE = _rows(
     WHERE,
     None,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     option("--in-place", "Change the pages themselves.", RewriteOptions, panel=WHERE),
     option("--undo", "Give pages that were rewritten their own bytes again.", RewriteOptions, panel=WHERE),
     option("--mirror DEST", "The mirror to point at: a directory, or s3://bucket/prefix.", panel=WHERE),
-    [o.CATALOG, o.ENDPOINT],
+    [o.CATALOG, *o.PLACE, o.CACERT],
     o.PUBLIC_URL,
     option("--map FILE", "A CSV of old and new addresses, instead of a mirror.", RewriteOptions, panel=WHERE),
     option("--dry-run -n", "Say what would be done; write nothing.", panel=WHERE),
@@ -129,7 +129,7 @@ def _print_diff(name: str, before: bytes, after: bytes) -> None:
 @command(
     "map",
     argument("dest", "[DEST]", "The mirror: a directory, or s3://bucket/prefix.", required=False),
-    [o.CATALOG, o.ENDPOINT],
+    [o.CATALOG, *o.PLACE, o.CACERT],
     option("--public-url URL", "Where browsers find the mirror's keys.", panel=WHERE),
     option("--format", "What to write it for.", panel=OUTPUT, name="format_", choices=FORMATS, default="csv"),
     option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT, written=True),
@@ -152,7 +152,7 @@ def map_command(given: Given) -> None:
 
         writer, listed, left = MapWriter(given.format_), Listed(), 0
         # Closed here, and not left to the loop: a full disk ends this while the catalog is open.
-        async with aclosing(addresses_in(given.dest, given.catalog, given.endpoint_url, given.public_url)) as pairs:
+        async with aclosing(addresses_in(given.dest, given.catalog, o.store_options(given), given.public_url)) as pairs:
             first = await anext(pairs, None)  # a catalog that can't be read is said before a file is begun
             with whole_file(given.output) as file:
                 file.write(writer.head.encode())

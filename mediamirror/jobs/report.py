@@ -99,7 +99,7 @@ class _Report:
         options = self._options
         if dest is None and path is None:
             raise UsageError("report wants a DEST, or --catalog FILE, or both.")
-        where = locate(dest, path, options.store.endpoint_url)
+        where = locate(dest, path, options.store)
         moved = await tells_itself(where)
         if not moved:
             _prove_there(where.path, dest)

@@ -95,7 +95,7 @@ COUNTS: dict[str, str] = {
         "fail_on format_ hide_secrets quiet verbose no_progress"
     ),
     "rewrite": "to in_place undo dry_run stdout diff quiet verbose no_progress",
-    "map": "catalog public_url format_ output quiet verbose",
+    "map": "catalog cacert public_url format_ output quiet verbose",
     "sync": (
         "checksum include exclude catalog concurrency cacert ignore_existing delete dry_run format_ quiet verbose "
         "no_progress"
@@ -110,8 +110,8 @@ COUNTS: dict[str, str] = {
         "allow_host respect_x_robots_tag retries timeout format_ hide_secrets verbose"
     ),
     "rules": "",
-    "catalog ls": "to catalog host image_set width image_format status rule format_ hide_secrets quiet verbose",
-    "catalog show": "to catalog format_ verbose",
+    "catalog ls": "to catalog cacert host image_set width image_format status rule format_ hide_secrets quiet verbose",
+    "catalog show": "to catalog cacert format_ verbose",
     "catalog export": "to catalog format_ output host image_set width image_format status rule cacert hide_secrets quiet verbose",
     "catalog gc": "to catalog delete unreferenced unread_for force older_than keep_runs cacert dry_run format_ quiet verbose",
     "catalog rebuild": "to catalog force cacert format_ quiet verbose",

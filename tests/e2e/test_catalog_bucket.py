@@ -104,6 +104,41 @@ def test_a_lost_catalog_comes_back_from_the_manifest_alone(bucket: Bucket, tmp_p
     assert bucket.segments() == segments
 
 
+def test_a_bucket_without_a_catalog_here_answers_from_its_manifest(bucket: Bucket, tmp_path: Path, site: Site) -> None:
+    bucket.mirror(SEED)
+    before = bucket.rows()
+    url = before[0][FIELDS.index("url")]
+    lose_catalogs(tmp_path)
+    assert [row[:8] for row in bucket.rows()] == [row[:8] for row in before]
+    public = ("--public-url", "https://cdn.example/")
+    report = tmp_path / "report"
+    page = tmp_path / "page.html"
+    page.write_text(f'<img src="{url}" alt="A">')
+    for words, said in (
+        (("catalog", "show", url, bucket.dest), url),
+        (("map", bucket.dest, *public), "https://cdn.example/"),
+        (("report", bucket.dest, "-o", str(report)), ""),
+        (("rewrite", str(page), "--mirror", bucket.dest, *public, "--stdout"), 'src="https://cdn.example/'),
+        (("rewrite", str(page), "--mirror", bucket.dest, *public, "--in-place"), "1 page rewritten"),
+    ):
+        done = bucket(*words)
+        assert (done.returncode, said in done.stdout) == (0, True), f"{words}: {done.stdout}{done.stderr}"
+    assert not list((tmp_path / "state").rglob("*.sqlite"))  # to ask leaves nothing behind
+
+
+def test_a_bucket_without_catalog_and_manifest_is_said_what_to_run_for(bucket: Bucket, tmp_path: Path) -> None:
+    bucket.mirror(SEED)
+    (segment,) = bucket.segments()
+    bucket.client.delete_object(Bucket="media", Key=f"{bucket.dest.removeprefix('s3://media/')}/{segment}")
+    lose_catalogs(tmp_path)
+    public = ("--public-url", "https://cdn.example/")
+    for words in (("catalog", "ls"), ("catalog", "show", "x"), ("catalog", "export"), ("report",), ("map", *public)):
+        done = bucket(*words, bucket.dest)
+        assert (done.returncode, "`mediamirror catalog rebuild" in done.stderr) == (2, True), f"{words}: {done.stderr}"
+    done = bucket("rewrite", SEED, "--mirror", bucket.dest, *public, "--stdout")
+    assert (done.returncode, "`mediamirror catalog rebuild" in done.stderr) == (2, True), done.stderr
+
+
 def test_without_a_manifest_metadata_and_bytes_tell(bucket: Bucket, tmp_path: Path) -> None:
     bucket.mirror(SEED)
     before = bucket.rows()

@@ -12,10 +12,11 @@ from mediamirror.catalog.listing import Query
 from mediamirror.errors import MediamirrorError
 from mediamirror.jobs.catalog.catalogs import list_rows, locate, tell
 from mediamirror.jobs.report import report
+from mediamirror.jobs.rewrite.job import rewrite
 from mediamirror.jobs.rewrite.mapping import addresses_in
 from mediamirror.jobs.run.manifest import SEGMENTS
 from mediamirror.model import SetResult
-from mediamirror.settings import state_folder
+from mediamirror.settings import RewriteOptions, state_folder
 from tests.jobs.test_own_record import MIRROR, URLS, Origin, elsewhere, page
 
 __all__ = ["page"]
@@ -57,3 +58,19 @@ async def test_without_that_record_it_is_said_what_to_do(moved: Path) -> None:
         await tell(where, URLS[1])
     with pytest.raises(MediamirrorError, match="catalog rebuild"):
         await report(str(moved))
+
+
+async def test_pages_are_rewritten_by_what_it_carries_and_brought_back(moved: Path, tmp_path: Path) -> None:
+    page = tmp_path / "site.html"
+    page.write_text(before := f'<img src="{URLS[1]}" alt="a boat">')
+    there = RewriteOptions(mirror=str(moved), in_place=True)
+    summary = await rewrite([str(page)], options=there)
+    assert summary.exit_code == 0
+    assert "moved/" in page.read_text()
+    assert (await rewrite([str(page)], options=there)).counts.get("pages rewritten", 0) == 0
+    assert (await rewrite([str(page)], options=RewriteOptions(undo=True))).exit_code == 0
+    assert page.read_text() == before
+    assert not list(state_folder().rglob("*.sqlite"))
+    shutil.rmtree(moved / SEGMENTS)
+    with pytest.raises(MediamirrorError, match="catalog rebuild"):
+        await rewrite([str(page)], options=there)

@@ -11,12 +11,14 @@ from mediamirror.catalog.connection import stores_named_in
 from mediamirror.catalog.ingest import store_id
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_chosen
 from mediamirror.catalog.story import Story, read_story
-from mediamirror.errors import UsageError
+from mediamirror.errors import StoreError, UsageError
+from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.destination import identity_of, place_of_identity
 from mediamirror.jobs.run.manifest import adopt, has_manifest
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions, default_catalog, state_folder
+from mediamirror.store.base import Store
 from mediamirror.store.open import open_store
 
 _MOST_SHOWN = 10
@@ -28,42 +30,73 @@ class Where:
 
     path: Path
     identity: str | None
-    root: Path | None = None
-    """The directory meant, where no catalog was named: it may carry a record of its own."""
+    place: str | None = None
+    """The directory or bucket meant, where no catalog was named: it may carry a record of its own."""
+    how: StoreOptions = StoreOptions()
+    """How that place is reached."""
 
 
-def locate(dest: str | None, catalog: Path | None, endpoint_url: str | None) -> Where:
+def locate(dest: str | None, catalog: Path | None, how: StoreOptions | None) -> Where:
     """Find the catalog that belongs to DEST, or is named by its file. Raises `UsageError` when neither is given."""
     if dest is None and catalog is None:
         raise UsageError(f"Which catalog? Give the DEST of the mirror, or --catalog FILE.{_known()}")
-    identity = None if dest is None else identity_of(_name(dest), endpoint_url)
-    root = Path(identity) if identity is not None and catalog is None and not identity.startswith("s3://") else None
-    return Where(catalog or default_catalog(identity or ""), identity, root)
+    how = how or StoreOptions()
+    identity = None if dest is None else identity_of(_name(dest), how.endpoint_url)
+    place = dest if catalog is None else None
+    return Where(catalog or default_catalog(identity or ""), identity, place, how)
 
 
 @asynccontextmanager
-async def reading(where: Where) -> AsyncIterator[Catalog]:
-    """Open what is recorded of a place, to read it: its catalog, else what a directory without one tells of itself.
+async def reading(where: Where, *, writes: bool = False) -> AsyncIterator[Catalog]:
+    """Open what is recorded of a place: its catalog, else what a mirror without one tells of itself, which is forgotten afterwards.
 
     Raises `CatalogError`, `InputMissing` where there is neither, and `ObjectCorrupt` for a damaged manifest.
     """
     if not await tells_itself(where):
-        async with await Catalog.open_existing(where.path, read_only=True) as catalog:
+        async with await Catalog.open_existing(where.path, read_only=not writes) as catalog:
             yield catalog
         return
     with scratch_folder() as folder:
-        store = open_store(str(where.root), StoreOptions())
-        async with store, await Catalog.open(folder / "catalog.sqlite") as catalog:
+        async with _opened(where) as store, await Catalog.open(folder / "catalog.sqlite") as catalog:
             await adopt(catalog, store, await catalog.write(store_id, where.identity or ""))
             yield catalog
 
 
+@asynccontextmanager
+async def _opened(where: Where) -> AsyncIterator[Store]:
+    """Open the place itself."""
+    place = where.place or ""
+    async with (
+        open_transport_to([place], where.how.cacert, limit=16) as transport,
+        open_store(place, where.how, transport=transport) as store,
+    ):
+        yield store
+
+
 async def tells_itself(where: Where) -> bool:
-    """Whether a place has no catalog here and is a directory that carries a record: it was moved or copied."""
-    if where.root is None or where.path.exists() or not where.root.is_dir():
+    """Whether a place has no catalog here and carries a record: it was moved or copied, or comes from another machine.
+
+    A bucket that can't be asked tells nothing. Nor is one asked that was mirrored from here to another server: that is meant.
+    """
+    if not _may_tell(where):
         return False
-    async with open_store(str(where.root), StoreOptions()) as store:
-        return await has_manifest(store)
+    try:
+        async with _opened(where) as store:
+            return await has_manifest(store)
+    except (StoreError, UsageError):
+        if not _is_bucket(where):
+            raise
+        return False
+
+
+def _may_tell(where: Where) -> bool:
+    if where.place is None or where.path.exists():
+        return False
+    return not endpoints_of(where.place) if _is_bucket(where) else Path(where.place).is_dir()
+
+
+def _is_bucket(where: Where) -> bool:
+    return (where.identity or "").startswith("s3://")
 
 
 def _name(dest: str) -> str:

@@ -24,7 +24,7 @@ from mediamirror.catalog.rewriting import (
 )
 from mediamirror.catalog.stored_sets import store_names
 from mediamirror.errors import InputMissing, UsageError
-from mediamirror.jobs.catalog.catalogs import Where, locate
+from mediamirror.jobs.catalog.catalogs import Where, locate, reading
 from mediamirror.jobs.run.destination import hold
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Candidate, ImageSet
@@ -32,7 +32,7 @@ from mediamirror.rewrite.addresses import Addresses, under
 from mediamirror.rewrite.decide import UNKNOWN, Target
 from mediamirror.rewrite.mend import Picture
 from mediamirror.rewrite.spelling import BadAddress, as_target, means
-from mediamirror.settings import RewriteOptions, state_folder
+from mediamirror.settings import RewriteOptions, StoreOptions, state_folder
 
 _STORED = frozenset({"stored", "unchanged", "duplicate", "repaired", "checked", "failed", "skipped"})
 """How a variant with an object may stand: one that failed this time still has the verified bytes of an earlier run."""
@@ -70,11 +70,11 @@ class Targets(Protocol):
 class FromCatalog:
     """The verified objects of one store."""
 
-    def __init__(self, catalog: Catalog, path: Path, store: int, addresses: Addresses) -> None:
+    def __init__(self, catalog: Catalog, path: Path | None, store: int, addresses: Addresses) -> None:
         self._catalog = catalog
         self._store = store
         self._addresses = addresses
-        self.path: str | None = os.path.realpath(path)
+        self.path: str | None = None if path is None else os.path.realpath(path)
         self.name = addresses.prefix or addresses.root or ""
         self.host = addresses.host
         self.is_relative = addresses.prefix is None
@@ -171,21 +171,22 @@ async def open_targets(
                 "--fix writes what a mirror's files are, and --map names none: give --mirror DEST instead."
             )
         return FromFile(_read_map(options.map), str(options.map))
-    where = find_catalog(options.mirror, catalog, options.store.endpoint_url)
-    if writes:
+    where = find_catalog(options.mirror, catalog, options.store)
+    known = where.path.exists()  # else the mirror tells itself, and nothing is noted
+    if writes and known:
         stack.enter_context(hold(lock_beside(where.path), thing=f"The catalog {where.path}", command="rewrite"))
-    opened = await stack.enter_async_context(await Catalog.open_existing(where.path, read_only=not writes))
+    opened = await stack.enter_async_context(reading(where, writes=writes))
     store, addresses = await choose_store(opened, where, options.public_url)
-    return FromCatalog(opened, where.path, store, addresses)
+    return FromCatalog(opened, where.path if known else None, store, addresses)
 
 
-def find_catalog(mirror: str | None, catalog: Path | None, endpoint_url: str | None) -> Where:
+def find_catalog(mirror: str | None, catalog: Path | None, how: StoreOptions | None) -> Where:
     """Find the catalog of a mirror, or the one named, or the only one that there is. Raises `UsageError`."""
     if mirror is None and catalog is None:
         there = list((state_folder() / "catalogs").glob("*.sqlite"))
         catalog = there[0] if len(there) == 1 else None
     try:
-        return locate(mirror, catalog, endpoint_url)
+        return locate(mirror, catalog, how)
     except UsageError as error:
         raise UsageError(error.message.replace("Give the DEST of the mirror,", "Give --mirror DEST,")) from None
 
