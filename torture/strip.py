@@ -2,7 +2,7 @@
 
 Formats x writers x orientations: files of every layout that we know, and those of ImageMagick, GraphicsMagick, libvips,
 ExifTool and cwebp where they are there (installed by apt when root). Natural size and every pixel have to be the same before
-and after, in Chromium and in Firefox.
+and after, in Chromium and in Firefox, and the natural size before is to be what `ImageFacts` says.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fixtures.images import encode, photo
 from fixtures.installed import installed
 from fixtures.stripping import swept
 from fixtures.turned import cases, dense, tiff, turn
+from mediamirror.imaging.header import read_header
 from mediamirror.imaging.strip import STRIPPED, LeftAlone, strip
 
 PACKAGES = {
@@ -102,6 +103,12 @@ def pairs(files: Iterator[File]) -> Iterator[tuple[str, bytes, bytes, str]]:
             print(f"left alone: {name}: {alone}")
 
 
+def _natural(data: bytes, browser: str) -> tuple[int, int]:
+    """The natural size that we say a browser gives a file."""
+    facts = read_header(data)
+    return facts.in_firefox[:2] if facts.in_firefox and browser == "firefox" else facts.natural
+
+
 def main() -> int:
     """Sweep, print what differs and how many files there were, and return 1 if one differs."""
     faults = 0
@@ -127,7 +134,13 @@ def main() -> int:
                 print(f"{browser}: {name}: {was} before, {now} after")
             nothing = sum(was is None for was in seen[::2])
             print(f"{browser}: {len(differ)} of {len(compared):,} differ; it shows nothing of {nothing}")
-            faults += len(differ)
+            others = [
+                f"{name}: {size[:2]}"
+                for (name, data, *_), size in zip(compared, seen[::2], strict=True)
+                if size is not None and tuple(size[:2]) != _natural(data, browser)
+            ]
+            print(f"{browser}: of {len(others)} files the natural size is not what we say", *others, sep="\n  ")
+            faults += len(differ) + len(others)
     return int(faults > 0)
 
 

@@ -52,6 +52,11 @@ class Exif:
         made = tuple(int(side * _USUAL_RESOLUTION / dots + 0.5) for side, dots in pairs)
         return self.dimensions if made == self.dimensions else None
 
+    def shown(self, width: int, height: int) -> tuple[int, int]:
+        """The natural size that it makes of a canvas."""
+        wide, high = self.corrected(width, height) or (width, height)
+        return (wide, high) if self.orientation <= 4 else (high, wide)
+
 
 NO_EXIF = Exif()
 
@@ -89,6 +94,16 @@ def read_as_firefox(data: bytes) -> Exif:
     found: dict[int, float] = {}
     _follow(found, data, order, start, [])
     return _exif(found, has_gps=False)
+
+
+def otherwise(exif: Exif, block: bytes, width: int, height: int) -> tuple[int, int, int] | None:
+    """`ImageFacts.in_firefox` of a canvas whose EXIF is ``exif`` in Chromium, and for Firefox in a ``block``."""
+    firefox = read_as_firefox(block)
+    theirs = firefox.shown(width, height)
+    if firefox.orientation > 4 and (size := firefox.corrected(width, height)):
+        theirs = round(height * size[0] / width), round(width * size[1] / height)  # the resolution of the turned axes
+    changed = (*theirs, firefox.orientation) != (*exif.shown(width, height), exif.orientation)
+    return (*theirs, firefox.orientation) if changed else None
 
 
 def _begin(data: bytes) -> tuple[str, int]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from struct import Struct
 
-from mediamirror.first_use import pattern
-from mediamirror.imaging.exif import NO_EXIF, Exif, read_exif
+from mediamirror.first_use import pattern, replace
+from mediamirror.imaging.exif import NO_EXIF, PREFIX, otherwise, read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged
 from mediamirror.model import ImageFacts
 
@@ -34,25 +34,32 @@ def read(data: Octets) -> ImageFacts:
     Of several EXIF segments browsers follow the first.
     """
     width, height = _frame_size(data, _frame_at(data))
-    blocks, icc, scanned = list[Exif](), False, False
-    for marker, at, end in segments(data):
-        if marker == _APP1 and is_exif(data, at, end):
-            blocks.append(read_exif(data[at + 8 : end]))
-        icc = icc or (marker == _APP2 and data[at + 2 : at + 14] == b"ICC_PROFILE\0")
-        scanned = marker == SOS
-    # Where the data ends before the first scan, an EXIF segment may be still to come.
-    first = blocks[0] if blocks else NO_EXIF if scanned else None
-    return ImageFacts(
-        "jpeg",
-        width,
-        height,
-        frames=1,
-        icc=icc,
-        alpha=False,
-        orientation=first.orientation if first else None,
-        has_gps=any(block.has_gps for block in blocks) if first else None,
-        corrected=first.corrected(width, height) if first else None,
+    known = list(segments(data))
+    found = exif_segments(data, known)
+    blocks = [read_exif(data[start:end]) for start, end, _ in found]
+    icc = any(marker == _APP2 and data[at + 2 : at + 14] == b"ICC_PROFILE\0" for marker, at, _ in known)
+    facts = ImageFacts("jpeg", width, height, frames=1, icc=icc, alpha=False)
+    if not blocks and known[-1][0] != SOS:
+        return facts  # the data ends before the first scan, and an EXIF segment may be still to come
+    first = blocks[0] if blocks else NO_EXIF
+    start, end, read_by_firefox = found[0] if found else (0, 0, False)
+    return replace(
+        facts,
+        orientation=first.orientation,
+        has_gps=any(block.has_gps for block in blocks),
+        corrected=first.corrected(width, height),
+        in_firefox=otherwise(first, data[start:end] if read_by_firefox else b"", width, height),
     )
+
+
+def exif_segments(data: Octets, known: Sequence[tuple[int, int, int]]) -> list[tuple[int, int, bool]]:
+    """Start and end of each EXIF structure among some `segments`, and whether Firefox reads it.
+
+    That is so in the first APP1 segment alone, and with a padding of two zeros.
+    """
+    spans = [(at, end) for marker, at, end in known if marker == _APP1]
+    found = [(at, end) for at, end in spans if is_exif(data, at, end)]
+    return [(at + 8, end, at == spans[0][0] and data[at + 2 : at + 8] == PREFIX) for at, end in found]
 
 
 def segments(data: Octets) -> Iterator[tuple[int, int, int]]:

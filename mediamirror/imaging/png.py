@@ -9,7 +9,7 @@ from struct import Struct
 
 from mediamirror.errors import ImageOverBudget
 from mediamirror.first_use import replace
-from mediamirror.imaging.exif import NO_EXIF, read_exif
+from mediamirror.imaging.exif import NO_EXIF, Exif, otherwise, read_exif
 from mediamirror.imaging.octets import Octets, cut, damaged
 from mediamirror.model import ImageFacts
 
@@ -60,7 +60,12 @@ def _learn(facts: ImageFacts, data: Octets, name: bytes, start: int, end: int) -
         return replace(facts, icc=True)
     if name == b"eXIf":
         exif = read_exif(data[start:end])
-        return replace(facts, orientation=facts.orientation or exif.orientation, has_gps=facts.has_gps or exif.has_gps)
+        if facts.orientation is not None:
+            return replace(facts, has_gps=facts.has_gps or exif.has_gps)
+        # No resolution counts in a PNG, but in Firefox.
+        turned = Exif(exif.orientation)
+        there = otherwise(turned, data[start:end], facts.width, facts.height)
+        return replace(facts, orientation=exif.orientation, has_gps=exif.has_gps, in_firefox=there)
     return facts
 
 

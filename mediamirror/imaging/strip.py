@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Sequence
 from mediamirror.errors import ImageError
 from mediamirror.imaging.exif import PREFIX, bare_exif
 from mediamirror.imaging.header import read_whole
-from mediamirror.imaging.jpeg import BARE, EOI, SOF, SOS, end_of_scan, is_exif, next_marker, segments
+from mediamirror.imaging.jpeg import BARE, EOI, SOF, SOS, end_of_scan, exif_segments, next_marker, segments
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.png import CRITICAL, flaw, is_sound
 from mediamirror.imaging.png import chunks as png_chunks
@@ -155,10 +155,8 @@ _NO_EXIF = b"\xff\xe1\0\2"
 
 def _jpeg_exif(data: Octets, facts: ImageFacts) -> list[Piece]:
     """The segments that make browsers show what they showed, each as it reads EXIF: none, where that is as it is without."""
-    ours = [(start, end) for marker, start, end in segments(data) if marker == _APP1]
-    start, end = next((each for each in ours if is_exif(data, *each)), (0, 0))
-    firefox = [(start, end)] == ours[:1] and data[start + 2 : start + 8] == PREFIX
-    exif = bare_exif(data[start + 8 : end], facts.width, facts.height, firefox=firefox)
+    start, end, firefox = next(iter(exif_segments(data, list(segments(data)))), (0, 0, False))
+    exif = bare_exif(data[start:end], facts.width, facts.height, firefox=firefox)
     if not exif:
         return []
     segment = struct.pack(">BBH", 0xFF, _APP1, 8 + len(exif)) + PREFIX + exif

@@ -256,6 +256,29 @@ def broken_metadata(subject: Subject) -> Iterator[Violation]:
         yield Violation(f"Browsers pass over a part of it that is broken: {'; '.join(notes)}.", None, "; ".join(notes))
 
 
+@rule("MM319", "browsers-differ", Severity.NOTE, verify_only=True, about="file")
+def browsers_differ(subject: Subject) -> Iterator[Violation]:
+    """Fire for a file that browsers show in different sizes or turned in different ways (docs/decisions/0051-natural-size.md)."""
+    facts = subject.facts
+    if facts is None:
+        return
+    others = {
+        f"Firefox, which reads its EXIF in another way, shows {_turned(facts.in_firefox)}": facts.in_firefox,
+        "Safari shows it as it is stored": facts.format == "png" and facts.orientation not in (None, 1),
+        "Firefox shows nothing, since it has a clean aperture": facts.format == "avif" and facts.corrected,
+    }
+    told = [words for words, so in others.items() if so]
+    if told:
+        shown = _turned((*facts.natural, facts.orientation or 1))
+        yield Violation(f"Chromium shows {shown}; {'; '.join(told)}.", shown, "; ".join(told))
+
+
+def _turned(shown: tuple[int, int, int] | None) -> str:
+    """A size and an orientation in words."""
+    width, height, orientation = shown or (0, 0, 1)
+    return f"{width} x {height}" + (f" with orientation {orientation}" if orientation != 1 else "")
+
+
 @rule("MM317", "wide-profile-unused", Severity.NOTE, verify_only=True, about="file")
 def wide_profile_unused(subject: Subject) -> Iterator[Violation]:
     """Fire for a wide profile whose extra colours the picture does not use."""

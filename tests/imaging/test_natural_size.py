@@ -7,7 +7,7 @@ import io
 import pytest
 from PIL import Image
 
-from fixtures.turned import Case, cases, cut_avif
+from fixtures.turned import AS_STORED, ODD, ON_ITS_SIDE, UNSEEN, Case, cases, cut_avif, dense, jpeg, png
 from mediamirror.imaging.decoder.pixels import decode
 from mediamirror.imaging.decoder.protocol import Wish
 from mediamirror.imaging.header import read_header, read_whole
@@ -37,6 +37,23 @@ def test_stripping_leaves_the_natural_size_as_it_is(case: Case) -> None:
     stripped = strip(case.data)
     assert read_whole(stripped).natural == case.natural
     assert strip(stripped) == stripped
+
+
+@pytest.mark.parametrize(("block", "chromium", "firefox"), ODD.values(), ids=ODD)
+def test_exif_that_firefox_reads_in_another_way_is_told_of(block: bytes, chromium: int, firefox: int) -> None:
+    shown = ON_ITS_SIDE if firefox == 6 else AS_STORED
+    for data in (jpeg(block), png(block)):
+        assert read_header(data).in_firefox == (None if chromium == firefox else (*shown, firefox))
+
+
+@pytest.mark.parametrize("data", UNSEEN.values(), ids=UNSEEN)
+def test_exif_that_firefox_does_not_see_is_told_of(data: bytes) -> None:
+    assert decode(data, CheckOptions(), Wish()).facts.in_firefox == (*AS_STORED, 1)
+
+
+def test_firefox_divides_by_the_resolution_after_the_turn() -> None:
+    block = dense((32, 12), (144, 288), orientation=8)
+    assert (read_header(jpeg(block)).natural, read_header(jpeg(block)).in_firefox) == ((12, 32), (24, 16, 8))
 
 
 def test_what_a_clean_aperture_cuts_off_is_not_looked_at() -> None:

@@ -56,6 +56,9 @@ def special(words: str, image: Image.Image, format: str) -> File | None:
         "16,383 x 16,383 pixels": lambda: File(huge_canvas_webp()),
         "animated": lambda: File(make_animation(*image.size, "webp")),
         "laid on its side by EXIF": lambda: File(encode(image, format, exif=exif_block(orientation=6)), "image/jpeg"),
+        "laid on its side by EXIF behind XMP": lambda: File(
+            behind_xmp(encode(image, format, exif=exif_block(orientation=6)))
+        ),
         "with a text whose check value is wrong": lambda: replace(
             whole, data=whole.data[:33] + struct.pack(">I4s4sI", 4, b"tEXt", b"a\0bc", 0) + whole.data[33:]
         ),
@@ -68,6 +71,11 @@ def special(words: str, image: Image.Image, format: str) -> File | None:
         **dict.fromkeys(("a photograph as PNG", "the same as WebP", "made from the original"), lambda: whole),
     }
     return known[words]()  # an example says nothing that is not tried here
+
+
+def behind_xmp(data: bytes) -> bytes:
+    xmp = b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
+    return data[:2] + struct.pack(">BBH", 0xFF, 0xE1, 2 + len(xmp)) + xmp + data[2:]
 
 
 def first_frame(image: Image.Image) -> Image.Image:

@@ -104,6 +104,7 @@ def facts_of(head: dict[str, Any]) -> ImageFacts:
         return ImageFacts(
             **{name: facts[name] for name in _FACT_TYPES},
             corrected=_size_or_none(facts.get("corrected")),
+            in_firefox=_shown_or_none(facts.get("in_firefox")),
             notes=tuple(str(note)[:200] for note in (facts.get("notes") or ())[:_MAX_NOTES]),
         )
     raise ValueError("neither sound facts nor an error")
@@ -147,6 +148,14 @@ def _size_or_none(value: Any) -> tuple[int, int] | None:
         return None
     width, height = value
     return int(width), int(height)
+
+
+def _shown_or_none(value: Any) -> tuple[int, int, int] | None:
+    """Three numbers or nothing; ValueError or TypeError for anything else."""
+    if value is None:
+        return None
+    width, height, orientation = value
+    return int(width), int(height), int(orientation)
 
 
 def _text_or_none(value: object) -> str | None:
