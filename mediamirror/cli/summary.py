@@ -92,7 +92,8 @@ class Summarised:
             print_block(console, block)
         if summary.exit_code != 130:  # of an interrupted run it is told on standard error
             console.print(summary_sentence(summary))
-        told = f"This is a summary, for {plural(summary.sets, 'image set')}"
+        noun = ("image set", summary.sets) if summary.sets else ("object", summary.variants)
+        told = f"This is a summary, for {plural(noun[1], noun[0])}"
         print(f"{told}. All of it: --format table; for programs: --format jsonl.", file=sys.stderr)
 
     def close(self) -> None:

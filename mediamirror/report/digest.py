@@ -31,6 +31,7 @@ class Digest:
         self._verbs: Counter[str] = Counter()
         self._troubled: defaultdict[int, list[SetResult]] = defaultdict(list)
         self._in_trouble = 0
+        self._noun = "object"
 
     def add(self, event: Event) -> None:
         """Take one event."""
@@ -51,6 +52,8 @@ class Digest:
                 self._verbs["failed" if event.error else object_verb(event)] += 1
             case SetResult() if not event.sound:
                 self._in_trouble += 1
+                if any(row.carrier != "object" for row in event.rows):
+                    self._noun = "image set"
                 grave = min((GRAVITY[entry.severity] for entry in entries_of(event)), default=0)
                 if len(self._troubled[grave]) < _FIRST:
                     self._troubled[grave].append(event)
@@ -72,7 +75,7 @@ class Digest:
         if self._problems:
             yield self._by_problem()
         if self._troubled:
-            told = plural(self._in_trouble, "image set")
+            told = plural(self._in_trouble, self._noun)
             first = f"{_FIRST} of {told}" if self._in_trouble > _FIRST else told
             yield Block(Words(f"{first} with something to say, the gravest first:", "bold"))
             gravest = [result for grave in sorted(self._troubled) for result in self._troubled[grave]]

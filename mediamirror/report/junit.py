@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 from mediamirror.model import Problem, SetResult, Severity
 from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, entries_of, verdict_of
 from mediamirror.report.escape import file_name, shorten, shown_url, visible
+from mediamirror.report.events import plural
 
 
 def to_junit(data: ReportData, *, fail_on: Severity | None = Severity.ERROR) -> str:
@@ -19,7 +20,7 @@ def to_junit(data: ReportData, *, fail_on: Severity | None = Severity.ERROR) -> 
 
     A case whose variant could not be fetched or read is an ``error``; lesser findings and problems are ``system-out``; a case
     of which no file was looked at, and nothing is said, is ``skipped``. What kept a document from being read is an ``error`` of a
-    case of its own.
+    case of its own. The sound objects of a mirror are one case together.
     """
     root = ET.Element("testsuites", name="mediamirror")
     root.set("time", f"{data.summary.seconds:,.3f}")
@@ -28,9 +29,24 @@ def to_junit(data: ReportData, *, fail_on: Severity | None = Severity.ERROR) -> 
         problems = [problem for problem in data.problems if problem.document == document]
         for place, count in enumerate(_suite(root, document, sets, problems, fail_on)):
             totals[place] += count
+    if data.summary.variants and not data.summary.sets:
+        totals[0] += _sound(root, data)
     _count(root, totals)
     ET.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+
+
+def _sound(root: ET.Element, data: ReportData) -> int:
+    """Add one case for the sound objects of a mirror, of which none is told by itself; return how many cases that is."""
+    told = {row.url for image_set in data.sets for row in image_set.rows if row.carrier == "object"}
+    sound = data.summary.variants - len(told)
+    if sound < 1:
+        return 0
+    name = shown_url(data.title)
+    suite = ET.SubElement(root, "testsuite", name=f"{name}: what is sound")
+    ET.SubElement(suite, "testcase", name=f"{plural(sound, 'object')} without a finding", classname=name)
+    _count(suite, (1, 0, 0, 0))
+    return 1
 
 
 def _by_document(data: ReportData) -> dict[str, list[SetResult]]:
@@ -97,13 +113,19 @@ def _fails(entry: Entry, fail_on: Severity | None) -> bool:
 
 
 def _name(image_set: SetResult) -> str:
-    subject = visible(image_set.alt or "") or (file_name(image_set.rows[0].url) if image_set.rows else "image set")
-    return f"line {image_set.line}: {shorten(subject, 120)}"
+    subject = visible(image_set.alt or "") or (_file(image_set))
+    return f"line {image_set.line}: {shorten(subject, 120)}" if image_set.line else shorten(subject, 120)
+
+
+def _file(image_set: SetResult) -> str:
+    """The name of a set's first file; of an object in a mirror its whole key, which nobody else has."""
+    first = image_set.rows[0] if image_set.rows else None
+    return "image set" if first is None else visible(first.url) if first.carrier == "object" else file_name(first.url)
 
 
 def _line(entry: Entry) -> str:
     values = ""
     if entry.declared is not None and entry.actual is not None:
         values = f" (declared {visible(entry.declared)}, found {visible(entry.actual)})"
-    place = f"{shown_url(entry.document)}:{entry.line}"
+    place = f"{shown_url(entry.document)}:{entry.line}" if entry.line else shown_url(entry.document)
     return f"{place}: {entry.severity.value} {visible(entry.rule)}: {visible(entry.message)}{values} {shown_url(entry.url)}"
