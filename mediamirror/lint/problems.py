@@ -16,7 +16,7 @@ _OF_DOCUMENTS = frozenset(
         "field-missing", "fragment-only", "glued-word", "height-without-width", "incomplete-candidate", "input-unreadable",
         "invalid-image-set", "invalid-url", "json-too-deep", "json-too-large", "markdown-blank", "member-left-out",
         "malformed-json", "malformed-link-header", "malformed-table", "malformed-xml", "mended-url", "missing-comma",
-        "mixed-descriptors", "negative-density", "no-documents", "no-sitemap", "not-a-page", "not-a-sitemap",
+        "mixed-descriptors", "negative-density", "no-documents", "no-pages", "no-sitemap", "not-a-page", "not-a-sitemap",
         "number-too-large", "other-host", "page-closed", "page-limit", "page-nofollow", "parquet-bytes",
         "parquet-damaged", "passed-over", "read-as",
         "placeholder", "relative-url-without-base", "repaired-srcset", "row-too-large", "scheme-not-fetched",
