@@ -178,6 +178,8 @@ class ReadOptions:
     """Whether images come from the archives among the inputs alone."""
     all_images: bool = False
     """Whether every picture of the archives among the inputs is taken, named by a page or not."""
+    check_hashes: bool = False
+    """Whether the files of a WACZ among the inputs are compared with the hashes in its list."""
     follow_sitemap: bool = False
     """Whether the pages in the sitemaps of the INPUTs' sites are read too."""
     depth: int = 0

@@ -92,6 +92,10 @@ ARCHIVES = _rows(
     ReadOptions,
     ("--offline", "Take images from the web archives among the INPUTs alone."),
     ("--all-images", "Take every picture of the web archives among the INPUTs, named by a page or not."),
+    (
+        "--check-hashes",
+        "Compare the files of a WACZ among the INPUTs with the hashes in its list, and say whether it is signed.",
+    ),
 )
 FAIL_EMPTY = option("--fail-empty", "Exit 1 when no INPUT holds an image.", JobOptions, panel=WHAT)
 ROOT = option("--root DIR", "Read the site's own URLs from this folder of a built site; fetch nothing.", panel=WHAT)

@@ -161,7 +161,7 @@ def _brotli(chunks: Iterator[bytes]) -> Iterator[bytes]:
 
 
 def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    zstd = _extra("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
+    zstd = zstd_library()
     stream = zstd.ZstdDecompressor()
     try:
         for chunk in chunks:
@@ -173,6 +173,11 @@ def _zstd(chunks: Iterator[bytes]) -> Iterator[bytes]:
         raise Undecodable("the compressed data is damaged") from None
     if not stream.eof:
         raise Undecodable("the compressed data ends too early")
+
+
+def zstd_library() -> Any:
+    """Return the module that reads zstd. Raises `Undecodable` where the extra is missing."""
+    return _extra("compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd")
 
 
 def _extra(module: str) -> Any:

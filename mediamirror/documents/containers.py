@@ -114,6 +114,15 @@ def _warc(container: Container) -> Iterator[Document | Problem]:
         yield from read_warc(path, archive=container.archive, limit=container.limit, name=container.name)
 
 
+def unpacked_wacz(folder: Path, archive: WarcArchive | None, limit: int) -> Found | None:
+    """Return what is in a folder that is an unpacked WACZ; None where it is none."""
+    if not (folder / "datapackage.json").is_file():
+        return None
+    from mediamirror.documents.wacz import is_unpacked, read_unpacked
+
+    return _batches(read_unpacked(folder, archive, limit), str(folder)) if is_unpacked(folder) else None
+
+
 def rest_of(archive: WarcArchive, limit: int, *, alone: bool) -> Found:
     """Yield what can only be read once all archives are: `warc.read.rest`."""
     from mediamirror.documents.warc.read import rest
@@ -188,13 +197,14 @@ def _transcribed(
 
 def _zip(container: Container) -> Iterator[Document | Problem]:
     from mediamirror.documents.packed import read_zip
+    from mediamirror.documents.wacz import read_wacz
 
     if container.path is not None:
-        yield from read_zip(container.file, container, _WITHIN.__getitem__)
+        yield from read_zip(container.file, container, _WITHIN.__getitem__, read_wacz)
         return
     with tempfile.TemporaryFile(prefix="mediamirror-") as file:
         shutil.copyfileobj(container.file, file)
-        yield from read_zip(file, container, _WITHIN.__getitem__)
+        yield from read_zip(file, container, _WITHIN.__getitem__, read_wacz)
 
 
 def _tar(container: Container) -> Iterator[Document | Problem]:

@@ -11,7 +11,7 @@ import posixpath
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import IO, Any, cast
 
@@ -32,22 +32,20 @@ MAX_TOLD = 100
 _LOOKED_AT = 64 * 1024
 _ROWS = frozenset({"jsonl", "csv", "tsv"})
 _OF_A_SITE = frozenset({*PAGES, "css"})
-_DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError)
-_DAMAGED = "is damaged, or packed in a way that is not read"
+DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError)
+DAMAGED = "is damaged, or packed in a way that is not read"
 Item = Document | Problem
 
 
-class _Folder:
-    """One archive under way: what its members are, and what was wrong, of which the first are told each."""
+class Members:
+    """The members of one archive: how many are documents, and what was wrong with others, of which the first are told each."""
 
-    def __init__(self, container: Any, read_within: Callable[[str], Any]) -> None:
-        self.container = container
-        self.read_within = read_within
-        self.name: str = container.name
-        self._samples = Samples(self.name, Carried(self.name, container.archive, container.limit))
-        self.documents = self._others = self._wrong = 0
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.documents = self._wrong = 0
 
     def bad(self, member: str, why: str) -> Iterator[Problem]:
+        """Count a member that is left out, and tell of it while there are few."""
         self._wrong += 1
         if self._wrong <= MAX_TOLD:
             told = "".join(c if c.isprintable() else "\ufffd" for c in member[:200])
@@ -60,6 +58,23 @@ class _Folder:
             yield from self.bad(name, "leads out of the folder that it stands in")
             return False
         return not any(part.startswith(".") and part != "." for part in parts) and parts[0] != "__MACOSX"
+
+    def untold(self) -> Iterator[Problem]:
+        """Tell of those that were only counted."""
+        if self._wrong > MAX_TOLD:
+            message = f"{self.name}: {self._wrong - MAX_TOLD:,} more members are left out."
+            yield Problem("member-left-out", message, document=self.name)
+
+
+class _Folder(Members):
+    """One archive under way."""
+
+    def __init__(self, container: Any, read_within: Callable[[str], Any]) -> None:
+        super().__init__(container.name)
+        self.container = container
+        self.read_within = read_within
+        self._samples = Samples(self.name, Carried(self.name, container.archive, container.limit))
+        self._others = 0
 
     def member(self, name: str, opened: IO[bytes]) -> Iterator[Item]:
         """What is in one member."""
@@ -106,23 +121,29 @@ class _Folder:
         """What is to be said at the end."""
         yield from self._let_go()
         yield from self._samples.documents()
-        if self._wrong > MAX_TOLD:
-            message = f"{self.name}: {self._wrong - MAX_TOLD:,} more members are left out."
-            yield Problem("member-left-out", message, document=self.name)
+        yield from self.untold()
         if not self.documents and not self._samples.pictures:
             files = self._others + self._wrong
             message = f"{self.name} holds no document and no picture, by extension or content, among {files:,} files."
             yield Problem("no-documents", message, document=self.name)
 
 
-def read_zip(file: IO[bytes], container: Any, read_within: Callable[[str], Any]) -> Iterator[Item]:
-    """Yield the documents of a ZIP file that can be sought in, in its own order. Raises `OSError`."""
+def read_zip(
+    file: IO[bytes],
+    container: Any,
+    read_within: Callable[[str], Any],
+    read_wacz: Callable[[zipfile.ZipFile, Any], Iterator[Item]],
+) -> Iterator[Item]:
+    """Yield the documents of a ZIP file that can be sought in, in its own order. Raises `OSError`.
+
+    ``read_within`` reads a container in it, ``read_wacz`` the file itself where it is a web archive.
+    """
     folder = _Folder(container, read_within)
     try:
-        with zipfile.ZipFile(_Bounded(file)) as packed:
+        with zipfile.ZipFile(Bounded(file)) as packed:
             members = packed.infolist()
-            if (refused := _refused({member.filename for member in members})) is not None:
-                yield Problem("container-refused", f"{container.name} {refused}", document=container.name)
+            if is_wacz(container.name, (member.filename for member in members)):
+                yield from read_wacz(packed, container)
                 return
             yield from (beside := _Beside(packed, folder)).hars()
             for member in members[:MAX_MEMBERS]:
@@ -132,14 +153,14 @@ def read_zip(file: IO[bytes], container: Any, read_within: Callable[[str], Any])
                     or not (yield from folder.is_safe(member.filename))
                 ):
                     continue
-                if (why := _barred(member)) is not None:
+                if (why := barred(member)) is not None:
                     yield from folder.bad(member.filename, why)
                 else:
                     try:
                         with packed.open(member) as opened:
                             yield from folder.member(member.filename, opened)
-                    except _DAMAGE:
-                        yield from folder.bad(member.filename, _DAMAGED)
+                    except DAMAGE:
+                        yield from folder.bad(member.filename, DAMAGED)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         message = f"{container.name} can't be read as a ZIP file ({str(error)[:100]})."
         yield Problem("document-damaged", message, document=container.name)
@@ -147,7 +168,7 @@ def read_zip(file: IO[bytes], container: Any, read_within: Callable[[str], Any])
     yield from folder.end()
 
 
-def _barred(member: zipfile.ZipInfo) -> str | None:
+def barred(member: zipfile.ZipInfo) -> str | None:
     """Why a member is not opened."""
     if member.flag_bits & 1:
         return "is encrypted"
@@ -170,7 +191,7 @@ class _Beside:
             if not name.lower().endswith(".har") or not (yield from self._folder.is_safe(name)):
                 continue
             self.taken.add(name)
-            if (why := _barred(member)) is not None:
+            if (why := barred(member)) is not None:
                 yield from self._folder.bad(name, why)
                 continue
             self._folder.documents += 1
@@ -186,26 +207,27 @@ class _Beside:
                         attached=attached,
                     )
                     yield from self._folder.read_within("har")(whole)
-            except _DAMAGE:
-                yield from self._folder.bad(name, _DAMAGED)
+            except DAMAGE:
+                yield from self._folder.bad(name, DAMAGED)
 
     def _attached(self, folder: str, name: str) -> IO[bytes] | None:
         path = posixpath.normpath(posixpath.join(folder, name))
         try:
             member = self._packed.getinfo(path)
             self.taken.add(path)
-            return None if _barred(member) else self._packed.open(member)
-        except (KeyError, *_DAMAGE):
+            return None if barred(member) else self._packed.open(member)
+        except (KeyError, *DAMAGE):
             return None
 
 
-class _Bounded:
+class Bounded:
     """A file of which no more is read at once than `MAX_LIST`: of a ZIP file only its list of members is longer."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file
 
     def read(self, size: int = -1) -> bytes:
+        """Read as a file does. Raises `ValueError` for too much at once."""
         data = b"" if size > MAX_LIST else self._file.read(size if size >= 0 else MAX_LIST + 1)
         if max(size, len(data)) > MAX_LIST:
             raise ValueError(f"its list of members is over the limit of {MAX_LIST:,} bytes")
@@ -215,11 +237,16 @@ class _Bounded:
         return getattr(self._file, name)
 
 
-def _refused(names: set[str]) -> str | None:
-    """Why a ZIP file is another format, which is not read; each in one sentence."""
-    if "datapackage.json" in names and any(name.startswith("archive/") for name in names):
-        return "is a WACZ file, which is not read: unzip it, and give the WARC files in its folder archive/."
-    return None
+_OF_WACZ = ("archive/", "indexes/", "pages/")
+
+
+def is_wacz(name: str, members: Iterable[str]) -> bool:
+    """Say whether a ZIP file or a folder with these members is a WACZ, or holds several."""
+    found = set(members)
+    return name.lower().endswith(".wacz") or (
+        "datapackage.json" in found
+        and any(each.startswith(_OF_WACZ) or each.lower().endswith(".wacz") for each in found)
+    )
 
 
 class _TarInfo(tarfile.TarInfo):

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
-from mediamirror.documents.containers import Container, reader_for, rest_of
+from mediamirror.documents.containers import Container, reader_for, rest_of, unpacked_wacz
 from mediamirror.documents.document import (
     MAX_DOCUMENT,
     Chunks,
@@ -108,6 +108,11 @@ async def _read(place: Place, reading: _Reading) -> AsyncIterator[Document | Pro
 
 
 async def _from_directory(directory: Path, reading: _Reading) -> AsyncIterator[Document | Problem]:
+    whole = await asyncio.to_thread(unpacked_wacz, directory, reading.archive, reading.limit)
+    if whole is not None:
+        async for item in whole:
+            yield item
+        return
     found, others = await asyncio.to_thread(_listed, directory)
     for path in found:
         if await asyncio.to_thread(is_special, path):

@@ -28,8 +28,8 @@ _ROOT = pattern(
     rb"<(?:(?P<feed>rss|feed|rdf:RDF|channel)|(?P<sitemap>(?:[\w\-]{1,20}:)?(?:urlset|sitemapindex)))[\s>]"
 )
 _MAGIC = {
-    b"WARC/": "warc", b"filedesc://": "warc", b"PAR1": "parquet", b"PK\x03\x04": "zip", b"PK\x05\x06": "zip",
-    b"\x28\xb5\x2f\xfd": "zstd",
+    b"WARC/": "warc", b"filedesc://": "warc", b"\x5d\x2a\x4d\x18": "warc", b"PAR1": "parquet",
+    b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x28\xb5\x2f\xfd": "zstd",
 }  # fmt: skip
 _TAR = (257, b"ustar")
 _MAIL = pattern(rb"(?:[A-Za-z][\w\-]{1,40}: ?[^\n]*+\n(?:[ \t][^\n]*+\n|(?!))*+|(?!)){1,90}+", re.ASCII)
@@ -215,7 +215,7 @@ KINDS: dict[str, Kind] = {
     "warc": Kind(
         None,
         ("application/warc", "application/x-warc", "application/x-internet-archive"),
-        (".warc", ".arc"),
+        (".warc", ".arc", ".warc.zst"),
         is_container=True,
     ),
     "mhtml": Kind(

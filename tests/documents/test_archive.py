@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 
 import pytest
+from backports import zstd
 
 from fixtures.crawls.warcs import chunked, compressed, http, record, response, sha1
 from fixtures.crawls.warcs import revisit as same_again
@@ -24,7 +25,8 @@ JPEG = b"\xff\xd8\xff" + bytes(range(256)) * 20
 
 
 def write(path: Path, records: list[bytes]) -> Path:
-    path.write_bytes(compressed(records) if path.name.endswith(".gz") else b"".join(records))
+    ways = {".gz": compressed, ".zst": lambda each: b"".join(map(zstd.compress, each))}
+    path.write_bytes(ways.get(path.suffix, b"".join)(records))
     return path
 
 
@@ -70,7 +72,7 @@ def body_of(download: Download | None) -> bytes:
     return download.body.data if download.body.data is not None else Path(str(download.body.path)).read_bytes()
 
 
-@pytest.mark.parametrize("file", ["a.warc", "a.warc.gz"])
+@pytest.mark.parametrize("file", ["a.warc", "a.warc.gz", "a.warc.zst"])
 async def test_a_response_is_a_download_with_its_headers_date_and_hash(tmp_path: Path, file: str) -> None:
     more = [("ETag", '"x"'), ("Content-Encoding", "gzip"), ("Transfer-Encoding", "chunked")]
     coded = image("a.jpg", chunked(gzip.compress(JPEG), 100), http_more=more)

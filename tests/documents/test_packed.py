@@ -251,21 +251,10 @@ async def test_an_archive_of_nothing_says_so(tmp_path: Path) -> None:
     assert (documents, problem.code) == ([], "no-documents")
 
 
-@pytest.mark.parametrize(
-    ("name", "data", "word"),
-    [
-        (
-            "a.wacz",
-            zipped({"datapackage.json": b"{}", "archive/data.warc.gz": b"x", "pages/pages.jsonl": b"{}"}),
-            "WACZ",
-        ),
-        ("a.warc.zst", b"\x28\xb5\x2f\xfd" + b"\0" * 90, "zstd"),
-    ],
-)
-async def test_what_is_not_read_is_refused_in_one_sentence(tmp_path: Path, name: str, data: bytes, word: str) -> None:
-    documents, (problem,) = await read(write(tmp_path, name, data))
+async def test_what_is_not_read_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    documents, (problem,) = await read(write(tmp_path, "a.html.zst", b"\x28\xb5\x2f\xfd" + b"\0" * 90))
     assert (documents, problem.code) == ([], "container-refused")
-    assert word in problem.message
+    assert "zstd" in problem.message
     assert problem.message.count(". ") == 0
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import sys
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -196,8 +197,53 @@ def test_what_is_no_warc_has_no_documents_and_never_raises(tmp_path: Path, data:
     assert bool(problems(path)) is bool(data)
 
 
-def test_a_zstd_archive_says_what_to_do(tmp_path: Path) -> None:
-    assert [p.code for p in problems(write(tmp_path / "a.warc.zst", zstd.compress(pages(1)[0])))] == ["warc-zstd"]
+def zstd_archive(records: list[bytes], dictionary: str) -> bytes:
+    """A ``.warc.zst``: each record a frame, behind a dictionary where there is one."""
+    if dictionary == "none":
+        return b"".join(zstd.compress(each) for each in records)
+    trained = zstd.train_dict([response(f"{SITE}/sample/{n}", PAGE + b"x" * n, HTML) for n in range(500)], 4_000)
+    content = zstd.compress(trained.dict_content) if dictionary == "compressed" else trained.dict_content
+    frames = b"".join(zstd.compress(each, zstd_dict=trained) for each in records)
+    return b"\x5d\x2a\x4d\x18" + len(content).to_bytes(4, "little") + content + frames
+
+
+@pytest.mark.parametrize("dictionary", ["none", "plain", "compressed"])
+def test_a_zstd_archive_is_read_with_its_dictionary(tmp_path: Path, dictionary: str) -> None:
+    # Pages of a few bytes and of more than is inflated at once.
+    records = [*pages(20), *pages(3, size=200_000)]
+    path = write(tmp_path / "a.warc.zst", zstd_archive(records, dictionary))
+    assert [row[:3] for row in rows_of(path)] == [
+        row[:3] for row in rows_of(write(tmp_path / "a.warc", b"".join(records)))
+    ]
+    assert problems(path) == []
+
+
+def test_damage_in_a_zstd_archive_costs_one_record(tmp_path: Path) -> None:
+    frames = [zstd.compress(each) for each in pages(5)]
+    frames[2] = frames[2][:4] + b"\xff" * 60 + frames[2][64:]
+    path = write(tmp_path / "a.warc.zst", b"".join(frames))
+    assert names(path) == ["/0", "/1", "/3", "/4"]
+    assert [problem.code for problem in problems(path)] == ["warc-damaged"]
+
+
+@pytest.mark.parametrize(
+    ("data", "told"),
+    [
+        (b"\x5d\x2a\x4d\x18\xff\xff\xff\x7f", "its dictionary is over the limit of 16,777,216 bytes"),
+        (b"\x5d\x2a\x4d\x18\x05\0\0\0\x28\xb5\x2f\xfd\0", "its dictionary is damaged"),
+    ],
+)
+def test_a_dictionary_that_can_not_be_read_is_one_sentence(tmp_path: Path, data: bytes, told: str) -> None:
+    (problem,) = problems(write(tmp_path / "a.warc.zst", data))
+    assert (problem.code, told in problem.message) == ("warc-zstd", True)
+
+
+def test_without_the_extra_a_zstd_archive_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.warc.zst", zstd_archive(pages(1), "none"))
+    for module in ("backports.zstd", "compression.zstd"):
+        monkeypatch.setitem(sys.modules, module, None)
+    (problem,) = problems(path)
+    assert (problem.code, "pip install 'mediamirror[warc]'" in problem.message) == ("warc-zstd", True)
 
 
 def test_a_page_over_the_limit_is_a_problem_and_the_next_is_read(tmp_path: Path) -> None:

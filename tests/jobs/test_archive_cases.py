@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.crawls.waczs import members_of, packed
 from fixtures.crawls.warcs import arc, compressed, http, record, response, revisit, sha1
 from fixtures.images import make_image
 from mediamirror import mirror, parse, verify
@@ -291,3 +292,14 @@ async def test_a_record_that_was_cut_short_is_called_so(tmp_path: Path, run: Run
     cut = response(f"{SITE}/red.jpg", OLD[:900], "image/jpeg", more=[("WARC-Truncated", "length")])
     await run(put(tmp_path, [page(IMG), cut]))
     assert "it is there cut short (WARC-Truncated: length); leave --offline away" in run.reasons["red.jpg"]
+
+
+@pytest.mark.parametrize("offline", [True, False])
+async def test_of_a_wacz_whose_index_comes_first_only_the_pages_of_its_archives_are_read(
+    tmp_path: Path, run: Run, offline: bool
+) -> None:
+    members = members_of({"a.warc.gz": [page(IMG), picture("red.jpg")]}, [f"{SITE}/"])
+    archive = packed(tmp_path / "a.wacz", members)
+    await run(archive, offline=offline)
+    assert (run.summary.exit_code, run.summary.variants, run.stored) == (0, 1, {"red.jpg": OLD})
+    assert (await parse([str(archive)])).variants == 1

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
-from uuid import uuid4
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
@@ -26,9 +24,11 @@ from mediamirror.documents.warc.http import (
     unusable,
 )
 from mediamirror.documents.warc.index import Holds, Index, Located, equivalent, payload_key, url_key
+from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Gap, Record, read_date, read_record, read_records
 from mediamirror.documents.warc.seen import Seen
-from mediamirror.errors import BodyTooLarge, NotArchived, TooManyRedirects
+from mediamirror.documents.warc.spool import Spool
+from mediamirror.errors import NotArchived, TooManyRedirects
 from mediamirror.first_use import dataclass
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Body, Download, Problem
@@ -41,9 +41,7 @@ MAX_TOLD = 100
 """Most problems of the archives that are told one by one."""
 _COMPARED = 8
 """Most other captures that one is compared with."""
-_PREFIX = 64 * 1024
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_SUFFIX = ".part"
 _MAX_FILES = 65_535
 _MOVED = frozenset({301, 302, 303, 307, 308})
 
@@ -92,14 +90,16 @@ class WarcArchive:
         max_size: int = 256 * MiB,
         only_pages: bool = False,
         all_images: bool = False,
+        check_hashes: bool = False,
     ) -> None:
         self.directory = directory
         self.only_pages = only_pages
         """Whether nothing but pages is looked up, as where no picture is fetched."""
+        self.check_hashes = check_hashes
+        """Whether the hashes in the lists of a WACZ are compared with its files."""
         self.seen = Seen(directory, all_images=all_images)
-        self._spool_over = spool_over
-        self._max_size = max_size
-        self._files: list[Path] = []
+        self._spool = Spool(directory, spool_over, max_size)
+        self._files: list[Source] = []
         self._index = Index(directory)
         self.count = 0
         """Bodies that can be looked up, older captures included."""
@@ -139,7 +139,7 @@ class WarcArchive:
         first, more = self._names
         return first if more < 1 else f"{first} and {more} more"
 
-    def add_file(self, path: Path, name: str = "") -> int:
+    def add_file(self, path: Source, name: str = "") -> int:
         """Take a file in, and return its number; ``name`` where it is an INPUT."""
         if name:
             first, more = self._names
@@ -188,6 +188,11 @@ class WarcArchive:
         body belongs to the caller.
         """
         return await asyncio.to_thread(self._lookup, url, pages)
+
+    def knows(self, url: str) -> bool:
+        """Whether there is any record of a URL, of use or not."""
+        here = resolve(url, None)
+        return isinstance(here, str) and bool(self._index.find(url_key(here)))
 
     def problems(self) -> Iterator[Problem]:
         """What was noticed while URLs were looked up: captures that differ, and some that could not be used."""
@@ -295,7 +300,7 @@ class WarcArchive:
             if (why := unusable(record, response)) is not None:
                 raise Damaged(why)
             payload = Proof(record.headers.get("warc-payload-digest"), digest)
-            body = self._body(proved(response, payload, whole), url)
+            body = self._spool.take(proved(response, payload, whole), url)
             if not body.size:
                 raise Damaged("its answer has no body")
             return _Found(response.lasting_headers, record.date or _EPOCH, body, response.status)
@@ -355,42 +360,6 @@ class WarcArchive:
                 "captures-differ",
                 f"{url} has {len(others) + 1} captures in the archives that are not all the same; that of "
                 f"{found.date:%Y-%m-%d %H:%M:%S} was taken, {nearest}.",
-            )
-
-    def _body(self, chunks: Iterator[bytes], url: str) -> Body:
-        """Take a body in: in memory while it is small, else in a file, which does not stay when something fails."""
-        digest, held, size = hashlib.sha256(), bytearray(), 0
-        for chunk in chunks:
-            size += len(chunk)
-            self._check(size, url)
-            digest.update(chunk)
-            held += chunk
-            if size > self._spool_over:
-                return self._spooled(held, chunks, digest, url)
-        data = bytes(held)
-        return Body(size, digest.hexdigest(), data=data, prefix=data)
-
-    def _spooled(self, held: bytearray, chunks: Iterator[bytes], digest: hashlib._Hash, url: str) -> Body:
-        path = self.directory / f"{uuid4().hex}{_SUFFIX}"
-        size, prefix = len(held), bytes(held[:_PREFIX])
-        try:
-            with path.open("xb") as file:
-                file.write(held)
-                for chunk in chunks:
-                    size += len(chunk)
-                    self._check(size, url)
-                    digest.update(chunk)
-                    prefix += chunk[: max(0, _PREFIX - len(prefix))]
-                    file.write(chunk)
-        except BaseException:
-            path.unlink(missing_ok=True)
-            raise
-        return Body(size, digest.hexdigest(), path=path, prefix=prefix)
-
-    def _check(self, size: int, url: str) -> None:
-        if size > self._max_size:
-            raise BodyTooLarge(
-                f"{url} is larger than {self._max_size:,} bytes in the archive; raise --max-size to accept it."
             )
 
     def close(self) -> None:

@@ -7,8 +7,9 @@ an archive is often the only copy, so here the search goes on for the next membe
 from __future__ import annotations
 
 import zlib
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
+from mediamirror.documents.warc.frames import DICTIONARY, ZSTD, Frame, dictionary_of
 from mediamirror.first_use import dataclass, pattern
 
 _CHUNK = 64 * 1024
@@ -22,6 +23,8 @@ ARC_LINE = pattern(
 """What begins a record of an ARC file, of version 1 or 2 (https://archive.org/web/researcher/ArcFileFormat.php)."""
 _GZIP = zlib.MAX_WBITS | 16
 _LOOKED_AT = 1024
+_BLOCK = 256 * 1024
+"""A frame of zstd gives nothing before its first block is whole, which has up to 128 KiB."""
 BOMB_SIZE = 256 * 1024 * 1024
 """A member is no more inflated when it gives more bytes than this, more than `BOMB_RATIO` for each of its own."""
 BOMB_RATIO = 100
@@ -49,7 +52,9 @@ class WarcBytes:
         self._file = file
         file.seek(0)
         head = file.read(_CHUNK)
-        self.compressed = _is_compressed(head)
+        self._coding = _coding(head)
+        self.compressed = self._coding is not None
+        self._dictionary = dictionary_of(file, head) if self._coding == ZSTD else None
         self.is_arc = _begins_arc(head, compressed=self.compressed)
         self.start = Place(0)
         """Where the record or the member that is being read starts."""
@@ -66,7 +71,7 @@ class WarcBytes:
         """Bytes of this member that were read, or in a plain file bytes read since `_member`."""
         self._ready = b""
         self._raw = b""
-        self._stream = zlib.decompressobj(_GZIP) if self.compressed else None
+        self._stream = self._open_member() if self.compressed else None
         if place.skip:
             self.skip(place.skip)
 
@@ -160,14 +165,20 @@ class WarcBytes:
             return False
         self._member, self._given, self._raw = end + zeros, 0, rest
         self._start_at(Place(self._member))
-        self._stream = zlib.decompressobj(_GZIP)
+        self._stream = self._open_member()
         return True
+
+    def _open_member(self) -> Any:
+        return Frame(self._dictionary) if self._coding == ZSTD else zlib.decompressobj(_GZIP)
 
     def _inflate(self) -> None:
         assert self._stream is not None  # noqa: S101 - only called for compressed files
-        raw = self._raw or self._file.read(_CHUNK)
+        raw = self._raw
         try:
-            self._ready = self._stream.decompress(raw, _CHUNK)
+            self._ready = self._stream.decompress(raw, _CHUNK) if raw or self._coding == ZSTD else b""
+            if not (raw or self._ready or self._stream.eof):  # nothing is left of what it was given before
+                raw = self._file.read(_CHUNK)
+                self._ready = self._stream.decompress(raw, _CHUNK)
         except zlib.error:
             raise self._damaged("its compressed data is damaged") from None
         if not (raw or self._ready or self._stream.eof):
@@ -180,7 +191,7 @@ class WarcBytes:
 
     def recover(self) -> bool:
         """Seek to the next record after the marked one; False when there is none."""
-        found = self._search(self._from, _MAGIC if self.compressed else b"http" if self.is_arc else _RECORD)
+        found = self._search(self._from, self._coding or (b"http" if self.is_arc else _RECORD))
         if found is None:
             return False
         self.in_block = False
@@ -208,9 +219,9 @@ class WarcBytes:
 
     def _starts_record(self, at: int) -> bool:
         self._file.seek(at)
-        head = self._file.read(_LOOKED_AT)
+        head = self._file.read(_LOOKED_AT if self._coding != ZSTD else _BLOCK)
         try:
-            head = zlib.decompressobj(_GZIP).decompress(head, _LOOKED_AT) if self.compressed else head
+            head = self._open_member().decompress(head, _LOOKED_AT) if self.compressed else head
         except zlib.error:
             return False
         if self.is_arc:
@@ -218,10 +229,16 @@ class WarcBytes:
         return head.startswith(_RECORD) if self.compressed else _FIRST_LINE.match(head) is not None
 
 
-def _is_compressed(head: bytes) -> bool:
+def _coding(head: bytes) -> bytes | None:
+    """What the members of a file begin with, where it is compressed: gzip, or the draft for zstd.
+
+    https://iipc.github.io/warc-specifications/specifications/warc-zstd/
+    """
+    if head.startswith((ZSTD, DICTIONARY)):
+        return ZSTD
     if head.startswith(_MAGIC):
-        return True
-    return _MAGIC in head and _FIRST_LINE.search(head) is None and not head.startswith(_ARC)
+        return _MAGIC
+    return _MAGIC if _MAGIC in head and _FIRST_LINE.search(head) is None and not head.startswith(_ARC) else None
 
 
 def _begins_arc(head: bytes, *, compressed: bool) -> bool:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.document import MAX_DOCUMENT, Document, kept
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_of, read_answer
+from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Block, Gap, Record, read_record, read_records
 from mediamirror.markup.extract import PAGES, choose_kind
 from mediamirror.markup.naming.looks import has_image_extension, is_image_type
@@ -18,7 +18,6 @@ from mediamirror.scratch import scratch_folder
 
 MAX_GAPS = 100
 """Most damaged places of one file that are reported one by one."""
-_ZSTD = b"\x28\xb5\x2f\xfd"
 _TYPES = {
     *("text/html", "application/xhtml+xml", "text/css", "application/rss+xml", "application/atom+xml"),
     *("application/feed+json", "text/xml", "application/xml", "application/rdf+xml", ""),
@@ -31,7 +30,7 @@ _NO_PICTURES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.
 
 
 def read_warc(
-    path: Path, *, archive: WarcArchive | None = None, limit: int = MAX_DOCUMENT, name: str = ""
+    path: Source, *, archive: WarcArchive | None = None, limit: int = MAX_DOCUMENT, name: str = ""
 ) -> Iterator[Document | Problem]:
     """Yield the documents of a WARC file in order, in bounded memory; with ``archive`` every response is noted there too.
 
@@ -47,22 +46,21 @@ def read_warc(
         yield from rest(own, limit, alone=True)
 
 
-def _read(path: Path, archive: WarcArchive, limit: int, name: str) -> Iterator[Document | Problem]:
+def _read(path: Source, archive: WarcArchive, limit: int, name: str) -> Iterator[Document | Problem]:
     gaps = 0
     number = archive.add_file(path, name)
     name = name or str(path)
     with path.open("rb") as file:
-        if file.read(len(_ZSTD)) == _ZSTD:
-            message = f"{name} is compressed with zstd, which is not read: inflate it first (zstd -d)."
-            yield Problem("warc-zstd", message, document=name)
-            return
-        for item in read_records(file):
-            if isinstance(item, Gap):
-                gaps += 1
-                if gaps <= MAX_GAPS:
-                    yield _gap(name, item)
-                continue
-            yield from _record(*item, archive, number, limit)
+        try:
+            for item in read_records(file):
+                if isinstance(item, Gap):
+                    gaps += 1
+                    if gaps <= MAX_GAPS:
+                        yield _gap(name, item)
+                    continue
+                yield from _record(*item, archive, number, limit)
+        except Undecodable as error:
+            yield Problem("warc-zstd", f"{name} can't be read: {error}.", document=name)
     if gaps > MAX_GAPS:
         yield Problem("warc-damaged", f"{name} has {gaps - MAX_GAPS:,} more damaged places.", document=name)
 

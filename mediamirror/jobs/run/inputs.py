@@ -133,7 +133,7 @@ def open_archive(directory: Path, fetch: FetchOptions, read: ReadOptions) -> War
     """Return what takes note of the archives among the inputs; its files are in ``directory``."""
     from mediamirror.documents.warc.archive import WarcArchive  # noqa: PLC0415 -- start-up time of what needs none
 
-    return WarcArchive(directory, max_size=fetch.max_size, all_images=read.all_images)
+    return WarcArchive(directory, max_size=fetch.max_size, all_images=read.all_images, check_hashes=read.check_hashes)
 
 
 class ArchiveFirst:

@@ -13,7 +13,8 @@ from mediamirror.settings import JobOptions
 HARMLESS = frozenset(
     {
         *("empty-document", "page-limit", "sitemap-limit", "too-many-links"),
-        *("page-closed", "page-nofollow", "not-a-page", "other-host", "special-file", "passed-over", "no-pages"),
+        *("page-closed", "page-nofollow", "not-a-page", "other-host", "special-file", "passed-over"),
+        *("page-not-archived", "wacz-unsigned"),
     }
 )
 """Problems with a document as a whole that are no failure: there is nothing in it, or a crawl leaves it out by its rules."""
@@ -68,7 +69,7 @@ class Tally:
     def weigh(self, problem: Problem) -> Problem:
         """Say how grave it is that an INPUT can't be read: a failed item, or for one that is only empty a note."""
         failed = problem.code not in HARMLESS
-        self.unread += failed or problem.code == "no-pages"
+        self.unread += failed
         return replace(problem, severity=Severity.ERROR) if failed else problem
 
     def weigh_inside(self, problem: Problem) -> Problem:

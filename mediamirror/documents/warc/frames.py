@@ -1,0 +1,69 @@
+"""Frames of zstd, as web archives are compressed record by record, and the dictionary before them.
+
+https://iipc.github.io/warc-specifications/specifications/warc-zstd/. The library comes with the extra ``mediamirror[warc]``.
+"""
+
+from __future__ import annotations
+
+import zlib
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+from mediamirror.documents.compressed import Undecodable, zstd_library
+
+ZSTD = b"\x28\xb5\x2f\xfd"
+DICTIONARY = b"\x5d\x2a\x4d\x18"
+MAX_DICTIONARY = 16 * 1024 * 1024
+"""Longest dictionary, in bytes."""
+_WINDOW_LOG = 25
+"""Of the window of a frame, 32 MiB: so much memory a file may ask for."""
+
+
+class Frame:
+    """A frame of zstd, inflated as zlib's objects do it. Raises `Undecodable` where the extra is missing."""
+
+    unconsumed_tail = b""
+
+    def __init__(self, dictionary: Any) -> None:
+        zstd = zstd_library()
+        options = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
+        self._stream = zstd.ZstdDecompressor(zstd_dict=dictionary, options=options)
+        self._error = zstd.ZstdError
+
+    @property
+    def eof(self) -> bool:
+        """Whether it has ended."""
+        return bool(self._stream.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        """What came behind its end."""
+        return bytes(self._stream.unused_data)
+
+    def decompress(self, data: bytes, most: int) -> bytes:
+        """Return up to ``most`` bytes. Raises `zlib.error` as zlib's objects do."""
+        try:
+            return bytes(self._stream.decompress(data, max_length=most))
+        except self._error:
+            raise zlib.error from None
+
+
+def dictionary_of(file: BinaryIO, head: bytes) -> Any:
+    """The dictionary that a file begins with, in a frame that is skipped over; it may be compressed itself."""
+    if not head.startswith(DICTIONARY):
+        return None
+    size = int.from_bytes(head[4:8], "little")
+    if size > MAX_DICTIONARY:
+        raise Undecodable(f"its dictionary is over the limit of {MAX_DICTIONARY:,} bytes")
+    file.seek(8)
+    return _dictionary(file.read(size))
+
+
+@lru_cache(maxsize=4)
+def _dictionary(data: bytes) -> Any:
+    zstd = zstd_library()
+    try:
+        whole = zstd.ZstdDecompressor().decompress(data, max_length=MAX_DICTIONARY) if data.startswith(ZSTD) else data
+        return zstd.ZstdDict(whole)
+    except (zstd.ZstdError, ValueError):
+        raise Undecodable("its dictionary is damaged") from None
