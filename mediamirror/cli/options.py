@@ -299,7 +299,9 @@ COMPARING = _rows(
 
 QUIET = option("--quiet -q", "Print only what went wrong.", panel=OUTPUT)
 VERBOSE = option("--verbose -v", "Say more on standard error.", panel=OUTPUT)
-NO_PROGRESS = option("--no-progress", "Draw no progress bar.", panel=OUTPUT)
+NO_PROGRESS = option(
+    "--no-progress", "Draw no progress bar, and write no line of progress every 30 s into a log.", panel=OUTPUT
+)
 HIDE_SECRETS = option(
     "--hide-secrets",
     "Replace signatures and tokens in URLs by *** in JSON and in files for programs too, as everywhere else.",

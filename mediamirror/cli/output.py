@@ -24,7 +24,7 @@ from mediamirror.model import (
 from mediamirror.report.events import problems_of, summary_sentence, to_line, to_objects
 
 if TYPE_CHECKING:
-    from mediamirror.cli.progress import Progress
+    from mediamirror.cli.progress import LoggedProgress, Progress
     from mediamirror.cli.summary import Printer
     from mediamirror.report.html import HtmlReport
 
@@ -102,13 +102,14 @@ class Output:
             print(summary_sentence(summary), file=sys.stderr)
 
 
-def progress_for(noun: str, found: str, *, wanted: bool) -> Progress | None:
-    """Begin a line of progress on a terminal: what is counted, and what is counted before; None where there is nobody to see it."""
-    if not wanted or not sys.stderr.isatty() or os.environ.get("TERM") == "dumb":
+def progress_for(noun: str, found: str, *, wanted: bool) -> Progress | LoggedProgress | None:
+    """Begin to tell of progress: a line that moves on a terminal, else a plain one now and then; None where nobody wants it."""
+    if not wanted:
         return None
-    from mediamirror.cli.progress import Progress
+    from mediamirror.cli.progress import LoggedProgress, Progress
 
-    return Progress(noun, found)
+    moves = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return Progress(noun, found) if moves else LoggedProgress(noun, found)
 
 
 def _printer(style: Style) -> Printer:

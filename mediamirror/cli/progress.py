@@ -1,6 +1,7 @@
-"""One line of progress on standard error: what is done of how much, how fast, and how long it will take.
+"""Progress on standard error: what is done of how much, how fast, and how long it will take.
 
-The line is drawn anew by a thread, so that it moves while nothing happens, and what is printed meanwhile goes above it.
+On a terminal it is one line, drawn anew by a thread, so that it moves while nothing happens; what is printed meanwhile goes above
+it. In a log, which is no terminal, it is a plain line now and then.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ _EVERY = 0.25
 """Seconds from one drawing to the next."""
 _PATIENCE = 1.0
 """Seconds before a line that counts towards nothing: what is done sooner needs none."""
+_NOW_AND_THEN = 30.0
+"""Seconds from one line in a log to the next: what is done sooner has none."""
 _LONGEST_BAR, _SHORTEST_BAR = 40, 6
 ERASE = "\r\x1b[K"
 """Goes to the beginning of a terminal's line and empties it."""
@@ -70,6 +73,11 @@ def progress_line(amount: Amount, seconds: float, width: int, *, signs: str = "â
     return line[:width]
 
 
+def log_line(amount: Amount, seconds: float) -> str:
+    """Say the same in a log: ``12/50 images (7 without work) 3.2 MiB 2.1 MiB/s 8 images/s left 0:00:05``."""
+    return " ".join(text for _, text in _parts(amount, seconds) if text)
+
+
 def _parts(amount: Amount, seconds: float) -> list[tuple[int, str]]:
     """The parts of a line in order, each with a number that says which goes first where room is scarce; 0 stays."""
     speed, pace = (count / seconds if seconds > 0.01 else 0.0 for count in (amount.bytes, amount.done))
@@ -102,33 +110,14 @@ def _clock(seconds: float | None) -> str:
     return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{int(seconds) % 60:02}"
 
 
-class Progress:
-    """Counts events, and keeps one line of a terminal until `stop`. What is printed meanwhile goes above it.
-
-    ``noun`` is what is counted, ``found`` what is counted while it is not known yet how much there is to do.
-    """
+class _Counting:
+    """Counts events: ``noun`` is what is counted, ``found`` what is counted while it is not known how much there is to do."""
 
     def __init__(self, noun: str, found: str) -> None:
         self._noun = noun
         self.amount = Amount(found)
-        self._began = self._drew = time.monotonic()
+        self._began = time.monotonic()
         self._lock = RLock()
-        self._drawn = False
-        self._whole = True
-        self._stopped = Flag()
-        self._streams = (sys.stdout, sys.stderr)
-        sys.stderr = _above(sys.stderr, self)
-        if sys.stdout.isatty():
-            sys.stdout = _above(sys.stdout, self)
-        Thread(target=self._keep_drawing, daemon=True).start()
-
-    def show(self, event: Event | SyncEvent | MendEvent) -> None:
-        """Take one event."""
-        with self._lock:
-            self._count(event)
-            amount = self.amount
-            if amount.total is not None and (time.monotonic() - self._drew > _EVERY or amount.done >= amount.total):
-                self._draw()
 
     def _count(self, event: Event | SyncEvent | MendEvent) -> None:
         amount = self.amount
@@ -154,7 +143,6 @@ class Progress:
     def _begin(self, amount: Amount) -> None:
         self.amount = amount
         self._began = time.monotonic()
-        self._draw()
 
     def _step(self, size: int) -> None:
         amount = self.amount
@@ -164,6 +152,58 @@ class Progress:
             amount.total = max(amount.total, amount.done + 1)
         amount.done += 1
         amount.bytes += size
+
+
+class LoggedProgress(_Counting):
+    """Writes a line into a log every so many seconds until `stop`, also while nothing happens."""
+
+    def __init__(self, noun: str, found: str, *, every: float = _NOW_AND_THEN) -> None:
+        super().__init__(noun, found)
+        self._stopped = Flag()
+        Thread(target=self._keep_telling, args=(every,), daemon=True).start()
+
+    def show(self, event: Event | SyncEvent | MendEvent) -> None:
+        """Take one event."""
+        with self._lock:
+            self._count(event)
+
+    def stop(self) -> None:
+        """Write no more; safe to call twice."""
+        with self._lock:
+            self._stopped.set()
+
+    def _keep_telling(self, every: float) -> None:
+        while not self._stopped.wait(every):
+            with self._lock, suppress(OSError, ValueError):  # a log that is full or gone is no reason to end a run
+                if not self._stopped.is_set():
+                    sys.stderr.write(f"mediamirror: {log_line(self.amount, time.monotonic() - self._began)}\n")
+                    sys.stderr.flush()
+
+
+class Progress(_Counting):
+    """Keeps one line of a terminal until `stop`. What is printed meanwhile goes above it."""
+
+    def __init__(self, noun: str, found: str) -> None:
+        super().__init__(noun, found)
+        self._drew = self._began
+        self._drawn = False
+        self._whole = True
+        self._stopped = Flag()
+        self._streams = (sys.stdout, sys.stderr)
+        sys.stderr = _above(sys.stderr, self)
+        if sys.stdout.isatty():
+            sys.stdout = _above(sys.stdout, self)
+        Thread(target=self._keep_drawing, daemon=True).start()
+
+    def show(self, event: Event | SyncEvent | MendEvent) -> None:
+        """Take one event."""
+        with self._lock:
+            before = self.amount
+            self._count(event)
+            amount = self.amount
+            late = time.monotonic() - self._drew > _EVERY
+            if amount.total is not None and (late or amount is not before or amount.done >= amount.total):
+                self._draw()
 
     def stop(self) -> None:
         """Take the line away; safe to call twice."""

@@ -7,12 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Event as Flag
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.cli.progress import ERASE, Amount, Progress, progress_line
+from mediamirror.cli.output import progress_for
+from mediamirror.cli.progress import ERASE, Amount, LoggedProgress, Progress, log_line, progress_line
 from mediamirror.model import Download, ImageSet, Outcome, Planned, Status, Variant, Workload
 
 URL = "https://e.example/a.webp"
@@ -102,3 +104,45 @@ def test_it_leaves_nothing_behind_and_gives_the_streams_back() -> None:
         progress.stop()
         sys.stderr.write("the end\n")
         assert (terminal.getvalue().endswith(f"{ERASE}the end\n"), sys.stderr is terminal) == (True, True)
+
+
+def test_a_log_has_the_same_words_without_a_bar() -> None:
+    assert log_line(SOME, 10.0) == "1,250/5,000 images (300 without work) 40.0 MiB 4.0 MiB/s 125 images/s left 0:00:30"
+    assert log_line(Amount("image set", done=3), 61.0) == "3 image sets so far 0:01:01"
+
+
+class Log(io.StringIO):
+    """A log that says when there is a line in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = Flag()
+
+    def flush(self) -> None:
+        self.told.set()
+
+
+def test_where_there_is_no_terminal_a_plain_line_is_written_now_and_then_also_while_nothing_happens(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sys, "stderr", log := Log())
+    progress = LoggedProgress("image", "image set", every=0.01)
+    progress.show(Planned(1, 2, variants=7, wanted=4))
+    progress.show(outcome(Status.STORED, size=2048))
+    log.told.clear()
+    assert log.told.wait(60)
+    progress.stop()
+    text = log.getvalue()
+    assert text.splitlines()[-1].startswith("mediamirror: 1/4 images 2.0 KiB ")
+    assert "\x1b" not in text
+    assert "\r" not in text
+    progress.show(outcome(Status.STORED))
+    assert log.getvalue() == text
+
+
+def test_nobody_is_told_of_progress_who_does_not_want_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert progress_for("image", "image set", wanted=False) is None
+    logged = progress_for("image", "image set", wanted=True)
+    assert isinstance(logged, LoggedProgress)
+    logged.stop()
