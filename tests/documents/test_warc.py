@@ -345,3 +345,19 @@ def test_an_arc_file_reads_as_warcio_reads_it(tmp_path: Path) -> None:
     theirs = [(r.rec_headers.get_header("uri"), r.raw_stream.read()) for r in ArchiveIterator(io.BytesIO(data))][1:]
     ours = [(row[1], row[3]) for row in rows_of(write(tmp_path / "old.arc.gz", data))][1:]
     assert [(url, block.partition(b"\r\n\r\n")[2]) for url, block in ours] == theirs == list(bodies.items())
+
+
+@pytest.mark.parametrize("coding", ["gzip", "zstd"])
+@pytest.mark.parametrize("end", [65_536, 131_072, 65_535, 65_537])
+def test_a_member_that_ends_with_what_is_read_at_once_is_followed_by_the_next(
+    tmp_path: Path, coding: str, end: int
+) -> None:
+    def member(name: str, size: int) -> bytes:
+        body = PAGE + random.Random(size).randbytes(size)
+        data = response(f"{SITE}/{name}", body, "text/css")
+        return gzip.compress(data, 0, mtime=0) if coding == "gzip" else zstd.compress(data)
+
+    # What can't be compressed grows by the same number of bytes as its member.
+    first = next(made for size in range(end - 600, end) if len(made := member("a", size)) == end)
+    path = write(tmp_path / "a.warc", first + member("b", 100) + member("c", 100))
+    assert [row[1] for row in rows_of(path)] == [f"{SITE}/{name}" for name in "abc"]

@@ -152,17 +152,17 @@ class WarcBytes:
                 raise self._damaged("a record is shorter than it says")
 
     def _next_member(self) -> bool:
-        """Seek to the next gzip member; anything else is padding, and ends the file."""
+        """Seek to the next member; zeros are padding."""
         assert self._stream is not None  # noqa: S101 - only called for compressed files
         rest = self._stream.unused_data + self._raw
         end = self._file.tell() - len(rest)
-        while rest and not rest.strip(b"\0"):
+        while not rest.strip(b"\0"):  # nothing at all, where the member ended with what was read at once
             end += len(rest)
             rest = self._file.read(_CHUNK)
+            if not rest:
+                return False
         zeros = len(rest) - len(rest.lstrip(b"\0"))
         rest = rest[zeros:]
-        if not rest:
-            return False
         self._member, self._given, self._raw = end + zeros, 0, rest
         self._start_at(Place(self._member))
         self._stream = self._open_member()
