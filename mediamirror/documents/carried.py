@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, cast
 from urllib.parse import quote
@@ -39,7 +39,7 @@ class Carried:
     def __init__(self, name: str, archive: WarcArchive | None, limit: int) -> None:
         self._base = HOST + _path(name.partition("://")[2] or name)
         self._archive = archive
-        self._limit = limit
+        self.limit = limit
         self._path = None if archive is None else archive.directory / f"{uuid4().hex}.warc"
         self._file: IO[bytes] | None = None
 
@@ -57,7 +57,7 @@ class Carried:
         with tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-") as body:
             for piece in pieces:
                 body.write(piece)
-                if body.tell() > self._limit:
+                if body.tell() > self.limit:
                     return None
             body.seek(0)
             kind = _type_of(body.read(12))
@@ -100,10 +100,11 @@ def _path(name: str) -> str:
     return "/".join("%5E" if part == ".." else quote(part, safe="~!$&'()*+,;=:@", errors="replace") for part in parts)
 
 
-def sample(name: str, url: dict[str, str], columns: dict[str, object]) -> Document:
+def sample(name: str, urls: Sequence[str], columns: dict[str, object]) -> Document:
     """The document that a sample with pictures is: their addresses, and the values beside them as its columns."""
+    pictures = {"image": urls[0]} if len(urls) == 1 else {"images": list(urls)}
     told = columns_of_text(json.dumps(columns, default=str).encode())
-    return Document(name, json.dumps(url).encode(), "application/json", None, "json", columns=told)
+    return Document(name, json.dumps(pictures).encode(), "application/json", None, "json", columns=told)
 
 
 class Samples:
@@ -169,8 +170,7 @@ class Samples:
             columns: dict[str, object] = {"__key__": key}
             for member, data in held:
                 columns |= _told(_ending(member), data)
-            named = {_ending(member) or "image": url for member, url in pictures.items()}
-            yield sample(f"{self._name}/{next(iter(pictures))}", named, columns)
+            yield sample(f"{self._name}/{next(iter(pictures))}", [*pictures.values()], columns)
 
     def _rows(self) -> Iterator[tuple[str, dict[str, str], list[tuple[str, bytes]]]]:
         """The samples that wait: key, pictures and their addresses, what stands beside them."""

@@ -89,15 +89,17 @@ def _some(items: Iterator[Document | Problem], name: str) -> list[Document | Pro
 
 
 async def _parquet(container: Container) -> Found:
+    from mediamirror.documents.carried import Carried
     from mediamirror.documents.parquet import parquet_rows
 
+    carried = Carried(container.name, container.archive, container.limit)
     if container.path is not None:
-        async for item in parquet_rows(container.file, container.rows, container.memory):
+        async for item in parquet_rows(container.file, container.rows, container.memory, carried):
             yield item
         return
     with tempfile.TemporaryFile(prefix="mediamirror-") as file:
         await asyncio.to_thread(shutil.copyfileobj, container.file, file)
-        async for item in parquet_rows(file, container.rows, container.memory):
+        async for item in parquet_rows(file, container.rows, container.memory, carried):
             yield item
 
 

@@ -1,6 +1,6 @@
 """The process that reads Parquet: rows as JSON on stdout. Started by ``python -m`` with the most bytes it may take,
 
-the number of an open file, its name, and the name of a field or nothing.
+the number of an open file, its name, the name of a field or nothing, and whether pictures are to be sent or only named.
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from typing import Any, BinaryIO
@@ -23,6 +24,11 @@ _BATCH_BYTES = 8 * 1024 * 1024
 """Of rows as they are stored, without their compression."""
 _SMALL = 256
 """Bytes a row, on an average, of a column that is read though nobody asked for it."""
+_TRIED = 8
+_FOR_ONE, _TIMES = 64 * 1024 * 1024, 4
+"""Bytes that a table of pictures takes, and how many times as many as are decoded at once (measured: 3.4)."""
+_MOST = 8
+"""How many times as much as a table of texts a table of pictures may take: its bytes are there in the file."""
 _BUFFER = 1024 * 1024
 _MAX_METADATA = 64 * 1024 * 1024
 
@@ -30,20 +36,33 @@ arrow: Any = importlib.import_module("pyarrow")
 parquet: Any = importlib.import_module("pyarrow.parquet")
 
 
-def main(memory: int, descriptor: int, name: str, field: str) -> None:
-    """Send rows as lists of texts; of a large row its size, and its text in pieces behind it; a problem; None at the end."""
+Pictures = tuple[dict[str, Any], list[tuple[str, str, bytes]]]
+"""The plain values of a row, and of each of its pictures the column, the name it gets, and the bytes."""
+
+
+def main(memory: int, descriptor: int, name: str, field: str, sends: str) -> None:
+    """Send rows as lists of texts; of a large row its size, and its text in pieces behind it; a problem; None at the end.
+
+    A row with pictures is a pair: its values, and each picture's column, name and size, with the bytes in pieces behind it. What
+    more this process may take for them comes first.
+    """
     die_with_parent()
     answers = os.fdopen(os.dup(1), "wb")
     bound_memory(memory)
     number = 0
     try:
-        for texts in _rows(os.fdopen(descriptor, "rb"), name, field or None):
+        for texts in _rows(os.fdopen(descriptor, "rb"), name, field or None, memory):
             allow_cpu()
             if isinstance(texts, Problem):
                 send(answers, texts)
-                continue
-            number += len(texts)
-            _send(answers, texts)
+            elif isinstance(texts, int):
+                send(answers, {"memory": texts})
+            elif isinstance(texts, tuple):
+                number += 1
+                _send_pictures(answers, texts, sends=bool(sends))
+            else:
+                number += len(texts)
+                _send(answers, texts)
     except MemoryError:
         os._exit(OVER_MEMORY)
     except BrokenPipeError:
@@ -62,25 +81,123 @@ def _send(answers: BinaryIO, texts: list[bytes]) -> None:
         return
     for text in texts:
         send(answers, len(text))
-        for start in range(0, len(text), HELD):
-            send(answers, text[start : start + HELD])
+        _send_pieces(answers, text)
 
 
-def _rows(file: BinaryIO, name: str, field: str | None) -> Iterator[list[bytes] | Problem]:
+def _send_pieces(answers: BinaryIO, data: bytes) -> None:
+    for start in range(0, len(data), HELD):
+        send(answers, data[start : start + HELD])
+
+
+def _send_pictures(answers: BinaryIO, row: Pictures, *, sends: bool) -> None:
+    values, pictures = row
+    send(answers, (values, [(column, name, len(data) if sends else 0) for column, name, data in pictures]))
+    for _, _, data in pictures if sends else ():
+        _send_pieces(answers, data)
+
+
+def _rows(
+    file: BinaryIO, name: str, field: str | None, memory: int
+) -> Iterator[list[bytes] | Pictures | Problem | int]:
     """The rows as JSON, a few small ones at a time, after what there is to be told of columns that are not read."""
     table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, thrift_string_size_limit=_MAX_METADATA)
     columns = _columns(table.schema_arrow, field, table.metadata)
+    if field is None and (largest := _largest_chunk(table)):
+        yield allow_memory(memory, min(largest, os.fstat(file.fileno()).st_size), _MOST * memory)
+    pictures = frozenset(each.name for each in table.schema_arrow if field is None and _holds_pictures(table, each))
     files = [each.name for each in table.schema_arrow if arrow.types.is_nested(each.type) and _is_binary(each.type)]
-    if files and field is None:
-        message = f"{name} holds files themselves in {', '.join(files)[:100]}, which are not read: only URLs are."
+    if (left := [each for each in files if each not in pictures]) and field is None:
+        message = (
+            f"{name} holds files themselves in {', '.join(left)[:100]}, which are not read: only URLs and pictures are."
+        )
         yield Problem("parquet-bytes", message, document=name)
+    columns += sorted(pictures)
+    number = 0
     for batch in table.iter_batches(batch_size=_batch_size(table.metadata), columns=columns, use_threads=False):
-        step = batch.num_rows if batch.nbytes <= HELD else 1
+        step = batch.num_rows if batch.nbytes <= HELD and not pictures else 1
         for at in range(0, batch.num_rows, step):
-            yield [
-                json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "replace")
-                for values in batch.slice(at, step).to_pylist()
-            ]
+            rows = batch.slice(at, step).to_pylist()
+            number += len(rows)
+            found = [each for column in sorted(pictures) for each in _taken(rows[0], column)] if rows else []
+            if found:
+                several = len(found) > 1
+                yield (
+                    rows[0],
+                    [(column, _named(number, column if several else "", data), data) for column, data in found],
+                )
+            else:
+                yield [
+                    json.dumps(values, ensure_ascii=False, default=str).encode("utf-8", "replace") for values in rows
+                ]
+
+
+def _largest_chunk(table: Any) -> int:
+    """Bytes in the file of the largest piece of a binary column, which is what pyarrow decodes at once."""
+    binary = {each.name for each in table.schema_arrow if _is_binary(each.type)}
+    groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
+    chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
+    sizes = (each.total_compressed_size for each in chunks if each.path_in_schema.partition(".")[0] in binary)
+    return max(sizes, default=0)
+
+
+def _holds_pictures(table: Any, column: Any) -> bool:
+    """Whether a column holds pictures themselves: whether one of the first values that there are begins as one."""
+    if not _is_binary(column.type):
+        return False
+    tried = 0
+    for batch in table.iter_batches(batch_size=1, columns=[column.name], use_threads=False):
+        for _, data in _taken(batch.to_pylist()[0], column.name):
+            tried += 1
+            if _extension(data):
+                return True
+        if tried >= _TRIED:
+            break
+    return False
+
+
+def _taken(row: dict[str, Any], column: str) -> Iterator[tuple[str, bytes]]:
+    """Take the files out of one column: bytes, or bytes and a path as Hugging Face's datasets have them, or a list of these."""
+    value = row.pop(column, None)
+    many = value if isinstance(value, list) else [value]
+    for at, each in enumerate(many):
+        name = f"{column}-{at}" if len(many) > 1 else column
+        if isinstance(each, dict) and isinstance(path := each.get("path"), str):
+            row[f"{name}.path"] = path
+        data = each.get("bytes") if isinstance(each, dict) else each
+        if isinstance(data, bytes) and data:
+            yield name, data
+
+
+def _named(number: int, column: str, data: bytes) -> str:
+    return f"{number}{'-' if column else ''}{column.replace('/', '-')}{_extension(data)}"
+
+
+_SIGNS = {
+    b"\xff\xd8\xff": ".jpg",
+    b"\x89PNG\r\n\x1a\n": ".png",
+    b"GIF8": ".gif",
+    b"BM": ".bmp",
+    b"II*\0": ".tiff",
+    b"MM\0*": ".tiff",
+}
+
+
+def _extension(data: bytes) -> str:
+    """That of the format which bytes begin as; empty for none of a picture."""
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return ".webp"
+    if data[4:12] in {b"ftypavif", b"ftypavis"}:
+        return ".avif"
+    return next((extension for sign, extension in _SIGNS.items() if data.startswith(sign)), "")
+
+
+def allow_memory(memory: int, chunk: int, most: int) -> int:
+    """Allow what pictures take of which ``chunk`` bytes are decoded at once, no less than ``memory``; returns the limit."""
+    allowed = min(max(memory, _FOR_ONE + _TIMES * chunk), most)
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_AS, (soft - memory + allowed, hard))
+    return allowed
 
 
 def _batch_size(metadata: Any) -> int:
@@ -117,4 +234,4 @@ def _is_binary(kind: Any) -> bool:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    main(int(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:6])

@@ -59,7 +59,7 @@ class Rows:
     beside: int = 0
 
 
-class _Counted:
+class Counted:
     """Reports what is wrong with rows: the first ones each, then how many more there were."""
 
     def __init__(self, rows: Rows) -> None:
@@ -69,15 +69,18 @@ class _Counted:
         self._first_without = 0
 
     def bad(self, line: int, code: str, message: str) -> Iterator[Problem]:
+        """Tell of a row, if not too many were told of."""
         self._bad += 1
         if self._bad <= MAX_SHOWN:
             yield Problem(code, message, line, document=self._rows.name)
 
     def without_field(self, line: int) -> None:
+        """Count a row without the field."""
         self._without += 1
         self._first_without = self._first_without or line
 
     def total(self) -> Iterator[Problem]:
+        """Tell at the end what was not told of each."""
         name = self._rows.name
         if self._bad > MAX_SHOWN:
             yield Problem("bad-rows", f"{name}: {self._bad - MAX_SHOWN:,} more rows can't be read.", document=name)
@@ -91,7 +94,7 @@ class _Counted:
 
 def json_lines(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
     """Yield a document for every line of JSON Lines; empty ones are left. Raises `OSError`."""
-    counted = _Counted(rows)
+    counted = Counted(rows)
     line = 0
     stream = inflated(file)
     try:
@@ -108,7 +111,7 @@ def json_lines(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
 
 def json_list(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
     """Yield a document for one field of every record in a JSON text that is read whole. Raises `OSError`."""
-    counted = _Counted(rows)
+    counted = Counted(rows)
     try:
         limit = min(rows.limit, MAX_LIST)
         data = inflated(file).read(limit + 1)
@@ -136,7 +139,7 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield line, data[start:end]
 
 
-def json_row(data: bytes | Stored, line: int, rows: Rows, counted: _Counted) -> Iterator[Document | Problem]:
+def json_row(data: bytes | Stored, line: int, rows: Rows, counted: Counted) -> Iterator[Document | Problem]:
     """Yield the document of one row that is JSON, or what keeps it from being one."""
     if rows.field is None:
         columns = columns_of_text(data) if isinstance(data, bytes) and len(data) <= _PARSED_TWICE else ""
@@ -154,7 +157,7 @@ def json_row(data: bytes | Stored, line: int, rows: Rows, counted: _Counted) -> 
     yield from _picked(next(iter(reading.values), None), line, rows, counted)
 
 
-def _picked(record: Json | None, line: int, rows: Rows, counted: _Counted) -> Iterator[Document]:
+def _picked(record: Json | None, line: int, rows: Rows, counted: Counted) -> Iterator[Document]:
     from mediamirror.markup.records.structured import pick  # noqa: PLC0415 -- loaded for rows alone
 
     found = pick(record, rows.field or "") if isinstance(record, Object) else None
@@ -215,7 +218,7 @@ def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterat
     """Yield a document for every row of CSV or TSV whose first row names the columns. Raises `OSError`."""
     from mediamirror.markup.records.structured import table_rows  # noqa: PLC0415 -- loaded for rows alone
 
-    counted = _Counted(rows)
+    counted = Counted(rows)
     rows = replace(rows, beside=TAKEN)
     line = 0
     try:
@@ -233,11 +236,6 @@ def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterat
 
 def _json_of(row: Row) -> bytes:
     return json.dumps(row.values, ensure_ascii=False).encode("utf-8", "replace")
-
-
-def counter(rows: Rows) -> _Counted:
-    """Count the bad rows of one file."""
-    return _Counted(rows)
 
 
 class _Lines(Iterable[str]):

@@ -5,6 +5,7 @@ import io
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,10 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.measure import commands
+from fixtures.images import make_image
+from mediamirror.documents.carried import Carried
 from mediamirror.documents.document import Document, Stored
 from mediamirror.documents.parquet import parquet_rows
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.rows import Rows, json_lines, table
+from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.markup.extract import extract_document
 from mediamirror.model import Extraction, Problem
 from mediamirror.settings import MAX_DOCUMENT_MEMORY
@@ -204,6 +208,90 @@ async def test_files_in_a_parquet_table_are_told_in_one_sentence_and_the_urls_be
     assert urls(row) == [["https://a.example/a.jpg"]]
 
 
+PNG, JPEG = make_image(8, 4, "png"), make_image(6, 4, "jpeg")
+WITH_PICTURES: list[tuple[dict[str, list[Any]], list[list[str]], list[dict[str, Any]]]] = [
+    (
+        # As Hugging Face's datasets write them.
+        {
+            "image": [
+                {"bytes": None, "path": "n.png"},
+                {"bytes": PNG, "path": "a.png"},
+                {"bytes": b"broken", "path": None},
+            ],
+            "label": [0, 1, 2],
+        },
+        [["2.png"], ["3"]],
+        [{"image.path": "a.png", "label": 1}, {"label": 2}],
+    ),
+    (
+        # As img2dataset writes them: the width is that of the smaller picture, the address that of the larger.
+        {
+            "url": ["https://origin.example/a.jpg", "https://origin.example/b.jpg"],
+            "key": ["000000000", "000000001"],
+            "width": [6, 6],
+            "jpg": [JPEG, JPEG],
+            "sha": [b"\1\2", b"\3\4"],
+        },
+        [["1.jpg"], ["2.jpg"]],
+        [
+            {"url": "https://origin.example/a.jpg", "key": "000000000", "width": 6},
+            {"url": "https://origin.example/b.jpg", "key": "000000001", "width": 6},
+        ],
+    ),
+    (
+        {"images": [[{"bytes": PNG, "path": None}, {"bytes": JPEG, "path": None}]], "large": [PNG]},
+        [["1-images-0.png", "1-images-1.jpg", "1-large.png"]],
+        [{}],
+    ),
+]
+
+
+@pytest.mark.parametrize(("rows", "names", "told"), WITH_PICTURES)
+async def test_pictures_in_a_parquet_table_are_kept_with_the_values_of_their_rows(
+    tmp_path: Path, rows: dict[str, list[Any]], names: list[list[str]], told: list[dict[str, Any]]
+) -> None:
+    path = tmp_path / "hf.parquet"
+    pq.write_table(pa.table(rows), path)
+    with WarcArchive(tmp_path) as archive:
+        items = [item async for item in read_inputs([str(path)], archive=archive)]
+        found = [item for item in items if isinstance(item, Document) and "file.invalid" in str(item.data)]
+        base = f"https://file.invalid{path}/"
+        images = [[url for row in urls(item) for url in row] for item in found]
+        assert images == [[base + name for name in row] for row in names]
+        assert [json.loads(item.columns or "{}") for item in found] == told
+        held = [await archive.lookup(url) for row in images for url in row]
+        kinds = {".png": PNG, ".jpg": JPEG, "": b"broken"}
+        assert [answer.body and answer.body.data for answer in held] == [
+            kinds[Path(name).suffix] for row in names for name in row
+        ]
+    assert len(await read(path)) == len(items)
+
+
+async def test_a_group_of_rows_of_many_pictures_is_read_and_one_that_inflates_is_not(tmp_path: Path) -> None:
+    """pyarrow decodes a whole group at once: what that may take goes by the bytes that are there in the file."""
+    pictures = [JPEG + os.urandom(400_000) for _ in range(100)]
+    pq.write_table(pa.table({"jpg": pictures}), tmp_path / "a.parquet")
+    assert len(await read(tmp_path / "a.parquet")) == 100
+    bomb = [JPEG + bytes(30_000_000 + number) for number in range(40)]
+    pq.write_table(pa.table({"jpg": bomb}), tmp_path / "b.parquet", compression="zstd")
+    del bomb
+    (problem,) = await read(tmp_path / "b.parquet")
+    assert isinstance(problem, Problem)
+    assert problem.code == "document-over-memory"
+
+
+async def test_a_picture_in_a_table_that_is_over_the_limit_is_left_out_and_the_rest_is_read(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"jpg": [JPEG, JPEG + b"x" * 3_000_000, JPEG]}), tmp_path / "a.parquet")
+    with WarcArchive(tmp_path) as archive:
+        items = [item async for item in read_inputs([str(tmp_path / "a.parquet")], archive=archive, limit=2_000_000)]
+        assert [i.code if isinstance(i, Problem) else Path(i.name).name for i in items] == [
+            "a.parquet:1",
+            "row-too-large",
+            "a.parquet:3",
+        ]
+        assert archive.count == 2
+
+
 async def test_one_parquet_column_is_read_alone(tmp_path: Path) -> None:
     items = await read(parquet(tmp_path / "a.parquet"), field="content")
     assert [i.code if isinstance(i, Problem) else (i.kind, i.base_url) for i in items] == [
@@ -233,7 +321,7 @@ async def test_a_parquet_row_that_is_too_large_to_be_held_is_kept_in_a_file(tmp_
 async def test_whoever_stops_reading_parquet_leaves_no_process(tmp_path: Path) -> None:
     pq.write_table(pa.table({"html": ["<p>" * 100_000] * 100}), tmp_path / "a.parquet")
     with (tmp_path / "a.parquet").open("rb") as file:
-        rows = parquet_rows(file, Rows("a.parquet"), MAX_DOCUMENT_MEMORY)
+        rows = parquet_rows(file, Rows("a.parquet"), MAX_DOCUMENT_MEMORY, Carried("a.parquet", None, 1))
         assert isinstance(await anext(rows), Document)
         assert [b"parquet_process" in each for each in commands(os.getpid())].count(True) == 1
         await rows.aclose()
