@@ -178,6 +178,8 @@ class ReadOptions:
     """Whether images come from the archives among the inputs alone."""
     all_images: bool = False
     """Whether every picture of the archives among the inputs is taken, named by a page or not."""
+    keep_data: bool = False
+    """Whether the pictures that documents hold as ``data:`` URLs are taken as images."""
     check_hashes: bool = False
     """Whether the files of a WACZ among the inputs are compared with the hashes in its list."""
     follow_sitemap: bool = False

@@ -75,7 +75,8 @@ READ = _rows(
     ReadOptions,
     (
         "--as KIND",
-        "auto, html, text, srcset, urls, css, markdown, feed, sitemap, json, jsonl, csv, tsv, parquet or warc: "
+        "auto, html, text, srcset, urls, css, markdown, feed, sitemap, json, jsonl, csv, tsv, parquet, warc, "
+        "har, mhtml, zip or tar: "
         "when the guess (Content-Type, extension, content) is wrong.",
         {"name": "as_", "type": kind},
     ),
@@ -92,6 +93,7 @@ ARCHIVES = _rows(
     ReadOptions,
     ("--offline", "Take images from the web archives among the INPUTs alone."),
     ("--all-images", "Take every picture of the web archives among the INPUTs, named by a page or not."),
+    ("--keep-data", "Take the pictures that pages hold themselves (data:) as images, named by their hash."),
     (
         "--check-hashes",
         "Compare the files of a WACZ among the INPUTs with the hashes in its list, and say whether it is signed.",

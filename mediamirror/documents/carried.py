@@ -48,9 +48,13 @@ class Carried:
         """Whether there is somebody to look the bytes up."""
         return self._archive is not None
 
+    def address(self, member: str) -> str:
+        """The address of a member."""
+        return f"{self._base}/{_path(member)}"
+
     def keep(self, member: str, pieces: Iterable[bytes]) -> str | None:
         """Keep a picture; its address, or None for one over the limit. Raises `OSError`."""
-        url = f"{self._base}/{_path(member)}"
+        url = self.address(member)
         if self._path is None:
             return url
         self._file = self._file or self._path.open("xb")

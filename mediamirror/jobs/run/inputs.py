@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -84,14 +85,33 @@ async def documents(
             memory=options.max_document_memory,
         )
 
-    left = options.max_documents
-    async for found in _all_documents(read, fetch, fetcher, reader, options):
+    items = _limited(_all_documents(read, fetch, fetcher, reader, options), options.max_documents)
+    async for found in _without_data(items, options, archive) if options.keep_data else items:
+        yield found
+
+
+async def _limited(items: AsyncIterator[Document | Problem], most: int) -> AsyncIterator[Document | Problem]:
+    left = most
+    async for found in items:
         if isinstance(found, Document):
             if not left:
-                yield _too_many(found, options.max_documents)
+                yield _too_many(found, most)
                 return
             left -= 1
         yield found
+
+
+async def _without_data(
+    items: AsyncIterator[Document | Problem], options: ReadOptions, archive: WarcArchive | None
+) -> AsyncIterator[Document | Problem]:
+    """The same with the pictures that documents hold as ``data:`` URLs taken out, and kept in the archive."""
+    from mediamirror.documents.carried import Carried  # noqa: PLC0415 -- start-up time
+    from mediamirror.documents.data_urls import DataUrls  # noqa: PLC0415 -- start-up time
+
+    pictures = DataUrls(Carried("data", archive, options.max_document), options.max_document)
+    async for item in items:
+        yield await asyncio.to_thread(pictures.without, item) if isinstance(item, Document) else item
+    await asyncio.to_thread(pictures.close)
 
 
 def _all_documents(
