@@ -25,9 +25,11 @@ def test_the_library_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_every_option_the_readme_names_exists() -> None:
     from mediamirror.cli.app import app
+    from mediamirror.cli.command import Group
 
-    commands = [app, *(app.get_command(None, name) for name in app.commands)]
-    known = {name for c in commands for p in c.params for name in (*p.opts, *p.secondary_opts)}
+    found = [app.get_command(None, name) for name in app.commands]
+    within = [c.get_command(None, name) for c in found if isinstance(c, Group) for name in c.commands]
+    known = {name for c in (app, *found, *within) for p in c.params for name in (*p.opts, *p.secondary_opts)}
     named = set(re.findall(r"--[a-z][a-z-]+", README)) - {"--help", "--install-completion"}
     assert named <= known, named - known
 
