@@ -38,7 +38,7 @@ group = Group(
         "export": (
             "export:export_command",
             "Write the catalog as one row a variant, image sets together; "
-            "or, with --format warc, what is stored as a web archive.",
+            "or, with --format warc or wacz, what is stored as a web archive.",
         ),
         "gc": (
             "catalog:gc_command",

@@ -27,19 +27,20 @@ if TYPE_CHECKING:
         "What to write; by default what the name of FILE says, else jsonl.",
         panel=OUTPUT,
         name="format_",
-        choices=("jsonl", "csv", "parquet", "warc"),
+        choices=("jsonl", "csv", "parquet", "warc", "wacz"),
     ),
     option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT, written=True),
     [*WHICH_ROWS, *STORE, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
     prints=True,
 )
 def export_command(given: Given) -> None:
-    """Write the catalog as one row a variant, image sets together; or, with --format warc, what is stored as a web archive.
+    """Write the catalog as one row a variant, image sets together; or, with --format warc or wacz, what is stored as a web archive.
 
     Examples:
         mediamirror catalog export ./mirror -o mirror.csv
         mediamirror catalog export s3://media/news -o news.parquet --status stored --width '>=640'
         mediamirror catalog export ./mirror -o mirror.warc.gz
+        mediamirror catalog export ./mirror -o mirror.wacz
     """
 
     async def job(_: None) -> Listed:
@@ -47,7 +48,9 @@ def export_command(given: Given) -> None:
         where, wanted = asked(given)
         if kind == "parquet" and given.output is None:
             raise UsageError("A Parquet file can't go to standard output: name it with -o FILE.")
-        return await (_warc(given, where, wanted) if kind == "warc" else _table(given, where, wanted, kind))
+        return await (
+            _warc(given, where, wanted, kind) if kind in {"warc", "wacz"} else _table(given, where, wanted, kind)
+        )
 
     run_with(nullcontext, job, verbose=given.verbose)
 
@@ -59,6 +62,7 @@ _ENDINGS = {
     ".parquet": "parquet",
     ".warc": "warc",
     ".warc.gz": "warc",
+    ".wacz": "wacz",
 }
 
 
@@ -107,7 +111,7 @@ async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed
     return listed
 
 
-async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
+async def _warc(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
     from mediamirror import __version__
     from mediamirror.cli.files import whole_file
     from mediamirror.jobs.catalog.warc_export import Archived, export_warc, sentence
@@ -121,7 +125,8 @@ async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
 
     mirror = one_dest(given)
     if mirror is None:
-        raise UsageError("--format warc reads the stored bytes too: give DEST beside --catalog.")
+        raise UsageError(f"--format {kind} reads the stored bytes too: give DEST beside --catalog.")
+    is_compressed = given.output is not None and given.output.name.lower().endswith(".gz")
     with whole_file(given.output) as file:
         done = await export_warc(
             mirror,
@@ -130,7 +135,7 @@ async def _warc(given: Given, where: Where, wanted: Query) -> Listed:
             file,
             options=o.store_options(given),
             software=f"mediamirror/{__version__}",
-            compressed=given.output is not None and given.output.name.lower().endswith(".gz"),
+            kind="wacz" if kind == "wacz" else "warc.gz" if is_compressed else "warc",
             hide=given.hide_secrets,
             on_event=tell,
         )

@@ -80,7 +80,7 @@ class Place:
     async def export(self) -> object:
         file = io.BytesIO()
         return await export_warc(
-            self.dest, self.where, Query(), file, options=StoreOptions(), software="x", compressed=False
+            self.dest, self.where, Query(), file, options=StoreOptions(), software="x", kind="warc"
         )
 
     async def report(self) -> object:

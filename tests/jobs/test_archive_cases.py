@@ -121,7 +121,7 @@ async def test_an_archive_made_of_a_mirror_of_an_archive_still_has_its_redirects
                 file,
                 options=StoreOptions(),
                 software="test",
-                compressed=True,
+                kind="warc.gz",
             )
         assert (done.responses, done.redirects) == (1, 1)
         assert b"302 Found\r\ncontent-type: text/html\r\nlocation: /store/red.jpg" in gzip.decompress(

@@ -8,23 +8,39 @@ from __future__ import annotations
 import base64
 import hashlib
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import IO
 from uuid import uuid4
 
 from mediamirror.documents.warc.http import Headers, Response
+from mediamirror.first_use import dataclass
 
 _CHUNK = 256 * 1024
 
 
-class WarcWriter:
-    """Writes records to ``file``; with ``compressed`` each is a gzip member."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An answer that was written, for an index: where it lies in the file, in bytes. ``status`` is None where none is known."""
 
-    def __init__(self, file: IO[bytes], *, compressed: bool) -> None:
+    url: str
+    at: datetime
+    status: int | None
+    mime: str
+    digest: str | None
+    offset: int
+    length: int
+
+
+class WarcWriter:
+    """Writes records to ``file``; with ``compressed`` each is a gzip member. ``note`` is told of each answer."""
+
+    def __init__(self, file: IO[bytes], *, compressed: bool, note: Callable[[Written], None] = lambda _: None) -> None:
         self._file = file
         self._compressed = compressed
+        self._note = note
+        self._end = 0
 
     def info(self, fields: Sequence[tuple[str, str]], at: datetime) -> None:
         """Write the ``warcinfo`` record that describes the file."""
@@ -44,14 +60,19 @@ class WarcWriter:
         rows = [*Response(status, headers, iter(())).lasting_headers, ("content-length", str(size))]
         head = f"HTTP/1.1 {status} {reason}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in rows) + "\r\n"
         kind = "application/http; msgtype=response"
+        start = self._end
         self._record(
             "response", url, at, kind, head.encode("utf-8", "surrogateescape"), body, payload=payload, size=size
         )
+        mime = next((value for name, value in headers if name == "content-type"), "").partition(";")[0].strip()
+        self._note(Written(url, at, status, mime or "unk", payload, start, self._end - start))
 
     def resource(self, url: str, at: datetime, media_type: str, body: IO[bytes], *, kind: str = "resource") -> None:
         """Write a ``resource`` record, bytes of whose exchange nothing is known, or another ``kind`` with such a block."""
         size, payload = _measured(body)
+        start = self._end
         self._record(kind, url, at, media_type, b"", body, payload=payload, size=size)
+        self._note(Written(url, at, None, media_type, payload, start, self._end - start))
 
     def _record(
         self,
@@ -85,12 +106,16 @@ class WarcWriter:
         pieces = (piece for part in ((head,), _chunks(body), (b"\r\n\r\n",)) for piece in part)
         if not self._compressed:
             for piece in pieces:
-                self._file.write(piece)
+                self._put(piece)
             return
         member = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
         for piece in pieces:
-            self._file.write(member.compress(piece))
-        self._file.write(member.flush())
+            self._put(member.compress(piece))
+        self._put(member.flush())
+
+    def _put(self, data: bytes) -> None:
+        self._file.write(data)
+        self._end += len(data)
 
 
 def _measured(body: IO[bytes] | None) -> tuple[int, str]:

@@ -6,7 +6,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import IO
+from typing import IO, Literal
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow, Query
@@ -24,6 +24,7 @@ from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Store
 from mediamirror.store.keys import bounded
 
+ArchiveKind = Literal["warc", "warc.gz", "wacz"]
 _IN_MEMORY = 4 * 1024 * 1024
 
 
@@ -54,11 +55,11 @@ async def export_warc(
     *,
     options: StoreOptions,
     software: str,
-    compressed: bool,
+    kind: ArchiveKind,
     hide: bool = False,
     on_event: Callable[[Problem | Archived], None] = lambda _: None,
 ) -> Archived:
-    """Write every stored object that ``query`` chooses into ``file`` as WARC records.
+    """Write every stored object that ``query`` chooses into ``file`` as WARC records, compressed or not, or as a WACZ of them.
 
     An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out; one that was stripped of
     its metadata is counted and left out. With ``hide`` URLs lose their secrets. ``on_event`` is told of each
@@ -73,7 +74,12 @@ async def export_warc(
     needs = Needs(command="catalog export", to=dest, store=options, catalog=where.path, existing=True, adopts=True)
     async with open_run(needs, conclude=conclude, emit=on_event) as session:
         store, catalog = session.store, session.catalog
-        writer = WarcWriter(file, compressed=compressed)
+        writer = WarcWriter(file, compressed=kind == "warc.gz")
+        if kind == "wacz":
+            from mediamirror.documents.wacz_write import WaczWriter  # noqa: PLC0415 -- loaded for this alone
+
+            box = session.stack.enter_context(WaczWriter(file, session.scratch, at=now(), software=software))
+            writer = session.stack.enter_context(box.archive())
         writer.info((("software", software), ("format", "WARC File Format 1.1"), ("description", _ABOUT)), now())
         async for row in list_rows(where, query):
             if row.key is None or row.status == "gone":
