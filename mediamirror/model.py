@@ -406,9 +406,9 @@ class Look:
     regained: tuple[Regained, ...] = ()
     """Measured for the widths of its siblings that were asked for; for 0.72 of its own width where none was."""
     opacity: bytes = field(default=b"", repr=False)
-    texture: tuple[float, float] | None = None
-    """Of the picture at 160 pixels along its longer side, in grey levels: the mean step from one pixel to the next, and the root mean
-    square of what a third of its sides can't hold. None for a smaller one."""
+    texture: tuple[tuple[int, float, float], ...] = ()
+    """Of the picture at 160 and at 80 pixels along its longer side, as far as it is so large: that side, and in grey levels the mean
+    step from one pixel to the next, and the root mean square of what a third of its sides can't hold."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,7 +70,7 @@ SCALES = (0.94, 0.8, 0.65, 0.52, 0.42, 0.32, 0.22, 0.15, 0.12)
 _TILE = 192
 _SMALLEST = 64
 _CELLS = 12
-_TEXTURE_SIDE = 160
+_TEXTURE_SIDES = (160, 80)
 _LITTLE = 3.0
 _UNKNOWN = 0.72
 """Share of the width that is measured where no sibling's width is known: who has more than that has more than each narrower one."""
@@ -121,20 +121,20 @@ def look_at(
         wide=wide,
         estimates=_estimates(raster) if estimate and shrink == 1 else (),
         regained=measured,
-        texture=_texture(_on_white(small)),
+        texture=_texture(_on_white(small).convert("L")),
     )
 
 
-def _texture(picture: Image.Image) -> tuple[float, float] | None:
-    longer = max(picture.size)
-    if longer < _TEXTURE_SIDE:
-        return None
-    grey = picture.convert("L")
-    if longer == 2 * _TEXTURE_SIDE:
-        grey = grey.reduce(2)
+def _texture(grey: Image.Image) -> tuple[tuple[int, float, float], ...]:
+    longer = max(grey.size)
+    return tuple((side, *_texture_at(grey, side / longer)) for side in _TEXTURE_SIDES if side <= longer)
+
+
+def _texture_at(grey: Image.Image, scale: float) -> tuple[float, float]:
+    if scale in (0.5, 0.25):
+        grey = grey.reduce(round(1 / scale))
     else:
-        size = [max(2, round(side * _TEXTURE_SIDE / longer)) for side in picture.size]
-        grey = grey.resize(size, Image.Resampling.BICUBIC)
+        grey = grey.resize([max(2, round(side * scale)) for side in grey.size], Image.Resampling.BICUBIC)
     width, height = grey.size
     across = ImageChops.difference(grey.crop((1, 0, width, height)), grey.crop((0, 0, width - 1, height)))
     down = ImageChops.difference(grey.crop((0, 1, width, height)), grey.crop((0, 0, width, height - 1)))

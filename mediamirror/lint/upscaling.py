@@ -38,8 +38,7 @@ _REPEATING, _FEW_REPEATED = 0.7, 0.4
 _OF_DRAWN = 0.6
 """By how much less may be lost of pictures with few grey levels: their edges are regained where they lie well."""
 _ROUGHER = 0.45
-"""Share of a narrower variant's texture that a wider one always has: sound ones have 0.53 and more, soft or low in quality, and
-pictures of 24 pixels that were enlarged, smoothly or by repeating pixels, 0.07 to 0.36 of one of the two measures."""
+"""Share of a narrower variant's texture that a wider one always has, in both measures: docs/decisions/0011 has the figures."""
 _STEP, _FINE = 2.0, 4.0
 """Grey levels of texture that the narrower one must have, to say anything."""
 _SEEN = 3.0
@@ -183,18 +182,22 @@ def upscaled(subject: SetSubject) -> Iterator[Violation]:
 
 def _more_detailed(member: Member, group: Sequence[Member]) -> Member | None:
     """The largest narrower variant that has far more texture at one and the same size, which a wider one never lacks."""
-    mine = member.look.texture if member.look else None
-    if mine is None:
-        return None
-    narrower = [m for m in group if 0 < m.pixels[0] < member.pixels[0] and _is_rougher(m, mine) and _related(m, member)]
+    narrower = [
+        m for m in group if 0 < m.pixels[0] < member.pixels[0] and _is_rougher(m, member) and _related(m, member)
+    ]
     return max(narrower, key=lambda m: m.pixels[0], default=None)
 
 
-def _is_rougher(other: Member, mine: tuple[float, float]) -> bool:
-    theirs = other.look.texture if other.look else None
-    if theirs is None or theirs[0] < _STEP or theirs[1] < _FINE:
+def _is_rougher(other: Member, member: Member) -> bool:
+    """Compared at the largest size at which both were measured."""
+    if other.look is None or member.look is None:
         return False
-    return mine[0] < _ROUGHER * theirs[0] or mine[1] < _ROUGHER * theirs[1]
+    measured = {side: (step, fine) for side, step, fine in member.look.texture}
+    for side, step, fine in other.look.texture:
+        if side in measured:
+            mine = measured[side]
+            return step >= _STEP and fine >= _FINE and (mine[0] < _ROUGHER * step or mine[1] < _ROUGHER * fine)
+    return False
 
 
 def _as_detailed(member: Member, group: Sequence[Member]) -> Member | None:

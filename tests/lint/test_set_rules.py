@@ -84,7 +84,7 @@ def test_two_claims_that_are_both_too_small_are_two_broken_promises() -> None:
 
 @pytest.mark.parametrize("blocks", [16, 24, 32])
 @pytest.mark.parametrize("kind", [Image.Resampling.NEAREST, Image.Resampling.BICUBIC])
-@pytest.mark.parametrize("widths", [(320, 480), (240, 960)])
+@pytest.mark.parametrize("widths", [(320, 480), (240, 960), (100, 480)])
 def test_a_placeholder_among_the_rungs_has_less_detail_than_a_narrower_one(
     blocks: int, kind: Image.Resampling, widths: tuple[int, int]
 ) -> None:

@@ -138,7 +138,7 @@ def look_of(head: dict[str, Any], body: bytes) -> Look | None:
             Regained(int(r["width"]), float(r["below"]), float(r["soft"]), float(r["blocks"]), r["drawn"] is True)
             for r in told["regained"]
         ),
-        texture=None if told["texture"] is None else (float(told["texture"][0]), float(told["texture"][1])),
+        texture=tuple((int(side), float(step), float(fine)) for side, step, fine in told["texture"]),
     )
 
 
