@@ -86,6 +86,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("--mirror nowhere", "nowhere is not there. Check the path of DEST"),
         ("--mirror page.html", "page.html is a file. Give a directory"),
         ("--mirror site", "No record says what site should hold"),
+        ("--mirror site --repair", "No record says what site should hold"),
         ("--mirror kept --sample 200%", "'200%' is not a share such as 5% or 0.05"),
         ("--mirror kept --repair --from nowhere", "nowhere is not there. Check the path of SRC"),
         ("--mirror kept --from site", "give --repair with it"),

@@ -214,6 +214,8 @@ class Session(Generic[E]):
         if existing:
             opened = await Catalog.open_existing(self.path, dry_run=previews)
         else:
+            if not self.path.exists():
+                self.stack.push(self._take_back)
             opened = await Catalog.open(self.path, dry_run=reads or previews)
         self.catalog = await self.stack.enter_async_context(opened)
         if needs.begins:
@@ -224,6 +226,12 @@ class Session(Generic[E]):
         self.store_id = await self._adopted(self.store, self.identity)
         if needs.source is not None:
             self.source_id = await self._adopted(self.source, self.source_identity)
+
+    def _take_back(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Remove a catalog that a run made which was refused then: an empty one would be believed before the place's own manifest."""
+        del kind, trace
+        for ending in ("", "-wal", "-shm") if isinstance(error, UsageError) else ():
+            self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
 
     async def _tells_itself(self) -> bool:
         """Whether a place has no catalog and carries a manifest: it was moved or copied, or comes from another machine."""
