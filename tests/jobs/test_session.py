@@ -51,7 +51,7 @@ async def export(place: Path, tell: Tell) -> object:
     (place / "m" / "0.webp").unlink()  # a problem is the first thing that is told
     where = locate(str(place / "m"), None, None)
     query, options = Query(store=where.identity), StoreOptions()
-    named = {"software": "x", "compressed": False}
+    named = {"software": "x", "kind": "warc"}
     return await export_warc(str(place / "m"), where, query, io.BytesIO(), options=options, on_event=tell, **named)  # type: ignore[arg-type]
 
 
