@@ -23,6 +23,7 @@ from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.http import Proof
 from mediamirror.documents.warc.part import Part, Source
 from mediamirror.documents.warc.read import read_warc, rest
+from mediamirror.markup.places.urls import shown
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder
 
@@ -254,7 +255,7 @@ def _missing_pages(package: _Package, archive: WarcArchive, counted: Members) ->
                 for url in _urls(file):
                     if not archive.knows(url):
                         missing += 1
-                        named.extend([url] if len(named) < _NAMED else [])
+                        named.extend([shown(url)] if len(named) < _NAMED else [])
         except KeyError:
             continue
         except DAMAGE:

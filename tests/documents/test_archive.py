@@ -417,3 +417,50 @@ def test_a_row_of_the_index_takes_forty_three_bytes_as_it_did(tmp_path: Path) ->
         index.add(url_key(f"{CDN}/{n}?b=%7c&a=1"), Located(n, Holds.BODY, 0, Place(n)))
     assert index._end <= 25_600 * 43
     index.close()
+
+
+def request(name: str, accept: str, *, date: str) -> bytes:
+    block = f"GET /{name} HTTP/1.1\r\nHost: cdn.example\r\nAccept: {accept}\r\n\r\n".encode()
+    return record("request", f"{CDN}/{name}", block, date=date, content_type="application/http; msgtype=request")
+
+
+BROWSER = "image/avif,image/webp,image/*,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("request_comes", ["before", "behind"])
+async def test_of_one_day_the_answer_to_a_browser_s_accept_counts(tmp_path: Path, request_comes: str) -> None:
+    def asked(body: bytes, accept: str, date: str) -> list[bytes]:
+        pair = [request("a", accept, date=date), image("a", body, date=date)]
+        return pair if request_comes == "before" else pair[::-1]
+
+    other, later = "2025-12-08T12:00:00Z", "2025-12-20T10:00:00Z"
+    browser, crawler = asked(b"webp", BROWSER, "2025-12-08T10:00:00Z"), asked(b"jpeg", "*/*", other)
+    for records in ([*browser, *crawler], [*crawler, *browser]):
+        assert [body_of(found) for found in await look(tmp_path, records, "a")] == [b"webp"]
+        # Another day is another picture, however it was asked for.
+        assert [body_of(found) for found in await look(tmp_path, [*records, *asked(b"new", "*/*", later)], "a")] == [
+            b"new"
+        ]
+
+
+@pytest.mark.parametrize("date", ["9999-12-31T23:59:59-10:00", "0001-01-01T00:00:00+10:00", "2999-01-01", "yesterday"])
+async def test_a_date_that_can_not_be_is_no_reason_to_lose_a_picture(tmp_path: Path, date: str) -> None:
+    assert [body_of(found) for found in await look(tmp_path, [image("a", date=date)], "a")] == [JPEG]
+
+
+async def test_what_an_archive_says_is_shown_without_control_characters(tmp_path: Path) -> None:
+    told = await refused(tmp_path, [image("a", more=[("WARC-Truncated", "\x1b[2Jlength")])], "a")
+    assert ("\x1b" in told, "length" in told) == (False, True)
+
+
+async def test_a_web_archive_within_one_is_not_taken_apart(tmp_path: Path) -> None:
+    inner = compressed([image("inner")])
+    records = [response(f"{CDN}/inner.warc.gz", inner, "application/warc"), image("a")]
+    assert [found is not None for found in await look(tmp_path, records, "a", "inner")] == [True, False]
+
+
+async def test_two_records_of_one_id_are_two(tmp_path: Path) -> None:
+    assert [body_of(found) for found in await look(tmp_path, [image("a", b"1"), image("b", b"2")], "a", "b")] == [
+        b"1",
+        b"2",
+    ]

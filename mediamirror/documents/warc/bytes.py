@@ -9,7 +9,7 @@ from __future__ import annotations
 import zlib
 from typing import Any, BinaryIO
 
-from mediamirror.documents.warc.frames import DICTIONARY, ZSTD, Frame, dictionary_of
+from mediamirror.documents.warc.frames import DICTIONARY, ZSTD, Frame, begins_frames, dictionary_of
 from mediamirror.first_use import dataclass, pattern
 
 _CHUNK = 64 * 1024
@@ -53,6 +53,8 @@ class WarcBytes:
         file.seek(0)
         head = file.read(_CHUNK)
         self._coding = _coding(head)
+        if self._coding == ZSTD and _MAGIC in head and not begins_frames(file):
+            self._coding = _MAGIC  # damage that looks like the other
         self.compressed = self._coding is not None
         self._dictionary = dictionary_of(file, head) if self._coding == ZSTD else None
         self.is_arc = _begins_arc(head, compressed=self.compressed)

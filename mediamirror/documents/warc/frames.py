@@ -15,6 +15,7 @@ ZSTD = b"\x28\xb5\x2f\xfd"
 DICTIONARY = b"\x5d\x2a\x4d\x18"
 MAX_DICTIONARY = 16 * 1024 * 1024
 """Longest dictionary, in bytes."""
+_BLOCK = 256 * 1024
 _WINDOW_LOG = 25
 """Of the window of a frame, 32 MiB: so much memory a file may ask for."""
 
@@ -46,6 +47,19 @@ class Frame:
             return bytes(self._stream.decompress(data, max_length=most))
         except self._error:
             raise zlib.error from None
+
+
+def begins_frames(file: BinaryIO) -> bool:
+    """Say whether a file that begins like one of frames does so: a dictionary with a frame behind it, or a frame of a record."""
+    file.seek(0)
+    head = file.read(_BLOCK)
+    if head.startswith(DICTIONARY):
+        file.seek(8 + int.from_bytes(head[4:8], "little"))
+        return file.read(len(ZSTD)) == ZSTD
+    try:
+        return Frame(None).decompress(head, 5) == b"WARC/"
+    except zlib.error:
+        return False
 
 
 def dictionary_of(file: BinaryIO, head: bytes) -> Any:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import field
 from itertools import chain
@@ -17,11 +18,13 @@ from mediamirror.documents.compressed import decoded, is_gzip
 from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.records import Block, Record
 from mediamirror.first_use import dataclass, pattern
+from mediamirror.markup.places.urls import shown
 
 Headers = tuple[tuple[str, str], ...]
 
 GIVEN_OUT = frozenset({200, 203})
 """The statuses of whole answers: OK, and OK as a proxy has changed it (RFC 9110, 15.3.4)."""
+_ACCEPT = pattern(rb"\naccept:([^\r\n]{0,4096})", re.IGNORECASE)
 _MAX_HEAD = 256 * 1024
 _HEAD_END = pattern(rb"\r?\n\r?\n")
 _STATUS = pattern(rb"HTTP/[0-9.]{1,4}[ \t]+([0-9]{3})")
@@ -120,6 +123,16 @@ def answer_of(record: Record, chunks: Iterator[bytes]) -> Response:
     return response
 
 
+def read_accept(block: Block) -> str:
+    """The Accept header of a request; empty where it has none, or can't be read."""
+    try:
+        head = next(block.chunks(), b"")
+    except Damaged:
+        return ""  # `read_records` reports it
+    found = _ACCEPT.search(head)
+    return found[1].decode("latin-1") if found else ""
+
+
 def _is_http(record: Record) -> bool:
     return record.kind == "resource" and record.content_type.startswith("application/http")
 
@@ -128,7 +141,7 @@ def unusable(record: Record, response: Response) -> str | None:
     """Why a record's body is not given out, as part of a sentence; what its bytes show when they are read comes on top."""
     truncated = record.headers.get("warc-truncated")
     if truncated is not None:
-        return f"it is there cut short (WARC-Truncated: {truncated or 'yes'})"
+        return f"it is there cut short (WARC-Truncated: {shown(truncated, 40)})"
     if response.status == 206:
         return "only a part of it is there (status 206)"
     if response.status not in GIVEN_OUT:

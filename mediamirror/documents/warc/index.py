@@ -24,6 +24,9 @@ _NEAR, _SAME, _KEY = 6, 12, 16
 _ROW = struct.Struct(f">{_KEY}sqqqHB")
 _PAGE = 100 * _ROW.size
 _BUCKETS = 256
+_ASKED = 4
+"""How many bits of a row's last byte stand before how it was asked for."""
+_DAY = 24 * 60 * 60 * 1_000_000
 MOST = 100
 """Most rows of one key that are looked at, the nearest in time."""
 
@@ -38,6 +41,15 @@ class Holds(IntEnum):
     """Nothing that can be given out, for a reason that the record itself tells."""
 
 
+class Asked(IntEnum):
+    """How the answer was asked for, where the request stands beside it; the best first."""
+
+    FOR_IMAGES = 0
+    """As a browser asks for a picture: its Accept names formats."""
+    UNKNOWN = 1
+    OTHERWISE = 2
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
     """One record: when it was made (microseconds since 1970), what it holds, in which file (by number), and where."""
@@ -46,6 +58,7 @@ class Located:
     holds: Holds
     file: int
     place: Place
+    asked: Asked = Asked.UNKNOWN
 
 
 class Index:
@@ -60,7 +73,7 @@ class Index:
     def add(self, key: bytes, located: Located) -> None:
         """Add a row under `url_key` or `payload_key`; a key may have many."""
         place = located.place
-        row = _ROW.pack(key, located.date, place.at, place.skip, located.file, located.holds)
+        row = _ROW.pack(key, located.date, place.at, place.skip, located.file, located.holds | located.asked << _ASKED)
         bucket = self._waiting[key[0]]
         bucket += row
         if len(bucket) >= _PAGE:
@@ -72,14 +85,18 @@ class Index:
             bucket.clear()
 
     def find(self, key: bytes, *, at: int | None = None, near: bool = False) -> list[Located]:
-        """Return the rows of a key, those in its very spelling first; of these the nearest to ``at``, or else the newest.
+        """Return the rows of a key, those in its very spelling first; of these the nearest to ``at``, or else to the newest.
 
-        Of equally old ones the one that was added last comes first; `MOST` in all. ``near`` asks for the near misses too.
+        Of those of one day the ones that were asked for as browsers do come first, and of equally old ones the one that was
+        added last; `MOST` in all. ``near`` asks for the near misses too.
         """
         wanted = key[: _NEAR if near else _SAME]
-        rows = enumerate(row for page in self._bucket(key[0]) for row in _rows(page, wanted))
-        ordered = heapq.nsmallest(MOST, ((_order(key, row, at), -number, row) for number, row in rows))
-        return [_located(row) for _, _, row in ordered]
+        middle = max(map(_date, self._all(key, wanted)), default=0) if at is None else at
+        rows = ((_order(key, row, middle), -number, row) for number, row in enumerate(self._all(key, wanted)))
+        return [_located(row) for _, _, row in heapq.nsmallest(MOST, rows)]
+
+    def _all(self, key: bytes, wanted: bytes) -> Iterator[bytes]:
+        return (row for page in self._bucket(key[0]) for row in _rows(page, wanted))
 
     def _bucket(self, bucket: int) -> Iterator[bytes]:
         for at in self._pages[bucket]:
@@ -99,14 +116,19 @@ def _rows(page: bytes, wanted: bytes) -> Iterator[bytes]:
         at = page.find(wanted, at + 1)
 
 
-def _order(key: bytes, row: bytes, at: int | None) -> tuple[bool, int, int]:
-    date = _ROW.unpack(row)[1]
-    return row[_SAME:_KEY] != key[_SAME:], 0 if at is None else abs(date - at), -date
+def _date(row: bytes) -> int:
+    date: int = _ROW.unpack(row)[1]
+    return date
+
+
+def _order(key: bytes, row: bytes, at: int) -> tuple[bool, int, int, int, int]:
+    date, apart = _date(row), abs(_date(row) - at)
+    return row[_SAME:_KEY] != key[_SAME:], apart // _DAY, row[-1] >> _ASKED, apart, -date
 
 
 def _located(row: bytes) -> Located:
     _, date, start, skip, file, holds = _ROW.unpack(row)
-    return Located(date, Holds(holds), file, Place(start, skip))
+    return Located(date, Holds(holds & 15), file, Place(start, skip), Asked(holds >> _ASKED))
 
 
 def url_key(url: str) -> bytes:

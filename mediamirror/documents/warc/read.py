@@ -8,7 +8,7 @@ from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.document import MAX_DOCUMENT, Document, kept
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_of, read_answer
+from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_of, read_accept, read_answer
 from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Block, Gap, Record, read_record, read_records
 from mediamirror.markup.extract import PAGES, choose_kind
@@ -124,6 +124,9 @@ def _record(
         response = read_answer(record, block)
     except Damaged:
         return  # `read_records` reports it
+    if record.kind == "request" and not archive.only_pages:
+        archive.add_request(record, read_accept(block))
+        return
     is_revisit = record.kind == "revisit"
     essence = _essence(response) if response is not None else "" if is_revisit else None
     is_whole = response is None or response.status in GIVEN_OUT

@@ -52,9 +52,9 @@ def read_date(text: str | None) -> datetime | None:
     """Read a W3C date as WARC has it, of any precision."""
     try:
         found = datetime.fromisoformat((text or "").strip())
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the second where it would be before the year 1, or after 9999
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 class Block:
