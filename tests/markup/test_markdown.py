@@ -159,6 +159,31 @@ def test_images_are_those_that_commonmark_has(text: str) -> None:
     assert sorted(ours) == sorted(str(url) for url in theirs)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        ">```\n\n![r](/a.png)",
+        "> ~~~ x\n> y\n\n![r](/a.png)\n\n~~~\n![x](/no.png)",
+        "> > ```\n> ![r](/a.png)",
+        "- ```\nx\n\n![r](/a.png)",
+        "- a\n\n  ```\n  ![x](/no.png)\n![r](/a.png)",
+        "1. > ```\n   > ![x](/no.png)\n\n![r](/a.png)",
+        "* ```js\n\n  ![x](/no.png)\n\n  ```\n\n![r](/a.png)",
+        "> <!--\n\n![r](/a.png)",
+        "- <pre>\n![r](/a.png)",
+        "- a\n\n\t```\n\t![x](/no.png)\n\t```\n![r](/a.png)",
+        "```\n> ![x](/no.png)\n```\n![r](/a.png)",
+        "    ~~~\n![r](/a.png)",
+        "<script>\n</pre>\n![r](/a.png)",
+        "```\n> ```\n![x](/no.png)\n```\n![r](/a.png)",
+        "![r][ ]\n\n[r]: /a.png",
+        "![r][\n]\n\n[r]: /a.png",
+    ],
+)
+def test_code_ends_with_the_quote_or_item_that_it_stands_in_and_a_label_has_letters(text: str) -> None:
+    assert urls(find(text)) == ["/a.png"]
+
+
 INLINE = (
     *(
         "![",
@@ -197,7 +222,19 @@ INLINE = (
         "é",
     ),
 )
-BLOCKS = ("\n\n", "\n\n# ", "\n\n```\n", "\n\n---\n", "\n\n[r]: /d.png\n\n", "\n\n[r]: <e f.png> 't'\n\n")
+BLOCKS = (
+    "\n\n",
+    "\n\n> ",
+    "\n> ```\n",
+    "\n- ```\n",
+    "\n- ",
+    "\n  ",
+    "\n\n# ",
+    "\n\n```\n",
+    "\n\n---\n",
+    "\n\n[r]: /d.png\n\n",
+    "\n\n[r]: <e f.png> 't'\n\n",
+)
 
 
 class Shown(HTMLParser):

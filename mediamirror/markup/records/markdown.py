@@ -18,52 +18,12 @@ from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.markup.places.spelling import Piece, Spelling, as_written
 from mediamirror.markup.places.urls import shown
 from mediamirror.markup.records.fragment import in_html_unmerged, in_text
-from mediamirror.markup.records.markdown_inline import MAX_DESTINATION, TAG, Image, Reader, definition
+from mediamirror.markup.records.markdown_blocks import CODE, HTML, TEXT, parts
+from mediamirror.markup.records.markdown_inline import MAX_DESTINATION, Image, Reader, definition
 from mediamirror.markup.records.placing import Place, collected
 from mediamirror.model import Extraction, ImageSet, Problem, Span
 
-_LINE = pattern(r"[^\r\n]*(?:\r\n?|\n)?")
-_FENCE = pattern(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t]|(?!))*+(`{3,}|~{3,})([^\r\n]*)")
-_CLOSING = pattern(r"[ \t>]*(`{3,}|~{3,})[ \t]*\r?\n?\Z")
-_LIST_ITEM = pattern(r" {0,3}(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]|\r?\n?\Z)")
-_ITEM_IN_QUOTE = pattern(r" {0,3}>[ >]{0,12}(?:[-+*]|1[.)])[ \t]+\S")
-_INDENT = pattern(r"[ \t]*+(?=\S)")
-_PREFIXED = r"[ >]{0,12}(?:(?:[-+*]|[0-9]{1,9}[.)])[ \t]{1,4}){0,4}"
-_HTML_BLOCK = pattern(
-    _PREFIXED
-    + r"<(?:(?P<raw>pre|script|style|textarea)(?=[\s>])|(?P<comment>!--)|(?P<declared>\?|!(?=[A-Za-z]|\[CDATA\[))"
-    r"|/?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"
-    r"|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu"
-    r"|menuitem|nav|noframes|ol|optgroup|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track"
-    r"|ul)(?=[\s>]|/>|\Z))",
-    re.IGNORECASE,
-)
-_HTML_LINE = pattern(_PREFIXED + TAG + r"[ \t]*\r?\n?\Z")
-_RULE = pattern(r"[ >]{0,12}(?:(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|(?:-[ \t]*){3,})\r?\n?\Z")
-_UNDERLINE = pattern(r"[ >]{0,12}(?:=++|-++)[ \t]*\r?\n?\Z")
-_UNTIL_BLANK = "\n"
-_MARKS = "#=-*_"
-"""What a heading, what underlines one, and what parts two paragraphs begin with."""
-_QUOTE = pattern(r" {0,3}>")
-_HEADING = pattern(r"[ >]{0,12}#{1,6}(?:[ \t]|\r?\n?\Z)")
 _PREFIX = pattern(r"(?:[ \t>]*+\r?\n|(?!))*+[ >]{0,12}(?:(?:[-+*]|[0-9]{1,9}[.)])[ \t]{1,4}){0,4}")
-
-
-def _is_indented(line: str, offset: int) -> bool:
-    if line[0] not in " \t":
-        return False
-    indent = _INDENT.match(line)
-    return indent is not None and len(indent[0].expandtabs(4)) >= offset + 4
-
-
-def _html_end(opening: re.Match[str]) -> str:
-    """CommonMark, 4.6: what ends the block that a line opens."""
-    raw = opening.groupdict().get("raw")
-    if raw is not None:
-        return f"</{raw.lower()}>"
-    if opening.groupdict().get("comment"):
-        return "-->"
-    return ">" if opening.groupdict().get("declared") else _UNTIL_BLANK
 
 
 def without_code(text: str) -> str:
@@ -81,17 +41,17 @@ class _Read:
 
 
 def _read(text: str) -> _Read:
-    parts = list(_parts(text))
+    blocks = list(parts(text))
     definitions: dict[str, Span] = {}
-    starts = [_define(text, start, end, definitions) if kind == _TEXT else start for start, end, kind in parts]
+    starts = [_define(text, start, end, definitions) if kind == TEXT else start for start, end, kind in blocks]
     reader = Reader(text, definitions)
     images: list[Image] = []
     odd: list[Span] = []
     code: list[Span] = []
-    for begin, (start, end, kind) in zip(starts, parts, strict=True):
-        if kind == _CODE:
+    for begin, (start, end, kind) in zip(starts, blocks, strict=True):
+        if kind == CODE:
             code.append((start, end))
-        elif kind == _HTML:
+        elif kind == HTML:
             continue
         elif text.find("[", begin, end) >= 0 or text.find("`", begin, end) >= 0:
             found, spans, none = reader.read(begin, end)
@@ -106,116 +66,12 @@ def _read(text: str) -> _Read:
     return _Read(images, "".join(pieces) + text[done:] if pieces else text, odd)
 
 
-def _parts(text: str) -> Iterator[_Block]:
-    """Paragraphs, blocks of code and blocks of HTML in order."""
-    done = 0
-    for start, end, kind in _blocks(text):
-        if start > done:
-            yield done, start, _TEXT
-        if end > start:
-            yield start, end, kind
-        done = end
-    if done < len(text):
-        yield done, len(text), _TEXT
-
-
 def _define(text: str, start: int, end: int, definitions: dict[str, Span]) -> int:
     """Take in the definitions that a paragraph begins with; where what follows them begins. The first of equal ones counts."""
     while (prefix := _PREFIX.match(text, start, end)) and (found := definition(text, prefix.end(), end)) is not None:
         label, url, start = found
         definitions.setdefault(label, url)
     return start
-
-
-_CODE, _HTML, _TEXT = "code", "html", "text"
-_Block = tuple[int, int, str]
-
-
-def _blocks(text: str) -> Iterator[_Block]:
-    """Blocks of code and of HTML; an empty one where a paragraph ends without one."""
-    state = _State()
-    for match in _LINE.finditer(text):
-        if match.start() == match.end():
-            break
-        if state.html:
-            yield from state.in_html(match)
-        else:
-            yield from state.fenced(match) if state.fence else state.open(match)
-    if state.fence or state.html:
-        yield state.opened, len(text), _CODE if state.fence else _HTML
-
-
-@dataclass(slots=True)
-class _State:
-    """What the lines so far have opened. ``opened`` is where the block of code or HTML starts; ``html`` is what ends it.
-
-    ``offset`` is the column in which the text of the last list item begins.
-    """
-
-    fence: str = ""
-    opened: int = 0
-    in_list: bool = False
-    in_quote: bool = False
-    after_blank: bool = True
-    html: str = ""
-    offset: int = 0
-
-    def fenced(self, match: re.Match[str]) -> Iterator[_Block]:
-        closing = _CLOSING.match(match[0])
-        if closing is not None and closing[1].startswith(self.fence):
-            yield self.opened, match.end(), _CODE
-            self.fence, self.after_blank = "", True
-
-    def in_html(self, match: re.Match[str]) -> Iterator[_Block]:
-        """CommonMark, 4.6: until a blank line, or the line on which it is ended."""
-        ended = not match[0].strip(" \t\r\n>") if self.html == _UNTIL_BLANK else self.html in match[0].lower()
-        if ended:
-            yield self.opened, match.end(), _HTML
-            self.html, self.after_blank = "", True
-
-    def open(self, match: re.Match[str]) -> Iterator[_Block]:
-        """Take a line that is in no fenced block."""
-        line, (start, end) = match[0], match.span()
-        blank = not line.strip()
-        opening = None if blank else _FENCE.match(line)
-        if opening is not None and not (opening[1][0] == "`" and "`" in opening[2]):
-            self.fence, self.opened = opening[1], start
-            yield start, start, _TEXT
-        elif blank:
-            yield start, start, _TEXT
-        elif self.after_blank and _is_indented(line, self.offset if self.in_list else 0):
-            yield start, end, _CODE
-            return  # what is indented below it is code as well
-        elif (
-            "<" in line
-            and (html := _HTML_BLOCK.match(line) or (_HTML_LINE.match(line) if self.after_blank else None)) is not None
-        ):
-            self.html, self.opened = _html_end(html), start
-            yield start, start, _TEXT
-            yield from self.in_html(match) if self.html != _UNTIL_BLANK else ()
-        else:
-            yield from self._text(line, start, end)
-            return
-        self.after_blank = blank
-
-    def _text(self, line: str, start: int, end: int) -> Iterator[_Block]:
-        item = None if _RULE.match(line) else _LIST_ITEM.match(line)
-        is_empty = item is not None and not line[item.end() :].strip()
-        if is_empty and not self.after_blank and not self.in_list:
-            item, is_empty = None, False  # CommonMark, 5.2: an empty item can't end a paragraph
-        is_item, is_quote = item is not None, _QUOTE.match(line) is not None
-        is_heading = line.lstrip(" >")[:1] in _MARKS and (
-            (_HEADING.match(line) or _RULE.match(line) or (None if self.after_blank else _UNDERLINE.match(line)))
-            is not None
-        )
-        self.offset = item.end() if item is not None else self.offset
-        if is_heading or is_item or (is_quote and not self.in_quote) or _ITEM_IN_QUOTE.match(line):
-            yield start, start, _TEXT
-        if is_heading or is_empty:
-            yield end, end, _TEXT
-        self.in_list = is_item or (self.in_list and (not self.after_blank or line[0] in " \t"))
-        self.in_quote = is_quote or (self.in_quote and not self.after_blank)
-        self.after_blank = is_heading or is_empty
 
 
 _FRONT = pattern(r"\ufeff?(---|\+\+\+)[ \t]*\r?\n")

@@ -136,6 +136,8 @@ class Reader:
         if not self._definitions:
             return None
         label = _LABEL.match(self._text, at + 1, end)
+        if label is not None and label[1] and not label[1].strip():
+            label = None  # blanks alone are no label
         name = label[1] if label is not None and label[1] else None
         if name is None and not opening.holds_brackets and at - opening.at < 1000:
             name = self._text[opening.at : at]
