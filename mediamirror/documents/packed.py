@@ -132,11 +132,12 @@ def read_zip(
     file: IO[bytes],
     container: Any,
     read_within: Callable[[str], Any],
-    read_wacz: Callable[[zipfile.ZipFile, Any], Iterator[Item]],
+    read_wacz: Callable[[zipfile.ZipFile | None, Any], Iterator[Item]],
 ) -> Iterator[Item]:
     """Yield the documents of a ZIP file that can be sought in, in its own order. Raises `OSError`.
 
-    ``read_within`` reads a container in it, ``read_wacz`` the file itself where it is a web archive.
+    ``read_within`` reads a container in it, ``read_wacz`` the file itself where it is a web archive, without its list where
+    that is damaged.
     """
     folder = _Folder(container, read_within)
     try:
@@ -164,6 +165,8 @@ def read_zip(
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
         message = f"{container.name} can't be read as a ZIP file ({str(error)[:100]})."
         yield Problem("document-damaged", message, document=container.name)
+        if is_wacz(container.name, ()):
+            yield from read_wacz(None, container)
         return
     yield from folder.end()
 

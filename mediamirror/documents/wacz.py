@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 import struct
 import zipfile
@@ -23,6 +24,7 @@ from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.http import Proof
 from mediamirror.documents.warc.part import Part, Source
 from mediamirror.documents.warc.read import read_warc, rest
+from mediamirror.first_use import pattern
 from mediamirror.markup.places.urls import shown
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder
@@ -36,6 +38,10 @@ _WARCS = (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz")
 _LIST = "datapackage.json"
 _LIST_OF_LIST = "datapackage-digest.json"
 _LOCAL = struct.Struct("<4s22xHH")
+_ARCHIVE_HEADER = pattern(rb"PK\x03\x04.{4}\0\0.{20}archive/", re.DOTALL)
+"""How a member begins that is an archive and is stored, not packed: the method is the third field."""
+_LONGEST_HEADER = 1024
+_STEP = 1024 * 1024
 Item = Document | Problem
 
 
@@ -44,14 +50,39 @@ def is_unpacked(folder: Path) -> bool:
     return is_wacz(folder.name, (f"{each.name}/" if each.is_dir() else each.name for each in folder.iterdir()))
 
 
-def read_wacz(packed: zipfile.ZipFile, container: Any) -> Iterator[Item]:
-    """Yield the documents in the archives of a WACZ that is one ZIP file. Raises `OSError`."""
+def read_wacz(packed: zipfile.ZipFile | None, container: Any) -> Iterator[Item]:
+    """Yield the documents in the archives of a WACZ that is one ZIP file; without its list all records from its first archive on.
+
+    Raises `OSError`.
+    """
+    if packed is None:
+        found = _first_archive(container.path) if container.path is not None else None
+        if found is not None:
+            yield from read_warc(found, archive=container.archive, limit=container.limit, name=container.name)
+        return
     yield from _read(_Packed(container.name, packed, container.path), container.archive, container.limit)
 
 
 def read_unpacked(folder: Path, archive: WarcArchive | None, limit: int) -> Iterator[Item]:
     """Yield the same of a WACZ that was unpacked into a folder. Raises `OSError`."""
     yield from _read(_Unpacked(folder), archive, limit)
+
+
+def _first_archive(path: Path) -> Source | None:
+    """Where the first archive of a damaged WACZ begins: behind the header of its own that each member has."""
+    size, tail, base = path.stat().st_size, b"", 0
+    with path.open("rb") as file:
+        while chunk := file.read(_STEP):
+            window = tail + chunk
+            for found in _ARCHIVE_HEADER.finditer(window):
+                _, name, extra = _LOCAL.unpack(found[0][: _LOCAL.size])
+                member = window[found.start() + _LOCAL.size :][:name].decode("utf-8", "replace")
+                if member.lower().endswith(_WARCS):
+                    start = base + found.start() + _LOCAL.size + name + extra
+                    return Part(path, start, size - start)
+            tail = window[-_LONGEST_HEADER:]
+            base += len(window) - len(tail)
+    return None
 
 
 class _Package(Protocol):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.crawls.waczs import members_of, packed, page_list, unpacked, with_lists
+from fixtures.crawls.waczs import index, members_of, packed, page_list, unpacked, with_lists
 from fixtures.crawls.warcs import compressed, response, revisit, sha1
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
@@ -180,13 +180,27 @@ async def test_whether_it_is_signed_is_told_where_hashes_are_checked(tmp_path: P
         assert [p.code for p in (await read(packed(tmp_path / "a.wacz", each), scratch, hashes=True))[1]] == codes
 
 
-async def test_one_without_an_archive_or_without_an_end_is_one_sentence(tmp_path: Path, scratch: Path) -> None:
+async def test_one_without_an_archive_is_one_sentence(tmp_path: Path, scratch: Path) -> None:
     empty = packed(tmp_path / "a.wacz", {name: data for name, data in sound().items() if "archive/" not in name})
     problems = (await read(empty, scratch))[1]
     assert any("is a WACZ without an archive" in problem.message for problem in problems)
+
+
+@pytest.mark.parametrize("archives", [1, 2])
+async def test_of_one_that_was_cut_every_record_that_is_there_is_read(
+    tmp_path: Path, scratch: Path, archives: int
+) -> None:
+    files = {"1.warc.gz": RECORDS, "2.warc.gz": [response(f"{SITE}/two", PAGE, "text/html")]}
+    members = members_of(dict(list(files.items())[:archives]), [])
+    # What comes before the archive is longer than what is looked through at once.
+    whole = packed(tmp_path / "a.wacz", {"indexes/first.cdx": index(40_000), **members})
     cut = tmp_path / "b.wacz"
-    cut.write_bytes(packed(tmp_path / "a.wacz", sound()).read_bytes()[:-300])
-    assert [p.code for p in (await read(cut, scratch))[1]] == ["document-damaged"]
+    cut.write_bytes(whole.read_bytes()[:-300])
+    names, problems, picture = await read(cut, scratch)
+    assert (names, picture) == ([f"{SITE}/", f"{SITE}/two"][:archives], JPEG)
+    assert problems[0].code == "document-damaged"
+    cut.write_bytes(whole.read_bytes()[:1000])
+    assert [problem.code for problem in (await read(cut, scratch))[1]] == ["document-damaged"]
 
 
 async def test_a_member_that_is_not_where_the_list_says_is_left_out(tmp_path: Path, scratch: Path) -> None:
