@@ -86,7 +86,7 @@ async def read_inputs(
         async for item in _read(place, reading):
             alone = alone and isinstance(item, Problem)
             yield item
-    if archive is not None:
+    if archive is not None and archive.has_files:
         async for item in rest_of(archive, limit, alone=alone):
             yield item
 

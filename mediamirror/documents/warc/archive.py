@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -56,15 +57,32 @@ class WarcArchive:
         """Whether nothing but pages is looked up, as where no picture is fetched."""
         self.check_hashes = check_hashes
         """Whether the hashes in the lists of a WACZ are compared with its files."""
-        self.seen = Seen(directory, all_images=all_images)
+        self._all_images = all_images
+        self._sizes = (spool_over, max_size)
         self._files: list[Source] = []
-        self._index = Index(directory)
-        self._captures = Captures(self._index, self._files, Spool(directory, spool_over, max_size))
         self.count = 0
         """Bodies that can be looked up, older captures included."""
         self._names = ("", -1)
         self._waiting: tuple[bytes, Located] | None = None
         self._asked = (b"", Asked.UNKNOWN)
+
+    @cached_property
+    def seen(self) -> Seen:
+        """What was seen while the archives were read."""
+        return Seen(self.directory, all_images=self._all_images)
+
+    @cached_property
+    def _index(self) -> Index:
+        return Index(self.directory)
+
+    @cached_property
+    def _captures(self) -> Captures:
+        return Captures(self._index, self._files, Spool(self.directory, *self._sizes))
+
+    @property
+    def has_files(self) -> bool:
+        """Whether there is any archive: without one nothing else is made."""
+        return bool(self._files)
 
     @classmethod
     def open(
@@ -109,6 +127,7 @@ class WarcArchive:
         if len(self._files) >= _MAX_FILES:
             raise OSError(f"more than {_MAX_FILES:,} archives at once")
         self._files.append(path)
+        _ = self._captures  # made now, by one thread, for look-ups of many
         return len(self._files) - 1
 
     def add(self, record: Record, response: Response | None, number: int) -> Located | None:
@@ -180,11 +199,14 @@ class WarcArchive:
 
     def problems(self) -> Iterator[Problem]:
         """What was noticed while URLs were looked up: captures that differ, and some that could not be used."""
-        yield from self._captures.problems()
+        if self.has_files:
+            yield from self._captures.problems()
 
     def _lookup(self, url: str, pages: Sequence[str]) -> Download:
         self._settle()
         here = resolve(url, None)
+        if isinstance(here, str) and not self.has_files:
+            raise NotArchived(f"{url} is in none of the archives: there is none among the INPUTs.")
         if not isinstance(here, str):
             raise NotArchived(f"{url} is not a URL that an archive can hold: {here.message}")
         trail = Trail()
@@ -203,8 +225,9 @@ class WarcArchive:
 
     def close(self) -> None:
         """Drop the index. The files themselves are only ever read."""
-        self._index.close()
-        self.seen.close()
+        for name in ("_index", "seen"):
+            if name in self.__dict__:
+                self.__dict__[name].close()
 
     def __enter__(self) -> Self:
         return self
