@@ -18,7 +18,7 @@ _OF_DOCUMENTS = frozenset(
         "malformed-json", "malformed-link-header", "malformed-table", "malformed-xml", "mended-url", "missing-comma",
         "mixed-descriptors", "negative-density", "no-documents", "no-pages", "no-sitemap", "not-a-page", "not-a-sitemap",
         "number-too-large", "other-host", "page-closed", "page-limit", "page-nofollow", "parquet-bytes",
-        "parquet-damaged", "passed-over", "read-as", "captures-differ",
+        "parquet-damaged", "passed-over", "read-as", "page-not-archived", "wacz-unsigned", "wacz-damaged", "captures-differ",
         "placeholder", "relative-url-without-base", "repaired-srcset", "row-too-large", "scheme-not-fetched",
         "scheme-not-loaded", "sitemap-index", "sitemap-limit", "sitemap-too-large", "sitemap-too-long", "special-file",
         "srcdoc-not-read", "stray-comma", "too-many-candidates", "too-many-documents", "too-many-escapes",

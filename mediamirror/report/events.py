@@ -208,6 +208,26 @@ def summary_sentence(summary: Summary) -> str:
     return line
 
 
+def headline(summary: Summary) -> str | None:
+    """Say in one sentence how a run ended that looked at no image, or at the objects of a mirror; None for one of image sets."""
+    if not summary.variants:
+        return "No image can be used" if summary.exit_code else "No image was found"
+    if summary.sets:
+        return None
+    total, bare = summary.variants, summary.statuses.get("unrecorded", 0)
+    bad = summary.statuses.get("rejected", 0) + summary.statuses.get("failed", 0)
+    some = total - bare
+    if bad:
+        told = f"{bad:,} of {plural(total, 'object')} {'is' if bad == 1 else 'are'} not what is recorded"
+    elif not some:
+        return f"{'The only object has' if total == 1 else f'All {total:,} objects have'} no record"
+    elif some == 1:
+        told = f"{'One' if bare else 'The only'} object is what is recorded of it"
+    else:
+        told = f"{'' if bare else 'All '}{some:,} objects are what is recorded of them"
+    return told + (f"; {bare:,} {'has' if bare == 1 else 'have'} no record" if bare else "")
+
+
 def _troubles(summary: Summary) -> Iterator[str]:
     if summary.findings:
         yield ", ".join(plural(n, severity) for severity, n in summary.findings.items())

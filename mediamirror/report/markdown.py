@@ -9,7 +9,7 @@ from mediamirror.first_use import pattern
 from mediamirror.model import Severity
 from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, all_entries, explain, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
-from mediamirror.report.events import plural, summary_sentence
+from mediamirror.report.events import headline, plural, summary_sentence
 
 _MARKS = {Severity.ERROR: "🔴 error", Severity.WARNING: "🟡 warning", Severity.NOTE: "🔵 note"}
 _PUNCTUATION = pattern(r"([\\`*_{}\[\]()+!|~-])")
@@ -49,6 +49,10 @@ def _verdict(entries: Sequence[Entry], data: ReportData) -> str:
     aside += f"; 🔴 {plural(unread, 'problem')} of the inputs" if unread else ""
     if not entries and unread:
         return aside.removeprefix("; ")
+    told = headline(data.summary)
+    if not entries and told is not None and (data.summary.variants or not data.sets):
+        mark = "✅" if data.summary.variants else "🔴" if data.summary.exit_code else "⚪"
+        return f"{mark} {told}."
     if not entries:
         return f"✅ Every image{' that was checked' if unseen else ''} is what the page promises{aside}."
     counts = Counter(entry.severity for entry in entries)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 from mediamirror.first_use import dataclass
-from mediamirror.model import SetResult, Severity
+from mediamirror.model import SetResult, Severity, Summary
 from mediamirror.report.cards import Card
 from mediamirror.report.data import ACCEPTED, GRAVITY, UNCHECKED, RuleNote, entries_of, explain, verdict_of
 from mediamirror.report.escape import shorten, visible
-from mediamirror.report.events import plural
+from mediamirror.report.events import headline, plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +106,14 @@ class Tally:
             for code in codes
         ]
 
-    def verdict(self) -> str:
+    def verdict(self, summary: Summary) -> str:
         """The headline, in one sentence."""
         wrong = self.verdicts[Severity.ERROR.value]
         odd = self.verdicts[Severity.WARNING.value]
         unseen = self.verdicts[UNCHECKED]
-        if not self.sets:
-            return "No image was found."
+        told = headline(summary)
+        if told is not None and (summary.variants or not self.sets):
+            return told + self._rest(odd)
         if unseen:
             return self._partly(wrong, unseen) + self._rest(odd)
         if wrong == self.sets:

@@ -94,6 +94,7 @@ def render_page(whole: Whole, page: Page) -> str:
             page_name=page_name,
             address=whole.address,
             tally=whole.tally,
+            summary=whole.summary,
             highlights=whole.highlights.chosen(),
             rules=whole.tally.rules(),
             chips={
@@ -116,11 +117,12 @@ def render_page(whole: Whole, page: Page) -> str:
 def _facts(tally: Tally, summary: Summary) -> list[tuple[str, str]]:
     # Elements without a usable URL, and elements that repeat a set, have cards for their findings.
     besides = tally.sets - summary.sets if summary.sets else 0
-    facts = [(plural(tally.sets - max(0, besides), "image set"), "")]
+    of_objects = bool(summary.variants) and not summary.sets
+    facts = [] if of_objects else [(plural(tally.sets - max(0, besides), "image set"), "")]
     if besides > 0:
         facts.append((plural(besides, "other element"), "with findings"))
     if summary.variants:
-        facts.append((plural(summary.variants, "file"), ""))
+        facts.append((plural(summary.variants, "object" if of_objects else "file"), ""))
     if summary.documents:
         facts.append((plural(summary.documents, "document"), ""))
     if summary.bytes_in:

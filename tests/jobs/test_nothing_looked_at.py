@@ -9,6 +9,7 @@ import pytest
 
 from fixtures.images import make_image
 from mediamirror import UsageError, check, scrub, verify
+from mediamirror.jobs.verify.job import simulate_screens
 from mediamirror.model import ImageSet, Problem
 from mediamirror.settings import CheckOptions, CompareOptions, ScrubOptions, SyncOptions, VerifyOptions
 
@@ -58,6 +59,19 @@ async def test_a_rule_that_can_find_nothing_is_not_selected_in_silence(
 async def test_nor_is_one_that_says_nothing_of_a_mirror(site: Path, word: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         await scrub(str(site), options=ScrubOptions(select=(word,)))
+
+
+async def test_a_file_that_a_screen_would_load_and_nobody_can_read_is_no_success(site: Path) -> None:
+    (site / "index.html").write_text('<img srcset="a.png 48w, gone.png 960w" sizes="100vw" alt="A">')
+    told: list[object] = []
+    screened = await simulate_screens(
+        [str(site)], options=VerifyOptions(root=site), on_set=lambda *choice: told.append(choice)
+    )
+    assert (screened.exit_code, screened.statuses, len(told)) == (1, {"checked": 1, "failed": 1}, 1)
+    (site / "index.html").write_text('<img srcset="a.png 48w" sizes="100vw" alt="A">')
+    assert (
+        await simulate_screens([str(site)], options=VerifyOptions(root=site), on_set=lambda *_: None)
+    ).exit_code == 0
 
 
 async def test_two_places_without_an_object_were_not_compared(site: Path, tmp_path: Path) -> None:

@@ -14,10 +14,10 @@ from xml.etree import ElementTree
 import pytest
 
 from fixtures.images import make_image
-from mediamirror import check, mirror, parse, scrub, sync
+from mediamirror import check, mirror, parse, scrub, sync, verify
 from mediamirror.cli.objects import ObjectOutput
 from mediamirror.cli.output import Output, Style
-from mediamirror.model import Event, Outcome
+from mediamirror.model import Event, Outcome, Summary
 from mediamirror.settings import CheckOptions, ScrubOptions
 from tests.jobs.test_own_record import MIRROR, URLS, Origin, page
 from tests.report.test_one_voice import FORMATS, PAGE, counted, summary_count
@@ -168,3 +168,41 @@ async def test_what_sync_and_check_count_is_what_they_list(
     assert sum(row["type"] == "object" for row in rows) == listed
     assert sum(row["type"] == "problem" for row in rows) == left
     assert rows[-1]["statuses"] == summary.statuses
+
+
+HEADLINES = [
+    ({"checked": 3}, "All 3 objects are what is recorded of them"),
+    ({"checked": 1}, "The only object is what is recorded of it"),
+    ({"checked": 1, "rejected": 3}, "3 of 4 objects are not what is recorded"),
+    ({"checked": 8, "failed": 1, "unrecorded": 1}, "1 of 10 objects is not what is recorded; 1 has no record"),
+    ({"checked": 1, "repaired": 1, "unrecorded": 2}, "2 objects are what is recorded of them; 2 have no record"),
+    ({"unrecorded": 2}, "All 2 objects have no record"),
+    ({}, "No image was found"),
+]
+
+
+@pytest.mark.parametrize(("statuses", "said"), HEADLINES)
+def test_a_mirror_has_a_headline_of_its_own_in_the_report_and_in_markdown(
+    statuses: dict[str, int], said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    events: list[Event] = [Summary(1, 0, sum(statuses.values()), statuses)]
+    report = tmp_path / "report"
+    printed(Style("none", progress=False, report=report), events, capsys)
+    html = (report / "index.html").read_text()
+    assert f'<p class="verdict">{said}.</p>' in html
+    assert ("image set" in html.partition('<p class="facts">')[2].partition("</p>")[0]) is (not statuses)
+    assert said in printed(Style("md", progress=False), events, capsys)
+
+
+async def test_a_run_that_looked_at_no_image_is_never_told_as_a_success(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "page.html").write_text('<img src="a.png" alt="A">')
+    events: list[Event] = []
+    summary = await verify([str(tmp_path / "page.html")], on_event=events.append)
+    assert summary.exit_code == 1
+    markdown = printed(Style("md", progress=False), events, capsys)
+    assert "**🔴 No image can be used.**" in markdown
+    assert "✅" not in markdown
+    printed(Style("none", progress=False, report=tmp_path / "report"), events, capsys)
+    assert '<p class="verdict">No image can be used.</p>' in (tmp_path / "report" / "index.html").read_text()

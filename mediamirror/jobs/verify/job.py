@@ -136,7 +136,9 @@ class _VerifyRun:
         self._options = options
         self._stdin = stdin
         self._emit = emit
-        self._tally = Tally(counts_items=False)
+        self._tally = Tally(
+            counts_items=on_simulated is not None
+        )  # where no rule runs there is no finding for what failed
         self._started = time.monotonic()
         self._rules = _lint_options(options)
         self._asked_for = choose_problems(options.select, options.ignore)
