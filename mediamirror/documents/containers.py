@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
 
 _BATCH = 64
+_MAX_TOLD = 100
+"""Most damaged places of one container that are told one by one."""
 _MiB = 1024 * 1024
 
 
@@ -176,11 +178,15 @@ def _transcribed(
 
     with scratch_folder() as scratch:
         directory = scratch if container.archive is None else container.archive.directory
-        path = directory / f"{uuid4().hex}.warc"
+        path, told = directory / f"{uuid4().hex}.warc", 0
         try:
             with path.open("xb") as out:
-                for wrong in write(inflated(container.file), out):
-                    yield Problem("document-damaged", f"{container.name}: {wrong}.", document=container.name)
+                for told, wrong in enumerate(write(inflated(container.file), out), 1):
+                    if told <= _MAX_TOLD:
+                        yield Problem("document-damaged", f"{container.name}: {wrong}.", document=container.name)
+            if told > _MAX_TOLD:
+                message = f"{container.name}: {told - _MAX_TOLD:,} more places in it are damaged."
+                yield Problem("document-damaged", message, document=container.name)
         except (Malformed, Undecodable) as error:
             message = f"{container.name} is {kind} that can be read: {error}."
             yield Problem("document-damaged", message, document=container.name)

@@ -63,11 +63,8 @@ def to_archive(
     number = -1
     try:
         for number, entry in _entries(text):
-            answer = entry.get("response")
-            if isinstance(answer, dict) and (url := _asked(entry.get("request"))) is not None:
-                why = _write(writer, url, entry, answer, _Bodies(text, limit, attached, missing), only_pages=only_pages)
-                if why is not None:
-                    yield f"the answer in its entry {number:,} {why}: it is left out"
+            bodies = _Bodies(text, limit, attached, missing)
+            yield from (f"its entry {number:,} {why}" for why in _taken(writer, entry, bodies, only_pages=only_pages))
             text.forget()
     except Cut:
         if number >= 0:
@@ -80,8 +77,20 @@ def to_archive(
         raise Malformed("it has no list of entries")
 
 
-def _entries(text: JsonStream) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Each entry with its number, after an empty one, 0, for the list itself."""
+def _taken(writer: WarcWriter, entry: dict[str, Any] | None, bodies: _Bodies, *, only_pages: bool) -> Iterator[str]:
+    """Write the answer of one entry, and say what is wrong with it."""
+    if bodies.text.is_spoiled:
+        yield "holds what is no JSON, or too long: that is left out"
+    answer = entry.get("response") if entry is not None else {}
+    if not isinstance(answer, dict):
+        yield "holds no answer"
+    elif entry and (url := _asked(entry.get("request"))) is not None:
+        why = _write(writer, url, entry, answer, bodies, only_pages=only_pages)
+        yield from () if why is None else (f"{why}: it is left out",)
+
+
+def _entries(text: JsonStream) -> Iterator[tuple[int, dict[str, Any] | None]]:
+    """Each entry with its number, after 0 and None for the list itself."""
     number = 0
     if text.mark() == b"\xef":
         text.value(kept=False)  # a byte order mark
@@ -95,12 +104,11 @@ def _entries(text: JsonStream) -> Iterator[tuple[int, dict[str, Any]]]:
             if inner != "entries" or text.mark() != b"[":
                 text.value(kept=False)
                 continue
-            yield number, {}
+            yield number, None
             for number, mark in enumerate(text.items(), number + 1):  # noqa: B020
-                if mark == b"{":
-                    yield number, _entry(text)
-                else:
+                if mark != b"{":
                     text.value(kept=False)
+                yield number, _entry(text) if mark == b"{" else {}
 
 
 _WANTED = {
@@ -136,7 +144,7 @@ class _Bodies:
     """Where the bodies of answers are."""
 
     def __init__(self, text: JsonStream, limit: int, attached: Attached, missing: Missing) -> None:
-        self._text = text
+        self.text = text
         self._limit = limit
         self._attached = attached
         self.missing = missing
@@ -162,9 +170,9 @@ class _Bodies:
             return None if file is None else _closing(file)
         if not isinstance(text, str) or not text:
             return None
-        if self._text.is_too_long(text):
+        if self.text.is_too_long(text):
             return iter((b" " * (self._limit + 1),))
-        long = self._text.long(text)
+        long = self.text.long(text)
         pieces = iter((text,)) if long is None else unescaped(read_again(cast("BinaryIO", long)))
         encoded = (piece.encode("utf-8", "replace") for piece in pieces)
         return from_base64(encoded) if content.get("encoding") == "base64" else encoded

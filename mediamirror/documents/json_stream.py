@@ -47,6 +47,8 @@ class JsonStream:
         self._at = 0
         self._secret = f"\0{secrets.token_hex(16)}"
         self._long: dict[str, IO[bytes] | None] = {}
+        self.is_spoiled = False
+        """Whether a value that was to be kept since `forget` could not be: it was no JSON, or too large."""
 
     def long(self, text: str) -> IO[bytes] | None:
         """The file in which a string lies that stands here for a long one, as it is spelled; None for any other."""
@@ -57,8 +59,9 @@ class JsonStream:
         return text in self._long and self._long[text] is None
 
     def forget(self) -> None:
-        """Let go of long strings."""
+        """Let go of long strings, and of what was wrong."""
         self._long.clear()
+        self.is_spoiled = False
 
     def mark(self) -> bytes:
         """The next character that is no blank, empty at the end."""
@@ -109,12 +112,15 @@ class JsonStream:
             self._nested(out)
         else:
             self._bare(out)
-        if out is None or len(out) > _MAX_VALUE:
+        if out is None:
             return None
         try:
-            return json.loads(bytes(out), strict=False)
+            if len(out) <= _MAX_VALUE:
+                return json.loads(bytes(out), strict=False)
         except (ValueError, RecursionError):
-            return None
+            pass
+        self.is_spoiled = True
+        return None
 
     def _bare(self, out: bytearray | None) -> None:
         if not self.mark():

@@ -13,6 +13,7 @@ import string
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from email.errors import MissingHeaderBodySeparatorDefect
 from email.message import Message
 from email.parser import BytesHeaderParser
 from typing import IO, BinaryIO
@@ -66,6 +67,8 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int) -> Iterator
                 yield f"part {number} is over the limit of {limit:,} bytes: it is left out"
             else:
                 _write(writer, part, around, number, media_type, body)
+        if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in part.defects):
+            yield f"the header fields of part {number} are damaged, and it is read without what stands among them"
         if end.level < 0 and around:
             yield "it ends before its last part does: what is there was read"
 

@@ -94,13 +94,16 @@ class _Folder(Members):
 
     def _document(self, name: str, head: bytes, whole: IO[bytes]) -> Iterator[Item]:
         is_known = name.lower().endswith(_EXTENSIONS)
-        if not head or is_binary(head) or not (is_known or is_document(head)):
+        if not head or not (is_known or (not is_binary(head) and is_document(head))):
             self._others += 1
             return
         inner = f"{self.name}/{name}"
         kind = choose_kind(head, media_type=None, document=inner)
         if KINDS[kind].is_container and kind not in _ROWS:
             yield from self.bad(name, f"is {kind} within another container")
+            return
+        if is_binary(head):
+            yield from self.bad(name, "is not text but binary data")
             return
         pieces = _rest(head, whole)
         self.documents += 1
@@ -253,7 +256,22 @@ def is_wacz(name: str, members: Iterable[str]) -> bool:
 
 
 class _TarInfo(tarfile.TarInfo):
-    """A member whose extended headers, which are read whole, are bounded."""
+    """A member whose extended headers, which are read whole, are bounded.
+
+    tarfile takes a header that is damaged for the end, but for the first one. Here nothing ends a file but its end mark.
+    """
+
+    @classmethod
+    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> Any:
+        """Read the next header. Raises `tarfile.ReadError` for one that is damaged, or is none."""
+        try:
+            return super().fromtarfile(tarfile_)
+        except tarfile.EOFHeaderError:  # type: ignore[attr-defined]
+            raise
+        except tarfile.HeaderError as error:
+            if not tarfile_.offset:
+                raise
+            raise tarfile.ReadError("it ends without an end mark" if "empty" in str(error) else str(error)) from None
 
     def _proc_member(self, tar: tarfile.TarFile) -> Any:
         extended = (
@@ -278,10 +296,17 @@ def read_tar(file: IO[bytes], container: Any, read_within: Callable[[str], Any])
                 opened = packed.extractfile(member) if member.isreg() and number < MAX_MEMBERS else None
                 if opened is not None and (yield from folder.is_safe(member.name)):
                     yield from folder.member(member.name, opened)
+            if _goes_on(packed.fileobj):
+                raise tarfile.ReadError("more lies behind its end mark")
     except (tarfile.TarError, Undecodable, EOFError, ValueError) as error:
         message = f"{container.name} is damaged ({str(error)[:100]}): what lies before was read."
         yield Problem("document-damaged", message, document=container.name)
     yield from folder.end()
+
+
+def _goes_on(file: Any) -> bool:
+    """Whether anything but padding is left."""
+    return any(chunk.strip(b"\0") for chunk in iter(lambda: file.read(STEP), b""))
 
 
 _EXTENSIONS = tuple(each for each in known_extensions() if not each.endswith(".gz"))

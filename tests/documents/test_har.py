@@ -265,11 +265,26 @@ async def test_a_har_that_was_cut_gives_what_is_there_and_says_so(tmp_path: Path
     ]
 
 
+async def test_what_is_damaged_within_an_entry_is_told_with_its_number(tmp_path: Path) -> None:
+    bad = har_of(*USUAL[:2]).replace(b'"status": 200', b'"status": [2 0]', 1)
+    documents, problems = await read(write(tmp_path / "a.har", har_of(1, {"request": {}}, *USUAL)))
+    assert len(documents) == 2
+    assert [p.message.partition(": ")[2] for p in problems] == [
+        "its entry 1 holds no answer.",
+        "its entry 2 holds no answer.",
+    ]
+    _, (problem, *_) = await read(write(tmp_path / "a.har", bad))
+    assert "entry 1" in problem.message
+    _, problems = await read(write(tmp_path / "a.har", har_of(*[1] * 5_000)))
+    assert len(problems) == 102
+    assert "4,900 more places in it are damaged" in problems[100].message
+
+
 async def test_a_body_over_the_limit_is_left_out_and_the_rest_is_read(tmp_path: Path) -> None:
     entries = (entry(f"{SITE}big", "text/html", {"text": "x" * 2_000_000}), *USUAL)
     documents, (problem,) = await read(write(tmp_path / "a.har", har_of(*entries)), limit=500_000)
     assert [d.name for d in documents] == [SITE, "https://s.example/s.css"]
-    assert "entry 1 is over the limit of 500,000 bytes" in problem.message
+    assert "its entry 1 is over the limit of 500,000 bytes" in problem.message
 
 
 async def test_memory_stays_the_same_whatever_an_entry_holds(tmp_path: Path) -> None:

@@ -120,6 +120,38 @@ async def test_a_damaged_archive_is_one_sentence(tmp_path: Path, pack: Pack, nam
     assert problems
 
 
+TAR = tarred({"a.html": PAGE, "b.html": PAGE})
+
+
+@pytest.mark.parametrize(
+    ("data", "pages"),
+    [
+        (TAR[:1024] + b"x" + TAR[1025:], 1),  # the second header's name, which its checksum covers
+        (TAR[:1024] + bytes(512) + TAR[1536:], 1),
+        (TAR[:1024], 1),
+        (TAR[:2048], 2),
+        (TAR[:1100], 1),
+        (TAR + TAR, 2),
+        (TAR[:1024] + b"junk" + TAR[1024:], 1),
+    ],
+)
+async def test_a_tar_file_ends_with_its_end_mark_and_nothing_else(tmp_path: Path, data: bytes, pages: int) -> None:
+    documents, problems = await read(write(tmp_path, "a.tar", data))
+    assert (len(documents), [problem.code for problem in problems]) == (pages, ["document-damaged"])
+
+
+@pytest.mark.parametrize(("pack", "name"), PACKS[:3])
+async def test_a_page_in_an_archive_that_is_no_text_is_told(tmp_path: Path, pack: Pack, name: str) -> None:
+    documents, (problem,) = await read(write(tmp_path, name, pack({"a.html": bytes(900), "b.html": PAGE})))
+    assert (len(documents), problem.code) == (1, "member-left-out")
+
+
+async def test_a_part_whose_header_fields_run_into_its_text_is_told(tmp_path: Path) -> None:
+    data = saved(("Content-Type: text/html\nContent-Location: https://s.example/p.html\n<img src=a.png>", b"x"))
+    _, problems = await read(write(tmp_path, "a.mhtml", data))
+    assert "document-damaged" in [problem.code for problem in problems]
+
+
 @pytest.mark.parametrize(("pack", "name"), PACKS[:3])
 async def test_a_bomb_in_an_archive_costs_little_memory(tmp_path: Path, pack: Pack, name: str) -> None:
     path = write(tmp_path, name, pack({"bomb.html": b"<html>" + bytes([32]) * 100_000_000, "ok.html": PAGE}))

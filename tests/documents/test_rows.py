@@ -380,6 +380,12 @@ async def test_the_plain_values_beside_a_field_go_with_its_document(kind: str, t
     assert columns(await read(path, field="srcset")) == [BESIDE]
 
 
+@pytest.mark.parametrize("text", ["hello", "\x1f\x8b\x08rubbish", "]", "", "42", "null", '"words"', "[]"])
+def test_what_is_no_json_at_all_is_told(text: str) -> None:
+    told = [problem.code for problem in extract_document(text.encode(), as_="json").problems]
+    assert told == (["malformed-json"] if text[:1] in {"h", "\x1f", "]"} else [])
+
+
 async def test_a_row_that_is_read_as_a_whole_keeps_all_its_plain_values(tmp_path: Path) -> None:
     (tmp_path / "rows.csv").write_text("id,caption,url\n7,A harbour,https://a.example/1.webp\n")
     assert columns(await read(tmp_path / "rows.csv")) == [

@@ -45,7 +45,18 @@ def find_json(
     Never raises for bytes. What is malformed, nested too deep or too large is a problem, and the other records are read.
     """
     place = Place(decode(data, encoding), Context(document, base_url))
-    return collected(_in_records(place, records, merge=merge), document, merge=merge)
+    found = collected(_in_records(place, records, merge=merge), document, merge=merge)
+    text = place.source.text
+    if found.sets or found.problems or _BARE.fullmatch(text) or next(records(text), None) is not None:
+        return found
+    if read_json(text).error is None:
+        return found
+    message = "This is no JSON: nothing of it was read."
+    return Extraction((), (Problem("malformed-json", message, 1, document=document),))
+
+
+_BARE = pattern(r"[ \t\r\n\ufeff]*+(?:null|true|false|-?[0-9][0-9.eE+\-]*+)?[ \t\r\n]*+")
+"""What is JSON without a record in it."""
 
 
 def find_json_lines(
