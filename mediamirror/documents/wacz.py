@@ -269,7 +269,7 @@ def _signature(package: _Package) -> Iterator[Problem]:
         if (wrong := proof.wrong()) is not None:
             yield from _said(package, f"/{_LIST} is damaged: {wrong}")
         elif "signedData" not in told:
-            message = f"{package.name} is not signed: its hashes are right, and anybody could have written them."
+            message = f"{package.name} is not signed: whoever changes a file of it can write its list anew."
             yield Problem("wacz-unsigned", message, document=package.name)
     except (KeyError, *DAMAGE, TypeError, RecursionError):
         message = f"{package.name} is not signed: it has no {_LIST_OF_LIST} that can be read."
