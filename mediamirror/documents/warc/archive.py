@@ -112,6 +112,7 @@ class WarcArchive:
                         self.add(record, read_answer(record, block), number)
                 except Damaged:
                     continue
+        self._settle()
 
     @property
     def name(self) -> str:
