@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import aclosing, nullcontext
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from mediamirror.cli import options as o
 from mediamirror.cli.catalog import STORE, WHICH_MIRROR, WHICH_ROWS, asked, one_dest
 from mediamirror.cli.command import OUTPUT, Given, command, option
+from mediamirror.cli.needs import NUMBERED
 from mediamirror.cli.rows import Listed
 from mediamirror.cli.running import complain, run_with
 from mediamirror.errors import UsageError
@@ -27,20 +29,34 @@ if TYPE_CHECKING:
         "What to write; by default what the name of FILE says, else jsonl.",
         panel=OUTPUT,
         name="format_",
-        choices=("jsonl", "csv", "parquet", "warc", "wacz"),
+        choices=("jsonl", "csv", "parquet", "warc", "wacz", "webdataset"),
+    ),
+    option(
+        "--rungs",
+        "Of each image set: its narrowest and its widest picture, small and large, or all of them, by their widths.",
+        panel=OUTPUT,
+        choices=("ends", "all"),
+        default="ends",
+    ),
+    option(
+        "--shard-size SIZE",
+        "Begin the next file when one would be larger; FILE holds a place for the number, as in news-%06d.tar.",
+        panel=OUTPUT,
+        default=1 << 30,
     ),
     option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT, written=True),
     [*WHICH_ROWS, *STORE, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
     prints=True,
 )
 def export_command(given: Given) -> None:
-    """Write the catalog as one row a variant, image sets together; or, with --format warc or wacz, what is stored as a web archive.
+    """Write the catalog as one row a variant, image sets together; or what is stored, as a web archive or as training samples.
 
     Examples:
         mediamirror catalog export ./mirror -o mirror.csv
         mediamirror catalog export s3://media/news -o news.parquet --status stored --width '>=640'
         mediamirror catalog export ./mirror -o mirror.warc.gz
         mediamirror catalog export ./mirror -o mirror.wacz
+        mediamirror catalog export ./mirror -o 'pairs-%06d.tar' --image-format webp
     """
 
     async def job(_: None) -> Listed:
@@ -48,6 +64,8 @@ def export_command(given: Given) -> None:
         where, wanted = asked(given)
         if kind == "parquet" and given.output is None:
             raise UsageError("A Parquet file can't go to standard output: name it with -o FILE.")
+        if kind == "webdataset":
+            return await _samples(given, where, wanted)
         return await (
             _warc(given, where, wanted, kind) if kind in {"warc", "wacz"} else _table(given, where, wanted, kind)
         )
@@ -63,6 +81,7 @@ _ENDINGS = {
     ".warc": "warc",
     ".warc.gz": "warc",
     ".wacz": "wacz",
+    ".tar": "webdataset",
 }
 
 
@@ -140,3 +159,48 @@ async def _warc(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
             on_event=tell,
         )
     return Listed(exit_code=done.exit_code, rows=done.responses)
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(NUMBERED.sub(lambda place: place[0] % number, path.name))
+
+
+def _refuse_older(path: Path) -> None:
+    """Raise `UsageError` where files of an older export have such names: readers would take the two for one."""
+    before, after = map(re.escape, NUMBERED.split(path.name))
+    older = [each.name for each in path.parent.glob("*") if re.fullmatch(f"{before}[0-9]+{after}", each.name)]
+    if older:
+        raise UsageError(
+            f"{path.parent / min(older)} is there already and would be read with the new ones: remove it, or name others."
+        )
+
+
+async def _samples(given: Given, where: Where, wanted: Query) -> Listed:
+    from mediamirror.cli.files import whole_file
+    from mediamirror.jobs.catalog.samples import Sampled, export_samples, sentence
+    from mediamirror.model import Problem
+
+    def tell(event: Problem | Sampled) -> None:
+        if isinstance(event, Problem):
+            complain(event.message)
+        elif not given.quiet:
+            print(sentence(event), file=sys.stderr)
+
+    mirror = one_dest(given)
+    if mirror is None:
+        raise UsageError("--format webdataset reads the stored bytes too: give DEST beside --catalog.")
+    numbered = given.output is not None and len(NUMBERED.findall(given.output.name)) == 1
+    if numbered:
+        _refuse_older(given.output)
+    done = await export_samples(
+        mirror,
+        where,
+        wanted,
+        lambda number: whole_file(_numbered(given.output, number) if numbered else given.output),
+        rungs=given.rungs,
+        shard_size=given.shard_size if numbered else None,
+        options=o.store_options(given),
+        hide=given.hide_secrets,
+        on_event=tell,
+    )
+    return Listed(exit_code=done.exit_code, rows=done.samples)

@@ -10,13 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from mediamirror.first_use import pattern
+
 Given: TypeAlias = Any
 Need: TypeAlias = tuple[str, Callable[[Given], object], str]
 """Names of options with spaces between, whether they count where these values are given, and what is said where they do not."""
 
 
+NUMBERED = pattern(r"%(?:0?[1-9])?d")
+"""The place of a number in a file's name."""
+
+
 def _is_bucket(*places: object) -> bool:
     return any(isinstance(place, str) and place[:5].lower() == "s3://" for place in places)
+
+
+def _is_tar(given: Given) -> bool:
+    return given.format_ == "webdataset" or str(given.output).lower().endswith(".tar")
 
 
 def _follows(given: Given) -> bool:
@@ -137,7 +147,15 @@ NEEDS: dict[str, list[Need]] = {
     ],
     "catalog ls": _MENDED,
     "catalog show": _MENDED,
-    "catalog export": _MENDED,
+    "catalog export": [
+        *_MENDED,
+        ("rungs shard_size", _is_tar, "only for samples: --format webdataset, or -o FILE.tar."),
+        (
+            "shard_size",
+            lambda given: NUMBERED.search(str(given.output)),
+            "only with a place for the number in FILE, as in news-%06d.tar.",
+        ),
+    ],
     "catalog gc": [*_MENDED, ("max_delete", lambda given: given.delete, "only with --delete, which it bounds.")],
     "catalog rebuild": _MENDED,
     "catalog import": _MENDED,

@@ -93,7 +93,7 @@ async def export_warc(
                     done.stripped += 1
                     continue
                 with tempfile.SpooledTemporaryFile(_IN_MEMORY) as body:
-                    await _load(store, row, body)
+                    await load_checked(store, row, body)
                     _write(writer, row, exchange, body, done, hide=hide)
             except StoreError as error:
                 done.failed += 1
@@ -116,7 +116,8 @@ async def _is_stripped(catalog: Catalog, store: Store, row: CatalogRow) -> bool:
     return found is not None and dict(found.metadata).get(SOURCE_SHA256, sha256) != sha256
 
 
-async def _load(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
+async def load_checked(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
+    """Copy the bytes of an object. Raises `StoreError` where they are not those that were recorded."""
     digest = hashlib.sha256()
     async for chunk in bounded(store.get(row.key or ""), row.bytes or 0, f"{store.name}/{row.key}"):
         digest.update(chunk)
