@@ -6,7 +6,7 @@ import re
 import sys
 from contextlib import aclosing, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mediamirror.cli import options as o
 from mediamirror.cli.catalog import STORE, WHICH_MIRROR, WHICH_ROWS, asked, one_dest
@@ -17,8 +17,13 @@ from mediamirror.cli.running import complain, run_with
 from mediamirror.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mediamirror.catalog.listing import Query
     from mediamirror.jobs.catalog.catalogs import Where
+    from mediamirror.model import Problem
+
+T = TypeVar("T")
 
 
 @command(
@@ -130,21 +135,33 @@ async def _table(given: Given, where: Where, wanted: Query, kind: str) -> Listed
     return listed
 
 
-async def _warc(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
-    from mediamirror import __version__
-    from mediamirror.cli.files import whole_file
-    from mediamirror.jobs.catalog.warc_export import Archived, export_warc, sentence
+def _with_bytes(given: Given, kind: str) -> str:
+    """Return DEST. Raises `UsageError` where only the catalog was named."""
+    mirror = one_dest(given)
+    if mirror is None:
+        raise UsageError(f"--format {kind} reads the stored bytes too: give DEST beside --catalog.")
+    return mirror
+
+
+def _teller(given: Given, sentence: Callable[[T], str]) -> Callable[[Problem | T], None]:
+    """Return what prints problems, and how it ended."""
     from mediamirror.model import Problem
 
-    def tell(event: Problem | Archived) -> None:
+    def tell(event: Problem | T) -> None:
         if isinstance(event, Problem):
             complain(event.message)
         elif not given.quiet:
             print(sentence(event), file=sys.stderr)
 
-    mirror = one_dest(given)
-    if mirror is None:
-        raise UsageError(f"--format {kind} reads the stored bytes too: give DEST beside --catalog.")
+    return tell
+
+
+async def _warc(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
+    from mediamirror import __version__
+    from mediamirror.cli.files import whole_file
+    from mediamirror.jobs.catalog.warc_export import export_warc, sentence
+
+    mirror = _with_bytes(given, kind)
     is_compressed = given.output is not None and given.output.name.lower().endswith(".gz")
     with whole_file(given.output) as file:
         done = await export_warc(
@@ -156,7 +173,7 @@ async def _warc(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
             software=f"mediamirror/{__version__}",
             kind="wacz" if kind == "wacz" else "warc.gz" if is_compressed else "warc",
             hide=given.hide_secrets,
-            on_event=tell,
+            on_event=_teller(given, sentence),
         )
     return Listed(exit_code=done.exit_code, rows=done.responses)
 
@@ -177,18 +194,9 @@ def _refuse_older(path: Path) -> None:
 
 async def _samples(given: Given, where: Where, wanted: Query) -> Listed:
     from mediamirror.cli.files import whole_file
-    from mediamirror.jobs.catalog.samples import Sampled, export_samples, sentence
-    from mediamirror.model import Problem
+    from mediamirror.jobs.catalog.samples import export_samples, sentence
 
-    def tell(event: Problem | Sampled) -> None:
-        if isinstance(event, Problem):
-            complain(event.message)
-        elif not given.quiet:
-            print(sentence(event), file=sys.stderr)
-
-    mirror = one_dest(given)
-    if mirror is None:
-        raise UsageError("--format webdataset reads the stored bytes too: give DEST beside --catalog.")
+    mirror = _with_bytes(given, "webdataset")
     numbered = given.output is not None and len(NUMBERED.findall(given.output.name)) == 1
     if numbered:
         _refuse_older(given.output)
@@ -201,6 +209,6 @@ async def _samples(given: Given, where: Where, wanted: Query) -> Listed:
         shard_size=given.shard_size if numbered else None,
         options=o.store_options(given),
         hide=given.hide_secrets,
-        on_event=tell,
+        on_event=_teller(given, sentence),
     )
     return Listed(exit_code=done.exit_code, rows=done.samples)
