@@ -37,7 +37,7 @@ class Carried:
     """The pictures of one INPUT. Without an archive they get their addresses alone."""
 
     def __init__(self, name: str, archive: WarcArchive | None, limit: int) -> None:
-        self._base = HOST + _path(name.partition("://")[2] or name)
+        self._base = HOST + url_path(name)
         self._archive = archive
         self.limit = limit
         self._path = None if archive is None else archive.directory / f"{uuid4().hex}.warc"
@@ -50,7 +50,7 @@ class Carried:
 
     def address(self, member: str) -> str:
         """The address of a member."""
-        return f"{self._base}/{_path(member)}"
+        return f"{self._base}/{url_path(member)}"
 
     def keep(self, member: str, pieces: Iterable[bytes]) -> str | None:
         """Keep a picture; its address, or None for one over the limit. Raises `OSError`."""
@@ -98,10 +98,11 @@ def _type_of(head: bytes) -> str:
     return next((kind for sign, kind in _TYPES.items() if head.startswith(sign)), "")
 
 
-def _path(name: str) -> str:
+def url_path(name: str) -> str:
     """A path of a URL that no step of it leads out of."""
+    name = name.partition("://")[2] or name
     parts = [part for part in name.replace("\\", "/").split("/") if part not in {"", "."}]
-    return "/".join("%5E" if part == ".." else quote(part, safe="~!$&'()*+,;=:@", errors="replace") for part in parts)
+    return "/".join("%5E" if part == ".." else quote(part, safe="~@!$*+:=", errors="replace") for part in parts)
 
 
 def sample(name: str, urls: Sequence[str], columns: dict[str, object]) -> Document:

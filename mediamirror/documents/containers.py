@@ -136,8 +136,9 @@ def rest_of(archive: WarcArchive, limit: int, *, alone: bool) -> Found:
 
 def _mail(container: Container) -> Iterator[Document | Problem]:
     from mediamirror.documents import mail
+    from mediamirror.documents.carried import url_path
 
-    write = partial(mail.to_archive, limit=container.limit)
+    write = partial(mail.to_archive, limit=container.limit, scope=f"{url_path(container.name)}/")
     yield from _transcribed(container, write, "no mail and no saved page", "no page and no text of its own")
 
 

@@ -1,7 +1,7 @@
 """Mails and pages that browsers saved (MHTML, RFC 2557): each part becomes a record of a web archive, read as any other.
 
 So pages have the address that their part gives, and pictures are found by it without the network. A part that only has a
-Content-ID is ``https://cid.invalid/ID``, and so is what refers to it (``cid:ID``). Parts are decoded a line at a time.
+Content-ID is ``https://cid.invalid/FILE/ID``, and so is what refers to it (``cid:ID``). Parts are decoded a line at a time.
 """
 
 from __future__ import annotations
@@ -47,10 +47,11 @@ class _End:
     is_last: bool = False
 
 
-def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int) -> Iterator[str]:
+def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int, *, scope: str = "") -> Iterator[str]:
     """Write every part to a WARC file, and yield what is wrong in a sentence part. Raises `Malformed` and `OSError`.
 
-    A part of more than ``limit`` bytes is left out.
+    A part of more than ``limit`` bytes is left out. ``scope`` ends with a slash and stands before each Content-ID in its address:
+    two mails may give one to different pictures.
     """
     writer = WarcWriter(out, compressed=False)
     for number, (part, around, lines, end) in enumerate(_parts(stream), 1):
@@ -59,14 +60,14 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int) -> Iterator
         pieces = _decoded(lines, str(part.get("Content-Transfer-Encoding", "")).strip().lower())
         with tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-") as body:
             size = 0
-            for piece in _with_addresses(pieces) if kind in _REFERRING else pieces:
+            for piece in _with_addresses(pieces, scope) if kind in _REFERRING else pieces:
                 size += len(piece)
                 if size <= limit:
                     body.write(piece)
             if size > limit:
                 yield f"part {number} is over the limit of {limit:,} bytes: it is left out"
             else:
-                _write(writer, part, around, number, media_type, body)
+                _write(writer, part, around, number, media_type, body, scope)
         if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in part.defects):
             yield f"the header fields of part {number} are damaged, and it is read without what stands among them"
         if end.level < 0 and around:
@@ -74,7 +75,7 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int) -> Iterator
 
 
 def _write(
-    writer: WarcWriter, part: Message, around: list[Message], number: int, media_type: str, body: IO[bytes]
+    writer: WarcWriter, part: Message, around: list[Message], number: int, media_type: str, body: IO[bytes], scope: str
 ) -> None:
     now, kind = datetime.now(UTC), part.get_content_type()
     is_other_form = any(each.get_content_type() == "multipart/alternative" for each in around)
@@ -82,46 +83,46 @@ def _write(
         if not is_other_form and part.get_content_disposition() != "attachment":
             writer.resource(f"{NAMELESS}{number}", now, media_type, body, kind="conversion")
         return
-    addresses = [_located(part, around), _by_id(part.get("Content-ID"))]
+    addresses = [_located(part, around, scope), _by_id(part.get("Content-ID"), scope)]
     found = [address for address in addresses if address is not None]
     # A page is read once; a picture may be asked for by either of its names.
     for address in (found if kind not in _REFERRING else found[:1]) or [f"{NAMELESS}{number}"]:
         writer.resource(address, now, media_type, body)
 
 
-def _located(part: Message, around: list[Message]) -> str | None:
+def _located(part: Message, around: list[Message], scope: str) -> str | None:
     """RFC 2557, 4.2: the address of a part, resolved on those of the parts around it."""
     base = None
     for each in (*around, part):
         said = each.get("Content-Base") or each.get("Content-Location") or each.get("Snapshot-Content-Location")
         location = "".join(str(said).split()) if said else ""
         if location[:4].lower() == "cid:":
-            base = _by_id(location[4:])
+            base = _by_id(location[4:], scope)
         elif location:
             url = resolve(location, base)
             base = url if isinstance(url, str) else base
     return base if part.get("Content-Location") else None
 
 
-def _by_id(text: object) -> str | None:
+def _by_id(text: object, scope: str) -> str | None:
     bare = str(text or "").strip().strip("<>").strip()
-    return f"{_CID}{quote(bare, safe='@')}" if bare else None
+    return f"{_CID}{scope}{quote(bare, safe='@')}" if bare else None
 
 
-def _with_addresses(pieces: Iterator[bytes]) -> Iterator[bytes]:
+def _with_addresses(pieces: Iterator[bytes], scope: str) -> Iterator[bytes]:
     """What refers to a part by its Content-ID, as the address that this has here."""
+
+    def address(found: re.Match[bytes]) -> bytes:
+        name = unquote_to_bytes(found[1]).decode("utf-8", "replace")
+        return (_by_id(name, scope) or "").encode()
+
     line = b""
     for piece in pieces:
         line += piece
         if line.endswith(b"\n") or len(line) > _LINE:
-            yield _TO_PART.sub(_address, line)
+            yield _TO_PART.sub(address, line)
             line = b""
-    yield _TO_PART.sub(_address, line)
-
-
-def _address(found: re.Match[bytes]) -> bytes:
-    name = unquote_to_bytes(found[1]).decode("utf-8", "replace")
-    return (_by_id(name) or "").encode()
+    yield _TO_PART.sub(address, line)
 
 
 def _parts(stream: io.BufferedReader) -> Iterator[tuple[Message, list[Message], Iterator[bytes], _End]]:

@@ -325,7 +325,7 @@ async def test_a_mail_is_decoded_and_its_pictures_are_there_without_the_network(
         assert problems == []
         urls = found(documents)
         assert urls == [
-            "https://cid.invalid/logo@x",
+            f"https://cid.invalid{path}/logo@x",
             "https://a.example/very/long/path/that/has/to/be/folded/over/a/line/480.jpg?a=1&b=2",
         ]
         answer = await archive.lookup(urls[0])
@@ -364,7 +364,7 @@ async def test_the_parts_of_a_saved_page_have_their_own_addresses(tmp_path: Path
         documents, problems = await read(write(tmp_path, "p.mhtml", data), archive=archive)
         assert [(d.name, d.kind) for d in documents] == [
             ("https://s.example/d/p.html", "html"),
-            ("https://cid.invalid/css-1@mhtml.blink", "css"),
+            (f"https://cid.invalid{tmp_path}/p.mhtml/css-1@mhtml.blink", "css"),
         ]
         assert found(documents) == [
             "https://s.example/img/a.png",
@@ -376,6 +376,22 @@ async def test_the_parts_of_a_saved_page_have_their_own_addresses(tmp_path: Path
         assert answer is not None
         assert answer.body is not None
         assert answer.body.data == PIXELS
+
+
+async def test_one_content_id_in_two_mails_is_two_pictures(tmp_path: Path) -> None:
+    other = make_image(9, 3, "png")
+    with WarcArchive(tmp_path) as archive:
+        for name, picture in (("a.eml", PIXELS), ("b.eml", other)):
+            data = mail(coding="7bit").replace(base64.b64encode(PIXELS)[:40], base64.b64encode(picture)[:40])
+            await read(write(tmp_path, name, data), archive=archive)
+        held = [await archive.lookup(f"https://cid.invalid{tmp_path}/{name}/logo@x") for name in ("a.eml", "b.eml")]
+    first, second = (answer.body and answer.body.data for answer in held)
+    assert (first == PIXELS, first != second) == (True, True)
+
+
+async def test_the_name_of_a_mail_may_hold_what_html_and_css_take_for_their_own(tmp_path: Path) -> None:
+    documents, _ = await read(write(tmp_path, "a&copy=1 ('b');.eml", mail()))
+    assert found(documents)[0] == f"https://cid.invalid{tmp_path}/a%26copy=1%20%28%27b%27%29%3B.eml/logo@x"
 
 
 async def test_a_mail_without_html_is_read_as_text_and_one_without_either_says_so(tmp_path: Path) -> None:
