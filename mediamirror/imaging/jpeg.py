@@ -23,6 +23,7 @@ SOI, EOI, SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
 _BITS_A_BLOCK = {0xC0: 2, 0xC1: 2, 0xC2: 1}
 """Least bits a block, by the frame's marker: baseline, extended and progressive with Huffman codes."""
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
+_PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 BARE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
 _PASSED_OVER = frozenset({*range(0xE0, 0xF0), 0xFE})
 """APPn and COM."""
@@ -123,7 +124,7 @@ def _frame_size(data: Octets, at: int) -> tuple[int, int]:
 def read_whole(data: Octets) -> ImageFacts:
     """Walk all segments and scans to the end-of-image marker; what follows it (a second picture, junk) is not looked at."""
     facts, at = read(data), _frame_at(data)
-    size, in_scan, coded, least = len(data), False, 0, _least_coded(data, at)
+    size, in_scan, coded, least, scans = len(data), False, 0, _least_coded(data, at), _Scans(data, at)
     at += _u16(data, at)[0]
     while True:
         found = (end_of_scan if in_scan else next_marker)(data, at)
@@ -134,14 +135,41 @@ def read_whole(data: Octets) -> ImageFacts:
         if marker == EOI:
             if coded < least:
                 raise cut("JPEG", size, f"its picture takes {least:,} at least")
+            if not scans.are_all():
+                raise cut("JPEG", size, "and scans that would complete the picture are missing")
             return facts
         _refuse_second_start(marker)
         if marker in BARE:
             continue
         if at + 2 > size:
             raise cut("JPEG", size, "inside a segment")
-        at += max(2, _u16(data, at)[0])
-        in_scan = marker == SOS
+        end = at + max(2, _u16(data, at)[0])
+        if end > size:
+            raise cut("JPEG", size, "inside a segment")
+        if in_scan := marker == SOS:
+            scans.add(data, at)
+        at = end
+
+
+class _Scans:
+    """Which coefficients of each component scans have still to give, as a number with a bit for each (B.2.3, G.1.1.1)."""
+
+    def __init__(self, data: Octets, frame: int) -> None:
+        self._progressive = data[frame - 1] in _PROGRESSIVE
+        self._missing = dict.fromkeys(data[frame + 8 : frame + 8 + 3 * data[frame + 7] : 3], 1)
+
+    def add(self, data: Octets, at: int) -> None:
+        """Note the scan whose header's length is at that offset."""
+        end = at + 3 + 2 * data[at + 2]
+        first, last, bits = (data[end], min(63, data[end + 1]), data[end + 2] & 15) if self._progressive else (0, 63, 0)
+        given = max(0, (2 << last) - (1 << first))
+        for component in data[at + 3 : end : 2]:
+            missing = self._missing.get(component, 0)
+            self._missing[component] = missing | given if bits else missing & ~given
+
+    def are_all(self) -> bool:
+        """Whether each component had a scan, and each coefficient that was begun all of its bits; others may be zero."""
+        return not any(self._missing.values())
 
 
 def _least_coded(data: Octets, at: int) -> int:

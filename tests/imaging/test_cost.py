@@ -43,10 +43,11 @@ def granted(pid: int) -> int:
 
 
 def per_scan() -> bytes:
-    """A baseline JPEG whose first scan names one of its three components, as if each had a scan of its own."""
+    """A baseline JPEG whose first scan names one of its three components, and each of the others has a scan of its own."""
     data = bytearray(made("jpeg"))
     data[data.index(b"\xff\xda") + 4] = 1
-    return bytes(data)
+    others = b"".join(b"\xff\xda\0\x08\1%c\x11\0\x3f\0" % component for component in (2, 3))
+    return bytes(data[:-2] + others + data[-2:])
 
 
 @pytest.mark.parametrize(

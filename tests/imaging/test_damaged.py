@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import random
+import re
 import struct
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mediamirror.imaging.decoder.pixels import configure, decode
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.decoder.protocol import Wish
 from mediamirror.imaging.decoder.warned import EAR
+from mediamirror.imaging.header import read_whole
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions
 
@@ -88,6 +90,57 @@ def test_a_jpeg_that_lost_bytes_in_its_middle_is_truncated(name: str, kind: str,
     broken = data[:at] + bytes(600 if kind == "zeroed" else 0) + data[at + 600 :]
     with pytest.raises(ImageTruncated):
         decode(broken, OPTIONS)
+
+
+@pytest.mark.parametrize("data", JPEGS.values(), ids=JPEGS)
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.9])
+def test_a_jpeg_whose_end_was_zeroed_is_truncated(data: bytes, share: float) -> None:
+    start = scan(data)
+    kept = start + int((len(data) - start) * share)
+    with pytest.raises(ImageTruncated):
+        decode(data[:kept] + bytes(len(data) - 2 - kept) + END, OPTIONS)
+
+
+SCANS = [found.start() for found in re.finditer(rb"\xff\xda", JPEGS["progressive"])]
+
+
+@pytest.mark.parametrize("end", SCANS[1:])
+def test_a_progressive_jpeg_whose_last_scans_are_missing_is_truncated(end: int) -> None:
+    with pytest.raises(ImageTruncated, match="scans that would complete the picture are missing"):
+        decode(JPEGS["progressive"][:end] + END, OPTIONS)
+
+
+def test_a_jpeg_without_the_scan_of_a_colour_is_truncated() -> None:
+    data = bytearray(JPEGS["plain"])
+    data[data.index(b"\xff\xda") + 4] = 1
+    with pytest.raises(ImageTruncated, match="scans that would complete the picture are missing"):
+        decode(bytes(data), OPTIONS)
+
+
+def test_a_scan_header_that_is_not_all_there_is_truncated() -> None:
+    data = JPEGS["progressive"]
+    for end in range(SCANS[1], SCANS[1] + 12):
+        with pytest.raises(ImageTruncated):
+            decode(data[:end], OPTIONS)
+
+
+def test_a_progressive_jpeg_without_scans_of_high_frequencies_is_whole() -> None:
+    data, first = JPEGS["progressive"], SCANS[0]
+    end = data.index(b"\xff\xc4", first)
+    alone = (
+        data[: first + 13] + b"\0" + data[first + 14 : end] + END
+    )  # the first scan, which says that it gives all bits
+    assert read_whole(alone).format == "jpeg"
+
+
+@pytest.mark.parametrize("name", ["restarts", "progressive"])
+def test_bytes_that_are_too_many_inside_of_the_scans_are_damage(name: str) -> None:
+    data = JPEGS[name]
+    marker = {"restarts": b"\xff\xd4", "progressive": b"\xff\xc4"}[name]
+    at = data.index(marker, scan(data))
+    with pytest.raises(ImageTruncated, match="extraneous bytes"):
+        decode(data[:at] + data[at - 60 : at] + data[at:], OPTIONS)
+    assert notes(data[:at] + bytes(60) + data[at:]) == ()  # padding
 
 
 @pytest.mark.parametrize("padding", [b"\0", b"\0" * 40, b"\xff" * 7])

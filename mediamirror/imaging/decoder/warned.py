@@ -19,6 +19,7 @@ from typing import Any
 from PIL import Image
 
 from mediamirror.first_use import dataclass, pattern
+from mediamirror.imaging.jpeg import segments
 from mediamirror.imaging.octets import Octets
 
 _EMIT, _FORMAT, _COUNT = 8, 24, 128
@@ -29,7 +30,9 @@ _CONTEXT = 1024
 _MOST = 50
 """Warnings that are noted of one image: a broken one may give millions."""
 _EXTRA = pattern(r"(?<!\d)(\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
-_END = "d9"
+_END = b"\xff\xd9"
+_AHEAD = 16
+"""More bytes than a decoder holds that it has read and not used: it does not count them as passed over."""
 
 _Message = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int)
 _Formatter = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
@@ -126,20 +129,33 @@ class _Listening:
 
 
 def damage(data: Octets, warnings: tuple[str, ...]) -> str | None:
-    """Say why a JPEG that was decoded is not whole, in the decoder's words; None where nothing of the picture is missing.
-
-    Bytes that nothing needs do no harm between segments, nor as padding before the end marker: the same byte, repeated.
-    """
+    """Say why a JPEG that was decoded is not whole, in the decoder's words; None where nothing of the picture is missing."""
     for text in warnings:
         extra = _EXTRA.search(text)
         if extra is None:
-            if not text.startswith(("Warning", "Unknown Adobe")):
-                return text.removeprefix("Corrupt JPEG data: ")
-        elif extra[2] == _END:
-            end = data.rfind(b"\xff\xd9")
-            if len(set(data[max(0, end - int(extra[1])) : end])) > 1:
-                return text.removeprefix("Corrupt JPEG data: ")
+            harmless = text.startswith(("Warning", "Unknown Adobe"))
+        else:
+            harmless = _is_spare(data, int(extra[1]), bytes.fromhex("ff" + extra[2]))
+        if not harmless:
+            return text.removeprefix("Corrupt JPEG data: ")
     return None
+
+
+def _is_spare(data: Octets, count: int, marker: bytes) -> bool:
+    """Whether no picture needs the bytes that a decoder passed over before a marker: ``count`` of them, or some more.
+
+    So it is before the first scan; and where zeros, or before the end marker any byte repeated, are padding. Of a part that was
+    zeroed the decoder takes some for codes, so that more stand there than it passed over.
+    """
+    end = 2
+    for code, at, after in segments(data):
+        if code == marker[1] and at - 2 > end:
+            return True
+        end = after
+    at = data.find(marker, end)
+    padding = data[at - 1 : at] if marker == _END else b"\0"
+    start = data.find(padding * count + marker, end)
+    return start >= 0 and data[max(0, start - _AHEAD) : start] != padding * _AHEAD
 
 
 def _pointer(address: int) -> int:
