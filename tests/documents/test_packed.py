@@ -18,15 +18,15 @@ from typing import Any
 import pytest
 
 from fixtures.images import make_image
-from mediamirror import mirror, parse
+from mediamirror import mirror, parse, verify
 from mediamirror.documents import packed
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import NotArchived
 from mediamirror.markup.extract import extract_document
-from mediamirror.model import ImageSet, Outcome, Problem
-from mediamirror.settings import MirrorOptions, ParseOptions, ReadOptions
+from mediamirror.model import Finding, ImageSet, Outcome, Problem
+from mediamirror.settings import MirrorOptions, ParseOptions, ReadOptions, VerifyOptions
 
 PAGE = b"<!doctype html><img src=https://a.example/a.jpg srcset='https://a.example/b.jpg 2x'>"
 Pack = Callable[[dict[str, bytes]], bytes]
@@ -276,6 +276,17 @@ async def test_the_pictures_of_an_archive_are_checked_and_stored_under_their_nam
         ("3.png", "rejected"),
     ]
     assert (tmp_path / f"to/file.invalid{path}/x/1.jpg").read_bytes() == JPEG
+
+
+async def test_pictures_of_an_archive_are_verified_and_nothing_is_said_of_how_they_were_served(tmp_path: Path) -> None:
+    path, findings, rows = write(tmp_path, "a.tar", tarred({"1.jpg": JPEG})), list[Finding](), list[Outcome]()
+
+    def take(event: object) -> None:
+        findings.extend([event] if isinstance(event, Finding) else [])
+        rows.extend([event] if isinstance(event, Outcome) else [])
+
+    await verify([str(path)], options=VerifyOptions(read=ReadOptions(offline=True)), on_event=take)
+    assert ([row.status.value for row in rows], findings) == (["checked"], [])
 
 
 async def test_an_archive_of_nothing_says_so(tmp_path: Path) -> None:
