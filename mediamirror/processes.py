@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from mediamirror.settings import inherited_environment
 
+_PIECE = 64 * 1024
 _PACKAGE_HOME = str(Path(__file__).resolve().parents[1])
 # They need nothing of our environment but what an interpreter needs to start; so no key or token gets there.
 _INHERITED = ("LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TMPDIR", "PYTHONHOME")
@@ -38,3 +40,15 @@ async def start(
             "PYTHONDONTWRITEBYTECODE": "1",
         },
     )
+
+
+async def ended(process: asyncio.subprocess.Process) -> int:
+    """Wait for the end of a process that was killed or ends by itself; its exit status, negative for a signal.
+
+    What it has written to its output is read off: asyncio tells of an end when the pipes have ended too, and of a pipe from which
+    nobody reads any more it never hears that.
+    """
+    with contextlib.suppress(RuntimeError):  # somebody else is reading it to its end
+        while process.stdout is not None and await process.stdout.read(_PIECE):
+            pass
+    return await process.wait()

@@ -38,7 +38,7 @@ group = Group(
         "export": (
             "export:export_command",
             "Write the catalog as one row a variant, image sets together; "
-            "or, with --format warc or wacz, what is stored as a web archive.",
+            "or what is stored, as a web archive or as training samples.",
         ),
         "gc": (
             "catalog:gc_command",

@@ -9,6 +9,7 @@ import signal
 from typing import Any
 
 from mediamirror.model import Problem
+from mediamirror.processes import ended
 
 _MiB = 1024 * 1024
 
@@ -42,7 +43,7 @@ async def end(process: asyncio.subprocess.Process) -> int:
     if not has_gone(process):
         with contextlib.suppress(ProcessLookupError):
             process.kill()
-    return await process.wait()
+    return await ended(process)
 
 
 def explained(status: int, name: str, most: int, *, told: bool) -> Problem:

@@ -18,7 +18,7 @@ from mediamirror.errors import ImageUndecodable, UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.decoder.protocol import MAX_BODY, MAX_HEAD, PREFIX, Limits, Wish, frame, settings
 from mediamirror.model import Body
-from mediamirror.processes import start
+from mediamirror.processes import ended, start
 from mediamirror.settings import CheckOptions
 
 # glibc gives large blocks back to the kernel at once and asks for them again for the next image: keeping some of them saves the
@@ -150,7 +150,7 @@ class Child:
 
     async def wait(self) -> int:
         """Wait for its end and return its exit status, negative for a signal."""
-        status = await self._process.wait()
+        status = await ended(self._process)
         self._files.close()
         return status
 
@@ -188,7 +188,7 @@ async def _spawn(options: CheckOptions, limits: Limits, files: socket.socket) ->
 
 async def _why_not(process: asyncio.subprocess.Process) -> str:
     words = (await _stream(process.stderr).read()).decode("utf-8", "replace").strip().splitlines()
-    await process.wait()
+    await ended(process)
     reason = words[-1] if words else "it said nothing"
     return (
         f"A decoder process did not start ({reason}); reinstall Pillow, or use --check header to go without decoding."
