@@ -281,8 +281,8 @@ class ImageFacts:
     every frame was decoded; otherwise only the header was read, and the fields with None are not known. ``orientation`` is the
     one that browsers follow, 1 to 8 as in EXIF, wherever the format keeps it. ``corrected`` is a width and height, before the
     orientation, that browsers take in place of the canvas: by the EXIF resolution of a JPEG, or the clean aperture of an AVIF.
-    ``in_firefox`` is the natural size in Firefox and the orientation that it follows, where either is another than in Chromium
-    because the two read the EXIF of the file in different ways.
+    ``in_firefox`` is the natural size in Firefox and the orientation that it follows, where either is another than in Chromium,
+    and (0, 0, 1) where Firefox shows nothing of it.
     ``notes`` are sentences about parts of the file that are broken, and that no browser needs to show it whole.
     """
 

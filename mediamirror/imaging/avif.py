@@ -13,7 +13,7 @@ from struct import Struct
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.av1 import frame_size
 from mediamirror.imaging.exif import read_exif
-from mediamirror.imaging.octets import Octets, cut, damaged
+from mediamirror.imaging.octets import NOTHING, Octets, cut, damaged
 from mediamirror.model import ImageFacts
 
 _size_and_name = Struct(">I4s").unpack_from
@@ -122,6 +122,7 @@ def read(data: Octets) -> ImageFacts:
         icc=any(name == b"colr" and content[:4] in (b"prof", b"rICC") for name, content in properties),
         orientation=_orientation(properties),
         corrected=_clean_aperture(properties, width, height),
+        in_firefox=NOTHING if _is_beyond_firefox(meta, primary, properties) else None,
     )
 
 
@@ -187,6 +188,11 @@ def _orientation(properties: list[tuple[bytes, bytes]]) -> int:
     angle = named[b"irot"][0] & 3 if b"irot" in named else 0
     axis = named[b"imir"][0] & 1 if b"imir" in named else None
     return _ORIENTATION[angle, axis]
+
+
+def _is_beyond_firefox(meta: bytes, primary: int, properties: list[tuple[bytes, bytes]]) -> bool:
+    """Whether a picture has a clean aperture, or is put together of several (a grid): Firefox 153 shows nothing of it."""
+    return primary in _items(meta, b"grid") or any(name == b"clap" for name, _ in properties)
 
 
 def _clean_aperture(properties: list[tuple[bytes, bytes]], width: int, height: int) -> tuple[int, int] | None:

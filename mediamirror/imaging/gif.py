@@ -17,14 +17,18 @@ def read(data: Octets) -> ImageFacts:
     """Read the logical screen, widened to the first frame where that is larger: browsers do so too."""
     if len(data) < 13:
         raise cut("GIF", len(data), "inside its header")
-    width, height, _ = _screen(data, 6)
+    width, height, _ = theirs = _screen(data, 6)
     first = _next_frame(data, _after_screen(data))
     if first is not None and first + 10 <= len(data):
         left, top, frame_width, frame_height, _ = _frame(data, first + 1)
+        # Firefox takes the frame for the screen, if that is the smaller one along either side, and in a GIF of 1987.
+        if data[:6] == b"GIF87a" or frame_width > width or frame_height > height:
+            theirs = (frame_width, frame_height, 0)
         width, height = max(width, left + frame_width), max(height, top + frame_height)
     if not width or not height:
         raise damaged("GIF", f"its canvas is {width} x {height}")
-    return ImageFacts("gif", width, height, icc=False, orientation=1, has_gps=False)
+    in_firefox = (*theirs[:2], 1) if theirs[:2] != (width, height) else None
+    return ImageFacts("gif", width, height, icc=False, orientation=1, has_gps=False, in_firefox=in_firefox)
 
 
 def read_whole(data: Octets) -> ImageFacts:

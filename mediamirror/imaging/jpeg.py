@@ -8,7 +8,7 @@ from struct import Struct
 
 from mediamirror.first_use import pattern, replace
 from mediamirror.imaging.exif import NO_EXIF, PREFIX, otherwise, read_exif
-from mediamirror.imaging.octets import Octets, cut, damaged
+from mediamirror.imaging.octets import NOTHING, Octets, cut, damaged
 from mediamirror.model import ImageFacts
 
 # A marker is FF, any number of FF as fill, then a code. In a scan, FF 00 is a data byte and D0 to D7 are restarts. The fill is
@@ -23,6 +23,7 @@ SOI, EOI, SOS, _APP1, _APP2 = 0xD8, 0xD9, 0xDA, 0xE1, 0xE2
 _BITS_A_BLOCK = {0xC0: 2, 0xC1: 2, 0xC2: 1}
 """Least bits a block, by the frame's marker: baseline, extended and progressive with Huffman codes."""
 _SEQUENTIAL = frozenset({0xC0, 0xC1})
+_ARITHMETIC = frozenset(range(0xC9, 0xD0))
 _PROGRESSIVE = frozenset({0xC2, 0xC6, 0xCA, 0xCE})
 BARE = frozenset({0x00, 0x01, SOI, *range(0xD0, 0xD8)})
 _PASSED_OVER = frozenset({*range(0xE0, 0xF0), 0xFE})
@@ -34,12 +35,14 @@ def read(data: Octets) -> ImageFacts:
 
     Of several EXIF segments browsers follow the first.
     """
-    width, height = _frame_size(data, _frame_at(data))
+    at = _frame_at(data)
+    width, height = _frame_size(data, at)
     known = list(segments(data))
     found = exif_segments(data, known)
     blocks = [read_exif(data[start:end]) for start, end, _ in found]
     icc = any(marker == _APP2 and data[at + 2 : at + 14] == b"ICC_PROFILE\0" for marker, at, _ in known)
-    facts = ImageFacts("jpeg", width, height, frames=1, icc=icc, alpha=False)
+    nowhere = NOTHING if data[at - 1] in _ARITHMETIC else None
+    facts = ImageFacts("jpeg", width, height, frames=1, icc=icc, alpha=False, in_firefox=nowhere)
     if not blocks and known[-1][0] != SOS:
         return facts  # the data ends before the first scan, and an EXIF segment may be still to come
     first = blocks[0] if blocks else NO_EXIF
@@ -49,7 +52,7 @@ def read(data: Octets) -> ImageFacts:
         orientation=first.orientation,
         has_gps=any(block.has_gps for block in blocks),
         corrected=first.corrected(width, height),
-        in_firefox=otherwise(first, data[start:end] if read_by_firefox else b"", width, height),
+        in_firefox=nowhere or otherwise(first, data[start:end] if read_by_firefox else b"", width, height),
     )
 
 

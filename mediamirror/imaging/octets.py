@@ -9,6 +9,9 @@ from mediamirror.errors import ImageTruncated, NotAnImage
 NAMES = {"webp": "WebP", "jpeg": "JPEG", "png": "PNG", "gif": "GIF", "avif": "AVIF"}
 """How people write the formats."""
 
+NOTHING = (0, 0, 1)
+"""`ImageFacts.in_firefox` of a file of which Firefox shows nothing."""
+
 Octets = bytes | mmap
 """Bytes in memory, or a spooled file mapped; slices of both are bytes."""
 

@@ -263,14 +263,20 @@ def browsers_differ(subject: Subject) -> Iterator[Violation]:
     if facts is None:
         return
     others = {
-        f"Firefox, which reads its EXIF in another way, shows {_turned(facts.in_firefox)}": facts.in_firefox,
+        _in_firefox(facts): facts.in_firefox is not None,
         "Safari shows it as it is stored": facts.format == "png" and facts.orientation not in (None, 1),
-        "Firefox shows nothing, since it has a clean aperture": facts.format == "avif" and facts.corrected,
     }
     told = [words for words, so in others.items() if so]
     if told:
         shown = _turned((*facts.natural, facts.orientation or 1))
         yield Violation(f"Chromium shows {shown}; {'; '.join(told)}.", shown, "; ".join(told))
+
+
+def _in_firefox(facts: ImageFacts) -> str:
+    if facts.in_firefox is not None and not facts.in_firefox[0]:
+        return "Firefox shows nothing of it"
+    why = "" if facts.format == "gif" else ", which reads its EXIF in another way,"
+    return f"Firefox{why} shows {_turned(facts.in_firefox)}"
 
 
 def _turned(shown: tuple[int, int, int] | None) -> str:

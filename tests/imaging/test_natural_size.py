@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import pytest
 from PIL import Image
 
+from fixtures.images import encode, photo
 from fixtures.turned import AS_STORED, ODD, ON_ITS_SIDE, UNSEEN, Case, cases, cut_avif, dense, jpeg, png
 from mediamirror.imaging.decoder.pixels import decode
 from mediamirror.imaging.decoder.protocol import Wish
@@ -54,6 +56,52 @@ def test_exif_that_firefox_does_not_see_is_told_of(data: bytes) -> None:
 def test_firefox_divides_by_the_resolution_after_the_turn() -> None:
     block = dense((32, 12), (144, 288), orientation=8)
     assert (read_header(jpeg(block)).natural, read_header(jpeg(block)).in_firefox) == ((12, 32), (24, 16, 8))
+
+
+def gif(screen: tuple[int, int], place: tuple[int, int] = (0, 0), *, version: bytes = b"89a") -> bytes:
+    """A GIF whose screen has a size, and whose frame of 64 x 48 a place on it."""
+    plain = encode(photo(64, 48).convert("P"), "gif")
+    frame = plain.index(b"\x2c" + struct.pack("<HHHH", 0, 0, 64, 48))
+    sized = b"GIF" + version + struct.pack("<HH", *screen) + plain[10:frame]
+    return sized + b"\x2c" + struct.pack("<HH", *place) + plain[frame + 5 :]
+
+
+@pytest.mark.parametrize(
+    ("data", "natural", "firefox"),
+    [
+        (gif((64, 48)), (64, 48), None),
+        (gif((64, 48), version=b"87a"), (64, 48), None),
+        (gif((100, 90)), (100, 90), None),
+        (gif((100, 90), (36, 42)), (100, 90), None),
+        (gif((100, 20)), (100, 48), (64, 48, 1)),
+        (gif((20, 90)), (64, 90), (64, 48, 1)),
+        (gif((70, 50), (60, 10)), (124, 58), (70, 50, 1)),
+        (gif((100, 90), version=b"87a"), (100, 90), (64, 48, 1)),
+    ],
+)
+def test_what_each_browser_takes_for_the_screen_of_a_gif_is_told_of(
+    data: bytes, natural: tuple[int, int], firefox: tuple[int, int, int] | None
+) -> None:
+    assert (read_header(data).natural, read_header(data).in_firefox) == (natural, firefox)
+
+
+def of_arithmetic_codes() -> bytes:
+    """The frame header of a JPEG says arithmetic coding (SOF9)."""
+    return jpeg().replace(b"\xff\xc0", b"\xff\xc9", 1)
+
+
+def grid() -> bytes:
+    """The one item of an AVIF says that it is put together of others."""
+    return encode(photo(64, 48), "avif").replace(b"av01", b"grid", 2)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [of_arithmetic_codes(), grid(), cut_avif(40, 30), cut_avif(40, 30, (12, 9))],
+    ids=["codes", "grid", "corner", "middle"],
+)
+def test_what_chromium_shows_and_firefox_does_not_is_told_of(data: bytes) -> None:
+    assert read_header(data).in_firefox == (0, 0, 1)
 
 
 def test_what_a_clean_aperture_cuts_off_is_not_looked_at() -> None:

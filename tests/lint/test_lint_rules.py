@@ -16,6 +16,8 @@ from mediamirror.errors import (
     UsageError,
 )
 from mediamirror.lint import all_rules, check_variant, get_rule, parse_tolerance, rejects
+from mediamirror.lint.pixels import browsers_differ
+from mediamirror.lint.subject import Subject
 from mediamirror.model import Download, Finding, ImageFacts, Promise, Reference, Severity, Variant
 
 URL = "https://h.example/a/photo.webp"
@@ -123,6 +125,22 @@ def test_a_picture_that_browsers_take_for_another_size_is_measured_by_that() -> 
     )
     (finding,) = (f for f in check(replace(jpeg, format="avif"), width(640)) if f.rule == "MM301")
     assert "cut to its clean aperture (in Chromium; Firefox shows nothing)" in finding.message
+
+
+@pytest.mark.parametrize(
+    ("format", "firefox", "told"),
+    [
+        ("gif", (64, 48, 1), "Firefox shows 64 x 48"),
+        ("jpeg", (480, 640, 6), "Firefox, which reads its EXIF in another way, shows 480 x 640 with orientation 6"),
+        ("avif", (0, 0, 1), "Firefox shows nothing of it"),
+    ],
+)
+def test_what_firefox_shows_otherwise_is_a_note(format: str, firefox: tuple[int, int, int], told: str) -> None:
+    facts = ImageFacts(format, 640, 480, orientation=1, in_firefox=firefox)
+    download = Download(URL, URL, 200, (), None, datetime(2025, 12, 8, tzinfo=UTC))
+    variant = Variant(URL, (Promise(None, None, place()),))
+    (finding,) = browsers_differ(Subject(variant, download, facts, parse_tolerance("1px"), frozenset()))
+    assert finding.message == f"Chromium shows 640 x 480; {told}."
 
 
 @pytest.mark.parametrize("name", ["a-sm-___webp_640.webp", "a-640x400.webp", "a-640w.webp", "a_w640.webp"])

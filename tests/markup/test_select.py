@@ -87,6 +87,11 @@ def test_a_source_size_of_zero_makes_infinite_densities() -> None:
     assert weights(source(srcset="a 500w", sizes="0")) == [("a", math.inf)]
 
 
+def test_a_size_beyond_all_lengths_takes_the_widest() -> None:
+    # Chromium 156, six screens: of 200w to 3000w with 1e99px the file of 3000w.
+    assert chosen(source(srcset="a 200w, b 3000w, c 480w", sizes="1e99px")) == "b"
+
+
 @pytest.mark.parametrize(("width", "taken"), [("2147483647w", True), ("2147483648w", False), ("9" * 400 + "w", False)])
 def test_a_width_of_more_than_31_bits_is_dropped_as_browsers_do(width: str, taken: bool) -> None:
     assert bool(weights(source(srcset=f"a {width}"))) is taken

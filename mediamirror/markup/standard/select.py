@@ -12,6 +12,8 @@ from mediamirror.markup.standard.screen import CHROMIUM, COMMON
 from mediamirror.markup.standard.sizes import allows_auto, evaluate_sizes
 from mediamirror.model import Candidate, ImageSet, Source
 
+_WIDEST = 2.0**25
+"""CSS pixels that no length goes beyond in a browser."""
 _WS = "\t\n\f\r "
 _SUPPORTED = frozenset(
     {
@@ -172,7 +174,7 @@ def _normalised(candidate: Candidate, size: float) -> float:
     if candidate.width is None:
         return 1.0
     try:
-        return candidate.width / size if size else math.inf
+        return candidate.width / min(size, _WIDEST) if size else math.inf
     except OverflowError:
         return math.inf
 
