@@ -65,7 +65,8 @@ class Carried:
                     return None
             body.seek(0)
             kind = _type_of(body.read(12))
-            WarcWriter(self._file, compressed=False).resource(url, datetime.now(UTC), kind, cast("IO[bytes]", body))
+            writer = WarcWriter(self._file, compressed=False, digests=False)
+            writer.resource(url, datetime.now(UTC), kind, cast("IO[bytes]", body))
         return url
 
     def drop(self) -> None:

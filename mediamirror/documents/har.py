@@ -58,7 +58,7 @@ def to_archive(
 
     A body of more than ``limit`` bytes is left out. With ``only_pages`` pictures, fonts and scripts are too.
     """
-    writer = WarcWriter(out, compressed=False)
+    writer = WarcWriter(out, compressed=False, digests=False)
     text = JsonStream(stream, 2 * limit)
     number = -1
     try:

@@ -53,7 +53,7 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int, *, scope: s
     A part of more than ``limit`` bytes is left out. ``scope`` ends with a slash and stands before each Content-ID in its address:
     two mails may give one to different pictures.
     """
-    writer = WarcWriter(out, compressed=False)
+    writer = WarcWriter(out, compressed=False, digests=False)
     for number, (part, around, lines, end) in enumerate(_parts(stream), 1):
         media_type = str(part.get("Content-Type", "text/plain")).replace("\r", "").replace("\n", "")
         kind = part.get_content_type()

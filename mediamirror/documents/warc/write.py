@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -34,10 +35,21 @@ class Written:
 
 
 class WarcWriter:
-    """Writes records to ``file``; with ``compressed`` each is a gzip member. ``note`` is told of each answer."""
+    """Writes records to ``file``; with ``compressed`` each is a gzip member. ``note`` is told of each answer.
 
-    def __init__(self, file: IO[bytes], *, compressed: bool, note: Callable[[Written], None] = lambda _: None) -> None:
+    Without ``digests``, which take twice as long as writing does, an archive is one for this run alone.
+    """
+
+    def __init__(
+        self,
+        file: IO[bytes],
+        *,
+        compressed: bool,
+        digests: bool = True,
+        note: Callable[[Written], None] = lambda _: None,
+    ) -> None:
         self._file = file
+        self._digests = digests
         self._compressed = compressed
         self._note = note
         self._end = 0
@@ -52,7 +64,7 @@ class WarcWriter:
 
         Headers that told of the body's way, and not of the body, are left out, and Content-Length is that of what is here.
         """
-        size, payload = _measured(body)
+        size, payload = self._measured(body)
         try:
             reason = HTTPStatus(status).phrase
         except ValueError:
@@ -69,7 +81,7 @@ class WarcWriter:
 
     def resource(self, url: str, at: datetime, media_type: str, body: IO[bytes], *, kind: str = "resource") -> None:
         """Write a ``resource`` record, bytes of whose exchange nothing is known, or another ``kind`` with such a block."""
-        size, payload = _measured(body)
+        size, payload = self._measured(body)
         start = self._end
         self._record(kind, url, at, media_type, b"", body, payload=payload, size=size)
         self._note(Written(url, at, None, media_type, payload, start, self._end - start))
@@ -86,21 +98,32 @@ class WarcWriter:
         payload: str | None = None,
         size: int = 0,
     ) -> None:
-        digest = hashlib.sha1(head, usedforsecurity=False)
-        for chunk in _chunks(body):
-            digest.update(chunk)
+        block = self._digest(head, body)
         rows = [
             ("WARC-Type", kind),
             *([("WARC-Target-URI", url)] if url else []),
             ("WARC-Date", f"{at:%Y-%m-%dT%H:%M:%SZ}"),
             ("WARC-Record-ID", f"<urn:uuid:{uuid4()}>"),
-            ("WARC-Block-Digest", _shown(digest.digest())),
+            *([("WARC-Block-Digest", block)] if block else []),
             *([("WARC-Payload-Digest", payload)] if payload else []),
             ("Content-Type", media_type),
             ("Content-Length", str(len(head) + size)),
         ]
         start = "WARC/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in rows) + "\r\n"
         self._write(start.encode() + head, body)
+
+    def _measured(self, body: IO[bytes] | None) -> tuple[int, str | None]:
+        """The size of a body in bytes, and its digest."""
+        return (0 if body is None else body.seek(0, os.SEEK_END)), self._digest(b"", body)
+
+    def _digest(self, head: bytes, body: IO[bytes] | None) -> str | None:
+        """A digest as WARC writes it, if there are to be any."""
+        if not self._digests:
+            return None
+        digest = hashlib.sha1(head, usedforsecurity=False)
+        for chunk in _chunks(body):
+            digest.update(chunk)
+        return f"sha1:{base64.b32encode(digest.digest()).decode()}"
 
     def _write(self, head: bytes, body: IO[bytes] | None) -> None:
         pieces = (piece for part in ((head,), _chunks(body), (b"\r\n\r\n",)) for piece in part)
@@ -118,22 +141,9 @@ class WarcWriter:
         self._end += len(data)
 
 
-def _measured(body: IO[bytes] | None) -> tuple[int, str]:
-    """Return the size of a body in bytes and its digest as WARC writes it."""
-    digest, size = hashlib.sha1(usedforsecurity=False), 0
-    for chunk in _chunks(body):
-        digest.update(chunk)
-        size += len(chunk)
-    return size, _shown(digest.digest())
-
-
 def _chunks(body: IO[bytes] | None) -> Iterator[bytes]:
     if body is None:
         return
     body.seek(0)
     while chunk := body.read(_CHUNK):
         yield chunk
-
-
-def _shown(digest: bytes) -> str:
-    return f"sha1:{base64.b32encode(digest).decode()}"
