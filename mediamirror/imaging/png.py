@@ -159,7 +159,7 @@ def _require_before_pixels(data: Octets, whole: list[Chunk]) -> None:
         palettes += name == b"PLTE" and (end > start or not indexed)
         if palettes > 1:
             raise damaged("PNG", "it has two palettes")
-        if name == b"bKGD" and indexed and not palettes:
+        if name == b"bKGD" and indexed and not palettes and end > start:
             raise damaged("PNG", "its bKGD chunk stands before its palette, at which Chromium shows nothing")
         if name == b"cICP" and end - start == 4 and data[start + 2]:
             raise damaged("PNG", "its cICP chunk asks for matrix coefficients, at which Chromium shows nothing")

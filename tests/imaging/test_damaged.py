@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.images import encode, make_image, photo
-from fixtures.mistakes import ANCILLARY, CRITICAL, JPEG_PASSED, JPEG_REFUSED, PNG, with_chunk
+from fixtures.mistakes import ANCILLARY, CRITICAL, JPEG_PASSED, JPEG_REFUSED, PALETTE, PNG, with_chunk
 from fixtures.turned import chunk
 from mediamirror.errors import ImageError, ImageTruncated, NotAnImage
 from mediamirror.imaging.decoder import warned
@@ -183,6 +183,10 @@ def test_a_second_start_in_a_jpeg_is_damage(data: bytes) -> None:
 @pytest.mark.parametrize("data", ANCILLARY.values(), ids=ANCILLARY)
 def test_a_broken_chunk_that_no_picture_needs_is_a_note(data: bytes) -> None:
     assert len(notes(data)) == 1
+
+
+def test_a_background_of_nothing_before_the_palette_of_a_png_does_no_harm() -> None:
+    assert decode(with_chunk(b"bKGD", b"", data=PALETTE), OPTIONS).facts.decoded  # Chromium shows it
 
 
 @pytest.mark.parametrize("content", [b"a", b"a\0\x07odd"])
