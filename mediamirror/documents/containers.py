@@ -252,6 +252,7 @@ _ROWS: dict[str, Callable[[Container], Iterator[Document | Problem]]] = {
 _WITHIN = {**_ROWS, "har": _har}
 """What is taken apart within an archive."""
 _ZSTD = "compressed with zstd, which is not read: inflate it first (zstd -d)."
+_MBOX = "a mailbox of many mails (mbox), which is not read: save them as .eml files, or as a Maildir."
 
 READERS: dict[str, Read] = {
     **{kind: partial(_in_a_thread, take_apart) for kind, take_apart in _ROWS.items()},
@@ -262,6 +263,7 @@ READERS: dict[str, Read] = {
     "tar": partial(_in_a_thread, _tar),
     "har": partial(_in_a_thread, _har),
     "zstd": partial(_in_a_thread, partial(_refused, why=_ZSTD)),
+    "mbox": partial(_in_a_thread, partial(_refused, why=_MBOX)),
 }
 """How to take each kind of container apart. A reader of what can't be kept in a temporary file raises `OSError`."""
 

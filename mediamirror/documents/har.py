@@ -162,6 +162,13 @@ class _Bodies:
             body.write(piece)
         return True
 
+    def passed_over(self, content: dict[str, Any]) -> None:
+        """Tell whoever has the files beside it that one of them belongs to an answer that is not taken."""
+        name = content.get("_file")
+        file = self._attached(name) if isinstance(name, str) else None
+        if file is not None:
+            file.close()
+
     def _pieces(self, content: dict[str, Any]) -> Iterator[bytes] | None:
         text, name = content.get("text"), content.get("_file")
         if isinstance(name, str):
@@ -194,6 +201,7 @@ def _write(
     media_type = next((value for name, value in headers if name == "content-type"), str(content.get("mimeType") or ""))
     essence = media_type.partition(";")[0].strip().lower()
     if only_pages and (essence.startswith(_ASIDE) or "javascript" in essence):
+        bodies.passed_over(content)
         return None
     is_binary = essence.startswith(_ASIDE) and essence != "image/svg+xml"
     if is_binary and content.get("text") and content.get("encoding") != "base64":

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from email.errors import MissingHeaderBodySeparatorDefect
 from email.message import Message
 from email.parser import BytesHeaderParser
+from html import unescape
 from typing import IO, BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
@@ -34,8 +35,12 @@ NAMELESS = "https://mail.invalid/"
 _CID = "https://cid.invalid/"
 _LINE = 64 * 1024
 _HELD = 1024 * 1024
-_REFERRING = frozenset({"text/html", "text/css", "application/xhtml+xml", "image/svg+xml"})
+_OF_A_PAGE = frozenset({"text/html", "text/css", "application/xhtml+xml"})
+_REFERRING = _OF_A_PAGE | {"image/svg+xml"}
 _TO_PART = pattern(rb"(?<![\w\-])cid:([^\s\"'<>()\\,;]{1,998})")
+_BASE = pattern(rb"<base\s[^>]{0,200}?href\s*=\s*[\"']?([^\"'\s>]{1,2000})", re.IGNORECASE)
+_MAX_NAMED = 10_000
+"""Most parts of which it is known which page names them."""
 _NOT_BASE64 = bytes(set(range(256)).difference(string.ascii_letters.encode(), string.digits.encode(), b"+/="))
 
 
@@ -54,20 +59,29 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int, *, scope: s
     two mails may give one to different pictures.
     """
     writer = WarcWriter(out, compressed=False, digests=False)
+    pages: dict[str, str] = {}
     for number, (part, around, lines, end) in enumerate(_parts(stream), 1):
         media_type = str(part.get("Content-Type", "text/plain")).replace("\r", "").replace("\n", "")
         kind = part.get_content_type()
         pieces = _decoded(lines, str(part.get("Content-Transfer-Encoding", "")).strip().lower())
         with tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-") as body:
             size = 0
-            for piece in _with_addresses(pieces, scope) if kind in _REFERRING else pieces:
+            named = _Named(scope)
+            for piece in named.with_addresses(pieces) if kind in _REFERRING else pieces:
                 size += len(piece)
                 if size <= limit:
                     body.write(piece)
             if size > limit:
                 yield f"part {number} is over the limit of {limit:,} bytes: it is left out"
             else:
-                _write(writer, part, around, number, media_type, body, scope)
+                found = [
+                    each for each in (_located(part, around, scope), _by_id(part.get("Content-ID"), scope)) if each
+                ]
+                if kind in _OF_A_PAGE and found and found[0] in pages:
+                    # Browsers save a <style> element and a frame of srcdoc as parts that have no address but that of their page.
+                    found[0] = f"{pages[found[0]].partition('#')[0]}#{found[0].removeprefix(_CID)}"
+                _write(writer, part, around, number, media_type, body, found)
+                named.by(found[0] if found else None, pages)
         if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in part.defects):
             yield f"the header fields of part {number} are damaged, and it is read without what stands among them"
         if end.level < 0 and around:
@@ -75,7 +89,13 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int, *, scope: s
 
 
 def _write(
-    writer: WarcWriter, part: Message, around: list[Message], number: int, media_type: str, body: IO[bytes], scope: str
+    writer: WarcWriter,
+    part: Message,
+    around: list[Message],
+    number: int,
+    media_type: str,
+    body: IO[bytes],
+    found: list[str],
 ) -> None:
     now, kind = datetime.now(UTC), part.get_content_type()
     is_other_form = any(each.get_content_type() == "multipart/alternative" for each in around)
@@ -83,8 +103,6 @@ def _write(
         if not is_other_form and part.get_content_disposition() != "attachment":
             writer.resource(f"{NAMELESS}{number}", now, media_type, body, kind="conversion")
         return
-    addresses = [_located(part, around, scope), _by_id(part.get("Content-ID"), scope)]
-    found = [address for address in addresses if address is not None]
     # A page is read once; a picture may be asked for by either of its names.
     for address in (found if kind not in _REFERRING else found[:1]) or [f"{NAMELESS}{number}"]:
         writer.resource(address, now, media_type, body)
@@ -109,20 +127,41 @@ def _by_id(text: object, scope: str) -> str | None:
     return f"{_CID}{scope}{quote(bare, safe='@')}" if bare else None
 
 
-def _with_addresses(pieces: Iterator[bytes], scope: str) -> Iterator[bytes]:
-    """What refers to a part by its Content-ID, as the address that this has here."""
+class _Named:
+    """The parts that one part names by their Content-ID, and the base that it gives itself."""
 
-    def address(found: re.Match[bytes]) -> bytes:
-        name = unquote_to_bytes(found[1]).decode("utf-8", "replace")
-        return (_by_id(name, scope) or "").encode()
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+        self._parts: set[str] = set()
+        self._base: str | None = None
 
-    line = b""
-    for piece in pieces:
-        line += piece
-        if line.endswith(b"\n") or len(line) > _LINE:
-            yield _TO_PART.sub(address, line)
-            line = b""
-    yield _TO_PART.sub(address, line)
+    def with_addresses(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+        """What refers to a part by its Content-ID, as the address that this has here."""
+        line = b""
+        for piece in pieces:
+            line += piece
+            if line.endswith(b"\n") or len(line) > _LINE:
+                yield self._line(line)
+                line = b""
+        yield self._line(line)
+
+    def by(self, address: str | None, pages: dict[str, str]) -> None:
+        """Note at each part what its relative addresses are resolved on: the page's address, or its <base>."""
+        base = resolve(self._base, address) if self._base else address
+        if isinstance(base, str) and not base.startswith(_CID):
+            for name in self._parts if len(pages) < _MAX_NAMED else ():
+                pages.setdefault(name, base)
+
+    def _line(self, line: bytes) -> bytes:
+        if self._base is None and (found := _BASE.search(line)) is not None:
+            self._base = unescape(found[1].decode("utf-8", "replace"))
+        return _TO_PART.sub(self._address, line)
+
+    def _address(self, found: re.Match[bytes]) -> bytes:
+        address = _by_id(unquote_to_bytes(found[1]).decode("utf-8", "replace"), self._scope) or ""
+        if len(self._parts) < _MAX_NAMED:
+            self._parts.add(address)
+        return address.encode()
 
 
 def _parts(stream: io.BufferedReader) -> Iterator[tuple[Message, list[Message], Iterator[bytes], _End]]:

@@ -34,6 +34,7 @@ _MAGIC = {
 _TAR = (257, b"ustar")
 _MAIL = pattern(rb"(?:[A-Za-z][\w\-]{1,40}: ?[^\n]*+\n(?:[ \t][^\n]*+\n|(?!))*+|(?!)){1,90}+", re.ASCII)
 _MIME = pattern(rb"^MIME-Version:", re.IGNORECASE | re.MULTILINE)
+_MBOX = pattern(rb"From [^\r\n]{1,300}[0-9]{2}:[0-9]{2}:[0-9]{2} [^\r\n]{0,40}[0-9]{4}\r?\n[A-Za-z\-]{1,60}:")
 _HAR = pattern(
     rb"(?:\xef\xbb\xbf)?\s*+\{\s*+\"log\"\s*+:\s*+\{\s*+\"(?:version|creator|browser|pages|entries|comment)\""
 )
@@ -228,6 +229,7 @@ KINDS: dict[str, Kind] = {
     "tar": Kind(None, ("application/x-tar",), (".tar", ".tgz"), is_container=True),
     "har": Kind(None, (), (".har",), is_container=True),
     "zstd": Kind(None, ("application/zstd",), (".zst",), is_container=True),
+    "mbox": Kind(None, ("application/mbox",), (".mbox",), is_container=True),
 }
 """Every kind that ``--as`` takes, besides ``auto``."""
 
@@ -239,7 +241,7 @@ COMPRESSED = ".gz"
 """The extension that may follow any other."""
 
 
-PACKED = frozenset({"zip", "tar", "har", "zstd"})
+PACKED = frozenset({"zip", "tar", "har", "zstd", "mbox"})
 """What is only read, or refused, when it is named itself: in a folder it may be anything, a download for example."""
 
 
@@ -348,6 +350,8 @@ def _container(data: bytes) -> str | None:
     headers = _MAIL.match(data, 0, _LOOKED_AT)
     if headers is not None and _MIME.search(headers[0]) is not None:
         return "mhtml"
+    if _MBOX.match(data) is not None:
+        return "mbox"
     return "har" if _HAR.match(data) is not None else None
 
 

@@ -190,6 +190,20 @@ async def test_a_zip_file_of_a_har_is_read_with_the_bodies_in_it_and_no_body_is_
         assert [problem.code for problem in problems] == ["passed-over"]
 
 
+async def test_the_pictures_in_a_zip_file_of_a_har_are_no_files_of_their_own_where_none_is_kept(tmp_path: Path) -> None:
+    page, picture = (
+        entry(SITE, "text/html", {"_file": "p.html"}),
+        entry(f"{SITE}a.png", "image/png", {"_file": "1f.png"}),
+    )
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        packed.writestr("har.har", json.dumps({"log": {"entries": [page, picture]}}))
+        packed.writestr("p.html", b"<img src=a.png>")
+        packed.writestr("1f.png", PIXELS)
+    documents, problems = await read(write(tmp_path / "a.zip", out.getvalue()))
+    assert ([(d.name, images_of(d)) for d in documents], problems) == ([(SITE, [f"{SITE}a.png"])], [])
+
+
 @pytest.mark.parametrize("name", ["../out.html", "{top}/out.html", "link.html", "linked/out.html", "a\0b", ".", "dev"])
 async def test_no_file_outside_of_its_folder_is_read(tmp_path: Path, name: str) -> None:
     write(tmp_path / "out.html", b"<!doctype html><img src=https://secret.example/s.png>")

@@ -299,6 +299,13 @@ async def test_what_is_not_read_is_refused_in_one_sentence(tmp_path: Path) -> No
     assert (documents, problem.code) == ([], "container-refused")
     assert "zstd" in problem.message
     assert problem.message.count(". ") == 0
+    box = b"From a@b.example Mon Nov 30 12:50:00 2026\n" + mail()
+    for name in ("a.mbox", "box"):
+        documents, (problem,) = await read(write(tmp_path, name, box))
+        assert (documents, problem.code) == ([], "container-refused")
+        assert problem.message.endswith(
+            "a mailbox of many mails (mbox), which is not read: save them as .eml files, or as a Maildir."
+        )
 
 
 PIXELS = make_image(6, 4, "png")
@@ -364,7 +371,7 @@ async def test_the_parts_of_a_saved_page_have_their_own_addresses(tmp_path: Path
         ),
         (
             "Content-Type: text/css\nContent-Location: cid:css-1@mhtml.blink",
-            b"a{background:url(https://s.example/bg.png)}",
+            b"a{background:url(https://s.example/bg.png)} b{background:url(near.png)}",
         ),
         (
             "Content-Type: image/png\nContent-Transfer-Encoding: base64\nContent-Location: https://s.example/img/a.png",
@@ -375,18 +382,43 @@ async def test_the_parts_of_a_saved_page_have_their_own_addresses(tmp_path: Path
         documents, problems = await read(write(tmp_path, "p.mhtml", data), archive=archive)
         assert [(d.name, d.kind) for d in documents] == [
             ("https://s.example/d/p.html", "html"),
-            (f"https://cid.invalid{tmp_path}/p.mhtml/css-1@mhtml.blink", "css"),
+            (f"https://s.example/d/p.html#{tmp_path}/p.mhtml/css-1@mhtml.blink".replace("#/", "#"), "css"),
         ]
         assert found(documents) == [
             "https://s.example/img/a.png",
             "https://s.example/d/small.png",
             "https://s.example/bg.png",
+            "https://s.example/d/near.png",
         ]
         assert problems == []
         answer = await archive.lookup("https://s.example/img/a.png")
         assert answer is not None
         assert answer.body is not None
         assert answer.body.data == PIXELS
+
+
+async def test_a_style_element_of_a_saved_page_has_the_base_of_its_own_page(tmp_path: Path) -> None:
+    css = "Content-Type: text/css\nContent-Location: cid:css-{}@mhtml.blink"
+    data = saved(
+        (
+            "Content-Type: text/html\nContent-Location: https://s.example/d/p.html",
+            b'<base href="/x/?a=1&amp;b=2"><link href=cid:css-1@mhtml.blink><iframe src="cid:frame-1@mhtml.blink">',
+        ),
+        (
+            "Content-Type: text/html\nContent-ID: <frame-2@mhtml.blink>\nContent-Location: https://f.example/in/",
+            b"<link href=cid:css-2@mhtml.blink>",
+        ),
+        ("Content-Type: text/html\nContent-Location: cid:frame-1@mhtml.blink", b"<img src=srcdoc.png>"),
+        (css.format(1), b"a{background:url(one.png)}"),
+        (css.format(2), b"a{background:url(two.png)}"),
+    )
+    documents, problems = await read(write(tmp_path, "p.mhtml", data))
+    assert found(documents) == [
+        "https://s.example/x/srcdoc.png",
+        "https://s.example/x/one.png",
+        "https://f.example/in/two.png",
+    ]
+    assert problems == []
 
 
 async def test_one_content_id_in_two_mails_is_two_pictures(tmp_path: Path) -> None:

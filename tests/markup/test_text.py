@@ -79,7 +79,22 @@ def test_any_whitespace_parts_a_url_from_its_descriptor(space: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "prefix", ['<img srcset="', "srcset='", "(", "[", "src=", "![](", "Image: ", '"', "<", "news.by", "srcset=&quot;"]
+    "prefix",
+    [
+        '<img srcset="',
+        "srcset='",
+        "(",
+        "[",
+        "src=",
+        "![](",
+        "Image: ",
+        '"',
+        "<",
+        "news.by",
+        "srcset=&quot;",
+        '![a b](a.png?w=1){srcset="',
+        "_c_](//h.example/a.png?w=1){data-srcset='",
+    ],
 )
 def test_a_prefix_glued_to_the_first_url_is_cut(prefix: str) -> None:
     body = SEED.removeprefix("date 2025-12-08 news.by ").lstrip()

@@ -15,6 +15,7 @@ _SPACE_ESCAPED = pattern(r"&(?:nbsp|ensp|emsp|thinsp|#160|#xa0|#32|#x20);", re.I
 _NOT_PLAIN = pattern(f"{_INVISIBLE.pattern}|{_SPACE_ESCAPED.pattern}", re.IGNORECASE)
 _SCHEME = pattern(r"https?:(?:\\?/){2}", re.IGNORECASE)
 _ATTRIBUTE = pattern(r"[^=\s]{0,40}?[\w\-]=(?:\\?[\"']|&(?:quot|apos|#0?3[49]|#x2[27]);)", re.IGNORECASE)
+_SRCSET = pattern(r"srcset=(?:\\?[\"']|&(?:quot|apos|#0?3[49]|#x2[27]);)")
 _LINK = pattern(r"!?\[[^\]\s]{0,200}\]\(|[^\]\s]{0,200}\]\(")
 _OPENERS = ",\"'`<([{“”«„‘"
 _CLOSERS = {'"': '"', "'": "'", "`": "`", "<": ">", "“": "”", "«": "»", "„": "“", "‘": "’"}
@@ -86,6 +87,10 @@ def trim(token: str) -> tuple[int, int]:
     cut = attribute or link
     if cut is not None and not is_absolute(token):
         start = cut.end()
+    # Markdown with attributes (pandoc, Quarto): `](a.png?w=1){srcset="a-320.png 320w, …"}` is one word up to the blank.
+    within = _SRCSET.match(token, token.rfind("srcset=")) if "srcset=" in token else None
+    if within is not None:
+        start = max(start, within.end())
     start += len(token) - start - len(token[start:].lstrip(_OPENERS))
     if not (is_absolute(token[start:]) or _RELATIVE.match(token, start)):
         scheme = _SCHEME.search(token, start)
