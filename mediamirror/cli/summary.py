@@ -90,7 +90,9 @@ class Summarised:
         console = console_for(sys.stdout, terminal_width=None if terminal else 250)
         for block in self._digest.blocks(width=console.width):
             print_block(console, block)
-        if summary.exit_code != 130:  # of an interrupted run it is told on standard error
+        if not summary.variants:  # told on standard error, as of an interrupted run
+            return
+        if summary.exit_code != 130:
             console.print(summary_sentence(summary))
         noun = ("image set", summary.sets) if summary.sets else ("object", summary.variants)
         told = f"This is a summary, for {plural(noun[1], noun[0])}"

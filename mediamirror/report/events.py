@@ -185,6 +185,8 @@ def summary_sentence(summary: Summary) -> str:
         return "Interrupted before the first image was found: run the same command again."
     if not summary.variants:
         where = plural(summary.documents, "document")
+        if summary.problems and not summary.documents:
+            return f"No document can be used; {plural(summary.problems, 'problem')} listed above."
         if summary.problems:
             return f"No image in {where} can be used; {plural(summary.problems, 'problem')} listed above."
         return f"No image found in {where}."

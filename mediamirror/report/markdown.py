@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from mediamirror.first_use import pattern
 from mediamirror.model import Severity
-from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, all_entries, explain, verdict_of
+from mediamirror.report.data import ACCEPTED, GRAVITY, UNCHECKED, Entry, ReportData, all_entries, explain, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
 from mediamirror.report.events import headline, plural, summary_sentence
 
@@ -53,6 +53,9 @@ def _verdict(entries: Sequence[Entry], data: ReportData) -> str:
     if not entries and told is not None and (data.summary.variants or not data.sets):
         mark = "✅" if data.summary.variants else "🔴" if data.summary.exit_code else "⚪"
         return f"{mark} {told}."
+    if not entries and (accepted := sum(verdict_of(image_set) == ACCEPTED for image_set in data.sets)):
+        known = f"the findings of {accepted:,} are known or switched off"
+        return f"✅ Nothing new is wrong in {plural(len(data.sets), 'image')}; {known}{aside}."
     if not entries:
         return f"✅ Every image{' that was checked' if unseen else ''} is what the page promises{aside}."
     counts = Counter(entry.severity for entry in entries)

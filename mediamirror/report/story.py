@@ -102,7 +102,7 @@ def _exchange(row: dict[str, Any], *, with_headers: bool) -> Iterator[str]:
     digest = f", sha256 {row['sha256'][:12]}" if row["sha256"] else ""
     yield f"    {row['fetched_at']}  {answer}{size}{took}{digest}{why}"
     if row["redirects"] is None and row["final_url"]:
-        yield "      redirects were not recorded by the release that wrote this"
+        yield "      its redirects were not recorded"
     for url, status, _ in row["redirects"] or ():
         yield f"      {status} {clean(url)}"
     if row["final_url"]:

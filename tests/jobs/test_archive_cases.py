@@ -197,7 +197,9 @@ async def test_an_archive_of_pictures_alone_says_so_and_all_of_them_can_be_mirro
     again = revisit(f"{SITE}/again.jpg", NEW, "image/jpeg", of=f"{SITE}/green.jpg")
     archive = put(tmp_path, [picture("red.jpg"), picture("green.jpg", NEW), drawing, again])
     await run(archive)
-    assert "holds no page, but 2 pictures (`mirror --all-images` takes them all)" in run.told["no-pages"]
+    assert (
+        "holds no page, but 2 pictures (`--all-images` of `mirror` and `verify` takes them all)" in run.told["no-pages"]
+    )
     assert (run.summary.exit_code, run.stored) == (2, {})
     run.events.clear()
     await run(archive, all_images=True)

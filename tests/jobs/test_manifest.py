@@ -206,6 +206,7 @@ async def test_every_row_of_a_wrong_type_ends_in_damaged_and_never_reaches_the_c
         said.append(result)
     assert [row for row, error in zip(BAD_ROWS, said, strict=True) if not isinstance(error, ObjectCorrupt)] == []
     assert all("is damaged (" in str(error) and "remove it" in str(error) for error in said)
+    assert all("Put it back from another copy" in str(error) for error in said)
 
 
 @pytest.mark.parametrize(

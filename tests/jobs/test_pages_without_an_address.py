@@ -45,6 +45,14 @@ async def test_one_line_a_page_offers_the_folder_and_the_address_that_fit_and_it
     assert "4 image addresses" in problem.message
 
 
+async def test_a_page_outside_the_given_folder_is_told_the_folder_that_fits(site: Path) -> None:
+    (site.parent / "other").mkdir()
+    summary, told = await checked("dist/sub/page.html", root=site.parent / "other")
+    (problem,) = [each for each in told if isinstance(each, Problem)]
+    assert (summary.exit_code, problem.code) == (1, "relative-url-without-base")
+    assert f"--root {site}" in problem.message
+
+
 async def test_a_mirror_of_such_a_page_says_the_same_but_for_the_root_that_it_can_not_use(site: Path) -> None:
     told: list[Event] = []
     web = httpx2.MockTransport(lambda _: httpx2.Response(404))

@@ -206,3 +206,16 @@ async def test_a_run_that_looked_at_no_image_is_never_told_as_a_success(
     assert "✅" not in markdown
     printed(Style("none", progress=False, report=tmp_path / "report"), events, capsys)
     assert '<p class="verdict">No image can be used.</p>' in (tmp_path / "report" / "index.html").read_text()
+
+
+@pytest.mark.parametrize("format_", ["table", "summary"])
+async def test_that_nothing_could_be_read_is_told_once(
+    tmp_path: Path, format_: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    events: list[Event] = []
+    await verify([str(tmp_path / "empty")], on_event=events.append)
+    told = printed(Style(format_, progress=False), events, capsys)
+    assert told.count("No document can be used; 1 problem listed above.") == 1
+    assert "0 documents" not in told
+    assert "0 objects" not in told

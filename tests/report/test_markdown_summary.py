@@ -98,3 +98,10 @@ def test_images_that_nobody_looked_at_are_counted_beside_the_verdict() -> None:
         report((whole, unseen))
     )
     assert "⚪ No image was checked, of 1." in to_markdown(report((unseen,)))
+
+
+def test_a_run_whose_findings_a_baseline_holds_is_not_told_as_sound() -> None:
+    whole = front_page()[1]
+    text = to_markdown(report((whole, replace(whole, known=2))))
+    assert "✅ Nothing new is wrong in 2 images; the findings of 1 are known or switched off." in text
+    assert "Every image" not in text

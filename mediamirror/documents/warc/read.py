@@ -97,7 +97,9 @@ def _instead(archive: WarcArchive) -> str:
     seen = archive.seen
     parts = []
     if seen.pictures:
-        parts.append(f"{seen.pictures:,} picture{'s' * (seen.pictures > 1)} (`mirror --all-images` takes them all)")
+        parts.append(
+            f"{seen.pictures:,} picture{'s' * (seen.pictures > 1)} (`--all-images` of `mirror` and `verify` takes them all)"
+        )
     if seen.revisits:
         of_what = (
             "" if archive.count else f" whose original{'s are' if seen.revisits > 1 else ' is'} in none of the archives"

@@ -304,7 +304,8 @@ async def read_segment(store: Store, key: str, size: int) -> AsyncIterator[dict[
                 yield row
     except (zlib.error, ValueError, RecursionError, SourceChanged) as error:
         raise ObjectCorrupt(
-            f"The manifest segment {store.name}/{key} is damaged ({error}): remove it, and run the same command again."
+            f"The manifest segment {store.name}/{key} is damaged ({error}). Put it back from another copy of the mirror; or "
+            "remove it, and run the same command again: what only that segment recorded has no record then."
         ) from error
 
 

@@ -233,7 +233,7 @@ class _VerifyRun:
                     reader=reader,
                     wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
                     on_found=lambda event: self._found(event, spool),
-                    takes_root=self._root is None,
+                    takes_root=True,
                 )
             for problem in reader.sheets.left():
                 self._found(problem, spool)
