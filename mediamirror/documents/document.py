@@ -129,10 +129,19 @@ def is_image(data: bytes) -> bool:
     return boxed or data.startswith(_IMAGE_MARKS) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
 
 
+_COMPRESSED = (
+    b"\xfd7zXZ\0",
+    *(b"BZh%d1AY&SY" % level for level in range(1, 10)),
+    b"7z\xbc\xaf\x27\x1c",
+    b"Rar!\x1a\x07",
+)
+"""What begins files of xz, bzip2, 7-Zip and RAR, which are not read."""
+
+
 def is_binary(data: bytes) -> bool:
     """Whether bytes are no text, by what they begin with."""
-    if is_image(data):
-        return True  # a small PNG or WebP holds hardly a NUL
+    if is_image(data) or data.startswith(_COMPRESSED):
+        return True  # a small PNG or WebP holds hardly a NUL, and neither does what is compressed
     # A crawled text may hold a stray NUL; an image or a program holds many, or little else.
     looked_at = data[:_LOOKED_AT]
     stray = 1 if len(looked_at) < 100 else len(looked_at) // 100

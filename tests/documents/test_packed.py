@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import base64
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import tarfile
 import tracemalloc
@@ -13,6 +15,7 @@ import zipfile
 from collections.abc import Callable
 from email.message import EmailMessage
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -292,6 +295,14 @@ async def test_pictures_of_an_archive_are_verified_and_nothing_is_said_of_how_th
 async def test_an_archive_of_nothing_says_so(tmp_path: Path) -> None:
     documents, (problem,) = await read(write(tmp_path, "a.zip", zipped({"a.bin": b"\0" * 99, "LICENSE": b"words"})))
     assert (documents, problem.code) == ([], "no-documents")
+
+
+@pytest.mark.parametrize("compress", [lzma.compress, bz2.compress])
+async def test_what_is_compressed_in_a_way_that_is_not_read_is_told_however_small(
+    tmp_path: Path, compress: Callable[[bytes], bytes]
+) -> None:
+    documents, (problem,) = await read(write(tmp_path, "a.packed", compress(Random(1).randbytes(5000))))
+    assert (documents, problem.code) == ([], "binary-document")
 
 
 async def test_what_is_not_read_is_refused_in_one_sentence(tmp_path: Path) -> None:

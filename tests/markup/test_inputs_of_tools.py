@@ -110,6 +110,14 @@ def test_ghost_s_word_for_the_site_is_the_base_url_and_a_template_without_one() 
     assert {problem.code for problem in find(export, "json", None).problems} == {"unfilled-template"}
 
 
+def test_a_post_of_ghost_that_was_published_elsewhere_first_has_its_images_on_its_own_site() -> None:
+    post = {
+        "canonical_url": "https://elsewhere.example/1",
+        "html": '<img src="__GHOST_URL__/a.jpg"><img src="__GHOST_URL__/b.jpg">',
+    }
+    assert sorted(urls(find(json.dumps({"posts": [post]}), "json"))) == ["a.jpg", "b.jpg"]
+
+
 def test_an_attachment_of_a_wordpress_export_is_an_image_where_its_file_is_one() -> None:
     item = "<item><wp:attachment_url><![CDATA[https://w.example/up/{}]]></wp:attachment_url></item>"
     export = '<rss xmlns:wp="http://wordpress.org/export/1.2/"><channel>' + item.format("a.jpg") + item.format("b.pdf")

@@ -8,6 +8,7 @@ from functools import lru_cache
 from mediamirror.first_use import pattern
 from mediamirror.markup.naming.looks import has_image_extension, names_page
 from mediamirror.markup.places.json_text import Object, Text
+from mediamirror.markup.places.urls import SITE
 
 URLS = ("url", "link", "permalink", "page_url", "canonical_url", "uri", "target_uri", "warc_target_uri", "source_url")
 """Fields that hold the address of the page that a record is about, the surest first."""
@@ -124,12 +125,21 @@ def is_image_url(value: str) -> bool:
 
 
 def page_of(record: Object) -> str | None:
-    """Return the address of the page that a record is about, from the record or what it says about itself."""
+    """Return the address of the page that a record is about, from the record or what it says about itself.
+
+    None in an export of Ghost: a post's canonical address there is that of another site, where it was published first.
+    """
+    found = _page_of(record)
+    is_of_ghost = found and any(isinstance(value, Text) and SITE in value.value for _, value in record.members)
+    return None if is_of_ghost else found
+
+
+def _page_of(record: Object) -> str | None:
     for key, value in record.members:
         if isinstance(value, Text) and bare(key) in _URLS and _is_page(value.value):
             return value.value.strip()
     for key, value in record.members:
-        if isinstance(value, Object) and bare(key) in _ABOUT and (found := page_of(value)) is not None:
+        if isinstance(value, Object) and bare(key) in _ABOUT and (found := _page_of(value)) is not None:
             return found
     return None
 

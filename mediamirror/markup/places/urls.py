@@ -25,7 +25,7 @@ _PLACEHOLDER = pattern(
 )
 _NOTHING = pattern(r"(?:undefined|null|NaN|None|\[object(?: |%20)\w{1,40}\])", re.ASCII)
 """What scripts write for a value that is missing, where it is the whole of a URL."""
-_SITE = "__GHOST_URL__"
+SITE = "__GHOST_URL__"
 """What stands for the site's address in an export of Ghost."""
 _PLAIN = pattern(
     r"(?:(https?://[a-z0-9.\-:]++)|(?!//))/[A-Za-z0-9\-._~!$()*+,;=:@&/]*+(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
@@ -88,10 +88,10 @@ def _is_base(base: str) -> bool:
 
 def _resolve(url: str, base: str | None, encoding: str) -> str | Skip:
     trimmed = url.strip(_C0_AND_SPACE)
-    if trimmed.startswith(_SITE):
+    if trimmed.startswith(SITE):
         if base is None:
             return Skip("unfilled-template", f"{shown(url)} is of the site's address: give that with --base-url.")
-        trimmed = trimmed.removeprefix(_SITE).lstrip("/")
+        trimmed = trimmed.removeprefix(SITE).lstrip("/")
     skip = _nothing_to_fetch(trimmed)
     if skip is not None:
         return skip
