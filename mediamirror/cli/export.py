@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from contextlib import aclosing, nullcontext
 from pathlib import Path
@@ -184,8 +183,9 @@ def _numbered(path: Path, number: int) -> Path:
 
 def _refuse_older(path: Path) -> None:
     """Raise `UsageError` where files of an older export have such names: readers would take the two for one."""
-    before, after = map(re.escape, NUMBERED.split(path.name))
-    older = [each.name for each in path.parent.glob("*") if re.fullmatch(f"{before}[0-9]+{after}", each.name)]
+    before, after = NUMBERED.split(path.name)
+    names = [each.name for each in path.parent.glob("*") if each.name.startswith(before) and each.name.endswith(after)]
+    older = [name for name in names if name[len(before) : len(name) - len(after)].isdecimal()]
     if older:
         raise UsageError(
             f"{path.parent / min(older)} is there already and would be read with the new ones: remove it, or name others."
