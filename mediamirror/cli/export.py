@@ -48,7 +48,7 @@ T = TypeVar("T")
         panel=OUTPUT,
         default=1 << 30,
     ),
-    option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT, written=True),
+    o.OUTPUT_FILE,
     [*WHICH_ROWS, *STORE, o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
     prints=True,
 )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import fields
+from pathlib import Path
 from typing import Any, TypeVar, cast, get_args
 
 import click
@@ -303,6 +304,13 @@ QUIET = option("--quiet -q", "Print only what went wrong.", panel=OUTPUT)
 VERBOSE = option("--verbose -v", "Say more on standard error.", panel=OUTPUT)
 NO_PROGRESS = option(
     "--no-progress", "Draw no progress bar, and write no line of progress every 30 s into a log.", panel=OUTPUT
+)
+OUTPUT_FILE = option(
+    "--output -o FILE",
+    "Write here; - or nothing is standard output.",
+    panel=OUTPUT,
+    written=True,
+    callback=lambda _, __, path: None if path == Path("-") else path,
 )
 HIDE_SECRETS = option(
     "--hide-secrets",

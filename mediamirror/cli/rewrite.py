@@ -132,7 +132,7 @@ def _print_diff(name: str, before: bytes, after: bytes) -> None:
     [o.CATALOG, *o.PLACE, o.CACERT],
     option("--public-url URL", "Where browsers find the mirror's keys.", panel=WHERE),
     option("--format", "What to write it for.", panel=OUTPUT, name="format_", choices=FORMATS, default="csv"),
-    option("--output -o FILE", "Write here, not to standard output.", panel=OUTPUT, written=True),
+    o.OUTPUT_FILE,
     [o.QUIET, o.VERBOSE],
     prints=True,
 )

@@ -297,6 +297,7 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("kept -o x.csv --format parquet", "x.csv is named like csv, and --format says parquet: change one of them"),
         ("kept -o nowhere/x.csv", "nowhere/x.csv can't be written (No such file or directory): check its folder"),
         ("kept --format parquet", "A Parquet file can't go to standard output: name it with -o FILE"),
+        ("kept --format parquet -o -", "A Parquet file can't go to standard output: name it with -o FILE"),
         ("kept --format xlsx", "'xlsx' is not one of 'jsonl', 'csv', 'parquet', 'warc'"),
         ("--catalog page.html --format warc", "give DEST beside --catalog"),
         ("--catalog page.html -o x.csv", "page.html is damaged, or is no catalog at all"),

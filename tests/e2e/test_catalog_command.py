@@ -229,6 +229,7 @@ def test_exports_have_one_row_a_variant_in_every_format(ask: Command, shared: Pa
         )
         assert (row["error_code"] or None) == (one["error"] or {}).get("code") == (cell["error_code"] or None)
     printed = ask("export", str(mirror), "--format", "csv", "--status", "stored").stdout
+    assert ask("export", str(mirror), "--format", "csv", "--status", "stored", "-o", "-").stdout == printed
     assert len(list(csv.reader(io.StringIO(printed)))) == 10
     assert list(tmp_path.glob("*.part")) == list(tmp_path.glob(".*")) == []
 
