@@ -34,7 +34,9 @@ class ObjectOutput:
         self._bar = progress_for("object", "object", wanted=progress and not quiet)
 
     def __enter__(self) -> Self:
-        """Open."""
+        """Begin to tell of progress."""
+        if self._bar is not None:
+            self._bar.start()
         return self
 
     def __exit__(

@@ -70,7 +70,9 @@ class Output:
         self._printers += [html] if html is not None else []
 
     def __enter__(self) -> Self:
-        """Open."""
+        """Begin to tell of progress."""
+        if self._progress is not None:
+            self._progress.start()
         return self
 
     def __exit__(
@@ -103,7 +105,7 @@ class Output:
 
 
 def progress_for(noun: str, found: str, *, wanted: bool) -> Progress | LoggedProgress | None:
-    """Begin to tell of progress: a line that moves on a terminal, else a plain one now and then; None where nobody wants it."""
+    """Return what tells of progress: a line that moves on a terminal, else a plain one now and then; None where nobody wants it."""
     if not wanted:
         return None
     from mediamirror.cli.progress import LoggedProgress, Progress

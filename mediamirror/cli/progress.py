@@ -155,12 +155,16 @@ class _Counting:
 
 
 class LoggedProgress(_Counting):
-    """Writes a line into a log every so many seconds until `stop`, also while nothing happens."""
+    """Writes a line into a log every so many seconds from `start` until `stop`, also while nothing happens."""
 
     def __init__(self, noun: str, found: str, *, every: float = _NOW_AND_THEN) -> None:
         super().__init__(noun, found)
         self._stopped = Flag()
-        Thread(target=self._keep_telling, args=(every,), daemon=True).start()
+        self._every = every
+
+    def start(self) -> None:
+        """Begin: a run that is refused before has no lines."""
+        Thread(target=self._keep_telling, daemon=True).start()
 
     def show(self, event: Event | SyncEvent | MendEvent) -> None:
         """Take one event."""
@@ -172,8 +176,8 @@ class LoggedProgress(_Counting):
         with self._lock:
             self._stopped.set()
 
-    def _keep_telling(self, every: float) -> None:
-        while not self._stopped.wait(every):
+    def _keep_telling(self) -> None:
+        while not self._stopped.wait(self._every):
             with self._lock, suppress(OSError, ValueError):  # a log that is full or gone is no reason to end a run
                 if not self._stopped.is_set():
                     sys.stderr.write(f"mediamirror: {log_line(self.amount, time.monotonic() - self._began)}\n")
@@ -181,7 +185,7 @@ class LoggedProgress(_Counting):
 
 
 class Progress(_Counting):
-    """Keeps one line of a terminal until `stop`. What is printed meanwhile goes above it."""
+    """Keeps one line of a terminal from `start` until `stop`. What is printed meanwhile goes above it."""
 
     def __init__(self, noun: str, found: str) -> None:
         super().__init__(noun, found)
@@ -193,6 +197,9 @@ class Progress(_Counting):
         sys.stderr = _above(sys.stderr, self)
         if sys.stdout.isatty():
             sys.stdout = _above(sys.stdout, self)
+
+    def start(self) -> None:
+        """Begin to draw, also while nothing happens."""
         Thread(target=self._keep_drawing, daemon=True).start()
 
     def show(self, event: Event | SyncEvent | MendEvent) -> None:

@@ -127,6 +127,7 @@ def test_where_there_is_no_terminal_a_plain_line_is_written_now_and_then_also_wh
 ) -> None:
     monkeypatch.setattr(sys, "stderr", log := Log())
     progress = LoggedProgress("image", "image set", every=0.01)
+    progress.start()
     progress.show(Planned(1, 2, variants=7, wanted=4))
     progress.show(outcome(Status.STORED, size=2048))
     log.told.clear()

@@ -31,7 +31,7 @@ def bucket() -> Iterator[Bucket]:
 
 @pytest.fixture
 async def store(bucket: Bucket) -> AsyncIterator[S3Store]:
-    options = StoreOptions(endpoint_url=bucket.url, no_sign_request=True, retries=0, timeout=1.0)
+    options = StoreOptions(endpoint_url=bucket.url, no_sign_request=True, retries=0, timeout=5.0)
     async with open_transport(None, limit=8) as transport, S3Store("b", options=options, transport=transport) as made:
         yield made
 
