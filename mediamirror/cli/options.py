@@ -81,7 +81,11 @@ READ = _rows(
         "when the guess (Content-Type, extension, content) is wrong.",
         {"name": "as_", "type": kind},
     ),
-    ("--base-url URL", "Resolve relative URLs against this URL.", {"type": absolute_url}),
+    (
+        "--base-url URL",
+        "Resolve relative URLs against this URL, the page's. A folder's or an archive's stands before the path of each page.",
+        {"type": absolute_url},
+    ),
     ("--field NAME", "The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …)."),
     ("--links", "Take links to image files (a href) as images too."),
     ("--follow-sitemap", "Read the pages in the sitemaps of an INPUT URL's site too, and in a sitemap given as INPUT."),

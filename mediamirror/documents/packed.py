@@ -18,6 +18,7 @@ from typing import IO, Any, cast
 from mediamirror.documents.carried import Carried, Samples
 from mediamirror.documents.compressed import BOMB_RATIO, BOMB_SIZE, STEP, Undecodable
 from mediamirror.documents.document import Document, is_binary, kept
+from mediamirror.documents.plan import url_below
 from mediamirror.documents.rows import Stream, inflated
 from mediamirror.first_use import replace
 from mediamirror.markup.extract import KINDS, PAGES, choose_kind, is_document, known_extensions
@@ -118,7 +119,7 @@ class _Folder(Members):
         if data is None:
             yield from self.bad(name, f"is over the limit of {self.container.limit:,} bytes")
         else:
-            yield Document(inner, data, None, self.container.base_url, kind)
+            yield Document(inner, data, None, url_below(self.container.base_url, name), kind)
 
     def end(self) -> Iterator[Item]:
         """What is to be said at the end."""

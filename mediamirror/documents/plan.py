@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from enum import Enum
 from glob import glob, has_magic
 from pathlib import Path
+from urllib.parse import quote, urljoin
 
 from mediamirror.documents.compressed import inflate, is_gzip
 from mediamirror.documents.document import is_binary
@@ -69,6 +70,11 @@ def files(directory: Path) -> Iterator[Path]:
     for folder, folders, names in os.walk(directory):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         yield from (Path(folder) / name for name in sorted(names) if not name.startswith("."))
+
+
+def url_below(base_url: str | None, name: str) -> str | None:
+    """The URL of a page of this path in a folder or an archive, whose own URL is given; None without one."""
+    return None if base_url is None else urljoin(base_url, quote(name))
 
 
 def is_asset(path: Path) -> bool:

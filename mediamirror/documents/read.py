@@ -22,7 +22,7 @@ from mediamirror.documents.document import (
     read_again,
     weighed,
 )
-from mediamirror.documents.plan import Place, Via, files, is_asset, is_document_file, is_special, plan_inputs
+from mediamirror.documents.plan import Place, Via, files, is_asset, is_document_file, is_special, plan_inputs, url_below
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import choose_kind, other_kind
@@ -118,7 +118,8 @@ async def _from_directory(directory: Path, reading: _Reading) -> AsyncIterator[D
         if await asyncio.to_thread(is_special, path):
             yield _special(str(path))
             continue
-        async for item in _from_file(path, reading):
+        base_url = url_below(reading.base_url, path.relative_to(directory).as_posix())
+        async for item in _from_file(path, replace(reading, base_url=base_url)):
             yield item
     if not found:
         yield _problem("no-documents", str(directory), f"{directory} holds no document, by extension or content.")

@@ -55,6 +55,16 @@ async def test_a_directory_is_read_sorted_by_known_extension_and_a_bad_file_neve
     ]
 
 
+async def test_a_page_of_a_folder_has_its_own_address_below_the_one_of_the_folder(folder: Path) -> None:
+    (folder / "sub" / "d e.html").write_bytes(b"<img src=a>")
+    for base_url in ("https://h.example/x/", "https://h.example/x/index.html"):
+        found = await read([str(folder), str(folder / "b.html")], base_url=base_url)
+        bases = {Path(each.name).name: each.base_url for each in found if isinstance(each, Document)}
+        below = "https://h.example/x"
+        assert (bases["c.md"], bases["d e.html"]) == (f"{below}/sub/c.md", f"{below}/sub/d%20e.html")
+        assert found[-1].base_url == base_url  # a file that is named is the page itself
+
+
 async def test_files_without_a_known_extension_are_read_by_content_and_others_are_counted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from mediamirror.documents.compressed import is_gzip
 from mediamirror.documents.document import Document, is_binary
-from mediamirror.documents.plan import Via, is_document_file, is_special, plan_inputs, walk
+from mediamirror.documents.plan import Via, is_document_file, is_special, plan_inputs, url_below, walk
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.rewrite.records import NAME
@@ -34,7 +34,10 @@ class LeftAlone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One file. ``name`` is what the catalog calls it; ``root`` is the folder that keeps its record; ``trouble`` bars it."""
+    """One file. ``name`` is what the catalog calls it; ``root`` is the folder that keeps its record; ``trouble`` bars it.
+
+    ``folder`` is the INPUT that it was found in, if that is one: ``--base-url`` is the URL of that.
+    """
 
     path: Path
     name: str
@@ -42,6 +45,7 @@ class Item:
     output: Path
     is_page: bool = True
     trouble: ItemError | None = None
+    folder: Path | None = None
 
 
 def files_of(inputs: Sequence[str], to: Path | None) -> Iterator[Item]:
@@ -66,13 +70,14 @@ def files_of(inputs: Sequence[str], to: Path | None) -> Iterator[Item]:
             first = claimed.setdefault(output, str(each))
             trouble = None if first == str(each) else _claimed_twice(each, output, first)
             is_page = not is_folder or (not each.name.startswith(".") and is_document_file(each))
-            yield Item(each, str(each), to, output, is_page, trouble)
+            yield Item(each, str(each), to, output, is_page, trouble, path if is_folder else None)
 
 
 def _in_place(page: Path, given: Path) -> Item:
     root = given if given.is_dir() else given.parent
     link = ItemError("symbolic-link", f"{page} is a symbolic link: name the file that it leads to.")
-    return Item(page, str(page), root, page, trouble=link if page.is_symlink() else None)
+    trouble = link if page.is_symlink() else None
+    return Item(page, str(page), root, page, trouble=trouble, folder=given if given.is_dir() else None)
 
 
 def _all_below(folder: Path) -> Iterator[Path]:
@@ -114,7 +119,10 @@ def read_page(item: Item, options: ReadOptions) -> Document:
     kind = choose_kind(data, media_type=None, document=item.name, as_=options.as_)
     if KINDS[kind].find is None:
         raise LeftAlone("kind-not-rewritten", f"{item.path} is {kind}, which is read and never rewritten.")
-    return Document(item.name, data, None, options.base_url, kind)
+    base_url = options.base_url
+    if item.folder is not None:
+        base_url = url_below(base_url, item.path.relative_to(item.folder).as_posix())
+    return Document(item.name, data, None, base_url, kind)
 
 
 def sha256_of(data: bytes) -> str:
