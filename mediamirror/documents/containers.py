@@ -101,6 +101,7 @@ async def _parquet(container: Container) -> Found:
         return
     with tempfile.TemporaryFile(prefix="mediamirror-") as file:
         await asyncio.to_thread(shutil.copyfileobj, container.file, file)
+        file.flush()  # another process reads it
         async for item in parquet_rows(file, container.rows, container.memory, carried):
             yield item
 

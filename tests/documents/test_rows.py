@@ -409,3 +409,10 @@ def test_whatever_stands_in_a_row_its_values_are_json_that_can_be_stored(row: di
         if isinstance(item, Document) and item.columns:
             assert set(json.loads(item.columns)) <= set(row)
             item.columns.encode()
+
+
+async def test_a_parquet_table_that_comes_through_a_pipe_is_read_to_its_end() -> None:
+    table_ = io.BytesIO()
+    pq.write_table(pa.table({"image": ["https://a.example/a.jpg", "https://a.example/b.jpg"]}), table_)
+    items = [item async for item in read_inputs(["-"], stdin=io.BytesIO(table_.getvalue()), as_="parquet")]
+    assert [urls(item) for item in items] == [[["https://a.example/a.jpg"]], [["https://a.example/b.jpg"]]]
