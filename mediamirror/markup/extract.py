@@ -236,6 +236,10 @@ KINDS: dict[str, Kind] = {
 _MISTAKEN = frozenset({"html", "xhtml", "text"})
 """What servers send a feed or a sitemap as."""
 _ROOTS = frozenset({"feed", "sitemap"})
+_NAMED_ROWS = frozenset({"csv", "tsv", "jsonl"})
+"""What servers send as plain text."""
+_MAY_BE_JSON = frozenset({None, "json", "jsonl", "html"})
+"""By its name: Markdown may begin with JSON too."""
 
 COMPRESSED = ".gz"
 """The extension that may follow any other."""
@@ -271,7 +275,13 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         return container
     if by_type in _MISTAKEN and (root := _ROOT.match(data, 0, _LOOKED_AT)) is not None:
         return root.lastgroup or "feed"
-    found = by_type or _by_name(document) or _by_content(data, document)
+    named = _by_name(document)
+    if by_type == "text" and named is not None and named in _NAMED_ROWS:
+        return named
+    if by_type in _MISTAKEN and named in _MAY_BE_JSON and looks_like_json(data):
+        # Markup within its strings would be found in it as a page, with the quotes' backslashes in its addresses.
+        return "jsonl" if looks_like_lines(data) else "json"
+    found = by_type or named or _by_content(data, document)
     return "har" if found == "json" and _HAR.match(data) is not None else found
 
 
@@ -279,9 +289,10 @@ def other_kind(data: bytes, *, kind: str, media_type: str | None, document: str)
     """Return what a document of this Content-Type is by its content or its name, where that is something else than ``kind``."""
     if not (media_type or "").strip() or KINDS[kind].is_container:
         return None
-    if kind in _ROOTS:
-        essence = (media_type or "").partition(";")[0].strip().lower()
-        return next((name for name in sorted(_MISTAKEN) if essence in KINDS[name].media_types), None)
+    essence = (media_type or "").partition(";")[0].strip().lower()
+    mistaken = next((name for name in sorted(_MISTAKEN) if essence in KINDS[name].media_types), None)
+    if kind in _ROOTS or (kind == "json" and mistaken is not None):
+        return mistaken
     found = _surely(data) or _by_name(document) or _by_content(data, "")
     return found if found != kind and not KINDS[found].is_container else None
 

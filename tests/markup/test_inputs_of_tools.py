@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from mediamirror.markup.extract import extract_document
+from mediamirror.markup.extract import choose_kind, extract_document
 from mediamirror.model import Extraction
 from tests.growth import is_linear
 
@@ -249,3 +249,23 @@ def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
         find(f'<div data-x="{body}"></div>')
 
     assert is_linear(read, 1_000, 8_000)
+
+
+@pytest.mark.parametrize("media_type", ["text/html; charset=utf-8", "text/plain"])
+@pytest.mark.parametrize("name", ["https://s.example/wp-json/posts", "https://s.example/feed.json?page=1"])
+def test_json_that_comes_as_a_page_or_a_text_is_json_although_markup_is_in_its_strings(
+    media_type: str, name: str
+) -> None:
+    answer = json.dumps({"image": "https://s.example/a.jpg", "content_html": '<img src="/b.jpg">'}).encode()
+    found = extract_document(answer, media_type=media_type, document=name, base_url="https://s.example/")
+    assert sorted(urls(found)) == ["https://s.example/a.jpg", "https://s.example/b.jpg"]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl"])
+def test_rows_that_come_as_plain_text_are_known_by_their_name(name: str) -> None:
+    assert choose_kind(b"id,image\n", media_type="text/plain", document=f"https://s.example/{name}?x") == name[2:]
+
+
+def test_markdown_that_begins_with_json_stays_markdown_or_text() -> None:
+    page = b'{"title": "x"}\n\n![a](https://s.example/a.jpg)\n'
+    assert choose_kind(page, media_type="text/plain", document="https://s.example/README.md") == "text"
