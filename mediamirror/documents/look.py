@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mediamirror.documents.document import Document
 from mediamirror.first_use import replace
-from mediamirror.markup.extract import charset_of, extract_document
+from mediamirror.markup.extract import KINDS, charset_of, extract_document
 from mediamirror.markup.places.slices import Slice, can_split, cut_up, split
 from mediamirror.model import Extraction, ImageSet, Problem, Source
 from mediamirror.settings import ReadOptions
@@ -35,7 +35,7 @@ def _with_other(
     """What was found, and if that is nothing, what there is by the document's content or name."""
     nothing, served = True, (document.media_type or "").partition(";")[0]
     for part in parts:
-        if nothing and part.sets and document.kind in {"feed", "sitemap"}:
+        if nothing and part.sets and served.strip().lower() in KINDS[document.other or document.kind].media_types:
             message = (
                 f"{document.name} came as {served} and is a {document.kind} by its content: it is read as that; "
                 f"--as {document.other} reads it as what it came as."
