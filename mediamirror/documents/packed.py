@@ -32,6 +32,8 @@ MAX_LIST = 16 * 1024 * 1024
 MAX_TOLD = 100
 _LOOKED_AT = 64 * 1024
 _ROWS = frozenset({"jsonl", "csv", "tsv"})
+_PACKED = (b"PK\3\4", b"\x1f\x8b", b"(\xb5/\xfd")
+"""What ZIP, gzip and zstd files begin with: pages or a web archive may be in them."""
 _OF_A_SITE = frozenset({*PAGES, "css"})
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError)
 DAMAGED = "is damaged, or packed in a way that is not read"
@@ -75,7 +77,7 @@ class _Folder(Members):
         self.container = container
         self.read_within = read_within
         self._samples = Samples(self.name, Carried(self.name, container.archive, container.limit))
-        self._others = 0
+        self._others = self._packed = 0
 
     def member(self, name: str, opened: IO[bytes]) -> Iterator[Item]:
         """What is in one member."""
@@ -97,6 +99,7 @@ class _Folder(Members):
         is_known = name.lower().endswith(_EXTENSIONS)
         if not head or not (is_known or (not is_binary(head) and is_document(head))):
             self._others += 1
+            self._packed += head.startswith(_PACKED)
             return
         inner = f"{self.name}/{name}"
         kind = choose_kind(head, media_type=None, document=inner)
@@ -130,6 +133,10 @@ class _Folder(Members):
             files = self._others + self._wrong
             message = f"{self.name} holds no document and no picture, by extension or content, among {files:,} files."
             yield Problem("no-documents", message, document=self.name)
+        elif self._packed:
+            files = "1 file" if self._packed == 1 else f"{self._packed:,} files"
+            message = f"{self.name}: passed over {files} in it, packed as ZIP, gzip or zstd: unpack the archive to have them read."
+            yield Problem("passed-over", message, document=self.name)
 
 
 def read_zip(

@@ -514,3 +514,18 @@ async def test_each_set_can_say_from_which_member_of_which_container_it_is(
         [str(path)], options=options, on_event=lambda event: sets.append(event) if isinstance(event, ImageSet) else None
     )
     assert {each.read_as for each in sets} == {told.format(path)}
+
+
+@pytest.mark.parametrize(("pack", "ending"), [(zipped, "zip"), (tarred, "tar")])
+async def test_what_is_packed_within_an_archive_is_told(
+    tmp_path: Path, pack: Callable[[dict[str, bytes]], bytes], ending: str
+) -> None:
+    page = b"<!doctype html><img src=a.png>"
+    members = {"p.html": page, "inner.zip": zipped({"q.html": page}), "r.html.gz": gzip.compress(page)}
+    (path := tmp_path / f"a.{ending}").write_bytes(pack(members))
+    documents, problems = await read(path)
+    assert ([Path(each.name).name for each in documents], [each.code for each in problems]) == (
+        ["p.html"],
+        ["passed-over"],
+    )
+    assert "2 files in it, packed" in problems[0].message
