@@ -353,10 +353,11 @@ async def until_gone(pid: int) -> None:
     def there(probe: Callable[[int, int], None] = os.kill) -> bool:
         try:
             probe(pid, 0)
-        except ProcessLookupError:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except (ProcessLookupError, FileNotFoundError):  # it may go between the two looks
             return False
         # Where nobody reaps orphans, a zombie is as gone as it gets.
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z" or pid in children()
+        return state != "Z" or pid in children()
 
     give_up = time.monotonic() + PATIENCE
     while there():
