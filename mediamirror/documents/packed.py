@@ -134,8 +134,8 @@ class _Folder(Members):
             message = f"{self.name} holds no document and no picture, by extension or content, among {files:,} files."
             yield Problem("no-documents", message, document=self.name)
         elif self._packed:
-            files = "1 file" if self._packed == 1 else f"{self._packed:,} files"
-            message = f"{self.name}: passed over {files} in it, packed as ZIP, gzip or zstd: unpack the archive to have them read."
+            packed = "1 file" if self._packed == 1 else f"{self._packed:,} files"
+            message = f"{self.name}: passed over {packed} in it, packed as ZIP, gzip or zstd: unpack the archive to have them read."
             yield Problem("passed-over", message, document=self.name)
 
 
