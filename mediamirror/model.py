@@ -668,6 +668,8 @@ class Summary:
     """Findings that a baseline lists, and that count for nothing."""
     suppressed: int = 0
     """Findings that are switched off in a page or in ``mediamirror.toml``, with a reason."""
+    kinds: tuple[str, ...] = ()
+    """How the documents were read: each way once, such as ``html`` or ``json in csv``."""
     seconds: float = 0.0
     left: int = 0
     """Variants not reached because the run was interrupted."""

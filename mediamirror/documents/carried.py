@@ -20,7 +20,7 @@ from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.http import read_answer
 from mediamirror.documents.warc.records import Gap, read_records
 from mediamirror.documents.warc.write import WarcWriter
-from mediamirror.markup.naming.looks import has_image_extension
+from mediamirror.markup.naming.looks import has_image_extension, is_srcset_like
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
@@ -107,10 +107,26 @@ def url_path(name: str) -> str:
 
 
 def sample(name: str, urls: Sequence[str], columns: dict[str, object]) -> Document:
-    """The document that a sample with pictures is: their addresses, and the values beside them as its columns."""
-    pictures = {"image": urls[0]} if len(urls) == 1 else {"images": list(urls)}
+    """The document that a sample with pictures is: their addresses, the texts with markup, and all values as its columns.
+
+    An address beside a picture is left: it is where it came from.
+    """
+    pictures: dict[str, object] = {"image": urls[0]} if len(urls) == 1 else {"images": list(urls)}
+    texts = {name: value for name, value in columns.items() if name not in pictures and _has_markup(value)}
     told = columns_of_text(json.dumps(columns, default=str).encode())
-    return Document(name, json.dumps(pictures).encode(), "application/json", None, "json", columns=told)
+    data = json.dumps(pictures | texts, default=str).encode()
+    return Document(name, data, "application/json", None, "json", columns=told)
+
+
+def _has_markup(value: object) -> bool:
+    """Whether there is a text in a value that may name images, as HTML, Markdown or a srcset do."""
+    pending = [value]
+    while pending:
+        each = pending.pop()
+        if isinstance(each, str) and ("<" in each or "](" in each or ("://" in each and is_srcset_like(each))):
+            return True
+        pending += each.values() if isinstance(each, dict) else each if isinstance(each, list) else ()
+    return False
 
 
 class Samples:

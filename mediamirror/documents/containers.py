@@ -12,10 +12,10 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 from uuid import uuid4
 
-from mediamirror.documents.compressed import Undecodable
+from mediamirror.documents.compressed import Undecodable, is_gzip
 from mediamirror.documents.document import MAX_DOCUMENT, Document
 from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Problem
@@ -95,15 +95,34 @@ async def _parquet(container: Container) -> Found:
     from mediamirror.documents.parquet import parquet_rows
 
     carried = Carried(container.name, container.archive, container.limit)
-    if container.path is not None:
-        async for item in parquet_rows(container.file, container.rows, container.memory, carried):
-            yield item
+    try:
+        file = await asyncio.to_thread(_to_seek_in, container)
+    except Undecodable as error:
+        yield _damaged(container, error)
         return
-    with tempfile.TemporaryFile(prefix="mediamirror-") as file:
-        await asyncio.to_thread(shutil.copyfileobj, container.file, file)
-        file.flush()  # another process reads it
-        async for item in parquet_rows(file, container.rows, container.memory, carried):
-            yield item
+    async for item in parquet_rows(file, container.rows, container.memory, carried):
+        yield item
+
+
+def _to_seek_in(container: Container) -> BinaryIO:
+    """The file of a container that is read from its end, or a copy of what comes once or is compressed. Raises `Undecodable`."""
+    from mediamirror.documents.rows import inflated
+
+    file = container.file
+    if container.path is not None:
+        is_compressed = is_gzip(file.read(3))
+        file.seek(0)
+        if not is_compressed:
+            return file
+    copy = tempfile.TemporaryFile(prefix="mediamirror-")  # noqa: SIM115 -- goes with the last that refers to it
+    shutil.copyfileobj(inflated(file), copy)
+    copy.flush()  # another process may read it
+    copy.seek(0)
+    return cast("BinaryIO", copy)
+
+
+def _damaged(container: Container, error: Exception) -> Problem:
+    return Problem("document-damaged", f"{container.name} can't be read: {error}.", document=container.name)
 
 
 def _warc(container: Container) -> Iterator[Document | Problem]:
@@ -209,12 +228,12 @@ def _zip(container: Container) -> Iterator[Document | Problem]:
     from mediamirror.documents.packed import read_zip
     from mediamirror.documents.wacz import read_wacz
 
-    if container.path is not None:
-        yield from read_zip(container.file, container, _WITHIN.__getitem__, read_wacz)
+    try:
+        file = _to_seek_in(container)
+    except Undecodable as error:
+        yield _damaged(container, error)
         return
-    with tempfile.TemporaryFile(prefix="mediamirror-") as file:
-        shutil.copyfileobj(container.file, file)
-        yield from read_zip(file, container, _WITHIN.__getitem__, read_wacz)
+    yield from read_zip(file, container, _WITHIN.__getitem__, read_wacz)
 
 
 def _tar(container: Container) -> Iterator[Document | Problem]:

@@ -64,6 +64,11 @@ class Document:
         """The hash of its bytes, in hexadecimal."""
         return hashlib.sha256(self.data).hexdigest() if isinstance(self.data, bytes) else self.data.sha256
 
+    @property
+    def way(self) -> str:
+        """How it is read, in short: ``html``, or ``json in csv``."""
+        return self.kind if self.origin is None else f"{self.kind} in {self.origin[0]}"
+
     def share(self, memory: int) -> int:
         """Return how much of ``memory`` (in bytes) is left for its own reading, beside what takes its container apart."""
         return max(memory - self.beside, memory // 2)
@@ -129,18 +134,23 @@ def is_image(data: bytes) -> bool:
     return boxed or data.startswith(_IMAGE_MARKS) or (data.startswith(b"RIFF") and data[8:12] == b"WEBP")
 
 
-_COMPRESSED = (
-    b"\xfd7zXZ\0",
-    *(b"BZh%d1AY&SY" % level for level in range(1, 10)),
-    b"7z\xbc\xaf\x27\x1c",
-    b"Rar!\x1a\x07",
-)
-"""What begins files of xz, bzip2, 7-Zip and RAR, which are not read."""
+_COMPRESSED = {
+    b"\xfd7zXZ\0": "xz",
+    **{b"BZh%d1AY&SY" % level: "bzip2" for level in range(1, 10)},
+    b"7z\xbc\xaf\x27\x1c": "7-Zip",
+    b"Rar!\x1a\x07": "RAR",
+}
+"""What begins files that are compressed in ways that are not read."""
+
+
+def compression(data: bytes) -> str | None:
+    """The way in which bytes are compressed that is not read, by what they begin with."""
+    return next((name for sign, name in _COMPRESSED.items() if data.startswith(sign)), None)
 
 
 def is_binary(data: bytes) -> bool:
     """Whether bytes are no text, by what they begin with."""
-    if is_image(data) or data.startswith(_COMPRESSED):
+    if is_image(data) or compression(data) is not None:
         return True  # a small PNG or WebP holds hardly a NUL, and neither does what is compressed
     # A crawled text may hold a stray NUL; an image or a program holds many, or little else.
     looked_at = data[:_LOOKED_AT]

@@ -33,7 +33,7 @@ def _with_other(
     parts: Iterable[Extraction], document: Document, data: bytes, *, links: bool, merge: bool
 ) -> Iterator[Extraction]:
     """What was found, and if that is nothing, what there is by the document's content or name."""
-    nothing, served = True, (document.media_type or "").partition(";")[0]
+    nothing, served = True, (document.media_type or "").partition(";")[0] or document.kind
     for part in parts:
         if nothing and part.sets and served.strip().lower() in KINDS[document.other or document.kind].media_types:
             message = (
@@ -53,7 +53,7 @@ def _with_other(
                 f"it is read as {other.kind}, as with --as {other.kind}."
             )
             yield Extraction((), (Problem("read-as", message, document=document.name),), goes_on=True)
-            yield part
+            yield replace(part, sets=tuple(replace(each, read_as=other.kind) for each in part.sets))
 
 
 def look_through_chunks(

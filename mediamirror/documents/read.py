@@ -16,6 +16,7 @@ from mediamirror.documents.document import (
     MAX_DOCUMENT,
     Chunks,
     Document,
+    compression,
     is_binary,
     is_image,
     kept,
@@ -372,7 +373,9 @@ def _document(
     if is_binary(head):
         return _binary(name, head)
     kind = _kind(head, media_type, name, reading)
-    other = other_kind(head, kind=kind, media_type=media_type, document=name) if reading.as_ == "auto" else None
+    # A large text without a type stays one that can be read slice by slice.
+    is_asked = reading.as_ == "auto" and (media_type or isinstance(data, bytes))
+    other = other_kind(head, kind=kind, media_type=media_type, document=name) if is_asked else None
     return Document(name, data, media_type, base_url, kind, other=other)
 
 
@@ -387,6 +390,8 @@ def _binary(name: str, head: bytes) -> Problem:
     message = f"{name} is not text but binary data: give a page or a text."
     if is_image(head):
         message = f"{name} is an image itself: give the page that names it, or a list of image URLs with --as urls."
+    elif (how := compression(head)) is not None:
+        message = f"{name} is compressed with {how}, which is not read: inflate it first."
     return _problem("binary-document", name, message)
 
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, BinaryIO, TextIO
 from mediamirror.documents.compressed import STEP, Undecodable, inflated_stream, is_gzip
 from mediamirror.documents.document import HELD, MAX_DOCUMENT, Document, Stored, kept
 from mediamirror.first_use import dataclass, pattern, replace
+from mediamirror.markup.json.names import Unmarked
 from mediamirror.markup.json.records import records
 from mediamirror.markup.places.json_text import Json, Object, Text, read_json
 from mediamirror.markup.places.source import decode
@@ -67,6 +68,7 @@ class Counted:
         self._bad = 0
         self._without = 0
         self._first_without = 0
+        self._unmarked = Unmarked()
 
     def bad(self, line: int, code: str, message: str) -> Iterator[Problem]:
         """Tell of a row, if not too many were told of."""
@@ -79,9 +81,15 @@ class Counted:
         self._without += 1
         self._first_without = self._first_without or line
 
+    def saw(self, values: dict[str, object]) -> None:
+        """Take note of the values of a row that is a document as a whole."""
+        if not any(isinstance(value, dict | list) for value in values.values()):
+            self._unmarked.saw({name: str(value).strip() for name, value in values.items() if value is not None})
+
     def total(self) -> Iterator[Problem]:
         """Tell at the end what was not told of each."""
         name = self._rows.name
+        yield from self._unmarked.problem(name)
         if self._bad > MAX_SHOWN:
             yield Problem("bad-rows", f"{name}: {self._bad - MAX_SHOWN:,} more rows can't be read.", document=name)
         if self._without:
@@ -142,10 +150,10 @@ def _records(data: bytes) -> Iterator[tuple[int, bytes]]:
 def json_row(data: bytes | Stored, line: int, rows: Rows, counted: Counted) -> Iterator[Document | Problem]:
     """Yield the document of one row that is JSON, or what keeps it from being one."""
     if rows.field is None:
-        columns = columns_of_text(data) if isinstance(data, bytes) and len(data) <= _PARSED_TWICE else ""
-        yield Document(
-            f"{rows.name}:{line}", _held(data), _JSON, rows.base_url, "json", beside=rows.beside, columns=columns
-        )
+        values = _values(data) if isinstance(data, bytes) and len(data) <= _PARSED_TWICE else {}
+        counted.saw(values)
+        name, columns = f"{rows.name}:{line}", _plain(values)
+        yield Document(name, _held(data), _JSON, rows.base_url, "json", beside=rows.beside, columns=columns)
         return
     if _size(data) > MAX_RECORD:
         yield from counted.bad(line, "row-too-large", _RECORD_TOO_LARGE)
@@ -182,13 +190,21 @@ def _columns_of(record: Object, field: str) -> str:
 
 def columns_of_text(data: bytes) -> str:
     """The plain values of a row in JSON, in order, as far as they are short; empty for one that is none or is malformed."""
+    return _plain(_values(data))
+
+
+def _values(data: bytes) -> dict[str, object]:
     try:
         values = json.loads(data)
     except (ValueError, RecursionError):
-        return ""
+        return {}
+    return values if isinstance(values, dict) else {}
+
+
+def _plain(values: dict[str, object]) -> str:
     kept: dict[str, object] = {}
     room = MOST_COLUMNS
-    for name, value in values.items() if isinstance(values, dict) else ():
+    for name, value in values.items():
         if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
             continue
         size = len(name) + len(str(value))

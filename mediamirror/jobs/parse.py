@@ -53,13 +53,14 @@ async def parse(
                 on_event(weighed)
                 continue
             count(documents=1)
+            tally.kinds[found.way] += 1
             async for part in reader.look(found):
                 count(sets=sum(1 for each in part.sets if each.candidates))
                 urls.update(c.url for each in part.sets for c in each.candidates)
                 if not part.goes_on:
                     count(variants=len(urls))
                     urls.clear()
-                sets = [replace(each, read_as=_way(found)) for each in part.sets] if options.explain else part.sets
+                sets = [_explained(each, found) for each in part.sets] if options.explain else part.sets
                 events: list[ImageSet | Problem] = [*part.problems, *sets]
                 for event in events:
                     on_event(tally.note(event))
@@ -68,10 +69,11 @@ async def parse(
     return session.summary
 
 
-def _way(document: Document) -> str:
-    """How a document is read: its kind, the container that it is from, and which member of it."""
-    if document.origin is None:
-        return document.kind
-    kind, name = document.origin
-    member = document.name.removeprefix(name).lstrip("/:") if document.name.startswith(name) else document.name
-    return f"{document.kind}, member {member} of the {kind} {name}"
+def _explained(image_set: ImageSet, document: Document) -> ImageSet:
+    """The same with how its document is read: its kind, the container that it is from, and which member of it."""
+    way = image_set.read_as or document.kind
+    if document.origin is not None:
+        kind, name = document.origin
+        member = document.name.removeprefix(name).lstrip("/:") if document.name.startswith(name) else document.name
+        way += f", member {member} of the {kind} {name}"
+    return replace(image_set, read_as=way)

@@ -27,6 +27,13 @@ _ROOT = pattern(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->)|(?!))*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>\s*+|(?!))*+"
     rb"<(?:(?P<feed>rss|feed|rdf:RDF|channel)|(?P<sitemap>(?:[\w\-]{1,20}:)?(?:urlset|sitemapindex)))[\s>]"
 )
+_SHEET = pattern(
+    rb"(?:\xef\xbb\xbf)?\s*+(?:/\*(?:[^*]++|\*(?!/)|(?!))*+\*/\s*+|(?!))*+"
+    rb"(?:@[a-z\-]{3,30}[\s\"'{]|[^\s{}<>;@][^{}<>;@]{0,500}\{\s*+(?:--)?[a-z\-]{2,60}\s*+:)",
+    re.IGNORECASE,
+)
+"""How a style sheet begins: with an at-rule, or a selector and its first property."""
+_JSONP = pattern(rb"(?:/\*\*/)?\s*+[A-Za-z_$][\w$.]{0,100}\s*+\(\s*+[{\[]")
 _MAGIC = {
     b"WARC/": "warc", b"filedesc://": "warc", b"\x5d\x2a\x4d\x18": "warc", b"PAR1": "parquet",
     b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x28\xb5\x2f\xfd": "zstd",
@@ -286,14 +293,19 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
 
 
 def other_kind(data: bytes, *, kind: str, media_type: str | None, document: str) -> str | None:
-    """Return what a document of this Content-Type is by its content or its name, where that is something else than ``kind``."""
-    if not (media_type or "").strip() or KINDS[kind].is_container:
+    """Return what a document is by its content or its name, where that is something else than ``kind``, which its
+
+    Content-Type says; None without one, but for a text: that is by its name what is no other kind.
+    """
+    if KINDS[kind].is_container or not ((media_type or "").strip() or kind == "text"):
         return None
     essence = (media_type or "").partition(";")[0].strip().lower()
     mistaken = next((name for name in sorted(_MISTAKEN) if essence in KINDS[name].media_types), None)
     if kind in _ROOTS or (kind == "json" and mistaken is not None):
         return mistaken
     found = _surely(data) or _by_name(document) or _by_content(data, "")
+    if found in {kind, "text"}:
+        found = "css" if _SHEET.match(data) is not None else "json" if _JSONP.match(data) is not None else found
     return found if found != kind and not KINDS[found].is_container else None
 
 

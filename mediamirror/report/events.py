@@ -189,7 +189,9 @@ def summary_sentence(summary: Summary) -> str:
             return f"No document can be used; {plural(summary.problems, 'problem')} listed above."
         if summary.problems:
             return f"No image in {where} can be used; {plural(summary.problems, 'problem')} listed above."
-        return f"No image found in {where}."
+        kinds = " and ".join(filter(None, (", ".join(summary.kinds[:-1]), *summary.kinds[-1:])))
+        read_as = f" Read as {kinds}; --as names another kind." if kinds else ""
+        return f"No image found in {where}.{read_as}"
     parts = [f"{count:,} {status}" for status, count in in_order(summary.statuses)]
     line = f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}"
     if not summary.sets:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from mediamirror.documents.document import Document
 from mediamirror.documents.look import look_through
 from mediamirror.documents.read import read_inputs
+from mediamirror.markup.extract import choose_kind, other_kind
 from mediamirror.model import Body, Download, Extraction
 
 SITE = "http://site.example"
@@ -47,6 +50,10 @@ async def found_in(path: str, data: bytes, media_type: str, as_: str = "auto") -
         ("/api", b'{"images":[{"src":"/e.png"}]}', "text/plain"),
         ("/s.css", b"a{background:url(e.png)}", "text/plain"),
         ("/x.md", b"[k]: e.png\n\n![k]", "text/html"),
+        ("/min", b"@charset 'utf-8';a{color:red}b{background:url(e.png)}", "text/html"),
+        ("/min", b"/* x */.a:hover,\n#b{--c:1}b{background:url(e.png)}", "text/plain"),
+        ("/api?callback=cb", b'/**/ x.cb({"images":[{"src":"\\/e.png"}]});', "text/javascript"),
+        ("/api?callback=cb", b'cb([{"src":"e.png"}])', "text/plain"),
         ("/page", PAGE, "application/json"),
         ("/page", PAGE, "text/css"),
     ],
@@ -103,3 +110,32 @@ def test_a_text_that_holds_markdown_and_html_is_read_as_such_too(name: str) -> N
 def test_a_text_that_is_a_page_is_read_as_one() -> None:
     (part,) = look_through(Document("a.txt", PAGE, None, SITE, "text"), PAGE)
     assert [c.url for row in part.sets for c in row.candidates] == [f"{SITE}/e.png"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "kind"),
+    [
+        ("a.txt", b"a{color:red}b{background:url(e.png)}", "css"),
+        ("a", b"a{color:red}b{background:url(e.png)}", "css"),
+        ("-", b'{"image": "e.png"}', "json"),
+        ("a.js", b'cb({"image":"e.png"});', "json"),
+    ],
+)
+async def test_a_text_without_an_image_is_read_as_what_it_is_and_that_is_told(
+    name: str, data: bytes, kind: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    inputs, stdin = ([name], io.BytesIO(data)) if name == "-" else ([str(tmp_path / name)], None)
+    (document,) = [item async for item in read_inputs(inputs, stdin=stdin, base_url=f"{SITE}/")]
+    assert isinstance(document, Document)
+    *_, note, found = look_through(document, data)
+    assert note.problems[0].message == (
+        f"{document.name} came as text, and nothing is in it as that: it is read as {kind}, as with --as {kind}."
+    )
+    assert [(row.read_as, c.url) for row in found.sets for c in row.candidates] == [(kind, f"{SITE}/e.png")]
+
+
+def test_words_are_taken_for_no_style_sheet() -> None:
+    for text in (b"See {this: that} url(e.png)", b"Dear (sir) {", b"x" * 600 + b"{a:url(e.png)}"):
+        assert choose_kind(text, media_type=None, document="a") == "text"
+        assert other_kind(text[:8], kind="text", media_type=None, document="a") is None

@@ -4,7 +4,9 @@ import gzip
 import io
 import json
 import os
+import zipfile
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import pyarrow as pa
@@ -416,3 +418,121 @@ async def test_a_parquet_table_that_comes_through_a_pipe_is_read_to_its_end() ->
     pq.write_table(pa.table({"image": ["https://a.example/a.jpg", "https://a.example/b.jpg"]}), table_)
     items = [item async for item in read_inputs(["-"], stdin=io.BytesIO(table_.getvalue()), as_="parquet")]
     assert [urls(item) for item in items] == [[["https://a.example/a.jpg"]], [["https://a.example/b.jpg"]]]
+
+
+LAION = {"URL": "https://cdn.example/a?id=1", "TEXT": "A cat", "WIDTH": 640, "HEIGHT": 480.0, "punsafe": 0.1}
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        LAION,
+        {"url": "https://cdn.example/a", "caption": "x", "width": "640", "height": "480"},
+        {"id": 7, "uid": "x", "url": "https://cdn.example/a", "text": "x", "original_width": 640, "original_height": 4},
+    ],
+)
+def test_an_address_with_the_size_and_the_words_of_an_image_beside_it_is_one_whatever_it_ends_like(
+    row: dict[str, object],
+) -> None:
+    (item,) = json_lines(io.BytesIO(json.dumps(row).encode()), Rows("x.jsonl"))
+    assert isinstance(item, Document)
+    (found,) = looked_through(item).sets
+    address = next(value for value in row.values() if "://" in str(value))
+    assert [(c.url, c.width) for c in found.candidates] == [(address, 640)]
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"duration": 12},
+        {"thumbnail_url": "https://cdn.example/t"},
+        {"url": "https://v.example/film.mp4"},
+        {"html": "<iframe>"},
+    ],
+)
+def test_a_film_or_a_page_with_a_size_is_no_image(others: dict[str, object]) -> None:
+    (item, *_) = json_lines(io.BytesIO(json.dumps(LAION | {"url": LAION["URL"]} | others).encode()), Rows("x.jsonl"))
+    assert LAION["URL"] not in [url for row in urls(item) for url in row]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "field"),
+    [
+        ("a.csv", "url,caption\nhttps://cdn.example/1,x\nhttps://cdn.example/2.jpg,y\nhttps://cdn.example/3,z", "url"),
+        ("a.tsv", "https://cdn.example/1\tx\nhttps://cdn.example/2.jpg\ty\nhttps://cdn.example/3\tz", "column 1"),
+        (
+            "a.jsonl",
+            '{"u": "https://cdn.example/1"}\n{"u": "https://cdn.example/3"}\n{"u": "https://cdn.example/4.jpg"}',
+            "u",
+        ),
+    ],
+)
+async def test_a_column_of_addresses_that_nothing_says_are_images_is_told_with_the_option_that_reads_it(
+    tmp_path: Path, name: str, data: str, field: str
+) -> None:
+    (tmp_path / name).write_text(data)
+    *rows, told = await read(tmp_path / name)
+    assert len([item for item in rows if urls(item)]) == 1
+    assert isinstance(told, Problem)
+    assert (told.code, told.message.partition(": ")[2]) == (
+        "passed-over",
+        f"2 records hold an address in the field {field!r} that nothing says is an image's, and no image: passed over. "
+        f"--field {quote(field)} takes each for one.",
+    )
+    read_all = await read(tmp_path / name, field=field)
+    assert sum(len(urls(item)) for item in read_all) == 3
+
+
+def test_the_records_of_a_list_are_counted_as_rows_are() -> None:
+    rows = [{"url": f"https://cdn.example/{n}", "caption": "x", "size": None} for n in range(3)]
+    (told,) = extract_document(json.dumps(rows).encode(), document="a.json").problems
+    assert (told.code, "3 records hold" in told.message) == ("passed-over", True)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"url": "https://x.example/page", "text": "long " * 200},
+        {"url": "https://x.example/page", "text": "one <b>word</b>"},
+        {"url": "https://x.example/page", "text": "a https://x.example/a-480.jpg 480w, https://x.example/a.jpg 960w"},
+        {"url": "https://x.example/page", "image": "https://x.example/a"},
+        {"permalink": "https://x.example/page"},
+        {"url": "https://x.example/page", "images": []},
+        {"name": "x"},
+        LAION,
+    ],
+)
+def test_a_page_s_address_and_a_row_with_an_image_are_not_told_as_passed_over(row: dict[str, object]) -> None:
+    items = list(json_lines(io.BytesIO(json.dumps(row).encode()), Rows("x.jsonl")))
+    assert [item for item in items if isinstance(item, Problem)] == []
+
+
+async def test_markup_beside_a_picture_in_a_table_is_read_and_the_address_it_came_from_is_not(tmp_path: Path) -> None:
+    rows = {
+        "image": [{"bytes": PNG, "path": None}],
+        "url": ["https://origin.example/a.jpg"],
+        "markdown": ["![k](https://x.example/k.png)"],
+        "turns": [[{"value": "a <img src=https://x.example/t.png>"}]],
+        "caption": ["words"],
+    }
+    pq.write_table(pa.table(rows), tmp_path / "a.parquet")
+    (item,) = await read(tmp_path / "a.parquet")
+    assert [Path(url).name for row in urls(item) for url in row] == ["1.png", "k.png", "t.png"]
+
+
+@pytest.mark.parametrize("name", ["a.parquet.gz", "a.zip.gz"])
+async def test_a_container_that_is_read_from_its_end_may_be_compressed(tmp_path: Path, name: str) -> None:
+    plain = tmp_path / name.removesuffix(".gz")
+    if "zip" in name:
+        with zipfile.ZipFile(plain, "w") as packed:
+            packed.writestr("a.html", "<img src=https://x.example/a.jpg>")
+    else:
+        pq.write_table(pa.table({"image": ["https://x.example/a.jpg"]}), plain)
+    whole = gzip.compress(plain.read_bytes())
+    (tmp_path / name).write_bytes(whole)
+    (item,) = await read(tmp_path / name)
+    assert urls(item) == [["https://x.example/a.jpg"]]
+    (tmp_path / name).write_bytes(whole[:-40])
+    (problem,) = await read(tmp_path / name)
+    assert isinstance(problem, Problem)
+    assert problem.message == f"{tmp_path / name} can't be read: the compressed data ends too early."

@@ -43,7 +43,11 @@ def one_sentence(done: CompletedProcess[str]) -> str:
     [
         (("mirror", "nothing.txt", "--to", "{tmp}/m"), 2, "nothing.txt does not exist"),
         (("mirror", "{tmp}/empty.txt", "--to", "{tmp}/m"), 0, "empty.txt is empty"),
-        (("mirror", "{tmp}/words.txt", "--to", "{tmp}/m"), 0, "No image found in 1 document."),
+        (
+            ("mirror", "{tmp}/words.txt", "--to", "{tmp}/m"),
+            0,
+            "No image found in 1 document. Read as text; --as names another kind.",
+        ),
         (("mirror", "{tmp}/words.txt", "--to", "{tmp}/m", "--fail-empty"), 1, "No image found in 1 document."),
         (("mirror", "ftp://h/x", "--to", "{tmp}/m"), 2, "http and https only"),
         (("mirror", SEED, "--to", "gopher://x"), 2, "can't be a DEST"),

@@ -316,7 +316,11 @@ def test_the_simulator_says_when_a_screen_gets_no_picture_and_when_a_page_has_no
     assert "none.webp has no file below" in mediamirror(*words).stdout
     (tmp_path / "bare.html").write_text("<p>Words only</p>")
     done = mediamirror("simulate", str(tmp_path / "bare.html"))
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "No image found in 1 document.\n")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        0,
+        "",
+        "No image found in 1 document. Read as html; --as names another kind.\n",
+    )
 
 
 def test_an_image_that_stands_twice_is_judged_at_both_places(mediamirror: Command, dist: Path) -> None:

@@ -176,7 +176,7 @@ class _MirrorRun:
                 if inputs
                 else _nothing()
             )
-            count = await self._plan_documents(found_in, catalog, run, reader)
+            await self._plan_documents(found_in, catalog, run, reader)
         if self._options.select.retry_failed:
             await catalog.write(plan_retry, run, planned=bool(inputs))
         sets, variants, wanted = await catalog.write(order_work, run)
@@ -184,19 +184,18 @@ class _MirrorRun:
             self._tell(
                 Problem("nothing-failed", f"Nothing to try again: nothing failed in {self._to}.", document=self._to)
             )
-        self._tally.planned = Planned(count, sets, variants, wanted)
+        self._tally.planned = Planned(self._tally.kinds.total(), sets, variants, wanted)
         self._emit(self._tally.planned)
 
     async def _plan_documents(
         self, found_in: AsyncIterator[Document | Problem], catalog: Catalog, run: Run, reader: Reader
-    ) -> int:
-        """Put the documents into the plan; returns how many."""
-        count = 0
+    ) -> None:
+        """Put the documents into the plan."""
         async for found in found_in:
             if isinstance(found, Problem):
                 self._tell(self._tally.weigh(found))
                 continue
-            count += 1
+            self._tally.kinds[found.way] += 1
             await plan_document(
                 found,
                 catalog,
@@ -209,7 +208,6 @@ class _MirrorRun:
             self._found(problem)
         for message in told_widths(self._widths, self._options.select):
             self._tell(Problem("widths-from-names", message))
-        return count
 
     def _wanted(self, image_set: ImageSet) -> frozenset[str]:
         if goes_by_widths(self._options.select):

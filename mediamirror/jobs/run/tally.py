@@ -44,6 +44,8 @@ class Tally:
     bytes_unchanged: int = 0
     known: int = 0
     suppressed: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    """How the documents were read: `Document.way`."""
     unusable: int = 0
     """Images that a document names and nobody could ask for."""
     counts_items: bool = True
@@ -115,6 +117,7 @@ class Tally:
             bytes_unchanged=self.bytes_unchanged,
             known=self.known,
             suppressed=self.suppressed,
+            kinds=tuple(sorted(self.kinds)),
             seconds=seconds,
             left=max(0, self.planned.variants - self.statuses.total()) if interrupted else 0,
             exit_code=130 if interrupted else code,

@@ -219,13 +219,12 @@ class _VerifyRun:
         spool: IO[bytes],
         archive: WarcArchive,
     ) -> None:
-        count = 0
         async with Reader(self._options.read) as reader:
             async for found in documents(inputs, self._options.read, fetcher, reader, self._stdin, archive):
                 if isinstance(found, Problem):
                     self._tell_problem(self._tally.weigh(found))
                     continue
-                count += 1
+                self._tally.kinds[found.way] += 1
                 await plan_document(
                     self._placed(found),
                     catalog,
@@ -239,7 +238,7 @@ class _VerifyRun:
                 self._found(problem, spool)
         _, variants, wanted = await catalog.write(order_work, run)
         # As many as are told one by one: a set that several pages have is judged on each.
-        self._tally.planned = Planned(count, self._sets, variants, wanted)
+        self._tally.planned = Planned(self._tally.kinds.total(), self._sets, variants, wanted)
         self._emit(self._tally.planned)
 
     def _placed(self, document: Document) -> Document:

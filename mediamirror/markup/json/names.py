@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
+from shlex import quote
 
 from mediamirror.first_use import pattern
 from mediamirror.markup.naming.looks import has_image_extension, names_page
 from mediamirror.markup.places.json_text import Object, Text
 from mediamirror.markup.places.urls import SITE
+from mediamirror.model import Problem
 
 URLS = ("url", "link", "permalink", "page_url", "canonical_url", "uri", "target_uri", "warc_target_uri", "source_url")
 """Fields that hold the address of the page that a record is about, the surest first."""
@@ -122,6 +127,71 @@ def is_image_field(name: str, value: str) -> bool:
 def is_image_url(value: str) -> bool:
     """Say whether a value is the whole URL of an image file, whatever its field is called."""
     return has_image_extension(value) and is_url(value) and not names_page(value)
+
+
+_FILES = ("url", "src", "uri", "contenturl")
+_WORDS_OF_IMAGES = ALTS - {"title"} | {"text"}
+_OF_FILMS = frozenset(
+    {"duration", "embed", "embedurl", "embedhtml", "html", "player", "playerurl", "video", "videourl"}
+)
+_OTHER_FILE = pattern(r"\.(?:s?html?|mp4|webm|m[o4]v|avi|mkv|m3u8|mp3|wav|ogg|pdf|zip)\Z", re.IGNORECASE)
+_LONGEST_VALUE = 500
+"""Characters of a value in a row about one file; a longer one is a page's text."""
+
+
+def described_image(values: Mapping[str, str]) -> str | None:
+    """The field of a record, which says its width and height, that holds an image's URL although it does not end like one.
+
+    Words about an image stand beside it, and no other image: so are the tables of LAION, COYO, DataComp and img2dataset. ``values``
+    are those of the record, by the bare names of its fields.
+    """
+    if not _WORDS_OF_IMAGES & values.keys() or _OF_FILMS & values.keys():
+        return None
+    if any(_names_image(name, value) for name, value in values.items()):
+        return None
+    return next((name for name in _FILES if _is_bare_address(values.get(name, ""))), None)
+
+
+class Unmarked:
+    """Counts the records of a document that hold an address which nothing says is an image's, and no image."""
+
+    def __init__(self) -> None:
+        self._fields: Counter[str] = Counter()
+
+    def saw(self, values: Mapping[str, str]) -> None:
+        """Count a record by its plain values. One with markup or a long text is a page, whose address it tells."""
+        if any(map(_is_page_text, values.values())):
+            return
+        named = {bare(name): value for name, value in values.items()}
+        if any(_names_image(*each) for each in values.items()) or (
+            {"width", "height"} <= {name.removeprefix("original") for name in named} and described_image(named)
+        ):
+            return
+        addresses = (name for name, value in values.items() if _is_bare_address(value) and bare(name) not in PAGES)
+        self._fields.update(islice(addresses, 1))
+
+    def problem(self, document: str) -> Iterator[Problem]:
+        """Tell of the field in which most of them have it."""
+        for field, count in self._fields.most_common(1):
+            records = "1 record holds" if count == 1 else f"{count:,} records hold"
+            message = (
+                f"{document}: {records} an address in the field {field!r} that nothing says is an image's, and no image: "
+                f"passed over. --field {quote(field)} takes each for one."
+            )
+            yield Problem("passed-over", message, document=document)
+
+
+def _is_page_text(value: str) -> bool:
+    return len(value) > _LONGEST_VALUE or "<" in value or (" " in value and ("://" in value or "](" in value))
+
+
+def _names_image(name: str, value: str) -> bool:
+    return is_url(value) and (has_image_extension(value) or is_image_field(name, value))
+
+
+def _is_bare_address(value: str) -> bool:
+    is_absolute = value[:8].lower().startswith(("http://", "https://"))
+    return is_absolute and is_url(value) and _OTHER_FILE.search(value.partition("?")[0]) is None
 
 
 def page_of(record: Object) -> str | None:

@@ -15,6 +15,7 @@ from mediamirror.markup.json.names import (
     PAGES,
     SRC,
     bare,
+    described_image,
     is_image_field,
     is_image_url,
     is_srcset_name,
@@ -173,7 +174,12 @@ class RecordReader:
                 sure = is_image_type(stated.mime) or (has_image_extension(url) and not names_page(url))
                 if url and (sure or (any_name and bare(key) == "src")):
                     return key, value
-        return None
+        if not (stated.width and stated.height):
+            return None
+        texts = {bare(key): (key, value) for key, value in record.members if isinstance(value, Text)}
+        bare_values = {bare(key): value for key, value in record.members if isinstance(value, str) and value != "null"}
+        found = described_image(bare_values | {name: value.value.strip() for name, (_, value) in texts.items()})
+        return texts[found] if found is not None else None
 
     def _group(self, items: list[Json], place: Place) -> ImageSet | None:
         """Objects that are renditions of one image: each a file with its width."""

@@ -13,11 +13,11 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
 from mediamirror.first_use import dataclass, pattern, replace
-from mediamirror.markup.json.names import bare, is_srcset_name, is_url, page_of
+from mediamirror.markup.json.names import Unmarked, bare, is_srcset_name, is_url, page_of
 from mediamirror.markup.json.records import is_json, records
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.places.candidates import Context
-from mediamirror.markup.places.json_text import MAX_NODES, Object, Text, read_json
+from mediamirror.markup.places.json_text import MAX_NODES, Json, Object, Text, read_json
 from mediamirror.markup.places.source import decode
 from mediamirror.markup.records.placing import Place, collected
 from mediamirror.markup.records.record_images import RecordReader
@@ -72,12 +72,13 @@ def _lines(text: str) -> Iterator[Span]:
 
 
 def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge: bool) -> Iterator[ImageSet]:
-    text = place.source.text
+    text, unmarked = place.source.text, Unmarked()
     for start, end in parted(text):
         reading = read_json(text[start:end])
         reader = RecordReader(place, merge, start)
         for value in reading.values:
             yield from reader.images(value)
+            unmarked.saw(_plain(value))
         if reader.is_cut:
             continue
         if reading.is_cut:
@@ -86,6 +87,19 @@ def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge:
         elif reading.error is not None:
             message = "The JSON is malformed here: what could be read of it was read."
             yield _trouble(place, "malformed-json", message, start + reading.error)
+    if text[:1] == "[":  # one record alone is a row of a file, where they are counted
+        yield from map(place.trouble, unmarked.problem(place.context.document))
+
+
+def _plain(record: Json) -> dict[str, str]:
+    """The values of a record that holds no others; none of one that does."""
+    values = dict(record.members) if isinstance(record, Object) else {}
+    plain = {name: value.value.strip() if isinstance(value, Text) else value for name, value in values.items()}
+    return (
+        {name: value for name, value in plain.items() if isinstance(value, str) and value != "null"}
+        if all(isinstance(value, str) for value in plain.values())
+        else {}
+    )
 
 
 def _trouble(place: Place, code: str, message: str, at: int) -> ImageSet:
