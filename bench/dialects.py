@@ -24,25 +24,28 @@ PLAIN = (
 
 def main() -> None:
     """Print the medians of several rounds in turns, in microseconds of CPU an address."""
-    addresses = mixed()
+    print(f"{COUNT:,} addresses, {ROUNDS} rounds in turns, Python {platform.python_version()}")
     readers: dict[str, Callable[[str], object]] = {"read": read, "urlsplit": urlsplit}
-    spent: dict[str, list[float]] = {name: [] for name in readers}
-    for _ in range(ROUNDS):
-        for name, reader in readers.items():
-            started = time.process_time()
-            for each in addresses:
-                reader(each)
-            spent[name].append((time.process_time() - started) / len(addresses) * 1e6)
-    ours, theirs = (statistics.median(spent[name]) for name in readers)
-    print(f"{len(addresses):,} addresses, {ROUNDS} rounds in turns, Python {platform.python_version()}")
-    print(f"read {ours:.1f} us, urlsplit {theirs:.1f} us an address; {ours / theirs:.1f} times")
+    for text, widths in (("each of another picture", 1), (f"{len(LADDER)} of each picture", len(LADDER))):
+        addresses = mixed(widths)
+        spent: dict[str, list[float]] = {name: [] for name in readers}
+        for _ in range(ROUNDS):
+            for name, reader in readers.items():
+                started = time.process_time()
+                for each in addresses:
+                    reader(each)
+                spent[name].append((time.process_time() - started) / len(addresses) * 1e6)
+        ours, theirs = (statistics.median(spent[name]) for name in readers)
+        print(f"{text}: read {ours:.1f} us, urlsplit {theirs:.1f} us an address; {ours / theirs:.1f} times")
 
 
-def mixed() -> list[str]:
-    """Half of the addresses speak a dialect, in the widths of a site's ladder; half are plain ones. No two are equal."""
+def mixed(widths: int) -> list[str]:
+    """Half of the addresses speak a dialect, in so many widths of each picture; half are plain ones. No two are equal."""
     shapes = list(SHAPES)
     spoken = [
-        address(shapes[n % len(shapes)], LADDER[n // len(shapes) % len(LADDER)]).replace("oat", f"oat{n}")
+        address(
+            shapes[n // widths % len(shapes)], LADDER[(n // widths // len(shapes) + n % widths) % len(LADDER)]
+        ).replace("oat", f"oat{n // widths}")
         for n in range(COUNT // 2)
     ]
     plain = [PLAIN[n % len(PLAIN)].format(n=n) for n in range(COUNT // 2)]

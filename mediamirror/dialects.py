@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import NamedTuple
 from urllib.parse import unquote
@@ -71,7 +71,8 @@ class Form:
     """One dialect whose sizes stand in the path.
 
     ``pattern`` may have the groups ``w``, ``h`` and ``f`` (format). ``by`` takes its place in the stem. ``hint`` and ``host``
-    are texts that an address of this dialect always holds: without them the pattern is not tried. ``in_name`` says that the
+    are texts that an address of this dialect always holds (or one of several, with blanks between): without them the pattern
+    is not tried. ``in_name`` says that the
     size stands at the end of a file's name, which no server reads; ``last`` are the characters, in lower case, one of which
     then stands before the ending. ``example`` is one address of it, ``source`` where it was seen.
     """
@@ -85,6 +86,18 @@ class Form:
     host: str = ""
     in_name: bool = False
     last: str = ""
+
+    @property
+    def in_folders(self) -> bool:
+        """Whether all that its pattern matches stands before the last slash."""
+        return self.pattern.endswith(("/", "(?=/)"))
+
+    @property
+    def needs_name(self) -> bool:
+        """Whether it may match behind the last slash although its hint stands before that, or it has none."""
+        ends = self.pattern.endswith((r"\Z", r"\Z)"))
+        in_name = bool(self.hint) and ends and "/" not in self.pattern and "[^" not in self.pattern
+        return not in_name and not self.in_folders
 
 
 _DIGITS = "0123456789"
@@ -364,7 +377,7 @@ FORMS: tuple[Form, ...] = (
         "/r/il/abc/1/il_794xN.1_ab.jpg",
         "Etsy",
         by=rf"/\1_{HOLE}",
-        hint="/i",
+        hint="/il_ /iusa_ /iap_",
     ),
     Form(
         "volcano",
@@ -468,7 +481,7 @@ FORMS: tuple[Form, ...] = (
         "/pol/boat/wide__480x320__mobile",
         "Zeit",
         by=rf"\1__{HOLE}",
-        hint="__",
+        hint=" ".join(f"__{digit}" for digit in range(10)),
     ),
     Form(
         "ria",
@@ -573,7 +586,8 @@ _Row = tuple[str, Form, re.Pattern[str]]
 
 
 def _rows(sign: Callable[[Form], str], wanted: Callable[[Form], bool]) -> tuple[_Row, ...]:
-    return tuple((sign(f), f, pattern(f.pattern, re.IGNORECASE | re.ASCII)) for f in FORMS if wanted(f))
+    flags = re.IGNORECASE | re.ASCII
+    return tuple((one, f, pattern(f.pattern, flags)) for f in FORMS if wanted(f) for one in sign(f).split(" "))
 
 
 _WITH_HOST = _rows(lambda f: f.host, lambda f: bool(f.host))
@@ -584,17 +598,34 @@ _BY_LAST = {
     for c in _DIGITS + _LETTERS + _LETTERS.upper()
 }
 """The rows about names by the character before the ending."""
-_HINT = pattern("|".join(sorted({re.escape(hint) for hint, _, _ in _WITH_HINT})))
-_NAME_HINT = pattern(
-    "|".join(sorted({re.escape(hint[max(hint.rfind("/"), 0) :]) for hint, _, _ in _WITH_HINT if hint[-1] != "/"}))
+
+
+def _any_of(texts: Iterable[str]) -> str:
+    """Write an expression that finds one of several texts. It looks only where a character stands that is no letter or digit."""
+    found: dict[str, list[str]] = {}
+    for text in sorted(set(texts)):
+        at = next(index for index, each in enumerate(text) if not each.isalnum())
+        before = f"(?<={re.escape(text[: at + 1])})" if at else ""
+        found.setdefault(re.escape(text[at]), []).append(before + re.escape(text[at + 1 :]))
+    return "|".join(f"{mark}(?:{'|'.join(rest)})" for mark, rest in found.items())
+
+
+_HINT = pattern(_any_of(hint for hint, _, _ in _WITH_HINT))
+_TAILS = [hint[max(hint.rfind("/"), 0) :] for hint, form, _ in _WITH_HINT if hint[-1] != "/" and not form.in_folders]
+"""What stands in a name, with the slash before it, where a hint ends in the name."""
+_PLAIN_NAME = pattern(
+    rf"(?!{'|'.join(re.escape(tail[1:]) for tail in _TAILS if tail[0] == '/')})[A-Za-z0-9-]*+"
+    rf"(?:(?!{_any_of(tail for tail in _TAILS if tail[0] != '/')})[._][A-Za-z0-9-]*+)*"
 )
-"""What a name, with the slash before it, holds where the hint of a row ends in it. Folders are asked once for all their names."""
+"""A name that no dialect reads together with its folders, and that holds no list of operations. Most are so."""
 _SEGMENTS = _rows(lambda f: f.hint, lambda f: not (f.host or f.hint or f.in_name))
-_SIZED_SEGMENT = pattern(
-    r"/(?:[spc-]?[0-9]{2,5}(?:w|px|x-?[0-9]{0,5}h?)|0?x[0-9]{2,5}|(?:(?:r|resize|width)/|max|square|wc)[0-9]{2,5})/",
+_SEGMENT_SIGN = pattern(
+    r"/(?:[0-9]{1,5}+(?:w|px|x-?[0-9]{0,5}h?)/"
+    r"|(?=[cfhmoprstwx-])(?:[spc-][0-9]{2,5}+(?:w|px|x-?[0-9]{0,5}h?)/|x[0-9]{2,5}/|(?:(?:r|resize|width)/|max|square|wc)[0-9]{2,5}/"
+    r"|(?:tr:|s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:]))",
     re.IGNORECASE,
 )
-"""What every address has that a row without a hint knows."""
+"""What every address has that a row without a hint knows, or one of whose segments is a lone operation."""
 _ENDINGS = frozenset({"jpg", "jpeg", "png", "webp", "avif", "gif"})
 _SECOND_ENDINGS = frozenset({"webp", "avif"})
 _LONGEST_ENDING = 5
@@ -610,10 +641,6 @@ _LONE = pattern(
     r"(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)(?!20[12][0-9]\Z)[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
     r"|w(?!20[12][0-9]\Z)(?:[0-9]{3,4}|[6-9][0-9])(?:h[0-9]{2,5})?|(?:f|fm|format|o|output=f|output=format)[_=:][a-z]{3,5}",
     re.IGNORECASE | re.ASCII,
-)
-_LONE_SIGN = pattern(
-    r"/(?:(?:tr:|s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:])",
-    re.IGNORECASE,
 )
 _COMPACT = pattern(r"w(?P<w>[0-9]{2,5})(?:h(?P<h>[0-9]{2,5}))?", re.IGNORECASE | re.ASCII)
 _ADDRESS = frozenset({"http:", "https:", "http%3A", "https%3A"})
@@ -687,48 +714,98 @@ class _Found:
 
 @functools.lru_cache(maxsize=_KEPT)
 def read(url: str) -> Reading:
-    """Read one address. Its fragment is left away; one longer than `MAX_URL` is its own stem and asks for nothing."""
+    """Read one address. Its fragment is left away; one longer than `MAX_URL` is its own stem and asks for nothing.
+
+    The folders of an address and its query are read once for all that share them. That is enough for most; where a dialect
+    needs the name beside its folders, or where two places say something, the address is read as a whole.
+    """
     if len(url) > MAX_URL:
         return Reading(None, url)
+    address, _, query = url.partition("#")[0].partition("?")
+    cut = address.rfind("/") + 1
+    name = address[cut:]
+    before = _read_folders(address[:cut])
+    told = _read_outer_query(query, before.in_styles) if query else _SILENT
+    if told.has_source and (original := _original(address, query)) is not None and "?" not in original:
+        named = read(original)
+        if told.asked is None or named.asked is None:
+            return Reading(told.asked or named.asked, named.stem)
+    if (
+        before.needs_name
+        or told.has_source
+        or (before.asked is not None and told.asked is not None)
+        or _PLAIN_NAME.fullmatch(name) is None
+    ):
+        return _read_whole(address, query)
+    return Reading(told.asked or before.asked, f"{before.stem}{_read_name(name)}{told.stem}")
+
+
+class _Part(NamedTuple):
+    """What the folders of an address, or its query, say by themselves, and their part of the stem.
+
+    ``needs_name`` says that a dialect of these folders looks at the name, too. ``has_source`` says that a parameter may be the
+    address of the original.
+    """
+
+    asked: Asked | None
+    stem: str
+    in_styles: bool = False
+    needs_name: bool = False
+    has_source: bool = False
+
+
+_SILENT = _Part(None, "")
+
+
+def _read_whole(address: str, query: str) -> Reading:
     found = _Found()
-    origin, path, query = split(url)
-    if query:
-        query, said = _read_outer_query(query, "/styles/" in path)
-        found.take(said)
-        for _ in range(_MOST_NESTED):
-            inner = _original(origin, path, query)
-            if inner is None:
-                break
-            origin, path, query = inner
-            query = query and _read_query(query, "/styles/" in path, found)
-    end = path.rfind("/") + 1
-    folders = _folders_hold(path[:end])
-    path = _read_path(origin, path, end, folders, found)
-    if folders.operations or _has_list(path[end:]):
-        path = _read_segments(path, found)
-    return Reading(found.asked() if found.__dict__ else None, f"{origin}{path}{query}")
+    for _ in range(_MOST_NESTED):
+        query = _read_query(query, "/styles/" in address, found) if query else ""
+        original = _original(address, query)
+        if original is None:
+            break
+        address, _, query = original.partition("#")[0].partition("?")
+    origin, path, _ = split(address)
+    path = _read_path(path, _rows_for(origin, path), found)
+    return Reading(found.asked(), f"{origin}{path}{query and '?' + query}")
 
 
 def split(url: str) -> tuple[str, str, str]:
-    """Take a URL apart: ``https://host``, the path, the query with its ``?`` or nothing. Its fragment goes."""
-    url = url.partition("#")[0]
-    start = url.find("//")
-    end = url.find("/", start + 2) if start >= 0 else 0
-    end = len(url) if end < 0 else end
-    path, mark, query = url[end:].partition("?")
-    return url[:end], path, mark + query if query else ""
+    """Take a URL apart: ``https://host``, the path, the query without its ``?``. Its fragment goes."""
+    address, _, query = url.partition("#")[0].partition("?")
+    start = address.find("//")
+    if start < 0 or "/" in address[:start]:  # what stands in a path is the address of another server
+        return "", address, query
+    end = address.find("/", start + 2)
+    end = len(address) if end < 0 else end
+    return address[:end], address[end:], query
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _read_outer_query(query: str, in_styles: bool) -> tuple[str, _Found]:
+def _read_outer_query(query: str, in_styles: bool) -> _Part:
     """Read a query before which nothing was read: the pictures of a site share a few."""
     found = _Found()
-    return _read_query(query, in_styles, found), found
+    left = _read_query(query, in_styles, found)
+    has_source = any(pair.partition("=")[0] in _SOURCES for pair in left.split("&"))
+    return _Part(found.asked(), left and "?" + left, has_source=has_source)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _read_folders(folders: str) -> _Part:
+    """Read all before the name, by itself: the pictures of a site share a few."""
+    origin, path, _ = split(folders)
+    in_styles = "/styles/" in path
+    rows = _rows_for(origin, path)
+    if (folders and not path) or (rows and any(form.needs_name for _, form, _ in rows)):
+        return _Part(None, folders, in_styles, needs_name=True)
+    found = _Found()
+    stem = origin + _read_path(path, rows, found)
+    return _Part(found.asked(), stem, in_styles)
 
 
 def _read_query(query: str, in_styles: bool, found: _Found) -> str:
     """Note what a query asks for; return it without the sizes, and without what goes with them."""
-    pairs = query[1:].split("&")
+    pairs = query.split("&")
     if in_styles:  # the token that signs a Drupal style is another for every style
         pairs = [pair for pair in pairs if not pair.startswith("itok=")]
     kept: list[tuple[str, bool]] = []
@@ -744,7 +821,7 @@ def _read_query(query: str, in_styles: bool, found: _Found) -> str:
             goes_along = means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None
             kept.append((pair, goes_along or pair.startswith("$")))
     left = [pair for pair, goes_along in kept if not (sized and goes_along)]
-    return f"?{'&'.join(left)}" if left else ""
+    return "&".join(left)
 
 
 def _take(means: Means, name: str, value: str, found: _Found) -> bool:
@@ -828,15 +905,15 @@ def _step(dialect: str, text: str, found: _Found) -> str:
     return left
 
 
-def _original(origin: str, path: str, query: str) -> tuple[str, str, str] | None:
+def _original(address: str, query: str) -> str | None:
     """Next.js, Vercel, Astro, Netlify: the original is a parameter."""
-    if not query or not path.rstrip("/").endswith(_OPTIMISERS):
+    if not query or not address.rstrip("/").endswith(_OPTIMISERS):
         return None
-    for pair in query[1:].split("&"):
+    for pair in query.split("&"):
         name, _, value = pair.partition("=")
         if name in _SOURCES and value:
             url = unquote(value)
-            return split(url if "//" in url[:8] else f"{origin}{url if url.startswith('/') else '/' + url}")
+            return url if "//" in url[:8] else f"{split(address)[0]}{'' if url.startswith('/') else '/'}{url}"
     return None
 
 
@@ -845,35 +922,28 @@ def _of_host(origin: str) -> tuple[_Row, ...]:
     return tuple(row for row in _WITH_HOST if row[0] in origin)
 
 
-class _Folders(NamedTuple):
-    """What the folders of an address hold: whether one may be a size, and one an operation; the rows whose hints stand there."""
-
-    sized: bool
-    operations: bool
-    rows: tuple[_Row, ...]
+def _rows_for(origin: str, path: str) -> tuple[_Row, ...]:
+    hinted = [row for row in _WITH_HINT if row[0] in path] if _HINT.search(path) is not None else ()
+    return (*_of_host(origin), *hinted)
 
 
-@functools.lru_cache(maxsize=_KEPT)
-def _folders_hold(folders: str) -> _Folders:
-    sized = _SIZED_SEGMENT.search(folders) is not None
-    operations = _has_list(folders) or _LONE_SIGN.search(folders) is not None
-    hinted = _HINT.search(folders) is not None
-    return _Folders(sized, operations, tuple([row for row in _WITH_HINT if row[0] in folders]) if hinted else ())
-
-
-def _read_path(origin: str, path: str, end: int, folders: _Folders, found: _Found) -> str:
-    """Read the path by all rows but those of operations; its name begins at ``end``."""
-    rows = folders.rows if _NAME_HINT.search(path, max(end - 1, 0)) is None else _WITH_HINT
-    for _, form, written in _of_host(origin):
+def _read_path(path: str, rows: tuple[_Row, ...], found: _Found) -> str:
+    """Note what a path asks for; return it with holes, and without what belongs to its sizes."""
+    for _, form, written in rows:
         path = _read_form(form, written, path, found)
-    for hint, form, written in rows:
-        if hint in path:
-            path = _read_form(form, written, path, found)
-    path = _read_name(path)
-    if folders.sized:
+    folders, slash, name = path.rpartition("/")
+    name = _read_name(name)
+    signed, listed = _SEGMENT_SIGN.search(f"{folders}/") is not None, _has_list(name)
+    if signed:
+        path = f"{folders}/"
         for _, form, written in _SEGMENTS:
             path = _read_form(form, written, path, found)
-    return path
+        folders = path[:-1]
+    if signed or listed or _has_list(folders):
+        folders, asks_another = _read_segments(folders, found)
+        if listed and not asks_another and _FILE.search(name) is None:
+            name = _operations("operations", name, found)
+    return f"{folders}{slash}{name}"
 
 
 def _read_form(form: Form, written: re.Pattern[str], path: str, found: _Found) -> str:
@@ -893,30 +963,29 @@ def _without(match: re.Match[str], by: str, text: str) -> str:
     return text[: match.start()] + by + text[match.end() :]
 
 
-def _read_name(path: str) -> str:
+@functools.lru_cache(maxsize=_KEPT)
+def _read_name(name: str) -> str:
     """Take the sizes from the end of a file's name. They ask for nothing: no server reads them."""
-    dot = path.rfind(".")
-    ending = path[dot + 1 :].lower()
-    if ending not in _ENDINGS:
-        return path
-    other = path.rfind(".", max(0, dot - _LONGEST_ENDING), dot)
-    if other >= 0 and ending in _SECOND_ENDINGS and path[other + 1 : dot].lower() in _ENDINGS:
-        dot = other
-    rows = _BY_LAST.get(path[dot - 1])
-    if rows is None:
-        return path
-    start = max(path.rfind("/", 0, dot) + 1, dot - _LONGEST_NAME)
-    name, done = path[start:], -1
+    dot = name.rfind(".")
+    ending = name[dot + 1 :].lower()
+    if dot <= 0 or ending not in _ENDINGS:
+        return name
+    if ending in _SECOND_ENDINGS:
+        other = name.rfind(".", 0, dot)
+        if other > 0 and name[other + 1 : dot].lower() in _ENDINGS:
+            dot = other
+    rows = _BY_LAST.get(name[dot - 1])
+    start, done = max(0, dot - _LONGEST_NAME), -1
     while rows is not None:
         for place, hint, form, written in rows:
-            if place > done and hint in name and (match := written.search(name)) is not None:
+            if hint in name and place > done and (match := written.search(name, start)) is not None:
                 name, done = _without(match, form.by, name), place
                 # With a hole before the ending nothing else can stand there; else what stands there now may be a size, too.
                 rows = None if form.by.endswith(HOLE) else _BY_LAST.get(name[match.start() - 1 : match.start()])
                 break
         else:
-            rows = None
-    return path[:start] + name
+            break
+    return name
 
 
 def _has_list(path: str) -> bool:
@@ -924,29 +993,9 @@ def _has_list(path: str) -> bool:
     return "," in path or "&" in path or "%2C" in path or ";" in path or "+w_" in path or "+h_" in path
 
 
-def _read_segments(path: str, found: _Found) -> str:
-    """Operations that are a segment of the path: a list, or one that names a width."""
-    folder, slash, name = path.rpartition("/")
-    if found.__dict__:
-        folder, asks_another = _read_folders(folder, found)
-    else:
-        folder, asks_another, said = _read_outer_folders(folder)
-        found.take(said)
-    if not asks_another and _has_list(name) and _FILE.search(name) is None:
-        name = _operations("operations", name, found)
-    return f"{folder}{slash}{name}"
-
-
-@functools.lru_cache(maxsize=_KEPT)
-def _read_outer_folders(folder: str) -> tuple[str, bool, _Found]:
-    """Read folders before which nothing was read: the pictures of a site share a few."""
-    found = _Found()
-    return *_read_folders(folder, found), found
-
-
-def _read_folders(folder: str, found: _Found) -> tuple[str, bool]:
+def _read_segments(folders: str, found: _Found) -> tuple[str, bool]:
     """Note what the segments before the last ask for; return them with holes, and whether they ask another server."""
-    segments = folder.split("/")
+    segments = folders.split("/")
     for index, segment in enumerate(segments):
         if segment in _ADDRESS:  # what is asked of another server stands behind it
             return "/".join(segments), True
