@@ -12,24 +12,23 @@ from mediamirror.settings import ENV_PREFIX
 
 _HEAD = """# mediamirror.toml and the environment
 
-An option that is the same in every run can stand in a file or in a variable. A flag on the command line beats the
-variable, the variable beats the file, and the file beats the default. What a file or a variable says is left alone where it does
-not count (`cache-control` of a directory, say); the same on the command line is refused, with the reason.
+Options can be set in a file or in environment variables. The command line overrides the variable, the variable overrides the
+file, and the file overrides the default. A setting in a file or variable that does not apply to a run is ignored (such as
+`cache-control` for a directory); on the command line it is an error.
 
 ## The file
 
-`mediamirror.toml` is looked for in the current folder, then in the folders above it; the nearest one is read, and no other.
-`--config FILE` names another. A file that belongs to another user is not read unless `--config` names it: it could lead requests
-to another machine.
+`mediamirror.toml` is searched for in the current folder, then in the folders above it; only the nearest one is read. `--config FILE`
+reads another file. A file of another user is read only with `--config`, because it could send requests to another machine.
 
 ```toml
 concurrency = 32                      # for every command that has the option
 contact = "images@example.org"
 
-[mirror]                              # for mirror alone
+[mirror]                              # only for mirror
 to = "s3://media/site"
 fresh-for = "20h"
-exclude = ["*/avatars/*", "*.gif"]    # an option that may be repeated is a list
+exclude = ["*/avatars/*", "*.gif"]    # an option that can be repeated is a list
 
 [verify]
 root = "dist"
@@ -44,16 +43,16 @@ reason = "pages of the old site are not edited any more"
 catalog = "site.sqlite"
 ```
 
-A key is the option's name without its dashes in front. A key that does not exist stops the run (exit code 2), and the
-message names the nearest one. Passwords and tokens do not belong here: credentials of a bucket come from where the AWS
-CLI has them, and `header = ["@/path/to/file"]` reads headers from a file of its own.
+A key is the option's name without the leading dashes. An unknown key is an error (exit code 2), and the message suggests the most
+similar one. Do not put passwords or tokens here: bucket credentials are read from the same places as in the AWS CLI, and
+`header = ["@/path/to/file"]` reads headers from a separate file.
 
 ## The environment
 
-`MEDIAMIRROR_` and the option's name in capitals, with `_` for `-`: `MEDIAMIRROR_HOST_CONCURRENCY=2`. Flags take `true` or `false`. An
-option that may be repeated takes several words with blanks between; `MEDIAMIRROR_HEADER` takes one header a line.
-Other variables that are read: those of the AWS CLI (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`, …), `HTTPS_PROXY`,
-`HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `NO_COLOR`, and `XDG_STATE_HOME`, below which catalogs are kept.
+A variable is `MEDIAMIRROR_` and the option's name in capitals, with `_` for `-`: `MEDIAMIRROR_HOST_CONCURRENCY=2`. Flags are
+`true` or `false`. An option that can be repeated takes several values separated by spaces; `MEDIAMIRROR_HEADER` takes one
+header per line. mediamirror also reads the variables of the AWS CLI (`AWS_PROFILE`, `AWS_REGION`, `AWS_ENDPOINT_URL`, …),
+`HTTPS_PROXY`, `HTTP_PROXY`, `NO_PROXY`, `SSL_CERT_FILE`, `NO_COLOR`, and `XDG_STATE_HOME`, the folder of the catalogs.
 
 ## Every key
 
@@ -64,13 +63,14 @@ Other variables that are read: those of the AWS CLI (`AWS_PROFILE`, `AWS_REGION`
 
 def configuration_page() -> str:
     """Return docs/configuration.md."""
-    found: dict[str, list[tuple[str, click.Option]]] = {}
+    found: dict[tuple[str, bool], list[tuple[str, click.Option]]] = {}
     for name, command in _commands(app, ""):
         for param in command.params:
             if isinstance(param, click.Option) and param.name != "help":
-                found.setdefault(_key(param), []).append((name, param))
+                # An option of one name may have a list of values in one command and none in another: --rungs.
+                found.setdefault((_key(param), isinstance(param.type, click.Choice)), []).append((name, param))
     total = sum(1 for _ in _commands(app, ""))
-    return _HEAD + "".join(_row(key, options, total) for key, options in sorted(found.items()))
+    return _HEAD + "".join(_row(key, options, total) for (key, _), options in sorted(found.items()))
 
 
 def _commands(group: click.Group, above: str) -> Iterator[tuple[str, click.Command]]:

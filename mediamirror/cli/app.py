@@ -14,11 +14,14 @@ from mediamirror.cli.running import complain, ended, fail, print_traceback
 from mediamirror.errors import MediamirrorError
 
 COMMANDS = {
-    "parse": ("parse:parse_command", "Print the image sets of the inputs."),
-    "mirror": ("mirror:mirror_command", "Fetch, check, store and remember every image variant that the inputs name."),
+    "parse": ("parse:parse_command", "Print the image sets of the INPUTs."),
+    "mirror": (
+        "mirror:mirror_command",
+        "Download, check, store and record every image of the INPUTs.",
+    ),
     "verify": (
         "verify:verify_command",
-        "Check every image variant against what is promised about it, and every set against good practice.",
+        "Check every image against its declared width and type, and every image set against good practice.",
     ),
     "rewrite": (
         "rewrite:rewrite_command",
@@ -26,22 +29,25 @@ COMMANDS = {
     ),
     "map": (
         "rewrite:map_command",
-        "Print where each URL of a mirror is found now, for who redirects at the edge.",
+        "Print a redirect map from old URLs to URLs of the mirror, for a web server or CDN.",
     ),
-    "sync": ("sync:sync_command", "Make DEST hold what SRC holds."),
+    "sync": ("sync:sync_command", "Copy SRC to DEST."),
     "check": ("sync:check_command", "Compare SRC and DEST by sha256 and change nothing; exit 1 on any difference."),
     "report": (
         "report:report_command",
-        "Make an HTML report of what was mirrored: contact sheets of the stored images, and what was found in them.",
+        "Make an HTML report of a mirror: contact sheets of the stored images, and their findings.",
     ),
     "simulate": (
         "simulate:simulate_command",
-        "Print which file each screen would load, its real pixels and bytes, and how many of them that screen can't use.",
+        "Print which file a browser loads on each screen, its size, and how many of its pixels that screen can't show.",
     ),
-    "rules": ("rules:rules_command", "Say what the lint rules mean, why they matter, and how to mend what they find."),
+    "rules": (
+        "rules:rules_command",
+        "Explain the lint rules: meaning, reason, and how to fix a finding.",
+    ),
     "catalog": (
         "catalog:group",
-        "Query and repair the catalog: what came from where, what its pixels are, and where it is stored now.",
+        "Query and repair the catalog: where each file came from, its format and size, and where it is stored.",
     ),
 }
 
@@ -82,7 +88,7 @@ app = Group(
     "mediamirror",
     COMMANDS,
     callback=root,
-    help="Mirror responsive images: find every candidate, fetch it, check its real pixels, store verified bytes.",
+    help="Mirror responsive images: find every image candidate, download it, check its width and format, store the verified file.",
     params=[
         Option(["--config"], type=PATH, metavar="FILE", help="Read this instead of the nearest mediamirror.toml."),
         _flag("--version", "Print the version and exit.", _show_version),

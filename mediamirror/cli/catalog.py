@@ -29,37 +29,37 @@ group = Group(
     {
         "ls": (
             "catalog:ls_command",
-            "List what the catalog knows: a row for each variant, image sets together, then objects without a URL.",
+            "List the catalog: one row per variant, the image sets together, then objects without a URL.",
         ),
         "show": (
             "catalog:show_command",
-            "Tell everything that is recorded of one picture: who named it, how it was fetched, what it is, where it lies.",
+            "Print everything recorded about one image: the documents that contain it, its requests, its properties, its key.",
         ),
         "export": (
             "export:export_command",
-            "Write the catalog as one row a variant, image sets together; "
-            "or what is stored, as a web archive or as training samples.",
+            "Write the catalog as a table with one row per variant; "
+            "or the stored images, as a web archive or as training samples.",
         ),
         "gc": (
             "catalog:gc_command",
-            "Tidy up: drop rows without object, compact the manifest, remove leftovers; "
-            "list or delete objects that no row names.",
+            "Clean up: remove rows without object and unfinished uploads, compact the manifest; "
+            "list or delete unknown objects.",
         ),
         "rebuild": (
             "catalog:rebuild_command",
-            "Make a lost or damaged catalog anew from the store: from its manifest, else from metadata and bytes.",
+            "Make a new catalog, if it is lost or damaged, from the store: from its manifest, else from metadata and bytes.",
         ),
         "import": (
             "catalog:import_command",
-            "Take a directory or bucket that another tool filled into the catalog: every object hashed and looked at.",
+            "Add the objects of a directory or bucket that another tool wrote to the catalog; each is hashed and its header read.",
         ),
     },
-    help="Query and repair the catalog: what came from where, what its pixels are, and where it is stored now.",
+    help="Query and repair the catalog: where each file came from, its format and size, and where it is stored.",
 )
 
 WHICH_MIRROR = [
-    argument("dest", "[DEST]", "The mirror: a directory, or s3://bucket/prefix. Its catalog is meant.", required=False),
-    option("--to DEST", "The same as DEST, as mirror calls it.", panel=WHERE),
+    argument("dest", "[DEST]", "The mirror whose catalog is used: a directory, or s3://bucket/prefix.", required=False),
+    option("--to DEST", "The same as the argument DEST.", panel=WHERE),
     o.CATALOG,
 ]
 STORE = [*o.PLACE, o.CACERT]
@@ -67,13 +67,13 @@ WHICH_ROWS = [
     option("--host HOST", "Only URLs of this host (or glob).", panel=ROWS, type=glob),
     option(
         "--set WORD",
-        "Only sets with this number or id, or this text in their document's name, context or alt text.",
+        "Only sets with this number or id, or with this text in document name, context or alt text.",
         panel=ROWS,
         name="image_set",
     ),
-    option("--width PX", "Only pictures so wide: 480, 480-1280, '>=1280', '<480'.", panel=ROWS, type=width_range),
+    option("--width PX", "Only images of this width: 480, 480-1280, '>=1280', '<480'.", panel=ROWS, type=width_range),
     option("--image-format NAME", "Only this format: webp, jpeg, avif, …", panel=ROWS),
-    option("--status", "Only what ended so (may be repeated).", panel=ROWS, choices=_STANDINGS, multiple=True),
+    option("--status", "Only rows with this status (may be repeated).", panel=ROWS, choices=_STANDINGS, multiple=True),
     option("--rule RULE", "Only with a finding of this rule: a code, a name, or MM3.", panel=ROWS, multiple=True),
 ]
 
@@ -119,7 +119,7 @@ def _printed(given: Given, *, verbose: bool) -> ObjectOutput:
 
 @command("ls", [*WHICH_MIRROR, *STORE, *WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE], prints=True)
 def ls_command(given: Given) -> None:
-    """List what the catalog knows: a row for each variant, image sets together, then objects without a URL.
+    """List the catalog: one row per variant, the image sets together, then objects without a URL.
 
     Examples:
         mediamirror catalog ls s3://media/news
@@ -140,12 +140,12 @@ def ls_command(given: Given) -> None:
 
 @command(
     "show",
-    argument("what", "URL|KEY|SHA", "A URL, a key, or a sha256 (its first 6 or more digits do)."),
+    argument("what", "URL|KEY|SHA", "A URL, a key, or a sha256 (or at least its first 6 digits)."),
     [*WHICH_MIRROR, *STORE, o.format_of("table", "json"), o.VERBOSE],
     prints=True,
 )
 def show_command(given: Given) -> None:
-    """Tell everything that is recorded of one picture: who named it, how it was fetched, what it is, where it lies.
+    """Print everything recorded about one image: the documents that contain it, its requests, its properties, its key.
 
     Examples:
         mediamirror catalog show https://example.org/a_480.webp ./mirror
@@ -168,40 +168,40 @@ def show_command(given: Given) -> None:
 @command(
     "gc",
     WHICH_MIRROR,
-    option("--delete", "Remove objects that no row names; without it they are only listed.", GcOptions, panel=WHERE),
+    option("--delete", "Delete unknown objects; without it they are only listed.", GcOptions, panel=WHERE),
     option(
         "--unreferenced",
-        "The same for what no document names any more, since its page was changed and read again.",
+        "Also list (with --delete: delete) images that no document references any more.",
         GcOptions,
         panel=WHERE,
     ),
     option(
         "--unread-for AGE",
-        "The same, and a document that no run has read for so long names nothing any more (30d).",
+        "Like --unreferenced, but ignore documents that no run has read for this time (30d).",
         GcOptions,
         panel=WHERE,
     ),
     o.MAX_DELETE,
-    option("--force", "Even when no object is named, or none that is named is there.", GcOptions, panel=WHERE),
+    option("--force", "Even if all objects would be deleted, or no known object exists.", GcOptions, panel=WHERE),
     option(
         "--older-than AGE",
-        "Remove nothing from the store that is younger: another machine may be writing (0, 12h, 7d).",
+        "Delete no younger object: another machine may be writing it (0, 12h, 7d).",
         GcOptions,
         panel=WHERE,
     ),
     option(
         "--keep-runs N",
-        "Drop what the catalog keeps as history alone of runs before the last N.",
+        "Delete history from before the last N runs from the catalog.",
         GcOptions,
         panel=WHERE,
         least=1,
     ),
     STORE,
-    option("--dry-run -n", "Say what would be done; change nothing.", panel=WHERE),
+    o.DRY_RUN,
     o.PRINTING,
 )
 def gc_command(given: Given) -> None:
-    """Tidy up: drop rows without object, compact the manifest, remove leftovers; list or delete objects that no row names.
+    """Clean up: remove rows without object and unfinished uploads, compact the manifest; list or delete unknown objects.
 
     Examples:
         mediamirror catalog gc ./mirror -n
@@ -222,11 +222,11 @@ def gc_command(given: Given) -> None:
 @command(
     "rebuild",
     WHICH_MIRROR,
-    option("--force", "Also when the catalog is there and sound.", AdoptOptions, panel=WHERE),
+    option("--force", "Replace an existing, intact catalog too.", AdoptOptions, panel=WHERE),
     [*STORE, *o.PRINTING],
 )
 def rebuild_command(given: Given) -> None:
-    """Make a lost or damaged catalog anew from the store: from its manifest, else from metadata and bytes.
+    """Make a new catalog, if it is lost or damaged, from the store: from its manifest, else from metadata and bytes.
 
     The old file is kept beside the new one.
 
@@ -249,7 +249,7 @@ def rebuild_command(given: Given) -> None:
     WHICH_MIRROR,
     option(
         "--list FILE",
-        "JSON Lines with url, key and perhaps sha256; - is standard input.",
+        "JSON Lines with url, key and optionally sha256; - is standard input.",
         panel=WHAT,
         name="list_",
         type=PATH,
@@ -258,7 +258,7 @@ def rebuild_command(given: Given) -> None:
     [*STORE, *o.PRINTING],
 )
 def import_command(given: Given) -> None:
-    """Take a directory or bucket that another tool filled into the catalog: every object hashed and looked at.
+    """Add the objects of a directory or bucket that another tool wrote to the catalog; each is hashed and its header read.
 
     Examples:
         mediamirror catalog import ./photos

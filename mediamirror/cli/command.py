@@ -31,13 +31,13 @@ if TYPE_CHECKING:
 
 PANELS = (
     "What to read",
-    "Where to store",
+    "Storage",
     "Which images",
     "Which rows",
     "With --mirror",
     "Comparing",
     "Checks",
-    "How to ask",
+    "HTTP requests",
     "Speed",
     "Limits",
     "Output",

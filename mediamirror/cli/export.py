@@ -30,21 +30,21 @@ T = TypeVar("T")
     WHICH_MIRROR,
     option(
         "--format",
-        "What to write; by default what the name of FILE says, else jsonl.",
+        "The format; by default that of the extension of FILE, else jsonl.",
         panel=OUTPUT,
         name="format_",
         choices=("jsonl", "csv", "parquet", "warc", "wacz", "webdataset"),
     ),
     option(
         "--rungs",
-        "Of each image set: its narrowest and its widest picture, small and large, or all of them, by their widths.",
+        "For samples. ends: the narrowest and the widest image of each set (small, large); all: every image (w480, …).",
         panel=OUTPUT,
         choices=("ends", "all"),
         default="ends",
     ),
     option(
         "--shard-size SIZE",
-        "Begin the next file when one would be larger; FILE holds a place for the number, as in news-%06d.tar.",
+        "Begin a new file when one would be larger; FILE must contain a number pattern, as in news-%06d.tar.",
         panel=OUTPUT,
         default=1 << 30,
     ),
@@ -53,7 +53,7 @@ T = TypeVar("T")
     prints=True,
 )
 def export_command(given: Given) -> None:
-    """Write the catalog as one row a variant, image sets together; or what is stored, as a web archive or as training samples.
+    """Write the catalog as a table with one row per variant; or the stored images, as a web archive or as training samples.
 
     Examples:
         mediamirror catalog export ./mirror -o mirror.csv

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @command(
     "mirror",
     argument("inputs", "[INPUT...]", f"{o.INPUTS.help} None is needed with --retry-failed.", nargs=-1),
-    [o.TO, o.LAYOUT, o.TRUE_ENDINGS, o.CATALOG, *o.PLACE, *o.WRITE, *o.WRITE_SETS, o.DRY_RUN],
+    [o.TO, o.LAYOUT, o.TRUE_ENDINGS, o.CATALOG, *o.PLACE, *o.WRITE, *o.WRITE_SETS],
+    option("--dry-run -n", "Print what would be done; read the pages, download no images, store nothing.", panel=WHERE),
     option(
         "--rewrite-to OUT",
-        "Then write the INPUTs into this folder, made to point at DEST, as rewrite does.",
+        "Afterwards write the INPUTs to this folder, rewritten to load from DEST, as rewrite does.",
         panel=WHERE,
     ),
     o.PUBLIC_URL,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     o.SELECT,
     option(
         "--retry-failed",
-        "Fetch only what failed last time: of the INPUTs, or without INPUT of everything that was mirrored to DEST.",
+        "Retry only the images that failed last time: those of the INPUTs, or of all of DEST if there is no INPUT.",
         SelectOptions,
         panel=WHICH,
     ),
@@ -41,20 +42,20 @@ if TYPE_CHECKING:
     [o.MAX_SIZE, *o.ANSWER_LIMITS, *o.READ_LIMITS, *o.IMAGE_LIMITS],
     option(
         "--error-file FILE",
-        "Write the URL of each variant that failed, and why, into this file; it can be an INPUT (--as urls).",
+        "Write the URL of each failed variant, and the reason, to this file; it can be an INPUT (--as urls).",
         panel=OUTPUT,
         written=True,
     ),
     [o.FAIL_ON, o.format_of("table", "json", "jsonl", "summary"), o.QUIET, o.VERBOSE, o.HIDE_SECRETS, o.NO_PROGRESS],
 )
 def mirror_command(given: Given) -> None:
-    """Fetch, check, store and remember every image variant that the inputs name.
+    """Download, check, store and record every image of the INPUTs.
 
     Examples:
         mediamirror mirror news-by.txt --to ./mirror
         mediamirror mirror page.html --to s3://media/news --endpoint-url http://127.0.0.1:8333
         mediamirror mirror pages/ --to ./dataset --layout hash --rungs largest --min-width 640
-        mediamirror mirror urls.txt --as urls --to ./mirror --fresh-for 24h --format jsonl
+        mediamirror mirror urls.txt --as urls --to ./mirror --fresh-for 20h --format jsonl
         mediamirror mirror https://example.org/ --depth 2 --delay 1 --to ./mirror
         mediamirror mirror page.html --to s3://public/news --strip-metadata
         mediamirror mirror site/ --to ./mirror --rewrite-to out/ --public-url https://media.example.org/

@@ -78,49 +78,49 @@ READ = _rows(
         "--as KIND",
         "auto, html, text, srcset, urls, css, markdown, feed, sitemap, json, jsonl, csv, tsv, parquet, warc, "
         "har, mhtml, zip or tar: "
-        "when the guess (Content-Type, extension, content) is wrong.",
+        "if the guess (by Content-Type, extension, content) is wrong.",
         {"name": "as_", "type": kind},
     ),
     (
         "--base-url URL",
-        "Resolve relative URLs against this URL, the page's. A folder's or an archive's stands before the path of each page.",
+        "The URL of the page, to resolve relative URLs. For a folder or an archive: the URL before the path of each page.",
         {"type": absolute_url},
     ),
-    ("--field NAME", "The field of JSON Lines, CSV or Parquet rows that holds the document (default: text, html, …)."),
-    ("--links", "Take links to image files (a href) as images too."),
-    ("--follow-sitemap", "Read the pages in the sitemaps of an INPUT URL's site too, and in a sitemap given as INPUT."),
-    ("--depth N", "Follow links from INPUT URLs N levels far.", {"least": 0, "most": 100}),
-    ("--same-host/--any-host", "Follow only to the INPUT URLs' own hosts, or to any."),
+    ("--field NAME", "The field of JSON Lines, CSV or Parquet rows with the document (default: text, html, …)."),
+    ("--links", "Treat links to image files (a href) as images too."),
+    ("--follow-sitemap", "Also read the pages in the sitemaps of an INPUT URL's site, or in a sitemap given as INPUT."),
+    ("--depth N", "Follow links from INPUT URLs, N levels deep.", {"least": 0, "most": 100}),
+    ("--same-host/--any-host", "Follow links only to the hosts of the INPUT URLs, or to any host."),
     ("--max-pages N", "Stop following after N pages, INPUTs included."),
 )
 ARCHIVES = _rows(
     WHAT,
     ReadOptions,
-    ("--offline", "Take images from the web archives among the INPUTs alone."),
-    ("--all-images", "Take every picture of the web archives among the INPUTs, named by a page or not."),
-    ("--keep-data", "Take the pictures that pages hold themselves (data:) as images, named by their hash."),
+    ("--offline", "Take images only from the web archives among the INPUTs."),
+    ("--all-images", "Take all images of the web archives among the INPUTs, even if no page references them."),
+    ("--keep-data", "Also take images embedded in pages (data: URLs), named by their hash."),
     (
         "--check-hashes",
-        "Compare the files of a WACZ among the INPUTs with the hashes in its list, and say whether it is signed.",
+        "Compare the files of each WACZ among the INPUTs with its list of hashes, and report whether it is signed.",
     ),
 )
-FAIL_EMPTY = option("--fail-empty", "Exit 1 when no INPUT holds an image.", JobOptions, panel=WHAT)
-ROOT = option("--root DIR", "Read the site's own URLs from this folder of a built site; fetch nothing.", panel=WHAT)
+FAIL_EMPTY = option("--fail-empty", "Exit 1 if no INPUT contains an image.", JobOptions, panel=WHAT)
+ROOT = option("--root DIR", "Read the site's URLs from this document root; download nothing.", panel=WHAT)
 
 SELECT = _rows(
     WHICH,
     SelectOptions,
     (
-        "--rungs RUNGS",
-        "all, largest, or widths such as 480,1280, by descriptors, else by the addresses; for one that is refused the next best "
-        "is tried.",
+        "--rungs all|largest|WIDTHS",
+        "The widths of each image set to store, such as 480,1280, by width descriptors, else by the URLs. If an image is "
+        "rejected, the next best is tried.",
         {"type": rungs},
     ),
     ("--min-width PX", "Skip variants narrower than PX pixels."),
     ("--include GLOB", "Only URLs that match (may be repeated)."),
     ("--exclude GLOB", "No URL that matches (may be repeated)."),
-    ("--fresh-for TIME", "Don't fetch again what was checked within this time (24h, 7d).", {"show_default": False}),
-    ("--refetch", "Fetch every file anew, for origins that say that nothing has changed when something has."),
+    ("--fresh-for TIME", "Skip files that were checked within this time (20h, 7d).", {"show_default": False}),
+    ("--refetch", "Download every file again, without revalidation, for origins with wrong ETags."),
 )
 
 _SECRET = {"show_default": False}  # what a config file or a variable says is a secret, and --help would show it
@@ -129,29 +129,28 @@ ASKING = _rows(
     None,
     (
         "--header -H 'NAME: VALUE'|@FILE",
-        "Send this with every request: Accept-Language, Referer and other common ones to every host, all others only to "
-        "the INPUTs' own hosts. @FILE holds one a line, "
-        "so that no token stands in a command line.",
+        "Send this header with every request: Accept-Language, Referer and other common ones to every host, all others only to "
+        "the hosts of the INPUTs. @FILE has one per line, so that no token appears on the command line.",
         _SECRET | {"multiple": True, "type": headers},
     ),
-    ("--user-agent TEXT", "The User-Agent to send; add a contact to it."),
-    ("--contact URL|MAIL", "Where a site's owner reaches you; goes into the User-Agent."),
+    ("--user-agent TEXT", "The User-Agent to send; please include a contact."),
+    ("--contact URL|MAIL", "How a site's owner can reach you; added to the User-Agent."),
     (
         "--connect-to HOST:PORT:HOST2:PORT2",
-        "Dial HOST2:PORT2 where HOST:PORT is meant, as curl does.",
+        "Connect to HOST2:PORT2 instead of HOST:PORT, like curl --connect-to.",
         {"multiple": True, "type": rewired},
     ),
     ("--cacert FILE", "Trust these certificates (PEM) too."),
     (
         "--proxy URL|@FILE",
-        "Fetch through this HTTP proxy; @FILE holds its URL, for one with a password.",
+        "Use this HTTP proxy; @FILE contains its URL, for one with a password.",
         _SECRET | {"type": proxy_url},
     ),
-    ("--ignore-robots", "Don't read robots.txt, and fetch what it forbids."),
-    ("--allow-private", "Fetch from private and all other addresses too, not only from public ones."),
+    ("--ignore-robots", "Ignore robots.txt, and download what it forbids."),
+    ("--allow-private", "Allow requests to private and all other addresses, not only to public ones."),
     (
         "--allow-host HOST[:PORT]",
-        "Fetch from this name, address or block (10.0.0.0/8) too (may be repeated).",
+        "Also allow requests to this name, address or block (10.0.0.0/8); may be repeated.",
         {"multiple": True, "type": allowed_host},
     ),
 )
@@ -161,7 +160,7 @@ CREDENTIALS_FOR = option(
 )
 ROBOTS_TAG = option(
     "--respect-x-robots-tag",
-    "Refuse images whose X-Robots-Tag says noindex, noimageindex, noai, noimageai or none.",
+    "Reject images whose X-Robots-Tag says noindex, noimageindex, noai, noimageai or none.",
     FetchOptions,
     panel=ASK,
 )
@@ -171,16 +170,16 @@ PACE = _rows(
     FetchOptions,
     ("--delay S", "Wait S seconds between requests to one host."),
     ("--retries N", "Retry a failed request up to N times.", {"least": 0, "most": 20}),
-    ("--timeout S", "Give up a request, its body included, after S seconds.", {"type": more_seconds}),
+    ("--timeout S", "Abort a request, with its body, after S seconds.", {"type": more_seconds}),
 )
-CONCURRENCY = option("--concurrency N", "Requests at once.", FetchOptions, panel=SPEED, most=4096)
+CONCURRENCY = option("--concurrency N", "Parallel requests.", FetchOptions, panel=SPEED, most=4096)
 LOAD = [
     CONCURRENCY,
     *_rows(
         SPEED,
         FetchOptions,
-        ("--host-concurrency N", "Requests at once to one host."),
-        ("--limit-rate SIZE", "Download at most SIZE bytes a second in all, such as 2M."),
+        ("--host-concurrency N", "Parallel requests to one host."),
+        ("--limit-rate SIZE", "Download at most SIZE bytes per second in total, such as 2M."),
     ),
 ]
 WORKERS = option("--workers N", "Decoder processes (one per core).", CheckOptions, panel=SPEED, most=256)
@@ -188,22 +187,20 @@ WORKERS = option("--workers N", "Decoder processes (one per core).", CheckOption
 ANSWER_LIMITS = _rows(
     LIMITS,
     FetchOptions,
-    ("--max-header-size SIZE", "Refuse an answer with more bytes of headers."),
+    ("--max-header-size SIZE", "Reject a response with more bytes of headers."),
     ("--max-redirects N", "Follow at most N redirects from one URL.", {"least": 0}),
-    ("--min-rate N", "Give up below N bytes a second, over 30 s; 0 never.", {"least": 0}),
+    ("--min-rate N", "Abort a download slower than N bytes per second over 30 s; 0 switches this off.", {"least": 0}),
 )
-MAX_SIZE = option(
-    "--max-size SIZE", "Refuse a larger body, measured after decompression too.", FetchOptions, panel=LIMITS
-)
+MAX_SIZE = option("--max-size SIZE", "Reject a larger body, also after decompression.", FetchOptions, panel=LIMITS)
 READ_LIMITS = _rows(
     LIMITS,
     ReadOptions,
     (
         "--max-document-size SIZE",
-        "Refuse a larger document, measured after decompression too.",
+        "Reject a larger document, also after decompression.",
         {"field": "max_document"},
     ),
-    ("--max-document-memory SIZE", "Read documents that take up to SIZE of memory."),
+    ("--max-document-memory SIZE", "Stop reading a document that needs more memory."),
     ("--max-documents N", "Stop reading after N documents."),
     ("--max-sets N", "Take at most N image sets from one document."),
     ("--max-candidates N", "Take at most N candidates from one image set."),
@@ -211,52 +208,52 @@ READ_LIMITS = _rows(
 IMAGE_LIMITS = _rows(
     LIMITS,
     CheckOptions,
-    ("--max-pixels N", "Decode images of up to N pixels."),
-    ("--max-frames N", "Decode animations of up to N frames."),
-    ("--max-total-pixels N", "Decode up to N pixels in all frames of an animation."),
-    ("--max-decode-memory SIZE", "Decode images that take up to SIZE of memory."),
+    ("--max-pixels N", "Reject images with more than N pixels."),
+    ("--max-frames N", "Reject animations with more than N frames."),
+    ("--max-total-pixels N", "Reject animations with more than N pixels in all frames."),
+    ("--max-decode-memory SIZE", "Reject images that need more memory to decode."),
 )
 
 CHECK = _rows(
     CHECKS,
     CheckOptions,
     ("--check", "Decode every pixel, or read only the header.", {"choices": get_args(Check)}),
-    ("--tolerance 1px|1%", "Accept widths that differ by no more than this.", {"type": tolerance}),
+    ("--tolerance 1px|1%", "Accept widths that differ by at most this.", {"type": tolerance}),
 )
 NO_SANDBOX = option(
     "--no-sandbox",
-    "Decode without filtering system calls (-v says what is filtered); limits of memory and CPU stay.",
+    "Decode without a system call filter (-v prints what it filters); limits of memory and CPU still apply.",
     panel=CHECKS,
 )
 KEEP = _rows(
     CHECKS,
     CheckOptions,
-    ("--keep-rejected", "Store images that break a promise, if they decode."),
-    ("--keep-svg", "Store SVG drawings without looking into them; in a bucket as attachments."),
+    ("--keep-rejected", "Also store rejected images (wrong width, format or type), if they decode."),
+    ("--keep-svg", "Store SVG files unchecked; in a bucket with Content-Disposition: attachment."),
 )
 
 TO = option("--to DEST", "A directory, or s3://bucket/prefix.", panel=WHERE, required=True)
 LAYOUT = option(
     "--layout",
-    "Keys by URL (path), by picture and size (named), or by sha256 (hash): docs/keys.md.",
+    "Build keys from the URL (path), image name and size (named), or sha256 (hash): docs/keys.md.",
     StoreOptions,
     panel=WHERE,
     choices=get_args(Layout),
 )
 TRUE_ENDINGS = option(
     "--true-endings",
-    "End each key as its bytes are (photo.jpg that holds AVIF): docs/keys.md.",
+    "Give each key the extension of its real format (photo.jpg that contains AVIF): docs/keys.md.",
     StoreOptions,
     panel=WHERE,
 )
-MAX_DELETE = option("--max-delete N", "Change nothing if more would be removed.", panel=WHERE, least=0)
+MAX_DELETE = option("--max-delete N", "Change nothing if more objects would be deleted.", panel=WHERE, least=0)
 CATALOG = option("--catalog FILE", "The SQLite catalog (default: one per DEST).", panel=WHERE)
 PUBLIC_URL = option(
     "--public-url URL",
-    "Where browsers find the mirror's keys; without it, a mirror in a directory is pointed at by relative paths.",
+    "The URL at which browsers find the mirror's keys; without it, pages use relative paths to a mirror in a directory.",
     panel=WHERE,
 )
-DRY_RUN = option("--dry-run -n", "Print what would be done; fetch and store nothing.", panel=WHERE)
+DRY_RUN = option("--dry-run -n", "Print what would be done; change nothing.", panel=WHERE)
 PLACE = _rows(
     WHERE,
     StoreOptions,
@@ -268,9 +265,9 @@ PLACE = _rows(
 SOURCE_PLACE = _rows(
     WHERE,
     None,
-    ("--source-endpoint-url URL", "The S3 server of SRC, if it is another one.", {"type": endpoint}),
-    ("--source-region NAME", "The region of SRC, if it is another one."),
-    ("--source-profile NAME", "The profile for SRC, if it is another one."),
+    ("--source-endpoint-url URL", "The S3 server of SRC (or --from), if different.", {"type": endpoint}),
+    ("--source-region NAME", "The region of SRC (or --from), if different."),
+    ("--source-profile NAME", "The profile for SRC (or --from), if different."),
 )
 WRITE = _rows(
     WHERE,
@@ -286,7 +283,7 @@ WRITE_SETS = _rows(
     StoreOptions,
     (
         "--atomic-sets/--no-atomic-sets",
-        "Record complete image sets in the manifest, each after its last variant; otherwise objects only.",
+        "Record image sets in the manifest, each after its last variant; with --no-atomic-sets only objects.",
     ),
     (
         "--strip-metadata",
@@ -297,40 +294,38 @@ WRITE_SETS = _rows(
 COMPARING = _rows(
     COMPARE,
     CompareOptions,
-    ("--checksum", "Hash the source's bytes again, whatever is recorded of them."),
-    ("--size-only", "Take objects of the same key and size for the same."),
-    ("--attributes", "Compare Content-Type, metadata and headers too: one HEAD request per object."),
+    ("--checksum", "Hash the bytes of SRC again, whatever is recorded."),
+    ("--size-only", "Treat objects with the same key and size as identical."),
+    ("--attributes", "Also compare Content-Type, metadata and headers: one HEAD request per object."),
     ("--include GLOB", "Only keys that match (may be repeated)."),
     ("--exclude GLOB", "No key that matches (may be repeated)."),
 )
 
 QUIET = option("--quiet -q", "Print only what went wrong.", panel=OUTPUT)
-VERBOSE = option("--verbose -v", "Say more on standard error.", panel=OUTPUT)
-NO_PROGRESS = option(
-    "--no-progress", "Draw no progress bar, and write no line of progress every 30 s into a log.", panel=OUTPUT
-)
+VERBOSE = option("--verbose -v", "Print more on standard error.", panel=OUTPUT)
+NO_PROGRESS = option("--no-progress", "Show no progress bar, and no progress line every 30 s.", panel=OUTPUT)
 OUTPUT_FILE = option(
     "--output -o FILE",
-    "Write here; - or nothing is standard output.",
+    "Write to FILE; default and - are standard output.",
     panel=OUTPUT,
     written=True,
     callback=lambda _, __, path: None if path == Path("-") else path,
 )
 HIDE_SECRETS = option(
     "--hide-secrets",
-    "Replace signatures and tokens in URLs by *** in JSON and in files for programs too, as everywhere else.",
+    "Replace signatures and tokens in URLs by *** also in JSON and in files for programs.",
     panel=OUTPUT,
 )
 FAIL_ON = option(
-    "--fail-on", "Exit 1 when a finding has at least this severity.", JobOptions, panel=OUTPUT, choices=get_args(FailOn)
+    "--fail-on", "Exit 1 if a finding has this severity or higher.", JobOptions, panel=OUTPUT, choices=get_args(FailOn)
 )
 
 
 def format_of(*choices: str) -> Option:
     """Make ``--format`` with the formats that a command can print; the first is the default."""
-    text = "How to print."
+    text = "The output format."
     if "summary" in choices:
-        text += f" Above {LARGE} image sets a table is a summary, unless a format, -q or -v is given."
+        text += f" For more than {LARGE} image sets the default is a summary, unless -q or -v is given."
     return option("--format", text, panel=OUTPUT, name="format_", choices=choices, default=choices[0])
 
 

@@ -20,14 +20,14 @@ from mediamirror.settings import JobOptions, ParseOptions
     o.TABLE_OR_JSON,
     option(
         "--explain",
-        "Say in the table how each document was read, and which rule found each source.",
+        "Print in the table how each document was read, and which rule found each source.",
         panel=OUTPUT,
     ),
     [o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
     prints=True,
 )
 def parse_command(given: Given) -> None:
-    """Print the image sets of the inputs. Nothing is fetched but INPUT, and pages that it leads to if you ask for them.
+    """Print the image sets of the INPUTs. Downloads no images, only INPUT, and linked pages if you ask for them.
 
     Examples:
         mediamirror parse news-by.txt

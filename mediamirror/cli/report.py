@@ -15,16 +15,16 @@ from mediamirror.settings import CheckOptions, ReportOptions
     argument(
         "destination", "[DEST]", "The mirror: a directory, or s3://bucket/prefix; or give --catalog.", required=False
     ),
-    option("--output -o DIR", "The folder to write the report into.", panel=OUTPUT, default=Path("report")),
-    option("--no-thumbnails", "Read the catalog alone, no stored image: far quicker, without pictures.", panel=CHECKS),
+    option("--output -o DIR", "The folder to write the report to.", panel=OUTPUT, default=Path("report")),
+    option("--no-thumbnails", "Read only the catalog, not the images: much faster, no thumbnails.", panel=CHECKS),
     [o.CATALOG, *o.PLACE, o.CACERT, o.WORKERS, o.CONCURRENCY, o.QUIET, o.VERBOSE, o.NO_PROGRESS],
     defaults=ReportOptions,
 )
 def report_command(given: Given) -> None:
-    """Make an HTML report of what was mirrored: contact sheets of the stored images, and what was found in them.
+    """Make an HTML report of a mirror: contact sheets of the stored images, and their findings.
 
-    The folder opens from disk without a network and can be sent to somebody. Nothing is fetched from the origins, and neither
-    the mirror nor its catalog is changed. Exit code 1: a recorded object is missing, was changed or can't be decoded.
+    The report works offline and can be sent to others. Nothing is requested from the origins, and neither the mirror nor its
+    catalog is changed. Exit code 1: a recorded object is missing, was changed or can't be decoded.
 
     Examples:
         mediamirror report ./mirror -o ./report

@@ -24,42 +24,40 @@ if TYPE_CHECKING:
     "rewrite",
     argument("inputs", "INPUT...", "A page, a folder of pages, or a glob.", nargs=-1, required=True),
     [each for each in o.READ if each.name in {"as_", "base_url"}],
-    option(
-        "--to OUT", "Write the pages into this folder, and all other files of an INPUT folder with them.", panel=WHERE
-    ),
+    option("--to OUT", "Write the pages to this folder, with all other files of an INPUT folder.", panel=WHERE),
     option("--in-place", "Change the pages themselves.", RewriteOptions, panel=WHERE),
-    option("--undo", "Give pages that were rewritten their own bytes again.", RewriteOptions, panel=WHERE),
-    option("--mirror DEST", "The mirror to point at: a directory, or s3://bucket/prefix.", panel=WHERE),
+    option("--undo", "Restore the original bytes of rewritten pages.", RewriteOptions, panel=WHERE),
+    option("--mirror DEST", "The mirror to load from: a directory, or s3://bucket/prefix.", panel=WHERE),
     [o.CATALOG, *o.PLACE, o.CACERT],
     o.PUBLIC_URL,
-    option("--map FILE", "A CSV of old and new addresses, instead of a mirror.", RewriteOptions, panel=WHERE),
-    option("--dry-run -n", "Say what would be done; write nothing.", panel=WHERE),
+    option("--map FILE", "A CSV of old and new URLs, instead of a mirror.", RewriteOptions, panel=WHERE),
+    option("--dry-run -n", "Print what would be done; write nothing.", panel=WHERE),
     option(
         "--strict",
-        "Leave a page alone, and exit 1, when a URL of it is not in the mirror.",
+        "If a URL of a page is not in the mirror, leave the page unchanged and exit 1.",
         RewriteOptions,
         panel=WHICH,
     ),
     option(
         "--fix",
-        "Put right what the files show to be wrong: widths, ends of ladders, missing width and height; each is listed.",
+        "Also correct the markup from the real files: wrong width descriptors, missing width and height. Each is listed.",
         RewriteOptions,
         panel=WHICH,
     ),
-    option("--partial-sets", "Move single URLs of image sets that are not complete.", RewriteOptions, panel=WHICH),
+    option("--partial-sets", "Also rewrite the available URLs of incomplete image sets.", RewriteOptions, panel=WHICH),
     option(
         "--workers N",
-        "Processes that read pages (one per core where there are many pages).",
+        "Processes that read pages (default: one per core if there are many pages).",
         RewriteOptions,
         panel=SPEED,
         most=256,
     ),
-    option("--stdout", "Print the one page as it would be; write nothing.", panel=OUTPUT),
+    option("--stdout", "Print the rewritten page (of one INPUT page); write nothing.", panel=OUTPUT),
     option("--diff", "Print what would change, line by line; write nothing.", panel=OUTPUT),
     [*o.PRINTING, o.NO_PROGRESS],
 )
 def rewrite_command(given: Given) -> None:
-    """Make pages load their images from the mirror. Only the bytes of the URLs change; an image set moves whole or not at all.
+    """Make pages load their images from the mirror. Only the URLs change; an image set is rewritten completely or not at all.
 
     Examples:
         mediamirror rewrite site/ --to out/ --mirror s3://media/news --public-url https://media.example.org/
@@ -130,14 +128,14 @@ def _print_diff(name: str, before: bytes, after: bytes) -> None:
     "map",
     argument("dest", "[DEST]", "The mirror: a directory, or s3://bucket/prefix.", required=False),
     [o.CATALOG, *o.PLACE, o.CACERT],
-    option("--public-url URL", "Where browsers find the mirror's keys.", panel=WHERE),
-    option("--format", "What to write it for.", panel=OUTPUT, name="format_", choices=FORMATS, default="csv"),
+    option("--public-url URL", "The URL at which browsers find the mirror's keys.", panel=WHERE),
+    option("--format", "The format, by target.", panel=OUTPUT, name="format_", choices=FORMATS, default="csv"),
     o.OUTPUT_FILE,
     [o.QUIET, o.VERBOSE],
     prints=True,
 )
 def map_command(given: Given) -> None:
-    """Print where each URL of a mirror is found now, for who redirects at the edge. What was rejected is left out.
+    """Print a redirect map from old URLs to URLs of the mirror, for a web server or CDN. Rejected images are left out.
 
     Examples:
         mediamirror map ./mirror --public-url https://media.example.org/ -o map.csv

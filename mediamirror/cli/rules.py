@@ -10,7 +10,7 @@ from mediamirror.cli.command import Given, argument, command
 
 @command("rules", argument("code", "[CODE]", "A code or a name; without one, all.", required=False), prints=True)
 def rules_command(given: Given) -> None:
-    """Say what the lint rules mean, why they matter, and how to mend what they find.
+    """Explain the lint rules: meaning, reason, and how to fix a finding.
 
     Examples:
         mediamirror rules

@@ -37,10 +37,10 @@ T = TypeVar("T")
 
 EXIT_CODES = {
     "0": "clean",
-    "1": "an item failed or was rejected, or a finding is as grave as --fail-on",
-    "2": "usage, a missing INPUT, a malformed DEST, credentials or bucket refused before the first item",
+    "1": "an item failed or was rejected, or a finding has the severity of --fail-on or higher",
+    "2": "usage error, missing INPUT, malformed DEST, or the credentials or bucket were rejected before the first item",
     "130": "interrupted, with its state saved",
-    "141": "the reader of the output went away (| head) before the end, with its state saved",
+    "141": "the reader of the output closed it (| head) before the end, with its state saved",
 }
 
 

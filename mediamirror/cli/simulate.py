@@ -32,7 +32,7 @@ def _screen(text: str) -> Any:
     ),
     option(
         "--browser",
-        "Whom to follow where browsers differ: JPEG XL, auto sizes, rare media features.",
+        "The browser to simulate where browsers differ: JPEG XL, auto sizes, rare media features.",
         panel=WHICH,
         choices=("common", "chromium", "firefox", "safari"),
         default="common",
@@ -42,9 +42,9 @@ def _screen(text: str) -> Any:
     prints=True,
 )
 def simulate_command(given: Given) -> None:
-    """Print which file each screen would load, its real pixels and bytes, and how many of them that screen can't use.
+    """Print which file a browser loads on each screen, its size, and how many of its pixels that screen can't show.
 
-    Only the first bytes of each file are fetched, where the server allows that. Without --viewport, common devices are tried.
+    If the server allows it, only the first bytes of each file are downloaded. Without --viewport, common devices are used.
 
     Examples:
         mediamirror simulate page.html --viewport 390x844@3 --viewport 1440x900@1

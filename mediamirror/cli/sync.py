@@ -24,14 +24,14 @@ _BETWEEN = [o.SOURCE, o.DESTINATION, *o.COMPARING, o.CATALOG, *o.PLACE, *o.SOURC
     "sync",
     _BETWEEN,
     option("--ignore-existing", "Don't overwrite what DEST already has.", SyncOptions, panel=COMPARE),
-    option("--delete", "Remove from DEST what SRC does not have (excluded keys stay).", SyncOptions, panel=WHERE),
+    option("--delete", "Delete from DEST what SRC does not have (excluded keys are kept).", SyncOptions, panel=WHERE),
     o.MAX_DELETE,
-    option("--force", "Let --delete remove everything that DEST holds.", SyncOptions, panel=WHERE),
+    option("--force", "Let --delete delete all objects in DEST.", SyncOptions, panel=WHERE),
     [*o.WRITE, o.DRY_RUN, *o.PRINTING, o.NO_PROGRESS],
     defaults=SyncOptions,
 )
 def sync_command(given: Given) -> None:
-    """Make DEST hold what SRC holds. Objects with the same sha256 are not sent again.
+    """Copy SRC to DEST. Objects with the same sha256 are not copied again.
 
     Examples:
         mediamirror sync ./mirror s3://media/news

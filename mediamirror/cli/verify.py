@@ -20,7 +20,7 @@ _NAMED, _TITLE_ROOM = 3, 70
 """How many inputs a report is named after, and how many characters they may take together."""
 
 _OF_A_MIRROR = [
-    option("--mirror DEST", "Re-read this mirror instead, and check it against its record.", panel=MIRROR),
+    option("--mirror DEST", "Check this mirror against its catalog or manifest, instead of INPUTs.", panel=MIRROR),
     option(
         "--sample PERCENT",
         "Read only this share of the objects, such as 5%.",
@@ -31,14 +31,14 @@ _OF_A_MIRROR = [
     ),
     option(
         "--allow-unrecorded",
-        "Accept objects of which nothing is recorded; their images are looked at all the same.",
+        "Accept objects without a recorded sha256; images among them must still decode.",
         panel=MIRROR,
     ),
-    option("--source", "Ask the origins too whether their files have changed since.", panel=MIRROR),
-    option("--repair", "Put back what is damaged or missing, fetched again and proved by its sha256.", panel=MIRROR),
-    option("--from SRC2", "With --repair: look first in this other copy of the mirror.", panel=MIRROR, name="second"),
+    option("--source", "Also check whether the files have changed at their origins.", panel=MIRROR),
+    option("--repair", "Download damaged or missing objects again; only the recorded bytes are stored.", panel=MIRROR),
+    option("--from SRC2", "With --repair: first look in this other copy of the mirror.", panel=MIRROR, name="second"),
     option("--restart", "Start over instead of resuming an interrupted run.", panel=MIRROR),
-    option("--dry-run -n", "With --repair: look for what is damaged, and store nothing.", panel=MIRROR),
+    option("--dry-run -n", "With --repair: only report what is damaged; store nothing.", panel=MIRROR),
     *[o.CATALOG, *o.PLACE, *o.SOURCE_PLACE],
 ]
 
@@ -48,14 +48,14 @@ _JUDGING = [
     ),
     option(
         "--estimate",
-        "Encode each picture as WebP and AVIF to say what could be saved; slow.",
+        "Encode each image as WebP and AVIF to estimate the possible savings; slow.",
         VerifyOptions,
         panel=CHECKS,
     ),
 ]
 _BASELINES = [
     option("--baseline FILE", "Report only findings that are not in this file.", panel=OUTPUT),
-    option("--write-baseline FILE", "Write all findings into this file, as accepted.", panel=OUTPUT, written=True),
+    option("--write-baseline FILE", "Write all findings to this file, as accepted.", panel=OUTPUT, written=True),
 ]
 
 
@@ -66,16 +66,16 @@ _BASELINES = [
     [*o.READ, *o.ARCHIVES, o.ROOT, o.FAIL_EMPTY],
     option(
         "--select RULE",
-        "Run only these rules: codes, names, or the beginning of codes (MM3). A file that can't be read is reported anyway.",
+        "Run only these rules: codes, names, or code prefixes (MM3). A file that can't be read is always reported.",
         VerifyOptions,
         panel=WHICH,
     ),
-    option("--ignore RULE", "Leave out these rules (the longer word wins).", VerifyOptions, panel=WHICH),
+    option("--ignore RULE", "Skip these rules (the longer value wins).", VerifyOptions, panel=WHICH),
     o.CHECK,
     _JUDGING,
     o.NO_SANDBOX,
     _BASELINES,
-    option("--report DIR", "Write an HTML report into this folder, too.", panel=OUTPUT),
+    option("--report DIR", "Also write an HTML report to this folder.", panel=OUTPUT),
     [*o.ASKING, o.CREDENTIALS_FOR, o.ROBOTS_TAG],
     [*o.LOAD, *o.PACE, o.WORKERS],
     [o.MAX_SIZE, *o.ANSWER_LIMITS, *o.READ_LIMITS, *o.IMAGE_LIMITS],
@@ -83,7 +83,7 @@ _BASELINES = [
     [o.QUIET, o.VERBOSE, o.NO_PROGRESS],
 )
 def verify_command(given: Given) -> None:
-    """Check every image variant against what is promised about it, and every set against good practice. Store nothing.
+    """Check every image against its declared width and type, and every image set against good practice. Stores nothing.
 
     Examples:
         mediamirror verify page.html https://example.org/news/ dump.txt --fail-on warning

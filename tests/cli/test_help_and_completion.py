@@ -45,7 +45,7 @@ def test_help_begins_with_examples_that_can_be_copied_and_tells_options_by_what_
     headings = re.findall(r"^([A-Z][^\n]*):$", said, re.MULTILINE)
     assert headings[:2] == ["Examples", "Arguments"]
     assert [each for each in headings if each in PANELS] == [each for each in PANELS if each in headings]
-    assert {"What to read", "Where to store", "Which images", "Speed", "Limits", "Output"} <= set(headings)
+    assert {"What to read", "Storage", "Which images", "Speed", "Limits", "Output"} <= set(headings)
     examples = said.partition("Examples:\n")[2].partition("\n\n")[0].splitlines()
     assert len(examples) > 5
     assert all(line.startswith(f"  mediamirror {name} ") for line in examples)
