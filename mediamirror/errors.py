@@ -87,6 +87,12 @@ class LockHeld(UsageError):
     code = "lock-held"
 
 
+class WorkerLost(MediamirrorError):
+    """A worker of a run that several share died, or can't be reached any more, with work to do. The text says how."""
+
+    code = "worker-lost"
+
+
 class CatalogError(MediamirrorError):
     """The catalog can't be opened, is damaged, or is from a newer release."""
 

@@ -20,6 +20,7 @@ MiB = 1024 * 1024
 Check = Literal["decode", "header"]
 FailOn = Literal["error", "warning", "never"]
 Layout = Literal["path", "named", "hash"]
+Engine = Literal["in-process", "processes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,9 +274,12 @@ def inherited_endpoint() -> str | None:
     return os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL") or None
 
 
-def inherited_environment(names: Iterable[str]) -> dict[str, str]:
-    """Return those of the named variables that are set: what a child process is given of our environment, and no more."""
-    return {name: os.environ[name] for name in names if name in os.environ}
+def inherited_environment(names: Iterable[str] | None) -> dict[str, str]:
+    """Return those of the named variables that are set: what a child process is given of our environment, and no more.
+
+    None means all of them: for a process that does what we would do ourselves, with the same credentials.
+    """
+    return {name: os.environ[name] for name in (os.environ if names is None else names) if name in os.environ}
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,6 +294,14 @@ class ParseOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """Who does the work of a run: this process, or ``workers`` processes that share it (None: one per core)."""
+
+    engine: Engine = "in-process"
+    workers: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MirrorOptions:
     """Every option group of the mirror job."""
 
@@ -299,6 +311,7 @@ class MirrorOptions:
     select: SelectOptions = field(default_factory=SelectOptions)
     store: StoreOptions = field(default_factory=StoreOptions)
     job: JobOptions = field(default_factory=JobOptions)
+    engine: EngineOptions = field(default_factory=EngineOptions)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from mediamirror.cli import options as o
 from mediamirror.cli.command import OUTPUT, WHERE, WHICH, Given, argument, command, option, refuse
 from mediamirror.cli.running import run_with
 from mediamirror.first_use import replace
-from mediamirror.settings import JobOptions, MirrorOptions, RewriteOptions, SelectOptions
+from mediamirror.settings import EngineOptions, JobOptions, MirrorOptions, RewriteOptions, SelectOptions
 
 if TYPE_CHECKING:
     from mediamirror.cli.files import ErrorFile
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     ),
     [*o.CHECK, *o.KEEP, o.NO_SANDBOX],
     [*o.ASKING, o.CREDENTIALS_FOR, o.ROBOTS_TAG],
-    [*o.LOAD, *o.PACE, o.WORKERS],
+    [*o.LOAD, *o.PACE, *o.ENGINE],
     [o.MAX_SIZE, *o.ANSWER_LIMITS, *o.READ_LIMITS, *o.IMAGE_LIMITS],
     option(
         "--error-file FILE",
@@ -59,6 +59,7 @@ def mirror_command(given: Given) -> None:
         mediamirror mirror https://example.org/ --depth 2 --delay 1 --to ./mirror
         mediamirror mirror page.html --to s3://public/news --strip-metadata
         mediamirror mirror site/ --to ./mirror --rewrite-to out/ --public-url https://media.example.org/
+        mediamirror mirror urls.parquet --to s3://media/x --engine processes --workers 8
         mediamirror mirror --retry-failed --to ./mirror --error-file failed.txt
     """
     from mediamirror import mirror
@@ -78,6 +79,7 @@ def mirror_command(given: Given) -> None:
         select=o.options_from(SelectOptions, given),
         store=o.store_options(given),
         job=o.options_from(JobOptions, given, tell_sets=given.format_ in {"table", "summary"}, command="mirror"),
+        engine=o.options_from(EngineOptions, given),
     )
     style = Style(
         given.format_,

@@ -70,6 +70,12 @@ NEEDS: dict[str, list[Need]] = {
         *_PAGES,
         (_WRITE, lambda given: _is_bucket(given.to), _OF_A_BUCKET),
         (_PLACE, lambda given: _is_bucket(given.to), _REACH),
+        ("engine", lambda given: not given.dry_run, "not with --dry-run, in which there is no work to share."),
+        (
+            _ARCHIVES,
+            lambda given: given.engine == "in-process",
+            "not with an --engine: its workers see no archives, which are read here.",
+        ),
         ("fresh_for", lambda given: not given.refetch, "not with --refetch, which asks for everything anew."),
         ("credentials_for", lambda given: given.header, "only with -H, whose headers it sends to that host, too."),
         ("error_file", lambda given: not given.dry_run, "not with --dry-run, in which nothing can fail."),

@@ -45,6 +45,8 @@ from mediamirror.settings import (
     Check,
     CheckOptions,
     CompareOptions,
+    Engine,
+    EngineOptions,
     FailOn,
     FetchOptions,
     JobOptions,
@@ -183,6 +185,22 @@ LOAD = [
     ),
 ]
 WORKERS = option("--workers N", "Decoder processes (one per core).", CheckOptions, panel=SPEED, most=256)
+ENGINE = [
+    option(
+        "--engine",
+        "Let this process do all the work, or share it among --workers processes: docs/scale.md.",
+        EngineOptions,
+        panel=SPEED,
+        choices=get_args(Engine),
+    ),
+    option(
+        "--workers N",
+        "Decoder processes; with an --engine the workers that share the run, of which each has one (one per core).",
+        CheckOptions,
+        panel=SPEED,
+        most=256,
+    ),
+]
 
 ANSWER_LIMITS = _rows(
     LIMITS,

@@ -9,7 +9,14 @@ import pytest
 from bench.simulate import lanes, simulate, zipf
 from mediamirror.jobs.run.shards import SHARDS_A_WORKER, Bound, Limits, Planner, Slice
 
-WORLDS = [*itertools.product((0.5, 1.0, 1.5), (2, 8, 32), ((300, 20_000), (300, 200_000), (3_000, 1_000_000)))]
+SIZES = [
+    (2, (300, 20_000)),
+    (8, (300, 20_000)),
+    (32, (300, 200_000)),
+    (2, (3_000, 1_000_000)),
+    (32, (3_000, 1_000_000)),
+]
+WORLDS = [(exponent, *size) for exponent, size in itertools.product((0.5, 1.0, 1.5), SIZES)]
 
 
 @pytest.mark.parametrize(("exponent", "workers", "size"), WORLDS)

@@ -30,7 +30,7 @@ from mediamirror.jobs.mirror.plan import (
 )
 from mediamirror.jobs.mirror.publish import Published, Publisher
 from mediamirror.jobs.run.lanes import Later
-from mediamirror.lint import Tolerance, check_variant, rejects, unread_kind
+from mediamirror.lint import Tolerance, check_variant, parse_tolerance, rejects, unread_kind
 from mediamirror.model import (
     Body,
     Download,
@@ -44,7 +44,7 @@ from mediamirror.model import (
     Status,
 )
 from mediamirror.redact import redact_url
-from mediamirror.settings import CheckOptions, SelectOptions
+from mediamirror.settings import CheckOptions, MirrorOptions, SelectOptions
 
 Inspect = Callable[[Body], Awaitable[ImageFacts]]
 """Body to facts; raises `ImageError`."""
@@ -89,6 +89,21 @@ class Policy:
     """The request headers that the user chose."""
     keep_short: bool = False
     """Whether a file is published whose one fault is to have fewer pixels than promised."""
+
+
+def policy_for(options: MirrorOptions, goes_on_from: int) -> Policy:
+    """Return how a run with these options judges."""
+    check, fetch = options.check, options.fetch
+    agent = [("user-agent", fetch.user_agent)] if fetch.user_agent else []
+    return Policy(
+        parse_tolerance(check.tolerance),
+        check.keep_rejected,
+        check.keep_svg,
+        check.check == "decode",
+        options.select,
+        goes_on_from,
+        (*fetch.headers, *agent),
+    )
 
 
 async def _unnoted(record: Record) -> None:

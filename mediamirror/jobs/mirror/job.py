@@ -8,9 +8,11 @@ Bytes are durable in the store before the catalog says so.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -31,9 +33,10 @@ from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
+from mediamirror.errors import UsageError
 from mediamirror.first_use import replace
 from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
-from mediamirror.jobs.mirror.handle import Handler, Policy, open_inspector
+from mediamirror.jobs.mirror.handle import Handler, open_inspector, policy_for
 from mediamirror.jobs.mirror.plan import (
     GOES_ON_FOR,
     Widths,
@@ -45,6 +48,7 @@ from mediamirror.jobs.mirror.plan import (
     widths_of,
 )
 from mediamirror.jobs.mirror.publish import Publisher
+from mediamirror.jobs.mirror.spread import Crew, Job
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, open_archive, own_origins
@@ -108,13 +112,18 @@ class _MirrorRun:
         self._emit = previewed(emit) if options.job.dry_run else emit
         self._tally = Tally()
         self._short = 0
+        self._crew: Crew | None = None
+        self._own_origins: frozenset[str] = frozenset()
         self._widths: Counter[Widths] = Counter()
         self._started = time.monotonic()
-        self._tolerance = parse_tolerance(options.check.tolerance)
+        parse_tolerance(options.check.tolerance)  # what can't be read is said before anything is opened
         check_rungs(options.select.rungs)
 
     async def run(self, inputs: Sequence[str], catalog_path: Path | None, transport: Transport | None) -> Summary:
         options = self._options
+        if options.engine.engine != "in-process" and (transport is not None or not isinstance(self._place, str)):
+            raise UsageError("Workers open DEST and connections themselves: give DEST by its name, and no transport.")
+        self._own_origins = own_origins(inputs)
         if inputs or not options.select.retry_failed:
             plan_inputs(inputs)
         needs = Needs(
@@ -125,7 +134,7 @@ class _MirrorRun:
             store=options.store,
             connections=options.fetch.concurrency + 16,
             fetch=options.fetch,
-            own_hosts=own_origins(inputs),
+            own_hosts=self._own_origins,
             makes=True,
             catalog=catalog_path,
             # What failed is known from a catalog alone: none is made then.
@@ -146,13 +155,12 @@ class _MirrorRun:
         await self._plan(inputs, session, archive)
         if not self._options.select.retry_failed:
             await self._skip_unwanted(session.catalog, session.run)
-        stripper = Stripper() if self._options.store.strip_metadata else None
         publisher = Publisher(
             session.store,
             self._options.store,
             was_empty=await session.store.is_empty(),
             case_insensitive=session.store.folds_case,
-            stripper=stripper,
+            stripper=Stripper() if self._options.store.strip_metadata else None,
         )
         if session.store.previews:
             await self._preview(session.catalog, session.run, publisher)
@@ -161,7 +169,7 @@ class _MirrorRun:
         if self._tally.planned.variants and set(+self._tally.statuses) == {Status.SKIPPED}:
             message = told_nothing(self._options.select, self._tally.planned.variants)
             self._tell(Problem("nothing-wanted", message, document=self._to))
-        for problem in stripper.problems() if stripper else ():
+        for problem in publisher.stripper.problems() if publisher.stripper else ():
             self._tell(replace(problem, document=session.store.name))
         for problem in archive.problems():
             self._tell(problem)
@@ -231,21 +239,16 @@ class _MirrorRun:
         await self._record(catalog, run, batch, last=True)
 
     async def _work(self, session: Session[Summary], archive: WarcArchive, publisher: Publisher) -> None:
-        check, fetch, catalog, run = self._options.check, self._options.fetch, session.catalog, session.run
+        catalog, run = session.catalog, session.run
         first = await catalog.read(continued_from, run)
         if first < run.id:
             self._tell(Problem("resumed", _RESUMED, document=self._to))
-        policy = Policy(
-            self._tolerance,
-            check.keep_rejected,
-            check.keep_svg,
-            check.check == "decode",
-            self._options.select,
-            first,
-            (*fetch.headers, *([("user-agent", fetch.user_agent)] if fetch.user_agent else ())),
-        )
+        policy = policy_for(self._options, first)
         fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
-        async with open_inspector(check) as inspect:
+        async with (
+            open_inspector(self._options.check) as inspect,
+            self._open_crew(session, archive, publisher, first) as self._crew,
+        ):
             note = Together[Record](lambda records: catalog.write(put_fetches, run, records))
             strict = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
             # In a bucket each object is a request, of which many are made at once with those for images.
@@ -255,6 +258,27 @@ class _MirrorRun:
             await self._next_best(session, strict)
             short = Handler(fetcher, inspect, publisher, replace(policy, keep_short=True), now=now, note=note)
             await self._keep_best(session, strict, short)
+
+    @asynccontextmanager
+    async def _open_crew(
+        self, session: Session[Summary], archive: WarcArchive, publisher: Publisher, first: int
+    ) -> AsyncIterator[Crew | None]:
+        """Open the workers that share the run; None where this process does it all."""
+        if self._options.engine.engine == "in-process":
+            yield None
+            return
+        from mediamirror.jobs.mirror.engines import open_engine  # noqa: PLC0415 -- start-up time
+
+        if archive.count:
+            raise UsageError(
+                "Workers can't take pictures from the web archives among the INPUTs: leave --engine away, or give URLs and pages."
+            )
+        level, folds = logging.getLogger().level, session.store.folds_case
+        job = Job(self._to, self._options, self._own_origins, publisher.was_empty, folds, first, level)
+        async with open_engine(job) as engine:
+            crew = Crew(engine, self._options, self._tell, publisher.stripper)
+            yield crew
+        crew.conclude()
 
     async def _settle(self, catalog: Catalog, run: Run, handler: Handler) -> None:
         """Record what is unchanged without a question to its origin, and leave the rest in the work list."""
@@ -266,10 +290,18 @@ class _MirrorRun:
 
     async def _turn(self, session: Session[Summary], handler: Handler, *, last: bool = False) -> None:
         """Handle what is in the work list. A `CatalogError` alone ends it: what can't be recorded must not be stored."""
+        source = WorkByHost(session.catalog, session.run)
+
+        async def record(records: Sequence[Record]) -> None:
+            await self._record(session.catalog, session.run, records, last=last)
+
+        if self._crew is not None:
+            await self._crew.share(source, record, keep_short=last)
+            return
         await run_lanes(
-            WorkByHost(session.catalog, session.run),
+            source,
             handler.handle,
-            lambda records: self._record(session.catalog, session.run, records, last=last),
+            record,
             width=self._options.fetch.concurrency,
             host_width=self._options.fetch.host_concurrency,
             outlook=session.fetcher.outlook,

@@ -83,9 +83,9 @@ class Publisher:
     ) -> None:
         self._store = store
         self._options = options
-        self._was_empty = was_empty
+        self.was_empty = was_empty
         self._case_insensitive = case_insensitive
-        self._stripper = stripper
+        self.stripper = stripper
         self._under_way: dict[str, asyncio.Lock] = {}
         self._patience = _Patience()
 
@@ -116,7 +116,7 @@ class Publisher:
     def _is_of(self, known: KnownObject, url: str, fetched: str, facts: Facts) -> bool:
         """Whether an object is what this run would store, and where, for the bytes that were fetched last."""
         # What was stored as it came may hold metadata: with a stripper it has to be looked at once.
-        origin = known.sha256 if self._stripper is None else known.source_sha256
+        origin = known.sha256 if self.stripper is None else known.source_sha256
         return origin == fetched and known.key == self.key(url, sha256=known.sha256, image_format=facts.format)
 
     async def confirm(self, item: WorkItem) -> KnownObject | None:
@@ -142,13 +142,13 @@ class Publisher:
 
         Told by the key and the sha256 of `told`. Raises `StoreError` when the store can't be asked.
         """
-        known = None if self._was_empty else self.told(item)
+        known = None if self.was_empty else self.told(item)
         return None if known is None else await self._same(known.key, Body(known.size, known.sha256), None)
 
     def told(self, item: WorkItem) -> KnownObject | None:
         """The object that what was fetched last is stored as; what is stored stripped, as it is recorded."""
         fetch = item.fetch
-        if self._stripper is not None or fetch is None or fetch.facts is None:
+        if self.stripper is not None or fetch is None or fetch.facts is None:
             return self._recorded(item)
         key = self.key(item.variant.url, sha256=fetch.sha256, image_format=fetch.facts.format)
         return KnownObject(key, fetch.sha256, fetch.size, None, None) if key is not None else None
@@ -164,9 +164,9 @@ class Publisher:
         return published
 
     async def _made_ready(self, item: WorkItem, kept: KnownObject | None, body: Body, facts: Facts) -> Published:
-        if self._stripper is None:
+        if self.stripper is None:
             return await self._publish(item, kept, body, facts, None)
-        async with self._stripper.stripped(redact_url(item.variant.url), body, facts) as ready:
+        async with self.stripper.stripped(redact_url(item.variant.url), body, facts) as ready:
             return await self._publish(item, kept, ready.body, ready.facts, ready.source)
 
     async def _publish(
@@ -184,7 +184,7 @@ class Publisher:
             return Published(Status.UNCHANGED, _as_stored(kept), body.sha256, 0, facts, source)
         attributes = self._attributes(item.variant.url, facts, source)
         if self._options.layout != "hash":
-            there = None if self._was_empty else await self._same(key, body, source)
+            there = None if self.was_empty else await self._same(key, body, source)
             if there is not None:
                 return Published(Status.UNCHANGED, there, body.sha256, 0, facts, source)
             stored = await self._store.put(key, body, attributes)

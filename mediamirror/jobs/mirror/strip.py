@@ -64,6 +64,19 @@ class Stripper:
             if ready.body is not body:
                 discard(ready.body)
 
+    def add(self, other: Stripper) -> None:
+        """Count what another one counted."""
+        self._formats.update(other._formats)
+        self._odd += other._odd
+        self._lost += other._lost
+
+    def taken(self) -> Stripper:
+        """Return what was counted so far, and begin anew."""
+        counted = Stripper()
+        counted.add(self)
+        self._formats, self._odd, self._lost = Counter(), [], []
+        return counted
+
     def problems(self) -> Iterator[Problem]:
         """What was stored with whatever metadata it has: a sentence for the formats, and one for each odd file."""
         if self._formats:

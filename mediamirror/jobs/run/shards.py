@@ -35,7 +35,8 @@ _FIRST = 0.25
 _UNKNOWN = 1 / 3
 """The part of that which such a host may fill by the guess."""
 _LEAST = 1e-6
-"""Seconds."""
+_BRIEFEST = 0.5
+"""Seconds: of a request, and of a shard, which takes a moment to hand over and to end."""
 _ENDING = 3.0
 """Near the end a shard takes this part of what is left for each worker, so that all end together."""
 
@@ -48,6 +49,8 @@ class Limits:
     host_width: int = 6
     shortest: float = 5.0
     longest: float = 60.0
+    most: int = 4096
+    """Items in a shard, about: it is held in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +111,9 @@ class Planner:
         for authority, first, last in lanes:
             self._add(without_port(authority), first, last)
         self._totals = dict(self._counts)
-        self._left = self._whole = sum(self._counts.values()) * guess
-        """Seconds of requests: of those that are in no shard yet, and of all."""
+        self._free = sum(self._counts.values())
+        self._left = self._whole = self._free * guess
+        """Seconds of requests: of the items that are in no shard yet, and of all."""
         self._heap = [self._entry(host) for host in self._counts]
         heapq.heapify(self._heap)
 
@@ -164,8 +168,9 @@ class Planner:
     def _length(self) -> float:
         """Seconds of the next shard: less and less towards the end, and a tenth of what a worker has to do at most."""
         at_once = self._workers * self._limits.width
-        most = min(self._limits.longest, self._whole / at_once / SHARDS_A_WORKER)
-        return min(max(self._left / at_once / _ENDING, self._limits.shortest), most)
+        held = self._limits.most * self._left / max(1, self._free) / self._limits.width
+        most = min(self._limits.longest, self._whole / at_once / SHARDS_A_WORKER, held)
+        return max(min(max(self._left / at_once / _ENDING, self._limits.shortest), most), _BRIEFEST)
 
     def _add(self, host: str, first: int, last: int) -> None:
         self._gaps.setdefault(host, deque()).append((first, last))
@@ -181,6 +186,7 @@ class Planner:
             part = Slice(host, first, last)
             most -= part.count
             self._counts[host] -= part.count
+            self._free -= part.count
             self._left -= part.count * self._pace(host)
             yield part
 
