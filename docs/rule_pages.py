@@ -6,19 +6,19 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 from mediamirror.lint import Rule, all_rules
-from mediamirror.lint.rules import Words
+from mediamirror.lint.rules import BLIND, Words
 
 _FAMILIES = {
-    "MM1": ("Markup", "What the page says, before a file is looked at."),
-    "MM2": ("Transport", "How the origin gives the files out."),
-    "MM3": ("Pixels", "What the files are, one by one and beside each other."),
-    "MM4": ("Ladder and weight", "Advice on rungs and bytes."),
-    "MM5": ("Mirror", "Whether a mirror still holds what it recorded (`verify --mirror`)."),
+    "MM1": ("Markup", "Checks of the markup only, without the image files."),
+    "MM2": ("Transport", "How the origin serves the files."),
+    "MM3": ("Pixels", "Checks of each image file, and comparisons between the files of one set."),
+    "MM4": ("Widths and file sizes", "The widths of an image set, and the sizes of its files in bytes."),
+    "MM5": ("Mirror", "Whether a mirror still has what it recorded (`verify --mirror`)."),
 }
 _SEVERITIES = {
-    "error": "the file is not what was promised",
-    "warning": "a browser will misread or mislabel it",
-    "note": "advice",
+    "error": "something is broken or wrong: exit code 1",
+    "warning": "probably a mistake: exit code 1 only with `--fail-on warning`",
+    "note": "advice: no effect on the exit code",
 }
 
 
@@ -31,7 +31,8 @@ def rule_pages() -> dict[str, str]:
 def rule_page(rule: Rule) -> str:
     """The page of one rule."""
     words = rule.words
-    rejects = "\n`mirror` does not publish such an image unless `--keep-rejected` is given.\n" if rule.rejects else ""
+    keeps = ", not even with `--keep-rejected`" if rule.code in BLIND else " without `--keep-rejected`"
+    rejects = f"\n`mirror` does not store such an image{keeps}.\n" if rule.rejects else ""
     limits = f"\n## What it does not find\n\n{words.limits.strip()}\n" if words.limits else ""
     return f"""# {rule.code}: {rule.name}
 
@@ -75,11 +76,11 @@ def index_page(rules: Sequence[Rule]) -> str:
     """The list of all rules, by family."""
     parts = ["# Rules\n", *(f"- **{name}**: {meaning}" for name, meaning in _SEVERITIES.items())]
     parts.append(
-        "\n`--select` and `--ignore` take codes, names and beginnings of codes (`MM3`), and may be repeated; "
-        "the longer word wins, and `--ignore` wins over `--select` of the same length. "
+        "\n`--select` and `--ignore` take codes, names and code prefixes (`MM3`), and can be repeated. If both match, the longer "
+        "value wins, and `--ignore` wins if they are equally long. "
         "How to switch rules off for a project, some pages or one image: [switching rules off](../switching-rules-off.md).\n\n"
-        "In the examples a file is sound and as wide as the number in its name says, unless a line below the markup says "
-        "something else."
+        "In the examples a file is valid, and its width is the number in its name, unless a line below the markup says "
+        "otherwise."
     )
     for family, members in groupby(rules, key=lambda rule: rule.code[:3]):
         title, about = _FAMILIES[family]

@@ -19,7 +19,7 @@ Span = tuple[int, int]
 
 
 class Severity(StrEnum):
-    """How much a finding matters. ``error``: the file is not what was promised."""
+    """How much a finding matters. ``error``: something is broken or wrong."""
 
     ERROR = "error"
     WARNING = "warning"

@@ -246,7 +246,7 @@ NO_SANDBOX = option(
 KEEP = _rows(
     CHECKS,
     CheckOptions,
-    ("--keep-rejected", "Also store rejected images (wrong width, format or type), if they decode."),
+    ("--keep-rejected", "Also store images with the wrong width, if they decode."),
     ("--keep-svg", "Store SVG files unchecked; in a bucket with Content-Disposition: attachment."),
 )
 
