@@ -15,6 +15,7 @@ from mediamirror.catalog.ingest import find_store
 from mediamirror.first_use import dataclass
 
 MOST_SETS = 100
+MOST_ROWS = 100
 """Sets told of one variant at most: a placeholder may be in each of a hundred thousand."""
 
 
@@ -72,7 +73,9 @@ class CatalogRow:
     alt: str | None = None
     context: str | None = None
     columns: dict[str, object] | None = None
-    """The plain values of the row that the document is."""
+    """The plain values of the input's row that the document is."""
+    other_columns: tuple[dict[str, object], ...] = ()
+    """The same of further rows of the input that name this image, in their order; `MOST_ROWS` at most."""
 
 
 _MATCHES = """(
@@ -101,6 +104,12 @@ SELECT h.store_id, NULL AS variant_id, h.key, 'stored' AS status, h.sha256, NULL
 WHERE NOT EXISTS (SELECT 1 FROM objects o WHERE o.store_id = h.store_id AND o.key = h.key)
 AND h.store_id IN (SELECT store_id FROM standings UNION SELECT store_id FROM published UNION SELECT :place)
 """
+
+
+_OTHER_ROWS = (
+    "SELECT d.columns FROM documents d WHERE d.columns IS NOT NULL AND d.id IN (SELECT p.document_id FROM candidates c "
+    "CROSS JOIN places p ON p.id = c.place_id WHERE c.variant_id = ?) AND d.id != ? ORDER BY d.id LIMIT ?"
+)
 
 
 def choose(db: sqlite3.Connection, query: Query) -> int:
@@ -244,11 +253,17 @@ class _About:
         self._places = {
             number: rest
             for number, _, *rest in db.execute(
-                "SELECT p.set_id, min(p.id), lower(hex(i.fingerprint)), d.name, p.line, i.alt, i.context, d.columns FROM places p "
+                "SELECT p.set_id, min(p.id), lower(hex(i.fingerprint)), d.name, p.line, i.alt, i.context, d.columns, d.id FROM places p "
                 "JOIN image_sets i ON i.id = p.set_id JOIN documents d ON d.id = p.document_id "
                 f"WHERE p.set_id IN ({marks(numbers)}) GROUP BY p.set_id",
                 numbers,
             )
+        }
+        # Two rows of a dataset may name one image: its id and caption are those of both.
+        self._other_rows = {
+            row[3]: db.execute(_OTHER_ROWS, (row[3], self._places[row[7]][-1], MOST_ROWS)).fetchall()
+            for row in rows
+            if row[7] in self._places and self._places[row[7]][-2] is not None
         }
         keys = [(row[1], row[4]) for row in rows if row[4] is not None]
         self._holdings = {
@@ -264,9 +279,10 @@ class _About:
             size, token = self._holdings[(store_id, key)]
         bytes_, format_, width, height = self._blobs.get(sha256, (None, None, None, None))
         final_url, fetched_at, http_status = self._fetches.get(variant, (None, None, None))
-        set_id, document, line, alt, context, columns = self._places.get(number, (None,) * 6)
+        set_id, document, line, alt, context, columns, _ = self._places.get(number, (None,) * 7)
         with rows_of("documents"):
             told = as_columns(columns)
+            others = tuple([dict(as_columns(text) or {}) for (text,) in self._other_rows.get(variant, ())])
         return CatalogRow(
             *(store, status, url, final_url, kept),  # type: ignore[arg-type]
             declared_width=tuple(self._widths[variant]),
@@ -291,6 +307,7 @@ class _About:
             alt=alt,
             context=context,
             columns=told,
+            other_columns=others,
         )
 
 

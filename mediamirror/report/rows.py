@@ -27,7 +27,8 @@ def to_variant(row: CatalogRow) -> dict[str, Any]:
     error = {"code": row.error_code, "message": row.error_message} if row.error_code else None
     shared = "url final_url status key declared_width width height format bytes sha256 findings"
     own = "store content_type token fetched_at http_status stored_at set_number set_id sets document line alt context"
-    return {"type": "variant", **fields_of(row, shared), "error": error, **fields_of(row, own), "row": row.columns}
+    columns = {"row": row.columns, "other_rows": list(row.other_columns)}
+    return {"type": "variant", **fields_of(row, shared), "error": error, **fields_of(row, own), **columns}
 
 
 class Lines:
@@ -93,7 +94,7 @@ COLUMNS: dict[str, str] = {
     "declared_width": "int64s", "width": "int64", "height": "int64", "format": "string", "bytes": "int64",
     "sha256": "string", "content_type": "string", "token": "string", "findings": "strings", "error_code": "string",
     "error_message": "string", "fetched_at": "string", "http_status": "int64", "stored_at": "string",
-    "row": "string",
+    "row": "string", "other_rows": "string",
 }  # fmt: skip
 """Every column, in order, with its type; a plural is a list."""
 
@@ -137,7 +138,7 @@ def values_of(row: CatalogRow, *, hide: bool) -> dict[str, Any]:
     return {name: whole.get(name) for name in COLUMNS} | {
         "error_code": error.get("code"),
         "error_message": error.get("message"),
-        "row": json.dumps(whole["row"], ensure_ascii=False) if whole["row"] else None,
+        **{name: json.dumps(whole[name], ensure_ascii=False) if whole[name] else None for name in ("row", "other_rows")},
     }
 
 

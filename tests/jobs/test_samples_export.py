@@ -60,7 +60,7 @@ def export(mirrored: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=mirrored.parent, capture_output=True, text=True, timeout=120, check=False)
 
 
-def read(*tars: Path) -> list[dict[str, bytes]]:
+def read_samples(*tars: Path) -> list[dict[str, bytes]]:
     return list(webdataset.WebDataset([str(each) for each in tars], shardshuffle=False, empty_check=False))
 
 
@@ -72,7 +72,7 @@ def size(data: bytes) -> tuple[int, int]:
 async def test_each_set_is_one_sample_with_its_narrowest_and_its_widest_picture(stored: Path) -> None:
     done = export(stored, "-o", "pairs-%d.tar")
     assert (done.returncode, "2 samples of 4 pictures" in done.stderr, "--rungs all" in done.stderr) == (0, True, True)
-    samples = {json.loads(each["json"])["alt"]: each for each in read(stored.parent / "pairs-0.tar")}
+    samples = {json.loads(each["json"])["alt"]: each for each in read_samples(stored.parent / "pairs-0.tar")}
     fields = {name for name in samples["A boat"] if not name.startswith("__")}
     assert fields == {"small.webp", "large.webp", "json"}
     sizes = {alt: [size(each[f"{end}.webp"])[0] for end in ("small", "large")] for alt, each in samples.items()}
@@ -85,7 +85,7 @@ async def test_all_rungs_stand_under_one_key_in_as_many_files_as_the_size_asks_f
     done = export(stored, "-o", "all-%03d.tar", "--rungs", "all", "--shard-size", "1k")
     tars = sorted(stored.parent.glob("all-*.tar"))
     assert (done.returncode, [each.name for each in tars]) == (0, ["all-000.tar", "all-001.tar", "all-002.tar"])
-    found = {json.loads(each["json"])["alt"]: sorted(set(each) - {"json"}) for each in read(*tars)}
+    found = {json.loads(each["json"])["alt"]: sorted(set(each) - {"json"}) for each in read_samples(*tars)}
     assert [name for name in found["A boat"] if name[0] == "w"] == ["w160.webp", "w40.webp", "w80.webp"]
     assert [name for name in found["A lone"] if name[0] == "w"] == ["w50.jpg"]
     again = export(stored, "-o", "all-%03d.tar")
@@ -98,6 +98,28 @@ async def test_a_sample_with_other_bytes_than_were_recorded_is_left_out_whole(st
     assert (done.returncode, "boat-160.webp" in done.stderr, "what was recorded: 1." in done.stderr) == (1, True, True)
     with tarfile.open(stored.parent / "pairs.tar") as tar:
         assert len({name.partition(".")[0] for name in tar.getnames()}) == 1
+
+
+async def test_rows_that_name_one_image_keep_their_columns_each(tmp_path: Path) -> None:
+    """Two rows with one srcset, one with a part of it: every caption comes out, in each format."""
+    lines = [
+        {"id": 1, "caption": "first", "srcset": f"{SITE}/boat-40.webp 40w, {SITE}/boat-160.webp 160w"},
+        {"id": 2, "caption": "second", "srcset": f"{SITE}/boat-40.webp 40w, {SITE}/boat-160.webp 160w"},
+        {"id": 3, "caption": "third", "srcset": f"{SITE}/boat-160.webp 160w"},
+    ]
+    rows, to = tmp_path / "rows.jsonl", tmp_path / "mirror"
+    rows.write_text("\n".join(map(json.dumps, lines)))
+    read = ReadOptions(offline=True, field="srcset")
+    options = MirrorOptions(read=read, check=CheckOptions(check="header"))
+    inputs = [str(rows), str(crawl(tmp_path / "a.warc.gz"))]
+    done = await mirror(inputs, to=str(to), options=options, catalog=tmp_path / "c.sqlite")
+    assert (done.exit_code, export(to, "-o", "x.jsonl").returncode, export(to, "-o", "x.tar").returncode) == (0, 0, 0)
+    told = [row for row in map(json.loads, (tmp_path / "x.jsonl").read_text().splitlines()) if row["row"]]
+    ids = {row["width"]: [row["row"]["id"], *(other["id"] for other in row["other_rows"])] for row in told}
+    assert ids == {40: [1, 2], 160: [1, 2, 3]}
+    samples = [json.loads(sample["json"]) for sample in read_samples(tmp_path / "x.tar")]
+    others = [json.loads(each["other_rows"]) for each in samples if each["row"]]
+    assert [[row["caption"] for row in each] for each in others] == [["second"]]
 
 
 async def test_the_options_of_samples_are_refused_for_other_formats(stored: Path) -> None:

@@ -163,6 +163,7 @@ def _told(rows: Sequence[CatalogRow], chosen: dict[str, CatalogRow]) -> dict[str
         "set": first.set_id,
         "line": first.line or 0,
         "row": json.dumps(first.columns) if first.columns else "",
+        "other_rows": json.dumps(first.other_columns) if first.other_columns else "",
         "rungs": [
             {
                 "field": named.get(row.sha256, ""),
