@@ -253,8 +253,8 @@ class _About:
         self._places = {
             number: rest
             for number, _, *rest in db.execute(
-                "SELECT p.set_id, min(p.id), lower(hex(i.fingerprint)), d.name, p.line, i.alt, i.context, d.columns, d.id FROM places p "
-                "JOIN image_sets i ON i.id = p.set_id JOIN documents d ON d.id = p.document_id "
+                "SELECT p.set_id, min(p.id), lower(hex(i.fingerprint)), d.name, p.line, i.alt, i.context, d.columns, d.id "
+                "FROM places p JOIN image_sets i ON i.id = p.set_id JOIN documents d ON d.id = p.document_id "
                 f"WHERE p.set_id IN ({marks(numbers)}) GROUP BY p.set_id",
                 numbers,
             )

@@ -49,10 +49,23 @@ Given = Any
 Body = Callable[[Given], None]
 
 PATH = click.Path(path_type=Path)
+"""A path; whoever takes it says what ``-`` is."""
+
+
+class _FilePath(click.Path):
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse ``-``, which is no file to who types it: one of that name would appear, or be missed."""
+        if str(value) == "-":
+            self.fail(
+                "- is standard input or output, which this option can't use; a file of that name is ./-.", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
 _TYPES: dict[str, Any] = {
     "AGE": duration,
-    "DIR": PATH,
-    "FILE": PATH,
+    "DIR": _FilePath(path_type=Path),
+    "FILE": _FilePath(path_type=Path),
     "GLOB": glob,
     "K=V": pair,
     "S": seconds,
@@ -142,7 +155,7 @@ def option(words: str, text: str, group: Any = None, *, panel: str = "", least: 
 
     ``group`` is a dataclass with a field of the option's name, whose default is the option's; one that is a tuple may be
     repeated. ``choices`` are the only values, ``least`` and ``most`` bound a number, ``name`` is the name in the code;
-    the file of one that is ``written`` is an output.
+    the file of one that is ``written`` is an output. Where ``-`` may stand for a file, ``type=PATH`` says so.
     """
     names, written = [word for word in words.split() if word.startswith("-")], more.pop("written", False)
     metavar = words.removeprefix(" ".join(names)).strip() or None

@@ -76,12 +76,12 @@ def _refuse_other_than_errors(path: Path) -> None:
 
 @contextmanager
 def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
-    """Open ``path`` for writing (None: standard output). It appears under its name only when the block ends well.
+    """Open ``path`` for writing (None and ``-``: standard output). It appears under its name only when the block ends well.
 
     What a link names is written, and the link stays; a pipe or a device is written to as it is. Raises `UsageError` before
     anything is done when it is a folder, or its folder can't be written.
     """
-    if path is None:
+    if path is None or path == Path("-"):
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return

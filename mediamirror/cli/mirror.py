@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import OUTPUT, WHERE, WHICH, Given, argument, command, option, refuse
+from mediamirror.cli.command import OUTPUT, PATH, WHERE, WHICH, Given, argument, command, option, refuse
 from mediamirror.cli.running import run_with
 from mediamirror.first_use import replace
 from mediamirror.settings import EngineOptions, JobOptions, MirrorOptions, RewriteOptions, SelectOptions
@@ -42,9 +42,10 @@ if TYPE_CHECKING:
     [o.MAX_SIZE, *o.ANSWER_LIMITS, *o.READ_LIMITS, *o.IMAGE_LIMITS],
     option(
         "--error-file FILE",
-        "Write the URL of each failed variant, and the reason, to this file; it can be an INPUT (--as urls).",
+        "Write the URL of each failed variant, and the reason, to this file; it can be an INPUT (--as urls); - is standard output.",
         panel=OUTPUT,
         written=True,
+        type=PATH,
     ),
     [o.FAIL_ON, o.format_of("table", "json", "jsonl", "summary"), o.QUIET, o.VERBOSE, o.HIDE_SECRETS, o.NO_PROGRESS],
 )

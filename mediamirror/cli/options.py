@@ -18,6 +18,7 @@ from mediamirror.cli.command import (
     COMPARE,
     LIMITS,
     OUTPUT,
+    PATH,
     SPEED,
     WHAT,
     WHERE,
@@ -327,6 +328,7 @@ OUTPUT_FILE = option(
     "Write to FILE; default and - are standard output.",
     panel=OUTPUT,
     written=True,
+    type=PATH,
     callback=lambda _, __, path: None if path == Path("-") else path,
 )
 HIDE_SECRETS = option(

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import COMPARE, OUTPUT, WHERE, Given, command, option
+from mediamirror.cli.command import COMPARE, OUTPUT, PATH, WHERE, Given, Option, command, option
 from mediamirror.cli.running import run_with
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.settings import CompareOptions, SyncOptions
@@ -54,17 +54,23 @@ def _printed(given: Given) -> ObjectOutput:
     return ObjectOutput(given.format_, quiet=given.quiet, verbose=given.verbose, progress=not given.no_progress)
 
 
+def _list(name: str, text: str) -> Option:
+    return option(
+        f"--{name} FILE", f"{text} into this file; - is standard output.", panel=OUTPUT, written=True, type=PATH
+    )
+
+
 @command(
     "check",
     _BETWEEN,
     option("--download", "Read the bytes of both sides again.", CompareOptions, panel=COMPARE),
     option("--one-way", "Don't count keys that only DEST has as differences.", CompareOptions, panel=COMPARE),
-    option("--combined FILE", "Write every key with its mark into this file.", panel=OUTPUT, written=True),
-    option("--missing-on-dst FILE", "Write the keys that only SRC has into this file.", panel=OUTPUT, written=True),
-    option("--missing-on-src FILE", "Write the keys that only DEST has into this file.", panel=OUTPUT, written=True),
-    option("--differ FILE", "Write the keys that differ into this file.", panel=OUTPUT, written=True),
-    option("--match FILE", "Write the keys that are the same into this file.", panel=OUTPUT, written=True),
-    option("--error FILE", "Write the keys that could not be read into this file.", panel=OUTPUT, written=True),
+    _list("combined", "Write every key with its mark"),
+    _list("missing-on-dst", "Write the keys that only SRC has"),
+    _list("missing-on-src", "Write the keys that only DEST has"),
+    _list("differ", "Write the keys that differ"),
+    _list("match", "Write the keys that are the same"),
+    _list("error", "Write the keys that could not be read"),
     [*o.PRINTING, o.NO_PROGRESS],
     defaults=SyncOptions,
 )

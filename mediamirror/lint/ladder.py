@@ -86,8 +86,10 @@ def largest_too_small(subject: SetSubject) -> Iterator[Violation]:
         wanted = [(round(_DENSE * slot), slot, screen) for screen, slot in _slots(subject, source)]
         need, slot, screen = max(wanted, key=lambda row: row[0], default=(0, 0.0, DEVICES[0]))
         if _width(largest) < need * _SLACK:
+            real = largest.shown is not None and largest.shown[0] >= (largest.candidate.width or 0)
+            says = "has" if real else "is declared as"
             message = (
-                f"The largest candidate has {_width(largest)} pixels; a slot of {slot:.0f} CSS pixels on a {screen.name} "
+                f"The largest candidate {says} {_width(largest)} pixels; a slot of {slot:.0f} CSS pixels on a {screen.name} "
                 f"({screen}) wants {need}."
             )
             yield Violation(message, f"{need} pixels", str(_width(largest)), largest.candidate.reference, largest.url)

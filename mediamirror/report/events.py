@@ -186,9 +186,9 @@ def summary_sentence(summary: Summary) -> str:
     if not summary.variants:
         where = plural(summary.documents, "document")
         if summary.problems and not summary.documents:
-            return f"No document can be used; {plural(summary.problems, 'problem')} listed above."
+            return f"No document can be used: {plural(summary.problems, 'problem')}."
         if summary.problems:
-            return f"No image in {where} can be used; {plural(summary.problems, 'problem')} listed above."
+            return f"No image in {where} can be used: {plural(summary.problems, 'problem')}."
         kinds = " and ".join(filter(None, (", ".join(summary.kinds[:-1]), *summary.kinds[-1:])))
         read_as = f" Read as {kinds}; --as names another kind." if kinds else ""
         return f"No image found in {where}.{read_as}"
@@ -207,6 +207,8 @@ def summary_sentence(summary: Summary) -> str:
     line += "."
     if summary.exit_code == 130 and not summary.sets:  # a mirror is read as it is listed: nobody knows how much is left
         line += " Interrupted: run the same command again to go on after these."
+    elif summary.exit_code == 130 and not summary.left:
+        line += " Interrupted at its very end: run the same command again, which finishes what was left open."
     elif summary.exit_code == 130:
         line += f" Interrupted with {plural(summary.left, 'variant')} left: run the same command again to go on."
     return line

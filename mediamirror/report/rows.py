@@ -138,7 +138,9 @@ def values_of(row: CatalogRow, *, hide: bool) -> dict[str, Any]:
     return {name: whole.get(name) for name in COLUMNS} | {
         "error_code": error.get("code"),
         "error_message": error.get("message"),
-        **{name: json.dumps(whole[name], ensure_ascii=False) if whole[name] else None for name in ("row", "other_rows")},
+        **{
+            name: json.dumps(whole[name], ensure_ascii=False) if whole[name] else None for name in ("row", "other_rows")
+        },
     }
 
 

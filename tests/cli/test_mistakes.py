@@ -80,6 +80,9 @@ MISTAKES: dict[str, list[tuple[str, str]]] = {
         ("--to m --retry-failed --include '*.jpg'", "--include: only with INPUTs"),
     ],
     "verify": [
+        ("page.html --write-baseline -", "a file of that name is ./-"),
+        ("page.html --report -", "a file of that name is ./-"),
+        ("--mirror m --catalog -", "a file of that name is ./-"),
         ("", "verify wants INPUTs, or --mirror DEST: one of the two"),
         ("page.html --mirror kept", "verify wants INPUTs, or --mirror DEST: one of the two"),
         ("nowhere", "nowhere does not exist"),

@@ -274,6 +274,13 @@ def test_check_writes_the_lists_that_rclone_writes(run: Runner, src: Path, prefi
     )
 
 
+def test_a_list_for_a_dash_is_printed(mediamirror: Command, src: Path, tmp_path: Path) -> None:
+    (tmp_path / "dest").mkdir()
+    done = mediamirror("check", str(src), str(tmp_path / "dest"), "--missing-on-dst", "-", cwd=tmp_path)
+    assert (done.returncode, "host/a/one_480.webp" in done.stdout.splitlines()) == (1, True)
+    assert not (tmp_path / "-").exists()
+
+
 def manifest(run: Runner, prefix: str) -> list[dict[str, Any]]:
     listed = run.client.list_objects_v2(Bucket=BUCKET, Prefix=f"{prefix}/_mediamirror/manifest/").get("Contents", [])
     bodies = [run.client.get_object(Bucket=BUCKET, Key=row["Key"])["Body"].read() for row in listed]

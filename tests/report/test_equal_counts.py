@@ -18,6 +18,7 @@ from mediamirror import check, mirror, parse, scrub, sync, verify
 from mediamirror.cli.objects import ObjectOutput
 from mediamirror.cli.output import Output, Style
 from mediamirror.model import Event, Outcome, Summary
+from mediamirror.report.events import summary_sentence
 from mediamirror.settings import CheckOptions, ScrubOptions
 from tests.jobs.test_own_record import MIRROR, URLS, Origin, page
 from tests.report.test_one_voice import FORMATS, PAGE, counted, summary_count
@@ -216,6 +217,13 @@ async def test_that_nothing_could_be_read_is_told_once(
     events: list[Event] = []
     await verify([str(tmp_path / "empty")], on_event=events.append)
     told = printed(Style(format_, progress=False), events, capsys)
-    assert told.count("No document can be used; 1 problem listed above.") == 1
+    assert told.count("No document can be used: 1 problem.") == 1
     assert "0 documents" not in told
     assert "0 objects" not in told
+
+
+@pytest.mark.parametrize(
+    ("left", "said"), [(0, "Interrupted at its very end"), (3, "Interrupted with 3 variants left")]
+)
+def test_an_interrupted_run_says_how_much_is_left(left: int, said: str) -> None:
+    assert said in summary_sentence(Summary(1, 1, 3, {"stored": 3}, left=left, exit_code=130))
