@@ -9,17 +9,18 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
-from typing import IO, TYPE_CHECKING, cast
+from datetime import UTC, date, datetime
+from itertools import chain
+from typing import IO, TYPE_CHECKING
 from urllib.parse import quote
 from uuid import uuid4
 
 from mediamirror.documents.document import Document
-from mediamirror.documents.rows import columns_of_text
-from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.http import read_answer
-from mediamirror.documents.warc.records import Gap, read_records
-from mediamirror.documents.warc.write import WarcWriter
+from mediamirror.documents.rows import columns_of
+from mediamirror.documents.warc.bytes import Place
+from mediamirror.documents.warc.http import Response
+from mediamirror.documents.warc.records import Record
+from mediamirror.documents.warc.write import stream_resource
 from mediamirror.markup.naming.looks import has_image_extension, is_srcset_like
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class Carried:
         self.limit = limit
         self._path = None if archive is None else archive.directory / f"{uuid4().hex}.warc"
         self._file: IO[bytes] | None = None
+        self._kept = _spool()
+        self._date = datetime.now(UTC)
 
     @property
     def wants_bytes(self) -> bool:
@@ -58,15 +61,12 @@ class Carried:
         if self._path is None:
             return url
         self._file = self._file or self._path.open("xb")
-        with tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-") as body:
-            for piece in pieces:
-                body.write(piece)
-                if body.tell() > self.limit:
-                    return None
-            body.seek(0)
-            kind = _type_of(body.read(12))
-            writer = WarcWriter(self._file, compressed=False, digests=False)
-            writer.resource(url, datetime.now(UTC), kind, cast("IO[bytes]", body))
+        pieces = iter(pieces)
+        first = next(pieces, b"")
+        kind, start = _type_of(first[:12]), self._file.tell()
+        if not stream_resource(self._file, url, self._date, kind, chain((first,), pieces), most=self.limit):
+            return None
+        self._kept.write(json.dumps([url, kind, start]).encode() + b"\n")
         return url
 
     def drop(self) -> None:
@@ -75,6 +75,7 @@ class Carried:
             self._file.close()
             self._path.unlink()
         self._file = self._path = None
+        self._kept = _spool()
 
     def close(self) -> None:
         """Let the archive look up what was kept. Raises `OSError`."""
@@ -82,14 +83,16 @@ class Carried:
             return
         self._file.close()
         number = self._archive.add_file(self._path)
-        with self._path.open("rb") as file:
-            for item in read_records(file):
-                if not isinstance(item, Gap):
-                    record, block = item
-                    try:
-                        self._archive.add(record, read_answer(record, block), number)
-                    except Damaged:
-                        continue
+        self._kept.seek(0)
+        for line in self._kept:
+            url, kind, start = json.loads(line)
+            told = {"warc-type": "resource", "warc-target-uri": url, "warc-date": self._date.isoformat()}
+            answer = Response(200, (("content-type", kind),), iter(()))
+            self._archive.add(Record(Place(start), 0, told), answer, number)
+
+
+def _spool() -> IO[bytes]:
+    return tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-")
 
 
 def _type_of(head: bytes) -> str:
@@ -113,7 +116,7 @@ def sample(name: str, urls: Sequence[str], columns: dict[str, object]) -> Docume
     """
     pictures: dict[str, object] = {"image": urls[0]} if len(urls) == 1 else {"images": list(urls)}
     texts = {name: value for name, value in columns.items() if name not in pictures and _has_markup(value)}
-    told = columns_of_text(json.dumps(columns, default=str).encode())
+    told = columns_of({name: str(v) if isinstance(v, date) else v for name, v in columns.items()})
     data = json.dumps(pictures | texts, default=str).encode()
     return Document(name, data, "application/json", None, "json", columns=told)
 
@@ -139,7 +142,7 @@ class Samples:
     def __init__(self, name: str, carried: Carried) -> None:
         self._name = name
         self._carried = carried
-        self._waiting: IO[bytes] = tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-")  # noqa: SIM115
+        self._waiting = _spool()
         self._key = ""
         self._pictures: dict[str, str] = {}
         self._held: list[tuple[str, bytes]] = []
@@ -150,14 +153,16 @@ class Samples:
         """Whether a member begins another sample: `end` the one before first."""
         return _key(member) != self._key
 
-    def takes(self, member: str, head: bytes, *, is_whole: bool) -> bool:
-        """Whether a member is a picture, or stands beside one: those are kept here."""
-        if _is_picture(member):
-            return not self.of_a_site
+    def takes_picture(self, member: str) -> bool:
+        """Whether a member is a picture that is kept here."""
+        return not self.of_a_site and _is_picture(member)
+
+    def takes_beside(self, member: str, head: bytes, *, is_whole: bool) -> bool:
+        """Whether a member may stand beside a picture, and is kept here."""
         return is_whole and not self.of_a_site and _ending(member) in _BESIDE and b"\0" not in head
 
     def take(self, member: str, pieces: Iterable[bytes]) -> bool:
-        """Keep a member that `takes` it; False for one over the limit."""
+        """Keep a member; False for a picture over the limit."""
         self._key = _key(member)
         if not _is_picture(member):
             self._held.append((member, b"".join(pieces)))

@@ -7,7 +7,8 @@ import io
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import field
-from typing import BinaryIO
+from itertools import chain
+from typing import BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP
 from mediamirror.first_use import dataclass
@@ -89,9 +90,12 @@ def weighed(chunks: Chunks, limit: int) -> bytes | Stored | None:
         size += len(chunk)
         if size > limit:
             return None
-        digest.update(chunk)
         if size <= HELD:
             held.write(chunk)
+            continue
+        digest.update(held.getbuffer())  # all of what few bytes held is hashed when it is asked for
+        held = io.BytesIO()
+        digest.update(chunk)
     return held.getvalue() if size <= HELD else Stored(chunks, size, digest.hexdigest())
 
 
@@ -100,9 +104,18 @@ def kept(pieces: Iterable[bytes], limit: int) -> bytes | Stored | None:
 
     None as soon as there are more than ``limit``; the pieces that follow are not taken. Raises `OSError`.
     """
-    # The file goes with the last that refers to it.
-    file: BinaryIO = tempfile.SpooledTemporaryFile(max_size=HELD, prefix="mediamirror-")  # type: ignore[assignment]  # noqa: SIM115
+    held: list[bytes] = []
+    size, pieces = 0, iter(pieces)
     for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size > min(limit, HELD):
+            break
+    if size <= HELD:
+        return b"".join(held) if size <= limit else None
+    # The file goes with the last that refers to it.
+    file = cast("BinaryIO", tempfile.TemporaryFile(prefix="mediamirror-"))  # noqa: SIM115
+    for piece in chain(held, pieces):
         file.write(piece)
         if file.tell() > limit:
             return None

@@ -180,9 +180,8 @@ class _Bodies:
         if self.text.is_too_long(text):
             return iter((b" " * (self._limit + 1),))
         long = self.text.long(text)
-        pieces = iter((text,)) if long is None else unescaped(read_again(cast("BinaryIO", long)))
-        encoded = (piece.encode("utf-8", "replace") for piece in pieces)
-        return from_base64(encoded) if content.get("encoding") == "base64" else encoded
+        pieces = iter((text.encode("utf-8", "replace"),)) if long is None else unescaped(cast("BinaryIO", long))
+        return from_base64(pieces) if content.get("encoding") == "base64" else pieces
 
 
 def _closing(file: IO[bytes]) -> Iterator[bytes]:

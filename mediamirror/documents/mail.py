@@ -242,6 +242,9 @@ def from_base64(lines: Iterator[bytes]) -> Iterator[bytes]:
     """Undo base64 in pieces of any length; what is not of its alphabet is passed over."""
     left = b""
     for line in lines:
+        if not left and (whole_line := _strictly(line)):
+            yield whole_line
+            continue
         left += line.translate(None, _NOT_BASE64)
         whole = len(left) - len(left) % 4
         if whole:
@@ -249,6 +252,14 @@ def from_base64(lines: Iterator[bytes]) -> Iterator[bytes]:
             left = left[whole:]
     if len(left) > 1:
         yield _unbased(left + b"=" * (4 - len(left)))
+
+
+def _strictly(data: bytes) -> bytes:
+    """What base64 is that holds nothing else and ends with a group of four; empty for other data."""
+    try:
+        return b"" if len(data) % 4 else binascii.a2b_base64(data, strict_mode=True)
+    except binascii.Error:
+        return b""
 
 
 def _unbased(data: bytes) -> bytes:

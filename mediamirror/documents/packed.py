@@ -13,11 +13,11 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import IO, Any, cast
+from typing import IO, Any, BinaryIO, cast
 
 from mediamirror.documents.carried import Carried, Samples
 from mediamirror.documents.compressed import BOMB_RATIO, BOMB_SIZE, STEP, Undecodable
-from mediamirror.documents.document import Document, is_binary, kept
+from mediamirror.documents.document import HELD, Document, is_binary, kept
 from mediamirror.documents.plan import url_below
 from mediamirror.documents.rows import Stream, inflated
 from mediamirror.first_use import replace
@@ -79,17 +79,19 @@ class _Folder(Members):
         self._samples = Samples(self.name, Carried(self.name, container.archive, container.limit))
         self._others = self._packed = 0
 
-    def member(self, name: str, opened: IO[bytes]) -> Iterator[Item]:
-        """What is in one member."""
-        whole = io.BufferedReader(opened, _LOOKED_AT) if isinstance(opened, io.RawIOBase) else opened
-        head = whole.read(_LOOKED_AT)
+    def member(self, name: str, size: int, opened: IO[bytes]) -> Iterator[Item]:
+        """What is in one member of ``size`` bytes. A picture is only read where somebody looks it up."""
         if self._samples.is_new(name):
             yield from self._let_go()
-        if head and self._samples.takes(name, head, is_whole=len(head) < _LOOKED_AT):
-            if not self._samples.take(name, _rest(head, whole)):
+        if size and self._samples.takes_picture(name):
+            if not self._samples.take(name, _rest(b"", opened)):
                 yield from self.bad(name, f"is over the limit of {self.container.limit:,} bytes")
             return
-        yield from self._document(name, head, whole)
+        head = opened.read(min(size, HELD))
+        if head and self._samples.takes_beside(name, head, is_whole=len(head) < _LOOKED_AT):
+            self._samples.take(name, (head,))
+        else:
+            yield from self._document(name, head, opened)
 
     def _let_go(self) -> Iterator[Item]:
         for name, data in self._samples.end():
@@ -97,16 +99,17 @@ class _Folder(Members):
 
     def _document(self, name: str, head: bytes, whole: IO[bytes]) -> Iterator[Item]:
         is_known = name.lower().endswith(_EXTENSIONS)
-        if not head or not (is_known or (not is_binary(head) and is_document(head))):
+        start = head[:_LOOKED_AT]
+        if not head or not (is_known or (not is_binary(start) and is_document(start))):
             self._others += 1
             self._packed += head.startswith(_PACKED)
             return
         inner = f"{self.name}/{name}"
-        kind = choose_kind(head, media_type=None, document=inner)
+        kind = choose_kind(start, media_type=None, document=inner)
         if KINDS[kind].is_container and kind not in _ROWS:
             yield from self.bad(name, f"is {kind} within another container")
             return
-        if is_binary(head):
+        if is_binary(start):
             yield from self.bad(name, "is not text but binary data")
             return
         pieces = _rest(head, whole)
@@ -170,7 +173,7 @@ def read_zip(
                 else:
                     try:
                         with packed.open(member) as opened:
-                            yield from folder.member(member.filename, opened)
+                            yield from folder.member(member.filename, member.file_size, opened)
                     except DAMAGE:
                         yield from folder.bad(member.filename, DAMAGED)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
@@ -294,16 +297,20 @@ class _TarInfo(tarfile.TarInfo):
         return super()._proc_member(tar)  # type: ignore[misc]
 
 
-def read_tar(file: IO[bytes], container: Any, read_within: Callable[[str], Any]) -> Iterator[Item]:
+def read_tar(file: BinaryIO, container: Any, read_within: Callable[[str], Any]) -> Iterator[Item]:
     """Yield the documents of a tar file, compressed with gzip or not, read once from its beginning to its end. Raises `OSError`."""
     folder = _Folder(container, read_within)
     try:
-        with tarfile.open(fileobj=inflated(file), mode="r|", tarinfo=_TarInfo) as packed:  # type: ignore[call-overload,arg-type]
+        plain = inflated(file)
+        mode = (
+            "r:" if plain is file and container.path is not None else "r|"
+        )  # what is not read is not passed over, but leapt
+        with tarfile.open(fileobj=plain, mode=mode, tarinfo=_TarInfo) as packed:  # type: ignore[call-overload]
             for number, member in enumerate(packed):
                 packed.members = []  # or each header stays in memory
                 opened = packed.extractfile(member) if member.isreg() and number < MAX_MEMBERS else None
                 if opened is not None and (yield from folder.is_safe(member.name)):
-                    yield from folder.member(member.name, opened)
+                    yield from folder.member(member.name, member.size, opened)
             if _goes_on(packed.fileobj):
                 raise tarfile.ReadError("more lies behind its end mark")
     except (tarfile.TarError, Undecodable, EOFError, ValueError) as error:
@@ -321,6 +328,7 @@ _EXTENSIONS = tuple(each for each in known_extensions() if not each.endswith(".g
 
 
 def _rest(head: bytes, opened: IO[bytes]) -> Iterator[bytes]:
-    yield head
+    if head:
+        yield head
     while chunk := opened.read(STEP):
         yield chunk

@@ -152,7 +152,7 @@ def json_row(data: bytes | Stored, line: int, rows: Rows, counted: Counted) -> I
     if rows.field is None:
         values = _values(data) if isinstance(data, bytes) and len(data) <= _PARSED_TWICE else {}
         counted.saw(values)
-        name, columns = f"{rows.name}:{line}", _plain(values)
+        name, columns = f"{rows.name}:{line}", columns_of(values)
         yield Document(name, _held(data), _JSON, rows.base_url, "json", beside=rows.beside, columns=columns)
         return
     if _size(data) > MAX_RECORD:
@@ -185,12 +185,7 @@ def _columns_of(record: Object, field: str) -> str:
         for name, value in record.members
         if name != field and isinstance(value, str | Text)
     )
-    return columns_of_text(f"{{{','.join(spelled)}}}".encode("utf-8", "replace"))
-
-
-def columns_of_text(data: bytes) -> str:
-    """The plain values of a row in JSON, in order, as far as they are short; empty for one that is none or is malformed."""
-    return _plain(_values(data))
+    return columns_of(_values(f"{{{','.join(spelled)}}}".encode("utf-8", "replace")))
 
 
 def _values(data: bytes) -> dict[str, object]:
@@ -201,7 +196,8 @@ def _values(data: bytes) -> dict[str, object]:
     return values if isinstance(values, dict) else {}
 
 
-def _plain(values: dict[str, object]) -> str:
+def columns_of(values: dict[str, object]) -> str:
+    """The plain values of a row as JSON, in order, as far as they are short; empty for a row without any."""
     kept: dict[str, object] = {}
     room = MOST_COLUMNS
     for name, value in values.items():

@@ -529,3 +529,25 @@ async def test_what_is_packed_within_an_archive_is_told(
         ["passed-over"],
     )
     assert "2 files in it, packed" in problems[0].message
+
+
+async def test_a_picture_that_is_damaged_in_its_archive_is_told_and_nothing_stays_of_it(tmp_path: Path) -> None:
+    pictures = {f"{n}.png": make_image(8, 4, "png") + os.urandom(100_000) for n in "abc"}
+    data = bytearray(zipped(pictures))
+    data[len(data) // 2] ^= 1  # within the second
+    path = write(tmp_path, "a.zip", bytes(data))
+    with WarcArchive(tmp_path) as archive:
+        documents, (problem,) = await read(path, archive=archive)
+        assert (problem.code, f"{path}/b.png is damaged" in problem.message) == ("member-left-out", True)
+        held = [await archive.lookup(f"https://file.invalid{path}/{n}.png") for n in "ac"]
+        assert [answer.body and answer.body.data for answer in held] == [pictures["a.png"], pictures["c.png"]]
+        with pytest.raises(NotArchived):
+            await archive.lookup(f"https://file.invalid{path}/b.png")
+    assert [Path(document.name).name for document in documents] == ["a.png", "c.png"]
+
+
+async def test_a_member_of_any_length_is_read_whole(tmp_path: Path) -> None:
+    pages = {f"{size}.html": PAGE + b"x" * size for size in (0, 65_500, 65_536, 1 << 20, (1 << 20) + 1, 3_000_000)}
+    for pack, name in PACKS[:3]:
+        documents, problems = await read(write(tmp_path, name, pack(pages)))
+        assert ([b"".join(d.chunks()) for d in documents], problems) == ([*pages.values()], [])

@@ -119,7 +119,7 @@ def is_image_field(name: str, value: str) -> bool:
     if not words & (_STRONG | _WEAK) or words & _OTHER:
         return False
     if has_image_extension(value):
-        return not any(char.isspace() for char in value)
+        return value.split() == [value]
     path = value.partition("?")[0]
     return is_url(value) and (bool(words & _STRONG) or _EXTENSION.search(path.rpartition("/")[2]) is None)
 

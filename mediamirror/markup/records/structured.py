@@ -73,12 +73,14 @@ def _lines(text: str) -> Iterator[Span]:
 
 def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge: bool) -> Iterator[ImageSet]:
     text, unmarked = place.source.text, Unmarked()
+    is_list = text[:1] == "["  # one record alone is a row of a file, where they are counted
     for start, end in parted(text):
         reading = read_json(text[start:end])
         reader = RecordReader(place, merge, start)
         for value in reading.values:
             yield from reader.images(value)
-            unmarked.saw(_plain(value))
+            if is_list:
+                unmarked.saw(_plain(value))
         if reader.is_cut:
             continue
         if reading.is_cut:
@@ -87,7 +89,7 @@ def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge:
         elif reading.error is not None:
             message = "The JSON is malformed here: what could be read of it was read."
             yield _trouble(place, "malformed-json", message, start + reading.error)
-    if text[:1] == "[":  # one record alone is a row of a file, where they are counted
+    if is_list:
         yield from map(place.trouble, unmarked.problem(place.context.document))
 
 
