@@ -88,13 +88,14 @@ def edits_for(data: bytes, moves: Sequence[Move], seen: Iterable[ImageSet] = ())
     ``seen`` are the image sets of what `probed` made of the document, unmerged.
     """
     codec = codec_for(data)
-    places = [(move, _before(data, move.start, codec)) for move in moves]
     levels = {**levels_seen(seen), **{number: 0 for number, move in enumerate(moves) if is_plain(move.address)}}
     edits = []
-    for number, (move, before) in enumerate(places):
+    for number, move in enumerate(moves):
         if number not in levels:
             raise BadAddress(f"the place of {move.url[:100]!r} can hold no URL with '&'")
-        text = spelled(move.address, before=before, levels=levels[number])
+        has_bracket = "(" in move.address or ")" in move.address
+        in_brackets = has_bracket and _before(data, move.start, codec).rstrip("\t\n\f\r ").endswith("(")
+        text = spelled(move.address, in_brackets=in_brackets, levels=levels[number])
         edits.append(Edit(move.start, move.end, text.encode(codec)))
     return edits
 

@@ -17,6 +17,7 @@ from ada_url import URL
 
 from mediamirror.first_use import pattern
 from mediamirror.markup.places.charrefs import decode
+from mediamirror.markup.places.urls import plain
 from mediamirror.model import ImageSet
 
 _KEPT = "%:/?#[]@!$&()*+,;=~-._"
@@ -33,6 +34,8 @@ class BadAddress(ValueError):
 
 def as_target(address: str) -> str:
     """Return an address as it can stand in a document; an absolute one serialised as a browser does. Raises `BadAddress`."""
+    if plain(address, None) is not None and address[-1] != ",":
+        return address  # as most are: nothing in it would be written otherwise
     shown = f"{address[:100]!r}"
     if not address or _BLANK.search(address):
         raise BadAddress(f"{shown} is empty or holds a blank, which ends a URL in a srcset: write %20")
@@ -53,9 +56,9 @@ def of_key(key: str) -> str:
     return quote(key, safe="/~-._")
 
 
-def spelled(address: str, *, before: str, levels: int) -> str:
-    """Spell an address where ``before`` ends the text before it, and ``levels`` times references are decoded."""
-    if before.rstrip("\t\n\f\r ").endswith("("):
+def spelled(address: str, *, in_brackets: bool, levels: int) -> str:
+    """Spell an address that stands ``in_brackets`` or not, where ``levels`` times references are decoded."""
+    if in_brackets:
         address = address.replace("(", "%28").replace(")", "%29")
     return address.replace("&", "&" + "amp;" * levels)
 
