@@ -132,6 +132,17 @@ def _stand(
     )
 
 
+def put_failures(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[tuple[str, str, str | None]]) -> None:
+    """Write down what failed or was rejected (URL, status, code), where nothing is known of it: so it can be tried again."""
+    for url, status, code in rows:
+        variant = put_variant(db, url)
+        if (
+            db.execute("SELECT 1 FROM standings WHERE store_id = ? AND variant_id = ?", (place, variant)).fetchone()
+            is None
+        ):
+            _stand(db, place, run_id, variant, status, None, code)
+
+
 _TOLD = f"""
 SELECT o.key, o.sha256, o.size, o.token, o.content_type, b.format, b.width, b.height, {", ".join(f"b.{name}" for name in FACTS)},
     max(o.stored_at)

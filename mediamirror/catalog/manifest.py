@@ -222,6 +222,24 @@ def note_manifest(db: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> Non
             db.execute("INSERT OR REPLACE INTO temp.manifest VALUES (?,?,?)", (row["type"], name, json.dumps(row)))
 
 
+def note_results(db: sqlite3.Connection, rows: Iterable[dict[str, Any]], *, newer: bool) -> int:
+    """Take in objects that results tell of; return how many. What the manifest says of one in another state stands, unless the
+    results are ``newer``; of one in the same state, where else it came from is added.
+    """
+    count = 0
+    for row in rows:
+        known = manifest_rows_of(db, [row["key"]]).get(row["key"])
+        same = known is not None and (known["sha256"], known["token"]) == (row["sha256"], row["token"])
+        if same and known is not None:
+            urls = {origin["url"] for origin in known.get("origins") or ()}
+            more = [origin for origin in row["origins"] if origin["url"] not in urls]
+            row = known | {"origins": [*(known.get("origins") or ()), *more]}  # noqa: PLW2901
+        if known is None or same or newer:
+            note_manifest(db, [row])
+            count += 1
+    return count
+
+
 def drop_manifest(db: sqlite3.Connection, keys: Iterable[str]) -> int:
     """Take objects out of the manifest that are no more; return how many of them it named."""
     done = db.executemany("DELETE FROM temp.manifest WHERE kind = 'object' AND name = ?", ((key,) for key in keys))

@@ -66,6 +66,7 @@ def mirror_command(given: Given) -> None:
     from mediamirror import mirror
     from mediamirror.cli.files import ErrorFile
     from mediamirror.cli.output import Output, Style
+    from mediamirror.jobs.mirror.results import place_of
 
     if not given.inputs and not given.retry_failed:
         refuse("mirror wants an INPUT (or --retry-failed): `mediamirror mirror --help` has examples.")
@@ -94,6 +95,8 @@ def mirror_command(given: Given) -> None:
         summary = await mirror(
             given.inputs, to=given.to, options=options, catalog=given.catalog, stdin=sys.stdin.buffer, on_event=output
         )
+        if given.engine != "in-process":
+            print(f"What became of each image: {place_of(given.to)}", file=sys.stderr)
         return await _rewritten(given, summary) if rewrites else summary
 
     run_with(

@@ -24,6 +24,7 @@ from mediamirror.catalog.adoption import (
     begin_told,
     note_told,
     put_adopted,
+    put_failures,
     put_manifest_sets,
     told_in_vain,
     told_of,
@@ -31,19 +32,22 @@ from mediamirror.catalog.adoption import (
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import read_holdings
 from mediamirror.catalog.ingest import Run, begin_run, comes_from, finish_run
-from mediamirror.catalog.manifest import begin_manifest, manifest_rows_of, read_manifest, read_untaken
+from mediamirror.catalog.manifest import begin_manifest, manifest_rows_of, note_results, read_manifest, read_untaken
 from mediamirror.errors import (
     CatalogDamaged,
     ObjectCorrupt,
     UsageError,
 )
 from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task
+from mediamirror.jobs.mirror.results import RESULTS, object_rows, read_results
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.manifest import adopt, load_manifest, manifest_object
+from mediamirror.jobs.run.manifest import SEGMENTS, adopt, checked_row, load_manifest, manifest_object
 from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, Session, open_run
 from mediamirror.jobs.sync.pairs import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem
+from mediamirror.redact import is_redacted
+from mediamirror.scratch import scratch_folder
 from mediamirror.settings import AdoptOptions
 from mediamirror.store.base import Entry, Store
 
@@ -167,6 +171,7 @@ class _Adoption:
         self._counts: Counter[str] = Counter()
         self._bytes = 0
         self._started = time.monotonic()
+        self._newest = ""
         self.options = options
         self.failed = False
 
@@ -196,6 +201,7 @@ class _Adoption:
         async for page in pages(_each(told)):
             await catalog.write(note_told, page)
         readable = await self._load(catalog, store)
+        await self._load_results(catalog, store, run)
 
         async def record(done: Sequence[Done]) -> None:
             await catalog.write(put_adopted, run.store_id, run.id, [d.adopted for d in done if d.adopted])
@@ -220,7 +226,7 @@ class _Adoption:
     async def _load(self, catalog: Catalog, store: Store) -> bool:
         """Read the manifest, if the store has one. Of a damaged one nothing is believed: the objects are looked at instead."""
         try:
-            await load_manifest(catalog, store)
+            self._newest = max(await load_manifest(catalog, store), default="")
         except ObjectCorrupt as error:
             self.failed = True
             await catalog.write(begin_manifest)
@@ -228,6 +234,28 @@ class _Adoption:
             self._emit(Problem(error.code, message, document=self._dest))
             return False
         return True
+
+    async def _load_results(self, catalog: Catalog, store: Store, run: Run) -> None:
+        """Read the results that shared runs have left: of what the manifest does not tell, and of what failed."""
+        try:
+            with scratch_folder() as scratch:
+                async for key, rows in read_results(store, scratch):
+                    newer = key.removeprefix(RESULTS) > self._newest.removeprefix(SEGMENTS)
+                    told = [row for each in object_rows(rows) if (row := checked_row(json.dumps(each))) is not None]
+                    self._counts["results read"] += len(rows)
+                    await catalog.write(note_results, told, newer=newer)
+                    failed = [
+                        (row["url"], row["status"], row.get("error_code"))
+                        for row in rows
+                        if row.get("status") in {"failed", "rejected"} and not is_redacted(row["url"])
+                    ]
+                    await catalog.write(put_failures, run.store_id, run.id, failed)
+        except (ObjectCorrupt, ValueError, KeyError, TypeError) as error:
+            self.failed = True
+            message = (
+                error.message if isinstance(error, ObjectCorrupt) else f"Results in {store.name} are none ({error})."
+            )
+            self._emit(Problem(ObjectCorrupt.code, message, document=self._dest))
 
     async def _tasks(self, catalog: Catalog, store: Store, run: Run) -> AsyncIterator[Task]:
         async for page in joined(pages(_entries(store)), catalog.pages(read_holdings, run.store_id)):

@@ -66,6 +66,7 @@ from mediamirror.store.base import Store
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
     from mediamirror.fetch import Transport
+    from mediamirror.jobs.mirror.results import Results
 MOST_TRIED = 8
 """Rungs that are tried in place of one that was refused."""
 MAX_SETS_SHOWN = 1000
@@ -113,6 +114,7 @@ class _MirrorRun:
         self._tally = Tally()
         self._short = 0
         self._crew: Crew | None = None
+        self._results: Results | None = None
         self._own_origins: frozenset[str] = frozenset()
         self._widths: Counter[Widths] = Counter()
         self._started = time.monotonic()
@@ -268,6 +270,7 @@ class _MirrorRun:
             yield None
             return
         from mediamirror.jobs.mirror.engines import open_engine  # noqa: PLC0415 -- start-up time
+        from mediamirror.jobs.mirror.results import Results  # noqa: PLC0415 -- start-up time
 
         if archive.count:
             raise UsageError(
@@ -275,10 +278,16 @@ class _MirrorRun:
             )
         level, folds = logging.getLogger().level, session.store.folds_case
         job = Job(self._to, self._options, self._own_origins, publisher.was_empty, folds, first, level)
-        async with open_engine(job) as engine:
-            crew = Crew(engine, self._options, self._tell, publisher.stripper)
-            yield crew
+        self._results = Results(session.store, now())
+        try:
+            async with open_engine(job) as engine:
+                crew = Crew(engine, self._options, self._tell, publisher.stripper)
+                yield crew
+        finally:
+            await self._results.flush()
         crew.conclude()
+        if self._results.problem is not None:
+            self._tell(self._tally.weigh(self._results.problem))
 
     async def _settle(self, catalog: Catalog, run: Run, handler: Handler) -> None:
         """Record what is unchanged without a question to its origin, and leave the rest in the work list."""
@@ -349,13 +358,18 @@ class _MirrorRun:
     async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record], *, last: bool) -> None:
         """Write outcomes down and tell them. What may be kept as the best there is gets its last word later."""
         await catalog.write(put_outcomes, run, records)
-        for outcome in (record.outcome for record in records):
+        settled: list[Record] = []
+        for record in records:
+            outcome = record.outcome
             if last or outcome.error is None or outcome.error.code not in SHORT:
                 self._tally.add(outcome)
                 self._emit(outcome)
+                settled.append(record)
             else:
                 self._short += 1
                 self._tally.bytes_in += outcome.fetched_bytes
+        if self._results is not None:
+            await self._results.add(settled)
 
     async def _preview(self, catalog: Catalog, run: Run, publisher: Publisher) -> None:
         unknown = "(named by its hash)" if self._options.store.layout == "hash" else "(its ending goes by its bytes)"

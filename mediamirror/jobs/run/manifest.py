@@ -300,7 +300,7 @@ async def read_segment(store: Store, key: str, size: int) -> AsyncIterator[dict[
     """Yield every row of one segment. Raises `ObjectCorrupt` for one that is damaged, at the latest at its end."""
     try:
         async for line in _lines(store, key, size):
-            if (row := _row(line)) is not None:
+            if (row := checked_row(line)) is not None:
                 yield row
     except (zlib.error, ValueError, RecursionError, SourceChanged) as error:
         raise ObjectCorrupt(
@@ -327,7 +327,7 @@ async def _lines(store: Store, key: str, size: int) -> AsyncIterator[bytes]:
         raise ValueError("it ends too early")
 
 
-def _row(line: bytes) -> dict[str, Any] | None:
+def checked_row(line: bytes | str) -> dict[str, Any] | None:
     """Read one row; None for one of a type that is not known here. Raises `ValueError` for what is no row."""
     row = json.loads(line)
     kind = row.get("type") if isinstance(row, dict) else None
