@@ -721,7 +721,9 @@ def read(url: str) -> Reading:
     """
     if len(url) > MAX_URL:
         return Reading(None, url)
-    address, _, query = url.partition("#")[0].partition("?")
+    if "#" in url:
+        url = url.partition("#")[0]
+    address, _, query = url.partition("?")
     cut = address.rfind("/") + 1
     name = address[cut:]
     before = _read_folders(address[:cut])
@@ -968,20 +970,21 @@ def _read_name(name: str) -> str:
     """Take the sizes from the end of a file's name. They ask for nothing: no server reads them."""
     dot = name.rfind(".")
     ending = name[dot + 1 :].lower()
-    if dot <= 0 or ending not in _ENDINGS:
+    if ending not in _ENDINGS or name[:dot].isalnum():  # every size begins with a sign
         return name
     if ending in _SECOND_ENDINGS:
         other = name.rfind(".", 0, dot)
         if other > 0 and name[other + 1 : dot].lower() in _ENDINGS:
             dot = other
-    rows = _BY_LAST.get(name[dot - 1])
+    rows = _BY_LAST.get(name[dot - 1 : dot])
     start, done = max(0, dot - _LONGEST_NAME), -1
     while rows is not None:
         for place, hint, form, written in rows:
             if hint in name and place > done and (match := written.search(name, start)) is not None:
-                name, done = _without(match, form.by, name), place
+                name, done, at = _without(match, form.by, name), place, match.start()
                 # With a hole before the ending nothing else can stand there; else what stands there now may be a size, too.
-                rows = None if form.by.endswith(HOLE) else _BY_LAST.get(name[match.start() - 1 : match.start()])
+                ends = form.by.endswith(HOLE) or name[:at].isalnum()
+                rows = None if ends else _BY_LAST.get(name[at - 1 : at])
                 break
         else:
             break
