@@ -586,8 +586,11 @@ _Row = tuple[str, Form, re.Pattern[str]]
 
 
 def _rows(sign: Callable[[Form], str], wanted: Callable[[Form], bool]) -> tuple[_Row, ...]:
-    flags = re.IGNORECASE | re.ASCII
-    return tuple((one, f, pattern(f.pattern, flags)) for f in FORMS if wanted(f) for one in sign(f).split(" "))
+    rows: list[_Row] = []
+    for form in filter(wanted, FORMS):
+        written = pattern(form.pattern, re.IGNORECASE | re.ASCII)
+        rows += [(one, form, written) for one in sign(form).split(" ")]
+    return tuple(rows)
 
 
 _WITH_HOST = _rows(lambda f: f.host, lambda f: bool(f.host))
