@@ -105,7 +105,7 @@ def _code(error: sqlite3.DatabaseError) -> int:
 
 def _sentence(name: str, error: sqlite3.DatabaseError) -> str:
     code, why = _code(error), str(error).partition(" with text ")[0]
-    anew = f"make it anew from what is stored with `mediamirror catalog rebuild DEST --catalog {name} --force`"
+    anew = f"make a new one from what is stored with `mediamirror catalog rebuild DEST --catalog {name} --force`"
     if code in _DAMAGE:
         return f"The catalog {name} is damaged ({why}): {anew}; the damaged file is kept beside it."
     if code == sqlite3.SQLITE_FULL:
@@ -115,7 +115,7 @@ def _sentence(name: str, error: sqlite3.DatabaseError) -> str:
         )
     if code == sqlite3.SQLITE_IOERR:
         return (
-            f"The catalog {name} can't be read or written ({why}): its disk is full or fails. Mend that and run the same "
+            f"The catalog {name} can't be read or written ({why}): its disk is full or fails. Fix that and run the same "
             "command again."
         )
     if code in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}:

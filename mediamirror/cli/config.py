@@ -119,7 +119,7 @@ def _read(path: Path, *, ours: bool) -> dict[str, object]:
             f"The config file {path} can't be read ({error.strerror}): name another with --config."
         ) from error
     except ValueError as error:
-        raise UsageError(f"The config file {path} is not valid TOML: {error}. Mend it, or name another.") from error
+        raise UsageError(f"The config file {path} is not valid TOML: {error}. Fix it, or give another one.") from error
 
 
 def _option(key: str, known: set[str], path: Path | None) -> str:
@@ -168,9 +168,9 @@ def _entry(row: dict[str, object], number: int, config: Path) -> PerPath:
     ignore = row.get("ignore")
     words = [ignore] if isinstance(ignore, str) else ignore
     if not isinstance(words, list) or not words or not all(isinstance(word, str) for word in words):
-        raise UsageError(f'{where} wants ignore = ["MM105"], a list of rules.')
+        raise UsageError(f'{where} needs ignore = ["MM105"], a list of rules.')
     if path is None and image is None:
-        raise UsageError(f"{where} wants a path (a glob of pages), an image (a glob of files), or both.")
+        raise UsageError(f"{where} needs a path (a glob of pages), an image (a glob of files), or both.")
     if fault := next(filter(None, map(glob_fault, filter(None, (path, image)))), ""):
         raise UsageError(f"{where}: {fault}")
     if reason is None:

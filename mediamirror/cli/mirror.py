@@ -69,7 +69,7 @@ def mirror_command(given: Given) -> None:
     from mediamirror.jobs.mirror.results import place_of
 
     if not given.inputs and not given.retry_failed:
-        refuse("mirror wants an INPUT (or --retry-failed): `mediamirror mirror --help` has examples.")
+        refuse("mirror needs an INPUT (or --retry-failed): `mediamirror mirror --help` has examples.")
     # A config file may say where to: what is not made, or not read, is not rewritten.
     rewrites = given.rewrite_to is not None and bool(given.inputs) and not given.dry_run
     if rewrites:

@@ -45,9 +45,9 @@ _READ_LIMITS = "max_document_size max_document_memory max_documents max_sets max
 _ARCHIVES = "offline all_images keep_data check_hashes"
 _JUDGED = "root fail_empty tolerance ladder estimate baseline write_baseline"
 _OF_A_BUCKET = "only for a bucket, s3://bucket/prefix; a directory has nothing of it."
-_REACH = "only to reach a bucket, and what is given is a directory: write s3://bucket/prefix, or leave it away."
-_UNDOES = "not with --undo, which goes by the records beside the pages: leave it away."
-_MAPS = "not with --map, which holds old and new addresses: leave one of them away."
+_REACH = "only to reach a bucket, and what is given is a directory: write s3://bucket/prefix, or omit it."
+_UNDOES = "not with --undo, which uses the records beside the pages: omit it."
+_MAPS = "not with --map, which has old and new URLs: omit one of them."
 
 _PAGES: list[Need] = [
     ("same_host max_pages", _follows, "only with --depth N or --follow-sitemap, which follow pages."),
@@ -76,7 +76,7 @@ NEEDS: dict[str, list[Need]] = {
             lambda given: given.engine == "in-process",
             "not with an --engine: its workers see no archives, which are read here.",
         ),
-        ("fresh_for", lambda given: not given.refetch, "not with --refetch, which asks for everything anew."),
+        ("fresh_for", lambda given: not given.refetch, "not with --refetch, which downloads everything again."),
         ("credentials_for", lambda given: given.header, "only with -H, whose headers it sends to that host, too."),
         ("error_file", lambda given: not given.dry_run, "not with --dry-run, in which nothing can fail."),
         (
@@ -87,7 +87,7 @@ NEEDS: dict[str, list[Need]] = {
         (
             "rewrite_to",
             lambda given: not given.dry_run,
-            "it needs what --dry-run does not make: leave one of them away.",
+            "it needs what --dry-run does not make: omit one of them.",
         ),
         (
             "rewrite_to",
@@ -99,12 +99,12 @@ NEEDS: dict[str, list[Need]] = {
         (
             "sample allow_unrecorded source repair second restart dry_run catalog",
             lambda given: given.mirror,
-            "only with --mirror DEST, which reads what is stored; with INPUTs leave it away.",
+            "only with --mirror DEST, which reads what is stored; with INPUTs omit it.",
         ),
         (
             f"{_READ} {_ARCHIVES} {_READ_LIMITS} {_JUDGED}",
             lambda given: not given.mirror,
-            "only with INPUTs, which are read and judged; with --mirror leave it away.",
+            "only with INPUTs, which are read and judged; with --mirror omit it.",
         ),
         *_PAGES,
         ("estimate", lambda given: given.check == "decode", "not with --check header: it needs every pixel."),
@@ -114,7 +114,7 @@ NEEDS: dict[str, list[Need]] = {
             "only to reach a bucket, --mirror s3://bucket/prefix.",
         ),
         (_SOURCE_PLACE, lambda given: _is_bucket(given.second), "only to reach --from where it is a bucket."),
-        ("second dry_run", lambda given: given.repair, "it says how to mend what is damaged: give --repair with it."),
+        ("second dry_run", lambda given: given.repair, "it says how to repair what is damaged: give --repair with it."),
         ("credentials_for", lambda given: given.header, "only with -H, whose headers it sends to that host, too."),
     ],
     "rewrite": [

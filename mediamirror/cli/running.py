@@ -99,7 +99,7 @@ def ended(command: Callable[[], object]) -> int:
         _silence_stdout()
         return 141
     except OSError as error:
-        complain(f"the output can't be written ({error.strerror or error}); mend that, and run the same command again.")
+        complain(f"the output can't be written ({error.strerror or error}); fix that, and run the same command again.")
         _silence_stdout()
         return 1
     return 0
@@ -149,7 +149,7 @@ def run_with(
         told = f"an unexpected {type(error).__name__} ended the run; {hint}."
         if isinstance(error, OSError):
             where = f" ({error.filename})" if error.filename else ""
-            told = f"the run ended: {error.strerror or error}{where}; mend that, and run the same command again."
+            told = f"the run ended: {error.strerror or error}{where}; fix that, and run the same command again."
         complain(told)
         raise Exit(1) from None
     raise Exit(summary.exit_code)

@@ -28,7 +28,7 @@ def byte_size(text: str) -> int:
         raise click.BadParameter(f"{text!r} is not a size: write 500k, 2M, 1G or plain bytes.")
     size = int(float(match[1]) * _UNITS[match[2]])
     if not size:
-        raise click.BadParameter(f"{text!r} is no size to work with: leave the option away for no limit.")
+        raise click.BadParameter(f"{text!r} is no size to work with: omit the option for no limit.")
     return size
 
 
@@ -117,7 +117,7 @@ def glob(text: str) -> str:
 def glob_fault(word: str) -> str:
     """Say why nothing can match a pattern, or nothing."""
     if not word.strip():
-        return "An empty pattern matches nothing: write one such as '*.webp', or leave it away."
+        return "An empty pattern matches nothing: write one such as '*.webp', or omit it."
     if _has_open_class(word):
         return f"{word!r} has a [ without its ]: close it, or write [[] for the character itself."
     if "(?!)" in fnmatch.translate(word):
@@ -164,7 +164,7 @@ def proxy_url(given: str) -> str:
     """Read a proxy's address, or ``@FILE`` that holds it. Raises `UsageError`."""
     proxy = _read(given[1:], "--proxy").strip() if given.startswith("@") else given
     if not proxy.startswith(("http://", "https://")):
-        raise UsageError("--proxy wants an address such as http://proxy.example:3128, or @FILE that holds one.")
+        raise UsageError("--proxy needs a URL such as http://proxy.example:3128, or @FILE that contains one.")
     return proxy
 
 

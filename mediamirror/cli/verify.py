@@ -95,7 +95,7 @@ def verify_command(given: Given) -> None:
         mediamirror verify --mirror s3://media/news --repair --from /backup/news
     """
     if (given.mirror is None) == (not given.inputs):
-        refuse("verify wants INPUTs, or --mirror DEST: one of the two.")
+        refuse("verify needs INPUTs, or --mirror DEST: one of the two.")
     if given.mirror is None:
         _verify_documents(given)
     else:

@@ -58,7 +58,7 @@ def explained(status: int, name: str, most: int, *, told: bool) -> Problem:
         code, why = "document-over-time", f"takes more than {CPU_SECONDS // 60} minutes of computing to read"
         left_out += "; split it"
     elif status == -signal.SIGKILL:
-        code, why = "document-unread", "was being read when the system killed its reader, perhaps for want of memory"
+        code, why = "document-unread", "was being read when the system killed its reader, perhaps for lack of memory"
     else:
         code, why = "document-unread", f"ended its reader (exit status {status}; please report it)"
     return Problem(code, f"{name} {why}: {left_out}.", document=name)

@@ -72,7 +72,7 @@ def to_archive(
     except Malformed as error:
         if number < 1:
             raise
-        yield f"{error} behind entry {number:,}: what lies before was read"
+        yield f"{error} behind entry {number:,}: what comes before was read"
     if number < 0:
         raise Malformed("it has no list of entries")
 

@@ -58,13 +58,13 @@ def read_answer(download: Download) -> tuple[Document, tuple[Problem, ...]]:
     data, flaws = body_of(download, limit), []
     if is_gzip(data):
         data, wrong = inflate(data, limit)
-        flaws += [("document-damaged", f"{name}: {wrong}: what lies before was read.")] if wrong is not None else []
+        flaws += [("document-damaged", f"{name}: {wrong}: what comes before was read.")] if wrong is not None else []
     if len(data) > limit:
         flaws.append(("sitemap-too-large", f"{name} is over the {limit:,} bytes of a sitemap: the rest is left out."))
         data = data[:limit]
     if not data.startswith(_WIDE_MARKS) and (at := data.find(b"\0")) >= 0:
         # Neither XML nor text has such a character; what is full of them would cost much and give nothing.
-        flaws.append(("document-damaged", f"{name} holds binary data: what lies before was read."))
+        flaws.append(("document-damaged", f"{name} holds binary data: what comes before was read."))
         data = data[:at]
     kind = choose_kind(data[:_SNIFFED], media_type=None, document="")
     is_plain = download.content_type == "text/plain" or name.partition("?")[0].removesuffix(".gz").endswith(".txt")

@@ -314,7 +314,7 @@ def read_tar(file: BinaryIO, container: Any, read_within: Callable[[str], Any]) 
             if _goes_on(packed.fileobj):
                 raise tarfile.ReadError("more lies behind its end mark")
     except (tarfile.TarError, Undecodable, EOFError, ValueError) as error:
-        message = f"{container.name} is damaged ({str(error)[:100]}): what lies before was read."
+        message = f"{container.name} is damaged ({str(error)[:100]}): what comes before was read."
         yield Problem("document-damaged", message, document=container.name)
     yield from folder.end()
 

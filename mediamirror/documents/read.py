@@ -319,7 +319,7 @@ def _documents(
         return [_binary(name, head)]
     items = [_document(name, inflated, media_type, base_url, reading)]
     if inflated.wrong is not None:
-        items.append(_problem("document-damaged", name, f"{name}: {inflated.wrong}: what lies before was read."))
+        items.append(_problem("document-damaged", name, f"{name}: {inflated.wrong}: what comes before was read."))
     return items
 
 

@@ -305,7 +305,7 @@ def _pieces(piece: bytes, stream: io.BufferedReader) -> Iterator[bytes]:
 
 
 def _broken(rows: Rows, line: int, error: Undecodable) -> Problem:
-    message = f"{rows.name}: {error}, after line {line}: what lies before was read."
+    message = f"{rows.name}: {error}, after line {line}: what comes before was read."
     return Problem("document-damaged", message, line, document=rows.name)
 
 

@@ -198,7 +198,7 @@ def _as_in_urls(host: str, text: str) -> str:
 
 def _unreadable(text: str) -> UsageError:
     return UsageError(
-        f"--allow-host wants a name, an address or a block such as 10.0.0.0/8, and perhaps :PORT; it got {text!r}."
+        f"--allow-host needs a name, an address or a block such as 10.0.0.0/8, and perhaps :PORT; it got {text!r}."
     )
 
 
@@ -210,7 +210,7 @@ def parse_connect_to(text: str) -> Rewired:
     """Read ``HOST:PORT:HOST2:PORT2``; any part may be empty, IPv6 addresses stand in brackets. Raises `UsageError`."""
     match = _CONNECT_TO.fullmatch(text.strip())
     if match is None:
-        raise UsageError(f"--connect-to wants HOST:PORT:HOST2:PORT2, IPv6 addresses in brackets; it got {text!r}.")
+        raise UsageError(f"--connect-to needs HOST:PORT:HOST2:PORT2, IPv6 addresses in brackets; it got {text!r}.")
     host, port, to_host, to_port = match.groups()
     return Rewired(_host(host), _port(port, text), _host(to_host), _port(to_port, text))
 

@@ -257,13 +257,13 @@ def without_port(authority: str) -> str:
 
 def _still_quiet(host: Host, url: str, seconds: float) -> HostBusy:
     return HostBusy(
-        f"{redact_url(url)} was not asked for: its host wants to be left alone for {seconds:.0f} s more "
+        f"{redact_url(url)} was not requested: its host wants no requests for {seconds:.0f} s more "
         f"(it answered {host.quiet_status}). Run the same command again later."
     )
 
 
 def _unavailable(host: Host, url: str) -> HostUnavailable:
     return HostUnavailable(
-        f"{redact_url(url)} was not asked for: its host could not be reached several times in a row "
+        f"{redact_url(url)} was not requested: its host could not be reached several times in a row "
         f"({host.cause}). Run the same command again when it is up."
     )

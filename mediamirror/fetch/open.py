@@ -107,7 +107,7 @@ async def open_fetcher(
         polite = Polite(client, options, hosts=hosts)
         following = Following(polite, options, guard, partial(admit, find=find, robots=asked, hosts=hosts))
         if not options.robots:
-            log.warning("robots.txt is not asked, by --ignore-robots: closed paths and Crawl-delay are not honoured.")
+            log.warning("robots.txt is ignored, by --ignore-robots: forbidden paths and Crawl-delay are not obeyed.")
         yield OpenFetcher(Retrying(following, options, random=random), transport, hosts, asked)
 
 

@@ -175,10 +175,10 @@ def parse_header(text: str) -> tuple[str, str]:
     if not colon:
         name, colon, rest = text.partition(";")
         if not colon or rest.strip():
-            raise UsageError("-H wants 'Name: value'.")
+            raise UsageError("-H needs 'Name: value'.")
     name, value = name.strip(" "), value.strip(" \t")
     if not _TOKEN.fullmatch(name):
-        raise UsageError(f"-H got {name[:40]!r}, which can't be a header's name; it wants 'Name: value'.")
+        raise UsageError(f"-H got {name[:40]!r}, which can't be a header's name; it needs 'Name: value'.")
     if _BAD_VALUE.search(value):
         raise UsageError(f"-H {name}: the value holds a character that can't be in a header, such as a line break.")
     if (reason := _OURS.get(name.lower())) is not None:
@@ -216,7 +216,7 @@ def user_agent(options: FetchOptions) -> str:
     if contact is None:
         return agent
     if not contact.isascii() or not contact.isprintable() or not contact.strip() or set("()\\") & set(contact):
-        raise UsageError("--contact wants a mail address or the URL of a page, in ASCII and without brackets.")
+        raise UsageError("--contact needs a mail address or the URL of a page, in ASCII and without brackets.")
     return f"{agent} (+{contact.strip()})"
 
 

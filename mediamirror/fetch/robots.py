@@ -192,7 +192,7 @@ def _again(failure: FetchError, target: Target) -> FetchError:
     """A new error for each URL of an origin whose robots.txt failed; not retryable, since the failure is cached."""
     if isinstance(failure, HTTPStatus):
         return RobotsRefused(
-            f"{redact_url(target.href)} was not asked for: {target.origin}/robots.txt answered {failure.status}, "
+            f"{redact_url(target.href)} was not requested: {target.origin}/robots.txt answered {failure.status}, "
             f"and until it can be read nothing may be fetched there; {_MAY}"
         )
     error = type(failure)(failure.message)

@@ -98,7 +98,7 @@ class _Report:
     async def run(self, dest: str | None, path: Path | None) -> Summary:
         options = self._options
         if dest is None and path is None:
-            raise UsageError("report wants a DEST, or --catalog FILE, or both.")
+            raise UsageError("report needs a DEST, or --catalog FILE, or both.")
         where = locate(dest, path, options.store)
         moved = await tells_itself(where)
         if not moved:

@@ -205,7 +205,7 @@ def undecodable(subject: Subject) -> Iterator[Violation]:
     """Fire for `ImageUndecodable`, and for any image error that has no rule of its own."""
     result = subject.result
     if isinstance(result, ImageError) and (_is_damaged(result) or not isinstance(result, _HAS_ITS_RULE)):
-        yield Violation(result.message, "a sound image", "undecodable")
+        yield Violation(result.message, "a valid image", "undecodable")
 
 
 def _is_damaged(result: object) -> bool:

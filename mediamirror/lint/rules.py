@@ -227,7 +227,7 @@ def _lack(rule: Rule, given: Mapping[str, bool]) -> str:
             else "is about pages: give INPUTs, and no --mirror"
         )
     lacks = {
-        "needs every pixel: leave --check header away": rule.code in _DECODED and not given.get("decode"),
+        "needs every pixel: omit --check header": rule.code in _DECODED and not given.get("decode"),
         "needs --ladder WIDTHS": rule.code == "MM401" and not given.get("ladder"),
         "needs --estimate": rule.code == "MM406" and not given.get("estimate"),
         "asks the origins: give --source": rule.about == "source" and not given.get("source"),

@@ -125,7 +125,7 @@ def source_after_img(subject: SetSubject) -> Iterator[Violation]:
     """Fire once for each such source."""
     for source in subject.image_set.sources:
         if source.ignored == "after-img" and is_written(source):
-            message = "This source stands after the img, where browsers do not look."
+            message = "This source comes after the img, where browsers ignore it."
             yield Violation(message, None, None, first_reference(source), first_url(source))
 
 

@@ -77,7 +77,7 @@ class Digest:
         if self._troubled:
             told = plural(self._in_trouble, self._noun)
             first = f"{_FIRST} of {told}" if self._in_trouble > _FIRST else told
-            yield Block(Words(f"{first} with something to say, the gravest first:", "bold"))
+            yield Block(Words(f"{first} with findings or errors, the most severe first:", "bold"))
             gravest = [result for grave in sorted(self._troubled) for result in self._troubled[grave]]
             for result in gravest[:_FIRST]:
                 yield set_result(result, width=width)

@@ -43,7 +43,7 @@ def _sound(root: ET.Element, data: ReportData) -> int:
     if sound < 1:
         return 0
     name = shown_url(data.title)
-    suite = ET.SubElement(root, "testsuite", name=f"{name}: what is sound")
+    suite = ET.SubElement(root, "testsuite", name=f"{name}: valid objects")
     ET.SubElement(suite, "testcase", name=f"{plural(sound, 'object')} without a finding", classname=name)
     _count(suite, (1, 0, 0, 0))
     return 1

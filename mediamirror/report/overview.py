@@ -117,17 +117,13 @@ class Tally:
         if unseen:
             return self._partly(wrong, unseen) + self._rest(odd)
         if wrong == self.sets:
-            return (
-                "The only image is not what was promised."
-                if wrong == 1
-                else f"None of {wrong:,} images is what was promised."
-            )
+            return "The only image is not as declared." if wrong == 1 else f"None of {wrong:,} images is as declared."
         if wrong:
-            return f"{wrong:,} of {plural(self.sets, 'image')} {'is' if wrong == 1 else 'are'} not what was promised."
+            return f"{wrong:,} of {plural(self.sets, 'image')} {'is' if wrong == 1 else 'are'} not as declared."
         if self.verdicts[ACCEPTED]:
             return f"Nothing new is wrong in {plural(self.sets, 'image')}" + self._rest(odd)
         every = "The only image is" if self.sets == 1 else f"All {self.sets:,} images are"
-        return f"{every} what was promised" + self._rest(odd)
+        return f"{every} as declared" + self._rest(odd)
 
     def _partly(self, wrong: int, unseen: int) -> str:
         """The headline where some images were not looked at: nothing is said of those."""
@@ -136,10 +132,10 @@ class Tally:
             return "The only image was not checked" if unseen == 1 else f"None of {unseen:,} images was checked"
         told = f"{seen:,} of {plural(self.sets, 'image')} {'was' if seen == 1 else 'were'} checked: "
         if wrong:
-            return told + f"{wrong:,} {'is' if wrong == 1 else 'are'} not what was promised"
+            return told + f"{wrong:,} {'is' if wrong == 1 else 'are'} not as declared"
         if self.verdicts[ACCEPTED]:
             return told + "nothing new is wrong"
-        return told + f"{'it is' if seen == 1 else 'all are'} what was promised"
+        return told + f"{'it is' if seen == 1 else 'all are'} as declared"
 
     def _rest(self, odd: int) -> str:
         accepted = self.verdicts[ACCEPTED]

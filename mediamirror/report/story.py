@@ -114,9 +114,9 @@ def _exchange(row: dict[str, Any], *, with_headers: bool) -> Iterator[str]:
 
 def _pixels(blob: dict[str, Any]) -> str:
     if blob["format"] is None:
-        return f"{human_bytes(blob['size'])}, no sound image"
+        return f"{human_bytes(blob['size'])}, not a valid image"
     if blob["width"] is None:
-        return f"{blob['format']}, {human_bytes(blob['size'])}, kept as it came"
+        return f"{blob['format']}, {human_bytes(blob['size'])}, stored unchanged"
     looked = "every pixel decoded" if blob["decoded"] else "only the header was read"
     notes = [f"{blob['width']}×{blob['height']} {blob['format']}", human_bytes(blob["size"]), looked]
     notes += [f"{blob['frames']} frames"] if (blob["frames"] or 1) > 1 else []

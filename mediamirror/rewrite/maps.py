@@ -34,7 +34,7 @@ _APACHE = """\
 #   RewriteRule ^ %1 [R=302,L,NE]
 """
 _LIMITS = {
-    "nginx": "nginx takes URLs that differ in case alone for one",
+    "nginx": "nginx can't tell apart URLs that differ only in case",
     "cloudflare": "Bulk Redirects take no source URL with a query string or a port",
 }
 

@@ -136,7 +136,7 @@ def test_a_damaged_member_is_a_problem_with_its_place_and_the_rest_is_read(tmp_p
     assert names(path) == ["/0", "/1", "/3", "/4", "/5"]
     (problem,) = problems(path)
     assert problem.code == "warc-damaged"
-    assert f"damaged at byte {at:,}: what lies there is left out, and the rest is read." in problem.message
+    assert f"damaged at byte {at:,}: what is there is left out, and the rest is read." in problem.message
 
 
 def test_rubbish_between_records_is_stepped_over(tmp_path: Path) -> None:

@@ -438,7 +438,7 @@ def test_mirror_rewrites_in_the_same_run_as_rewrite_does_after_it(
         (["README.md", "--to", "m", "--rewrite-to", "."], "written over itself"),
         (["README.md", "--to", "s3://a/b", "--rewrite-to", "out"], "Give --public-url"),
         (["README.md", "--to", "m", "--public-url", PUBLIC], "give --rewrite-to OUT"),
-        (["README.md", "--to", "m", "--rewrite-to", "out", "-n"], "leave one of them away"),
+        (["README.md", "--to", "m", "--rewrite-to", "out", "-n"], "omit one of them"),
     ],
 )
 def test_what_can_not_be_rewritten_after_a_run_is_said_before_it(

@@ -358,7 +358,7 @@ async def test_without_a_tag_the_date_is_asked_about(serve, client):
         ("304 Not Modified", "though nothing was compared"),
         ("204 No Content", "no content"),
         ("205 Reset Content", "no content"),
-        ("206 Partial Content", "not asked for"),
+        ("206 Partial Content", "not requested"),
         ("404 Not Found", "gone"),
         ("410 Gone", "gone"),
         ("401 Unauthorized", "login"),

@@ -263,7 +263,7 @@ async def test_not_to_ask_robots_txt_is_logged(tmp_path, caplog):
     async with open_fetcher(FetchOptions(robots=False, allow_private=True), spool_dir=tmp_path):
         pass
     assert [(r.levelno, r.getMessage()) for r in caplog.records if "--ignore-robots" in r.getMessage()] == [
-        (logging.WARNING, "robots.txt is not asked, by --ignore-robots: closed paths and Crawl-delay are not honoured.")
+        (logging.WARNING, "robots.txt is ignored, by --ignore-robots: forbidden paths and Crawl-delay are not obeyed.")
     ]
 
 

@@ -185,7 +185,7 @@ async def test_a_pause_over_the_cap_fails_at_once_without_asking_the_origin():
     fetcher = polite(inner, clock, retry_after_cap=120)
     with pytest.raises(HTTPStatus):
         await fetcher.fetch(Request("http://a/1"))
-    with pytest.raises(HostBusy, match=r"left alone for 500 s more \(it answered 503\)") as caught:
+    with pytest.raises(HostBusy, match=r"wants no requests for 500 s more \(it answered 503\)") as caught:
         await fetcher.fetch(Request("http://a/2"))
     assert (caught.value.code, caught.value.retryable) == ("host-backoff", False)
     assert len(inner.starts) == 1

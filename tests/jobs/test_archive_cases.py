@@ -293,7 +293,7 @@ async def test_verify_offline_says_what_is_wrong_with_the_record_of_a_picture(tm
 async def test_a_record_that_was_cut_short_is_called_so(tmp_path: Path, run: Run) -> None:
     cut = response(f"{SITE}/red.jpg", OLD[:900], "image/jpeg", more=[("WARC-Truncated", "length")])
     await run(put(tmp_path, [page(IMG), cut]))
-    assert "it is there cut short (WARC-Truncated: length); leave --offline away" in run.reasons["red.jpg"]
+    assert "it is there cut short (WARC-Truncated: length); omit --offline" in run.reasons["red.jpg"]
 
 
 @pytest.mark.parametrize("offline", [True, False])

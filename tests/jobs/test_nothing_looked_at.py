@@ -40,7 +40,7 @@ async def test_a_site_all_of_whose_images_are_of_another_one_was_not_looked_at(s
 @pytest.mark.parametrize(
     ("word", "header", "why"),
     [
-        ("MM312", True, "MM312 can find nothing here, since it needs every pixel: leave --check header away"),
+        ("MM312", True, "MM312 can find nothing here, since it needs every pixel: omit --check header"),
         ("MM401", False, "needs --ladder WIDTHS"),
         ("heavier-than-modern", False, "MM406 can find nothing here, since it needs --estimate"),
         ("MM5", False, "is about a mirror: give verify --mirror DEST"),

@@ -42,7 +42,7 @@ async def test_one_line_a_page_offers_the_folder_and_the_address_that_fit_and_it
     assert (summary.exit_code, summary.problems, problem.code) == (1, 1, "relative-url-without-base")
     assert f"--root {site}" in problem.message
     assert "--base-url https://news.example/sub/page.html" in problem.message
-    assert "4 image addresses" in problem.message
+    assert "4 image URLs" in problem.message
 
 
 async def test_a_page_outside_the_given_folder_is_told_the_folder_that_fits(site: Path) -> None:

@@ -116,9 +116,9 @@ def test_a_descriptor_beats_what_an_address_says() -> None:
 def test_it_is_told_once_what_widths_were_taken_from() -> None:
     counts = {Widths.DECLARED: 7, Widths.NAMED: 1, Widths.UNKNOWN: 1200}
     assert list(told_widths(counts, SelectOptions(rungs="largest", min_width=640))) == [
-        "1 image set has no descriptors: --rungs largest and --min-width 640 went by the widths in the addresses.",
-        "1,200 image sets have no width, in a descriptor or in an address: --rungs largest takes every image, "
-        "and --min-width 640 goes by the real pixels.",
+        "1 image set has no descriptors: --rungs largest and --min-width 640 used the widths in the URLs.",
+        "1,200 image sets have no width, in a descriptor or in a URL: --rungs largest takes every image, "
+        "and --min-width 640 uses the real width.",
     ]
     assert "--rungs 480 leaves its images out" in list(told_widths(counts, SelectOptions(rungs="480")))[1]
     assert list(told_widths({Widths.DECLARED: 7}, SelectOptions(rungs="largest"))) == []
@@ -139,7 +139,7 @@ def test_a_rung_that_is_none_is_a_usage_error(rungs: str) -> None:
     ("fetch", "in_store", "not_published", "decode", "fresh_for", "expected"),
     [
         (None, False, False, True, 0, Full("never fetched")),
-        (replace(FETCH, facts=None), True, False, True, 0, Full("was not a sound image")),
+        (replace(FETCH, facts=None), True, False, True, 0, Full("was not a valid image")),
         (
             replace(FETCH, facts=replace(FACTS, decoded=False)),
             True,
@@ -173,7 +173,7 @@ def test_what_is_asked_of_the_origin(fetch, in_store, not_published, decode, fre
         (replace(FETCH, fetched_at=NOW - timedelta(hours=11.9)), True, Fresh()),
         (replace(FETCH, fetched_at=NOW - timedelta(hours=12.1)), True, Conditional('"1"', None)),
         (FETCH, False, Full("not in the store")),
-        (replace(FETCH, facts=None), True, Full("was not a sound image")),
+        (replace(FETCH, facts=None), True, Full("was not a valid image")),
         (None, False, Full("never fetched")),
     ],
 )

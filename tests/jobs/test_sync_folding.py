@@ -1,4 +1,4 @@
-"""Into a directory whose file system does not tell upper from lower case. What it does is told by hand: none can be had here."""
+"""Into a directory whose file system is case-insensitive. What it does is told by hand: none can be had here."""
 
 from __future__ import annotations
 

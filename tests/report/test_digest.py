@@ -68,7 +68,7 @@ def test_the_first_sets_that_are_shown_are_those_with_errors() -> None:
     told = text_of(*odd, bad)
     shown = [line for line in told.splitlines() if line.startswith(("odd", "bad"))]
     assert shown == ["bad.html:7", "odd0.html:1", "odd1.html:1", "odd2.html:1", "odd3.html:1"]
-    assert "5 of 10 image sets with something to say, the gravest first:" in told
+    assert "5 of 10 image sets with findings or errors, the most severe first:" in told
 
 
 def test_what_a_dry_run_would_do_is_counted() -> None:

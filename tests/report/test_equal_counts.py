@@ -79,7 +79,7 @@ async def test_every_object_of_a_mirror_is_in_a_case_of_junit_and_a_row_of_json(
     assert Counter(row["status"] for row in rows if row["type"] == "variant") == rows[-1]["statuses"]
     summary = printed(Style("summary", progress=False, summary_above=-1), damaged, capsys)
     assert "This is a summary, for 4 objects." in summary
-    assert "3 objects with something to say" in summary
+    assert "3 objects with findings or errors" in summary
 
 
 async def test_what_a_mirror_run_counts_is_what_its_formats_list(

@@ -68,7 +68,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Page:
 
 
 def test_the_headline_is_the_verdict(page: Page) -> None:
-    assert "3 of 7 images are not what was promised." in page.words
+    assert "3 of 7 images are not as declared." in page.words
     assert "The Harbour Post, front page" in page.words
 
 
@@ -147,9 +147,9 @@ def test_a_sound_run_and_an_empty_run_have_their_own_headlines(tmp_path: Path) -
     whole = Page(write_html(tmp_path / "a", report(tuple(sound(n, f"p{n}", f"P {n}", n) for n in (1, 2)))))
     empty = Page(write_html(tmp_path / "b", report(())))
     odd = Page(write_html(tmp_path / "c", report((front_page()[2], front_page()[1]))))
-    assert "All 2 images are what was promised." in whole.words
+    assert "All 2 images are as declared." in whole.words
     assert "No image was found." in empty.words
-    assert "All 2 images are what was promised; 1 deserves a look." in odd.words
+    assert "All 2 images are as declared; 1 deserves a look." in odd.words
 
 
 def unseen(number: int) -> SetResult:
@@ -161,7 +161,7 @@ def test_an_image_that_nobody_looked_at_wears_no_badge_of_a_sound_one(tmp_path: 
     page = Page(write_html(tmp_path / "a", report((sound(1, "p", "P", 1), unseen(2)))))
     cards = [(a.get("class"), a.get("data-severities")) for a in page.all("article") if "card" in str(a.get("class"))]
     assert cards == [("card sound", "sound"), ("card unchecked", "unchecked")]
-    assert "1 of 2 images was checked: it is what was promised." in page.words
+    assert "1 of 2 images was checked: it is as declared." in page.words
     assert page.words.count("not checked") == 2  # the badge, and the filter
     alone = Page(write_html(tmp_path / "b", report((unseen(1), unseen(2)))))
     assert "None of 2 images was checked." in alone.words

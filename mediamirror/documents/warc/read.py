@@ -115,7 +115,7 @@ def _counted(archive: WarcArchive, items: Iterable[Document | Problem]) -> Itera
 
 
 def _gap(name: str, gap: Gap) -> Problem:
-    message = f"{name}: {gap.reason} at byte {gap.place.at:,}: what lies there is left out, and the rest is read."
+    message = f"{name}: {gap.reason} at byte {gap.place.at:,}: what is there is left out, and the rest is read."
     return Problem("warc-damaged", message, document=name)
 
 

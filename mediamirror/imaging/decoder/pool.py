@@ -267,7 +267,7 @@ def _explain(death: ChildDied, limits: Limits) -> ImageError:
     if death.returncode == -getattr(signal, "SIGXCPU", 0) and death.returncode:
         return ImageOverBudget(f"Decoding took more than {limits.cpu_seconds} s of CPU time, the limit.")
     if death.returncode == -getattr(signal, "SIGKILL", 0) and death.returncode:
-        return ImageOverBudget("The decoder process was killed while it had this image, perhaps for want of memory.")
+        return ImageOverBudget("The decoder process was killed while it had this image, perhaps for lack of memory.")
     if death.returncode < 0:
         return ImageUndecodable(f"This image crashed the decoder ({signal.Signals(-death.returncode).name}).")
     return ImageUndecodable(f"The decoder process ended over this image ({death}).")

@@ -117,8 +117,8 @@ async def _refuse_sound(path: Path, options: AdoptOptions) -> None:
     # One that comes from the store alone may be this very command's, killed when all was done: nothing is lost by making it again.
     if not options.force and not rebuilt:
         raise UsageError(
-            f"The catalog {path} is sound: nothing was changed. It holds more than a store can give back (what failed, when and how "
-            "everything was fetched); to make it anew all the same, add --force."
+            f"The catalog {path} is intact: nothing was changed. It holds more than a store can give back (what failed, when and how "
+            "everything was fetched); to make a new one anyway, add --force."
         )
 
 

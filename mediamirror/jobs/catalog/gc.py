@@ -75,7 +75,7 @@ def refusal(found: Found, options: GcOptions) -> UsageError | None:
     if found.own_rows and found.unbacked == found.own_rows and not options.force:
         return UsageError(
             f"None of the {found.own_rows:,} objects that the catalog names is there: nothing was changed. Check that DEST is the "
-            "right place and mounted; if the objects are gone indeed, add --force."
+            "right place and mounted; if the objects are really gone, add --force."
         )
     to_go = found.unnamed + found.unreferenced
     if not options.delete or not to_go:
@@ -88,7 +88,7 @@ def refusal(found: Found, options: GcOptions) -> UsageError | None:
     if to_go == found.listed and not options.force and found.unreferenced:
         return UsageError(
             f"--delete would remove all {found.listed:,} objects, since no document that the catalog knows names any of them: "
-            "nothing was changed. Mirror the documents first; if all of it is to go, add --force."
+            "nothing was changed. Mirror the documents first; to delete them all, add --force."
         )
     if to_go == found.listed and not options.force:
         return UsageError(

@@ -169,7 +169,7 @@ def sentence(done: Archived) -> str:
     if done.hops_unknown:
         line += (
             f" {done.hops_unknown:,} were fetched before redirects were recorded: they stand under their final URL alone; "
-            "mirror them anew to have the redirects."
+            "mirror them again to have the redirects."
         )
     if done.failed:
         line += f" {done.failed:,} could not be read or are not what was recorded."

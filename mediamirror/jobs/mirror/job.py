@@ -73,8 +73,8 @@ MAX_SETS_SHOWN = 1000
 """Above this many sets, only those with something to say are reported one by one."""
 
 _RESUMED = (
-    f"Going on with a run that was cut off: what it has asked for in the last {GOES_ON_FOR / 3600:.0f} hours is not asked for "
-    "again. The run after this one asks for everything."
+    f"Resuming a run that was interrupted: what it has requested in the last {GOES_ON_FOR / 3600:.0f} hours is not "
+    "requested again. The run after this one requests everything."
 )
 
 
@@ -274,7 +274,7 @@ class _MirrorRun:
 
         if archive.count:
             raise UsageError(
-                "Workers can't take pictures from the web archives among the INPUTs: leave --engine away, or give URLs and pages."
+                "Workers can't take pictures from the web archives among the INPUTs: omit --engine, or give URLs and pages."
             )
         level, folds = logging.getLogger().level, session.store.folds_case
         job = Job(self._to, self._options, self._own_origins, publisher.was_empty, folds, first, level)
@@ -372,11 +372,11 @@ class _MirrorRun:
             await self._results.add(settled)
 
     async def _preview(self, catalog: Catalog, run: Run, publisher: Publisher) -> None:
-        unknown = "(named by its hash)" if self._options.store.layout == "hash" else "(its ending goes by its bytes)"
+        unknown = "(named by its hash)" if self._options.store.layout == "hash" else "(its extension is not known)"
         async for page in catalog.pages(read_work, run):
             for item, kept in zip(page, await publisher.confirm_all(page), strict=True):
                 if kept is not None:
-                    why = "would ask whether it changed"
+                    why = "would check whether it changed"
                     self._emit(ObjectEvent("skip", kept.key, why, kept.size, url=item.variant.url))
                 else:
                     key = publisher.key(item.variant.url) or unknown

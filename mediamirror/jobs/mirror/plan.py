@@ -107,12 +107,12 @@ def told_widths(counts: Mapping[Widths, int], options: SelectOptions) -> Iterato
     asked = [rungs] if options.rungs != "all" else []
     asked += [least] if options.min_width is not None else []
     if named := counts.get(Widths.NAMED):
-        yield f"{_sets(named)} no descriptors: {' and '.join(asked)} went by the widths in the addresses."
+        yield f"{_sets(named)} no descriptors: {' and '.join(asked)} used the widths in the URLs."
     if unknown := counts.get(Widths.UNKNOWN):
         told = [f"{rungs} takes every image"] if options.rungs == "largest" else []
-        told += [f"{least} goes by the real pixels"] if options.min_width is not None else []
+        told += [f"{least} uses the real width"] if options.min_width is not None else []
         told = told if options.rungs in {"all", "largest"} else [f"{rungs} leaves its images out"]
-        yield f"{_sets(unknown)} no width, in a descriptor or in an address: {', and '.join(told)}."
+        yield f"{_sets(unknown)} no width, in a descriptor or in a URL: {', and '.join(told)}."
 
 
 def told_nothing(options: SelectOptions, left_out: int) -> str:
@@ -227,7 +227,7 @@ def _why_full(situation: Situation, *, refetch: bool) -> str | None:
     if fetch is None:
         return "never fetched"
     if fetch.facts is None:
-        return "was not a sound image"
+        return "was not a valid image"
     if fetch.asked != situation.asked:
         return "asked for with other request headers"
     if refetch and not situation.goes_on:

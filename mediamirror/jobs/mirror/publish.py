@@ -53,7 +53,7 @@ class _Patience:
         if self._failures >= ENDURED:
             raise StoreStopped(
                 f"Not tried, because the destination failed {ENDURED} objects in a row. The last: {self._last} "
-                "Mend that and run the same command again."
+                "Fix that and run the same command again."
             )
 
     def failed(self, error: StoreError) -> None:

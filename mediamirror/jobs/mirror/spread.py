@@ -138,7 +138,7 @@ class Crew:
         self._in_a_row += 1
         if self._in_a_row >= MOST_LOST:
             raise WorkerLost(
-                f"{MOST_LOST} workers were lost one after another, with nothing done (the last: {why}). Mend that, and run the "
+                f"{MOST_LOST} workers were lost one after another, with nothing done (the last: {why}). Fix that, and run the "
                 "same command again."
             )
         self._failed += 0 if again else left

@@ -166,8 +166,8 @@ class Pages:
         if demanded := next((name for name, digest in hashes.items() if digest in self._demanded), None):
             raise LeftAlone(
                 "integrity",
-                f"{item.path} is loaded with integrity={demanded}-…, and browsers would refuse it with another byte: take that "
-                "attribute out of the pages, or leave the style sheet as it is.",
+                f"{item.path} is loaded with integrity={demanded}-…, and browsers would block it after a change: remove that "
+                "attribute from the pages, or leave the style sheet as it is.",
             )
 
     async def _sets(self, item: Item, document: Document) -> tuple[list[ImageSet], tuple[Problem, ...]]:
@@ -181,7 +181,7 @@ class Pages:
         if not relative:
             return sets, ()
         message = (
-            f"{item.path}: relative URLs ({relative:,}) stay: give the page's address with --base-url to look them up."
+            f"{item.path}: relative URLs ({relative:,}) are not rewritten: give the URL of the page with --base-url."
         )
         return sets, (Problem("relative-url-without-base", message, document=item.name),)
 
@@ -227,7 +227,7 @@ class Pages:
     def _remarks(self, item: Item, data: bytes, decision: Decision) -> Iterable[Problem]:
         yield from (_stays(item, kept) for kept in decision.kept[:_MOST_TOLD])
         if len(decision.kept) > _MOST_TOLD:
-            message = f"{item.path}: {len(decision.kept) - _MOST_TOLD:,} more image sets keep their addresses."
+            message = f"{item.path}: {len(decision.kept) - _MOST_TOLD:,} more image sets keep their URLs."
             yield Problem("not-in-mirror", message, document=item.name)
         if decision.moves and self._targets.host is not None and has_policy(data):
             message = f"{item.path} has a Content-Security-Policy: its img-src has to allow {self._targets.host} now."
@@ -272,7 +272,7 @@ def _stays(item: Item, kept: Kept) -> Problem:
     url, reason = kept.blamed[0]
     more = f", and {len(kept.blamed) - 1} more" if len(kept.blamed) > 1 else ""
     message = (
-        f"{item.path}:{kept.line}: an image set of {kept.urls} URL{'s' * (kept.urls != 1)} keeps its addresses: "
+        f"{item.path}:{kept.line}: an image set of {kept.urls} URL{'s' * (kept.urls != 1)} keeps its URLs: "
         f"{url} stays because {reason}{more}."
     )
     return Problem("not-in-mirror", message, kept.line, document=item.name)

@@ -114,7 +114,7 @@ class FromCatalog:
 _REASONS = {
     "rejected": "it was rejected",
     "failed": "it failed",
-    "skipped": "it was not wanted",
+    "skipped": "it was not selected",
     "stored": "its object is gone",
     "unchanged": "its object is gone",
     "duplicate": "its object is gone",
@@ -165,7 +165,7 @@ async def open_targets(
     """Open what says where URLs are to point. Raises `UsageError` and `CatalogError`."""
     if options.map is not None:
         if options.public_url is not None:
-            raise UsageError("--map holds whole addresses: leave --public-url away.")
+            raise UsageError("--map has complete URLs: omit --public-url.")
         if options.fix:
             raise UsageError(
                 "--fix writes what a mirror's files are, and --map names none: give --mirror DEST instead."
@@ -225,7 +225,7 @@ def _read_map(path: Path) -> dict[str, str]:
             for number, row in enumerate(csv.reader(file), 1):
                 old = resolve(row[0], None) if row else None
                 if len(row) < 2 and row:
-                    raise UsageError(f"{path}:{number}: a row is an old address, a comma, and a new one.")
+                    raise UsageError(f"{path}:{number}: a row is an old URL, a comma, and a new one.")
                 if isinstance(old, str):
                     rows[old] = row[1]
                 elif row and number > 1:
@@ -233,7 +233,7 @@ def _read_map(path: Path) -> dict[str, str]:
     except OSError as error:
         raise InputMissing(f"The map {path} can't be read ({error.strerror}): name another with --map.") from error
     except (UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"The map {path} is no CSV in UTF-8 ({error}): write it anew.") from error
+        raise UsageError(f"The map {path} is no CSV in UTF-8 ({error}): write it again.") from error
     if not rows:
-        raise UsageError(f"The map {path} names no address: a row is an old one, a comma, and a new one.")
+        raise UsageError(f"The map {path} has no URL: a row is an old one, a comma, and a new one.")
     return rows

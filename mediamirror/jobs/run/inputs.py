@@ -176,7 +176,7 @@ class ArchiveFirst:
             except NotArchived as error:
                 if self._offline:
                     why = error.message.removesuffix(".")
-                    raise NotArchived(f"{why}; leave --offline away to fetch it.") from None
+                    raise NotArchived(f"{why}; omit --offline to fetch it.") from None
         return await self._network.fetch(request)
 
 

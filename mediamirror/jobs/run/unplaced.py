@@ -45,11 +45,11 @@ class Unplaced:
         """Say it, if there is anything to say. ``takes_root``: the command can read the files of a built site."""
         if not self._count:
             return None
-        many = f"{self._count:,} image addresses are" if self._count > 1 else "1 image address is"
-        advice = f"for a page of the web, its address: --base-url {_address(document) or 'https://example.org/'}"
+        many = f"{self._count:,} image URLs are" if self._count > 1 else "1 image URL is"
+        advice = f"for a page of the web, its URL: --base-url {_address(document) or 'https://example.org/'}"
         if takes_root and (root := _root(document.name, self._urls)) is not None:
             advice = f"for a built site, its folder: --root {root}; {advice}"
-        message = f"{many} relative to an address of the page that is not known, and can't be used. Give it: {advice}."
+        message = f"{many} relative and can't be used, since the URL of the page is not known. Give it: {advice}."
         return Problem(CODE, message, document=document.name)
 
 

@@ -194,12 +194,12 @@ class _Scrub:
         if found.bad and options.repair:
             # What is bad lies behind the place where the run would go on: it would never be repaired.
             read = f"An interrupted run read {found.read:,} objects, {found.bad:,} of them bad"
-            message = f"{read}: beginning anew, to repair those too."
+            message = f"{read}: starting over, to repair those too."
             self._tell_problem(Problem("restarted", message, document=self._mirror))
             return Progress(found.seed, options.sample)
         bad = f", {found.bad:,} of them bad" if found.bad else ""
         self._bad = found.bad
-        message = f"Going on after {found.after}: {found.read:,} objects were read before{bad}. --restart begins anew."
+        message = f"Going on after {found.after}: {found.read:,} objects were read before{bad}. --restart starts over."
         self._tell_problem(Problem("resumed", message, document=self._mirror))
         return found
 

@@ -50,8 +50,8 @@ def read_baseline(path: Path) -> frozenset[str]:
         raise UsageError(f"The baseline {path} can't be read ({error.strerror}): name another file.") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UsageError(
-            f"{path} is no baseline, and is left as it is: name the file that --write-baseline wrote. Was it this one, and is "
-            "it damaged, move it away and write it again."
+            f"{path} is no baseline, and is left as it is: give the file that --write-baseline wrote. If it was this one and "
+            "is damaged, move it away and write it again."
         ) from error
 
 

@@ -182,8 +182,8 @@ class _VerifyRun:
         if self._on_simulated is not None or not self._others or self._others < statuses.total():
             return
         message = (
-            f"Not one image was looked at: {self._others:,} of {statuses.total():,} are of another site, and with --root nothing is "
-            "fetched. Give the address that the pages have, --base-url URL; or leave --root away."
+            f"No image was checked: {self._others:,} of {statuses.total():,} are of another site, and with --root nothing is "
+            "fetched. Give the URL of the pages with --base-url URL; or omit --root."
         )
         severity = Severity.WARNING if self._options.job.fail_on == "never" else Severity.ERROR
         problem = Problem("nothing-checked", message, severity=severity)

@@ -158,7 +158,7 @@ def outcome_of(variant: Variant, looked: Looked) -> Outcome:
             status = Status.SKIPPED
         error = ItemError(failure.code, failure.message)
         if kind is not None:
-            error = ItemError("format-not-read", f"This is {kind}, as promised; its pixels are not looked at.")
+            error = ItemError("format-not-read", f"This is {kind}, as declared; its pixels are not checked.")
     download = known.download
     return Outcome(
         variant=variant,

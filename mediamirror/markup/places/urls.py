@@ -90,7 +90,7 @@ def _resolve(url: str, base: str | None, encoding: str) -> str | Skip:
     trimmed = url.strip(_C0_AND_SPACE)
     if trimmed.startswith(SITE):
         if base is None:
-            return Skip("unfilled-template", f"{shown(url)} is of the site's address: give that with --base-url.")
+            return Skip("unfilled-template", f"{shown(url)} needs the URL of the site: give it with --base-url.")
         trimmed = trimmed.removeprefix(SITE).lstrip("/")
     skip = _nothing_to_fetch(trimmed)
     if skip is not None:
@@ -104,7 +104,7 @@ def _resolve(url: str, base: str | None, encoding: str) -> str | Skip:
             return told(serialised, parsed.protocol)
         return _nothing_to_fetch(serialised) or serialised
     if (base is None or not _is_base(base)) and not _HAS_SCHEME.match(trimmed):
-        return Skip("relative-url-without-base", f"{shown(url)} is relative: give its page's address with --base-url.")
+        return Skip("relative-url-without-base", f"{shown(url)} is relative: give the URL of its page with --base-url.")
     return Skip("invalid-url", f"{shown(url)} is not a valid URL.")
 
 

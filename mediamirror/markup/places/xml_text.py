@@ -208,7 +208,7 @@ def _deeper(state: _Open, at: int) -> Iterator[Event]:
     state.deeper += 1
     if state.deeper == 1 and not state.flawed:
         state.flawed = True
-        message = f"Elements are nested deeper than {MAX_DEPTH:,} here: what lies deeper is left out."
+        message = f"Elements are nested deeper than {MAX_DEPTH:,} here: what is deeper is left out."
         yield Flaw("xml-too-deep", message, at)
 
 

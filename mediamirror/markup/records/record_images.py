@@ -95,7 +95,7 @@ class RecordReader:
             yield from self.value(node.place, node.name, self._spelled(value))
 
     def _too_deep(self) -> ImageSet:
-        message = f"The JSON is nested deeper than {MAX_DEPTH:,}: what lies deeper is left out."
+        message = f"The JSON is nested deeper than {MAX_DEPTH:,}: what is deeper is left out."
         line = self.place.source.line(self.offset)
         return self.place.trouble(Problem("json-too-deep", message, line, document=self.place.context.document))
 
