@@ -20,7 +20,7 @@ MiB = 1024 * 1024
 Check = Literal["decode", "header"]
 FailOn = Literal["error", "warning", "never"]
 Layout = Literal["path", "named", "hash"]
-Engine = Literal["in-process", "processes"]
+Engine = Literal["in-process", "processes", "ray"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,10 +295,14 @@ class ParseOptions:
 
 @dataclass(frozen=True, slots=True)
 class EngineOptions:
-    """Who does the work of a run: this process, or ``workers`` processes that share it (None: one per core)."""
+    """Who does the work of a run: this process, or ``workers`` others that share it (None: one per core, here or in a cluster).
+
+    ``ray_address`` is that of a Ray cluster, or ``auto``; None starts one of this machine's own.
+    """
 
     engine: Engine = "in-process"
     workers: int | None = None
+    ray_address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,7 @@ NEEDS: dict[str, list[Need]] = {
         *_PAGES,
         (_WRITE, lambda given: _is_bucket(given.to), _OF_A_BUCKET),
         (_PLACE, lambda given: _is_bucket(given.to), _REACH),
+        ("ray_address", lambda given: given.engine == "ray", "only with --engine ray, whose cluster it names."),
         ("engine", lambda given: not given.dry_run, "not with --dry-run, in which there is no work to share."),
         (
             _ARCHIVES,

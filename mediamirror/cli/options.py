@@ -189,10 +189,16 @@ WORKERS = option("--workers N", "Decoder processes (one per core).", CheckOption
 ENGINE = [
     option(
         "--engine",
-        "Let this process do all the work, or share it among --workers processes: docs/scale.md.",
+        "Let this process do all the work, or share it among --workers processes, or on a Ray cluster: docs/scale.md.",
         EngineOptions,
         panel=SPEED,
         choices=get_args(Engine),
+    ),
+    option(
+        "--ray-address HOST:PORT|auto",
+        "The Ray cluster to use; without it, one is started on this machine for the run.",
+        EngineOptions,
+        panel=SPEED,
     ),
     option(
         "--workers N",

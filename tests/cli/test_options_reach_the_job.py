@@ -24,6 +24,7 @@ JOBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "https://a.example/ --to s3://bucket/p --depth 1 --rewrite-to out -H A:b",
             "page.html --to there --dry-run --refetch",
             "--to s3://bucket/p --retry-failed",
+            "page.html --to there --engine ray",
         ),
     ),
     "parse": (("mediamirror.jobs.parse.parse",), ("page.html", "https://a.example/ --depth 1")),

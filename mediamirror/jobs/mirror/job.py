@@ -277,7 +277,9 @@ class _MirrorRun:
                 "Workers can't take pictures from the web archives among the INPUTs: omit --engine, or give URLs and pages."
             )
         level, folds = logging.getLogger().level, session.store.folds_case
-        job = Job(self._to, self._options, self._own_origins, publisher.was_empty, folds, first, level)
+        job = Job(
+            self._to, self._options, self._own_origins, publisher.was_empty, folds, first, first < session.run.id, level
+        )
         self._results = Results(session.store, now())
         try:
             async with open_engine(job) as engine:

@@ -52,6 +52,8 @@ class Job:
     folds_case: bool
     first: int
     """The first of the runs that this one goes on with."""
+    resumes: bool
+    """Whether that run was cut off: its workers may be at it for a moment still."""
     level: int
     """From which level on a worker logs."""
 
