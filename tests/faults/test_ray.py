@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from subprocess import CompletedProcess
+from subprocess import CompletedProcess, Popen
 
 import pytest
 
@@ -25,7 +25,7 @@ from mediamirror.first_use import replace
 from mediamirror.jobs.mirror.ray_bridge import probe
 from mediamirror.jobs.mirror.spread import Job
 from mediamirror.settings import MirrorOptions
-from tests.faults.conftest import Start, wait_for
+from tests.faults.conftest import Start
 from tests.faults.test_workers import HOST_WIDTH, heard, outcomes
 from torture.places import DirectoryPlace
 
@@ -61,6 +61,12 @@ def descendants(pid: int) -> dict[int, str]:
     return {each: title(each) for each in found}
 
 
+def wait_until(what: Callable[[], bool], child: Popen[str], end: Callable[[], tuple[str, str]]) -> None:
+    while not what():
+        assert child.poll() is None, end()[1]
+        time.sleep(0.005)
+
+
 def title(pid: int) -> str:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -73,7 +79,7 @@ def test_a_worker_of_the_cluster_that_is_killed_costs_nothing_and_the_output_is_
 ) -> None:
     child = start(*words(origin, tmp_path, "--workers", "2"))
     end = heard(child)
-    wait_for(lambda: origin.asked.total() > 40, child)
+    wait_until(lambda: origin.asked.total() > 40, child, end)
     victims = [pid for pid, name in descendants(child.pid).items() if name.startswith("ray::") and "IDLE" not in name]
     os.kill(victims[0], signal.SIGKILL)
     told, said = end()
@@ -90,7 +96,7 @@ def test_a_worker_of_the_cluster_that_is_killed_costs_nothing_and_the_output_is_
 def test_sigterm_ends_the_run_and_its_cluster(start: Start, origin: ManyHosts, tmp_path: Path) -> None:
     child = start(*words(origin, tmp_path, "--workers", "2"))
     end = heard(child)
-    wait_for(lambda: origin.asked.total() > 40, child)
+    wait_until(lambda: origin.asked.total() > 40, child, end)
     processes = descendants(child.pid)
     child.send_signal(signal.SIGTERM)
     told, said = end()

@@ -55,6 +55,10 @@ _PATIENCE, _RAY_PATIENCE = 1.5, 3.5
 OVERLAP = 5.0
 """Seconds after the death of Ray's driver in which its workers may still be at it (3 s were seen)."""
 _KNOCK_SECONDS = 5.0
+_MOST_LOST = 4
+"""Tasks of a cluster that may be lost in a row before it is joined, or started, anew."""
+_SLOWLY = {"RAY_agent_register_timeout_ms": "180000"}
+"""A cluster that is started here has time for it: on a busy machine Ray gives itself up after 30 s."""
 _LAST_WORDS = 5
 
 
@@ -129,6 +133,8 @@ class OnRay:
         self._workers = 0
         self._bridge: _Worker | None = None
         self._opening = asyncio.Lock()
+        self._losses = 0
+        """Workers lost in a row."""
         self._numbers = count(1)
         self._told: dict[int, asyncio.Queue[Any]] = {}
         self._hearing: asyncio.Task[None] | None = None
@@ -151,7 +157,14 @@ class OnRay:
                 whole = isinstance(said, Finished | MediamirrorError)
                 if isinstance(said, MediamirrorError):
                     raise said
+                self._losses = 0
                 yield said
+        except WorkerLost as lost:
+            self._losses += 1
+            if bridge is self._bridge and (self._losses >= _MOST_LOST or "RayletDied" in lost.message):
+                self._bridge = None  # it lives, and nobody works for it any more
+                await bridge.end()
+            raise
         finally:
             self._told.pop(number, None)
             if not whole:
@@ -182,7 +195,7 @@ class OnRay:
                 if number in self._told:
                     self._told[number].put_nowait(said)
         except WorkerLost as lost:
-            self._bridge = None
+            self._bridge = None if self._bridge is bridge else self._bridge
             for waiting in self._told.values():
                 waiting.put_nowait(WorkerLost(f"Ray's driver: {lost}"))
 
@@ -237,7 +250,7 @@ class _Worker:
         Its words are logged at ``level``; ``patience`` is how many seconds it gets to end by itself.
         """
         try:
-            process = await start(module, environment=inherited_environment(None))
+            process = await start(module, environment=_SLOWLY | inherited_environment(None))
         except OSError as error:
             raise WorkerLost(f"no process can be started ({error.strerror})") from error
         worker = cls(process, level, patience)

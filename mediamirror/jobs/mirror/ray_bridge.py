@@ -28,7 +28,9 @@ from mediamirror.jobs.mirror.worker import Worker, open_worker
 from mediamirror.redact import redact_log
 from mediamirror.scratch import scratch_folder
 
-_PROBE_SECONDS = 120.0
+_PROBE_SECONDS = 300.0
+_STARTS = 3
+"""How often a cluster of this machine is started, if it does not come up."""
 _LONGEST_FOLDER = 20
 
 
@@ -110,11 +112,15 @@ class _Bridge:
                 "num_cpus": workers or os.cpu_count() or 1,
                 "_temp_dir": str(self._stack.enter_context(scratch_folder())),
             }
-        try:
-            ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-        except (ConnectionError, ValueError, ImportError, RuntimeError) as error:
-            why = str(error).strip().partition("\n")[0]
-            raise UsageError(f"Ray can't be used{f' at {address}' if address else ''}: {why}") from error
+        for left in reversed(range(1 if address else _STARTS)):
+            try:
+                ray.init(**where, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+                break
+            except Exception as error:  # of no kind in common
+                if not left:
+                    why = str(error).strip().partition("\n")[0]
+                    raise UsageError(f"Ray can't be used{f' at {address}' if address else ''}: {why}") from error
+                ray.shutdown()  # on a busy machine a cluster may not come up in Ray's own time
         cpus = int(ray.cluster_resources().get("CPU", 0))
         if workers is not None and workers > cpus:
             raise UsageError(f"The cluster has {cpus} CPUs, too few for --workers {workers}: each worker takes one.")
