@@ -80,7 +80,8 @@ def test_a_worker_of_the_cluster_that_is_killed_costs_nothing_and_the_output_is_
     child = start(*words(origin, tmp_path, "--workers", "2"))
     end = heard(child)
     wait_until(lambda: origin.asked.total() > 40, child, end)
-    victims = [pid for pid, name in descendants(child.pid).items() if name.startswith("ray::") and "IDLE" not in name]
+    while not (victims := [pid for pid, name in descendants(child.pid).items() if name.startswith("ray::shard")]):
+        assert child.poll() is None, end()[1]
     os.kill(victims[0], signal.SIGKILL)
     told, said = end()
     assert child.returncode == 0, said
