@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 import pytest
 
@@ -118,10 +119,101 @@ def test_a_post_of_ghost_that_was_published_elsewhere_first_has_its_images_on_it
     assert sorted(urls(find(json.dumps({"posts": [post]}), "json"))) == ["a.jpg", "b.jpg"]
 
 
+GHOST = {
+    "lexical": {
+        "root": {
+            "children": [
+                {"type": "image", "src": "__GHOST_URL__/a.jpg", "width": 30, "height": 20},
+                {"type": "html", "html": '<img src="__GHOST_URL__/b.jpg?a=1&amp;b" srcset="/b2.jpg 2x">'},
+            ]
+        }
+    },
+    "mobiledoc": {
+        "cards": [
+            ["image", {"src": "__GHOST_URL__/ünï.jpg"}],
+            ["gallery", {"images": [{"fileName": "d.jpg", "src": "https://g.example/d.jpg", "width": 3, "height": 2}]}],
+            ["markdown", {"markdown": "![k](/k.jpg)"}],
+        ]
+    },
+    "value": {"logo": {"in": json.dumps({"deeper": "https://g.example/logo.png"})}},
+}
+
+
+@pytest.mark.parametrize("spelled", [json.dumps, lambda value: json.dumps(value, ensure_ascii=False)])
+def test_json_in_the_strings_of_json_is_read_with_its_places(spelled: Callable[[object], str]) -> None:
+    post = {name: spelled(value) for name, value in GHOST.items()}
+    export = spelled({"db": [{"data": {"posts": [post], "settings": [{"value": "__GHOST_URL__/cover.jpg"}]}}]})
+    data = export.encode()
+    found = extract_document(data, document="a.json", base_url=BASE)
+    names = ["a.jpg", "b.jpg?a=1&b", "b2.jpg", "%C3%BCn%C3%AF.jpg", "d.jpg", "k.jpg", "logo.png", "cover.jpg"]
+    assert sorted(url.rpartition("/")[2] for url in urls(found)) == sorted(names)
+    assert [c.width for row in found.sets for c in row.candidates if c.url.endswith("a.jpg")] == [30]
+    for row in found.sets:
+        for c in row.candidates:
+            assert c.reference is not None
+            assert c.reference.span is not None
+            assert data[slice(*c.reference.span)].decode() == c.raw_url
+
+
+def test_json_in_strings_is_followed_so_far_and_no_further() -> None:
+    text = "https://g.example/a.jpg"
+    for _ in range(12):
+        text = json.dumps([text, "https://g.example/x.png"])
+    assert 0 < len(urls(find(text, "json"))) <= 5
+
+
 def test_an_attachment_of_a_wordpress_export_is_an_image_where_its_file_is_one() -> None:
     item = "<item><wp:attachment_url><![CDATA[https://w.example/up/{}]]></wp:attachment_url></item>"
     export = '<rss xmlns:wp="http://wordpress.org/export/1.2/"><channel>' + item.format("a.jpg") + item.format("b.pdf")
     assert urls(find(export + "</channel></rss>", "feed")) == ["https://w.example/up/a.jpg"]
+
+
+def test_what_wordpress_keeps_beside_a_post_is_read() -> None:
+    sizes = {"medium": ("kite-300x200.jpg", 300, 200), "large": ("kïte-1024x683.jpg", 1024, 683)}
+    php = "".join(
+        f's:{len(name)}:"{name}";a:4:{{s:4:"file";s:{len(file.encode())}:"{file}";s:5:"width";i:{width};s:6:"height";'
+        f'i:{height};s:9:"mime-type";s:10:"image/jpeg";}}'
+        for name, (file, width, height) in sizes.items()
+    )
+    metadata = (
+        'a:5:{s:5:"width";i:2560;s:6:"height";i:1707;s:4:"file";s:23:"2024/01/kite-scaled.jpg";'
+        f's:5:"sizes";a:2:{{{php}}}s:14:"original_image";s:8:"kite.jpg";}}'
+    )
+    values = [
+        "2024/01/kite-scaled.jpg",
+        metadata,
+        'a:1:{i:0;s:27:"https://w.example/slide.jpg";}',
+        json.dumps([{"settings": {"image": {"url": "https://w.example/e.jpg"}, "editor": "<img src=/q.jpg>"}}]),
+        "https://w.example/og.jpg",
+        "some words",
+    ]
+    export = (
+        '<rss xmlns:wp="http://wordpress.org/export/1.2/"><channel><item><link>https://w.example/kite/</link>'
+        "<wp:attachment_url><![CDATA[https://w.example/up/2024/01/kite-scaled.jpg]]></wp:attachment_url>"
+        + "".join(f"<wp:postmeta><wp:meta_value><![CDATA[{each}]]></wp:meta_value></wp:postmeta>" for each in values)
+        + "</item></channel></rss>"
+    ).encode()
+    found = extract_document(export, document="export.xml")
+    assert found.problems == ()
+    rows = [[(c.url.removeprefix("https://w.example/"), c.width) for c in row.candidates] for row in found.sets]
+    assert rows == [
+        [("up/2024/01/kite-scaled.jpg", None)],
+        [
+            ("up/2024/01/kite-scaled.jpg", 2560),
+            ("up/2024/01/kite-300x200.jpg", 300),
+            ("up/2024/01/k%C3%AFte-1024x683.jpg", 1024),
+        ],
+        [("up/2024/01/kite.jpg", None)],
+        [("slide.jpg", None)],
+        [("e.jpg", None)],
+        [("q.jpg", None)],
+        [("og.jpg", None)],
+    ]
+    for row in found.sets:
+        for c in row.candidates:
+            assert c.reference is not None
+            assert c.reference.span is not None
+            assert export[slice(*c.reference.span)].decode() == c.raw_url
 
 
 def test_lightgallery_s_files_come_with_their_screens() -> None:

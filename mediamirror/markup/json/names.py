@@ -87,7 +87,7 @@ _OTHER = frozenset(
     }
 )
 """Words that make a field one about an image."""
-_LOOKS_LIKE_URL = pattern(r"(?:https?:)?//[^\s/]\S*|/[^\s/]\S*|\.\.?/\S+|data:image/\S+", re.IGNORECASE)
+_LOOKS_LIKE_URL = pattern(rf"(?:https?:)?//[^\s/]\S*|(?:{SITE})?/[^\s/]\S*|\.\.?/\S+|data:image/\S+", re.IGNORECASE)
 _EXTENSION = pattern(r"\.[A-Za-z][A-Za-z0-9]{1,4}(?:[?#]|\Z)")
 
 

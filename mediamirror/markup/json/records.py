@@ -5,6 +5,7 @@ Each is parsed by itself, so that a crawl of a million pages is never in memory 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from mediamirror.first_use import pattern
@@ -14,6 +15,17 @@ _TOKEN = pattern(r'"(?:[^"\\]++|\\[\s\S]?|(?!))*+"?|[\[{]|[\]}]|[,\s\ufeff]++|[^
 _FIRST = pattern(rb"(?:\xef\xbb\xbf)?\s*+([{\[])")
 _OBJECTS = pattern(rb"(?:\xef\xbb\xbf)?\s*+\[?\s*+\{\s*+[\"}]")
 _LINES = pattern(rb"(?:\xef\xbb\xbf)?\s*+\{[^\r\n]*\}[ \t]*\r?\n\s*+\{")
+HINT = pattern(
+    r"\.(?:jpe?g|png|webp|avif|gif|svg)(?![a-z])|/image/|_next\\?/image|(?:fm|format|wx_fmt)=|images?\.|src-?set",
+    re.IGNORECASE,
+)
+"""What JSON that names an image speaks of."""
+_WITHIN = pattern(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
+
+
+def is_json_within(text: str) -> bool:
+    """Say whether a string of JSON is JSON itself that may name an image."""
+    return _WITHIN.match(text) is not None and HINT.search(text) is not None
 
 
 def is_json(data: bytes) -> bool:

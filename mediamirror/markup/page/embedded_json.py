@@ -14,6 +14,7 @@ from turbohtml import Element
 
 from mediamirror.first_use import pattern, replace
 from mediamirror.markup.json.pictures import IsImage, Part, Picture, pictures
+from mediamirror.markup.json.records import HINT, is_json_within
 from mediamirror.markup.naming.looks import is_image_url, is_url
 from mediamirror.markup.page import flight
 from mediamirror.markup.page.elements import MAX_REFERENCES, Read
@@ -28,10 +29,6 @@ CARRIER = "json"
 MAX_SCRIPTS = 1_000
 _STARTS = pattern(r"\s*+(?:\{\s*+(?:\\?\"|\})|\[\s*+[\"\[{])")
 _ESCAPED_WHOLE = pattern(r"\s*+\{\s*+\\\"")
-_HINT = pattern(
-    r"\.(?:jpe?g|png|webp|avif|gif|svg)(?![a-z])|/image/|_next\\?/image|(?:fm|format|wx_fmt)=|images?\.|src-?set",
-    re.IGNORECASE,
-)
 _STATE = pattern(
     r"(?<=[\w$\])])\s{0,8}=\s{0,8}(?=\{\s{0,8}\"|\[\s{0,8}[\[{\"])"
     # Nuxt 2 wraps its state in a function; others write JSON into a string.
@@ -49,7 +46,6 @@ _MAX_UNENDED = 8
 """Each costs a look at the rest of the script: a quote in a comment or in a regular expression may hide the end."""
 _ANGULAR = {"a": "&", "q": '"', "s": "'", "l": "<", "g": ">"}
 _ANGULAR_ESCAPE = pattern(r"&([aqslg]);")
-_JSON_WITHIN = pattern(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
 _MAX_WITHIN = 10_000
 _SHORTEST_WITHIN = 10
 _JSON_TYPE = pattern(r"(?:application|text)/(?:(?:[\w.+-]{1,40}\+)?json|x-magento-init)", re.IGNORECASE)
@@ -59,7 +55,7 @@ _JAVASCRIPT = frozenset({"", "text/javascript", "application/javascript", "modul
 
 def is_json(text: str | None) -> bool:
     """Say whether an attribute's value is JSON that may name an image."""
-    return text is not None and _STARTS.match(text) is not None and _HINT.search(text) is not None
+    return text is not None and _STARTS.match(text) is not None and HINT.search(text) is not None
 
 
 def scripts(page: Page) -> Iterator[tuple[int, Value, int, int]]:
@@ -68,7 +64,7 @@ def scripts(page: Page) -> Iterator[tuple[int, Value, int, int]]:
     Each comes with its line. The rows of what Next.js streams need not keep to one script, and are texts of their own.
     """
     for row in flight.rows(page):
-        if _HINT.search(row.text) is not None:
+        if HINT.search(row.text) is not None:
             yield page.line_in(row, 0), row, 0, len(row.text)
     for script in islice(page.elements(["script"]), MAX_SCRIPTS):
         mime = (script.attr("type") or "").partition(";")[0].strip().lower()
@@ -79,13 +75,13 @@ def scripts(page: Page) -> Iterator[tuple[int, Value, int, int]]:
 
 def _in_script(page: Page, script: Element, *, is_data: bool) -> Iterator[tuple[int, Value, int, int]]:
     text = script.text
-    value = content(page, script) if _HINT.search(text) is not None and not flight.is_flight(text) else None
+    value = content(page, script) if HINT.search(text) is not None and not flight.is_flight(text) else None
     if value is None:
         return
     if is_data and "&q;" in value.text[:100]:
         value = replace(value, decoded=_without_escapes(value.text))
     for start, end in [(0, len(value.text))] if is_data else _states(value.text):
-        if _HINT.search(value.text, start, end) is not None:
+        if HINT.search(value.text, start, end) is not None:
             yield page.line(script), value, start, end
 
 
@@ -172,7 +168,7 @@ def _sets(page: Page, line: int, value: Value, where: Span, is_image: IsImage) -
     reading = read_json(value.text, *where)
     for picture in pictures(reading.values, is_image):
         yield _image_set(page, value, picture)
-    for inner in islice(strings_within(reading.values, _is_json_within), _MAX_WITHIN):
+    for inner in islice(strings_within(reading.values, is_json_within), _MAX_WITHIN):
         nested = nested_value(value, inner)
         if nested is None:
             yield too_many_escapes(page, value, inner)
@@ -241,10 +237,6 @@ def too_many_escapes(page: Page, value: Value, inner: Text) -> ImageSet:
     message = f"A string of this JSON has more than {MAX_ESCAPES:,} escapes: it is not read."
     problem = Problem("too-many-escapes", message, page.line_in(value, inner.span[0]), document=page.context.document)
     return ImageSet(page.context.document, problem.line, (), problems=(problem,))
-
-
-def _is_json_within(text: str) -> bool:
-    return _JSON_WITHIN.match(text) is not None and _HINT.search(text) is not None
 
 
 def _without_place(candidate: Candidate) -> Candidate:

@@ -7,12 +7,15 @@ item links to, unless ``xml:base`` says otherwise.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import field
 
 from mediamirror.first_use import dataclass, pattern
+from mediamirror.markup.json.records import is_json_within
 from mediamirror.markup.naming.looks import is_image_type, is_image_url
 from mediamirror.markup.places.candidates import Context, length
+from mediamirror.markup.places.json_text import read_json
 from mediamirror.markup.places.source import decode
 from mediamirror.markup.places.spelling import Piece, Spelled, Spelling, unescaped_again, with_references
 from mediamirror.markup.places.urls import base_of
@@ -30,9 +33,20 @@ from mediamirror.markup.records.feed_names import (
 )
 from mediamirror.markup.records.fragment import Find, in_html, in_html_unmerged, in_text
 from mediamirror.markup.records.placing import Place, Stated, collected
+from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.markup.records.structured import find_json, is_json
-from mediamirror.model import Extraction, ImageSet, Problem, Source
+from mediamirror.model import Extraction, ImageSet, Problem, Source, Span
 
+_ATTACHMENT, _META = Name("wp", "attachment_url"), Name("wp", "meta_value")
+_SERIALISED = pattern(r"\s*+a:[0-9]{1,6}:\{")
+_RENDITION = pattern(
+    r'"file";s:[0-9]{1,6}:"(?P<file>[^"]{1,1000})";s:5:"width";i:(?P<width>[0-9]{1,6});s:6:"height";i:(?P<height>[0-9]{1,6});'
+    r'|s:5:"width";i:(?P<own_width>[0-9]{1,6});s:6:"height";i:(?P<own_height>[0-9]{1,6});s:4:"file";s:[0-9]{1,6}:"(?P<own>[^"]{1,1000})"'
+)
+"""A file in what WordPress keeps of an attachment, as PHP serialises it: one of its sizes, or itself."""
+_ADDRESS = pattern(
+    r'"(?P<url>(?:https?:)?//[^"\s]{1,2000})"|"original_image";s:[0-9]{1,6}:"(?P<original>[^"/]{1,1000})"'
+)
 MAX_PIECES = 100_000
 """Most runs of text kept for one element."""
 _LINK = Name("", "link")
@@ -73,6 +87,7 @@ class _Item:
     """What waits for the end of an entry: its HTML or plain text, which is read when its link is known."""
 
     link: str | None = None
+    attachment: str | None = None
     html: list[tuple[Spelled, Find, str | None]] = field(default_factory=list)
 
 
@@ -132,7 +147,7 @@ class _Reader:
             base, is_based = base_of(declared, base), True
         wanted = not is_html and (
             name in HTML_NAMES
-            or name == _LINK
+            or name in {_LINK, _META}
             or names_image(name, parent.name if parent else None)
             or may_name_image(name)
         )
@@ -185,13 +200,49 @@ class _Reader:
         """The image, or the entry's page, that an element's text names."""
         if not value.text.strip():
             return
-        if frame.name != _LINK:
+        if frame.name == _META:
+            yield from self._meta(
+                value, self._place.based_on(base_of(self._item.attachment or self._item.link or "", frame.base))
+            )
+        elif frame.name != _LINK:
+            if frame.name == _ATTACHMENT:
+                self._item.attachment = value.text.strip()
             parent = self._open[-1].name if self._open else None
             if not names_image(frame.name, parent) and (frame.has_elements or not is_image_url(value.text.strip())):
                 return
             yield from self._place.based_on(frame.base).each(value, frame.name.carrier, None)
         elif self._items_open:
             self._item.link = self._item.link or value.text.strip()
+
+    def _meta(self, value: Spelling, place: Place) -> Iterator[ImageSet]:
+        """What a WordPress export keeps beside a post: PHP's serialised values, JSON of page builders, HTML, an address."""
+        if _SERIALISED.match(value.text) is not None:
+            files = [self._rendition(match, value, place) for match in _RENDITION.finditer(value.text)]
+            if files:
+                yield place.image_set(
+                    files[0].line, [(source, row.problems) for row in files for source in row.sources]
+                )
+            for match in _ADDRESS.finditer(value.text):
+                if match.lastgroup == "original" or is_image_url(match["url"]):
+                    yield place.single(_part(value, match.span(match.lastgroup or 0)), _META.carrier, None)
+        elif is_json_within(value.text):
+            reader = RecordReader(place, self._find is in_html, outer=value)
+            for record in read_json(value.text).values:
+                yield from reader.images(record)
+        elif "<" in value.text:
+            yield from place.within(value, self._find)
+        elif "//" in value.text and is_image_url(value.text.strip()):
+            yield from place.each(value, _META.carrier, None)
+
+    def _rendition(self, match: re.Match[str], value: Spelling, place: Place) -> ImageSet:
+        """One file of an attachment. The sizes stand beside the file itself, whose path is that below the uploads."""
+        own = "own" if match["own"] is not None else ""
+        width, height, name = (f"{own}_{each}".strip("_") for each in ("width", "height", "" if own else "file"))
+        start, end = match.span(name)
+        start += match[name].rfind("/") + 1
+        return place.single(
+            _part(value, (start, end)), _META.carrier, None, Stated(int(match[width]), int(match[height]))
+        )
 
     def _html(self, frame: _Frame, end: End) -> None:
         kind = (frame.element.text("type") or "").lower()
@@ -216,6 +267,10 @@ class _Reader:
         page = base_of(item.link, own) if item.link else own
         for value, find_in, base in item.html:
             yield from self._place.based_on(base or page).within(value, find_in)
+
+
+def _part(value: Spelling, span: Span) -> Spelling:
+    return Spelling.of([Piece(value.text[slice(*span)], *value.raw_span(*span))])
 
 
 def _without_prefix(raw: str, start: int, element: Element) -> Spelling:

@@ -22,10 +22,19 @@ from mediamirror.markup.json.names import (
     is_url,
     page_of,
 )
+from mediamirror.markup.json.records import is_json_within
 from mediamirror.markup.naming.looks import has_image_extension, is_image_type, joined, names_page
 from mediamirror.markup.places.candidates import length
-from mediamirror.markup.places.json_text import Array, Json, Object, Text
-from mediamirror.markup.places.spelling import MAX_ESCAPES, Piece, Spelled, Spelling, json_string, unescaped_again
+from mediamirror.markup.places.json_text import Array, Json, Object, Text, read_json
+from mediamirror.markup.places.spelling import (
+    MAX_ESCAPES,
+    Nested,
+    Piece,
+    Spelled,
+    Spelling,
+    json_string,
+    unescaped_again,
+)
 from mediamirror.markup.places.urls import base_of
 from mediamirror.markup.records.fragment import in_html, in_html_unmerged, in_text
 from mediamirror.markup.records.markdown import in_markdown
@@ -35,6 +44,8 @@ from mediamirror.model import Candidate, ImageSet, Problem, Source
 CARRIER = "json"
 MAX_DEPTH = 1_000
 """How deep a record is followed."""
+_MAX_NESTING = 4
+"""How often JSON stands in a string of JSON, of which all is read."""
 _TAG = pattern(
     r"<(?:img|source|picture|image|video|svg|style|meta|link|input|object|embed|iframe|noscript|body|html|amp-img)\b"
     r"|<[a-z][^<>]*\s(?:style|poster|background|data-[\w\-]+)\s*=|&lt;\s*(?:img|source|picture)\b",
@@ -63,6 +74,9 @@ class RecordReader:
     place: Place
     merge: bool
     offset: int = 0
+    outer: Spelled | None = None
+    """The string in which the record stands, where it is one of another record."""
+    nesting: int = 0
     is_cut: bool = False
     """The record is nested deeper than `MAX_DEPTH`, and that was said."""
 
@@ -87,9 +101,9 @@ class RecordReader:
 
     def _text(self, node: _Node, value: Text) -> Iterator[ImageSet]:
         start, end = (position + self.offset for position in value.span)
-        if self.place.source.text.count("\\", start, end) > MAX_ESCAPES:
+        if self._whole.count("\\", start, end) > MAX_ESCAPES:
             message = f"The field {node.name[:80]!r} has more than {MAX_ESCAPES:,} escapes: it is not read."
-            line = self.place.source.line(start)
+            line = self.place.line(self.outer) if self.outer is not None else self.place.source.line(start)
             yield self.place.trouble(Problem("too-many-escapes", message, line, document=self.place.context.document))
         else:
             yield from self.value(node.place, node.name, self._spelled(value))
@@ -107,6 +121,10 @@ class RecordReader:
         if is_srcset_name(name) and text.strip():
             candidates, problems = place.srcset(value, CARRIER, name)
             yield place.image_set(place.line(value), [(Source(CARRIER, candidates), problems)])
+        elif self.nesting < _MAX_NESTING and is_json_within(text):
+            inner = RecordReader(place, self.merge, outer=value, nesting=self.nesting + 1)
+            for record in read_json(text).values:
+                yield from inner.images(record)
         elif _MARKDOWN.search(text):
             yield from place.within(value, in_markdown)
         elif _TAG.search(text):
@@ -195,9 +213,15 @@ class RecordReader:
             parts += [(source, row.problems) for source in row.sources]
         return place.image_set(line, parts) if parts else None
 
-    def _spelled(self, value: Text) -> Spelling:
+    @property
+    def _whole(self) -> str:
+        """The text in which the record stands."""
+        return self.place.source.text if self.outer is None else self.outer.text
+
+    def _spelled(self, value: Text) -> Spelling | Nested:
         start, end = value.span
-        return json_string(replace(value, span=(start + self.offset, end + self.offset)), self.place.source.text)
+        spelled = json_string(replace(value, span=(start + self.offset, end + self.offset)), self._whole)
+        return spelled if self.outer is None else Nested(spelled.text, self.outer, spelled)
 
 
 def _stated(record: Object) -> Stated:
