@@ -84,6 +84,8 @@ def _taken(writer: WarcWriter, entry: dict[str, Any] | None, bodies: _Bodies, *,
     answer = entry.get("response") if entry is not None else {}
     if not isinstance(answer, dict):
         yield "holds no answer"
+    elif entry and not _has_address(entry.get("request")):
+        yield "has no address: it is left out"
     elif entry and (url := _asked(entry.get("request"))) is not None:
         why = _write(writer, url, entry, answer, bodies, only_pages=only_pages)
         yield from () if why is None else (f"{why}: it is left out",)
@@ -129,6 +131,11 @@ def _entry(text: JsonStream) -> dict[str, Any]:
             value = text.value(kept=name == "startedDateTime")
             found |= {} if value is None else {name: value}
     return found
+
+
+def _has_address(request: Any) -> bool:
+    url = request.get("url") if isinstance(request, dict) else None
+    return isinstance(url, str) and (url[:4].lower() != "http" or isinstance(resolve(url, None), str))
 
 
 def _asked(request: Any) -> str | None:
@@ -209,6 +216,8 @@ def _write(
         found = bodies.of(content, body)
         if isinstance(found, str):
             return found
+        if found and not isinstance(answer.get("status"), int):
+            return "has no status"
         status = _status(answer.get("status"), has_body=found)
         bodies.missing.bodies += status == 200 and not found and essence in {"text/html", "application/xhtml+xml"}
         # Text came decoded, in a file beside too: whatever the page was in, here it is UTF-8.

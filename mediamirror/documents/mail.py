@@ -41,6 +41,8 @@ _TO_PART = pattern(rb"(?<![\w\-])cid:([^\s\"'<>()\\,;]{1,998})")
 _BASE = pattern(rb"<base\s[^>]{0,200}?href\s*=\s*[\"']?([^\"'\s>]{1,2000})", re.IGNORECASE)
 _MAX_NAMED = 10_000
 """Most parts of which it is known which page names them."""
+_NOT_QUOTED = pattern(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|[ \t]*+\Z)")
+_BLANKS = b" \t\r\n"
 _NOT_BASE64 = bytes(set(range(256)).difference(string.ascii_letters.encode(), string.digits.encode(), b"+/="))
 
 
@@ -63,7 +65,8 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int, *, scope: s
     for number, (part, around, lines, end) in enumerate(_parts(stream), 1):
         media_type = str(part.get("Content-Type", "text/plain")).replace("\r", "").replace("\n", "")
         kind = part.get_content_type()
-        pieces = _decoded(lines, str(part.get("Content-Transfer-Encoding", "")).strip().lower())
+        odd: list[bytes] = []
+        pieces = _decoded(lines, str(part.get("Content-Transfer-Encoding", "")).strip().lower(), odd)
         with tempfile.SpooledTemporaryFile(max_size=_HELD, prefix="mediamirror-") as body:
             size = 0
             named = _Named(scope)
@@ -82,6 +85,8 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int, *, scope: s
                     found[0] = f"{pages[found[0]].partition('#')[0]}#{found[0].removeprefix(_CID)}"
                 _write(writer, part, around, number, media_type, body, found)
                 named.by(found[0] if found else None, pages)
+        if odd:
+            yield f"part {number} is not all in its transfer encoding: what is odd in it was passed over"
         if any(isinstance(each, MissingHeaderBodySeparatorDefect) for each in part.defects):
             yield f"the header fields of part {number} are damaged, and it is read without what stands among them"
         if end.level < 0 and around:
@@ -229,27 +234,35 @@ def _lines(stream: io.BufferedReader, stack: list[tuple[bytes, Message]], end: _
         yield held
 
 
-def _decoded(lines: Iterator[bytes], coding: str) -> Iterator[bytes]:
-    """Undo a Content-Transfer-Encoding (RFC 2045, 6.7 and 6.8), as browsers do: what is odd in it is passed over."""
+def _decoded(lines: Iterator[bytes], coding: str, odd: list[bytes]) -> Iterator[bytes]:
+    """Undo a Content-Transfer-Encoding (RFC 2045, 6.7 and 6.8), as browsers do: what is odd in it is passed over.
+
+    The first that is goes into ``odd``.
+    """
     if coding == "base64":
-        return from_base64(lines)
+        return from_base64(lines, odd)
     if coding == "quoted-printable":
-        return _from_quoted(lines)
+        return _from_quoted(lines, odd)
     return lines
 
 
-def from_base64(lines: Iterator[bytes]) -> Iterator[bytes]:
-    """Undo base64 in pieces of any length; what is not of its alphabet is passed over."""
+def from_base64(lines: Iterator[bytes], odd: list[bytes] | None = None) -> Iterator[bytes]:
+    """Undo base64 in pieces of any length; what is not of its alphabet is passed over, and the first of it put into ``odd``."""
     left = b""
     for line in lines:
         if not left and (whole_line := _strictly(line)):
             yield whole_line
             continue
-        left += line.translate(None, _NOT_BASE64)
+        clean = line.translate(None, _NOT_BASE64)
+        if odd == [] and (len(clean) != len(line.translate(None, _BLANKS)) or b"=" in clean.rstrip(b"=")):
+            odd.append(line)
+        left += clean
         whole = len(left) - len(left) % 4
         if whole:
             yield _unbased(left[:whole])
             left = left[whole:]
+    if left and odd == []:
+        odd.append(left)
     if len(left) > 1:
         yield _unbased(left + b"=" * (4 - len(left)))
 
@@ -269,13 +282,16 @@ def _unbased(data: bytes) -> bytes:
         return b""
 
 
-def _from_quoted(lines: Iterator[bytes]) -> Iterator[bytes]:
+def _from_quoted(lines: Iterator[bytes], odd: list[bytes]) -> Iterator[bytes]:
     left = b""
     for piece in lines:
         line = left + piece
         # A line that was too long to be read at once may be cut within an escape.
         cut = line.rfind(b"=", max(0, len(line) - 2)) if not line.endswith(b"\n") else -1
         left = line[cut:] if cut >= 0 else b""
-        yield binascii.a2b_qp(line[:cut] if cut >= 0 else line)
+        whole = line[:cut] if cut >= 0 else line
+        if not odd and _NOT_QUOTED.search(whole) is not None:
+            odd.append(whole)
+        yield binascii.a2b_qp(whole)
     if left.rstrip(b"="):
         yield binascii.a2b_qp(left)

@@ -157,6 +157,9 @@ def read_zip(
     try:
         with zipfile.ZipFile(Bounded(file)) as packed:
             members = packed.infolist()
+            if (said := _said(file)) is not None and (len(members) - said) % 65_536:
+                message = f"{container.name}: its list has {len(members):,} members, and says that it has {said:,}: it is damaged."
+                yield Problem("document-damaged", message, document=container.name)
             if is_wacz(container.name, (member.filename for member in members)):
                 yield from read_wacz(packed, container)
                 return
@@ -183,6 +186,14 @@ def read_zip(
             yield from read_wacz(None, container)
         return
     yield from folder.end()
+
+
+def _said(file: IO[bytes]) -> int | None:
+    """How many members a ZIP file says it has, modulo 65,536 (APPNOTE 4.3.16): zipfile ends with an entry that is too long."""
+    file.seek(max(0, file.seek(0, io.SEEK_END) - 65_557))
+    tail = file.read()
+    at = tail.rfind(b"PK\5\6")
+    return int.from_bytes(tail[at + 10 : at + 12], "little") if at >= 0 else None
 
 
 def barred(member: zipfile.ZipInfo) -> str | None:

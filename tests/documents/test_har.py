@@ -313,3 +313,23 @@ async def test_memory_stays_the_same_whatever_an_entry_holds(tmp_path: Path) -> 
         tracemalloc.stop()
         assert (len(documents), problems, archive.count) == (2, [], 4)
     assert peak < 12_000_000
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"request": {"method": "GET", "urh": "https://h.example/"}}, "its entry 2 has no address"),
+        ({"request": {"method": "GET", "url": "https://h.example\x0f/"}}, "its entry 2 has no address"),
+        ({"request": "x"}, "its entry 2 has no address"),
+        ({"response": {"stauus": 200, "content": {"mimeType": "text/html", "text": "<img src=a>"}}}, "2 has no status"),
+    ],
+)
+async def test_an_entry_whose_request_or_status_is_damaged_is_told(
+    tmp_path: Path, change: dict[str, Any], told: str
+) -> None:
+    page = {"mimeType": "text/html", "text": "<img src=/a.jpg>"}
+    entries = [entry(f"https://h.example/{n}", "text/html", page) for n in range(3)]
+    entries[1] |= change
+    documents, (problem,) = await read(write(tmp_path / "a.har", har_of(*entries)))
+    assert [document.name for document in documents] == ["https://h.example/0", "https://h.example/2"]
+    assert (problem.code, told in problem.message) == ("document-damaged", True), problem.message

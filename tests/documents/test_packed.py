@@ -551,3 +551,32 @@ async def test_a_member_of_any_length_is_read_whole(tmp_path: Path) -> None:
     for pack, name in PACKS[:3]:
         documents, problems = await read(write(tmp_path, name, pack(pages)))
         assert ([b"".join(d.chunks()) for d in documents], problems) == ([*pages.values()], [])
+
+
+PAGE_OF_WORDS = PAGE + b"<p>" + b"words = more\n" * 40
+
+
+@pytest.mark.parametrize("coding", ["base64", "quoted-printable"])
+async def test_what_is_not_in_its_transfer_encoding_in_a_mail_is_told_and_the_rest_is_read(
+    tmp_path: Path, coding: str
+) -> None:
+    message = EmailMessage()
+    message.set_content(PAGE_OF_WORDS.decode(), "html", cte=coding)
+    whole = bytes(message)
+    assert (await read(write(tmp_path, "a.eml", whole)))[1] == []
+    head, _, body = whole.partition(b"\n\n")
+    at = 100 if coding == "base64" else body.index(b"=3D") + 1
+    for odd in (b"\xff", b"!", b"") if coding == "base64" else (b"G", b"%"):
+        damaged = head + b"\n\n" + body[:at] + odd + body[at + 1 :]
+        documents, (problem,) = await read(write(tmp_path, "a.eml", damaged))
+        assert (len(documents), problem.code) == (1, "document-damaged")
+        assert "part 1 is not all in its transfer encoding" in problem.message
+
+
+async def test_a_zip_file_whose_list_ends_too_early_is_told(tmp_path: Path) -> None:
+    data = bytearray(zipped({f"{n}.html": PAGE for n in range(5)}))
+    first = data.index(b"PK\1\2")
+    data[first + 33] = 0x40  # the first entry's comment is longer than the list
+    documents, problems = await read(write(tmp_path, "a.zip", bytes(data)))
+    assert (len(documents), [problem.code for problem in problems]) == (1, ["document-damaged"])
+    assert "its list has 1 members, and says that it has 5" in problems[0].message

@@ -361,3 +361,33 @@ def test_a_member_that_ends_with_what_is_read_at_once_is_followed_by_the_next(
     first = next(made for size in range(end - 600, end) if len(made := member("a", size)) == end)
     path = write(tmp_path / "a.warc", first + member("b", 100) + member("c", 100))
     assert [row[1] for row in rows_of(path)] == [f"{SITE}/{name}" for name in "abc"]
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes", "told"),
+    [
+        (b"WARC-Type: response", b"WARC-Type: respovse", "a record of an unknown type (respovse) stands at byte"),
+        (b"WARC-Type", b"WARC-Tyqe", "a record of an unknown type ((empty)) stands"),
+        (b"WARC-Target-URI", b"WARC-Target-URH", "a record without its address stands"),
+        (b"HTTP/1.1 200", b"HTUP/1.1 200", "a response record that holds no HTTP response stands"),
+        (b"HTTP/1.1 200", b"HTTP/1.1 600", "a response record that holds no HTTP response stands"),
+    ],
+)
+def test_a_record_that_can_t_be_what_was_meant_is_told_and_the_others_are_read(
+    tmp_path: Path, was: bytes, becomes: bytes, told: str
+) -> None:
+    first, second, third = pages(3)
+    assert was in second
+    path = write(tmp_path / "a.warc", first + second.replace(was, becomes) + third)
+    assert names(path) == ["/0", "/2"]
+    (problem,) = problems(path)
+    assert (problem.code, told in problem.message) == ("warc-damaged", True), problem.message
+
+
+def test_records_of_other_kinds_than_answers_of_the_web_are_no_damage(tmp_path: Path) -> None:
+    records = [
+        record("response", "dns:site.example", b"20240101 site.example. 60 IN A 192.0.2.1", content_type="text/dns"),
+        record("metadata", "", b"x: y", content_type="application/warc-fields"),
+        record("revisit", f"{SITE}/again", b"", content_type="application/http"),
+    ]
+    assert problems(write(tmp_path / "a.warc", b"".join([*records, *pages(1)]))) == []

@@ -98,7 +98,10 @@ def test_a_comma_inside_a_url_stays() -> None:
 
 
 def test_the_script_of_a_behaviour_and_a_binding_are_no_images() -> None:
-    css = ".f{behavior:url(PIE.htc)}.j{-MOZ-Binding : url('x.xml#y')}.k{background:url(k.png)}a{x:y;behavior: url(#a) url(b.htc)}"
+    css = (
+        ".f{behavior:url(PIE.htc)}.g{ SRC : url(a.eot?#x) format('e'), url( b.woff )}"
+        ".j{-MOZ-Binding : url('x.xml#y')}.k{background:url(k.png)}a{x:y;behavior: url(#a) url(b.htc)}"
+    )
     assert urls(find(css, "css")) == ["k.png"]
     assert find(css, "css").problems == ()
 
@@ -295,6 +298,9 @@ IMAGES = '<img src="x.png" srcset="x2.png 2x" alt=""/>'
         f"<body><textarea/><iframe/><noscript/><select/>{IMAGES}</body>",
         f"<body><p>a <![CDATA[<img src='no.png'/> <b><img src='no2.png'/>]]></p>{IMAGES}</body>",
         f"<body><!-- <img src='no.png'/> - -->{IMAGES}</body>",
+        f"<body><textarea>{IMAGES}</textarea><textarea>words</textarea></body>",
+        f"<head><title>\n<q>{IMAGES}</q></title><title>a</title></head>",
+        f"<body><iframe src='a.html'><xmp>{IMAGES}</xmp></iframe><noembed><![CDATA[<img src='no.png'/>]]></noembed></body>",
     ],
 )
 def test_xhtml_is_read_by_the_rules_of_xml(body: str) -> None:

@@ -13,6 +13,7 @@ from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Block, Gap, Record, read_record, read_records
 from mediamirror.markup.extract import PAGES, choose_kind
 from mediamirror.markup.naming.looks import has_image_extension, is_image_type
+from mediamirror.markup.places.urls import shown
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder
 
@@ -23,6 +24,9 @@ _TYPES = {
     *("application/feed+json", "text/xml", "application/xml", "application/rdf+xml", ""),
     *("application/json", "text/json", "text/markdown", "text/x-markdown"),
 }
+_WITH_ADDRESS = frozenset({"response", "resource", "revisit", "conversion"})
+_RECORDS = _WITH_ADDRESS | {"warcinfo", "request", "metadata", "continuation"}
+"""WARC 1.1, 5.5."""
 _KINDS = frozenset({*PAGES, "css", "feed", "sitemap", "json", "markdown"})
 _UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _NO_PICTURES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon"})
@@ -53,12 +57,16 @@ def _read(path: Source, archive: WarcArchive, limit: int, name: str) -> Iterator
     with path.open("rb") as file:
         try:
             for item in read_records(file):
-                if isinstance(item, Gap):
+                gap = item if isinstance(item, Gap) else None
+                if not isinstance(item, Gap):
+                    try:
+                        yield from _record(*item, archive, number, limit)
+                    except Damaged as error:
+                        gap = Gap(item[0].place, str(error))
+                if gap is not None:
                     gaps += 1
                     if gaps <= MAX_GAPS:
-                        yield _gap(name, item)
-                    continue
-                yield from _record(*item, archive, number, limit)
+                        yield _gap(name, gap)
         except Undecodable as error:
             yield Problem("warc-zstd", f"{name} can't be read: {error}.", document=name)
     if gaps > MAX_GAPS:
@@ -126,6 +134,8 @@ def _record(
         response = read_answer(record, block)
     except Damaged:
         return  # `read_records` reports it
+    if (why := _unusual(record, response)) is not None:
+        raise Damaged(why)
     if record.kind == "request" and not archive.only_pages:
         archive.add_request(record, read_accept(block))
         return
@@ -141,6 +151,18 @@ def _record(
         archive.seen.put_off(located)
     elif is_page and response is not None and not is_revisit:
         yield from _counted(archive, _document(record, response, limit))
+
+
+def _unusual(record: Record, response: Response | None) -> str | None:
+    """Why a record can't be what its writer meant, though its length is right: a sentence part."""
+    if record.kind not in _RECORDS:
+        return f"a record of an unknown type ({shown(record.kind, 40)}) stands"
+    if record.kind in _WITH_ADDRESS and not record.url:
+        return "a record without its address stands"
+    is_of_the_web = record.url[:4].lower() == "http"
+    if record.kind == "response" and is_of_the_web and (response is None or not 100 <= response.status < 600):
+        return "a response record that holds no HTTP response stands"
+    return None
 
 
 def _essence(response: Response) -> str:

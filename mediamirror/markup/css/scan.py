@@ -22,6 +22,8 @@ _NO_IMAGES = frozenset({"font-face", "font-feature-values", "font-palette-values
 _MAX_IMAGES = 50_000
 _LOADS_NO_IMAGE = ("behavior", "-moz-binding")
 """Properties of old browsers whose URL names a script or a binding."""
+_OF_FONTS = "src"
+"""What names files in ``@font-face`` alone, and has no meaning in a rule that lost it."""
 _LONGEST_DECLARATION = 200
 
 
@@ -91,8 +93,9 @@ def _url(css: str, start: int, found: Scan) -> int:
     piece = url_at(css, start + 1)
     begin = max(0, start - _LONGEST_DECLARATION)
     opening = max(css.rfind(mark, begin, start) for mark in "{};")
-    name = css[max(begin, opening + 1) : start].partition(":")[0]
-    return piece.end if name.rstrip().lower().endswith(_LOADS_NO_IMAGE) else _take(piece, "url", start, found)
+    name = css[max(begin, opening + 1) : start].partition(":")[0].strip().lower()
+    loads_none = name.endswith(_LOADS_NO_IMAGE) or name == _OF_FONTS
+    return piece.end if loads_none else _take(piece, "url", start, found)
 
 
 def _take(piece: Piece, function: str, start: int, found: Scan) -> int:

@@ -7,6 +7,7 @@ there to the value, from the value to its raw spelling, and from that to bytes.
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 
@@ -178,6 +179,9 @@ _EMPTY = frozenset(
     }
 )
 """Elements without an end tag that would swallow the rest of the page by HTML's rules."""
+_TEXTS = frozenset({"title", "textarea", "iframe", "noembed", "noframes", "xmp", "plaintext"})
+"""Elements that hold nothing but text by HTML's rules, and elements by those of XML."""
+_TAG = pattern(r"[^<]*+<[A-Za-z_]")
 
 
 def _as_html(text: str) -> str:
@@ -188,6 +192,7 @@ def _as_html(text: str) -> str:
     prefixes = set(_SPACE.findall(text))
     pieces: list[str] = []
     done, inside = 0, ""
+    renamed: Counter[str] = Counter()
     for found in _XML.finditer(text):
         name, rest, written = found["name"], found["rest"], found[0]
         if found["data"] is not None:
@@ -202,6 +207,9 @@ def _as_html(text: str) -> str:
                 meant = f"<{found['slash']}{name}{' ' * (len(found['prefix']) + 1)}{rest}>"
             if is_empty and name in _EMPTY:
                 meant = _NOT_LINE_END.sub(" ", written)
+            elif name in _TEXTS and (renamed[name] if found["slash"] else _TAG.match(text, found.end())):
+                renamed[name] += -1 if found["slash"] else 1
+                meant = f"<{found['slash']}z{meant[2 + len(found['slash']) :]}"  # an element of no meaning
         if meant is not written:
             pieces += text[done : found.start()], meant
             done = found.end()
