@@ -47,6 +47,12 @@ if TYPE_CHECKING:
         written=True,
         type=PATH,
     ),
+    option(
+        "--metrics-port N",
+        "Serve the numbers of the run to Prometheus, at http://127.0.0.1:N/metrics.",
+        panel=OUTPUT,
+        most=65535,
+    ),
     [o.FAIL_ON, o.format_of("table", "json", "jsonl", "summary"), o.QUIET, o.VERBOSE, o.HIDE_SECRETS, o.NO_PROGRESS],
 )
 def mirror_command(given: Given) -> None:
@@ -65,6 +71,7 @@ def mirror_command(given: Given) -> None:
     """
     from mediamirror import mirror
     from mediamirror.cli.files import ErrorFile
+    from mediamirror.cli.metrics import served
     from mediamirror.cli.output import Output, Style
     from mediamirror.jobs.mirror.results import place_of
 
@@ -92,9 +99,10 @@ def mirror_command(given: Given) -> None:
     )
 
     async def job(output: ErrorFile) -> Summary:
-        summary = await mirror(
-            given.inputs, to=given.to, options=options, catalog=given.catalog, stdin=sys.stdin.buffer, on_event=output
-        )
+        with served(given.metrics_port, output) as told:
+            summary = await mirror(
+                given.inputs, to=given.to, options=options, catalog=given.catalog, stdin=sys.stdin.buffer, on_event=told
+            )
         if given.engine != "in-process":
             print(f"What became of each image: {place_of(given.to)}", file=sys.stderr)
         return await _rewritten(given, summary) if rewrites else summary

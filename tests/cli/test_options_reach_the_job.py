@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -65,7 +66,7 @@ JOBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 MODULES = {"check": "mediamirror.cli.sync"}
 # What is for the printing alone, or for what follows the job, and says nothing to the job itself.
 PRINTING = {
-    "quiet", "verbose", "no_progress", "hide_secrets", "error_file", "output", "to", "rewrite_to", "public_url",
+    "quiet", "verbose", "no_progress", "hide_secrets", "error_file", "metrics_port", "output", "to", "rewrite_to", "public_url",
     "combined", "missing_on_dst", "missing_on_src", "differ", "match", "error", "report", "stdout", "diff",
 }  # fmt: skip
 WAYS = {"mirror": {"dry_run"}, "verify": {"mirror"}, "rewrite": {"map", "undo", "stdout", "diff"}}
@@ -87,7 +88,7 @@ COUNTS: dict[str, str] = {
         "allow_host respect_x_robots_tag concurrency host_concurrency limit_rate delay retries timeout workers max_size "
         "max_header_size max_redirects min_rate max_document_size max_document_memory max_documents max_sets "
         "max_candidates max_pixels max_frames max_total_pixels max_decode_memory fail_on format_ quiet verbose "
-        "hide_secrets no_progress"
+        "hide_secrets no_progress metrics_port"
     ),
     "verify": (
         "mirror select ignore check no_sandbox report header user_agent contact connect_to cacert proxy ignore_robots "
@@ -168,6 +169,9 @@ def typed(option: Any, folder: Path) -> list[str]:
         return [long, WORDS[option.name]]
     if choices := getattr(option.type, "choices", None):
         return [long, next(str(c) for c in choices if c != option.default)]
+    if option.name == "metrics_port":
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            return [long, str(free.getsockname()[1])]
     if option.type.name == "integer range":
         return [long, "7"]
     if "path" in option.type.name or option.metavar == "FILE":

@@ -119,7 +119,7 @@ def test_a_run_that_was_killed_with_its_workers_goes_on_where_it_was(
     told, said = second.communicate(timeout=PATIENCE)
     assert second.returncode == 0, said
     assert outcomes(told).total() == len(origin.urls)
-    assert "Going on with a run that was cut off" in told
+    assert '"code":"resumed"' in told
     assert set(origin.asked) == set(origin.urls)
     assert origin.asked.total() - len(origin.urls) <= WORKERS * 64
     place = DirectoryPlace(tmp_path / "m")
