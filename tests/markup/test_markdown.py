@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
 
 import cmarkgfm
 import pytest
+from cmarkgfm.cmark import Options
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
@@ -318,3 +320,29 @@ def test_extras_take_linear_time(unit: str) -> None:
 
 def test_a_list_item_in_a_quote_ends_the_paragraph_and_its_code_spans() -> None:
     assert urls(find("> ` ![a](/1.jpg)\n> * `\n")) == ["/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<![CDATA[ a\n\n![x](no.png)\n]]>\n\n![a](yes.png)",
+        "a <![CDATA[ > ![x](no.png) ]]> ![a](yes.png)",
+        "<?php >\n\n![x](no.png)\n?>\n\n![a](yes.png)",
+        "\n      \u3000 ![x](no.png)\n\n![a](yes.png)",
+        "words\n    <div>\n![a](yes.png)",
+        "words\n10. <textarea>\n![a](yes.png)",
+        "> words\n>\n      ![x](no.png)\n\n![a](yes.png)",
+        "1.     ![x](no.png)\n\n![a](yes.png)",
+        ">     ![x](no.png)\n\n![a](yes.png)",
+        ">    ![a](yes.png)",
+        "words\n- </b>\n  `![x](no.png)`\n\n![a](yes.png)",
+        "<pre></pre>\n      ![x](no.png)\n\n![a](yes.png)",
+    ],
+)
+def test_what_is_no_image_by_its_block_is_none(text: str) -> None:
+    """As cmark-gfm has them; the raw HTML of the last but one is a block of the item."""
+    rendered = cmarkgfm.markdown_to_html(text, options=Options.CMARK_OPT_UNSAFE)
+    expected = re.findall(r'<img src="([^"]*)" alt="', rendered)
+    found = extract_document(text.encode(), as_="markdown", base_url="https://b.example/")
+    marks = [c for row in found.sets for s in row.sources if s.carrier == "markdown" for c in s.candidates]
+    assert [c.url.removeprefix("https://b.example/") for c in marks] == expected

@@ -13,11 +13,16 @@ _FENCE = pattern(r"(?:[ \t>]|[-+*][ \t]|[0-9]{1,9}[.)][ \t]|(?!))*+(`{3,}|~{3,})
 _CLOSING = pattern(r"[ \t]*(`{3,}|~{3,})[ \t]*\r?\n?\Z")
 _LIST_ITEM = pattern(r" {0,3}(?:[-+*]|[0-9]{1,9}[.)])(?:[ \t]|\r?\n?\Z)")
 _ITEM_IN_QUOTE = pattern(r" {0,3}>[ >]{0,12}(?:[-+*]|1[.)])[ \t]+\S")
-_INDENT = pattern(r"[ \t]*+(?=\S)")
+_BLANKS = " \t\r\n"
+"""What a blank line holds: other white space is text."""
+_ORDERED = pattern(r" {0,3}(?!1[.)])[0-9]{1,9}[.)]")
+_CODE_ITEM = pattern(r" {0,3}(?:> ?+){0,12}+(?:[-+*]|[0-9]{1,9}[.)]) {5,}(?=[^ \t\r\n])")
+_CODE_QUOTE = pattern(r" {0,3}(?:> ?+){1,12}+ {4,}(?=[^ \t\r\n>])")
+_INDENT = pattern(r"[ \t]*+(?=[^ \t\r\n])")
 _PREFIXED = r"[ >]{0,12}(?:(?:[-+*]|[0-9]{1,9}[.)])[ \t]{1,4}){0,4}"
 _HTML_BLOCK = pattern(
-    _PREFIXED
-    + r"<(?:(?P<raw>pre|script|style|textarea)(?=[\s>])|(?P<comment>!--)|(?P<declared>\?|!(?=[A-Za-z]|\[CDATA\[))"
+    _PREFIXED + r"<(?:(?P<raw>pre|script|style|textarea)(?=[\s>])|(?P<comment>!--)|(?P<instruction>\?)"
+    r"|(?P<cdata>!\[CDATA\[)|(?P<declared>!(?=[A-Za-z]))"
     r"|/?(?:address|article|aside|base|basefont|blockquote|body|caption|center|col|colgroup|dd|details|dialog|dir|div|dl|dt"
     r"|fieldset|figcaption|figure|footer|form|frame|frameset|h[1-6]|head|header|hr|html|iframe|legend|li|link|main|menu"
     r"|menuitem|nav|noframes|ol|optgroup|option|p|param|search|section|summary|table|tbody|td|tfoot|th|thead|title|tr|track"
@@ -29,6 +34,7 @@ _RULE = pattern(r"[ >]{0,12}(?:(?:\*[ \t]*){3,}|(?:_[ \t]*){3,}|(?:-[ \t]*){3,})
 _UNDERLINE = pattern(r"[ >]{0,12}(?:=++|-++)[ \t]*\r?\n?\Z")
 _UNTIL_BLANK = "\n"
 _RAW_END = "</"
+_ENDS = {"raw": _RAW_END, "comment": "-->", "instruction": "?>", "cdata": "]]>", "declared": ">"}
 _RAW_ENDS = ("</pre>", "</script>", "</style>", "</textarea>")
 """Any of these ends what any of them opened."""
 _MARKS = "#=-*_"
@@ -64,11 +70,7 @@ def _is_indented(line: str, offset: int) -> bool:
 
 def _html_end(opening: re.Match[str]) -> str:
     """CommonMark, 4.6: what ends the block that a line opens."""
-    if opening.groupdict().get("raw") is not None:
-        return _RAW_END
-    if opening.groupdict().get("comment"):
-        return "-->"
-    return ">" if opening.groupdict().get("declared") else _UNTIL_BLANK
+    return _ENDS.get(opening.lastgroup or "", _UNTIL_BLANK)
 
 
 CODE, HTML, TEXT = "code", "html", "text"
@@ -154,8 +156,14 @@ class _State:
     def open(self, match: re.Match[str]) -> Iterator[Block]:
         """Take a line that is in no fenced block."""
         line, (start, end) = match[0], match.span()
-        blank = not line.strip()
+        blank = not line.strip(_BLANKS) or (line.lstrip(_BLANKS)[:1] == ">" and not line.strip(">" + _BLANKS))
         is_indented = not blank and _is_indented(line, self.offset if self.in_list else 0)
+        # CommonMark, 5.2: a number other than 1 can't end a paragraph. 4.4: code may be all that an item or a quote begins with.
+        is_within = not self.after_blank and not self.in_list and _ORDERED.match(line) is not None
+        in_item = not is_within and _LIST_ITEM.match(line) is not None and not _RULE.match(line)
+        is_code = (in_item and _CODE_ITEM.match(line)) or (
+            (self.after_blank or not self.in_quote) and _CODE_QUOTE.match(line)
+        )
         opening = None if blank or is_indented else _FENCE.match(line)
         if opening is not None and not (opening[1][0] == "`" and "`" in opening[2]):
             self.fence, self.opened = opening[1], start
@@ -163,17 +171,29 @@ class _State:
             yield start, start, TEXT
         elif blank:
             yield start, start, TEXT
+            self.in_list = self.in_list and (line[0] != ">")
+        elif is_code and not is_indented:
+            yield start, start, TEXT
+            yield from self._text(line, start, end)
+            yield start, end, CODE
+            self.after_blank = True
+            return
         elif self.after_blank and is_indented:
             yield start, end, CODE
             return  # what is indented below it is code as well
         elif (
             "<" in line
-            and (html := _HTML_BLOCK.match(line) or (_HTML_LINE.match(line) if self.after_blank else None)) is not None
+            and not is_indented
+            and not is_within
+            and (html := _HTML_BLOCK.match(line) or (_HTML_LINE.match(line) if self.after_blank or in_item else None))
+            is not None
         ):
             self.html, self.opened = _html_end(html), start
             self.around = self._around(line, line.index("<"))
             yield start, start, TEXT
+            self.after_blank = False
             yield from self.in_html(match) if self.html != _UNTIL_BLANK else ()
+            return
         else:
             yield from self._text(line, start, end)
             return
@@ -181,6 +201,8 @@ class _State:
 
     def _text(self, line: str, start: int, end: int) -> Iterator[Block]:
         item = None if _RULE.match(line) else _LIST_ITEM.match(line)
+        if item is not None and not self.after_blank and not self.in_list and _ORDERED.match(line):
+            item = None
         is_empty = item is not None and not line[item.end() :].strip()
         if is_empty and not self.after_blank and not self.in_list:
             item, is_empty = None, False  # CommonMark, 5.2: an empty item can't end a paragraph
