@@ -161,7 +161,7 @@ def test_the_mirror_is_verified_reported_and_rebuilt_with_its_drawings(
     ]
     shown = mediamirror("catalog", "show", f"https://{HOST}/scripted.svg", "--catalog", str(catalog))
     assert "svg, " in shown.stdout
-    assert "kept as it came" in shown.stdout
+    assert "stored unchanged" in shown.stdout
     rebuilt = mediamirror("catalog", "rebuild", str(mirror), "--catalog", str(tmp_path / "new.db"))
     assert rebuilt.returncode == 0, rebuilt.stderr
     again = by_name(run("--keep-svg", "--strip-metadata", "--catalog", str(tmp_path / "new.db")))

@@ -93,7 +93,7 @@ def test_what_is_not_there_or_not_writable_is_a_sentence_and_exit_2(
     (tmp_path / "other").mkdir()
     out = str(tmp_path / "r")
     cases = {
-        ("report", "-o", out): "wants a DEST, or --catalog FILE",
+        ("report", "-o", out): "needs a DEST, or --catalog FILE",
         ("report", "--catalog", str(tmp_path / "none.sqlite"), "-o", out): "does not exist",
         ("report", str(tmp_path / "nowhere"), "-o", out): "nowhere",
         ("report", str(tmp_path / "other"), "-o", out): "Nothing is recorded of",

@@ -84,7 +84,7 @@ def test_a_path_that_does_not_fit_switches_nothing_off(mediamirror: Command, dis
     ("entry", "sentence"),
     [
         ('path = "a"\nignore = ["MM105"]', "gives no reason"),
-        ('ignore = ["MM105"]\nreason = "x"', "wants a path"),
+        ('ignore = ["MM105"]\nreason = "x"', "needs a path"),
         ('path = "a"\nreason = "x"', "a list of rules"),
         ('paths = "a"\nignore = ["MM105"]\nreason = "x"', "Did you mean path?"),
         ('path = "a"\nignore = ["MM1O5"]\nreason = "x"', "did you mean MM105"),
