@@ -346,3 +346,18 @@ def test_what_is_no_image_by_its_block_is_none(text: str) -> None:
     found = extract_document(text.encode(), as_="markdown", base_url="https://b.example/")
     marks = [c for row in found.sets for s in row.sources if s.carrier == "markdown" for c in s.candidates]
     assert [c.url.removeprefix("https://b.example/") for c in marks] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("![a [b]](/a b/my_pic_(1).jpg)", "/a b/my_pic_(1).jpg"),
+        ('![a](my pic.jpg "T")', "my pic.jpg"),
+        ("![](https://c.example/k-\n___webp_480.webp) and", "https://c.example/k- ___webp_480.webp"),
+        ("![a](my (pic.jpg", None),
+    ],
+)
+def test_a_blank_in_a_destination_is_told_whatever_stands_around_it(text: str, told: str | None) -> None:
+    problems = find(text).problems
+    assert [each.code for each in problems] == ["markdown-blank"] * (told is not None)
+    assert [each.message.startswith(f"{told} has a blank in it") for each in problems] == [True] * len(problems)

@@ -286,3 +286,20 @@ def test_the_size_that_img2dataset_made_is_not_that_of_the_file_at_the_url() -> 
     }
     (row,) = find(record).sets
     assert [(c.width, c.height) for c in row.candidates] == [(1024, 683)]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        (
+            {"image_url": {"0": "https://c.example/1", "1": None}, "srcset": {"0": "/a.jpg 1x, /b.jpg 2x"}},
+            ["1", "a.jpg", "b.jpg"],
+        ),
+        ({"imgs": "['https://c.example/1.jpg', 'https://c.example/2.jpg']"}, ["1.jpg", "2.jpg"]),
+        ({"img": "{'url': 'https://c.example/1.jpg', 'ok': True, 'n': None}"}, ["1.jpg"]),
+    ],
+)
+def test_tables_as_pandas_writes_them_are_read(table: dict[str, object], expected: list[str]) -> None:
+    """By columns in JSON, and lists of a column as Python prints them in CSV."""
+    found = extract_document(json.dumps(table).encode(), as_="json", base_url="https://b.example/")
+    assert sorted(c.url.rpartition("/")[2] for row in found.sets for c in row.candidates) == expected

@@ -20,11 +20,11 @@ HINT = pattern(
     re.IGNORECASE,
 )
 """What JSON that names an image speaks of."""
-_WITHIN = pattern(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"]")
+_WITHIN = pattern(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"']")
 
 
 def is_json_within(text: str) -> bool:
-    """Say whether a string of JSON is JSON itself that may name an image."""
+    """Say whether a string of JSON is JSON itself, or a list as Python prints it, that may name an image."""
     return _WITHIN.match(text) is not None and HINT.search(text) is not None
 
 

@@ -19,7 +19,7 @@ from mediamirror.markup.places.spelling import Piece, Spelling, as_written
 from mediamirror.markup.places.urls import shown
 from mediamirror.markup.records.fragment import in_html_unmerged, in_text
 from mediamirror.markup.records.markdown_blocks import CODE, HTML, TEXT, parts
-from mediamirror.markup.records.markdown_inline import MAX_DESTINATION, Image, Reader, definition
+from mediamirror.markup.records.markdown_inline import Image, Reader, definition
 from mediamirror.markup.records.placing import Place, collected
 from mediamirror.model import Extraction, ImageSet, Problem, Span
 
@@ -113,6 +113,10 @@ def _front_matter(text: str) -> Iterator[Span]:
 
 
 CARRIER = "markdown"
+_MAX_ODD = 1000
+"""Characters in which a destination that holds blanks is looked for, to tell of it."""
+_PARENTHESIS = pattern(r"\\[\s\S]|[()]")
+_TITLE = pattern(r"\s++[\"'(]")
 _COMMENT = pattern(r"<!--(?:[^-]++|-(?!->)|(?!))*+(?:-->|\Z)")
 _ESCAPE = pattern(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});|\\")
 
@@ -165,12 +169,23 @@ def _images(place: Place, read: _Read) -> Iterator[ImageSet]:
             value = Spelling.of(_pieces(text[slice(*image.url)], image.url[0], backslash="%5C"), image.url[0])
             yield place.single(value, CARRIER, None, alt=_unescaped(text[slice(*image.alt)]).strip() or None)
     for start, end in read.odd:
-        line = text[start : min(end, start + MAX_DESTINATION)].partition("\n")[0]
-        url = line.partition(")")[0].strip()
-        if has_image_extension(url) and " " in url and not _within(comments, start):
-            message = f"{shown(url)} has a blank in it, so that this is no image: write it between < and >."
+        url = _as_meant(text[start : min(end, start + _MAX_ODD)])
+        if has_image_extension(url) and len(url.split()) > 1 and not _within(comments, start):
+            message = (
+                f"{shown(' '.join(url.split()))} has a blank in it, so that this is no image: write it between < and >."
+            )
             problem = Problem("markdown-blank", message, place.source.line(start), document=place.context.document)
             yield place.trouble(problem)
+
+
+def _as_meant(text: str) -> str:
+    """The destination that a text begins with, blanks in it or not, up to the parenthesis that ends it, without its title."""
+    depth = 0
+    for mark in _PARENTHESIS.finditer(text):
+        if mark[0] == ")" and not depth:
+            return _TITLE.split(text[: mark.start()])[0].strip()
+        depth += (mark[0] == "(") - (mark[0] == ")")
+    return ""
 
 
 def _within(spans: list[Span], position: int) -> bool:

@@ -159,7 +159,12 @@ class RecordReader:
             if group is not None:
                 yield group
                 return
-        pending += (_Node(key, value, place, node.depth + 1) for key, value in record.members if key not in taken)
+        # Columns of a table are objects whose names are the rows' numbers (pandas): the column's name counts.
+        pending += (
+            _Node(node.name if key.isdigit() else key, value, place, node.depth + 1)
+            for key, value in record.members
+            if key not in taken
+        )
 
     def _image(self, record: Object, place: Place) -> tuple[ImageSet, frozenset[str]] | None:
         """An object that is one image: a ``src`` and perhaps a ``srcset``, or a URL with its size or type."""
