@@ -19,7 +19,8 @@ file, and the file overrides the default. A setting in a file or variable that d
 ## The file
 
 `mediamirror.toml` is searched for in the current folder, then in the folders above it; only the nearest one is read. `--config FILE`
-reads another file. A file of another user is read only with `--config`, because it could send requests to another machine.
+reads another file. A relative path in it is relative to the folder of the file, wherever the command runs. A file of another user
+is read only with `--config`, because it could send requests to another machine.
 
 ```toml
 concurrency = 32                      # for every command that has the option

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -15,8 +15,16 @@ from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.settings import ENV_PREFIX, PerPath, environment_options, find_config, inherited_endpoint, read_config
 
-Commands = dict[str, dict[str, bool]]
-"""Per command, its options by name (underscores), and whether each may be repeated."""
+
+class Takes(NamedTuple):
+    """What an option takes: ``several`` values; the path of a file or folder, or a DEST, which may be one: a ``place``."""
+
+    several: bool = False
+    place: bool = False
+
+
+Commands = dict[str, dict[str, Takes]]
+"""Per command, its options by name (underscores)."""
 Defaults = dict[str, dict[str, Any]]
 
 
@@ -34,8 +42,13 @@ def options_of(group: Any, names: Iterable[str | None] | None = None, *, above: 
         if hasattr(command, "commands"):
             found |= options_of(command, above=f"{above}{name} ")
         else:
-            found[f"{above}{name}"] = {p.name: getattr(p, "multiple", False) for p in command.params if p.name}
+            found[f"{above}{name}"] = {p.name: _takes(p) for p in command.params if p.name}
     return found
+
+
+def _takes(param: click.Parameter) -> Takes:
+    place = isinstance(param.type, click.Path) or param.metavar in {"DEST", "OUT"}
+    return Takes(getattr(param, "multiple", False), place)
 
 
 def nested(defaults: Defaults) -> dict[str, Any]:
@@ -74,12 +87,15 @@ class Config:
             return None
         return self.sources.get((" ".join(words), option or ""))
 
-    def put(self, commands: Commands, option: str, value: object, source: str) -> None:
-        """Make a value the default of every command that has the option."""
+    def put(self, commands: Commands, option: str, value: object, source: str, folder: Path | None = None) -> None:
+        """Make a value the default of every command that has the option. A path is relative to ``folder``, if there is one."""
         for command, options in commands.items():
             if option in options:
-                told = _several(option, value) if options[option] and isinstance(value, str) else value
-                self.defaults[command][option] = [told] if options[option] and not isinstance(told, list) else told
+                takes = options[option]
+                if takes.place and folder is not None and isinstance(value, str):
+                    value = _placed(value, folder)
+                told = _several(option, value) if takes.several and isinstance(value, str) else value
+                self.defaults[command][option] = [told] if takes.several and not isinstance(told, list) else told
                 self.sources[command, option] = source
 
 
@@ -95,20 +111,26 @@ def read(commands: Commands, named: Path | None) -> Config:
     rows = verify.pop("per-path", None) if isinstance(verify, dict) else None
     per_path = _read_per_path(rows, path) if rows is not None and path is not None else ()
     config = Config({name: {} for name in commands}, {}, per_path, path, passed)
+    # As with other tools: who runs the command in a folder below means the same files.
+    folder = None if path is None or path.parent.resolve() == Path.cwd() else path.parent
     for key, value in table.items():
         meant = {name: options for name, options in commands.items() if name == key or name.startswith(f"{key} ")}
         if isinstance(value, dict) and meant:
             own = {option for options in meant.values() for option in options}
             for option, inner in value.items():
-                config.put(meant, _option(option, own, path), inner, str(path))
+                config.put(meant, _option(option, own, path), inner, str(path), folder)
         else:
-            config.put(commands, _option(key, known, path), value, str(path))
+            config.put(commands, _option(key, known, path), value, str(path), folder)
     if (endpoint := inherited_endpoint()) is not None:
         # Said here, a catalog and a lock belong to that server, as they do where an option names it.
         config.put(commands, "endpoint_url", endpoint, "AWS_ENDPOINT_URL or AWS_ENDPOINT_URL_S3")
     for name, text in environment_options().items():
         config.put(commands, _spelled(name, known), text, f"{ENV_PREFIX}{name.upper()}")
     return config
+
+
+def _placed(value: str, folder: Path) -> str:
+    return value if value in {"", "-"} or "://" in value else str(folder / value)
 
 
 def _read(path: Path, *, ours: bool) -> dict[str, object]:

@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from mediamirror.cli.app import run
-from mediamirror.cli.config import read
+from mediamirror.cli.app import app, run
+from mediamirror.cli.config import Takes, options_of, read
 from mediamirror.cli.values import host_name
 from mediamirror.errors import UsageError
 
-COMMANDS = {"mirror": {"concurrency": False, "include": True, "as_": False}, "parse": {"as_": False}}
+COMMANDS = {
+    "mirror": {"concurrency": Takes(), "include": Takes(several=True), "as_": Takes(), "to": Takes(place=True)},
+    "parse": {"as_": Takes()},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -36,6 +39,27 @@ def test_the_nearest_file_above_is_found(tmp_path: Path, monkeypatch: pytest.Mon
     (tmp_path / "a" / "b").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a" / "b")
     assert read(COMMANDS, None).defaults["mirror"] == {"concurrency": 3}
+
+
+@pytest.mark.parametrize(
+    ("value", "meant"),
+    [("dist", "{}/dist"), ("../x", "{}/../x"), ("/var/x", "/var/x"), ("s3://media/x", "s3://media/x"), ("-", "-")],
+)
+def test_a_path_in_the_file_is_relative_to_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, meant: str
+) -> None:
+    (tmp_path / "mediamirror.toml").write_text(f'[mirror]\nto = "{value}"\n')
+    assert read(COMMANDS, None).defaults["mirror"] == {"to": value}
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert read(COMMANDS, None).defaults["mirror"] == {"to": meant.format(tmp_path)}
+
+
+def test_an_option_that_takes_a_path_is_known_by_its_type() -> None:
+    options = options_of(app)
+    places = {name for taken in options.values() for name, takes in taken.items() if takes.place}
+    assert {"to", "mirror", "root", "catalog", "cacert", "baseline", "map", "output", "rewrite_to"} <= places
+    assert not places & {"format_", "include", "endpoint_url", "base_url"}
 
 
 def test_the_environment_beats_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,7 +103,7 @@ def test_the_server_that_the_aws_tools_take_from_the_environment_is_the_default_
     (tmp_path / "mediamirror.toml").write_text('endpoint-url = "http://file"\n')
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert read({"sync": {"endpoint_url": False}, "parse": {}}, None).defaults == {
+    assert read({"sync": {"endpoint_url": Takes()}, "parse": {}}, None).defaults == {
         "sync": {"endpoint_url": meant},
         "parse": {},
     }
