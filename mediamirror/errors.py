@@ -10,6 +10,7 @@
     │   └── LockHeld               another run holds this DEST or catalog
     ├── CatalogError               exit 2: the catalog can't be used
     │   └── CatalogDamaged         its file is damaged
+    ├── ArchiveError               exit 1: the archive that a run writes can't be written any further
     ├── FetchError                 an item failed on its way in
     │   ├── InvalidURL, SchemeRefused, PortRefused, AddressRefused, RobotsRefused, RobotsTagRefused, NotArchived, NotInSite
     │   ├── HostBusy, HostUnavailable (not asked: come back later)
@@ -104,6 +105,12 @@ class CatalogDamaged(CatalogError):
     """The catalog's file is damaged; `catalog rebuild` makes it anew."""
 
     code = "catalog-damaged"
+
+
+class ArchiveError(MediamirrorError):
+    """The archive that a run writes can't be written any further."""
+
+    code = "archive"
 
 
 class FetchError(MediamirrorError):

@@ -238,6 +238,24 @@ class Body:
 
 
 @dataclass(frozen=True, slots=True)
+class Capture:
+    """One question to an origin and its answer, a single hop of the way, as an archive keeps them.
+
+    ``sent`` are the header fields that were sent, those with secrets left out; ``address`` is the server's IP address, where
+    that is known. ``body`` is None where there was none, or with ``cut`` where it was not kept to its end.
+    """
+
+    url: str
+    at: datetime
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    sent: tuple[tuple[str, str], ...]
+    address: str | None
+    body: Body | bytes | None
+    cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Download:
     """One completed exchange with an origin. ``body`` is None for 304 Not Modified.
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, TypeVar
 from mediamirror.cli import options as o
 from mediamirror.cli.catalog import STORE, WHICH_MIRROR, WHICH_ROWS, asked, one_dest
 from mediamirror.cli.command import OUTPUT, Given, command, option
-from mediamirror.cli.needs import NUMBERED
 from mediamirror.cli.rows import Listed
 from mediamirror.cli.running import complain, run_with
 from mediamirror.errors import UsageError
@@ -177,36 +176,20 @@ async def _warc(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
     return Listed(exit_code=done.exit_code, rows=done.responses)
 
 
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(NUMBERED.sub(lambda place: place[0] % number, path.name))
-
-
-def _refuse_older(path: Path) -> None:
-    """Raise `UsageError` where files of an older export have such names: readers would take the two for one."""
-    before, after = NUMBERED.split(path.name)
-    names = [each.name for each in path.parent.glob("*") if each.name.startswith(before) and each.name.endswith(after)]
-    older = [name for name in names if name[len(before) : len(name) - len(after)].isdecimal()]
-    if older:
-        raise UsageError(
-            f"{path.parent / min(older)} is there already and would be read with the new ones: remove it, or name others."
-        )
-
-
 async def _samples(given: Given, where: Where, wanted: Query) -> Listed:
-    from mediamirror.cli.files import whole_file
+    from mediamirror.cli.files import Files, whole_file
     from mediamirror.jobs.catalog.samples import export_samples, sentence
 
     mirror = _with_bytes(given, "webdataset")
-    numbered = given.output is not None and len(NUMBERED.findall(given.output.name)) == 1
-    if numbered:
-        _refuse_older(given.output)
+    files = Files(given.output or Path())
+    files.refuse_older()
     done = await export_samples(
         mirror,
         where,
         wanted,
-        lambda number: whole_file(_numbered(given.output, number) if numbered else given.output),
+        files if given.output else lambda _: whole_file(None),
         rungs=given.rungs,
-        shard_size=given.shard_size if numbered else None,
+        shard_size=given.shard_size if files.are_numbered else None,
         options=o.store_options(given),
         hide=given.hide_secrets,
         on_event=_teller(given, sentence),

@@ -6,12 +6,14 @@ import os
 import secrets
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
+from mediamirror.cli.needs import NUMBERED
 from mediamirror.errors import MediamirrorError, UsageError
+from mediamirror.first_use import dataclass
 from mediamirror.model import Event, Outcome, Status
 from mediamirror.redact import redact_text, redact_url, without_userinfo
 
@@ -107,3 +109,37 @@ def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """One file to be written, or several whose name holds a place for their number."""
+
+    path: Path
+
+    @property
+    def are_numbered(self) -> bool:
+        """Whether there may be several."""
+        return len(NUMBERED.findall(self.path.name)) == 1
+
+    def __call__(self, number: int) -> AbstractContextManager[IO[bytes]]:
+        """Open the file of a number, as `whole_file` does."""
+        return whole_file(
+            self.path.with_name(NUMBERED.sub(lambda place: place[0] % number, self.path.name))
+            if self.are_numbered
+            else self.path
+        )
+
+    def refuse_older(self) -> None:
+        """Raise `UsageError` where files of an older run have such names: readers would take the two for one."""
+        if not self.are_numbered:
+            return
+        path, (before, after) = self.path, NUMBERED.split(self.path.name)
+        names = [
+            each.name for each in path.parent.glob("*") if each.name.startswith(before) and each.name.endswith(after)
+        ]
+        older = [name for name in names if name[len(before) : len(name) - len(after)].isdecimal()]
+        if older:
+            raise UsageError(
+                f"{path.parent / min(older)} is there already and would be read with the new ones: remove it, or name others."
+            )

@@ -14,6 +14,7 @@ from mediamirror.settings import EngineOptions, JobOptions, MirrorOptions, Rewri
 
 if TYPE_CHECKING:
     from mediamirror.cli.files import ErrorFile
+    from mediamirror.jobs.run.archive import Target
     from mediamirror.model import Summary
 
 
@@ -28,6 +29,19 @@ if TYPE_CHECKING:
         panel=WHERE,
     ),
     o.PUBLIC_URL,
+    option(
+        "--archive FILE",
+        "Write every exchange into this web archive too (.wacz, .warc.gz, .warc), one that shows the pages by itself.",
+        panel=WHERE,
+        written=True,
+    ),
+    option(
+        "--archive-size SIZE",
+        "Begin the next part of it when one is so large: in a WACZ, or in the next FILE where it holds a place for the number, "
+        "as in site-%05d.warc.gz.",
+        panel=WHERE,
+        default=1 << 30,
+    ),
     [*o.READ, *o.ARCHIVES, o.FAIL_EMPTY],
     o.SELECT,
     option(
@@ -98,10 +112,19 @@ def mirror_command(given: Given) -> None:
         hide=given.hide_secrets,
     )
 
+    writes = given.archive is not None and bool(given.inputs) and not given.dry_run
+    archive = _archive(given) if writes else None
+
     async def job(output: ErrorFile) -> Summary:
         with served(given.metrics_port, output) as told:
             summary = await mirror(
-                given.inputs, to=given.to, options=options, catalog=given.catalog, stdin=sys.stdin.buffer, on_event=told
+                given.inputs,
+                to=given.to,
+                options=options,
+                catalog=given.catalog,
+                stdin=sys.stdin.buffer,
+                on_event=told,
+                archive=archive,
             )
         if given.engine != "in-process":
             print(f"What became of each image: {place_of(given.to)}", file=sys.stderr)
@@ -111,6 +134,26 @@ def mirror_command(given: Given) -> None:
         lambda: ErrorFile(None if given.dry_run else given.error_file, Output(style), hide=given.hide_secrets),
         job,
         verbose=given.verbose,
+    )
+
+
+def _archive(given: Given) -> Target:
+    """Say where the archive goes, and how. Raises `UsageError` for a name that says something else."""
+    from mediamirror import __version__
+    from mediamirror.cli.files import Files
+    from mediamirror.jobs.run.archive import Target, kind_of
+
+    kind, files = kind_of(given.archive), Files(given.archive)
+    files.refuse_older()
+    return Target(
+        kind,
+        files,
+        software=f"mediamirror/{__version__}",
+        about="Exchanges as they went over the wire; bodies with every coding undone, header fields with secrets left out.",
+        part_size=given.archive_size,
+        numbered=files.are_numbered,
+        sources=tuple(Path(each).name for each in given.inputs if "://" not in each and each != "-"),
+        hide=given.hide_secrets,
     )
 
 

@@ -29,6 +29,10 @@ def _is_tar(given: Given) -> bool:
     return given.format_ == "webdataset" or str(given.output).lower().endswith(".tar")
 
 
+def _is_wacz(path: object) -> bool:
+    return str(path).lower().endswith(".wacz")
+
+
 def _follows(given: Given) -> bool:
     return bool(given.depth or given.follow_sitemap)
 
@@ -80,6 +84,19 @@ NEEDS: dict[str, list[Need]] = {
         ("fresh_for", lambda given: not given.refetch, "not with --refetch, which downloads everything again."),
         ("credentials_for", lambda given: given.header, "only with -H, whose headers it sends to that host, too."),
         ("error_file", lambda given: not given.dry_run, "not with --dry-run, in which nothing can fail."),
+        ("archive", lambda given: not given.dry_run, "not with --dry-run, in which nothing is fetched."),
+        ("archive", lambda given: given.inputs, "it holds the pages of the INPUTs: give them too."),
+        ("engine", lambda given: not given.archive, "not with --archive: worker processes do not write it."),
+        (
+            "archive",
+            lambda given: given.engine == "in-process",
+            "not with an --engine, whose workers write no archive.",
+        ),
+        (
+            "archive_size",
+            lambda given: given.archive and (NUMBERED.search(str(given.archive)) or _is_wacz(given.archive)),
+            "only with --archive, of a WACZ or with a place for the number in FILE, as in site-%05d.warc.gz.",
+        ),
         (
             "public_url",
             lambda given: given.rewrite_to,

@@ -35,6 +35,10 @@ class Sheets:
         self._waiting += held
         return replace(part, problems=tuple(each for each in part.problems if each not in held)) if held else part
 
+    def imports(self) -> list[str]:
+        """Where the sheets may be that the last documents import."""
+        return [next(_named(problem), "") for problem in self._waiting]
+
     def left(self) -> Iterator[Problem]:
         """The imports whose sheets were not read."""
         waiting, self._waiting = self._waiting, []

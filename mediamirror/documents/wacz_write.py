@@ -8,37 +8,50 @@ from __future__ import annotations
 import hashlib
 import heapq
 import json
+import re
+import struct
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from html import unescape
 from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 from urllib.parse import quote_from_bytes, unquote_to_bytes, urlsplit
 
-from mediamirror.documents.warc.write import WarcWriter, Written
+from mediamirror.documents.warc.write import Twins, WarcWriter, Written
 from mediamirror.first_use import pattern
 
 _SORTED_AT_ONCE = 20_000
 _LINES_A_BLOCK = 3_000
-_ARCHIVE = "data.warc.gz"
 _INDEX = "index.cdx.gz"
+_TITLE = pattern(rb"<title[^>]{0,200}>([^<]{0,4000})", re.IGNORECASE)
+_LONGEST_TITLE = 300
+_TIME = struct.Struct("<HHBI")
 _WWW = pattern(r"www[0-9]*\.")
 _SLASHES = pattern(rb"/{2,}")
 _BARE = "!\"$&'()*+,-./:;<=>?@[\\]^_`{|}~"
 
 
 class WaczWriter:
-    """Writes one WACZ to ``file``, of which ``at`` is the time and ``software`` the maker. Ended with the block, it is whole."""
+    """Writes one WACZ to ``file``, of which ``at`` is the time and ``software`` the maker. Ended with the block, it is whole.
 
-    def __init__(self, file: IO[bytes], scratch: Path, *, at: datetime, software: str) -> None:
+    Its pages are those that it holds, or, where it holds ``only_pictures``, each of these.
+    """
+
+    def __init__(
+        self, file: IO[bytes], scratch: Path, *, at: datetime, software: str, only_pictures: bool = False
+    ) -> None:
         self._box = zipfile.ZipFile(file, "w", allowZip64=True)
         self._at = at
         self._software = software
+        self._only_pictures = only_pictures
+        self._parts = 0
+        self._part = ""
         self._files: list[dict[str, Any]] = []
         self._index = _Sorted(scratch)
         self._pages = cast("IO[bytes]", tempfile.SpooledTemporaryFile(1024 * 1024, dir=str(scratch)))  # noqa: SIM115 - closed at the end
@@ -55,14 +68,18 @@ class WaczWriter:
                 self._finish()
                 self._box.close()
         finally:
+            with suppress(OSError, ValueError):  # or it would try again when it is collected
+                self._box.close()
             self._pages.close()
             self._index.close()
 
     @contextmanager
-    def archive(self) -> Iterator[WarcWriter]:
-        """Open the archive: what is written to it is indexed. Once only."""
-        with self._member(f"archive/{_ARCHIVE}") as out:
-            yield WarcWriter(cast("IO[bytes]", out), compressed=True, note=self._note)
+    def archive(self, twins: Twins) -> Iterator[WarcWriter]:
+        """Open an archive in it: what is written there is indexed. One at a time."""
+        self._parts += 1
+        self._part = "data.warc.gz" if self._parts == 1 else f"data-{self._parts}.warc.gz"
+        with self._member(f"archive/{self._part}") as out:
+            yield WarcWriter(cast("IO[bytes]", out), compressed=True, twins=twins, note=self._note)
 
     def _note(self, written: Written) -> None:
         row = {
@@ -72,13 +89,14 @@ class WaczWriter:
             **({"digest": written.digest} if written.digest else {}),
             "length": str(written.length),
             "offset": str(written.offset),
-            "filename": _ARCHIVE,
+            "filename": self._part,
         }
         self._index.add(f"{sort_key(written.url)} {written.at:%Y%m%d%H%M%S} {json.dumps(row)}\n".encode())
-        if written.status in {None, 200}:
+        if written.status in {None, 200} and (written.head or self._only_pictures):
             # Where a row has nothing under the names of the first one, validators call it blank.
             name = hashlib.blake2b(written.url.encode("utf-8", "replace"), digest_size=12).hexdigest()
-            page = {"id": name, "url": written.url, "ts": f"{written.at:%Y-%m-%dT%H:%M:%SZ}", "title": written.url}
+            title = _title(written.head) or written.url
+            page = {"id": name, "url": written.url, "ts": f"{written.at:%Y-%m-%dT%H:%M:%SZ}", "title": title}
             self._pages.write(f"{json.dumps(page)}\n".encode())
 
     def _finish(self) -> None:
@@ -126,7 +144,11 @@ class WaczWriter:
                 out.write(chunk)
 
     def _named(self, name: str) -> zipfile.ZipInfo:
-        return zipfile.ZipInfo(name, self._at.timetuple()[:6])
+        info = zipfile.ZipInfo(name, self._at.timetuple()[:6])
+        # The time in UTC, as unzip knows it. ReplayWeb.page takes a member without a further field in the list at the end for one
+        # without any where it lies; there a member whose size is not known beforehand has one.
+        info.extra = _TIME.pack(0x5455, 5, 1, int(self._at.timestamp()) & 0xFFFFFFFF)
+        return info
 
     @contextmanager
     def _member(self, name: str) -> Iterator[_Hashed]:
@@ -181,6 +203,12 @@ class _Sorted:
     def close(self) -> None:
         for run in self._runs:
             run.close()
+
+
+def _title(head: bytes) -> str:
+    """The title of a page, for people who choose among many."""
+    found = _TITLE.search(head)
+    return " ".join(unescape(found[1].decode("utf-8", "replace")).split())[:_LONGEST_TITLE] if found else ""
 
 
 def _compressed(data: bytes) -> bytes:

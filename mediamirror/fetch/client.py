@@ -22,13 +22,13 @@ from mediamirror.errors import (
     TransferTruncated,
 )
 from mediamirror.fetch.answer import REDIRECTS, check_robots_tag, check_status, parse_length, robots_token, sentence
-from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, too_large
+from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, is_coded, too_large
 from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, conditions, parse_target
 from mediamirror.fetch.transfer import HeaderFlood, UnsaidEnd
 from mediamirror.first_use import dataclass, replace
-from mediamirror.model import Body, Download
+from mediamirror.model import Body, Capture, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
@@ -97,9 +97,10 @@ class Client:
             self._check_headers(answer)
             if answer.response.status_code in REDIRECTS and "location" in answer.named:
                 body = None
-                await _drain(answer)
+                self._note(request, answer, await _drain(answer))
             else:
                 body = await self._receive(request, answer, deadline)
+                self._note(request, answer, body)
         finally:
             await answer.response.stream.aclose()  # type: ignore[union-attr]
         return Download(
@@ -128,6 +129,18 @@ class Client:
         came = tuple([(_name(name), _text(value)) for name, value in response.headers.raw])
         return _Answer(response, target, came, dict(reversed(came)))
 
+    def _note(self, request: Request, answer: _Answer, body: Body | bytes | None) -> None:
+        """Put an answer into the request's trace, where it has one."""
+        if request.trace is None:
+            return
+        status = answer.response.status_code
+        is_cut = isinstance(body, bytes) and len(body) != parse_length(answer.named.get("content-length"))
+        if is_cut or (isinstance(body, bytes) and is_coded(answer.named.get("content-encoding", ""))):
+            body, is_cut = None, True  # such a body is not worth a decoder of its own
+        sent, address = self._headers.without_secrets(request), answer.response.extensions.get("server_addr")
+        at = datetime.now(UTC)
+        request.trace.append(Capture(answer.target.href, at, status, answer.headers, sent, address, body, cut=is_cut))
+
     async def _receive(self, request: Request, answer: _Answer, deadline: asyncio.Timeout) -> Body | None:
         href = answer.target.href
         status = answer.response.status_code
@@ -137,7 +150,10 @@ class Client:
             if self._options.respect_x_robots_tag and request.for_image:
                 check_robots_tag(answer.headers, self._token, href, now)
         except FetchError as error:
-            said = sentence(answer.named.get("content-type", "").lower(), await _drain(answer))
+            drained = await _drain(answer)
+            if isinstance(error, HTTPStatus):
+                self._note(request, answer, drained)
+            said = sentence(answer.named.get("content-type", "").lower(), drained)
             if said and isinstance(error, HTTPStatus) and 400 <= status < 500:
                 raise error.saying(said) from None
             raise

@@ -14,7 +14,7 @@ from mediamirror import __version__
 from mediamirror.errors import InvalidURL, UsageError
 from mediamirror.fetch.guard import Guard, guard_for
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.model import Body, Download
+from mediamirror.model import Body, Capture, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
@@ -54,6 +54,8 @@ class Request:
     hop: Hop | None = None
     pages: tuple[str, ...] = field(default=(), compare=False)
     """The documents that name it, where that is known: an archive gives the capture of their time."""
+    trace: list[Capture] | None = field(default=None, compare=False)
+    """Where the answers are put that lead to the last one, and this, whatever it is; those of earlier tries are taken out."""
 
     @property
     def for_image(self) -> bool:
@@ -240,6 +242,11 @@ class RequestHeaders:
         self._without = (*ours, *(field for field in options.headers if is_for_everybody(*field)))
         self._own_accept = "accept" in named
         self._trusted_hosts = own_hosts | frozenset(options.credentials_for)
+
+    def without_secrets(self, request: Request) -> tuple[tuple[str, str], ...]:
+        """Return the fields that may be kept, those of a condition or a range with them."""
+        own = self._without if self._own_accept else (("Accept", request.accept), *self._without)
+        return (*own, *conditions(request))
 
     def of(self, request: Request, target: Target) -> tuple[tuple[str, str], ...]:
         """Return the fields for one hop, in their order; those of a condition or a range are `conditions`."""

@@ -62,11 +62,13 @@ class Timeouts(NamedTuple):
 class Reply(httpx2.AsyncByteStream):
     """An answer: whole, or still coming. It is read to its end, or closed, which closes its connection."""
 
-    __slots__ = ("_wake", "done", "error", "head", "held", "pieces", "size", "slot")
+    __slots__ = ("_wake", "address", "done", "error", "head", "held", "pieces", "size", "slot")
 
     def __init__(self, slot: Slot) -> None:
         self.slot: Slot | None = slot
         self.head: Head | None = None
+        self.address: str | None = None
+        """The IP address that answered, once it has ended; None where a proxy stands between."""
         self.pieces: list[bytes] = []
         self.held = 0
         self.size = 0
@@ -210,9 +212,15 @@ class Slot:
         reply = self.reply
         if reply.done:
             return
+        reply.address = self.address
         self._pump.remove(self.curl, whole=error is None)
         reply.finish(error)
         self._ended(self)
+
+    @property
+    def address(self) -> str | None:
+        """The IP address that answers; None where a proxy stands between. Not to be asked for within a callback."""
+        return None if self._proxy is not None else self.curl.getinfo(pycurl.PRIMARY_IP) or None
 
     async def feed(self) -> None:
         """Give libcurl the pieces of a streamed body as it asks for them, until there is an answer."""

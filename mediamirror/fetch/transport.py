@@ -105,12 +105,13 @@ class CurlTransport(httpx2.AsyncBaseTransport):
             raise
         if reply.head is None:
             raise reply.error or httpx2.ReadError("no answer", request=request)
+        address = reply.address if reply.slot is None else reply.slot.address
         return httpx2.Response(
             reply.head.status,
             headers=reply.head.fields,
             stream=reply,
             request=request,
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reply.head.reason},
+            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reply.head.reason, "server_addr": address},
         )
 
     async def aclose(self) -> None:

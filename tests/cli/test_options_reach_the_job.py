@@ -24,6 +24,7 @@ JOBS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
             "page.html --to there",
             "https://a.example/ --to s3://bucket/p --depth 1 --rewrite-to out -H A:b",
             "page.html --to there --dry-run --refetch",
+            "page.html --to there --archive site.wacz",
             "--to s3://bucket/p --retry-failed",
             "page.html --to there --engine ray",
         ),
@@ -126,6 +127,7 @@ WORDS = {
     "max_document_memory": "9k",
     "limit_rate": "9k", "proxy": "http://proxy.example:3128", "rungs": "largest", "sample": "5%", "tolerance": "3px",
     "viewport": "390x844@3", "fresh_for": "9h", "older_than": "9h", "unread_for": "9h", "timeout": "9", "delay": "9",
+    "archive": "of-mine.wacz", "archive_size": "9k",
     "endpoint_url": "http://127.0.0.1:9", "source_endpoint_url": "http://127.0.0.1:9",
 }  # fmt: skip
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import IO, BinaryIO, Self
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
@@ -57,6 +57,8 @@ class WarcArchive:
         """Whether nothing but pages is looked up, as where no picture is fetched."""
         self.check_hashes = check_hashes
         """Whether the hashes in the lists of a WACZ are compared with its files."""
+        self.copy_to: Callable[[Record, IO[bytes]], None] | None = None
+        """Takes each whole record, with its block as it stands there."""
         self._all_images = all_images
         self._sizes = (spool_over, max_size)
         self._files: list[Source] = []

@@ -140,13 +140,11 @@ def _is_http(record: Record) -> bool:
 def unusable(record: Record, response: Response) -> str | None:
     """Why a record's body is not given out, as part of a sentence; what its bytes show when they are read comes on top."""
     truncated = record.headers.get("warc-truncated")
-    if truncated is not None:
-        return f"it is there cut short (WARC-Truncated: {shown(truncated, 40)})"
     if response.status == 206:
         return "only a part of it is there (status 206)"
     if response.status not in GIVEN_OUT:
         return f"its answer there has the status {response.status}"
-    return None
+    return None if truncated is None else f"it is there cut short (WARC-Truncated: {shown(truncated, 40)})"
 
 
 def _is_plain(first: bytes, coding: str) -> bool:

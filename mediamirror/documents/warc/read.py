@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterable, Iterator
+from typing import IO, cast
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.document import MAX_DOCUMENT, Document, kept
@@ -19,6 +21,7 @@ from mediamirror.scratch import scratch_folder
 
 MAX_GAPS = 100
 """Most damaged places of one file that are reported one by one."""
+_COPIED_IN_MEMORY = 4 * 1024 * 1024
 _TYPES = {
     *("text/html", "application/xhtml+xml", "text/css", "application/rss+xml", "application/atom+xml"),
     *("application/feed+json", "text/xml", "application/xml", "application/rdf+xml", ""),
@@ -51,7 +54,7 @@ def read_warc(
 
 
 def _read(path: Source, archive: WarcArchive, limit: int, name: str) -> Iterator[Document | Problem]:
-    gaps = 0
+    gaps, take = 0, _record if archive.copy_to is None else _copied
     number = archive.add_file(path, name)
     name = name or str(path)
     with path.open("rb") as file:
@@ -60,7 +63,7 @@ def _read(path: Source, archive: WarcArchive, limit: int, name: str) -> Iterator
                 gap = item if isinstance(item, Gap) else None
                 if not isinstance(item, Gap):
                     try:
-                        yield from _record(*item, archive, number, limit)
+                        yield from take(*item, archive, number, limit)
                     except Damaged as error:
                         gap = Gap(item[0].place, str(error))
                 if gap is not None:
@@ -71,6 +74,22 @@ def _read(path: Source, archive: WarcArchive, limit: int, name: str) -> Iterator
             yield Problem("warc-zstd", f"{name} can't be read: {error}.", document=name)
     if gaps > MAX_GAPS:
         yield Problem("warc-damaged", f"{name} has {gaps - MAX_GAPS:,} more damaged places.", document=name)
+
+
+def _copied(
+    record: Record, block: Block, archive: WarcArchive, number: int, limit: int
+) -> Iterator[Document | Problem]:
+    """The same, and the record is handed on as it stands there. One that breaks off is not."""
+    with tempfile.SpooledTemporaryFile(_COPIED_IN_MEMORY, dir=str(archive.directory)) as copy:
+        block.copy = cast("IO[bytes]", copy)
+        yield from _record(record, block, archive, number, limit)
+        try:
+            for _ in block.chunks():
+                pass
+        except Damaged:
+            return  # `read_records` reports it
+        if archive.copy_to is not None:
+            archive.copy_to(record, block.copy)
 
 
 def rest(archive: WarcArchive, limit: int, *, alone: bool) -> Iterator[Document | Problem]:

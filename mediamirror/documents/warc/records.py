@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import field
 from datetime import UTC, datetime
 from itertools import islice
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from mediamirror.documents.warc.bytes import ARC_LINE, Damaged, Place, WarcBytes
 from mediamirror.first_use import dataclass, pattern
@@ -62,6 +62,8 @@ class Block:
 
     def __init__(self, source: WarcBytes, length: int) -> None:
         self._source = source
+        self.copy: IO[bytes] | None = None
+        """Where what is read is written besides."""
         source.in_block = True
         self.left = length
         """Bytes of the block that were not read yet."""
@@ -73,6 +75,8 @@ class Block:
             if not piece:
                 raise Damaged("the file ends too early")
             self.left -= len(piece)
+            if self.copy is not None:
+                self.copy.write(piece)
             yield piece
 
     def skip(self) -> None:

@@ -10,15 +10,29 @@ import hashlib
 import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from http import HTTPStatus
+from itertools import chain
 from typing import IO
+from urllib.parse import urlsplit
 from uuid import uuid4
 
-from mediamirror.documents.warc.http import Headers, Response
-from mediamirror.first_use import dataclass
+from mediamirror.documents.compressed import Undecodable
+from mediamirror.documents.warc.http import GIVEN_OUT, Headers, Response, read_response
+from mediamirror.documents.warc.records import Record
+from mediamirror.first_use import dataclass, replace
 
+IP_ADDRESS = "WARC-IP-Address"
+PAGES = frozenset({"text/html", "application/xhtml+xml"})
+"""The types of pages."""
 _CHUNK = 256 * 1024
+_SHORT = {word.lower(): word for word in ("WARC", "ID", "IP", "URI")}
+_MOST_TWINS = 20_000
+"""Payloads that are known again: those that came last, which take some 8 MB."""
+_REVISIT = "warc/revisit"
+_SAME = "http://netpreserve.org/warc/1.1/revisit/identical-payload-digest"
+_UNCHANGED = "http://netpreserve.org/warc/1.1/revisit/server-not-modified"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +46,40 @@ class Written:
     digest: str | None
     offset: int
     length: int
+    head: bytes = b""
+    """How its body begins, where it is a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The record that has a body, of which others may speak: ``payload`` is its digest."""
+
+    url: str
+    at: datetime
+    payload: str | None
+
+
+class Twins:
+    """The payloads that were written last, and where each stands first."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[str, datetime]] = {}
+
+    def first(self, payload: str, url: str, at: datetime) -> tuple[str, datetime] | None:
+        """Return where a payload stands already; None, and it is taken note of, where it is new."""
+        found = self._known.get(payload)
+        if found is None:
+            if len(self._known) >= _MOST_TWINS:
+                del self._known[next(iter(self._known))]
+            self._known[payload] = (url, at)
+        return found
 
 
 class WarcWriter:
     """Writes records to ``file``; with ``compressed`` each is a gzip member. ``note`` is told of each answer.
 
-    Without ``digests``, which take twice as long as writing does, an archive is one for this run alone.
+    Without ``digests``, which take twice as long as writing does, an archive is one for this run alone. A body that is among the
+    ``twins`` is not written again, but pointed to.
     """
 
     def __init__(
@@ -46,71 +88,127 @@ class WarcWriter:
         *,
         compressed: bool,
         digests: bool = True,
+        twins: Twins | None = None,
         note: Callable[[Written], None] = lambda _: None,
     ) -> None:
         self._file = file
         self._digests = digests
         self._compressed = compressed
+        self._twins = twins
         self._note = note
-        self._end = 0
+        self._info: str | None = None
+        self.size = 0
+        """Bytes that were written so far."""
 
     def info(self, fields: Sequence[tuple[str, str]], at: datetime) -> None:
-        """Write the ``warcinfo`` record that describes the file."""
+        """Write the ``warcinfo`` record that describes the file, and what is written from now on."""
         block = "".join(f"{name}: {value}\r\n" for name, value in fields).encode()
-        self._record("warcinfo", None, at, "application/warc-fields", block, None)
+        self._info = None
+        self._info = self._record([("WARC-Type", "warcinfo"), *_when(at, "application/warc-fields")], block)
 
-    def response(self, url: str, at: datetime, status: int, headers: Headers, body: IO[bytes] | None) -> None:
+    def response(
+        self,
+        url: str,
+        at: datetime,
+        status: int,
+        headers: Headers,
+        body: IO[bytes] | None,
+        *,
+        sent: Headers | None = None,
+        more: Headers = (),
+    ) -> Answered:
         """Write a ``response`` record: the recorded status and headers, and the decoded body (None: none was kept).
 
-        Headers that told of the body's way, and not of the body, are left out, and Content-Length is that of what is here.
+        Headers that told of the body's way, and not of the body, are left out, and Content-Length is that of what is here. Of a
+        body that was written before it is a ``revisit`` record. ``more`` are further fields of the record. What was
+        ``sent``, where that is known, follows as a ``request`` record.
         """
         size, payload = self._measured(body)
-        try:
-            reason = HTTPStatus(status).phrase
-        except ValueError:
-            reason = ""
-        rows = [*Response(status, headers, iter(())).lasting_headers, ("content-length", str(size))]
-        head = f"HTTP/1.1 {status} {reason}\r\n" + "".join(f"{name}: {value}\r\n" for name, value in rows) + "\r\n"
-        kind = "application/http; msgtype=response"
-        start = self._end
-        self._record(
-            "response", url, at, kind, head.encode("utf-8", "surrogateescape"), body, payload=payload, size=size
-        )
+        told = (*Response(status, headers, iter(())).lasting_headers, ("content-length", str(size)))
+        first = None
+        if self._twins is not None and payload and size and status in GIVEN_OUT:
+            first = self._twins.first(payload, url, at)
         mime = next((value for name, value in headers if name == "content-type"), "").partition(";")[0].strip()
-        self._note(Written(url, at, status, mime or "unk", payload, start, self._end - start))
+        head = _beginning(body) if mime.lower() in PAGES else b""
+        rows = [*([("WARC-Payload-Digest", payload)] if payload else []), *more]
+        if first is None:
+            self._exchange(
+                "response", Written(url, at, status, mime or "unk", payload, 0, 0, head), told, rows, body, sent
+            )
+        else:
+            rows += _refers(_SAME, *first)
+            self._exchange("revisit", Written(url, at, status, _REVISIT, payload, 0, 0, head), told, rows, None, sent)
+        return Answered(*(first or (url, at)), payload)
+
+    def unchanged(self, url: str, at: datetime, since: Answered, *, sent: Headers | None, more: Headers = ()) -> None:
+        """Write a ``revisit`` record for 304 Not Modified: all is as in the answer ``since``.
+
+        It has no block. Of one with the head of the 304 pywb would give out that head, and browsers would show no picture.
+        """
+        rows = [("WARC-Payload-Digest", since.payload)] if since.payload else []
+        rows += [*_refers(_UNCHANGED, since.url, since.at), *more]
+        told = Written(url, at, None, _REVISIT, since.payload, 0, 0)
+        self._exchange("revisit", told, None, rows, None, sent)
+
+    def copy(self, record: Record, block: IO[bytes], *, url: str) -> None:
+        """Write a record of another archive as it stands there, under this URL, with the digests that it has or else gets."""
+        fields = {**record.headers, **({"warc-target-uri": url} if record.url else {})}
+        told = _told(record, block)
+        if told is not None:
+            answer = read_response(_chunks(block)) if record.kind != "resource" else None
+            payload = _chunks(block) if answer is None else answer.raw
+            fields.setdefault("warc-payload-digest", _sha1(payload))
+        fields.setdefault("warc-block-digest", _sha1(_chunks(block)))
+        fields.setdefault("warc-record-id", f"<urn:uuid:{uuid4()}>")
+        rows = [(_in_full(name), value) for name, value in fields.items() if name != "content-length"]
+        size, start = block.seek(0, os.SEEK_END), self.size
+        self._write(_head("WARC/1.1", [*rows, ("Content-Length", str(size))]), block)
+        if told is not None:
+            digest = fields["warc-payload-digest"]
+            self._note(replace(told, url=url, digest=digest, offset=start, length=self.size - start))
 
     def resource(self, url: str, at: datetime, media_type: str, body: IO[bytes], *, kind: str = "resource") -> None:
         """Write a ``resource`` record, bytes of whose exchange nothing is known, or another ``kind`` with such a block."""
-        size, payload = self._measured(body)
-        start = self._end
-        self._record(kind, url, at, media_type, b"", body, payload=payload, size=size)
-        self._note(Written(url, at, None, media_type, payload, start, self._end - start))
+        _, payload = self._measured(body)
+        rows = [("WARC-Payload-Digest", payload)] if payload else []
+        start = self.size
+        self._record([("WARC-Type", kind), ("WARC-Target-URI", url), *_when(at, media_type), *rows], b"", body)
+        self._note(Written(url, at, None, media_type, payload, start, self.size - start))
 
-    def _record(
+    def _exchange(
         self,
         kind: str,
-        url: str | None,
-        at: datetime,
-        media_type: str,
-        head: bytes,
+        told: Written,
+        headers: Headers | None,
+        more: list[tuple[str, str]],
         body: IO[bytes] | None,
-        *,
-        payload: str | None = None,
-        size: int = 0,
+        sent: Headers | None,
     ) -> None:
-        block = self._digest(head, body)
+        start, about = self.size, [("WARC-Target-URI", told.url)]
+        rows = [("WARC-Type", kind), *about, *_when(told.at, "application/http; msgtype=response"), *more]
+        head = b"" if headers is None else _head(f"HTTP/1.1 {told.status} {_phrase(told.status or 0)}", headers)
+        answer = self._record(rows, head, body)
+        self._note(replace(told, offset=start, length=self.size - start))
+        if sent is not None:
+            parts = urlsplit(told.url)
+            target = f"{parts.path or '/'}{f'?{parts.query}' if parts.query or '?' in told.url else ''}"
+            rows = [("WARC-Type", "request"), *about, *_when(told.at, "application/http; msgtype=request")]
+            rows += [("WARC-Concurrent-To", answer), *(row for row in more if row[0] == IP_ADDRESS)]
+            self._record(rows, _head(f"GET {target} HTTP/1.1", (("Host", parts.netloc), *sent)))
+
+    def _record(self, rows: list[tuple[str, str]], head: bytes, body: IO[bytes] | None = None) -> str:
+        """Write one record, and return its id."""
+        block, name = self._digest(head, body), f"<urn:uuid:{uuid4()}>"
+        size = len(head) + (0 if body is None else body.seek(0, os.SEEK_END))
         rows = [
-            ("WARC-Type", kind),
-            *([("WARC-Target-URI", url)] if url else []),
-            ("WARC-Date", f"{at:%Y-%m-%dT%H:%M:%SZ}"),
-            ("WARC-Record-ID", f"<urn:uuid:{uuid4()}>"),
+            *rows,
+            ("WARC-Record-ID", name),
+            *([("WARC-Warcinfo-ID", self._info)] if self._info else []),
             *([("WARC-Block-Digest", block)] if block else []),
-            *([("WARC-Payload-Digest", payload)] if payload else []),
-            ("Content-Type", media_type),
-            ("Content-Length", str(len(head) + size)),
+            ("Content-Length", str(size)),
         ]
-        start = "WARC/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in rows) + "\r\n"
-        self._write(start.encode() + head, body)
+        self._write(_head("WARC/1.1", rows) + head, body)
+        return name
 
     def _measured(self, body: IO[bytes] | None) -> tuple[int, str | None]:
         """The size of a body in bytes, and its digest."""
@@ -118,12 +216,7 @@ class WarcWriter:
 
     def _digest(self, head: bytes, body: IO[bytes] | None) -> str | None:
         """A digest as WARC writes it, if there are to be any."""
-        if not self._digests:
-            return None
-        digest = hashlib.sha1(head, usedforsecurity=False)
-        for chunk in _chunks(body):
-            digest.update(chunk)
-        return f"sha1:{base64.b32encode(digest.digest()).decode()}"
+        return _sha1(chain((head,), _chunks(body))) if self._digests else None
 
     def _write(self, head: bytes, body: IO[bytes] | None) -> None:
         pieces = (piece for part in ((head,), _chunks(body), (b"\r\n\r\n",)) for piece in part)
@@ -138,7 +231,61 @@ class WarcWriter:
 
     def _put(self, data: bytes) -> None:
         self._file.write(data)
-        self._end += len(data)
+        self.size += len(data)
+
+
+def _sha1(chunks: Iterable[bytes]) -> str:
+    digest = hashlib.sha1(usedforsecurity=False)
+    for chunk in chunks:
+        digest.update(chunk)
+    return f"sha1:{base64.b32encode(digest.digest()).decode()}"
+
+
+def _in_full(name: str) -> str:
+    """The name of a field as it is usually written."""
+    return "-".join(_SHORT.get(word, word.capitalize()) for word in name.split("-"))
+
+
+def _told(record: Record, block: IO[bytes]) -> Written | None:
+    """What an index says of a record of another archive; None for one that is no answer."""
+    at, kind = record.date, record.kind
+    if at is None or not record.url or kind not in {"response", "revisit", "resource"}:
+        return None
+    answer = read_response(_chunks(block)) if kind != "resource" else None
+    mime, head = record.content_type if kind == "resource" else "", b""
+    if answer is not None:
+        mime = (answer.header("content-type") or "").partition(";")[0].strip()
+    if answer is not None and kind == "response" and mime.lower() in PAGES:
+        with suppress(Undecodable):
+            head = next(answer.body(), b"")
+    status = answer.status if answer is not None else None
+    return Written("", at, status, _REVISIT if kind == "revisit" else mime or "unk", None, 0, 0, head)
+
+
+def _when(at: datetime, media_type: str) -> list[tuple[str, str]]:
+    return [("WARC-Date", f"{at:%Y-%m-%dT%H:%M:%SZ}"), ("Content-Type", media_type)]
+
+
+def _refers(profile: str, url: str, at: datetime) -> list[tuple[str, str]]:
+    """What a revisit says of the record that has its body (WARC 1.1, 6.7)."""
+    date = f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    return [("WARC-Profile", profile), ("WARC-Refers-To-Target-URI", url), ("WARC-Refers-To-Date", date)]
+
+
+def _head(first: str, rows: Iterable[tuple[str, str]]) -> bytes:
+    lines = (f"{name}: {value}\r\n" for name, value in rows)
+    return f"{first}\r\n{''.join(lines)}\r\n".encode("utf-8", "surrogateescape")
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _beginning(body: IO[bytes] | None) -> bytes:
+    return next(_chunks(body), b"")
 
 
 def stream_resource(

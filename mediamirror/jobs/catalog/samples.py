@@ -22,7 +22,7 @@ from mediamirror.catalog.listing import CatalogRow, Query
 from mediamirror.errors import StoreError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.catalog.catalogs import Where, list_rows
-from mediamirror.jobs.catalog.warc_export import load_checked
+from mediamirror.jobs.run.archive import load_checked
 from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run
 from mediamirror.model import Problem
 from mediamirror.redact import redact_values

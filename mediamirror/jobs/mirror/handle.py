@@ -11,7 +11,7 @@ from datetime import datetime
 
 from mediamirror.catalog.results import Record
 from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem
-from mediamirror.errors import CatalogError, FetchError, HTTPStatus, ImageError, StoreError
+from mediamirror.errors import ArchiveError, CatalogError, FetchError, HTTPStatus, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
@@ -87,6 +87,8 @@ class Policy:
     """The id of the first of the runs that this one goes on with; without any, no run has it."""
     headers: tuple[tuple[str, str], ...] = ()
     """The request headers that the user chose."""
+    archives: bool = False
+    """Whether bytes are wanted that are not published: they go into an archive, too."""
     keep_short: bool = False
     """Whether a file is published whose one fault is to have fewer pixels than promised."""
 
@@ -143,7 +145,7 @@ class Handler:
             return Later(failed) if error.deferred else failed
         except (StoreError, ImageError) as error:
             return _failed(item, error.code, error.message)
-        except CatalogError:
+        except (CatalogError, ArchiveError):
             raise
         except Exception as error:
             # A defect of ours in one item must not end the run for the others.
@@ -168,7 +170,7 @@ class Handler:
         situation = Situation(
             item.fetch,
             in_store,
-            unpublished,
+            unpublished and not self._policy.archives,
             self._policy.decode,
             item.fetch is not None and item.fetch.run_id >= self._policy.goes_on_from,
             self._question(item.fetch.headers) if item.fetch is not None else None,

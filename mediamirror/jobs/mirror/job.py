@@ -11,8 +11,9 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import ExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -65,8 +66,9 @@ from mediamirror.store.base import Store
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
-    from mediamirror.fetch import Transport
+    from mediamirror.fetch import Fetcher, Transport
     from mediamirror.jobs.mirror.results import Results
+    from mediamirror.jobs.run.archive import ArchiveOut, Target
 MOST_TRIED = 8
 """Rungs that are tried in place of one that was refused."""
 MAX_SETS_SHOWN = 1000
@@ -87,31 +89,43 @@ async def mirror(
     transport: Transport | None = None,
     stdin: BinaryIO | None = None,
     on_event: Emit | None = None,
+    archive: Target | None = None,
 ) -> Summary:
     """Mirror every wanted image variant of the inputs into a directory or bucket.
 
     ``to`` is a directory, ``s3://bucket/prefix``, or a store of your own, which stays open; ``catalog`` the SQLite file that
     remembers (default: one per destination in the user's state folder; for a store of your own that is no directory, one that
     goes with the run). ``transport`` carries the requests instead of the network. ``on_event`` is called with each `Event`, in order.
+    ``archive`` is the web archive to write besides: every exchange, with the records of archives among the inputs.
 
     Returns the `Summary`. Raises `UsageError` for what stops the run before its first item, `CatalogError` when the
     catalog can't be used. A failed item is an `Outcome`. When cancelled, what is finished is recorded, a summary with
     exit code 130 is emitted, and the cancellation goes on.
     """
-    run = _MirrorRun(options or MirrorOptions(), to, stdin, on_event or nobody_listens)
+    run = _MirrorRun(options or MirrorOptions(), to, stdin, on_event or nobody_listens, archive)
     return await run.run(inputs, catalog, transport)
 
 
 class _MirrorRun:
     """One run: its options, its parts as they are session, and its running totals."""
 
-    def __init__(self, options: MirrorOptions, to: str | Store, stdin: BinaryIO | None, emit: Emit) -> None:
+    def __init__(
+        self,
+        options: MirrorOptions,
+        to: str | Store,
+        stdin: BinaryIO | None,
+        emit: Emit,
+        archive: Target | None,
+    ) -> None:
         self._options = options
         self._place = to
         self._to = place_name(to)
         self._stdin = stdin
         self._emit = previewed(emit) if options.job.dry_run else emit
         self._tally = Tally()
+        self._target = archive
+        self._out: ArchiveOut | None = None
+        self._keep_stored: Callable[[Sequence[Outcome]], AsyncIterator[Problem]] | None = None
         self._short = 0
         self._crew: Crew | None = None
         self._results: Results | None = None
@@ -146,7 +160,11 @@ class _MirrorRun:
         )
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
             archive = session.stack.enter_context(open_archive(session.scratch, options.fetch, options.read))
-            await self._all(inputs, session, archive)
+            with ExitStack() as stack:
+                if self._target is not None:
+                    self._out = stack.enter_context(self._target.open(session.scratch))
+                    archive.copy_to = self._out.copy
+                await self._all(inputs, session, archive)
         return session.summary
 
     def _summary(self, interrupted: bool) -> Summary:
@@ -182,7 +200,15 @@ class _MirrorRun:
         catalog, run = session.catalog, session.run
         async with Reader(self._options.read) as reader:
             found_in = (
-                documents(inputs, self._options.read, session.fetcher, reader, self._stdin, archive)
+                documents(
+                    inputs,
+                    self._options.read,
+                    session.fetcher,
+                    reader,
+                    self._stdin,
+                    archive,
+                    None if self._out is None else self._out.recorded,
+                )
                 if inputs
                 else _nothing()
             )
@@ -245,8 +271,12 @@ class _MirrorRun:
         first = await catalog.read(continued_from, run)
         if first < run.id:
             self._tell(Problem("resumed", _RESUMED, document=self._to))
+        fetcher = self._picture_fetcher(session, archive)
         policy = policy_for(self._options, first)
-        fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
+        if self._out is not None:
+            policy = replace(policy, archives=True)
+            if self._options.store.strip_metadata:  # the store has not the bytes that came
+                policy = replace(policy, select=replace(policy.select, refetch=True), goes_on_from=run.id)
         async with (
             open_inspector(self._options.check) as inspect,
             self._open_crew(session, archive, publisher, first) as self._crew,
@@ -290,6 +320,16 @@ class _MirrorRun:
         crew.conclude()
         if self._results.problem is not None:
             self._tell(self._tally.weigh(self._results.problem))
+
+    def _picture_fetcher(self, session: Session[Summary], archive: WarcArchive) -> Fetcher:
+        fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
+        if self._out is None:
+            return fetcher
+        recorded = self._out.recorded(fetcher)
+        self._keep_stored = partial(
+            recorded.keep_stored, catalog=session.catalog, store=session.store, known=archive.knows
+        )
+        return recorded
 
     async def _settle(self, catalog: Catalog, run: Run, handler: Handler) -> None:
         """Record what is unchanged without a question to its origin, and leave the rest in the work list."""
@@ -360,6 +400,9 @@ class _MirrorRun:
     async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record], *, last: bool) -> None:
         """Write outcomes down and tell them. What may be kept as the best there is gets its last word later."""
         await catalog.write(put_outcomes, run, records)
+        if self._keep_stored is not None:
+            async for problem in self._keep_stored([record.outcome for record in records]):
+                self._tell(problem)
         settled: list[Record] = []
         for record in records:
             outcome = record.outcome

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
 from mediamirror.documents.document import Document
-from mediamirror.documents.read import Fetch, read_inputs
-from mediamirror.documents.reader import Reader
-from mediamirror.errors import NotArchived, UsageError
+from mediamirror.documents.read import Fetch, read_download, read_inputs
+from mediamirror.documents.reader import Reader, Unread
+from mediamirror.errors import FetchError, NotArchived, UsageError
 from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.fetch.late import LateFetcher
 from mediamirror.first_use import replace
+from mediamirror.markup.extract import PAGES
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Download, Event, Problem
 from mediamirror.settings import FetchOptions, ReadOptions
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 Emit = Callable[[Event], None]
 """Called with each event of a job, in order; must not block."""
 
+_SHEETS = "text/css,*/*;q=0.1"
+_MOST_SHEETS = 10_000
+"""Most style sheets that are asked for in one run."""
 _DOCUMENTS = "text/html,application/xhtml+xml,application/xml;q=0.9,text/plain;q=0.8,*/*;q=0.7"
 
 
@@ -61,16 +68,19 @@ async def documents(
     reader: Reader,
     stdin: BinaryIO | None,
     archive: WarcArchive | None = None,
+    record: Callable[[Fetcher], Fetcher] | None = None,
 ) -> AsyncIterator[Document | Problem]:
     """Yield the documents of the inputs, those from the network fetched by the same stack as the images.
 
-    ``reader`` says where a page leads on to, where that is asked for.
+    ``reader`` says where a page leads on to, where that is asked for. With ``record``, which wraps the fetcher, the style sheets of
+    pages from the network are documents too: without them an archive shows the pages otherwise.
     """
 
     _check_base(options.base_url)
+    asked = fetcher if record is None else record(fetcher)
 
-    async def fetch(url: str) -> Download:
-        return await fetcher.fetch(Request(url, accept=_DOCUMENTS, max_size=options.max_document, allow_empty=True))
+    async def fetch(url: str, accept: str = _DOCUMENTS) -> Download:
+        return await asked.fetch(Request(url, accept=accept, max_size=options.max_document, allow_empty=True))
 
     def read(by: Fetch) -> AsyncIterator[Document | Problem]:
         return read_inputs(
@@ -85,9 +95,50 @@ async def documents(
             memory=options.max_document_memory,
         )
 
-    items = _limited(_all_documents(read, fetch, fetcher, reader, options), options.max_documents)
+    items = _all_documents(read, fetch, fetcher, reader, options)
+    if record is not None:
+        items = _with_sheets(items, partial(fetch, accept=_SHEETS), reader, options)
+    items = _limited(items, options.max_documents)
     async for found in _without_data(items, options, archive) if options.keep_data else items:
         yield found
+
+
+async def _with_sheets(
+    items: AsyncIterator[Document | Problem], fetch: Fetch, reader: Reader, options: ReadOptions
+) -> AsyncIterator[Document | Problem]:
+    """The same, and behind each page from the network the style sheets that it loads, and those that these import."""
+    asked: set[str] = set()
+    async for item in items:
+        yield item
+        waiting = deque(await _sheets_of(item, reader))
+        while waiting and len(asked) < _MOST_SHEETS:
+            url = waiting.popleft()
+            if url in asked:
+                continue
+            asked.add(url)
+            try:
+                download = await fetch(url)
+            except FetchError as error:
+                yield Problem("sheet-not-archived", f"{error.message} It is a style sheet.", document=url)
+                continue
+            try:
+                async for each in read_download(
+                    url, download, limit=options.max_document, memory=options.max_document_memory
+                ):
+                    yield each
+                    waiting += await _sheets_of(each, reader)
+            finally:
+                discard(download.body)
+
+
+async def _sheets_of(item: Document | Problem, reader: Reader) -> list[str]:
+    """The style sheets that a page or a sheet from the network loads; it has been looked through."""
+    if isinstance(item, Problem) or item.origin is not None or not item.name.startswith(("http://", "https://")):
+        return []
+    linked: tuple[str, ...] = ()
+    with suppress(Unread):  # whoever looked through it said so
+        linked = (await reader.links(item)).sheets if item.kind in PAGES else ()
+    return [*linked, *(url for url in reader.sheets.imports() if url.startswith(("http://", "https://")))]
 
 
 async def _limited(items: AsyncIterator[Document | Problem], most: int) -> AsyncIterator[Document | Problem]:

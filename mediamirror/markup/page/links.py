@@ -45,6 +45,8 @@ class Links:
     urls: tuple[str, ...]
     closed: bool = False
     cut: bool = False
+    sheets: tuple[str, ...] = ()
+    """The style sheets that it loads."""
 
 
 def find(
@@ -55,10 +57,11 @@ def find(
     Left out: ``rel=nofollow``, ``download``, other schemes than http and https, and files that are no pages by their name.
     """
     page = read(data, document=document, base_url=base_url, encoding=encoding, is_xml=is_xml)
+    sheets = tuple(islice(_unique(_sheets(page)), MAX_LINKS))
     if any(_is_closing(element) for element in islice(page.elements(["meta"]), _MAX_ELEMENTS)):
-        return Links((), closed=True)
+        return Links((), closed=True, sheets=sheets)
     found = tuple(islice(_unique(_links(page)), MAX_LINKS + 1))
-    return Links(found[:MAX_LINKS], cut=len(found) > MAX_LINKS)
+    return Links(found[:MAX_LINKS], cut=len(found) > MAX_LINKS, sheets=sheets)
 
 
 def is_nofollow(value: str) -> bool:
@@ -91,6 +94,15 @@ def _links(page: Page) -> Iterator[str]:
         url = resolved(href, page.context)
         if isinstance(url, str) and len(url) <= MAX_URL and _may_be_page(url):
             yield url
+
+
+def _sheets(page: Page) -> Iterator[str]:
+    for element in islice(page.elements(["link"]), _MAX_ELEMENTS):
+        words = (element.attr("rel") or "").lower().split()
+        if "stylesheet" in words and "alternate" not in words and (href := element.attr("href")):
+            url = resolved(href, page.context)
+            if isinstance(url, str) and len(url) <= MAX_URL and _is_http(url):
+                yield url
 
 
 def _usable(urls: Iterable[str], base_url: str) -> Iterator[str]:

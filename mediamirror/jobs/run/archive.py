@@ -1,0 +1,277 @@
+"""The web archive that a job writes: in one file or several, each of which appears under its name when all is written.
+
+exchanges with origins, as they end ──┐
+records of archives among the INPUTs ─┼──> WARC records ──> .warc, .warc.gz, or a WACZ of them
+what the store holds unchanged ───────┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Literal, Self
+
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.listing import CatalogRow
+from mediamirror.catalog.stored_sets import Exchange, read_exchange
+from mediamirror.documents.warc.records import Record
+from mediamirror.documents.warc.write import IP_ADDRESS, Answered, Twins, WarcWriter
+from mediamirror.errors import ArchiveError, FetchError, StoreError, UsageError
+from mediamirror.fetch import Fetcher, Request, discard
+from mediamirror.first_use import dataclass, replace
+from mediamirror.jobs.run.destination import now
+from mediamirror.model import Body, Capture, Download, Outcome, Problem, Severity, Status
+from mediamirror.redact import is_secret_header, redact_url
+from mediamirror.store.base import Store
+from mediamirror.store.keys import bounded
+
+ArchiveKind = Literal["warc", "warc.gz", "wacz"]
+ENDINGS: tuple[ArchiveKind, ...] = ("wacz", "warc.gz", "warc")
+IN_MEMORY = 4 * 1024 * 1024
+"""Bytes of a body that are held in memory."""
+
+
+def kind_of(path: Path) -> ArchiveKind:
+    """Return what a file is to be by its name. Raises `UsageError` for one that says something else."""
+    name = path.name.lower()
+    for ending in ENDINGS:
+        if name.endswith(f".{ending}"):
+            return ending
+    told = f"{path.suffix} is no ending of an archive that is written" if path.suffix else "its name has no ending"
+    raise UsageError(f"{path}: {told}: end it with .wacz, .warc.gz or .warc.")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an archive goes, and how.
+
+    ``open_file`` opens the file of a number, from 0 on. ``part_size`` in bytes: a part that is larger is the last but for the next,
+    a file of its own where they are ``numbered``, and in a WACZ an archive of its own. ``sources`` are the names of the files
+    that it is made from. With ``hide`` URLs lose their secrets.
+    """
+
+    kind: ArchiveKind
+    open_file: Callable[[int], AbstractContextManager[IO[bytes]]]
+    software: str
+    about: str = ""
+    part_size: int = 1 << 30
+    numbered: bool = False
+    sources: tuple[str, ...] = ()
+    only_pictures: bool = False
+    hide: bool = False
+
+    def open(self, scratch: Path) -> ArchiveOut:
+        """Return what writes it; ``scratch`` is for files of the run."""
+        return ArchiveOut(self, scratch)
+
+
+class ArchiveOut:
+    """Writes an archive, from any number of threads. Use as a context manager: left without an error, the archive is whole.
+
+    Every method raises `ArchiveError` where nothing more can be written.
+    """
+
+    def __init__(self, target: Target, scratch: Path) -> None:
+        self._target = target
+        self._scratch = scratch
+        self._stack = ExitStack()
+        self._part = ExitStack()
+        self._parts = 0
+        self._twins = Twins()
+        self._lock = threading.Lock()
+        self._open_part: Callable[[], WarcWriter] = self._file
+        self._writer: WarcWriter
+
+    def __enter__(self) -> Self:
+        """Begin the first file. Raises `UsageError` where it can't be."""
+        target = self._target
+        with self._stack:
+            if target.kind == "wacz":
+                from mediamirror.documents.wacz_write import WaczWriter  # noqa: PLC0415 -- loaded for this alone
+
+                file, self._open_part = self._stack.enter_context(target.open_file(0)), self._member
+                self._box = self._stack.enter_context(
+                    WaczWriter(
+                        file, self._scratch, at=now(), software=target.software, only_pictures=target.only_pictures
+                    )
+                )
+            self._stack.push(self._end_part)
+            self._begin()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._lock, _told():
+            self._stack.__exit__(kind, error, trace)
+
+    def _end_part(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._part.__exit__(kind, error, trace)
+
+    def _file(self) -> WarcWriter:
+        file = self._stack.enter_context(self._target.open_file(self._parts))
+        return WarcWriter(file, compressed=self._target.kind == "warc.gz", twins=self._twins)
+
+    def _member(self) -> WarcWriter:
+        self._part.close()
+        return self._part.enter_context(self._box.archive(self._twins))
+
+    def _begin(self) -> None:
+        target = self._target
+        self._writer = self._open_part()
+        self._parts += 1
+        fields = [("software", target.software), ("format", "WARC File Format 1.1"), ("description", target.about)]
+        self._writer.info([*fields, *(("source", name) for name in target.sources)], now())
+
+    @contextmanager
+    def _writing(self) -> Iterator[WarcWriter]:
+        with self._lock, _told():
+            if self._writer.size >= self._target.part_size and (self._target.numbered or self._target.kind == "wacz"):
+                self._begin()
+            yield self._writer
+
+    def _url(self, url: str) -> str:
+        return redact_url(url, room=None) if self._target.hide else url
+
+    def recorded(self, fetcher: Fetcher) -> Recorded:
+        """Return a fetcher whose exchanges are written here."""
+        return Recorded(fetcher, self)
+
+    def capture(self, seen: Capture, since: Answered | None = None) -> None:
+        """Write one exchange; of 304 Not Modified, ``since`` is the answer that it speaks of."""
+        headers = tuple(row for row in seen.headers if not is_secret_header(row[0]))
+        more = ((IP_ADDRESS, seen.address),) if seen.address else ()
+        more = (*more, *((("WARC-Truncated", "length"),) if seen.cut else ()))
+        with self._writing() as writer, _opened(seen.body) as body:
+            if since is not None:
+                writer.unchanged(self._url(seen.url), seen.at, since, sent=seen.sent, more=more)
+            else:
+                writer.response(self._url(seen.url), seen.at, seen.status, headers, body, sent=seen.sent, more=more)
+
+    def copy(self, record: Record, block: IO[bytes]) -> None:
+        """Take over a record of an archive among the INPUTs."""
+        if _is_made_up(record.url) or (self._target.hide and record.kind == "request"):
+            return
+        with self._writing() as writer:
+            writer.copy(record, block, url=self._url(record.url))
+
+    def stored(self, row: CatalogRow, exchange: Exchange | None, body: IO[bytes]) -> Answered | None:
+        """Write what the store holds of a URL, with the recorded exchange that gave it, or as a resource where there is none."""
+        with self._writing() as writer:
+            if exchange is None:
+                at = datetime.fromisoformat(row.stored_at) if row.stored_at else now()
+                media_type = row.content_type or f"image/{row.format or 'x-unknown'}"
+                writer.resource(self._url(row.url or ""), at.astimezone(UTC), media_type, body)
+                return None
+            at = exchange.fetched_at.astimezone(UTC)
+            for hop, status, headers in exchange.hops or ():
+                writer.response(self._url(hop), at, status, headers, None)
+            return writer.response(self._url(exchange.final_url), at, exchange.status, exchange.headers, body)
+
+
+def _is_made_up(url: str) -> bool:
+    """Whether it is the address of what has none: parts of mails and the like (RFC 2606, 2)."""
+    return url.partition("//")[2].partition("/")[0].endswith(".invalid")
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ArchiveError(f"The archive can't be written any further ({why}): none was made.") from error
+
+
+@contextmanager
+def _opened(body: Body | bytes | None) -> Iterator[IO[bytes] | None]:
+    """The bytes of a body as a file."""
+    if body is None:
+        yield None
+        return
+    path = body.path if isinstance(body, Body) else None
+    data = body if isinstance(body, bytes) else body.data or b""
+    with io.BytesIO(data) if path is None else path.open("rb") as file:
+        yield file
+
+
+class Recorded:
+    """A fetcher whose exchanges are written to an archive before their `Download` is given out. Keeps the contract of `Fetcher`."""
+
+    def __init__(self, fetcher: Fetcher, out: ArchiveOut) -> None:
+        self._fetcher = fetcher
+        self._out = out
+        self._unchanged: dict[str, Capture] = {}
+
+    async def fetch(self, request: Request) -> Download:
+        """Fetch one URL. Raises `ArchiveError` besides."""
+        trace: list[Capture] = []
+        try:
+            download = await self._fetcher.fetch(replace(request, trace=trace))
+        except FetchError:
+            await self._keep(request.url, trace)
+            raise
+        try:
+            await self._keep(request.url, trace)
+        except BaseException:
+            discard(download.body)
+            raise
+        return download
+
+    async def _keep(self, url: str, trace: list[Capture]) -> None:
+        if trace and trace[-1].status == 304:
+            self._unchanged[url] = trace.pop()  # until what it speaks of is written
+        if trace:
+            await asyncio.to_thread(self._write, trace)
+
+    def _write(self, trace: list[Capture]) -> None:
+        for each in trace:
+            self._out.capture(each)
+
+    async def keep_stored(
+        self, outcomes: Iterable[Outcome], catalog: Catalog, store: Store, known: Callable[[str], bool]
+    ) -> AsyncIterator[Problem]:
+        """Write what did not change since it was stored, and behind it that its origin said so; yield what can't be read.
+
+        What is ``known`` of an archive among the INPUTs was written from there.
+        """
+        for outcome in outcomes:
+            said = self._unchanged.pop(outcome.variant.url, None)
+            url = outcome.variant.url
+            if outcome.status is not Status.UNCHANGED or outcome.key is None or known(url):
+                continue
+            exchange = await catalog.read(read_exchange, url, outcome.sha256 or "")
+            row = CatalogRow(store.name, "stored", url=url, key=outcome.key, bytes=outcome.size, sha256=outcome.sha256)
+            try:
+                with tempfile.SpooledTemporaryFile(IN_MEMORY) as body:
+                    await load_checked(store, row, body)
+                    since = await asyncio.to_thread(self._out.stored, row, exchange, body)
+            except StoreError as error:
+                yield Problem(error.code, error.message, document=outcome.key, severity=Severity.ERROR)
+                continue
+            if said is not None and since is not None:
+                await asyncio.to_thread(self._out.capture, said, since)
+
+
+async def load_checked(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
+    """Copy the bytes of an object. Raises `StoreError` where they are not those that were recorded."""
+    digest = hashlib.sha256()
+    async for chunk in bounded(store.get(row.key or ""), row.bytes or 0, f"{store.name}/{row.key}"):
+        digest.update(chunk)
+        body.write(chunk)
+    if digest.hexdigest() != row.sha256:
+        raise StoreError(
+            f"{store.name}/{row.key} does not hold the bytes that were recorded; it was left out. "
+            "Look at the mirror with `mediamirror verify --mirror DEST`."
+        )
