@@ -122,7 +122,7 @@ async def test_what_kills_every_worker_fails_by_name_and_nothing_else_does() -> 
     assert failed[77].error.code == "worker-lost"
     assert re.search(r"lost, with shard \d+ \(the last: killed\)", failed[77].error.message)
     assert "with 1 of " in told[-2].message
-    assert "workers lost: 4, images that failed for it: 1" in told[-1].message
+    assert "workers lost: 8, images that failed for it: 1" in told[-1].message
 
 
 async def test_a_worker_that_says_nothing_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +142,7 @@ async def test_a_worker_that_says_nothing_counts_as_lost(monkeypatch: pytest.Mon
 
 async def test_a_run_whose_workers_all_die_ends_with_the_reason() -> None:
     engine = Workers(lambda item: WorkerLost("no memory left"))
-    with pytest.raises(WorkerLost, match=r"16 workers were lost one after another.*no memory left"):
+    with pytest.raises(WorkerLost, match=r"40 workers were lost one after another.*no memory left"):
         await shared(engine)
 
 
@@ -177,6 +177,6 @@ async def test_a_cancelled_run_closes_what_its_workers_do() -> None:
     assert closed.is_set()
 
 
-@pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (2, 3), (3, 7), (9, 30)])
+@pytest.mark.parametrize(("attempt", "seconds"), [(1, 1), (2, 3), (3, 7), (9, 10)])
 def test_the_pause_before_a_shard_is_run_again_grows(attempt: int, seconds: int) -> None:
     assert pause(attempt) == seconds

@@ -28,11 +28,11 @@ from mediamirror.jobs.run.shards import Limits, Planner, Shard
 from mediamirror.model import ItemError, Outcome, Problem, Status
 from mediamirror.settings import MirrorOptions
 
-TRIES = 4
-"""How many workers an image may have been with when they died."""
+TRIES = 8
+"""How many workers an image may have been with when they died: fewer may die by chance where workers are killed all the time."""
 PIECES = 8
 """Into how many pieces what a worker died of is cut."""
-MOST_LOST = 16
+MOST_LOST = 40
 """How many workers may be lost without a single result between: then it is not the images that they die of."""
 GUESS = 0.2
 """Seconds that a request takes, as long as none was made."""
@@ -97,8 +97,8 @@ class Engine(Protocol):
 
 
 def pause(attempt: int) -> float:
-    """Seconds from a worker's death to the next try of its shard: 1, 3, 7, and so on up to 30."""
-    return float(min(30, 2**attempt - 1))
+    """Seconds from a worker's death to the next try of its shard: 1, 3, 7, and then 10."""
+    return float(min(10, 2**attempt - 1))
 
 
 class Crew:
