@@ -2,6 +2,7 @@
 
 python -m bench.simulate                       the table of docs/scale.md: Zipf worlds of a million images
 python -m bench.simulate --images 1e8 --hosts 20000 --workers 64
+python -m bench.simulate --cost                the cost model of docs/scale.md; its prices are assumed: bench/prices.toml
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import argparse
 import heapq
 import random
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from mediamirror.jobs.run.shards import Limits, Planner, Shard
 
@@ -88,13 +91,45 @@ def simulate(world: World, limits: Limits, workers: int, *, guess: float = 0.2, 
         planner.finished(shard, {host: world.paces[host] for host in shard.hosts} if learns else {})
 
 
+COMMAND_MS = 1.35
+"""CPU of an image in the command itself: planned, handed out, recorded, told. It is one process's, and can't be shared."""
+WORKER_MS = 1.2
+"""CPU of an image in a worker, checked by its header."""
+CATALOG_BYTES = 1_410
+MANIFEST_BYTES = 61
+"""Bytes an image; how these four were measured stands in docs/scale.md."""
+
+
+def cost(images: float, cores: int, prices: dict[str, float]) -> str:
+    """Return a row of the cost model: by CPU alone, as if nobody waited for origins or the network."""
+    hour = images / 1000 / 3600
+    hours = max(hour * COMMAND_MS, hour * WORKER_MS / cores)
+    dollars = (
+        images / 1000 * prices["put_per_1000"],
+        hour * (COMMAND_MS + WORKER_MS) * prices["core_hour"],
+        images * prices["image_kb"] / 1e6 * prices["storage_gb_month"],
+    )
+    sizes = (images * CATALOG_BYTES / 1e9, images * MANIFEST_BYTES / 1e9)
+    told = [f"{images:,.0f}", str(cores), f"{hours:,.1f} h", *(f"{size:,.1f} GB" for size in sizes)]
+    return f"| {' | '.join([*told, *(f'{each:,.0f}' for each in dollars)])} |"
+
+
 def main() -> None:
     """Print a table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=float, default=1e6)
     parser.add_argument("--hosts", type=int, default=3000)
     parser.add_argument("--workers", type=int, action="append")
+    parser.add_argument("--cost", action="store_true")
+    parser.add_argument("--prices", type=Path, default=Path(__file__).with_name("prices.toml"))
     o = parser.parse_args()
+    if o.cost:
+        prices = tomllib.loads(o.prices.read_text(encoding="utf-8"))
+        print("| images | cores | least time | catalog | manifest | PUTs, $ | CPU, $ | storage, $ a month |")
+        print("|---|---|---|---|---|---|---|---|")
+        for images, cores in ((1e6, 8), (1e8, 64), (1e9, 256)):
+            print(cost(images, cores, prices))
+        return
     print("| Zipf | workers | least | took / least | shards | without learning |")
     print("|---|---|---|---|---|---|")
     for exponent in (0.5, 1.0, 1.5):

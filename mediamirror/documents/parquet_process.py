@@ -22,6 +22,8 @@ _BATCH = 64
 """Rows that are in memory at once, at most."""
 _BATCH_BYTES = 8 * 1024 * 1024
 """Of rows as they are stored, without their compression."""
+_NAMED = 40
+"""Columns that are named to whoever asked for another."""
 _SMALL = 256
 """Bytes a row, on an average, of a column that is read though nobody asked for it."""
 _TRIED = 8
@@ -101,6 +103,11 @@ def _rows(
 ) -> Iterator[list[bytes] | Pictures | Problem | int]:
     """The rows as JSON, a few small ones at a time, after what there is to be told of columns that are not read."""
     table = parquet.ParquetFile(file, pre_buffer=False, buffer_size=_BUFFER, thrift_string_size_limit=_MAX_METADATA)
+    names = table.schema_arrow.names
+    if field is not None and field not in names and field.partition(".")[0] not in names:
+        told = ", ".join(names[:_NAMED]) + (f" and {len(names) - _NAMED} more" if len(names) > _NAMED else "")
+        yield Problem("field-missing", f"{name} has no column {field!r}. Its columns: {told}.", document=name)
+        return
     columns = _columns(table.schema_arrow, field, table.metadata)
     if field is None and (largest := _largest_chunk(table)):
         yield allow_memory(memory, min(largest, os.fstat(file.fileno()).st_size), _MOST * memory)

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import re
 import zipfile
 from pathlib import Path
 from shlex import quote
@@ -300,6 +301,17 @@ async def test_one_parquet_column_is_read_alone(tmp_path: Path) -> None:
         ("html", "https://x.example/p/"),
         "field-missing",
     ]
+
+
+async def test_a_column_that_a_parquet_file_does_not_have_is_told_with_those_that_it_has(tmp_path: Path) -> None:
+    (problem,) = await read(parquet(tmp_path / "a.parquet"), field="picture")
+    assert isinstance(problem, Problem)
+    assert problem.code == "field-missing"
+    assert re.search(r"a\.parquet has no column 'picture'\. Its columns: url, content, ", problem.message)
+    pq.write_table(pa.table({f"c{n}": ["x"] for n in range(50)}), tmp_path / "b.parquet")
+    (problem,) = await read(tmp_path / "b.parquet", field="picture")
+    assert isinstance(problem, Problem)
+    assert problem.message.endswith("c38, c39 and 10 more.")
 
 
 async def test_a_damaged_parquet_file_is_a_problem(tmp_path: Path) -> None:
