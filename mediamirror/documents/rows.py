@@ -68,7 +68,7 @@ class Counted:
         self._bad = 0
         self._without = 0
         self._first_without = 0
-        self._unmarked = Unmarked()
+        self.unmarked = Unmarked()
 
     def bad(self, line: int, code: str, message: str) -> Iterator[Problem]:
         """Tell of a row, if not too many were told of."""
@@ -81,15 +81,10 @@ class Counted:
         self._without += 1
         self._first_without = self._first_without or line
 
-    def saw(self, values: dict[str, object]) -> None:
-        """Take note of the values of a row that is a document as a whole."""
-        if not any(isinstance(value, dict | list) for value in values.values()):
-            self._unmarked.saw({name: str(value).strip() for name, value in values.items() if value is not None})
-
     def total(self) -> Iterator[Problem]:
         """Tell at the end what was not told of each."""
         name = self._rows.name
-        yield from self._unmarked.problem(name)
+        yield from self.unmarked.problem(name)
         if self._bad > MAX_SHOWN:
             yield Problem("bad-rows", f"{name}: {self._bad - MAX_SHOWN:,} more rows can't be read.", document=name)
         if self._without:
@@ -151,7 +146,7 @@ def json_row(data: bytes | Stored, line: int, rows: Rows, counted: Counted) -> I
     """Yield the document of one row that is JSON, or what keeps it from being one."""
     if rows.field is None:
         values = _values(data) if isinstance(data, bytes) and len(data) <= _PARSED_TWICE else {}
-        counted.saw(values)
+        counted.unmarked.saw(values)
         name, columns = f"{rows.name}:{line}", columns_of(values)
         yield Document(name, _held(data), _JSON, rows.base_url, "json", beside=rows.beside, columns=columns)
         return

@@ -158,10 +158,11 @@ class Unmarked:
     def __init__(self) -> None:
         self._fields: Counter[str] = Counter()
 
-    def saw(self, values: Mapping[str, str]) -> None:
-        """Count a record by its plain values. One with markup or a long text is a page, whose address it tells."""
-        if any(map(_is_page_text, values.values())):
+    def saw(self, record: Mapping[str, object]) -> None:
+        """Count a record that holds plain values alone. One with markup or a long text is a page, whose address it tells."""
+        if not all(map(_is_short, record.values())):
             return
+        values = {name: str(value).strip() for name, value in record.items() if value is not None}
         named = {bare(name): value for name, value in values.items()}
         if any(_names_image(*each) for each in values.items()) or (
             {"width", "height"} <= {name.removeprefix("original") for name in named} and described_image(named)
@@ -181,8 +182,12 @@ class Unmarked:
             yield Problem("passed-over", message, document=document)
 
 
-def _is_page_text(value: str) -> bool:
-    return len(value) > _LONGEST_VALUE or "<" in value or (" " in value and ("://" in value or "](" in value))
+def _is_short(value: object) -> bool:
+    if not isinstance(value, str):
+        return value is None or isinstance(value, int | float)
+    if len(value) > _LONGEST_VALUE or "<" in value:
+        return False
+    return " " not in value or not ("://" in value or "](" in value)
 
 
 def _names_image(name: str, value: str) -> bool:

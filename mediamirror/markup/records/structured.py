@@ -93,15 +93,10 @@ def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge:
         yield from map(place.trouble, unmarked.problem(place.context.document))
 
 
-def _plain(record: Json) -> dict[str, str]:
-    """The values of a record that holds no others; none of one that does."""
-    values = dict(record.members) if isinstance(record, Object) else {}
-    plain = {name: value.value.strip() if isinstance(value, Text) else value for name, value in values.items()}
-    return (
-        {name: value for name, value in plain.items() if isinstance(value, str) and value != "null"}
-        if all(isinstance(value, str) for value in plain.values())
-        else {}
-    )
+def _plain(record: Json) -> dict[str, object]:
+    """The values of a record, its strings as such."""
+    values = record.members if isinstance(record, Object) else ()
+    return {name: value.value if isinstance(value, Text) else value for name, value in values if value != "null"}
 
 
 def _trouble(place: Place, code: str, message: str, at: int) -> ImageSet:
