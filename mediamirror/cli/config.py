@@ -17,10 +17,14 @@ from mediamirror.settings import ENV_PREFIX, PerPath, environment_options, find_
 
 
 class Takes(NamedTuple):
-    """What an option takes: ``several`` values; the path of a file or folder, or a DEST, which may be one: a ``place``."""
+    """What an option takes: ``several`` values; the path of a file or folder, or a DEST, which may be one: a ``place``.
+
+    ``choices`` are the only values; empty: any.
+    """
 
     several: bool = False
     place: bool = False
+    choices: tuple[str, ...] = ()
 
 
 Commands = dict[str, dict[str, Takes]]
@@ -31,7 +35,14 @@ Defaults = dict[str, dict[str, Any]]
 def options_to_read(group: Any, invoked: str | None, config: Path | None) -> Commands:
     """Return the options that `read` has to know: a config file speaks of every command, the environment says nothing wrong."""
     alone = None if config or find_config(Path.cwd())[0] else invoked
-    return options_of(group, [alone] if alone in group.commands else None)
+    if alone not in group.commands:
+        return options_of(group)
+    own = options_of(group, [alone])
+    taken = {name: takes.choices for options in own.values() for name, takes in options.items() if takes.choices}
+    odd = any(
+        value not in taken.get(_spelled(name, set(taken)), (value,)) for name, value in environment_options().items()
+    )
+    return options_of(group) if odd else own  # perhaps another command takes it
 
 
 def options_of(group: Any, names: Iterable[str | None] | None = None, *, above: str = "") -> Commands:
@@ -48,7 +59,7 @@ def options_of(group: Any, names: Iterable[str | None] | None = None, *, above: 
 
 def _takes(param: click.Parameter) -> Takes:
     place = isinstance(param.type, click.Path) or param.metavar in {"DEST", "OUT"}
-    return Takes(getattr(param, "multiple", False), place)
+    return Takes(getattr(param, "multiple", False), place, tuple(getattr(param.type, "choices", ())))
 
 
 def nested(defaults: Defaults) -> dict[str, Any]:
@@ -88,10 +99,15 @@ class Config:
         return self.sources.get((" ".join(words), option or ""))
 
     def put(self, commands: Commands, option: str, value: object, source: str, folder: Path | None = None) -> None:
-        """Make a value the default of every command that has the option. A path is relative to ``folder``, if there is one."""
-        for command, options in commands.items():
-            if option in options:
-                takes = options[option]
+        """Make a value the default of every command that has the option. A path is relative to ``folder``, if there is one.
+
+        ``format = "sarif"`` is for the commands that can write it: where one command takes a value, others whose choices are
+        others are left alone.
+        """
+        having = {command: options[option] for command, options in commands.items() if option in options}
+        meant = {command for command, takes in having.items() if not takes.choices or value in takes.choices}
+        for command, takes in having.items():
+            if command in meant or not meant:
                 if takes.place and folder is not None and isinstance(value, str):
                     value = _placed(value, folder)
                 told = _several(option, value) if takes.several and isinstance(value, str) else value

@@ -70,14 +70,22 @@ def entries_of(image_set: SetResult) -> tuple[Entry, ...]:
 
 
 def verdict_of(image_set: SetResult) -> str:
-    """The gravest severity of what is to be said of a set, else a word for none: silence about bytes that nobody saw is no praise."""
+    """The gravest severity of what is to be said of a set, else a word for none.
+
+    Silence about bytes that nobody saw is no praise, and advice about them is none either.
+    """
     entries = entries_of(image_set)
-    if entries:
+    seen = not is_unseen(image_set)
+    if entries and (seen or entries[0].severity is not Severity.NOTE):
         return entries[0].severity.value
-    if image_set.suppressed or image_set.known:
+    if not entries and (image_set.suppressed or image_set.known):
         return ACCEPTED
-    seen = not image_set.rows or any(row.status in _LOOKED_AT for row in image_set.rows)
     return SOUND if seen else UNCHECKED
+
+
+def is_unseen(image_set: SetResult) -> bool:
+    """Whether no file of a set was looked at."""
+    return bool(image_set.rows) and all(row.status not in _LOOKED_AT for row in image_set.rows)
 
 
 def entries_of_row(row: SetRow, image_set: SetResult) -> tuple[Entry, ...]:

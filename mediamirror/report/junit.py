@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
 from mediamirror.model import Problem, SetResult, Severity
-from mediamirror.report.data import GRAVITY, UNCHECKED, Entry, ReportData, entries_of, verdict_of
+from mediamirror.report.data import ACCEPTED, GRAVITY, Entry, ReportData, entries_of, is_unseen, verdict_of
 from mediamirror.report.escape import file_name, shorten, shown_url, visible
 from mediamirror.report.events import plural
 
@@ -95,7 +95,7 @@ def _case(suite: ET.Element, image_set: SetResult, fail_on: Severity | None) -> 
         verdict = "error" if all(entry.failure for entry in grave) else "failure"
         told = ET.SubElement(case, verdict, type=visible(grave[0].rule), message=visible(grave[0].message))
         told.text = "\n".join(map(_line, grave))
-    if verdict_of(image_set) == UNCHECKED:
+    if not grave and is_unseen(image_set) and verdict_of(image_set) != ACCEPTED:
         verdict = "skipped"
         ET.SubElement(case, verdict, message=_unseen(image_set))
     if minor:

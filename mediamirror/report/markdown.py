@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from mediamirror.first_use import pattern
 from mediamirror.model import Severity
-from mediamirror.report.data import ACCEPTED, GRAVITY, UNCHECKED, Entry, ReportData, all_entries, explain, verdict_of
+from mediamirror.report.data import ACCEPTED, GRAVITY, Entry, ReportData, all_entries, explain, is_unseen, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
 from mediamirror.report.events import headline, plural, summary_sentence
 
@@ -41,7 +41,7 @@ def escape(text: str) -> str:
 
 
 def _verdict(entries: Sequence[Entry], data: ReportData) -> str:
-    unseen = sum(verdict_of(image_set) == UNCHECKED for image_set in data.sets)
+    unseen = sum(is_unseen(each) and verdict_of(each) != Severity.ERROR.value for each in data.sets)
     aside = f"; ⚪ {plural(unseen, 'image')} not checked" if unseen else ""
     if data.sets and unseen == len(data.sets):
         return f"⚪ No image was checked, of {unseen:,}."

@@ -55,6 +55,21 @@ def test_a_path_in_the_file_is_relative_to_its_folder(
     assert read(COMMANDS, None).defaults["mirror"] == {"to": meant.format(tmp_path)}
 
 
+def test_a_value_that_only_some_commands_take_is_left_where_it_is_none(tmp_path: Path) -> None:
+    commands = {
+        "verify": {"format_": Takes(choices=("table", "sarif"))},
+        "mirror": {"format_": Takes(choices=("table",))},
+    }
+    file = tmp_path / "mediamirror.toml"
+    for text, meant in (
+        ('format = "sarif"', {"verify": {"format_": "sarif"}, "mirror": {}}),
+        ('format = "word"', {"verify": {"format_": "word"}, "mirror": {"format_": "word"}}),
+        ('[mirror]\nformat = "sarif"', {"verify": {}, "mirror": {"format_": "sarif"}}),
+    ):
+        file.write_text(text)
+        assert read(commands, None).defaults == meant
+
+
 def test_an_option_that_takes_a_path_is_known_by_its_type() -> None:
     options = options_of(app)
     places = {name for taken in options.values() for name, takes in taken.items() if takes.place}

@@ -113,5 +113,9 @@ def test_a_config_file_is_held_against_the_options_of_every_command(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert set(options_to_read(app, "sync", None)) == {"sync"}
+    monkeypatch.setenv("MEDIAMIRROR_FORMAT", "jsonl")
+    assert set(options_to_read(app, "sync", None)) == {"sync"}
+    monkeypatch.setenv("MEDIAMIRROR_FORMAT", "sarif")
+    assert "verify" in options_to_read(app, "sync", None)
     (tmp_path / "mediamirror.toml").write_text("concurrency = 3\n")
     assert {"sync", "mirror", "catalog ls"} <= set(options_to_read(app, "sync", None))

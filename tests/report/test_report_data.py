@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from fixtures.newsroom import PAGE, finding, gone, ladder, never_upscaled
+from fixtures.newsroom import PAGE, finding, gone, ladder, never_upscaled, report
 from mediamirror.model import ItemError, SetResult, Severity, Status, Suppressed
 from mediamirror.report.data import all_entries, entries_of, explain, verdict_of
+from mediamirror.report.junit import to_junit
 
 
 def test_entries_come_gravest_first_with_the_failure_that_no_rule_tells() -> None:
@@ -65,6 +66,15 @@ def test_a_set_is_sound_only_when_some_file_of_it_was_looked_at(
     rows = ladder("a", [480, 960][: len(statuses)], seed=1)
     told = tuple(replace(row, status=status) for row, status in zip(rows, statuses, strict=True))
     assert verdict_of(SetResult(PAGE, 1, told)) == verdict
+
+
+@pytest.mark.parametrize(("severity", "verdict"), [(Severity.NOTE, "unchecked"), (Severity.WARNING, "warning")])
+def test_advice_about_files_that_nobody_looked_at_makes_them_no_checked_ones(severity: Severity, verdict: str) -> None:
+    (row,) = ladder("a", [480], seed=1)
+    row = replace(row, status=Status.SKIPPED, findings=(finding("MM403", severity, row, "e"),))
+    unseen = SetResult(PAGE, 1, (row,))
+    assert verdict_of(unseen) == verdict
+    assert 'skipped="1"' in to_junit(report((unseen,)))
 
 
 def test_a_set_whose_findings_are_known_or_switched_off_is_accepted_and_not_sound() -> None:
