@@ -30,8 +30,8 @@ help: ## Say what there is to make
 	@echo '              BEFORE=COMMIT measures that commit beside this one'
 	@echo 'make bench-extract  measure the reading of a page and of text'
 	@echo 'make bench-verify   measure verify, by header and by decoding, beside plain Pillow; needs nginx'
-	@echo 'make torture  the long sweeps: runs killed at every moment, stripped files in two browsers, then'
-	@echo '              fuzzing; 11 minutes; needs strace and Firefox (installed by apt when root)'
+	@echo 'make torture  the long sweeps: runs and workers killed at every moment, stripped files in two browsers, then'
+	@echo '              fuzzing; about 15 minutes; needs strace and Firefox (installed by apt when root)'
 	@echo 'make docs     write docs/commands.md, docs/configuration.md and docs/rules/ anew from the code'
 	@echo 'make clean    remove .venv and everything made'
 
@@ -69,6 +69,8 @@ bench-verify: .venv/.stamp-demo
 torture: .venv/.stamp-dev
 	@command -v strace >/dev/null || { test "$$(id -u)" = 0 && apt-get install -qq -y strace >/dev/null; } || true
 	@$(RUN) -m torture $(if $(KILLS),--kills $(KILLS)) $(TORTURE_ARGS)
+	@$(RUN) -m torture.workers --images 6000
+	@$(RUN) -m torture.workers --engine ray --images 2000 --hosts 30 --kills 3
 	@$(RUN) -m torture.strip
 	@$(RUN) -m fuzz.run --seconds 60
 
