@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
+from mediamirror.jobs.mirror.best import SHORT
 from mediamirror.lint import Rule, all_rules
 from mediamirror.lint.rules import BLIND, Words
 
@@ -20,6 +21,7 @@ _SEVERITIES = {
     "warning": "probably a mistake: exit code 1 only with `--fail-on warning`",
     "note": "advice: no effect on the exit code",
 }
+_BEST = ". Where a server does not upscale, the largest image that it really has is stored all the same"
 
 
 def rule_pages() -> dict[str, str]:
@@ -32,7 +34,8 @@ def rule_page(rule: Rule) -> str:
     """The page of one rule."""
     words = rule.words
     keeps = ", not even with `--keep-rejected`" if rule.code in BLIND else " without `--keep-rejected`"
-    rejects = f"\n`mirror` does not store such an image{keeps}.\n" if rule.rejects else ""
+    best = _BEST if rule.code in SHORT else ""
+    rejects = f"\n`mirror` does not store such an image{keeps}{best}.\n" if rule.rejects else ""
     limits = f"\n## What it does not find\n\n{words.limits.strip()}\n" if words.limits else ""
     return f"""# {rule.code}: {rule.name}
 

@@ -179,6 +179,9 @@ def plural(count: int, noun: str) -> str:
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
 
 
+_TABLES = ("parquet", "csv", "tsv", "jsonl")
+
+
 def summary_sentence(summary: Summary) -> str:
     """Say in one line how a run ended."""
     if not summary.variants and summary.exit_code == 130:
@@ -190,7 +193,9 @@ def summary_sentence(summary: Summary) -> str:
         if summary.problems:
             return f"No image in {where} can be used: {plural(summary.problems, 'problem')}."
         kinds = " and ".join(filter(None, (", ".join(summary.kinds[:-1]), *summary.kinds[-1:])))
-        read_as = f" Read as {kinds}; --as names another kind." if kinds else ""
+        others = "--as names another kind" + (", as urls for a list of URLs" if "text" in summary.kinds else "")
+        others += ", --field another column" if any(f" in {each}" in kinds for each in _TABLES) else ""
+        read_as = f" Read as {kinds}; {others}." if kinds else ""
         return f"No image found in {where}.{read_as}"
     parts = [f"{count:,} {status}" for status, count in in_order(summary.statuses)]
     line = f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}"

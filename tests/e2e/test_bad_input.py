@@ -46,7 +46,7 @@ def one_sentence(done: CompletedProcess[str]) -> str:
         (
             ("mirror", "{tmp}/words.txt", "--to", "{tmp}/m"),
             0,
-            "No image found in 1 document. Read as text; --as names another kind.",
+            "No image found in 1 document. Read as text; --as names another kind, as urls for a list of URLs.",
         ),
         (("mirror", "{tmp}/words.txt", "--to", "{tmp}/m", "--fail-empty"), 1, "No image found in 1 document."),
         (("mirror", "ftp://h/x", "--to", "{tmp}/m"), 2, "http and https only"),
