@@ -40,6 +40,7 @@ demo: .venv/.stamp-demo ## The main job, on real parts
 
 test: lint ## Everything that CI runs
 	@$(RUN) -m fixtures.browser.chromium
+	@$(RUN) -m fixtures.players
 	@$(RUN) -m pytest -n 3 --dist loadfile $(PYTEST_ARGS)
 
 check: lint ## What every edit should pass
