@@ -12,6 +12,7 @@ from typing import Any
 from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page, marks
 from mediamirror.catalog.holdings import put_holdings
 from mediamirror.catalog.ingest import put_variant
+from mediamirror.catalog.listing import MOST_ROWS
 from mediamirror.catalog.manifest import FACTS, ManifestObject, Origin, origins_of
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.model import Held
@@ -182,31 +183,47 @@ def has_origins(db: sqlite3.Connection, place: int) -> bool:
 
 
 def put_manifest_sets(db: sqlite3.Connection, place: int, run_id: int, rows: Iterable[dict[str, Any]]) -> None:
-    """Write image sets down as the manifest tells of them: document, line, and every rung with its descriptor."""
+    """Write image sets down as the manifest tells of them: every rung with its descriptor, document and line, and further rows
+    of an input that name the set, each with its columns.
+    """
     for row in rows:
         fingerprint = bytes.fromhex(row["id"])
-        name = row.get("document") or ""
-        db.execute(
-            "INSERT OR IGNORE INTO documents (name, sha256, size, read_at) VALUES (?, '', 0, strftime('%Y-%m-%dT%H:%M:%SZ'))",
-            (name,),
-        )
         db.execute(
             "INSERT OR IGNORE INTO image_sets (fingerprint, alt, context, inferred) VALUES (?,?,?,0)",
             (fingerprint, row.get("alt"), row.get("context")),
         )
-        line = row.get("line") or 0
-        cursor = db.execute(
-            "INSERT INTO places (set_id, document_id, run_id, line, carrier) SELECT s.id, d.id, ?, ?, 'manifest' "
-            "FROM image_sets s, documents d WHERE s.fingerprint = ? AND d.name = ? AND NOT EXISTS ("
-            "SELECT 1 FROM places WHERE set_id = s.id AND document_id = d.id AND line = ?)",
-            (run_id, line, fingerprint, name, line),
-        )
-        if not cursor.rowcount:
-            continue  # told before
-        assert cursor.lastrowid is not None
-        _put_rungs(db, cursor.lastrowid, row.get("line") or 0, (*row["objects"], *row.get("missing", ())))
-        for rung in row.get("missing", ()):
-            _stand_missing(db, place, run_id, rung)
+        rungs = (*row["objects"], *row.get("missing", ()))
+        if _put_place(db, run_id, fingerprint, row, rungs):
+            for rung in row.get("missing", ()):
+                _stand_missing(db, place, run_id, rung)
+        for further in (row.get("other_rows") or ())[:MOST_ROWS]:
+            _put_place(db, run_id, fingerprint, further, rungs)
+
+
+_PUT_NAMED = """
+INSERT INTO documents (name, sha256, size, read_at, columns) VALUES (?, '', 0, strftime('%Y-%m-%dT%H:%M:%SZ'), ?)
+ON CONFLICT (name) DO UPDATE SET columns = excluded.columns WHERE sha256 = '' AND excluded.columns IS NOT NULL
+"""
+"""A document that was read here is known better."""
+
+
+def _put_place(
+    db: sqlite3.Connection, run_id: int, fingerprint: bytes, told: dict[str, Any], rungs: Sequence[dict[str, Any]]
+) -> bool:
+    """Write down that a document names a set; return False if that was told before."""
+    name, line, columns = told.get("document") or "", told.get("line") or 0, told.get("row")
+    db.execute(_PUT_NAMED, (name, json.dumps(columns) if columns else None))
+    cursor = db.execute(
+        "INSERT INTO places (set_id, document_id, run_id, line, carrier) SELECT s.id, d.id, ?, ?, 'manifest' "
+        "FROM image_sets s, documents d WHERE s.fingerprint = ? AND d.name = ? AND NOT EXISTS ("
+        "SELECT 1 FROM places WHERE set_id = s.id AND document_id = d.id AND line = ?)",
+        (run_id, line, fingerprint, name, line),
+    )
+    if not cursor.rowcount:
+        return False
+    assert cursor.lastrowid is not None
+    _put_rungs(db, cursor.lastrowid, line, rungs)
+    return True
 
 
 def _put_rungs(db: sqlite3.Connection, place_id: int, line: int, rungs: Sequence[dict[str, Any]]) -> None:

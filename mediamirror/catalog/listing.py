@@ -75,7 +75,8 @@ class CatalogRow:
     columns: dict[str, object] | None = None
     """The plain values of the input's row that the document is."""
     other_columns: tuple[dict[str, object], ...] = ()
-    """The same of further rows of the input that name this image, in their order; `MOST_ROWS` at most."""
+    """The same of further rows of the input that name this image, by their documents' names, row 2 before row 10; `MOST_ROWS` at
+    most."""
 
 
 _MATCHES = """(
@@ -106,9 +107,10 @@ AND h.store_id IN (SELECT store_id FROM standings UNION SELECT store_id FROM pub
 """
 
 
+# By name: the number of a document says who read it when, and is another one in the catalog of a copy.
 _OTHER_ROWS = (
     "SELECT d.columns FROM documents d WHERE d.columns IS NOT NULL AND d.id IN (SELECT p.document_id FROM candidates c "
-    "CROSS JOIN places p ON p.id = c.place_id WHERE c.variant_id = ?) AND d.id != ? ORDER BY d.id LIMIT ?"
+    "CROSS JOIN places p ON p.id = c.place_id WHERE c.variant_id = ?) AND d.id != ? ORDER BY length(d.name), d.name LIMIT ?"
 )
 
 

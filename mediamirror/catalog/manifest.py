@@ -188,7 +188,11 @@ def knows_manifest(db: sqlite3.Connection, place: int) -> bool:
     return bool(row[0])
 
 
-_TABLE = "CREATE TEMP TABLE manifest (kind TEXT, name TEXT, row TEXT NOT NULL, PRIMARY KEY (kind, name)) WITHOUT ROWID"
+_TABLES = (
+    "CREATE TEMP TABLE manifest (name TEXT PRIMARY KEY, row TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE TEMP TABLE manifest_sets (number INTEGER PRIMARY KEY, id TEXT UNIQUE, row TEXT NOT NULL)",
+)
+"""Objects by their keys, and image sets in the order in which they were told of first: a variant's first set stays the first."""
 
 _PLACE = "WHERE store_id = :place AND key > :after ORDER BY key LIMIT :limit"
 """A page of each source, so that a page of all is made without reading any of them to its end."""
@@ -208,18 +212,23 @@ class Known:
 
 def begin_manifest(db: sqlite3.Connection) -> None:
     """Start with an empty manifest."""
-    db.execute("DROP TABLE IF EXISTS temp.manifest")
-    db.execute(_TABLE)
+    for name, table in zip(("manifest", "manifest_sets"), _TABLES, strict=True):
+        db.execute(f"DROP TABLE IF EXISTS temp.{name}")
+        db.execute(table)
 
 
 def note_manifest(db: sqlite3.Connection, rows: Iterable[dict[str, Any]]) -> None:
     """Take rows of the manifest in, oldest first: the newest row per key is what stays, and of a deleted key nothing."""
     for row in rows:
         if row["type"] == "deleted":
-            db.execute("DELETE FROM temp.manifest WHERE kind = 'object' AND name = ?", (row["key"],))
+            db.execute("DELETE FROM temp.manifest WHERE name = ?", (row["key"],))
+        elif row["type"] == "object":
+            db.execute("INSERT OR REPLACE INTO temp.manifest VALUES (?,?)", (row["key"], json.dumps(row)))
         else:
-            name = row["key"] if row["type"] == "object" else row["id"]
-            db.execute("INSERT OR REPLACE INTO temp.manifest VALUES (?,?,?)", (row["type"], name, json.dumps(row)))
+            db.execute(
+                "INSERT INTO temp.manifest_sets (id, row) VALUES (?,?) ON CONFLICT (id) DO UPDATE SET row = excluded.row",
+                (row["id"], json.dumps(row)),
+            )
 
 
 def note_results(db: sqlite3.Connection, rows: Iterable[dict[str, Any]], *, newer: bool) -> int:
@@ -242,19 +251,21 @@ def note_results(db: sqlite3.Connection, rows: Iterable[dict[str, Any]], *, newe
 
 def drop_manifest(db: sqlite3.Connection, keys: Iterable[str]) -> int:
     """Take objects out of the manifest that are no more; return how many of them it named."""
-    done = db.executemany("DELETE FROM temp.manifest WHERE kind = 'object' AND name = ?", ((key,) for key in keys))
+    done = db.executemany("DELETE FROM temp.manifest WHERE name = ?", ((key,) for key in keys))
     return done.rowcount
 
 
 def read_manifest(
-    db: sqlite3.Connection, *, after: tuple[str, str] = ("", ""), limit: int = KEYS_PAGE
+    db: sqlite3.Connection, *, after: tuple[str, int] = ("", 0), limit: int = KEYS_PAGE
 ) -> Page[dict[str, Any]]:
-    """Return rows of the manifest after a cursor, objects before sets, keys in the order of their bytes."""
-    rows = db.execute(
-        "SELECT kind, name, row FROM temp.manifest WHERE (kind, name) > (?, ?) ORDER BY kind, name LIMIT ?",
-        (*after, limit),
-    ).fetchall()
-    return Page([json.loads(row) for _, _, row in rows], rows[-1][:2] if rows else after)
+    """Return rows of the manifest after a cursor, objects before sets: keys in the order of their bytes, sets as they came."""
+    key, number = after
+    query = "SELECT row, name, 0 FROM temp.manifest WHERE name > ? ORDER BY name LIMIT ?"
+    rows = [] if number else db.execute(query, (key, limit)).fetchall()
+    if not rows:
+        query = "SELECT row, '', number FROM temp.manifest_sets WHERE number > ? ORDER BY number LIMIT ?"
+        rows = db.execute(query, (number, limit)).fetchall()
+    return Page([json.loads(row[0]) for row in rows], rows[-1][1:] if rows else after)
 
 
 def read_untaken(
@@ -262,7 +273,7 @@ def read_untaken(
 ) -> Page[dict[str, Any]]:
     """Return rows of objects that the manifest tells of and the catalog has no row of, after a key."""
     rows = db.execute(
-        "SELECT name, row FROM temp.manifest m WHERE kind = 'object' AND name > :after "
+        "SELECT name, row FROM temp.manifest m WHERE name > :after "
         "AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.store_id = :place AND o.key = m.name) "
         "AND NOT EXISTS (SELECT 1 FROM holdings h WHERE h.store_id = :place AND h.key = m.name) ORDER BY name LIMIT :limit",
         {"place": place, "after": after, "limit": limit},
@@ -272,7 +283,7 @@ def read_untaken(
 
 def manifest_rows_of(db: sqlite3.Connection, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Return what the manifest says of these keys; those that it does not name are missing."""
-    query = "SELECT row FROM temp.manifest WHERE kind = 'object' AND name = ?"
+    query = "SELECT row FROM temp.manifest WHERE name = ?"
     found = ((key, db.execute(query, (key,)).fetchone()) for key in keys)
     return {key: json.loads(row[0]) for key, row in found if row is not None}
 
@@ -301,7 +312,7 @@ def read_known(
         "SELECT key, max(own) FROM ("
         f"SELECT * FROM (SELECT DISTINCT key, 1 AS own FROM objects {_PLACE}) "
         f"UNION ALL SELECT * FROM (SELECT key, 1 FROM holdings {_PLACE}) UNION ALL SELECT * FROM (SELECT name, 0 "
-        "FROM temp.manifest WHERE kind = 'object' AND name > :after ORDER BY name LIMIT :limit)) "
+        "FROM temp.manifest WHERE name > :after ORDER BY name LIMIT :limit)) "
         "GROUP BY key ORDER BY key LIMIT :limit",
         {"place": place, "after": after, "limit": limit},
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from mediamirror.catalog.connection import PAGE, Page, as_headers, as_hops, as_time, rows_of
+from mediamirror.catalog.connection import PAGE, Page, as_columns, as_headers, as_hops, as_time, rows_of
+from mediamirror.catalog.listing import MOST_ROWS
 from mediamirror.catalog.results import findings_of
 from mediamirror.catalog.schema import NATURAL_SIZE
 from mediamirror.first_use import dataclass
@@ -170,6 +171,44 @@ def _blob(
     sha256 = held.sha256 if held else standing
     row = db.execute(f"SELECT b.format, {NATURAL_SIZE}, b.size FROM blobs b WHERE b.sha256 = ?", (sha256,)).fetchone()
     return row or (None, None, None, held.size if held else None)
+
+
+@dataclass(frozen=True, slots=True)
+class NamedBy:
+    """A document that names an image set, the line at which it does, and its columns if it is a row of an input."""
+
+    document: str
+    line: int
+    columns: dict[str, object] | None
+
+
+_FIRST = """
+SELECT d.name, p.line, d.columns, d.id, p.set_id FROM image_sets i CROSS JOIN places p ON p.set_id = i.id
+CROSS JOIN documents d ON d.id = p.document_id WHERE i.fingerprint = ? ORDER BY p.id LIMIT 1
+"""
+_FURTHER = """
+SELECT d.name, p.line, d.columns, min(p.id) FROM places p CROSS JOIN documents d ON d.id = p.document_id
+WHERE p.set_id = ? AND d.id <> ? AND d.columns IS NOT NULL GROUP BY d.id ORDER BY length(d.name), d.name LIMIT ?
+"""
+
+
+def sets_of_rows(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, list[NamedBy]]:
+    """Return, of image sets that rows of an input name, the place where each was found first and the further rows.
+
+    They are `MOST_ROWS` at most, and the first ones in the order in which the catalog is listed, so that a copy lists the same.
+    """
+    found: dict[str, list[NamedBy]] = {}
+    for each in ids:
+        first = db.execute(_FIRST, (bytes.fromhex(each),)).fetchone()
+        if first is None:
+            continue
+        *place, document_id, set_id = first
+        further = db.execute(_FURTHER, (set_id, document_id, MOST_ROWS)).fetchall()
+        with rows_of("documents"):
+            places = [NamedBy(name, line, as_columns(text)) for name, line, text, *_ in (place, *further)]
+        if any(named.columns for named in places):
+            found[each] = places
+    return found
 
 
 @dataclass(frozen=True, slots=True)

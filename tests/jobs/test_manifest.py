@@ -168,6 +168,7 @@ async def test_a_new_catalog_does_not_call_gone_what_only_another_machine_knows(
 
 OBJECT = {"type": "object", "key": "a/b.webp", "sha256": "ab", "size": 5, "token": "t"}
 SET = {"type": "set", "id": "00" * 16, "status": "partial", "objects": [], "missing": [{"url": "https://h/a.webp"}]}
+NAMED = {"document": "rows.jsonl:2", "line": 1, "row": {"id": 10**400, "caption": "text", "score": -0.5, "sound": True}}
 WRONG = [None, True, -1, 2**63, 10**30, 1.5, float("nan"), float("inf"), [], {}, "\ud800", [1], {"a": 1}]
 
 
@@ -184,6 +185,11 @@ BAD_ROWS = [
     *rows_with(SET, "document line alt context", WRONG[1:]),
     *rows_with(SET, "id", ["zz", "0"]),
     *rows_with(SET, "missing", [None, 5, {}, "x", [None], ["x"], [{}], [{"url": 5}], [{"url": "u", "width": "x"}]]),
+    *rows_with(SET, "row", [5, "x", [1], {"a": None}, {"a": [1]}, {"a": "\ud800"}, {"\ud800": 1}, {"a": float("nan")}]),
+    *rows_with(
+        SET, "other_rows", [5, "x", {"a": 1}, [None], ["x"], [{}], [NAMED | {"row": None}], [NAMED | {"line": -1}]]
+    ),
+    *rows_with(SET, "other_rows", [[NAMED | {"row": {"a": {}}}], [NAMED | {"document": "\ud800"}]]),
     *rows_with(OBJECT, "type", [None, 5, [], {}]),
 ]
 
@@ -210,7 +216,11 @@ async def test_every_row_of_a_wrong_type_ends_in_damaged_and_never_reaches_the_c
 
 
 @pytest.mark.parametrize(
-    "row", [OBJECT, SET, {"type": "deleted", "key": "a"}, {"type": "of a later release", "x": None}]
+    "row",
+    [
+        *(OBJECT, SET, {"type": "deleted", "key": "a"}, {"type": "of a later release", "x": None}),
+        SET | {"document": "rows.jsonl:1", "line": 1, "row": NAMED["row"], "other_rows": [NAMED]},
+    ],
 )
 async def test_rows_as_they_should_be_and_of_types_not_known_are_taken(catalog: Catalog, row: dict[str, Any]) -> None:
     store = MemoryStore()

@@ -18,6 +18,7 @@ from fixtures.images import make_image
 from mediamirror import mirror
 from mediamirror.catalog.listing import CatalogRow
 from mediamirror.jobs.catalog.samples import Rungs, fields_of_set
+from mediamirror.model import Summary
 from mediamirror.settings import CheckOptions, MirrorOptions, ReadOptions
 
 SITE = "https://site.example"
@@ -100,19 +101,23 @@ async def test_a_sample_with_other_bytes_than_were_recorded_is_left_out_whole(st
         assert len({name.partition(".")[0] for name in tar.getnames()}) == 1
 
 
+LADDER, PART = f"{SITE}/boat-40.webp 40w, {SITE}/boat-160.webp 160w", f"{SITE}/boat-160.webp 160w"
+
+
+async def mirror_rows(folder: Path, *rows: tuple[str, str], name: str = "rows", column: str = "caption") -> Summary:
+    """Mirror a table offline, a row for each caption and srcset, beside a page that names the same images."""
+    lines = [{"id": at, column: text, "srcset": srcset} for at, (text, srcset) in enumerate(rows, 1)]
+    table = folder / f"{name}.jsonl"
+    table.write_text("\n".join(map(json.dumps, lines)))
+    options = MirrorOptions(read=ReadOptions(offline=True, field="srcset"), check=CheckOptions(check="header"))
+    inputs = [str(table), str(crawl(folder / "a.warc.gz"))]
+    return await mirror(inputs, to=str(folder / "mirror"), options=options, catalog=folder / "c.sqlite")
+
+
 async def test_rows_that_name_one_image_keep_their_columns_each(tmp_path: Path) -> None:
     """Two rows with one srcset, one with a part of it: every caption comes out, in each format."""
-    lines = [
-        {"id": 1, "caption": "first", "srcset": f"{SITE}/boat-40.webp 40w, {SITE}/boat-160.webp 160w"},
-        {"id": 2, "caption": "second", "srcset": f"{SITE}/boat-40.webp 40w, {SITE}/boat-160.webp 160w"},
-        {"id": 3, "caption": "third", "srcset": f"{SITE}/boat-160.webp 160w"},
-    ]
-    rows, to = tmp_path / "rows.jsonl", tmp_path / "mirror"
-    rows.write_text("\n".join(map(json.dumps, lines)))
-    read = ReadOptions(offline=True, field="srcset")
-    options = MirrorOptions(read=read, check=CheckOptions(check="header"))
-    inputs = [str(rows), str(crawl(tmp_path / "a.warc.gz"))]
-    done = await mirror(inputs, to=str(to), options=options, catalog=tmp_path / "c.sqlite")
+    to = tmp_path / "mirror"
+    done = await mirror_rows(tmp_path, ("first", LADDER), ("second", LADDER), ("third", PART))
     assert (done.exit_code, export(to, "-o", "x.jsonl").returncode, export(to, "-o", "x.tar").returncode) == (0, 0, 0)
     told = [row for row in map(json.loads, (tmp_path / "x.jsonl").read_text().splitlines()) if row["row"]]
     ids = {row["width"]: [row["row"]["id"], *(other["id"] for other in row["other_rows"])] for row in told}

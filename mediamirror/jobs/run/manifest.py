@@ -9,7 +9,11 @@ one a line, gzipped:
                   "source_size", "asked"}]}
     {"type": "deleted", "key"}
     {"type": "set", "id", "status": "whole" | "partial", "document", "line", "alt", "context",
-     "objects": [{"url", "key", "width", "density"}], "missing": [{"url", "width", "density", "reason"}]}
+     "objects": [{"url", "key", "width", "density"}], "missing": [{"url", "width", "density", "reason"}],
+     "row": {...}, "other_rows": [{"document", "line", "row": {...}}]}
+
+``row`` has the plain columns of the input's row that the document is, and ``other_rows`` has those of further rows that name the
+set, at most 100; a set of other documents has neither, and no segment of an early release does.
 
 A set's row is written when the last of its rungs is settled, and says ``partial`` with what is missing while one is: a reader
 never takes a set with a hole for a whole one. A directory has one too: after a move its change tokens mean nothing any more, and
@@ -28,7 +32,7 @@ import json
 import math
 import secrets
 import zlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from types import NoneType
@@ -53,10 +57,11 @@ from mediamirror.catalog.manifest import (
     read_manifest,
     read_new,
 )
+from mediamirror.catalog.stored_sets import NamedBy, sets_of_rows
 from mediamirror.errors import ObjectCorrupt, SourceChanged, StoreError
 from mediamirror.jobs.run.pipeline import WorkList, pages
 from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
-from mediamirror.redact import redact_values, suspicious
+from mediamirror.redact import is_redacted, redact_text, redact_values, suspicious
 from mediamirror.scratch import scratch_folder
 from mediamirror.store.base import RESERVED, ObjectAttributes, Store
 from mediamirror.store.keys import bounded, reason_against
@@ -80,9 +85,10 @@ _FIELDS: dict[str, dict[str, tuple[type, ...]]] = {
     "deleted": {"key": (str,)},
     "set": {
         **{"id": (str,), "status": (str,), "document": _TEXT, "line": _WHOLE, "alt": _TEXT, "context": _TEXT},
-        "objects": (list,),
+        **{"objects": (list,), "row": (dict, NoneType), "other_rows": (list, NoneType)},
     },
 }
+_NAMED: dict[str, tuple[type, ...]] = {"document": (str,), "line": (int,), "row": (dict,)}
 _RUNG = {"url": (str,), "width": _WHOLE, "density": (int, float, NoneType), "key": _TEXT, "reason": _TEXT}
 _ORIGIN: dict[str, tuple[type, ...]] = {
     **{"url": (str,), "fetched_at": _TEXT, "status": _WHOLE, "final_url": _TEXT, "content_type": _TEXT},
@@ -160,7 +166,7 @@ async def _write_sets(
     catalog: Catalog, store_id: int, sets: AsyncIterator[SetResult], file: IO[str], told: WorkList[tuple[str, str]]
 ) -> None:
     async for page in pages(sets):
-        rows = [row for row in map(set_row, page) if row["objects"]]
+        rows = await set_rows(catalog, page)
         known = await catalog.read(published_sets, store_id, [row["id"] for row in rows])
         for row in rows:
             if known.get(row["id"]) != (digest := _digest(row)):
@@ -194,6 +200,38 @@ def object_row(row: ManifestObject) -> dict[str, Any]:
         {name: said for name in Origin.__slots__ if (said := getattr(each, name)) is not None} for each in row.origins
     ]
     return told
+
+
+async def set_rows(catalog: Catalog, results: Sequence[SetResult]) -> list[dict[str, Any]]:
+    """Return the JSON of the image sets of which anything is stored, with the columns of the input's rows that name them."""
+    rows = [row for row in map(set_row, results) if row["objects"]]
+    places = await catalog.read(sets_of_rows, [row["id"] for row in rows])
+    return [row | _columns(places[row["id"]]) if row["id"] in places else row for row in rows]
+
+
+def _columns(places: Sequence[NamedBy]) -> dict[str, Any]:
+    """The fields of a set that rows of an input name: the place where it was found first, and the further rows."""
+    told: list[dict[str, Any]] = [
+        {
+            "document": redact_text(each.document),
+            "line": each.line,
+            # Each by itself: a column may have the name `key`, which is exact everywhere else.
+            "row": {name: redact_values(value) for name, value in (each.columns or {}).items()},
+        }
+        for each in places
+    ]
+    first, *further = told
+    others, room = [], LONGEST_ROW // 2  # the rungs have the other half
+    for row in further:
+        room -= len(json.dumps(row))
+        if room < 0:
+            break
+        # Documents whose names differ in a secret alone can't be told apart by what is left.
+        if not is_redacted(row["document"]):
+            others.append(row)
+    if is_redacted(first["document"]) or not first["row"]:
+        del first["row"]
+    return first | ({"other_rows": others} if others else {})
 
 
 def set_row(result: SetResult) -> dict[str, Any]:
@@ -341,6 +379,8 @@ def checked_row(line: bytes | str) -> dict[str, Any] | None:
         rungs = [*row["objects"], *missing] if isinstance(missing, list) else [None]
         if not all(isinstance(rung, dict) and _fits(rung, _RUNG) for rung in rungs):
             raise ValueError("a set has a rung that is none")
+        if not (_is_plain(row.get("row") or {}) and all(map(_is_named, row.get("other_rows") or ()))):
+            raise ValueError("a set has a row of an input that is none")
     elif (reason := reason_against(row["key"])) is not None:
         raise ValueError(f"a row has a key that can't be one: {reason}")
     elif not all(isinstance(each, dict) and _is_origin(each) for each in row.get("origins") or ()):
@@ -348,6 +388,19 @@ def checked_row(line: bytes | str) -> dict[str, Any] | None:
     elif not _fits(row.get("facts") or {}, _OF_BYTES):
         raise ValueError("an object has facts that are none")
     return dict(row)
+
+
+def _is_named(row: object) -> bool:
+    return isinstance(row, dict) and _fits(row, _NAMED) and _is_plain(row["row"])
+
+
+def _is_plain(columns: dict[str, Any]) -> bool:
+    """Whether these are columns as they are kept of an input's row: texts, numbers and truth values."""
+    if not all(isinstance(value, str | int | float) for value in columns.values()):
+        return False
+    # A lone surrogate is a ValueError, and so is what is no number.
+    json.dumps(columns, ensure_ascii=False, allow_nan=False).encode()
+    return True
 
 
 def _is_origin(row: dict[str, Any]) -> bool:

@@ -22,7 +22,7 @@ from mediamirror.catalog.ingest import follows_a_clean_end
 from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.manifest import has_manifest, set_row, write_segment
+from mediamirror.jobs.run.manifest import has_manifest, set_rows, write_segment
 from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, place_name, previewed
 from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
@@ -146,7 +146,7 @@ class _SyncRun:
         if known is not None:
             carried += await _carry_from(*known, catalog, right.store_id)
             async for page in pages(known[0].rows(read_mirrored, left.identity)):
-                rows = [row for row in (set_row(each.result) for each in page) if row["objects"]]
+                rows = await set_rows(known[0], [each.result for each in page])
                 await catalog.write(put_manifest_sets, right.store_id, 0, rows)
         return carried + await _carry_from(catalog, left.store_id, catalog, right.store_id) > 0
 
