@@ -6,7 +6,8 @@
     │   ├── InputUnreadable        there, but can't be read
     │   ├── BadDestination         DEST is not a directory or s3://bucket/prefix
     │   ├── StoreRefused           credentials or bucket refused before the first item
-    │   │   └── DestinationMissing a DEST directory that is not there yet
+    │   │   ├── DestinationMissing a DEST directory that is not there yet
+    │   │   └── ManifestDamaged    the manifest can't be read, and there is no catalog
     │   └── LockHeld               another run holds this DEST or catalog
     ├── CatalogError               exit 2: the catalog can't be used
     │   └── CatalogDamaged         its file is damaged
@@ -80,6 +81,12 @@ class DestinationMissing(StoreRefused):
     """A DEST directory that is not there (yet)."""
 
     code = "destination-missing"
+
+
+class ManifestDamaged(StoreRefused):
+    """The manifest of a place is damaged, and no catalog says what the place holds."""
+
+    code = "manifest-damaged"
 
 
 class LockHeld(UsageError):

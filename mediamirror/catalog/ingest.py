@@ -130,6 +130,12 @@ def comes_from(db: sqlite3.Connection, command: str) -> bool:
     return commands == [(command,)]
 
 
+def is_empty(db: sqlite3.Connection) -> bool:
+    """Whether a catalog tells of no document, image or object, as one of a run that ended before its first item."""
+    tables = ("documents", "fetches", "standings", "objects", "holdings", "published")
+    return not any(db.execute(f"SELECT EXISTS (SELECT 1 FROM {table})").fetchone()[0] for table in tables)
+
+
 def store_id(db: sqlite3.Connection, name: str) -> int:
     """Return the id of a store by its name, known or new."""
     db.execute("INSERT OR IGNORE INTO stores (name) VALUES (?)", (name,))

@@ -97,7 +97,9 @@ def test_dates_and_hashes_that_are_none_stop_nothing(run: Run, bucket: Bucket, c
     assert done.returncode == 0 or command == "verify", done.stderr
 
 
-@pytest.mark.parametrize("command", ["mirror", "sync from", "sync to", "gc", "rebuild"])
+@pytest.mark.parametrize(
+    ("command", "code"), [("mirror", 2), ("verify", 2), ("sync to", 2), ("gc", 1), ("rebuild", 1), ("sync from", None)]
+)
 @pytest.mark.parametrize(
     "rows",
     [
@@ -108,13 +110,16 @@ def test_dates_and_hashes_that_are_none_stop_nothing(run: Run, bucket: Bucket, c
     ids=["types", "nested", "bomb"],
 )
 def test_a_manifest_that_is_damaged_is_named_and_to_be_removed(
-    run: Run, bucket: Bucket, command: str, rows: bytes
+    run: Run, bucket: Bucket, tmp_path: Path, command: str, code: int | None, rows: bytes
 ) -> None:
     if command == "gc":
         assert run("import").returncode == 0
     bucket.put(SEGMENT, gzip.compress(rows))
+    before = dict(bucket.objects)
     done = run(command)
-    if command not in {"mirror", "sync from"}:  # the one stored nothing, the other reads no manifest
-        assert done.returncode == 1, done.stderr
+    if code is not None:  # None: it reads no manifest
+        assert done.returncode == code, done.stderr
         assert f"{SEGMENT} is damaged (" in done.stdout + done.stderr
         assert "remove it" in done.stdout + done.stderr
+    if code == 2:  # nothing was done: no object came or went, and no empty catalog is left that would be believed
+        assert (bucket.objects, (tmp_path / "state/c.sqlite").exists()) == (before, False)

@@ -31,17 +31,26 @@ from mediamirror.catalog.adoption import (
 )
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import read_holdings
-from mediamirror.catalog.ingest import Run, begin_run, comes_from, finish_run
+from mediamirror.catalog.ingest import Run, begin_run, comes_from, finish_run, is_empty
 from mediamirror.catalog.manifest import begin_manifest, manifest_rows_of, note_results, read_manifest, read_untaken
 from mediamirror.errors import (
     CatalogDamaged,
     ObjectCorrupt,
+    StoreError,
     UsageError,
 )
 from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task
 from mediamirror.jobs.mirror.results import RESULTS, object_rows, read_results
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.manifest import SEGMENTS, adopt, checked_row, load_manifest, manifest_object
+from mediamirror.jobs.run.manifest import (
+    LOST,
+    SEGMENTS,
+    adopt,
+    checked_row,
+    load_manifest,
+    manifest_object,
+    set_damaged_aside,
+)
 from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, Session, open_run
 from mediamirror.jobs.sync.pairs import joined
@@ -111,11 +120,11 @@ async def _refuse_sound(path: Path, options: AdoptOptions) -> None:
         return
     try:
         async with await Catalog.open_existing(path, read_only=True) as catalog:
-            rebuilt = await catalog.read(comes_from, "catalog rebuild")
+            loses_nothing = await catalog.read(comes_from, "catalog rebuild") or await catalog.read(is_empty)
     except CatalogDamaged:
         return
     # One that comes from the store alone may be this very command's, killed when all was done: nothing is lost by making it again.
-    if not options.force and not rebuilt:
+    if not options.force and not loses_nothing:
         raise UsageError(
             f"The catalog {path} is intact: nothing was changed. It holds more than a store can give back (what failed, when and how "
             "everything was fetched); to make a new one anyway, add --force."
@@ -224,16 +233,37 @@ class _Adoption:
             await adopt(catalog, store, run.store_id, records=False)
 
     async def _load(self, catalog: Catalog, store: Store) -> bool:
-        """Read the manifest, if the store has one. Of a damaged one nothing is believed: the objects are looked at instead."""
+        """Read the manifest, if the store has one. `rebuild` sets damaged segments aside, and believes those that are whole.
+
+        Where that can't be done, and for `import`, nothing of a damaged manifest is believed: the objects are looked at instead.
+        """
         try:
             self._newest = max(await load_manifest(catalog, store), default="")
         except ObjectCorrupt as error:
             self.failed = True
             await catalog.write(begin_manifest)
+            if self._command == "rebuild" and await self._set_aside(store):
+                return await self._load(catalog, store)
             message = f"{error.message} The objects were looked at one by one instead; the image sets are not known."
             self._emit(Problem(error.code, message, document=self._dest))
             return False
         return True
+
+    async def _set_aside(self, store: Store) -> bool:
+        """Set damaged segments aside, and tell of each; False where none was."""
+        try:
+            told = await set_damaged_aside(store)
+        except StoreError as error:
+            message = f"A damaged segment of the manifest was not set aside: {error.message}"
+            self._emit(Problem(error.code, message, document=self._dest))
+            return False
+        for said in told:
+            message = (
+                f"{said} {LOST} If another copy of the mirror has the segment, put that one back in its old place and run "
+                "`mediamirror catalog rebuild` again; else remove it when you like: nothing reads it any more."
+            )
+            self._emit(Problem(ObjectCorrupt.code, message, document=self._dest))
+        return bool(told)
 
     async def _load_results(self, catalog: Catalog, store: Store, run: Run) -> None:
         """Read the results that shared runs have left: of what the manifest does not tell, and of what failed."""

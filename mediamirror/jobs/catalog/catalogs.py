@@ -8,14 +8,13 @@ from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.connection import stores_named_in
-from mediamirror.catalog.ingest import store_id
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_chosen
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import StoreError, UsageError
 from mediamirror.fetch.endpoint import open_transport_to
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.destination import identity_of, place_of_identity
-from mediamirror.jobs.run.manifest import adopt, has_manifest
+from mediamirror.jobs.run.manifest import has_manifest, take_in
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions, default_catalog, state_folder
 from mediamirror.store.base import Store
@@ -50,7 +49,7 @@ def locate(dest: str | None, catalog: Path | None, how: StoreOptions | None) -> 
 async def reading(where: Where, *, writes: bool = False) -> AsyncIterator[Catalog]:
     """Open what is recorded of a place: its catalog, else what a mirror without one tells of itself, which is forgotten afterwards.
 
-    Raises `CatalogError`, `InputMissing` where there is neither, and `ObjectCorrupt` for a damaged manifest.
+    Raises `CatalogError`, `InputMissing` where there is neither, and `ManifestDamaged`.
     """
     if not await tells_itself(where):
         async with await Catalog.open_existing(where.path, read_only=not writes) as catalog:
@@ -58,7 +57,7 @@ async def reading(where: Where, *, writes: bool = False) -> AsyncIterator[Catalo
         return
     with scratch_folder() as folder:
         async with _opened(where) as store, await Catalog.open(folder / "catalog.sqlite") as catalog:
-            await adopt(catalog, store, await catalog.write(store_id, where.identity or ""))
+            await take_in(catalog, store, where.identity or "")
             yield catalog
 
 

@@ -41,6 +41,8 @@ from typing import IO, Any
 from mediamirror.catalog.adoption import adopted_of, put_adopted, put_manifest_sets
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.connection import as_time
+from mediamirror.catalog.holdings import is_new_here
+from mediamirror.catalog.ingest import store_id
 from mediamirror.catalog.manifest import (
     FACTS,
     ManifestObject,
@@ -58,7 +60,7 @@ from mediamirror.catalog.manifest import (
     read_new,
 )
 from mediamirror.catalog.stored_sets import NamedBy, sets_of_rows
-from mediamirror.errors import ObjectCorrupt, SourceChanged, StoreError
+from mediamirror.errors import ManifestDamaged, ObjectCorrupt, SourceChanged, StoreError
 from mediamirror.jobs.run.pipeline import WorkList, pages
 from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
 from mediamirror.redact import is_redacted, redact_text, redact_values, suspicious
@@ -67,6 +69,9 @@ from mediamirror.store.base import RESERVED, ObjectAttributes, Store
 from mediamirror.store.keys import bounded, reason_against
 
 SEGMENTS = f"{RESERVED}manifest/"
+ASIDE = f"{RESERVED}damaged/"
+"""Where `set_damaged_aside` puts segments that can't be read: no part of the manifest any more, and nothing of them is lost."""
+
 LONGEST_ROW = 1024 * 1024
 """Bytes of one row that are read at most; a set with a thousand rungs has a tenth of that."""
 
@@ -307,6 +312,23 @@ async def partial_sets(store: Store) -> AsyncIterator[SetResult]:
         yield result
 
 
+async def take_in(catalog: Catalog, store: Store, identity: str) -> int:
+    """The id of a place in the catalog, which then knows what the place's manifest says, if it knew nothing of the place.
+
+    For the start of a run, when nothing is done yet: raises `ManifestDamaged`.
+    """
+    found = await catalog.write(store_id, identity)
+    if await catalog.read(is_new_here, found):
+        try:
+            await adopt(catalog, store, found)
+        except ObjectCorrupt as error:
+            raise ManifestDamaged(
+                f"{error.message} Or let `mediamirror catalog rebuild DEST` set the segment aside and make a catalog from the files "
+                "and what is whole of the manifest. Nothing was done."
+            ) from error
+    return found
+
+
 async def adopt(catalog: Catalog, store: Store, store_id: int, *, records: bool = True) -> None:
     """Take what the manifest says into a catalog that has not read it yet: objects, where they came from, and image sets.
 
@@ -337,14 +359,51 @@ def manifest_object(row: dict[str, Any]) -> ManifestObject:
 async def read_segment(store: Store, key: str, size: int) -> AsyncIterator[dict[str, Any]]:
     """Yield every row of one segment. Raises `ObjectCorrupt` for one that is damaged, at the latest at its end."""
     try:
-        async for line in _lines(store, key, size):
-            if (row := checked_row(line)) is not None:
-                yield row
-    except (zlib.error, ValueError, RecursionError, SourceChanged) as error:
+        async for row in _rows(store, key, size):
+            yield row
+    except _DAMAGE as error:
         raise ObjectCorrupt(
-            f"The manifest segment {store.name}/{key} is damaged ({error}). Put it back from another copy of the mirror; or "
-            "remove it, and run the same command again: what only that segment recorded has no record then."
+            f"{_damaged(store, key, error)} Put it back from another copy of the mirror; or remove it, and run the same command "
+            f"again. {LOST}"
         ) from error
+
+
+LOST = "For a file that is in no other segment, the mirror's own record of its URL, its sha256 and its image sets is then lost."
+_DAMAGE = (zlib.error, ValueError, RecursionError, SourceChanged)
+"""What reading a segment raises where its bytes are none."""
+
+
+def _damaged(store: Store, key: str, error: Exception) -> str:
+    return f"The manifest segment {store.name}/{key} is damaged ({error})."
+
+
+async def set_damaged_aside(store: Store) -> list[str]:
+    """Move every damaged segment out of the manifest, under `ASIDE`; return a sentence or two about each.
+
+    A copy is durable before the segment goes. Raises `StoreError` where it can't be copied whole, or may not be.
+    """
+    said = []
+    for found in [row async for row in store.list(SEGMENTS) if row.key.endswith(_END)]:
+        try:
+            async for _ in _rows(store, found.key, found.size):
+                pass
+        except _DAMAGE as error:
+            aside = ASIDE + found.key.removeprefix(SEGMENTS)
+            with scratch_folder() as folder:
+                path = folder / "segment.gz"
+                with path.open("wb") as file:
+                    async for chunk in bounded(store.get(found.key), found.size, found.key):
+                        file.write(chunk)
+                await store.put(aside, segment_body(path), ObjectAttributes("application/gzip"))
+            await store.delete(found.key)
+            said.append(f"{_damaged(store, found.key, error)} It was set aside as {store.name}/{aside}.")
+    return said
+
+
+async def _rows(store: Store, key: str, size: int) -> AsyncIterator[dict[str, Any]]:
+    async for line in _lines(store, key, size):
+        if (row := checked_row(line)) is not None:
+            yield row
 
 
 async def _lines(store: Store, key: str, size: int) -> AsyncIterator[bytes]:

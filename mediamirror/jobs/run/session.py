@@ -115,6 +115,7 @@ class Session(Generic[E]):
     def __init__(self, needs: Needs, stack: AsyncExitStack) -> None:
         self._needs = needs
         self._begun: Run | None = None
+        self._opened = False
         self.stack = stack
         """Closed when the run ends: for what a job opens besides."""
 
@@ -130,6 +131,7 @@ class Session(Generic[E]):
             await self._open_places(needs.to)
             if needs.keeps:
                 await self._open_catalog()
+        self._opened = True
 
     async def _open_places(self, to: str | Store) -> None:
         from mediamirror.fetch.endpoint import open_transport_to
@@ -223,14 +225,20 @@ class Session(Generic[E]):
             self._begun = self.run
         if not needs.adopts:
             return
-        self.store_id = await self._adopted(self.store, self.identity)
+        from mediamirror.jobs.run.manifest import take_in
+
+        self.store_id = await take_in(self.catalog, self.store, self.identity)
         if needs.source is not None:
-            self.source_id = await self._adopted(self.source, self.source_identity)
+            self.source_id = await take_in(self.catalog, self.source, self.source_identity)
 
     def _take_back(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """Remove a catalog that a run made which was refused then: an empty one would be believed before the place's own manifest."""
+        """Remove a catalog that a run made and was then refused, or never got to its first item.
+
+        An empty one would be believed before the place's own manifest.
+        """
         del kind, trace
-        for ending in ("", "-wal", "-shm") if isinstance(error, UsageError) else ():
+        refused = isinstance(error, UsageError) or (error is not None and not self._opened)
+        for ending in ("", "-wal", "-shm") if refused else ():
             self.path.with_name(self.path.name + ending).unlink(missing_ok=True)
 
     async def _tells_itself(self) -> bool:
@@ -260,17 +268,6 @@ class Session(Generic[E]):
             self.store_id, self.source_id = ids[0], ids[-1]
         await self.stack.enter_async_context(self.catalog)
         return True
-
-    async def _adopted(self, store: Store, identity: str) -> int:
-        """The id of a place in the catalog, which then knows what the place's manifest says, if it knew nothing of it."""
-        from mediamirror.catalog.holdings import is_new_here
-        from mediamirror.catalog.ingest import store_id
-        from mediamirror.jobs.run.manifest import adopt
-
-        found = await self.catalog.write(store_id, identity)
-        if await self.catalog.read(is_new_here, found):
-            await adopt(self.catalog, store, found)
-        return found
 
     async def finish(self, code: int) -> None:
         """Record how the run ended."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import Expected, is_new_here, put_repaired, read_expected
 from mediamirror.catalog.stored_sets import read_mirrored
-from mediamirror.errors import UsageError
+from mediamirror.errors import ObjectCorrupt, UsageError
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.late import LateFetcher
 from mediamirror.first_use import replace
@@ -110,11 +110,19 @@ class _Scrub:
             reader = await self._reader(session)
             state = session.path.with_name(session.path.name + ".scrub.json")
             await self._objects(session, reader, state)
-            async for result in _sets(store, known, session.identity):
-                self._tell_set(result, check_mirrored(result, self._codes))
+            await self._sets(store, known, session.identity)
             if options.source is not None:
                 await ask_origins(known, session.identity, self._codes, self._tell_answer, options=options)
         return session.summary
+
+    async def _sets(self, store: Store, known: Catalog, identity: str) -> None:
+        """Tell which image sets are not whole. A manifest that is damaged is told like a damaged file: the rest is checked."""
+        try:
+            async for result in _sets(store, known, identity):
+                self._tell_set(result, check_mirrored(result, self._codes))
+        except ObjectCorrupt as error:
+            self._refused(Problem(error.code, error.message, document=self._mirror))
+            self._bad += 1
 
     async def _refuse_unknown(self, session: Session[Summary]) -> None:
         """Raise `UsageError` where no record of the mirror is found. The objects of a bucket may have one each: they are asked."""
