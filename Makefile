@@ -30,8 +30,8 @@ help: ## Say what there is to make
 	@echo '              BEFORE=COMMIT measures that commit beside this one'
 	@echo 'make bench-extract  measure the reading of a page and of text'
 	@echo 'make bench-verify   measure verify, by header and by decoding, beside plain Pillow; needs nginx'
-	@echo 'make torture  the long sweeps: runs and workers killed at every moment, stripped files in two browsers, then'
-	@echo '              fuzzing; about 15 minutes; needs strace and Firefox (installed by apt when root)'
+	@echo 'make torture  the long sweeps: runs and workers killed at every moment, stripped files in two browsers,'
+	@echo '              archives in two players, then fuzzing; about 20 minutes; needs strace and Firefox (installed by apt when root)'
 	@echo 'make docs     write docs/commands.md, docs/configuration.md and docs/rules/ anew from the code'
 	@echo 'make clean    remove .venv and everything made'
 
@@ -73,6 +73,8 @@ torture: .venv/.stamp-dev
 	@$(RUN) -m torture.workers --images 6000
 	@$(RUN) -m torture.workers --engine ray --images 2000 --hosts 30 --kills 3
 	@$(RUN) -m torture.strip
+	@$(RUN) -m fixtures.players pywb
+	@$(RUN) -m torture.replay
 	@$(RUN) -m fuzz.run --seconds 60
 
 docs: .venv/.stamp-dev

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import os
 import random
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -457,6 +458,28 @@ async def test_a_web_archive_within_one_is_not_taken_apart(tmp_path: Path) -> No
     inner = compressed([image("inner")])
     records = [response(f"{CDN}/inner.warc.gz", inner, "application/warc"), image("a")]
     assert [found is not None for found in await look(tmp_path, records, "a", "inner")] == [True, False]
+
+
+async def test_a_record_of_ten_gigabytes_is_passed_over_and_refused_in_little_memory(tmp_path: Path) -> None:
+    """The file has a hole where the record's bytes would be."""
+    path, size = tmp_path / "a.warc", 10 * 1024**3
+    block = http(b"", "image/jpeg", more=[("Content-Length", str(size))])
+    head = record("response", f"{CDN}/huge", block, length=len(block) + size).removesuffix(b"\r\n\r\n")
+    with path.open("wb") as file:
+        file.write(image("before") + head)
+        file.seek(size, os.SEEK_CUR)
+        file.write(b"\r\n\r\n" + image("behind"))
+    tracemalloc.start()
+    try:
+        with WarcArchive.open([path], tmp_path, max_size=1024**2) as archive:
+            assert [body_of(await held(archive, f"{CDN}/{name}")) for name in ("before", "behind")] == [JPEG, JPEG]
+            with pytest.raises(BodyTooLarge):
+                await archive.lookup(f"{CDN}/huge")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8 * 1024**2
+    assert os.listdir(tmp_path) == [path.name]
 
 
 async def test_two_records_of_one_id_are_two(tmp_path: Path) -> None:
