@@ -65,7 +65,10 @@ def public_only(dial: Dial) -> str | None:
     """Let public addresses pass, and what the user named."""
     if dial.named or (what := refusal(dial.ip)) is None:
         return None
-    return f"it is {what}; allow it with --allow-host {_written(dial.host)}, or every such address with --allow-private"
+    return (
+        f"it is {what}; allow it with --allow-host {_written(dial.host)}{_port_after(':', dial.port)}, "
+        "or every such address with --allow-private"
+    )
 
 
 def never(host: str, port: int) -> bool:  # noqa: ARG001 - the shape of `Opened`
@@ -109,7 +112,8 @@ class Guard:
 
     def _judge(self, dial: Dial) -> None:
         if (reason := self.policy(dial)) is not None:
-            raise AddressRefused(f"{dial.host} was not contacted at {dial.ip}: {reason}.")
+            port = _port_after(", port ", dial.ip_port)
+            raise AddressRefused(f"{dial.host} was not contacted at {dial.ip}{port}: {reason}.")
 
 
 def parse_ip(text: str, host: str) -> IPAddress:
@@ -137,6 +141,11 @@ def own_machine(host: str) -> IPAddress | None:
 
 def _written(host: str) -> str:
     return f"[{host}]" if ":" in host else host
+
+
+def _port_after(before: str, port: int) -> str:
+    """A port as a sentence names it: not where it goes without saying."""
+    return "" if port in {80, 443} else f"{before}{port}"
 
 
 _ALLOW_HOST = pattern(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]/:]+)(/[0-9]{1,3})?(?::([0-9]{1,5}))?")

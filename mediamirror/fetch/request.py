@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import field
 from functools import lru_cache
@@ -11,9 +11,9 @@ from typing import Protocol
 import ada_url
 
 from mediamirror import __version__
-from mediamirror.errors import InvalidURL, UsageError
-from mediamirror.fetch.guard import Guard, guard_for
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.errors import FetchError, InvalidURL, UsageError
+from mediamirror.fetch.guard import Guard, guard_for, rule_for
+from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.model import Body, Capture, Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
@@ -121,6 +121,27 @@ def parse_target(url: str, guard: Guard, *, base: str | None = None) -> Target:
     host, port = split_origin(origin)
     guard.check_place(host, port)
     return Target(href, scheme, host, port, origin, href[cut:].encode())
+
+
+def certain_refusal(options: FetchOptions) -> Callable[[str], FetchError | None]:
+    """Return what tells, of a URL, the error that a request for it ends with before any name is looked up, or None.
+
+    That is what the URL itself says: its form, scheme and port, and a host that is an address or means the machine itself.
+    """
+    guard = guard_for(options)
+    judging = replace(guard, by_proxy=True)
+
+    def refused(url: str) -> FetchError | None:
+        try:
+            target = parse_target(url, guard)
+            rule = rule_for(target.host, target.port, options.connect_to)
+            if rule is None or not rule.to_host:  # else another host is dialled, which the user named
+                judging.check_place(target.host, target.port)
+        except FetchError as error:
+            return error
+        return None
+
+    return refused
 
 
 @lru_cache(maxsize=256)

@@ -167,7 +167,7 @@ def test_a_guarded_address_is_told_with_the_option_that_opens_it(mediamirror: Co
     page.write_text('<img alt="" src="http://127.0.0.1:8080/a.webp">')
     done = mediamirror("verify", str(page))
     assert (done.returncode, "MM208" in done.stdout) == (1, True), done.stdout
-    assert "--allow-host 127.0.0.1, or every such address with --allow-private" in done.stdout
+    assert "--allow-host 127.0.0.1:8080, or every such address with --allow-private" in done.stdout
 
 
 @pytest.mark.parametrize(

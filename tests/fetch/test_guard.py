@@ -160,6 +160,27 @@ def test_a_malformed_allow_host_is_a_usage_error(text):
         parse_allow_host(text)
 
 
+@pytest.mark.parametrize(
+    ("url", "at", "allow"),
+    [
+        ("http://localhost:18801/", "localhost was not contacted at 127.0.0.1, port 18801: ", "localhost:18801, "),
+        ("http://[::1]:8080/", "::1 was not contacted at ::1, port 8080: ", "[::1]:8080, "),
+        ("http://10.0.0.1/", "10.0.0.1 was not contacted at 10.0.0.1: ", "10.0.0.1, "),
+        ("https://10.0.0.1/", "10.0.0.1 was not contacted at 10.0.0.1: ", "10.0.0.1, "),
+    ],
+)
+async def test_a_refusal_names_a_port_that_does_not_go_without_saying_and_what_opens_it_alone(stack, url, at, allow):
+    async with stack() as fetcher:
+        with pytest.raises(errors.AddressRefused) as caught:
+            await fetcher.fetch(Request(url))
+    assert caught.value.message.startswith(at)
+    assert f"allow it with --allow-host {allow}or every such address" in caught.value.message
+    word = caught.value.message.partition("--allow-host ")[2].partition(",")[0]
+    target = parse_target(url, Guard())
+    inside = "127.0.0.1" if target.host == "localhost" else target.host
+    guard_for(FetchOptions(allow_hosts=(word,))).admit(target.host, target.port, [(inside, target.port)])
+
+
 @pytest.mark.parametrize("port", sorted(BLOCKED_PORTS))
 def test_the_blocked_ports_of_the_fetch_standard_are_refused(port):
     with pytest.raises(errors.PortRefused, match=f"not contacted at port {port}: .* --allow-host news.example:{port}"):

@@ -159,12 +159,16 @@ class Handler:
 
         The others are left to `handle`.
         """
-        fresh = [item for item in map(self._seen_today, items) if isinstance(self._ask(item, in_store=True), Fresh)]
+        fresh = [self._seen_today(item) for item in items if self.may_ask_nothing(item)]
         confirmed = zip(fresh, await self._publisher.confirm_all(fresh), strict=True)
         records = [
             self._unchanged(item, kept, self._lint_recorded(item), None) for item, kept in confirmed if kept is not None
         ]
         return [record for record in records if record.outcome.status is Status.UNCHANGED]
+
+    def may_ask_nothing(self, item: WorkItem) -> bool:
+        """Whether an item was checked recently enough, so that its origin is asked for nothing if the store holds it."""
+        return isinstance(self._ask(self._seen_today(item), in_store=True), Fresh)
 
     def _ask(self, item: WorkItem, *, in_store: bool, unpublished: bool = False) -> Ask:
         situation = Situation(

@@ -35,9 +35,10 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.errors import UsageError
+from mediamirror.fetch.request import certain_refusal
 from mediamirror.first_use import replace
 from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
-from mediamirror.jobs.mirror.handle import Handler, open_inspector, policy_for
+from mediamirror.jobs.mirror.handle import Handler, header_only, open_inspector, policy_for
 from mediamirror.jobs.mirror.plan import (
     GOES_ON_FOR,
     Widths,
@@ -60,7 +61,7 @@ from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.run.work_list import WorkByHost, plan_document
 from mediamirror.lint import parse_tolerance
-from mediamirror.model import ImageSet, ObjectEvent, Outcome, Planned, Problem, Status, Summary
+from mediamirror.model import ImageSet, ItemError, ObjectEvent, Outcome, Planned, Problem, Status, Summary
 from mediamirror.settings import MirrorOptions
 from mediamirror.store.base import Store
 
@@ -183,7 +184,7 @@ class _MirrorRun:
             stripper=Stripper() if self._options.store.strip_metadata else None,
         )
         if session.store.previews:
-            await self._preview(session.catalog, session.run, publisher)
+            await self._preview(session, archive, publisher)
             return
         await self._work(session, archive, publisher)
         if self._tally.planned.variants and set(+self._tally.statuses) == {Status.SKIPPED}:
@@ -416,16 +417,27 @@ class _MirrorRun:
         if self._results is not None:
             await self._results.add(settled)
 
-    async def _preview(self, catalog: Catalog, run: Run, publisher: Publisher) -> None:
-        unknown = "(named by its hash)" if self._options.store.layout == "hash" else "(its extension is not known)"
+    async def _preview(self, session: Session[Summary], archive: WarcArchive, publisher: Publisher) -> None:
+        """Tell what would be done. What the guard refuses for its URL alone fails here too; nothing is asked of anybody."""
+        catalog, run, options = session.catalog, session.run, self._options
+        policy = policy_for(options, await catalog.read(continued_from, run))
+        handler = Handler(session.fetcher, partial(header_only, options=options.check), publisher, policy, now=now)
+        refused = certain_refusal(options.fetch)
+        unknown = "(named by its hash)" if options.store.layout == "hash" else "(its extension is not known)"
         async for page in catalog.pages(read_work, run):
             for item, kept in zip(page, await publisher.confirm_all(page), strict=True):
-                if kept is not None:
-                    why = "would check whether it changed"
-                    self._emit(ObjectEvent("skip", kept.key, why, kept.size, url=item.variant.url))
+                url = item.variant.url
+                error = None if options.read.offline else refused(url)
+                if error is not None and not archive.knows(url) and not handler.may_ask_nothing(item):
+                    key = kept.key if kept is not None else publisher.key(url) or unknown
+                    self._tally.statuses[Status.FAILED] += 1
+                    said = ItemError(error.code, error.message)
+                    self._emit(ObjectEvent("upload", key, "failed", url=url, error=said))
+                elif kept is not None:
+                    self._emit(ObjectEvent("skip", kept.key, "would check whether it changed", kept.size, url=url))
                 else:
-                    key = publisher.key(item.variant.url) or unknown
-                    self._emit(ObjectEvent("upload", key, "not in the store", url=item.variant.url))
+                    key = publisher.key(url) or unknown
+                    self._emit(ObjectEvent("upload", key, "not in the store", url=url))
 
     async def _tell_manifest(self, catalog: Catalog, run: Run, store: Store) -> None:
         """Say in the store itself what it holds now."""
