@@ -188,6 +188,8 @@ def summary_sentence(summary: Summary) -> str:
         return "Interrupted before the first image was found: run the same command again."
     if not summary.variants:
         where = plural(summary.documents, "document")
+        if summary.problems and not summary.documents and not summary.exit_code:
+            return "Nothing to do."
         if summary.problems and not summary.documents:
             return f"No document can be used: {plural(summary.problems, 'problem')}."
         if summary.problems:

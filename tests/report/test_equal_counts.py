@@ -227,3 +227,8 @@ async def test_that_nothing_could_be_read_is_told_once(
 )
 def test_an_interrupted_run_says_how_much_is_left(left: int, said: str) -> None:
     assert said in summary_sentence(Summary(1, 1, 3, {"stored": 3}, left=left, exit_code=130))
+
+
+def test_a_run_with_nothing_to_do_blames_no_document() -> None:
+    assert summary_sentence(Summary(problems=1)) == "Nothing to do."
+    assert summary_sentence(Summary(problems=1, exit_code=2)) == "No document can be used: 1 problem."
