@@ -184,21 +184,8 @@ _TABLES = ("parquet", "csv", "tsv", "jsonl")
 
 def summary_sentence(summary: Summary) -> str:
     """Say in one line how a run ended."""
-    if not summary.variants and summary.exit_code == 130:
-        return "Interrupted before the first image was found: run the same command again."
     if not summary.variants:
-        where = plural(summary.documents, "document")
-        if summary.problems and not summary.documents and not summary.exit_code:
-            return "Nothing to do."
-        if summary.problems and not summary.documents:
-            return f"No document can be used: {plural(summary.problems, 'problem')}."
-        if summary.problems:
-            return f"No image in {where} can be used: {plural(summary.problems, 'problem')}."
-        kinds = " and ".join(filter(None, (", ".join(summary.kinds[:-1]), *summary.kinds[-1:])))
-        others = "--as names another kind" + (", as urls for a list of URLs" if "text" in summary.kinds else "")
-        others += ", --field another column" if any(f" in {each}" in kinds for each in _TABLES) else ""
-        read_as = f" Read as {kinds}; {others}." if kinds else ""
-        return f"No image found in {where}.{read_as}"
+        return _without_images(summary)
     parts = [f"{count:,} {status}" for status, count in in_order(summary.statuses)]
     line = f"{plural(summary.sets, 'image set')}, {plural(summary.variants, 'variant')}"
     if not summary.sets:
@@ -219,6 +206,26 @@ def summary_sentence(summary: Summary) -> str:
     elif summary.exit_code == 130:
         line += f" Interrupted with {plural(summary.left, 'variant')} left: run the same command again to go on."
     return line
+
+
+def _without_images(summary: Summary) -> str:
+    """Say how a run ended that found no image."""
+    if summary.exit_code == 130:
+        return "Interrupted before the first image was found: run the same command again."
+    if summary.problems and not summary.documents:
+        return (
+            f"No document can be used: {plural(summary.problems, 'problem')}."
+            if summary.exit_code
+            else "Nothing to do."
+        )
+    where = plural(summary.documents, "document")
+    if summary.problems:
+        return f"No image in {where} can be used: {plural(summary.problems, 'problem')}."
+    kinds = " and ".join(filter(None, (", ".join(summary.kinds[:-1]), *summary.kinds[-1:])))
+    others = "--as names another kind" + (", as urls for a list of URLs" if "text" in summary.kinds else "")
+    others += ", --field another column" if any(f" in {each}" in kinds for each in _TABLES) else ""
+    read_as = f" Read as {kinds}; {others}." if kinds else ""
+    return f"No image found in {where}.{read_as}"
 
 
 def headline(summary: Summary) -> str | None:
