@@ -116,7 +116,7 @@ CARRIER = "markdown"
 _MAX_ODD = 1000
 """Characters in which a destination that holds blanks is looked for, to tell of it."""
 _PARENTHESIS = pattern(r"\\[\s\S]|[()]")
-_TITLE = pattern(r"\s++[\"'(]")
+_TITLE = pattern(r"(?<!\s)\s++[\"'(]")
 _COMMENT = pattern(r"<!--(?:[^-]++|-(?!->)|(?!))*+(?:-->|\Z)")
 _ESCAPE = pattern(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});|\\")
 
