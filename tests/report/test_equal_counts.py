@@ -8,6 +8,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 from xml.etree import ElementTree
 
@@ -232,3 +233,20 @@ def test_an_interrupted_run_says_how_much_is_left(left: int, said: str) -> None:
 def test_a_run_with_nothing_to_do_blames_no_document() -> None:
     assert summary_sentence(Summary(problems=1)) == "Nothing to do."
     assert summary_sentence(Summary(problems=1, exit_code=2)) == "No document can be used: 1 problem."
+
+
+@pytest.mark.parametrize("format_", ["table", "jsonl", "junit"])
+def test_an_element_that_repeats_another_in_other_words_is_an_image_set_in_every_format(
+    format_: str, tmp_path: Path, mediamirror: Callable[..., CompletedProcess[str]]
+) -> None:
+    make = '<img src="a.png" srcset="a.png 80w" sizes="{}" alt="x">'
+    (tmp_path / "p.html").write_text(f"<!doctype html>{make.format('100vw')}\n{make.format('50vw')}\n")
+    (tmp_path / "a.png").write_bytes(make_image(80, 60, "png"))
+    done = mediamirror("verify", "p.html", "--root", ".", "--format", format_, cwd=tmp_path)
+    shown = {
+        "table": done.stdout.count("p.html:"),
+        "jsonl": done.stdout.count('"type":"image-set"'),
+        "junit": done.stdout.count("<testcase "),
+    }
+    assert (done.returncode, shown[format_]) == (0, 2)
+    assert '"sets":2' in done.stdout if format_ == "jsonl" else "2 image sets" in done.stderr + done.stdout

@@ -254,11 +254,15 @@ class _VerifyRun:
             for other in judged.others:
                 pickle.dump((other, True), spool)
         if isinstance(event, ImageSet):
-            self._sets += 1
+            self._sets += 1 + len(
+                event.others
+            )  # an element that repeats another is an image of its own, and judged as one
             told = tuple(each for each in map(self._tally.weigh_inside, event.problems) if self._is_told(each, event))
             for each in told:
                 self._tally.add_problem(each)
             self._emit(event if told == event.problems else replace(event, problems=told))
+            for other in event.others:
+                self._emit(other)
         else:
             self._tell_problem(self._tally.weigh_inside(event), judged)
 
