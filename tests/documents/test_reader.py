@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -90,9 +91,10 @@ def children() -> list[int]:
     """The reader processes that this one has."""
     found = []
     for task in Path("/proc/self/task").iterdir():
-        for pid in (task / "children").read_text().split():
-            if b"reader_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                found.append(int(pid))
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread or a process that ends at this moment
+            for pid in (task / "children").read_text().split():
+                if b"reader_process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    found.append(int(pid))
     return found
 
 

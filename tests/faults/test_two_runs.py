@@ -69,8 +69,11 @@ def test_death_frees_the_lock_at_once_though_decoders_live_and_the_next_run_swee
 
 
 def children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(word) for path in tasks for word in path.read_text().split()]
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread that ends at this moment
+            found += map(int, path.read_text().split())
+    return found
 
 
 def is_dead(pid: int) -> bool:
