@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from fixtures.processes import descendants
 from fixtures.servers.many_hosts import ManyHosts, many_hosts
 
 HOST_WIDTH, WIDTH = 6, 64
@@ -26,24 +27,7 @@ HOST_WIDTH, WIDTH = 6, 64
 
 def workers_among(pid: int) -> list[int]:
     """The processes below a run that have a shard, or wait for one."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has ended meanwhile
-            continue
-    found, fresh = set[int](), {pid}
-    while fresh:
-        fresh = {child for child, parent in parents.items() if parent in fresh} - found
-        found |= fresh
-    return [each for each in found if any(word in _title(each) for word in (b"mirror.worker", b"ray::shard"))]
-
-
-def _title(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
+    return [each for each, name in descendants(pid).items() if "mirror.worker" in name or "ray::shard" in name]
 
 
 def run(origin: ManyHosts, folder: Path, engine: str, kills: int, luck: random.Random) -> tuple[int, int]:

@@ -19,6 +19,7 @@ from subprocess import CompletedProcess, Popen
 import pytest
 
 from fixtures.patience import PATIENCE
+from fixtures.processes import descendants, title
 from fixtures.servers.many_hosts import ManyHosts, many_hosts
 from mediamirror import __version__, errors
 from mediamirror.first_use import replace
@@ -46,32 +47,10 @@ def words(origin: ManyHosts, tmp_path: Path, *more: str) -> tuple[str, ...]:
     )
 
 
-def descendants(pid: int) -> dict[int, str]:
-    """The processes that a run has started, and those that they have, with their titles."""
-    parents: dict[int, int] = {}
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parents[int(entry.name)] = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-        except OSError:  # it has ended meanwhile
-            continue
-    found, fresh = set[int](), {pid}
-    while fresh:
-        fresh = {child for child, parent in parents.items() if parent in fresh} - found
-        found |= fresh
-    return {each: title(each) for each in found}
-
-
 def wait_until(what: Callable[[], bool], child: Popen[str], end: Callable[[], tuple[str, str]]) -> None:
     while not what():
         assert child.poll() is None, end()[1]
         time.sleep(0.005)
-
-
-def title(pid: int) -> str:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except OSError:
-        return ""
 
 
 def test_a_worker_of_the_cluster_that_is_killed_costs_nothing_and_the_output_is_ours_alone(

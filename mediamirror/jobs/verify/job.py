@@ -254,9 +254,8 @@ class _VerifyRun:
             for other in judged.others:
                 pickle.dump((other, True), spool)
         if isinstance(event, ImageSet):
-            self._sets += 1 + len(
-                event.others
-            )  # an element that repeats another is an image of its own, and judged as one
+            # An element that repeats another in other words is an image of its own, and judged as one.
+            self._sets += 1 + len(event.others)
             told = tuple(each for each in map(self._tally.weigh_inside, event.problems) if self._is_told(each, event))
             for each in told:
                 self._tally.add_problem(each)
