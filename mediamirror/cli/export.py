@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from mediamirror.catalog.listing import Query
     from mediamirror.jobs.catalog.catalogs import Where
+    from mediamirror.jobs.catalog.warc_export import Archived
     from mediamirror.model import Problem
 
 T = TypeVar("T")
@@ -43,7 +44,8 @@ T = TypeVar("T")
     ),
     option(
         "--shard-size SIZE",
-        "Begin a new file when one would be larger; FILE must contain a number pattern, as in news-%06d.tar.",
+        "Begin the next part when one is so large: the next FILE, whose name must contain a number pattern, as in "
+        "news-%06d.tar; or the next archive in a WACZ.",
         panel=OUTPUT,
         default=1 << 30,
     ),
@@ -53,6 +55,9 @@ T = TypeVar("T")
 )
 def export_command(given: Given) -> None:
     """Write the catalog as a table with one row per variant; or the stored images, as a web archive or as training samples.
+
+    A web archive of the catalog has images alone: a mirror keeps no pages. One that shows the pages by itself is written by
+    `mirror INPUT --to DEST --archive FILE`; it downloads no stored image again.
 
     Examples:
         mediamirror catalog export ./mirror -o mirror.csv
@@ -156,24 +161,59 @@ def _teller(given: Given, sentence: Callable[[T], str]) -> Callable[[Problem | T
 
 async def _warc(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
     from mediamirror import __version__
-    from mediamirror.cli.files import whole_file
-    from mediamirror.jobs.catalog.warc_export import export_warc, sentence
+    from mediamirror.cli.files import Files
+    from mediamirror.jobs.catalog.warc_export import ABOUT, export_warc
+    from mediamirror.jobs.run.archive import Target
 
     mirror = _with_bytes(given, kind)
     is_compressed = given.output is not None and given.output.name.lower().endswith(".gz")
-    with whole_file(given.output) as file:
-        done = await export_warc(
-            mirror,
-            where,
-            wanted,
-            file,
-            options=o.store_options(given),
-            software=f"mediamirror/{__version__}",
-            kind="wacz" if kind == "wacz" else "warc.gz" if is_compressed else "warc",
+    files = Files(given.output or Path("-"))
+    files.refuse_older()
+    done = await export_warc(
+        mirror,
+        where,
+        wanted,
+        Target(
+            "wacz" if kind == "wacz" else "warc.gz" if is_compressed else "warc",
+            files,
+            f"mediamirror/{__version__}",
+            ABOUT,
+            part_size=given.shard_size,
+            numbered=files.are_numbered,
+            only_pictures=True,
             hide=given.hide_secrets,
-            on_event=_teller(given, sentence),
-        )
+        ),
+        options=o.store_options(given),
+        on_event=_teller(given, _archived),
+    )
     return Listed(exit_code=done.exit_code, rows=done.responses)
+
+
+def _archived(done: Archived) -> str:
+    """Say in one line what was written, and what could not be."""
+    from mediamirror.report.events import plural
+
+    parts = [plural(done.responses, "response")]
+    parts += [plural(done.redirects, "redirect")] if done.redirects else []
+    parts += [f"{plural(done.resources, 'resource')} whose exchange is not recorded"] if done.resources else []
+    line = f"{', '.join(parts)} written; no pages, which `mirror --archive` writes."
+    if done.interrupted:
+        line += " Interrupted: the archive is not whole. Run the same command again."
+    if done.without_url:
+        line += f" {plural(done.without_url, 'object')} left out for which no URL is recorded."
+    if done.stripped:
+        line += (
+            f" {done.stripped:,} objects were stripped of their metadata before they were stored (--strip-metadata): the bytes "
+            "that came are not kept, so they were left out."
+        )
+    if done.hops_unknown:
+        line += (
+            f" {done.hops_unknown:,} were fetched before redirects were recorded: they stand under their final URL alone; "
+            "mirror them again to have the redirects."
+        )
+    if done.failed:
+        line += f" {done.failed:,} could not be read or are not what was recorded."
+    return line
 
 
 async def _samples(given: Given, where: Where, wanted: Query) -> Listed:

@@ -29,6 +29,10 @@ def _is_tar(given: Given) -> bool:
     return given.format_ == "webdataset" or str(given.output).lower().endswith(".tar")
 
 
+def _is_tar_or_archive(given: Given) -> bool:
+    return _is_tar(given) or str(given.output).lower().endswith((".wacz", ".warc", ".warc.gz"))
+
+
 def _is_wacz(path: object) -> bool:
     return str(path).lower().endswith(".wacz")
 
@@ -173,10 +177,11 @@ NEEDS: dict[str, list[Need]] = {
     "catalog show": _MENDED,
     "catalog export": [
         *_MENDED,
-        ("rungs shard_size", _is_tar, "only for samples: --format webdataset, or -o FILE.tar."),
+        ("rungs", _is_tar, "only for samples: --format webdataset, or -o FILE.tar."),
+        ("shard_size", _is_tar_or_archive, "only for samples and web archives: -o FILE.tar, .wacz, .warc.gz or .warc."),
         (
             "shard_size",
-            lambda given: NUMBERED.search(str(given.output)),
+            lambda given: NUMBERED.search(str(given.output)) or _is_wacz(given.output),
             "only with a place for the number in FILE, as in news-%06d.tar.",
         ),
     ],

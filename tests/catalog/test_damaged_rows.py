@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from mediamirror.jobs.catalog.catalogs import list_rows, locate, tell
 from mediamirror.jobs.catalog.gc import collect_garbage
 from mediamirror.jobs.catalog.warc_export import export_warc
 from mediamirror.jobs.report import report
+from mediamirror.jobs.run.archive import Target
 from mediamirror.settings import (
     AdoptOptions,
     CheckOptions,
@@ -80,7 +81,7 @@ class Place:
     async def export(self) -> object:
         file = io.BytesIO()
         return await export_warc(
-            self.dest, self.where, Query(), file, options=StoreOptions(), software="x", kind="warc"
+            self.dest, self.where, Query(), Target("warc", lambda _: nullcontext(file), "x"), options=StoreOptions()
         )
 
     async def report(self) -> object:

@@ -220,6 +220,21 @@ def test_it_is_split_by_size(mediamirror: Command, boats: Boats, tmp_path: Path)
     assert (done.returncode, "is there already" in done.stderr) == (2, True)
 
 
+def test_that_a_page_without_an_address_is_not_in_the_archive_is_told(
+    mediamirror: Command, boats: Boats, tmp_path: Path
+) -> None:
+    source = archived(mediamirror, boats, tmp_path, "source.warc.gz")
+    for name in ("a.html", "b.html"):
+        (tmp_path / name).write_text(f'<base href="{WWW}"><img alt="" src="boat-640.webp">')
+    words = ("mirror", str(tmp_path / "a.html"), str(tmp_path / "b.html"), "--offline", "--to", str(tmp_path / "n"))
+    done = mediamirror(*words, "--archive", str(tmp_path / "local.wacz"))
+    assert f"{tmp_path / 'a.html'} and 1 more are not in the archive" in done.stderr
+    done = mediamirror(
+        "mirror", str(source), "--offline", "--to", str(tmp_path / "k"), "--archive", f"{tmp_path}/k.wacz"
+    )
+    assert "page-not-archived" not in done.stderr
+
+
 @pytest.mark.parametrize("name", ["site.zim", "site.cdxj", "site", "site.warc.zst"])
 def test_another_ending_is_refused_in_one_sentence(mediamirror: Command, tmp_path: Path, name: str) -> None:
     done = mediamirror("mirror", SITE, "--to", str(tmp_path / "m"), "--archive", str(tmp_path / name))

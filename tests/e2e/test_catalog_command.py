@@ -292,6 +292,18 @@ def test_a_web_archive_is_sound_and_gives_the_same_mirror_back_offline(
         assert path.read_bytes() == (mirror / path.relative_to(tmp_path / "m2")).read_bytes()
 
 
+def test_an_export_is_split_by_size_and_says_that_it_has_no_pages(ask: Command, shared: Path, tmp_path: Path) -> None:
+    from warcio.archiveiterator import ArchiveIterator
+
+    done = ask("export", str(shared / "m"), "-o", str(tmp_path / "o-%02d.warc.gz"), "--shard-size", "1k")
+    assert "9 responses written; no pages, which `mirror --archive` writes." in done.stderr
+    parts = sorted(tmp_path.glob("o-*"))
+    assert [part.name for part in parts] == [f"o-{number:02}.warc.gz" for number in range(len(parts))]
+    kinds = [[record.rec_type for record in ArchiveIterator(part.open("rb"))] for part in parts]
+    assert {each[0] for each in kinds} == {"warcinfo"}
+    assert (len(parts) > 2, sum(each.count("response") for each in kinds)) == (True, 9)
+
+
 def test_an_archive_leaves_out_what_is_not_what_was_recorded_and_says_so(
     mediamirror: Command, mirror: Path, tmp_path: Path
 ) -> None:
@@ -341,7 +353,7 @@ def test_redirects_are_recorded_and_come_out_of_the_archive_again(
     told = mediamirror("catalog", "show", f"{moved}/old.webp", str(tmp_path / "m")).stdout
     assert f"302 {moved}/old.webp" in told
     done = mediamirror("catalog", "export", str(tmp_path / "m"), "-o", str(archive))
-    assert "1 responses, 1 redirects written" in done.stderr
+    assert "1 response, 1 redirect written" in done.stderr
     with sqlite3.connect(catalog_of(tmp_path)) as db:  # as an older release left it
         db.execute("UPDATE fetches SET redirects = NULL")
     done = mediamirror("catalog", "export", str(tmp_path / "m"), "-o", str(tmp_path / "older.warc"))

@@ -15,6 +15,7 @@ from mediamirror import mirror, parse, verify
 from mediamirror.catalog.listing import Query
 from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.warc_export import export_warc
+from mediamirror.jobs.run.archive import Target
 from mediamirror.model import Event, Outcome, Problem, Summary
 from mediamirror.settings import CheckOptions, MirrorOptions, ReadOptions, StoreOptions, VerifyOptions
 
@@ -113,16 +114,13 @@ async def test_an_archive_made_of_a_mirror_of_an_archive_still_has_its_redirects
         await here(archive) if trip == 0 else await here(looker, archive)
         assert (here.summary.exit_code, list(here.stored.values())) == (0, [OLD]), here.events
         archive = tmp_path / f"{trip}.warc.gz"
-        with archive.open("wb") as file:
-            done = await export_warc(
-                str(here.folder / "mirror"),
-                locate(str(here.folder / "mirror"), here.folder / "catalog.sqlite", None),
-                Query(),
-                file,
-                options=StoreOptions(),
-                software="test",
-                kind="warc.gz",
-            )
+        done = await export_warc(
+            str(here.folder / "mirror"),
+            locate(str(here.folder / "mirror"), here.folder / "catalog.sqlite", None),
+            Query(),
+            Target("warc.gz", lambda _, path=archive: path.open("wb"), "test"),
+            options=StoreOptions(),
+        )
         assert (done.responses, done.redirects) == (1, 1)
         assert b"302 Found\r\ncontent-type: text/html\r\nlocation: /store/red.jpg" in gzip.decompress(
             archive.read_bytes()

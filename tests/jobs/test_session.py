@@ -6,7 +6,7 @@ import asyncio
 import io
 import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.gc import collect_garbage
 from mediamirror.jobs.catalog.warc_export import export_warc
 from mediamirror.jobs.report import report
+from mediamirror.jobs.run.archive import Target
 from mediamirror.jobs.run.session import Access, Needs, open_run
 from mediamirror.model import MendSummary
 from mediamirror.settings import AdoptOptions, StoreOptions
@@ -51,8 +52,8 @@ async def export(place: Path, tell: Tell) -> object:
     (place / "m" / "0.webp").unlink()  # a problem is the first thing that is told
     where = locate(str(place / "m"), None, None)
     query, options = Query(store=where.identity), StoreOptions()
-    named = {"software": "x", "kind": "warc"}
-    return await export_warc(str(place / "m"), where, query, io.BytesIO(), options=options, on_event=tell, **named)  # type: ignore[arg-type]
+    target = Target("warc", lambda _: nullcontext(io.BytesIO()), "x")
+    return await export_warc(str(place / "m"), where, query, target, options=options, on_event=tell)
 
 
 JOBS: dict[str, Callable[[Path, Tell], Awaitable[object]]] = {

@@ -23,6 +23,7 @@ from mediamirror.documents import wacz_write
 from mediamirror.documents.wacz_write import sort_key
 from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.warc_export import export_warc
+from mediamirror.jobs.run.archive import Target
 from mediamirror.settings import CheckOptions, MirrorOptions, ReadOptions, StoreOptions
 
 SITE = "https://site.example"
@@ -59,10 +60,8 @@ async def exported(folder: Path, *inputs: Path, **read: bool) -> Path:
     summary = await mirror([str(each) for each in inputs], to=to, options=options, catalog=catalog)
     assert (summary.exit_code, summary.statuses.get("failed")) == (0, None)
     path = folder / "site.wacz"
-    with path.open("wb") as file:
-        await export_warc(
-            to, locate(to, catalog, None), Query(), file, options=StoreOptions(), software="test", kind="wacz"
-        )
+    target = Target("wacz", lambda _: path.open("wb"), "test", only_pictures=True)
+    await export_warc(to, locate(to, catalog, None), Query(), target, options=StoreOptions())
     return path
 
 

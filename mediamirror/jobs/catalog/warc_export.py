@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
-from contextlib import nullcontext
-from typing import IO
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow, Query
@@ -14,7 +12,7 @@ from mediamirror.errors import StoreError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.catalog.catalogs import Where, list_rows
 from mediamirror.jobs.mirror.publish import SOURCE_SHA256
-from mediamirror.jobs.run.archive import IN_MEMORY, ArchiveKind, ArchiveOut, Target, load_checked
+from mediamirror.jobs.run.archive import IN_MEMORY, ArchiveOut, Target, load_checked
 from mediamirror.jobs.run.session import INTERRUPTED, Needs, Session, open_run
 from mediamirror.model import Problem
 from mediamirror.settings import StoreOptions
@@ -44,19 +42,16 @@ async def export_warc(
     dest: str,
     where: Where,
     query: Query,
-    file: IO[bytes],
+    target: Target,
     *,
     options: StoreOptions,
-    software: str,
-    kind: ArchiveKind,
-    hide: bool = False,
     on_event: Callable[[Problem | Archived], None] = lambda _: None,
 ) -> Archived:
-    """Write every stored object that ``query`` chooses into ``file`` as WARC records, compressed or not, or as a WACZ of them.
+    """Write every stored object that ``query`` chooses as WARC records to where ``target`` says.
 
     An object that can't be read, or whose bytes are not those recorded, is a `Problem` and is left out; one that was stripped of
-    its metadata is counted and left out. With ``hide`` URLs lose their secrets. ``on_event`` is told of each
-    problem, and of how it ended, also when it was interrupted. Raises `UsageError`, `CatalogError`, `StoreRefused`, `ArchiveError`.
+    its metadata is counted and left out. ``on_event`` is told of each problem, and of how it ended, also when it was interrupted.
+    Raises `UsageError`, `CatalogError`, `StoreRefused`, `ArchiveError`.
     """
     done = Archived()
 
@@ -64,7 +59,6 @@ async def export_warc(
         done.interrupted = interrupted
         return done
 
-    target = Target(kind, lambda _: nullcontext(file), software, _ABOUT, only_pictures=True, hide=hide)
     needs = Needs(command="catalog export", to=dest, store=options, catalog=where.path, existing=True, adopts=True)
     async with open_run(needs, conclude=conclude, emit=on_event) as session:
         with ArchiveOut(target, session.scratch) as out:
@@ -107,7 +101,7 @@ async def _export(
     done.hops_unknown += exchange.hops is None and exchange.final_url != row.url
 
 
-_ABOUT = (
+ABOUT = (
     "Responses as recorded by the catalog; header names in lower case, bodies with every coding undone, "
     "bodies of redirects not kept."
 )
@@ -120,28 +114,3 @@ async def _is_stripped(catalog: Catalog, store: Store, row: CatalogRow) -> bool:
         return True
     found = await store.head(key)
     return found is not None and dict(found.metadata).get(SOURCE_SHA256, sha256) != sha256
-
-
-def sentence(done: Archived) -> str:
-    """Say in one line what was written, and what could not be."""
-    parts = [f"{done.responses:,} responses"]
-    parts += [f"{done.redirects:,} redirects"] if done.redirects else []
-    parts += [f"{done.resources:,} resources whose exchange is not recorded"] if done.resources else []
-    line = f"{', '.join(parts)} written."
-    if done.interrupted:
-        line += " Interrupted: the archive is not whole. Run the same command again."
-    if done.without_url:
-        line += f" {done.without_url:,} objects have no recorded URL and were left out."
-    if done.stripped:
-        line += (
-            f" {done.stripped:,} objects were stripped of their metadata before they were stored (--strip-metadata): the bytes "
-            "that came are not kept, so they were left out."
-        )
-    if done.hops_unknown:
-        line += (
-            f" {done.hops_unknown:,} were fetched before redirects were recorded: they stand under their final URL alone; "
-            "mirror them again to have the redirects."
-        )
-    if done.failed:
-        line += f" {done.failed:,} could not be read or are not what was recorded."
-    return line

@@ -108,8 +108,11 @@ async def _with_sheets(
 ) -> AsyncIterator[Document | Problem]:
     """The same, and behind each page from the network the style sheets that it loads, and those that these import."""
     asked: set[str] = set()
+    first, left_out = "", 0
     async for item in items:
         yield item
+        if isinstance(item, Document) and item.kind in PAGES and not is_of_the_web(item.name):
+            first, left_out = first or item.name, left_out + 1
         waiting = deque(await _sheets_of(item, reader))
         while waiting and len(asked) < _MOST_SHEETS:
             url = waiting.popleft()
@@ -129,11 +132,21 @@ async def _with_sheets(
                     waiting += await _sheets_of(each, reader)
             finally:
                 discard(download.body)
+    if left_out:
+        pages = f"{first} is" if left_out == 1 else f"{first} and {left_out - 1:,} more are"
+        message = f"{pages} not in the archive, because a local file has no URL: give pages by their addresses to have them there."
+        yield Problem("page-not-archived", message, document=first)
+
+
+def is_of_the_web(url: str) -> bool:
+    """Whether it is an address that a page can have: not a file's, and not one that stands for what has none (RFC 2606, 2)."""
+    host = url.partition("//")[2].partition("/")[0]
+    return url.startswith(("http://", "https://")) and not host.endswith(".invalid")
 
 
 async def _sheets_of(item: Document | Problem, reader: Reader) -> list[str]:
     """The style sheets that a page or a sheet from the network loads; it has been looked through."""
-    if isinstance(item, Problem) or item.origin is not None or not item.name.startswith(("http://", "https://")):
+    if isinstance(item, Problem) or item.origin is not None or not is_of_the_web(item.name):
         return []
     linked: tuple[str, ...] = ()
     with suppress(Unread):  # whoever looked through it said so
