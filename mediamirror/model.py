@@ -174,8 +174,8 @@ class ImageSet:
     @property
     def candidates(self) -> list[Candidate]:
         """Every candidate, in document order."""
-        if all(source.default is None for source in self.sources):
-            return [candidate for source in self.sources for candidate in source.candidates]
+        if len(self.sources) == 1 and self.sources[0].default is None:
+            return list(self.sources[0].candidates)
         return [candidate for _, candidate in self.entries]
 
 

@@ -41,7 +41,7 @@ POINTS = {
     "before-record": Point("mediamirror.catalog.catalog", "Catalog.write", "before", "put_outcomes"),
     "inside-record": Point("mediamirror.catalog.results", "put_outcome", "after"),
     "after-record": Point("mediamirror.catalog.catalog", "Catalog.write", "after", "put_outcomes"),
-    "inside-plan": Point("mediamirror.catalog.ingest", "put_set", "after"),
+    "inside-plan": Point("mediamirror.catalog.planned", "_put_document", "after"),
     "before-segment": Point("mediamirror.jobs.mirror.job", "write_segment", "before"),
     "after-segment": Point("mediamirror.jobs.run.manifest", "_mark", "before"),
     "before-finish": Point("mediamirror.catalog.catalog", "Catalog.write", "before", "finish_run"),

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import DocumentRow, Run, begin_run, forget_runs, order_work, put_document, put_sets
+from mediamirror.catalog.ingest import Run, begin_run, forget_runs, order_work
 from mediamirror.catalog.listing import Query, choose, read_chosen
+from mediamirror.catalog.planned import DocumentRow, PlanRows, put_plan
 from mediamirror.catalog.results import Record, put_outcomes, read_sets
 from mediamirror.catalog.schema import MIGRATIONS
 from mediamirror.catalog.story import read_story
@@ -61,7 +62,12 @@ def stored(url: str, **changes: object) -> Outcome:
 
 
 async def add(catalog: Catalog, run: Run, name: str, sets: list[tuple[ImageSet, frozenset[str]]]) -> None:
-    await catalog.write(put_sets, run, await catalog.write(put_document, document(name)), sets)
+    rows = PlanRows()
+    planned = rows.begin(document(name))
+    for image_set, wanted in sets:
+        rows.add(planned, image_set, wanted)
+    rows.end(planned, whole=True)
+    await catalog.write(put_plan, run, rows)
 
 
 async def plan(catalog: Catalog, documents: dict[str, list[ImageSet]]):

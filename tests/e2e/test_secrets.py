@@ -422,8 +422,8 @@ if any(word.endswith("/mediamirror") for word in sys.orig_argv[:3]):
     ("module", "target", "error"),
     [
         ("handle", "where.Handler._handle", "RuntimeError"),
-        ("job", "where.plan_document", "RuntimeError"),
-        ("job", "where.plan_document", "OSError"),
+        ("job", "where.Plan.add", "RuntimeError"),
+        ("job", "where.Plan.add", "OSError"),
     ],
 )
 def test_an_unexpected_error_shows_no_secret_not_even_in_its_traceback(

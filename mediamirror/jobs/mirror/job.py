@@ -59,7 +59,7 @@ from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.tally import Tally
-from mediamirror.jobs.run.work_list import WorkByHost, plan_document
+from mediamirror.jobs.run.work_list import Plan, WorkByHost
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, ItemError, ObjectEvent, Outcome, Planned, Problem, Status, Summary
 from mediamirror.settings import MirrorOptions
@@ -213,7 +213,7 @@ class _MirrorRun:
                 if inputs
                 else _nothing()
             )
-            await self._plan_documents(found_in, catalog, run, reader)
+            await self._plan_documents(found_in, Plan(catalog, run, reader, self._wanted), reader)
         if self._options.select.retry_failed:
             await catalog.write(plan_retry, run, planned=bool(inputs))
         sets, variants, wanted = await catalog.write(order_work, run)
@@ -224,23 +224,15 @@ class _MirrorRun:
         self._tally.planned = Planned(self._tally.kinds.total(), sets, variants, wanted)
         self._emit(self._tally.planned)
 
-    async def _plan_documents(
-        self, found_in: AsyncIterator[Document | Problem], catalog: Catalog, run: Run, reader: Reader
-    ) -> None:
+    async def _plan_documents(self, found_in: AsyncIterator[Document | Problem], plan: Plan, reader: Reader) -> None:
         """Put the documents into the plan."""
         async for found in found_in:
             if isinstance(found, Problem):
                 self._tell(self._tally.weigh(found))
                 continue
             self._tally.kinds[found.way] += 1
-            await plan_document(
-                found,
-                catalog,
-                run,
-                reader=reader,
-                wanted=self._wanted,
-                on_found=self._found,
-            )
+            await plan.add(found, self._found)
+        await plan.write()
         for problem in reader.sheets.left():
             self._found(problem)
         for message in told_widths(self._widths, self._options.select):

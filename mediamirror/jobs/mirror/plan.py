@@ -55,7 +55,8 @@ def wanted_urls(image_set: ImageSet, options: SelectOptions) -> frozenset[str]:
         told = [replace(c, width=known.get(c.url)) for c in candidates]
         kept = _rungs(told, options.rungs, named=widths is Widths.NAMED)
         candidates = [c for c in kept if not is_too_narrow(c.width, options.min_width)]
-    return frozenset(c.url for c in candidates if is_named(c.url, options))
+    names = options.include or options.exclude
+    return frozenset(c.url for c in candidates if not names or is_named(c.url, options))
 
 
 def goes_by_widths(options: SelectOptions) -> bool:

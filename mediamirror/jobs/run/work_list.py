@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import DocumentRow, Run, put_document, put_sets
+from mediamirror.catalog.ingest import Run
+from mediamirror.catalog.planned import DocumentRow, PlanRows, put_plan
 from mediamirror.catalog.work import WorkItem, read_lanes, read_places
 from mediamirror.documents.document import Document
 from mediamirror.documents.reader import Reader
@@ -35,36 +36,47 @@ Wanted = Callable[[ImageSet], frozenset[str]]
 """Which URLs of a set are wanted."""
 
 
-async def plan_document(
-    document: Document,
-    catalog: Catalog,
-    run: Run,
-    *,
-    reader: Reader,
-    wanted: Wanted,
-    on_found: Callable[[ImageSet | Problem], None],
-    takes_root: bool = False,
-) -> None:
-    """Add a document and its sets to the plan, telling each set and each problem that belongs to none.
+class Plan:
+    """The plan of a run while its inputs are read. What is added is in the catalog after `write`, or as soon as it is much."""
 
-    A few of the sets are in memory at a time, whatever their number. What is relative to an address that the document lacks is
-    told once; ``takes_root`` says that --root would help.
-    """
-    unplaced, whole = Unplaced(), True
-    sets: Sequence[tuple[ImageSet, frozenset[str]]] = ()
-    document_id = await catalog.write(put_document, _row(document))
-    async for part in reader.look(document):
-        found: list[ImageSet | Problem] = [*part.problems, *part.sets]
-        for each in map(unplaced.sift, sorted(found, key=lambda event: event.line)):
-            if each is not None:
-                on_found(each)
-        whole = whole and not any(each.code in CUT_SHORT for each in problems_in(part))
-        if sets:
-            await catalog.write(put_sets, run, document_id, sets, whole=False)
-        sets = [(s, wanted(s)) for s in part.sets if s.candidates]
-    await catalog.write(put_sets, run, document_id, sets, whole=whole)
-    if (problem := unplaced.problem(document, takes_root=takes_root)) is not None:
-        on_found(problem)
+    def __init__(self, catalog: Catalog, run: Run, reader: Reader, wanted: Wanted) -> None:
+        self._catalog = catalog
+        self._run = run
+        self._reader = reader
+        self._wanted = wanted
+        self._rows = PlanRows()
+
+    async def add(
+        self, document: Document, on_found: Callable[[ImageSet | Problem], None], *, takes_root: bool = False
+    ) -> None:
+        """Add a document and its sets, telling each set and each problem that belongs to none.
+
+        A few of the sets are in memory at a time, whatever their number. What is relative to an address that the document lacks is
+        told once; ``takes_root`` says that --root would help.
+        """
+        unplaced, whole = Unplaced(), True
+        if not self._rows.takes(document.name):
+            await self.write()
+        planned = self._rows.begin(_row(document))
+        async for part in self._reader.look(document):
+            found: list[ImageSet | Problem] = [*part.problems, *part.sets]
+            for each in map(unplaced.sift, sorted(found, key=lambda event: event.line)):
+                if each is not None:
+                    on_found(each)
+            whole = whole and not any(each.code in CUT_SHORT for each in problems_in(part))
+            for image_set in part.sets:
+                if image_set.candidates:
+                    self._rows.add(planned, image_set, self._wanted(image_set))
+            if self._rows.full:
+                await self.write()
+        self._rows.end(planned, whole=whole)
+        if (problem := unplaced.problem(document, takes_root=takes_root)) is not None:
+            on_found(problem)
+
+    async def write(self) -> None:
+        """Write what was added."""
+        await self._catalog.write(put_plan, self._run, self._rows)
+        self._rows.clear()
 
 
 def problems_in(part: Extraction) -> tuple[Problem, ...]:

@@ -34,7 +34,7 @@ from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.switched_off import SwitchedOff, as_finding
 from mediamirror.jobs.run.tally import Tally
-from mediamirror.jobs.run.work_list import WorkByHost, plan_document
+from mediamirror.jobs.run.work_list import Plan, WorkByHost
 from mediamirror.jobs.verify.baseline import check_place, fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.verify.browser import StandardBrowser
 from mediamirror.jobs.verify.look import Looked, Looker, outcome_of, set_result, without_body
@@ -220,20 +220,14 @@ class _VerifyRun:
         archive: WarcArchive,
     ) -> None:
         async with Reader(self._options.read) as reader:
+            plan = Plan(catalog, run, reader, lambda image_set: frozenset(c.url for c in image_set.candidates))
             async for found in documents(inputs, self._options.read, fetcher, reader, self._stdin, archive):
                 if isinstance(found, Problem):
                     self._tell_problem(self._tally.weigh(found))
                     continue
                 self._tally.kinds[found.way] += 1
-                await plan_document(
-                    self._placed(found),
-                    catalog,
-                    run,
-                    reader=reader,
-                    wanted=lambda image_set: frozenset(c.url for c in image_set.candidates),
-                    on_found=lambda event: self._found(event, spool),
-                    takes_root=True,
-                )
+                await plan.add(self._placed(found), lambda event: self._found(event, spool), takes_root=True)
+            await plan.write()
             for problem in reader.sheets.left():
                 self._found(problem, spool)
         _, variants, wanted = await catalog.write(order_work, run)
