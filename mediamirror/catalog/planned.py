@@ -1,4 +1,4 @@
-"""The plan of a run as rows: documents, image sets, places, candidates, variants, items. They are gathered, and written many at a time.
+"""The plan of a run as rows: documents, image sets, places, candidates, variants, items. They are gathered and written together.
 
 De-duplication of URLs and merging of sets across documents happen here, by UNIQUE columns, so that memory stays bounded whatever
 the number of URLs.
