@@ -19,7 +19,7 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.rows import columns_of
 from mediamirror.documents.warc.bytes import Place
 from mediamirror.documents.warc.http import Response
-from mediamirror.documents.warc.records import Record
+from mediamirror.documents.warc.records import Fields, Record
 from mediamirror.documents.warc.write import stream_resource
 from mediamirror.markup.naming.looks import has_image_extension, is_srcset_like
 
@@ -87,8 +87,8 @@ class Carried:
         for line in self._kept:
             url, kind, start = json.loads(line)
             told = {"warc-type": "resource", "warc-target-uri": url, "warc-date": self._date.isoformat()}
-            answer = Response(200, (("content-type", kind),), iter(()))
-            self._archive.add(Record(Place(start), 0, told), answer, number)
+            answer = Response(200, Fields.of([("content-type", kind)]), iter(()))
+            self._archive.add(Record(Place(start), 0, Fields.of(told.items())), answer, number)
 
 
 def _spool() -> IO[bytes]:

@@ -19,8 +19,7 @@ from mediamirror.documents.compressed import STEP
 from mediamirror.documents.document import read_again
 from mediamirror.documents.json_stream import Cut, JsonStream, Malformed, unescaped
 from mediamirror.documents.mail import from_base64
-from mediamirror.documents.warc.http import Headers
-from mediamirror.documents.warc.records import read_date
+from mediamirror.documents.warc.records import Headers, read_date
 from mediamirror.documents.warc.write import WarcWriter
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.urls import resolve

@@ -142,7 +142,7 @@ class WarcArchive:
         key = url_key(url)
         asked = self._asked[1] if self._asked[0] == key else Asked.UNKNOWN
         located = Located(microseconds(record.date or EPOCH), holds, number, record.place, asked)
-        digest = record.headers.get("warc-payload-digest")
+        digest = record.get(b"warc-payload-digest")
         if holds is Holds.BODY and digest:
             self._index.add(payload_key(digest), located)
         self.count += holds is Holds.BODY
@@ -255,4 +255,4 @@ def _holds(record: Record, response: Response | None) -> Holds | None:
         return None
     if response is None or unusable(record, response) is None:
         return Holds.BODY if response is not None else Holds.NOTHING
-    return Holds.REDIRECT if response.status in _MOVED and response.header("location") else Holds.NOTHING
+    return Holds.REDIRECT if response.status in _MOVED and response.header(b"location") else Holds.NOTHING

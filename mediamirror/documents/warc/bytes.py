@@ -6,11 +6,12 @@ an archive is often the only copy, so here the search goes on for the next membe
 
 from __future__ import annotations
 
+import re
 import zlib
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 from mediamirror.documents.warc.frames import DICTIONARY, ZSTD, Frame, begins_frames, dictionary_of
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import pattern
 
 _CHUNK = 64 * 1024
 _MAGIC = b"\x1f\x8b\x08"
@@ -21,6 +22,8 @@ ARC_LINE = pattern(
     rb"(?P<url>[^\s]{1,60000}) [0-9A-Fa-f.:]{1,45} (?P<date>[0-9]{14}) (?:[^\r\n]{0,2000} )?(?P<length>[0-9]{1,18})\r?\n"
 )
 """What begins a record of an ARC file, of version 1 or 2 (https://archive.org/web/researcher/ArcFileFormat.php)."""
+_LINE_END = pattern(rb"\n")
+_BLANKS = pattern(rb"[\r\n]+")
 _GZIP = zlib.MAX_WBITS | 16
 _LOOKED_AT = 1024
 _BLOCK = 256 * 1024
@@ -34,8 +37,7 @@ class Damaged(Exception):
     """Bytes that do not follow their format; the text says how, as part of a sentence."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(NamedTuple):
     """A place to come back to: where a member starts in the file, and how many of its bytes come before, inflated.
 
     In a plain file the second is 0.
@@ -50,6 +52,7 @@ class WarcBytes:
 
     def __init__(self, file: BinaryIO, place: Place | None = None) -> None:
         self._file = file
+        self._size = file.seek(0, 2)
         file.seek(0)
         head = file.read(_CHUNK)
         self._coding = _coding(head)
@@ -69,10 +72,12 @@ class WarcBytes:
         self._file.seek(place.at)
         self._wrong: str | None = None
         self._member = place.at
-        self._given = 0
-        """Bytes of this member that were read, or in a plain file bytes read since `_member`."""
         self._ready = b""
+        """What was read at once last; the next byte stands in it at ``_at``, and ``_before`` bytes of the member came before it."""
+        self._at = self._before = 0
         self._raw = b""
+        self._behind = place.at
+        """Where in the file what was read of it ends."""
         self._stream = self._open_member() if self.compressed else None
         if place.skip:
             self.skip(place.skip)
@@ -80,76 +85,81 @@ class WarcBytes:
     def _damaged(self, reason: str) -> Damaged:
         """What is damaged stays so, however often it is read, until `recover`."""
         self._wrong = reason
+        self._ready, self._at = b"", 0
         return Damaged(reason)
 
-    def place(self) -> Place:
-        """Return where the next byte is."""
+    def next_record(self) -> None:
+        """Mark the start of a record, behind empty lines: `recover` searches for the next one after it. Raises `Damaged`."""
         self._fill()
-        return Place(self._member, self._given) if self.compressed else Place(self._member + self._given)
-
-    def mark(self) -> None:
-        """Mark the start of a record: `recover` searches for the next one after it."""
-        self._start_at(self.place())
+        while (blanks := _BLANKS.match(self._ready, self._at)) is not None:
+            self._at = blanks.end()
+            self._fill()
+        given = self._before + self._at
+        self._start_at(Place(self._member, given) if self.compressed else Place(self._member + given))
 
     def _start_at(self, place: Place) -> None:
         self.start = place
         self._from = place.at + 1
 
-    def peek(self) -> bytes:
-        """Return some of the bytes that come next, none at the end. Raises `Damaged`."""
+    def read(self, size: int, upto: re.Pattern[bytes] | None = None) -> bytes:
+        """Return up to ``size`` bytes, none at the end; no more than ``upto`` what is found, where it is. Raises `Damaged`."""
         self._fill()
-        return self._ready
-
-    def read(self, size: int) -> bytes:
-        """Return up to ``size`` bytes, none at the end. Raises `Damaged`."""
-        self._fill()
-        piece, self._ready = self._ready[:size], self._ready[size:]
-        self._given += len(piece)
+        end = self._at + size
+        if upto is not None and (found := upto.search(self._ready, self._at, end)) is not None:
+            end = found.end()
+        piece = self._ready[self._at : end]
+        self._at += len(piece)
         return piece
 
     def line(self, limit: int) -> bytes:
         """Return bytes up to and with the next line feed, none at the end. Raises `Damaged`, also for longer lines."""
-        pieces: list[bytes] = []
-        size = 0
+        piece = self.read(limit, _LINE_END)
+        if piece.endswith(b"\n") or not piece:
+            return piece
+        pieces, size = [piece], len(piece)
         while size <= limit:
-            self._fill()
-            end = self._ready.find(b"\n") + 1
-            piece = self.read(end or len(self._ready))
+            piece = self.read(limit, _LINE_END)
             pieces.append(piece)
             size += len(piece)
-            if end or not piece:
+            if piece.endswith(b"\n") or not piece:
                 return b"".join(pieces)
         raise self._damaged("a header line is too long")
 
     def skip(self, size: int) -> None:
         """Pass over bytes. Raises `Damaged` when there are fewer, or when they are a bomb."""
-        if not self.compressed and size > len(self._ready):
-            self._skip_plain(size)
-            return
-        while size:
-            piece = self.read(min(size, _CHUNK))
-            if not piece:
+        while (left := len(self._ready) - self._at) < size:
+            size -= left
+            if not self.compressed:
+                self._skip_plain(self._member + self._before + len(self._ready), size)
+                return
+            self._at = len(self._ready)
+            self._fill()
+            if not self._ready:
                 raise self._damaged("the file ends too early")
-            size -= len(piece)
+        self._at += size
 
-    def _skip_plain(self, size: int) -> None:
-        here = self._member + self._given
-        if here + size > self._file.seek(0, 2):
+    def _skip_plain(self, here: int, size: int) -> None:
+        if here + size > self._size:
             raise self._damaged("the file ends too early")
-        self._move(Place(here + size))
+        self._member, self._before, self._ready, self._at = here + size, 0, b"", 0
+        self._file.seek(self._member)
 
     def _fill(self) -> None:
         """Fill the buffer, if there are more bytes; after the end of a member the next one is opened."""
+        if self._at < len(self._ready):
+            return
         if self._wrong is not None:
             raise Damaged(self._wrong)
-        while not self._ready:
+        while self._at >= len(self._ready):
+            self._before += len(self._ready)
+            self._ready, self._at = b"", 0
             if self._stream is None:
                 self._ready = self._file.read(_CHUNK)
                 return
             if self._stream.eof and not self._next_member():
                 return
             self._inflate()
-            if self.in_block and not self._given and self._ready.startswith(_RECORD):
+            if self.in_block and not self._before and self._ready.startswith(_RECORD):
                 self._from = self._member
                 raise self._damaged("a record is shorter than it says")
 
@@ -157,39 +167,42 @@ class WarcBytes:
         """Seek to the next member; zeros are padding."""
         assert self._stream is not None  # noqa: S101 - only called for compressed files
         rest = self._stream.unused_data + self._raw
-        end = self._file.tell() - len(rest)
         while not rest.strip(b"\0"):  # nothing at all, where the member ended with what was read at once
-            end += len(rest)
-            rest = self._file.read(_CHUNK)
+            rest = self._more()
             if not rest:
                 return False
-        zeros = len(rest) - len(rest.lstrip(b"\0"))
-        rest = rest[zeros:]
-        self._member, self._given, self._raw = end + zeros, 0, rest
+        rest = rest.lstrip(b"\0")
+        self._member, self._before, self._raw = self._behind - len(rest), 0, rest
         self._start_at(Place(self._member))
         self._stream = self._open_member()
         return True
+
+    def _more(self) -> bytes:
+        raw = self._file.read(_CHUNK)
+        self._behind += len(raw)
+        return raw
 
     def _open_member(self) -> Any:
         return Frame(self._dictionary) if self._coding == ZSTD else zlib.decompressobj(_GZIP)
 
     def _inflate(self) -> None:
         assert self._stream is not None  # noqa: S101 - only called for compressed files
-        raw = self._raw
+        raw, stream = self._raw, self._stream
         try:
-            self._ready = self._stream.decompress(raw, _CHUNK) if raw or self._coding == ZSTD else b""
-            if not (raw or self._ready or self._stream.eof):  # nothing is left of what it was given before
-                raw = self._file.read(_CHUNK)
-                self._ready = self._stream.decompress(raw, _CHUNK)
+            self._ready = stream.decompress(raw, _CHUNK) if raw or self._coding == ZSTD else b""
+            if not (raw or self._ready or stream.eof):  # nothing is left of what it was given before
+                raw = self._more()
+                self._ready = stream.decompress(raw, _CHUNK)
         except zlib.error:
             raise self._damaged("its compressed data is damaged") from None
-        if not (raw or self._ready or self._stream.eof):
+        if not (raw or self._ready or stream.eof):
             raise self._damaged("the file ends in the middle of its compressed data")
         # At its end, what is unused may stand in the unconsumed tail as well.
-        self._raw = b"" if self._stream.eof else self._stream.unconsumed_tail
-        used = self._file.tell() - len(self._raw) - len(self._stream.unused_data) - self._member
-        if self._given > BOMB_SIZE and self._given > BOMB_RATIO * max(1, used):
-            raise self._damaged("its compressed data inflates without end")
+        self._raw = b"" if stream.eof else stream.unconsumed_tail
+        if self._before > BOMB_SIZE:
+            used = self._behind - len(self._raw) - len(stream.unused_data) - self._member
+            if self._before > BOMB_RATIO * max(1, used):
+                raise self._damaged("its compressed data inflates without end")
 
     def recover(self) -> bool:
         """Seek to the next record after the marked one; False when there is none."""

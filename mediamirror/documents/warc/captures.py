@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.http import GIVEN_OUT, Headers, Proof, answer_of, proved, read_response, unusable
+from mediamirror.documents.warc.http import GIVEN_OUT, Proof, answer_of, proved, read_response, unusable
 from mediamirror.documents.warc.index import Holds, Index, Located, payload_key, url_key
 from mediamirror.documents.warc.part import Source
-from mediamirror.documents.warc.records import Record, read_date, read_record
+from mediamirror.documents.warc.records import Headers, Record, read_date, read_record
 from mediamirror.documents.warc.spool import Spool
 from mediamirror.first_use import dataclass
 from mediamirror.markup.places.urls import resolve, shown
@@ -125,7 +125,7 @@ class Captures:
         with self._files[located.file].open("rb") as file:
             record, block = read_record(file, located.place)
             response = answer_of(record, block.chunks())
-            target = resolve(response.header("location") or "", url)
+            target = resolve(response.header(b"location") or "", url)
         if not isinstance(target, str):
             raise Damaged(f"it is redirected to what is no address ({target.message.removesuffix('.')})")
         if target == url or target in trail.passed or len(trail.hops) >= MAX_REDIRECTS:
@@ -148,11 +148,11 @@ class Captures:
         """Read a body, and prove it, by ``digest`` too. Raises `Damaged` and its like with the reason why there is none."""
         with self._files[located.file].open("rb") as file:
             record, block = read_record(file, located.place)
-            whole = Proof(record.headers.get("warc-block-digest"))
+            whole = Proof(record.get(b"warc-block-digest"))
             response = answer_of(record, whole.watch(block.chunks()))
             if (why := unusable(record, response)) is not None:
                 raise Damaged(why)
-            payload = Proof(record.headers.get("warc-payload-digest"), digest)
+            payload = Proof(record.get(b"warc-payload-digest"), digest)
             body = self._spool.take(proved(response, payload, whole), url)
             if not body.size:
                 raise Damaged("its answer has no body")
@@ -166,7 +166,7 @@ class Captures:
         reason = "it is a revisit, and its original is in none of the archives"
         for number, original in enumerate(self.originals(record)):
             try:
-                found = self._load(original, record.url, record.headers.get("warc-payload-digest"))
+                found = self._load(original, record.url, record.get(b"warc-payload-digest"))
             except (Damaged, Undecodable, OSError) as error:
                 reason = reason if number else f"it is a revisit, and of its original {error}"
                 continue
@@ -178,11 +178,11 @@ class Captures:
 
     def originals(self, record: Record) -> Iterator[Located]:
         """Yield where the body of a revisit may be, the surest first."""
-        digest = record.headers.get("warc-payload-digest")
+        digest = record.get(b"warc-payload-digest")
         if digest:
             yield from self._index.find(payload_key(digest))
-        url = resolve(record.headers.get("warc-refers-to-target-uri", "").strip("<>") or record.url, None)
-        date = read_date(record.headers.get("warc-refers-to-date"))
+        url = resolve((record.get(b"warc-refers-to-target-uri") or "").strip("<>") or record.url, None)
+        date = read_date(record.get(b"warc-refers-to-date"))
         if isinstance(url, str):
             rows = self._index.find(url_key(url), at=None if date is None else microseconds(date))
             yield from (row for row in rows if row.holds is Holds.BODY)
@@ -206,10 +206,10 @@ class Captures:
     def _compare(self, url: str, taken: Located, found: Found, rows: list[Located], at: int | None) -> None:
         """Note where another capture of a URL has other bytes, by the digests that the records give."""
         own = self.header(taken)
-        mine = own.headers.get("warc-payload-digest", "").lower() if own is not None else ""
+        mine = (own.get(b"warc-payload-digest") or "").lower() if own is not None else ""
         others = [row for row in rows if row is not taken and row.holds in {Holds.BODY, Holds.REVISIT}][:_COMPARED]
         headers = [header for row in others if (header := self.header(row)) is not None]
-        if mine and any(header.headers.get("warc-payload-digest", mine).lower() != mine for header in headers):
+        if mine and any((header.get(b"warc-payload-digest") or mine).lower() != mine for header in headers):
             nearest = "the nearest to its page" if at is not None else "the newest"
             self._note(
                 "captures-differ",

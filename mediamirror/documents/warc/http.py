@@ -11,22 +11,19 @@ import binascii
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import field
 from itertools import chain
 
 from mediamirror.documents.compressed import decoded, is_gzip
 from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.records import Block, Record
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.documents.warc.records import Block, Fields, Headers, Record
+from mediamirror.first_use import pattern
 from mediamirror.markup.places.urls import shown
-
-Headers = tuple[tuple[str, str], ...]
 
 GIVEN_OUT = frozenset({200, 203})
 """The statuses of whole answers: OK, and OK as a proxy has changed it (RFC 9110, 15.3.4)."""
 _ACCEPT = pattern(rb"\naccept:([^\r\n]{0,4096})", re.IGNORECASE)
 _MAX_HEAD = 256 * 1024
-_HEAD_END = pattern(rb"\r?\n\r?\n")
+_HEAD_END = pattern(rb"\n\r?\n")
 _STATUS = pattern(rb"HTTP/[0-9.]{1,4}[ \t]+([0-9]{3})")
 _SIZE = pattern(rb"(?:\r?\n)?[ \t]*([0-9A-Fa-f]{1,8})[ \t]*(?:;[^\r\n]{0,1000})?\r?\n")
 _LONGEST_SIZE = 2_000
@@ -34,22 +31,29 @@ _TRANSPORT = frozenset({"transfer-encoding", "content-encoding", "content-length
 _PLAIN = (b"<", b"{", b"[", b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")
 
 
-@dataclass(frozen=True, slots=True)
 class Response:
-    """A response as it was recorded. ``headers`` in order, names in lower case; ``body`` yields its bytes as they are."""
+    """A response as it was recorded; ``raw`` yields the bytes of its body as they are."""
 
-    status: int
-    headers: Headers
-    raw: Iterator[bytes] = field(repr=False)
+    __slots__ = ("_fields", "raw", "status")
 
-    def header(self, name: str) -> str | None:
+    def __init__(self, status: int, fields: Fields, raw: Iterator[bytes]) -> None:
+        self.status = status
+        self._fields = fields
+        self.raw = raw
+
+    @property
+    def headers(self) -> Headers:
+        """All headers in order, names in lower case."""
+        return self._fields.rows()
+
+    def header(self, name: bytes) -> str | None:
         """Return the first value of a header, by lower-case name."""
-        return next((value for key, value in self.headers if key == name), None)
+        return self._fields.get(name)
 
     @property
     def lasting_headers(self) -> Headers:
         """The headers that are still true of the decoded body."""
-        return tuple(row for row in self.headers if row[0] not in _TRANSPORT)
+        return lasting(self.headers)
 
     def body(self, watch: Callable[[Iterator[bytes]], Iterator[bytes]] = iter) -> Iterator[bytes]:
         """Yield the body, decoded, in chunks. Raises `compressed.Undecodable`, and what reading the record raises.
@@ -58,9 +62,9 @@ class Response:
         transfer coding, then without their content coding.
         """
         stages = [watch(self.raw)]
-        if "chunked" in (self.header("transfer-encoding") or "").lower():
+        if "chunked" in (self.header(b"transfer-encoding") or "").lower():
             stages.append(watch(_dechunked(stages[0])))
-        coding = self.header("content-encoding") or ""
+        coding = self.header(b"content-encoding") or ""
         first = next(stages[-1], b"")
         whole = chain((first,), stages[-1])
         yield from whole if _is_plain(first, coding.lower()) else watch(decoded(whole, coding))
@@ -71,7 +75,7 @@ class Response:
 
 def read_response(chunks: Iterator[bytes]) -> Response | None:
     """Read the head of a response; None where there is none."""
-    head = b""
+    head, end = b"", None
     for chunk in chunks:
         head += chunk
         end = _HEAD_END.search(head)
@@ -80,28 +84,14 @@ def read_response(chunks: Iterator[bytes]) -> Response | None:
     status = _STATUS.match(head)
     if status is None:
         return None
-    end = _HEAD_END.search(head)
-    stop, start = end.span() if end else (len(head), len(head))
-    return Response(int(status[1]), _headers(head[:stop]), chain((head[start:],), chunks))
+    stop = end.end() if end else len(head)
+    rest = head[stop:]
+    return Response(int(status[1]), Fields(head[:stop]), chain((rest,), chunks) if rest else chunks)
 
 
-def _headers(head: bytes) -> Headers:
-    rows: list[tuple[str, str]] = []
-    for line in head.splitlines()[1:]:
-        if line[:1] in b" \t" and rows:
-            rows[-1] = (rows[-1][0], f"{rows[-1][1]} {_text(line)}".strip())
-            continue
-        name, colon, value = line.partition(b":")
-        if colon:
-            rows.append((_text(name).lower(), _text(value)))
-    return tuple(rows)
-
-
-def _text(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8").strip()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1").strip()
+def lasting(headers: Headers) -> Headers:
+    """Return those headers that tell of a body, and not of its way."""
+    return tuple(row for row in headers if row[0] not in _TRANSPORT)
 
 
 def read_answer(record: Record, block: Block) -> Response | None:
@@ -112,7 +102,7 @@ def read_answer(record: Record, block: Block) -> Response | None:
 
 
 def _resource(record: Record, chunks: Iterator[bytes]) -> Response:
-    return Response(200, (("content-type", record.content_type),) if record.content_type else (), chunks)
+    return Response(200, Fields.of([("content-type", record.content_type)] if record.content_type else ()), chunks)
 
 
 def answer_of(record: Record, chunks: Iterator[bytes]) -> Response:
@@ -139,7 +129,7 @@ def _is_http(record: Record) -> bool:
 
 def unusable(record: Record, response: Response) -> str | None:
     """Why a record's body is not given out, as part of a sentence; what its bytes show when they are read comes on top."""
-    truncated = record.headers.get("warc-truncated")
+    truncated = record.get(b"warc-truncated")
     if response.status == 206:
         return "only a part of it is there (status 206)"
     if response.status not in GIVEN_OUT:
@@ -238,8 +228,8 @@ def proved(response: Response, payload: Proof, block: Proof) -> Iterator[bytes]:
     for chunk in response.body(payload.watch):
         size += len(chunk)
         yield chunk
-    length = response.header("content-length") or ""
-    is_coded = response.header("content-encoding") or response.header("transfer-encoding")
+    length = response.header(b"content-length") or ""
+    is_coded = response.header(b"content-encoding") or response.header(b"transfer-encoding")
     if not is_coded and length.isascii() and length.isdigit() and size < int(length):
         raise Damaged("its body is shorter than its Content-Length")
     if (wrong := payload.wrong() or block.wrong()) is not None:

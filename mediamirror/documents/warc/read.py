@@ -105,7 +105,7 @@ def rest(archive: WarcArchive, limit: int, *, alone: bool) -> Iterator[Document 
                 response = answer_of(found, block.chunks())
             except Damaged:
                 continue
-            if _is_page(record, _essence(response)):
+            if _is_page(record.kind, record.url, _essence(response)):
                 yield from _counted(archive, _document(record, response, limit))
     if seen.all_images:
         data = kept(seen.picture_urls(), limit)
@@ -148,78 +148,71 @@ def _gap(name: str, gap: Gap) -> Problem:
 
 def _record(
     record: Record, block: Block, archive: WarcArchive, number: int, limit: int
-) -> Iterator[Document | Problem]:
+) -> Iterable[Document | Problem]:
+    """The document that a record holds, if it is one; the archive takes note of it. Raises `Damaged`."""
+    kind = record.kind
+    if kind not in _WITH_ADDRESS:
+        if kind == "request" and not archive.only_pages:
+            archive.add_request(record, read_accept(block))
+        elif kind not in _RECORDS:
+            raise Damaged(f"a record of an unknown type ({shown(kind, 40)}) stands")
+        return ()
     try:
         response = read_answer(record, block)
     except Damaged:
-        return  # `read_records` reports it
-    if (why := _unusual(record, response)) is not None:
-        raise Damaged(why)
-    if record.kind == "request" and not archive.only_pages:
-        archive.add_request(record, read_accept(block))
-        return
-    is_revisit = record.kind == "revisit"
+        return ()  # `read_records` reports it
+    url = record.url
+    if not url:
+        raise Damaged("a record without its address stands")
+    if kind == "response" and url[:4].lower() == "http" and (response is None or not 100 <= response.status < 600):
+        raise Damaged("a response record that holds no HTTP response stands")
+    is_revisit = kind == "revisit"
     essence = _essence(response) if response is not None else "" if is_revisit else None
     is_whole = response is None or response.status in GIVEN_OUT
-    is_page = essence is not None and is_whole and _is_page(record, essence)
+    is_page = essence is not None and is_whole and _is_page(kind, url, essence)
     located = archive.add(record, response, number) if is_page or not archive.only_pages else None
     archive.seen.revisits += is_revisit
-    if response is not None and is_whole and _is_picture(record, essence or ""):
-        archive.seen.picture(record.url, is_revisit=is_revisit)
+    if response is not None and is_whole and _is_picture(kind, url, essence or ""):
+        archive.seen.picture(url, is_revisit=is_revisit)
     if is_page and is_revisit and located is not None:
         archive.seen.put_off(located)
     elif is_page and response is not None and not is_revisit:
-        yield from _counted(archive, _document(record, response, limit))
-
-
-def _unusual(record: Record, response: Response | None) -> str | None:
-    """Why a record can't be what its writer meant, though its length is right: a sentence part."""
-    if record.kind not in _RECORDS:
-        return f"a record of an unknown type ({shown(record.kind, 40)}) stands"
-    if record.kind in _WITH_ADDRESS and not record.url:
-        return "a record without its address stands"
-    is_of_the_web = record.url[:4].lower() == "http"
-    if record.kind == "response" and is_of_the_web and (response is None or not 100 <= response.status < 600):
-        return "a response record that holds no HTTP response stands"
-    return None
+        return _counted(archive, _document(record, response, limit))
+    return ()
 
 
 def _essence(response: Response) -> str:
-    return (response.header("content-type") or "").partition(";")[0].strip().lower()
+    return (response.header(b"content-type") or "").partition(";")[0].strip().lower()
 
 
-def _is_picture(record: Record, essence: str) -> bool:
-    if record.kind == "conversion":
-        return False
+def _is_picture(kind: str, url: str, essence: str) -> bool:
     if essence in _UNTYPED:
-        return has_image_extension(record.url)
-    return is_image_type(essence) and essence not in _NO_PICTURES
+        return kind != "conversion" and has_image_extension(url)
+    return kind != "conversion" and is_image_type(essence) and essence not in _NO_PICTURES
 
 
-def _is_page(record: Record, essence: str) -> bool:
-    if record.kind == "conversion":
+def _is_page(kind: str, url: str, essence: str) -> bool:
+    if kind == "conversion":
         return essence == "text/plain"
-    return (essence in _TYPES or essence.endswith("+json")) and record.url[:8].lower().startswith(
-        ("http://", "https://")
-    )
+    return (essence in _TYPES or essence.endswith("+json")) and url[:8].lower().startswith(("http://", "https://"))
 
 
 def _document(record: Record, response: Response, limit: int) -> Iterator[Document | Problem]:
     """The document, or the problem it is; of one that breaks off, what is there. Bytes that are not those recorded are told."""
     url = record.url
     troubles: list[Problem] = []
-    proof = Proof(record.headers.get("warc-payload-digest"))
+    proof = Proof(record.get(b"warc-payload-digest"))
     data = kept(_until_broken(url, response, proof, troubles), limit)
     if data is None:
         message = f"{url} is over the limit of {limit:,} bytes in the archive: it is left out."
         yield Problem("document-too-large", message, document=url)
         return
     yield from troubles
-    media_type = response.header("content-type")
+    media_type = response.header(b"content-type")
     head = data if isinstance(data, bytes) else next(data.chunks())
     kind = "text" if record.kind == "conversion" else _kind(head, media_type, url)
     if data and kind is not None:
-        links = tuple(value for name, value in response.headers if name.lower() == "link")
+        links = tuple(value for name, value in response.headers if name == "link")
         yield Document(url, data, media_type, url, kind, links)
 
 

@@ -2,50 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import field
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from itertools import islice
-from typing import IO, BinaryIO
+from typing import IO, TYPE_CHECKING, BinaryIO
 
 from mediamirror.documents.warc.bytes import ARC_LINE, Damaged, Place, WarcBytes
 from mediamirror.first_use import dataclass, pattern
 
+if TYPE_CHECKING:
+    import re
+
 MAX_LINE = 64 * 1024
-MAX_HEADERS = 1_000
-_VERSION = pattern(rb"WARC/[0-9]\.[0-9]+\s*\Z")
+MAX_HEADER = 512 * 1024
+"""Longest header of a record, in bytes."""
+_VERSION = pattern(rb"WARC/[0-9]\.[0-9]{1,9}[ \t]*\r?\n")
 _BLANK_LINE = pattern(rb"\n\r?\n")
+_GOES_ON = pattern(rb"\r?\n[ \t]+")
+_BLANK_BEFORE = pattern(rb"\n[^:\s]+[ \t]+:")
+_BLANK = frozenset({b" ", b"\t"})
+Headers = tuple[tuple[str, str], ...]
 _CHUNK = 64 * 1024
-_MAX_BLANKS = 64
 
 
-@dataclass(frozen=True, slots=True)
+class Fields:
+    """The lines ``name: value`` of a header, behind its first line; decoded when they are asked for, since few ever are."""
+
+    __slots__ = ("_low", "_raw")
+
+    def __init__(self, raw: bytes) -> None:
+        self._raw = raw if raw.endswith(b"\n") else raw + b"\n"
+        self._low = self._raw.lower()
+
+    @classmethod
+    def of(cls, rows: Iterable[tuple[str, str]]) -> Fields:
+        """The same of names and values."""
+        return cls("".join(f"\n{name}: {value}" for name, value in rows).encode())
+
+    def get(self, name: bytes) -> str | None:
+        """Return the value of the first field of a name, which is given in lower case."""
+        low = self._low
+        start = low.find(b"\n" + name + b":")
+        if start < 0:
+            return dict(self.rows()[::-1]).get(name.decode()) if _BLANK_BEFORE.search(low) else None
+        start += len(name) + 2
+        end = low.find(b"\n", start)
+        if low[end + 1 : end + 2] in _BLANK:  # it goes on in the next line
+            return Fields(_GOES_ON.sub(b" ", self._raw)).get(name)
+        return _text(self._raw[start:end]).strip()
+
+    def rows(self) -> Headers:
+        """Return all in order, names in lower case."""
+        rows = [line.partition(b":") for line in _GOES_ON.sub(b" ", self._raw).split(b"\n")[1:]]
+        return tuple([(_text(name).strip().lower(), _text(value).strip()) for name, colon, value in rows if colon])
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
 class Record:
-    """The header of a record. ``headers`` by lower-case name, the first of each; ``length`` of the block in bytes."""
+    """The header of a record. ``kind`` is ``response``, ``revisit``, ...; ``length`` of the block in bytes."""
 
-    place: Place
-    length: int
-    headers: dict[str, str] = field(repr=False)
+    __slots__ = ("_fields", "get", "kind", "length", "place")
+
+    def __init__(self, place: Place, length: int, fields: Fields) -> None:
+        self.place = place
+        self.length = length
+        self._fields = fields
+        self.get = fields.get
+        """The value of the first field of a name, in lower case; None where there is none."""
+        self.kind = (fields.get(b"warc-type") or "").lower()
 
     @property
-    def kind(self) -> str:
-        """``response``, ``resource``, ``revisit``, ``conversion``, ..."""
-        return self.headers.get("warc-type", "").lower()
+    def headers(self) -> dict[str, str]:
+        """All fields by lower-case name, the first of each."""
+        return dict(reversed(self._fields.rows()))
 
     @property
     def url(self) -> str:
         """The target URI. Some writers put it between angle brackets."""
-        return self.headers.get("warc-target-uri", "").strip().removeprefix("<").removesuffix(">")
+        return (self.get(b"warc-target-uri") or "").removeprefix("<").removesuffix(">")
 
     @property
     def date(self) -> datetime | None:
         """WARC-Date, aware, in UTC."""
-        return read_date(self.headers.get("warc-date"))
+        return read_date(self.get(b"warc-date"))
 
     @property
     def content_type(self) -> str:
         """The type of the block, in lower case: ``application/http; msgtype=response`` for what a server answered."""
-        return self.headers.get("content-type", "").lower()
+        return (self.get(b"content-type") or "").lower()
 
 
 def read_date(text: str | None) -> datetime | None:
@@ -69,9 +118,14 @@ class Block:
         """Bytes of the block that were not read yet."""
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the rest of the block. Raises `Damaged` when the file ends before it."""
+        """Yield the rest of the block; the first piece ends with the first empty line.
+
+        Raises `Damaged` when the file ends before it.
+        """
+        upto: re.Pattern[bytes] | None = _BLANK_LINE
         while self.left:
-            piece = self._source.read(min(self.left, _CHUNK))
+            piece = self._source.read(min(self.left, _CHUNK), upto)
+            upto = None
             if not piece:
                 raise Damaged("the file ends too early")
             self.left -= len(piece)
@@ -110,8 +164,7 @@ def read_records(file: BinaryIO) -> Iterator[tuple[Record, Block] | Gap]:
     source = WarcBytes(file)
     while True:
         try:
-            _pass_blanks(source)
-            source.mark()
+            source.next_record()
             record = _header(source)
             if record is None:
                 return
@@ -125,49 +178,27 @@ def read_records(file: BinaryIO) -> Iterator[tuple[Record, Block] | Gap]:
                 return
 
 
-def _pass_blanks(source: WarcBytes) -> None:
-    """Two empty lines end a record; some writers leave more, or fewer. What else stands there is found out below."""
-    if source.peek().startswith(b"\r\n\r\n"):
-        source.read(4)
-    for _ in range(_MAX_BLANKS):
-        if source.peek()[:1] not in {b"\r", b"\n"}:
-            return
-        source.line(MAX_LINE)
-
-
 def _header(source: WarcBytes) -> Record | None:
-    place = source.place()
-    version = source.line(MAX_LINE)
-    if not version:
+    """Read a header, at once where its end is there already."""
+    if source.is_arc:
+        line = source.line(MAX_LINE)
+        return _arc_header(source.start, line) if line else None
+    raw = source.read(MAX_LINE, _BLANK_LINE)
+    if not raw:
         return None
-    if _VERSION.match(version) is None:
-        return _arc_header(place, version)
-    headers: dict[str, str] = {}
-    last = ""
-    for line in islice(_lines(source), MAX_HEADERS):
-        if not line.strip():
-            break
-        if line[:1] in " \t" and last:
-            headers[last] += " " + line.strip()
-            continue
-        name, _, value = line.partition(":")
-        last = name.strip().lower()
-        headers.setdefault(last, value.strip())
-    else:
-        raise Damaged("a record has too many header lines")
-    length = headers.get("content-length", "")
+    if b"\n" not in raw:
+        raw += source.line(MAX_LINE)
+    if _VERSION.match(raw) is None:
+        raise Damaged("no record starts where one should")
+    while not raw.endswith((b"\n\r\n", b"\n\n")) and (line := source.line(MAX_LINE)):
+        raw += line
+        if len(raw) > MAX_HEADER:
+            raise Damaged("a record has too many header lines")
+    fields = Fields(raw)
+    length = fields.get(b"content-length") or ""
     if not (length.isascii() and length.isdigit() and len(length) < 19):
         raise Damaged("a record does not say how long it is")
-    return Record(place, int(length), headers)
-
-
-def _lines(source: WarcBytes) -> Iterator[str]:
-    """The lines of a header, decoded: all at once where its end is there already, which costs a quarter of one by one."""
-    end = _BLANK_LINE.search(source.peek())
-    if end is not None:
-        yield from source.read(end.end()).decode("utf-8", "replace").split("\n")
-    while True:
-        yield source.line(MAX_LINE).decode("utf-8", "replace")
+    return Record(source.start, int(length), fields)
 
 
 def _arc_header(place: Place, line: bytes) -> Record:
@@ -175,14 +206,12 @@ def _arc_header(place: Place, line: bytes) -> Record:
     if found is None:
         raise Damaged("no record starts where one should")
     url, date = _text(found["url"]), _text(found["date"])
-    headers = {
-        "warc-type": "warcinfo" if url.startswith("filedesc:") else "response",
-        "warc-target-uri": url,
-        "warc-date": f"{date[:8]}T{date[8:]}",
-        "content-type": "application/http; msgtype=response",
-    }
-    return Record(place, int(found["length"]), headers)
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", "replace").strip()
+    fields = Fields.of(
+        (
+            ("warc-type", "warcinfo" if url.startswith("filedesc:") else "response"),
+            ("warc-target-uri", url),
+            ("warc-date", f"{date[:8]}T{date[8:]}"),
+            ("content-type", "application/http; msgtype=response"),
+        )
+    )
+    return Record(place, int(found["length"]), fields)

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from mediamirror.documents.compressed import Undecodable
-from mediamirror.documents.warc.http import GIVEN_OUT, Headers, Response, read_response
-from mediamirror.documents.warc.records import Record
+from mediamirror.documents.warc.http import GIVEN_OUT, lasting, read_response
+from mediamirror.documents.warc.records import Headers, Record
 from mediamirror.first_use import dataclass, replace
 
 IP_ADDRESS = "WARC-IP-Address"
@@ -124,7 +124,7 @@ class WarcWriter:
         ``sent``, where that is known, follows as a ``request`` record.
         """
         size, payload = self._measured(body)
-        told = (*Response(status, headers, iter(())).lasting_headers, ("content-length", str(size)))
+        told = (*lasting(headers), ("content-length", str(size)))
         first = None
         if self._twins is not None and payload and size and status in GIVEN_OUT:
             first = self._twins.first(payload, url, at)
@@ -254,7 +254,7 @@ def _told(record: Record, block: IO[bytes]) -> Written | None:
     answer = read_response(_chunks(block)) if kind != "resource" else None
     mime, head = record.content_type if kind == "resource" else "", b""
     if answer is not None:
-        mime = (answer.header("content-type") or "").partition(";")[0].strip()
+        mime = (answer.header(b"content-type") or "").partition(";")[0].strip()
     if answer is not None and kind == "response" and mime.lower() in PAGES:
         with suppress(Undecodable):
             head = next(answer.body(), b"")
