@@ -183,6 +183,8 @@ LATE = "<base href=/late/>"
         ("<picture><source srcset=a.jpg><img></picture>", "https://site.example/dir/a.jpg"),
         ("<img src=a.jpg loading=lazy>", "https://site.example/late/a.jpg"),
         ("<img data-src=a.jpg>", "https://site.example/late/a.jpg"),
+        ("<link rel=icon href=a.jpg>", "https://site.example/late/a.jpg"),
+        ("<link rel=prefetch as=image href=a.jpg>", "https://site.example/dir/a.jpg"),
     ],
 )
 def test_a_base_that_comes_behind_an_image_counts_for_what_is_asked_for_later_alone(

@@ -261,3 +261,10 @@ def test_what_conditional_comments_show_to_outlook_is_found_and_placed() -> None
         (3, "mso.png"),
         (3, "others.png"),
     ]
+
+
+def test_the_background_of_a_second_body_is_found_though_nobody_knows_its_place() -> None:
+    (row,) = find('<p>x</p>\n<body background="bg.jpg">').sets
+    assert carried(row) == [("background", "background", "https://site.example/dir/bg.jpg")]
+    assert row.candidates[0].reference is not None
+    assert row.candidates[0].reference.span is None

@@ -272,6 +272,17 @@ def test_the_rules_of_interchange_are_read_commas_and_all_and_pieces_of_html_are
     assert find(f'<div data-interchange="{value}"></div>').sets[0].sources[0].carrier == "lazy"
 
 
+@pytest.mark.parametrize("name", ["data-lazy", "data-images"])
+def test_rules_of_interchange_are_known_by_their_form_under_any_name_and_the_name_of_a_query_is_no_media_query(
+    name: str,
+) -> None:
+    row = only(f'<div {name}="[/s,w_1.jpg, (default)], [m.jpg, (large)]"></div>')
+    assert [(c.url, source.media) for source in row.sources for c in source.candidates] == [
+        ("https://site.example/s,w_1.jpg", None),
+        (HERE + "m.jpg", None),
+    ]
+
+
 def test_the_own_attributes_of_custom_elements_are_read_where_they_look_like_images() -> None:
     page = '<amp-story standalone poster-portrait-src="p.jpg" title="t.jpg"></amp-story>'
     page += '<model-viewer src="m.glb" poster="v.webp"></model-viewer><x-link href="/h.jpg"></x-link>'

@@ -116,6 +116,12 @@ def test_the_file_of_an_item_that_is_an_image_is_an_image_and_the_url_of_another
     assert [row[0][0] for row in map(sizes, find(page))] == ["a.jpg", "b.jpg", "c.jpg"]
 
 
+def test_a_link_to_the_page_of_an_item_that_is_an_image_is_no_image() -> None:
+    item = '<div itemscope itemtype="http://schema.org/ImageObject"><a itemprop="url" href="{}"><img src="a.jpg"></a></div>'
+    assert [sizes(row)[0][0] for row in find(item.format("photos/station/"))] == ["a.jpg"]
+    assert {sizes(row)[0][0] for row in find(item.format("b.jpg"))} == {"a.jpg", "b.jpg"}
+
+
 def test_rdfa_names_images_as_microdata_does() -> None:
     page = '<meta property="image" content="a.jpg"><link property="schema:thumbnailUrl" href="b.jpg">'
     page += '<meta property="http://schema.org/image" content="c.jpg"><meta property="article:image" content="d.jpg">'

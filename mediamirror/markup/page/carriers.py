@@ -55,7 +55,9 @@ def _rows(page: Page, rows: Mapping[str, Row]) -> Iterator[ImageSet]:
         carrier = row.carrier(element)
         if carrier is not None:
             alt = element.attr(row.alt) if row.alt else None
-            read = read_source(page, element, row.family, carrier=carrier)
+            # Icons, and what others read, are asked for when all of the page is there.
+            on = page.waiting() if element.tag == "link" and carrier != "prefetch" else page
+            read = read_source(on, element, row.family, carrier=carrier)
             if not is_image_type(read.source.mime):  # `type` of an input or a page link is no promise about the file
                 read = replace(read, source=replace(read.source, mime=None))
             yield image_set(page, element, [read], alt)

@@ -12,10 +12,10 @@ from turbohtml import Element, SourceSpan
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.page.loaders import Family
 from mediamirror.markup.page.parsed import Page, Value
-from mediamirror.markup.places.candidates import MAX_URL, resolved
+from mediamirror.markup.places.candidates import MAX_URL, placed, resolved
 from mediamirror.markup.places.urls import Skip
 from mediamirror.markup.standard.srcset import scan_srcset, trailing_comma
-from mediamirror.model import Candidate, ImageSet, Problem, Source
+from mediamirror.model import Candidate, ImageSet, Problem, Reference, Source
 
 _WS = "\t\n\f\r "
 MAX_CANDIDATES = 50_000
@@ -154,12 +154,20 @@ def _src(
         # A placeholder of megabytes is not worth decoding again only to say where it stands.
         return None, (Problem(skip.code, skip.message, page.line(element), document=page.context.document),)
     value = page.value_at(spans.get(name), name)
-    if value is None:
-        return None, ()
+    if value is None:  # of a second body element, whose attributes the first takes: nobody knows its place
+        return _unplaced(page, element, name, text, carrier)
     start = len(value.text) - len(value.text.lstrip(_WS))
     url = value.text.strip(_WS)
     usable, problems = page.place_scanned([(url, (start, start + len(url)), None, None, None, (0, 0))], value, carrier)
     return (usable[0] if usable else None), problems
+
+
+def _unplaced(
+    page: Page, element: Element, name: str, text: str, carrier: str
+) -> tuple[Candidate | None, tuple[Problem, ...]]:
+    reference = Reference(page.context.document, carrier, name, page.line(element), None)
+    outcome = placed(Candidate(text.strip(_WS), (0, 0)), raw_url=text, reference=reference, context=page.context)
+    return (None, (outcome,)) if isinstance(outcome, Problem) else (outcome, ())
 
 
 def _text(attributes: Mapping[str, str | list[str] | None], name: str | None) -> str | None:

@@ -10,9 +10,9 @@ https://github.com/aFarkas/lazysizes/tree/gh-pages/plugins/bgset
 lightGallery's ``data-responsive`` holds files, each with the widest screen that it is for (``a.jpg 375, b.jpg 480``):
 https://www.lightgalleryjs.com/demos/responsive/. A descriptor of the standard (``480w``) may stand there too.
 
-Foundation's ``data-interchange`` holds ``[file, query]`` after ``[file, query]``, of which the last that holds is shown:
-https://get.foundation/sites/docs/interchange.html. A query is a name (``small``, ``retina``) or a media query; a file may be a
-piece of HTML as well as an image.
+Foundation's ``data-interchange``, and other attributes of sites that build on it, hold ``[file, query]`` after ``[file, query]``, of
+which the last that holds is shown: https://get.foundation/sites/docs/interchange.html. A query is a name (``small``, ``(default)``)
+or a media query; a file may be a piece of HTML as well as an image.
 """
 
 from __future__ import annotations
@@ -246,6 +246,12 @@ def _bounded_value(page: Page, element: Element, name: str) -> Value | Problem:
 
 # The file ends at the last comma: a query has none.
 _RULE = pattern(r"\[(?P<file>[^\[\]]*),(?P<query>[^\[\],]*)\]")
+_FIRST_RULE = pattern(r"\s*+\[(?!\s*+[\"'{\[])[^\[\]\"]*,[^\[\],\"]++\]")
+
+
+def is_interchange(text: str) -> bool:
+    """Whether a value begins with a rule in brackets, its file without the quotes that JSON would have."""
+    return _FIRST_RULE.match(text) is not None
 
 
 def read_interchange(page: Page, element: Element, name: str, carrier: str) -> Iterator[Read]:
@@ -261,7 +267,7 @@ def read_interchange(page: Page, element: Element, name: str, carrier: str) -> I
             candidates, problems = split_problems(
                 [page.place(Candidate(url, (start, start + len(url))), value, carrier)]
             )
-            yield Read(Source(carrier, candidates, media=query if "(" in query else None), problems)
+            yield Read(Source(carrier, candidates, media=query if ":" in query else None), problems)
 
 
 _SCREEN = pattern(r"(?<!\S),*+(?P<file>[^\s,]\S*+)[ \t\r\n]++(?P<width>[0-9]{1,5})(?=[ \t\r\n]*+(?:,|\Z))")

@@ -21,6 +21,7 @@ from mediamirror.markup.page.elements import MAX_CANDIDATES, Read, image_set, re
 from mediamirror.markup.page.lazy_formats import (
     fill_attribute,
     is_css,
+    is_interchange,
     is_template,
     read_bgset,
     read_css,
@@ -28,7 +29,7 @@ from mediamirror.markup.page.lazy_formats import (
     read_responsive,
     widths_of,
 )
-from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, INTERCHANGE, RESPONSIVE, Family
+from mediamirror.markup.page.loaders import BACKGROUNDS, BGSETS, RESPONSIVE, Family
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.page.srcset_repair import IGNORED, may_need_repair, repaired
 from mediamirror.model import Candidate, ImageSet, Problem, Source, Span
@@ -62,7 +63,9 @@ def read_known(page: Page, element: Element, family: Family, carrier: str) -> It
 def _known(page: Page, element: Element, family: Family, text: str, carrier: str) -> Iterator[Read]:
     name = family.srcset or family.src or ""
     trusted = carrier != CARRIER
-    if embedded_json.is_json(text):
+    if is_interchange(text):
+        yield from read_interchange(page, element, name, carrier)
+    elif embedded_json.is_json(text):
         yield from embedded_json.reads(page, element, name, carrier) if trusted else ()
     elif is_template(text) and widths_of(element):
         yield from fill_attribute(page, element, name, carrier, family.sizes)
@@ -87,7 +90,7 @@ def read_other(page: Page, element: Element, name: str, carrier: str) -> Iterato
         return
     if name in BGSETS:
         yield from read_bgset(page, element, name, carrier)
-    elif name in INTERCHANGE:
+    elif is_interchange(text):
         yield from read_interchange(page, element, name, carrier)
     elif name == RESPONSIVE:
         yield from read_responsive(page, element, name, carrier)

@@ -85,9 +85,6 @@ BACKGROUNDS = frozenset(
 BGSETS = frozenset({"data-bgset", "data-lazy-bgset"})
 """What holds a set in the manner of lazysizes' bgset: see `lazy_formats`."""
 
-INTERCHANGE = frozenset({"data-interchange"})
-"""What holds ``[file, query]`` after ``[file, query]``, in the manner of Foundation."""
-
 RESPONSIVE = "data-responsive"
 """What holds files with the widest screen for each, in the manner of lightGallery."""
 

@@ -90,13 +90,15 @@ def find_microdata(page: Page) -> Iterator[ImageSet]:
 
 def _is_item_image(element: Element) -> bool:
     names = _item_names(element)
+    # `<a itemprop=image href=photo.html>` leads to a page about the image as often as to the image.
+    if element.tag in {"a", "area"} and not has_image_extension(element.attr("href") or ""):
+        return False
     if not any(name in _ITEMPROPS for name in names):
         return any(name in _ITEM_FILES for name in names) and _is_of_image(element)
     if element.tag == "link":
         relations = (element.attr("rel") or "").lower().split()
         return not any(name in relations for name in LINK_RELATIONS)
-    # `<a itemprop=image href=photo.html>` leads to a page about the image as often as to the image.
-    return element.tag == "meta" or has_image_extension(element.attr("href") or "")
+    return True
 
 
 def _item_names(element: Element) -> list[str]:
