@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from functools import lru_cache
 from random import Random
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mediamirror.errors import (
     BadContentEncoding,
@@ -28,9 +28,12 @@ from mediamirror.errors import (
     TooSlow,
     TransferTruncated,
 )
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
+
+if TYPE_CHECKING:
+    from mediamirror.fetch.robots import Verdict
 
 BASE = 0.5
 LONGEST = 30.0
@@ -107,6 +110,33 @@ class Host:
     cause: str = ""
 
 
+_LASTING = ("spacing", "quiet_status", "strikes", "failures", "probes", "reached", "cause")
+_TIMES = ("next_start", "quiet_until", "closed_until")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What one process has learnt of a host, for another that asks it next.
+
+    ``times`` are those of `Host`, in seconds from the moment when this was told: two machines have no clock in common.
+    ``robots`` are the robots.txt of its origins.
+    """
+
+    lasting: tuple[Any, ...]
+    times: tuple[float, ...]
+    robots: tuple[tuple[str, Verdict], ...] = ()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it must not be asked right now."""
+        return any(seconds > _MOMENT for seconds in self.times)
+
+    def after(self, seconds: float) -> Known:
+        """Return what of it holds so much later."""
+        robots = tuple((origin, replace(verdict, until=verdict.until - seconds)) for origin, verdict in self.robots)
+        return Known(self.lasting, tuple(each - seconds for each in self.times), robots)
+
+
 class Hosts:
     """The states of all hosts, and the decisions made from them.
 
@@ -138,6 +168,22 @@ class Hosts:
             slots = asyncio.Semaphore(self._options.host_concurrency)
             host = self._hosts[name] = Host(slots, spacing=self._options.delay)
         return host
+
+    def known(self, name: str) -> Known | None:
+        """Return what was learnt of a host; None for one that was never asked."""
+        if (host := self._hosts.get(name)) is None:
+            return None
+        now = self._clock()
+        times = (getattr(host, each) - now for each in _TIMES)
+        return Known(tuple(getattr(host, each) for each in _LASTING), tuple(times))
+
+    def learn(self, name: str, known: Known) -> None:
+        """Go on with what another process has learnt of a host."""
+        host, now = self.get(name), self._clock()
+        for each, value in zip(_LASTING, known.lasting, strict=True):
+            setattr(host, each, value)
+        for each, seconds in zip(_TIMES, known.times, strict=True):
+            setattr(host, each, now + seconds)
 
     def outlook(self, name: str) -> Outlook:
         """Return when the next request to a host may start."""

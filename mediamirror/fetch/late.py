@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mediamirror.fetch.hosts import NOW, Outlook
+from mediamirror.fetch.hosts import NOW, Known, Outlook
 from mediamirror.fetch.request import Request, check_options
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
@@ -47,6 +48,15 @@ class LateFetcher:
     def outlook(self, authority: str) -> Outlook:
         """Return when the next request to a ``host`` or ``host:port`` may start."""
         return NOW if self._fetcher is None else self._fetcher.outlook(authority)
+
+    def known(self, names: Iterable[str]) -> dict[str, Known]:
+        """Return what was learnt of hosts, for another process that asks them next."""
+        return {} if self._fetcher is None else self._fetcher.known(names)
+
+    async def learn(self, known: Mapping[str, Known]) -> None:
+        """Go on with what another process has learnt of hosts."""
+        if known:
+            (self._fetcher or await self._opened()).learn(known)
 
     async def sitemaps(self, origin: str) -> tuple[str, ...] | None:
         """Return the sitemaps that an origin's cached robots.txt names; None with ``--ignore-robots``."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,7 +18,7 @@ from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.client import Client
 from mediamirror.fetch.follow import Admit, Following
 from mediamirror.fetch.guard import Guard, guard_for, rewire
-from mediamirror.fetch.hosts import Hosts, Outlook, without_port
+from mediamirror.fetch.hosts import Hosts, Known, Outlook, host_of, without_port
 from mediamirror.fetch.names import Names, NameServerSilent
 from mediamirror.fetch.politeness import Polite, waiting
 from mediamirror.fetch.request import Fetcher, Request, Target, check_options, user_agent
@@ -55,6 +55,21 @@ class OpenFetcher:
     def outlook(self, authority: str) -> Outlook:
         """Return when the next request to a ``host`` or ``host:port`` may start."""
         return self.hosts.outlook(without_port(authority))
+
+    def known(self, names: Iterable[str]) -> dict[str, Known]:
+        """Return what was learnt of hosts, for another process that asks them next."""
+        found = {name: known for name in names if (known := self.hosts.known(name)) is not None}
+        for origin, verdict in () if self.robots is None else self.robots.known():
+            if (name := host_of(origin)) in found:
+                found[name] = replace(found[name], robots=(*found[name].robots, (origin, verdict)))
+        return found
+
+    def learn(self, known: Mapping[str, Known]) -> None:
+        """Go on with what another process has learnt of hosts."""
+        for name, each in known.items():
+            self.hosts.learn(name, each)
+            if self.robots is not None:
+                self.robots.learn(each.robots)
 
     async def sitemaps(self, origin: str) -> tuple[str, ...] | None:
         """Return the sitemaps that an origin's cached robots.txt names; None with ``--ignore-robots``."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 from mediamirror.errors import FetchError, HTTPStatus, RobotsRefused
 from mediamirror.fetch.follow import Admit
@@ -13,7 +13,7 @@ from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, hos
 from mediamirror.fetch.politeness import waiting
 from mediamirror.fetch.request import Fetcher, Request, Target, discard
 from mediamirror.fetch.robots_rules import BLOCK, Rules
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 
@@ -33,6 +33,9 @@ _MOST_ORIGINS = 4096
 MOST_KEPT = 32 * 1024 * 1024
 """Bytes of rules cached over all origins, about; over that the largest is evicted, and fetched again when needed."""
 
+_MOST_TOLD = 64 * 1024
+"""Bytes of rules that are told to other processes; longer ones are asked for again there."""
+
 _PARSED_AT_ONCE = 16 * 1024
 """Characters of a robots.txt up to which it is parsed here; a longer one is parsed in a thread."""
 
@@ -43,8 +46,11 @@ _MAY = "if the site allows it to you, give --ignore-robots."
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
-    """A cached robots.txt: its rules, or the failure that closes the origin for now, or neither: no restriction."""
+class Verdict:
+    """A cached robots.txt: its rules, or the failure that closes the origin for now, or neither: no restriction.
+
+    ``until`` is the time of the clock up to which it holds.
+    """
 
     until: float
     rules: Rules | None = None
@@ -53,6 +59,7 @@ class _Verdict:
 
     @property
     def size(self) -> int:
+        """Bytes that its rules take, about."""
         return 0 if self.rules is None else self.rules.size
 
 
@@ -68,7 +75,7 @@ class Robots:
         self._fetcher = fetcher
         self._token = token
         self._clock = clock
-        self._known: dict[str, _Verdict] = {}
+        self._known: dict[str, Verdict] = {}
         self._kept = 0
         self._long_match = asyncio.Lock()
         self._asking: dict[str, asyncio.Lock] = {}
@@ -90,6 +97,18 @@ class Robots:
         verdict = await self._verdict(origin)
         return () if verdict.rules is None else verdict.rules.sitemaps
 
+    def known(self) -> Iterator[tuple[str, Verdict]]:
+        """Yield what each origin said, for another process; ``until`` is then in seconds from now."""
+        now = self._clock()
+        for origin, verdict in self._known.items():
+            if verdict.size <= _MOST_TOLD:
+                yield origin, replace(verdict, until=verdict.until - now)
+
+    def learn(self, robots: Iterable[tuple[str, Verdict]]) -> None:
+        """Go on with what another process was told by some origins."""
+        for origin, verdict in robots:
+            self._remember(origin, replace(verdict, until=self._clock() + verdict.until))
+
     async def _is_open(self, rules: Rules, path: str) -> bool:
         if rules.steps * BLOCK * len(path) <= _MATCHED_AT_ONCE:
             return rules.allows(path)
@@ -102,14 +121,14 @@ class Robots:
                 await asyncio.sleep(0)
         return bool(answer)
 
-    async def _verdict(self, origin: str) -> _Verdict:
+    async def _verdict(self, origin: str) -> Verdict:
         verdict = self._known.get(origin)
         if verdict is not None and verdict.until > self._clock():
             return verdict
         async with waiting():
             return await self._ask_once(origin)
 
-    async def _ask_once(self, origin: str) -> _Verdict:
+    async def _ask_once(self, origin: str) -> Verdict:
         # A lock and not a shared task: when whoever asks is cancelled, the next one in line asks.
         lock = self._asking.setdefault(origin, asyncio.Lock())
         async with lock:
@@ -120,7 +139,7 @@ class Robots:
         self._asking.pop(origin, None)
         return verdict
 
-    async def _ask(self, origin: str) -> _Verdict:
+    async def _ask(self, origin: str) -> Verdict:
         request = Request(
             f"{origin}/robots.txt", accept="text/plain,*/*;q=0.5", max_size=ACCEPTED_BYTES, allow_empty=True
         )
@@ -128,19 +147,19 @@ class Robots:
             download = await self._fetcher.fetch(request)
         except HTTPStatus as error:
             if 400 <= error.status < 500:
-                return _Verdict(self._clock() + _FRESH)
-            return _Verdict(self._clock() + _FRESH_FAILURE, failure=error)
+                return Verdict(self._clock() + _FRESH)
+            return Verdict(self._clock() + _FRESH_FAILURE, failure=error)
         except FetchError as error:
             fresh = _FRESH_UNREACHABLE if isinstance(error, UNREACHABLE) else _FRESH_FAILURE
-            return _Verdict(self._clock() + fresh, failure=error)
+            return Verdict(self._clock() + fresh, failure=error)
         text = _text(download)
         if len(text) <= _PARSED_AT_ONCE:
             rules = Rules(text, self._token)
         else:
             rules = await asyncio.to_thread(Rules, text, self._token)
-        return _Verdict(self._clock() + _FRESH, rules=rules, crawl_delay=_crawl_delay(rules, origin))
+        return Verdict(self._clock() + _FRESH, rules=rules, crawl_delay=_crawl_delay(rules, origin))
 
-    def _remember(self, origin: str, verdict: _Verdict) -> None:
+    def _remember(self, origin: str, verdict: Verdict) -> None:
         self._forget(origin)
         if len(self._known) >= _MOST_ORIGINS:
             self._forget(next(iter(self._known)))

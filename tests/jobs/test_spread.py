@@ -60,7 +60,7 @@ class Workers:
                 if (problem := self.behave(item)) is not None:
                     raise problem
                 yield [stored(item)]
-            yield Finished(dict.fromkeys(hosts, 0.1), None)
+            yield Finished(dict.fromkeys(hosts, 0.1), None, {})
         finally:
             for host in hosts:
                 self.at_once[host] -= 1
@@ -133,7 +133,7 @@ async def test_a_worker_that_says_nothing_counts_as_lost(monkeypatch: pytest.Mon
             if any(item.variant_id == 77 for item in work.items):
                 await asyncio.Event().wait()
             yield [stored(item) for item in work.items]
-            yield Finished({}, None)
+            yield Finished({}, None, {})
 
     results, told = await shared(Silent(lambda item: None))
     assert {n for n, outcome in results.items() if outcome.status is Status.FAILED} == {77}
@@ -150,7 +150,7 @@ async def test_a_shard_that_ends_with_some_items_left_out_is_run_again() -> None
     class Forgetful(Workers):
         async def run(self, work: Work) -> Told:
             yield [stored(item) for item in work.items[::2]]
-            yield Finished({}, None)
+            yield Finished({}, None, {})
 
     results, told = await shared(Forgetful(lambda item: None))
     assert len(results) == HOSTS * EACH

@@ -14,12 +14,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Protocol, TypeAlias
 
 from mediamirror.catalog.results import Record
 from mediamirror.catalog.work import WorkItem
 from mediamirror.errors import WorkerLost
+from mediamirror.fetch.hosts import Known
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.lanes import Source
@@ -60,22 +61,30 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A shard as a worker gets it: its items lie host by host."""
+    """A shard as a worker gets it: its items lie host by host.
+
+    ``known`` is what other workers have learnt of its hosts, ``goes_on`` those that have more items than these.
+    """
 
     number: int
     items: tuple[WorkItem, ...]
     keep_short: bool
+    known: Mapping[str, Known]
+    goes_on: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of a shard: seconds that a request took, by host, and what stripping left as it was."""
+    """The end of a shard: seconds that a request took, by host, what stripping left as it was, and what was learnt of hosts."""
 
     paces: Mapping[str, float]
     stripper: Stripper | None
+    known: Mapping[str, Known]
 
 
-Told: TypeAlias = AsyncGenerator[Sequence[Record] | Finished, None]
+Said: TypeAlias = "Sequence[Record] | Mapping[str, Known] | Finished"
+"""Results, or hosts that must not be asked for a while, or the end."""
+Told: TypeAlias = AsyncGenerator[Said, None]
 
 
 class Engine(Protocol):
@@ -115,6 +124,8 @@ class Crew:
         self._seconds = self._least = 0.0
         self._shards = self._lost = self._failed = self._in_a_row = 0
         self._slowest: str | None = None
+        self._known: dict[str, tuple[float, Known]] = {}
+        """What is known of hosts, and when it was told: what the next worker that asks them goes on with."""
 
     async def share(
         self,
@@ -147,6 +158,23 @@ class Crew:
         then = "they are given to another" if again else f"after {TRIES} workers they have failed"
         message = f"Shard {shard.number} lost its worker ({why}) with {left:,} of {shard.count:,} images to do: {then}."
         self.tell(Problem(WorkerLost.code, message))
+
+    def learn(self, known: Mapping[str, Known]) -> None:
+        """Keep what a worker has learnt of hosts."""
+        now = asyncio.get_running_loop().time()
+        self._known |= {host: (now, each) for host, each in known.items()}
+
+    def known(self, hosts: Iterable[str]) -> dict[str, Known]:
+        """Return what holds now of what is known of hosts."""
+        now = asyncio.get_running_loop().time()
+        told = ((host, self._known[host]) for host in hosts if host in self._known)
+        return {host: each.after(now - at) for host, (at, each) in told}
+
+    def forget(self, hosts: Iterable[str]) -> None:
+        """Let go of hosts of which nothing is left to do, but for those that must not be asked yet: there may be another turn."""
+        for host, known in self.known(hosts).items():
+            if not known.waits:
+                del self._known[host]
 
     def got(self) -> None:
         """Take note that a worker got something done."""
@@ -200,6 +228,7 @@ class _Sharing:
             paces = await self._handle(shard)
             async with self._changed:
                 self._planner.finished(shard, paces)
+                self._crew.forget(host for host in shard.hosts if not self._planner.has_more(host))
                 self._under_way -= 1
                 self._changed.notify_all()
 
@@ -227,7 +256,8 @@ class _Sharing:
             if not items:
                 continue
             try:
-                paces = await self._run(Work(shard.number, items, self._keep_short), done)
+                known, goes_on = self._crew.known(shard.hosts), frozenset(filter(self._planner.has_more, shard.hosts))
+                paces = await self._run(Work(shard.number, items, self._keep_short, known, goes_on), done)
             except WorkerLost as lost:
                 losses += 1
                 again = attempt < TRIES
@@ -267,7 +297,11 @@ class _Sharing:
                     raise WorkerLost(f"no result in {self._crew.patience:.0f} s") from None
                 except StopAsyncIteration:
                     raise WorkerLost("it ended early") from None
+                if isinstance(told, Mapping):
+                    self._crew.learn(told)
+                    continue
                 if isinstance(told, Finished):
+                    self._crew.learn(told.known)
                     if not done.issuperset(item.variant_id for item in work.items):
                         raise WorkerLost("it gave no result for some of them")
                     if self._crew.stripper is not None and told.stripper is not None:

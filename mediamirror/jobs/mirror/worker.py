@@ -15,17 +15,17 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from itertools import groupby
-from urllib.parse import urlsplit
 
+from mediamirror.catalog.ingest import host_of as authority_of
 from mediamirror.catalog.results import Record
 from mediamirror.catalog.work import WorkItem
 from mediamirror.documents.reader_process import die_with_parent, receive, send
 from mediamirror.errors import MediamirrorError
-from mediamirror.fetch.hosts import Outlook, without_port
+from mediamirror.fetch.hosts import Outlook, host_of
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.mirror.handle import Handler, Inspect, open_inspector, policy_for
 from mediamirror.jobs.mirror.publish import Publisher
-from mediamirror.jobs.mirror.spread import Finished, Job, Work
+from mediamirror.jobs.mirror.spread import Finished, Job, Said, Work
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.lanes import Later, run_lanes
@@ -34,7 +34,9 @@ from mediamirror.model import Summary
 from mediamirror.redact import redact_log
 
 READY = "ready"
-Tell = Callable[[Sequence[Record]], Awaitable[None]]
+Tell = Callable[[Said], Awaitable[None]]
+_LOOK = 0.5
+"""Seconds between looks at hosts that must not be asked: what a worker that is killed was told must hold for the next one."""
 
 
 @asynccontextmanager
@@ -86,15 +88,34 @@ class Worker:
             watch.saw(item, began)
             return result
 
-        await run_lanes(
-            _Listed(work.items),
-            handle,
-            lambda records: tell([_light(record) for record in records]),
-            width=fetch.concurrency,
-            host_width=fetch.host_concurrency,
-            outlook=self._outlook,
-        )
-        return Finished(watch.paces(), None if self._stripper is None else self._stripper.taken())
+        fetcher = self._session.fetcher
+        await fetcher.learn(work.known)
+        hosts = {host_of(item.variant.url) for item in work.items}
+        warning = asyncio.create_task(self._warn(hosts, tell))
+        try:
+            await run_lanes(
+                _Listed(work.items),
+                handle,
+                lambda records: tell([_light(record) for record in records]),
+                width=fetch.concurrency,
+                host_width=fetch.host_concurrency,
+                outlook=self._outlook,
+            )
+        finally:
+            warning.cancel()
+        known = {host: each for host, each in fetcher.known(hosts).items() if host in work.goes_on or each.waits}
+        return Finished(watch.paces(), None if self._stripper is None else self._stripper.taken(), known)
+
+    async def _warn(self, hosts: set[str], tell: Tell) -> None:
+        """Tell of each host that wants to be left alone as soon as it does."""
+        told: dict[str, tuple[object, ...]] = {}
+        while True:
+            await asyncio.sleep(_LOOK)
+            known = self._session.fetcher.known(hosts)
+            news = {host: each for host, each in known.items() if each.waits and told.get(host) != each.lasting}
+            if news:
+                told |= {host: each.lasting for host, each in news.items()}
+                await tell(news)
 
     def _outlook(self, authority: str) -> Outlook:
         return self._session.fetcher.outlook(authority)
@@ -108,7 +129,7 @@ class _Listed:
 
     async def lanes(self) -> AsyncIterator[tuple[str, int, int]]:
         last = 0
-        for host, items in groupby(self._items, lambda item: urlsplit(item.variant.url).netloc.rpartition("@")[2]):
+        for host, items in groupby(self._items, lambda item: authority_of(item.variant.url)):
             first, last = last + 1, last + sum(1 for _ in items)
             yield host, first, last
 
@@ -137,8 +158,7 @@ class _Watch:
 
     def saw(self, item: WorkItem, began: float) -> None:
         ended = time.monotonic()
-        host = without_port(urlsplit(item.variant.url).netloc.rpartition("@")[2])
-        seen = self._hosts.setdefault(host, _Seen(began))
+        seen = self._hosts.setdefault(host_of(item.variant.url), _Seen(began))
         seen.last, seen.count, seen.busy = ended, seen.count + 1, seen.busy + ended - began
 
     def paces(self) -> dict[str, float]:

@@ -141,6 +141,10 @@ class Planner:
         self._number += 1
         return Shard(self._number, tuple(slices))
 
+    def has_more(self, host: str) -> bool:
+        """Whether a host has items that are in no shard yet."""
+        return self._counts[host] > 0
+
     def finished(self, shard: Shard, paces: Mapping[str, float]) -> None:
         """Give the hosts of a shard free again. ``paces`` are the seconds that a request took of each."""
         for host in shard.hosts:
