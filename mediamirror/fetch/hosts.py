@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from functools import lru_cache
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from mediamirror.errors import (
     BadContentEncoding,
@@ -31,9 +31,6 @@ from mediamirror.errors import (
 from mediamirror.first_use import dataclass, replace
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
-
-if TYPE_CHECKING:
-    from mediamirror.fetch.robots import Verdict
 
 BASE = 0.5
 LONGEST = 30.0
@@ -119,12 +116,12 @@ class Known:
     """What one process has learnt of a host, for another that asks it next.
 
     ``times`` are those of `Host`, in seconds from the moment when this was told: two machines have no clock in common.
-    ``robots`` are the robots.txt of its origins.
+    ``robots`` is a `robots.Verdict` for each of its origins.
     """
 
     lasting: tuple[Any, ...]
     times: tuple[float, ...]
-    robots: tuple[tuple[str, Verdict], ...] = ()
+    robots: tuple[tuple[str, Any], ...] = ()
 
     @property
     def waits(self) -> bool:
