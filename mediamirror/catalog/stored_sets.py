@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from mediamirror.catalog.connection import PAGE, Page, as_columns, as_headers, as_hops, as_time, rows_of
@@ -239,6 +239,11 @@ def read_exchange(db: sqlite3.Connection, url: str, sha256: str) -> Exchange | N
             None if hops is None else tuple((at_url, code, tuple(lasting_headers(rows))) for at_url, code, rows in hops)
         )
         return Exchange(as_time(at), final_url or url, status, tuple(lasting_headers(as_headers(headers))), kept)
+
+
+def read_exchanges(db: sqlite3.Connection, wanted: Iterable[tuple[str | None, str | None]]) -> list[Exchange | None]:
+    """Return the same of each URL with its sha256; None where either is unknown."""
+    return [None if url is None or sha256 is None else read_exchange(db, url, sha256) for url, sha256 in wanted]
 
 
 def was_stripped(db: sqlite3.Connection, store: str, key: str, sha256: str) -> bool:

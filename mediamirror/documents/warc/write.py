@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -27,6 +28,14 @@ IP_ADDRESS = "WARC-IP-Address"
 PAGES = frozenset({"text/html", "application/xhtml+xml"})
 """The types of pages."""
 _CHUNK = 256 * 1024
+_END = b"\r\n\r\n"
+_GZIP_HEAD = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
+_BLOCK = struct.Struct("<BHH")
+_LONGEST_STORED = 0xFFFF
+_DENSE = frozenset(
+    {"image/jpeg", "image/jpg", "image/png", "image/webp", "image/avif", "image/gif", "image/heic", "image/jxl"}
+)
+"""The types of what is compressed itself: to compress it again takes most of the time of writing, and saves nothing."""
 _SHORT = {word.lower(): word for word in ("WARC", "ID", "IP", "URI")}
 _MOST_TWINS = 20_000
 """Payloads that are known again: those that came last, which take some 8 MB."""
@@ -162,7 +171,7 @@ class WarcWriter:
         fields.setdefault("warc-record-id", f"<urn:uuid:{uuid4()}>")
         rows = [(_in_full(name), value) for name, value in fields.items() if name != "content-length"]
         size, start = block.seek(0, os.SEEK_END), self.size
-        self._write(_head("WARC/1.1", [*rows, ("Content-Length", str(size))]), block)
+        self._write(_head("WARC/1.1", [*rows, ("Content-Length", str(size))]), block, told.mime if told else "")
         if told is not None:
             digest = fields["warc-payload-digest"]
             self._note(replace(told, url=url, digest=digest, offset=start, length=self.size - start))
@@ -172,7 +181,9 @@ class WarcWriter:
         _, payload = self._measured(body)
         rows = [("WARC-Payload-Digest", payload)] if payload else []
         start = self.size
-        self._record([("WARC-Type", kind), ("WARC-Target-URI", url), *_when(at, media_type), *rows], b"", body)
+        self._record(
+            [("WARC-Type", kind), ("WARC-Target-URI", url), *_when(at, media_type), *rows], b"", body, media_type
+        )
         self._note(Written(url, at, None, media_type, payload, start, self.size - start))
 
     def _exchange(
@@ -187,7 +198,7 @@ class WarcWriter:
         start, about = self.size, [("WARC-Target-URI", told.url)]
         rows = [("WARC-Type", kind), *about, *_when(told.at, "application/http; msgtype=response"), *more]
         head = b"" if headers is None else _head(f"HTTP/1.1 {told.status} {_phrase(told.status or 0)}", headers)
-        answer = self._record(rows, head, body)
+        answer = self._record(rows, head, body, told.mime)
         self._note(replace(told, offset=start, length=self.size - start))
         if sent is not None:
             parts = urlsplit(told.url)
@@ -196,8 +207,8 @@ class WarcWriter:
             rows += [("WARC-Concurrent-To", answer), *(row for row in more if row[0] == IP_ADDRESS)]
             self._record(rows, _head(f"GET {target} HTTP/1.1", (("Host", parts.netloc), *sent)))
 
-    def _record(self, rows: list[tuple[str, str]], head: bytes, body: IO[bytes] | None = None) -> str:
-        """Write one record, and return its id."""
+    def _record(self, rows: list[tuple[str, str]], head: bytes, body: IO[bytes] | None = None, mime: str = "") -> str:
+        """Write one record, and return its id. ``mime`` is the type of the body."""
         block, name = self._digest(head, body), f"<urn:uuid:{uuid4()}>"
         size = len(head) + (0 if body is None else body.seek(0, os.SEEK_END))
         rows = [
@@ -207,7 +218,7 @@ class WarcWriter:
             *([("WARC-Block-Digest", block)] if block else []),
             ("Content-Length", str(size)),
         ]
-        self._write(_head("WARC/1.1", rows) + head, body)
+        self._write(_head("WARC/1.1", rows) + head, body, mime)
         return name
 
     def _measured(self, body: IO[bytes] | None) -> tuple[int, str | None]:
@@ -218,20 +229,32 @@ class WarcWriter:
         """A digest as WARC writes it, if there are to be any."""
         return _sha1(chain((head,), _chunks(body))) if self._digests else None
 
-    def _write(self, head: bytes, body: IO[bytes] | None) -> None:
-        pieces = (piece for part in ((head,), _chunks(body), (b"\r\n\r\n",)) for piece in part)
-        if not self._compressed:
-            for piece in pieces:
-                self._put(piece)
-            return
-        member = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    def _write(self, head: bytes, body: IO[bytes] | None, mime: str) -> None:
+        pieces: Iterator[bytes] = chain((head,), _chunks(body), (_END,))
+        if self._compressed:
+            pieces = _stored(head, _chunks(body, _LONGEST_STORED)) if mime.lower() in _DENSE else _deflated(pieces)
         for piece in pieces:
-            self._put(member.compress(piece))
-        self._put(member.flush())
+            self._file.write(piece)
+            self.size += len(piece)
 
-    def _put(self, data: bytes) -> None:
-        self._file.write(data)
-        self.size += len(data)
+
+def _deflated(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """A gzip member."""
+    member = zlib.compressobj(6, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+    for piece in pieces:
+        yield member.compress(piece)
+    yield member.flush()
+
+
+def _stored(head: bytes, body: Iterable[bytes]) -> Iterator[bytes]:
+    """A gzip member (RFC 1952, 2.3) with the body in stored blocks (RFC 1951, 3.2.4), where nothing makes it smaller."""
+    packer = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    yield _GZIP_HEAD + packer.compress(head) + packer.flush(zlib.Z_SYNC_FLUSH)
+    crc, size = zlib.crc32(head), len(head)
+    for piece in chain(body, (_END,)):
+        crc, size = zlib.crc32(piece, crc), size + len(piece)
+        yield _BLOCK.pack(piece is _END, len(piece), len(piece) ^ 0xFFFF) + piece
+    yield struct.pack("<II", crc, size & 0xFFFFFFFF)
 
 
 def _sha1(chunks: Iterable[bytes]) -> str:
@@ -320,9 +343,9 @@ def stream_resource(
     return True
 
 
-def _chunks(body: IO[bytes] | None) -> Iterator[bytes]:
+def _chunks(body: IO[bytes] | None, size: int = _CHUNK) -> Iterator[bytes]:
     if body is None:
         return
     body.seek(0)
-    while chunk := body.read(_CHUNK):
+    while chunk := body.read(size):
         yield chunk

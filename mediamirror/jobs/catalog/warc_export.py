@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow, Query
-from mediamirror.catalog.stored_sets import read_exchange, was_stripped
+from mediamirror.catalog.stored_sets import Exchange, read_exchanges, was_stripped
 from mediamirror.errors import StoreError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.catalog.catalogs import Where, list_rows
@@ -17,6 +17,8 @@ from mediamirror.jobs.run.session import INTERRUPTED, Needs, Session, open_run
 from mediamirror.model import Problem
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import Store
+
+_BATCH = 64
 
 
 @dataclass(slots=True)
@@ -62,13 +64,28 @@ async def export_warc(
     needs = Needs(command="catalog export", to=dest, store=options, catalog=where.path, existing=True, adopts=True)
     async with open_run(needs, conclude=conclude, emit=on_event) as session:
         with ArchiveOut(target, session.scratch) as out:
-            async for row in list_rows(where, query):
-                await _export(row, session, out, done, on_event)
+            async for rows in _together(list_rows(where, query)):
+                found = await session.catalog.read(read_exchanges, [(row.url, row.sha256) for row in rows])
+                for row, exchange in zip(rows, found, strict=True):
+                    await _export(row, exchange, session, out, done, on_event)
     return done
+
+
+async def _together(rows: AsyncIterator[CatalogRow]) -> AsyncIterator[list[CatalogRow]]:
+    """Those of objects that are there, some at a time: to ask the catalog for each by itself takes as long as writing it."""
+    batch: list[CatalogRow] = []
+    async for row in rows:
+        if row.key is not None and row.status != "gone":
+            batch.append(row)
+        if len(batch) >= _BATCH:
+            yield batch
+            batch = []
+    yield batch
 
 
 async def _export(
     row: CatalogRow,
+    exchange: Exchange | None,
     session: Session[Archived],
     out: ArchiveOut,
     done: Archived,
@@ -76,12 +93,9 @@ async def _export(
 ) -> None:
     """Write one object, or count why it is not."""
     store, catalog = session.store, session.catalog
-    if row.key is None or row.status == "gone":
-        return
     if row.url is None or row.sha256 is None:
         done.without_url += 1
         return
-    exchange = await catalog.read(read_exchange, row.url, row.sha256)
     try:
         if exchange is None and await _is_stripped(catalog, store, row):
             done.stripped += 1
@@ -91,7 +105,7 @@ async def _export(
             out.stored(row, exchange, body)
     except StoreError as error:
         done.failed += 1
-        on_event(Problem(error.code, error.message, document=row.key))
+        on_event(Problem(error.code, error.message, document=row.key or ""))
         return
     if exchange is None:
         done.resources += 1
