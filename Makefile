@@ -60,6 +60,7 @@ fmt: .venv/.stamp-dev
 bench: .venv/.stamp-demo
 	@$(RUN) -m bench.mirror $(BENCH_ARGS)
 	@$(RUN) -m bench.start $(if $(BEFORE),--before-commit $(BEFORE))
+	@$(RUN) -m bench.archives
 
 bench-extract: .venv/.stamp-dev
 	@$(RUN) -m bench.extract $(BENCH_ARGS)
