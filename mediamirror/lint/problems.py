@@ -25,7 +25,7 @@ _OF_DOCUMENTS = frozenset(
         "too-many-fragments", "too-many-links", "too-many-names", "too-many-references", "too-many-sets", "tracker-pixel",
         "trailing-comma", "unclosed-parenthesis", "unclosed-quote", "unfilled-template", "unknown-descriptor",
         "unusable-candidate", "url-too-long", "warc-damaged", "warc-zstd", "xml-too-deep", "xml-too-large", "zero-height",
-        "zero-width",
+        "zero-width", "warc-doubtful",
     }
 )  # fmt: skip
 

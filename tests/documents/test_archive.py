@@ -18,8 +18,9 @@ from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Place
 from mediamirror.documents.warc.index import Holds, Index, Located, equivalent, payload_key, url_key
+from mediamirror.documents.warc.read import read_warc, rest
 from mediamirror.errors import BodyTooLarge, NotArchived, TooManyRedirects
-from mediamirror.model import Download
+from mediamirror.model import Download, Problem
 
 CDN = "https://cdn.example"
 JPEG = b"\xff\xd8\xff" + bytes(range(256)) * 20
@@ -480,6 +481,28 @@ async def test_a_record_of_ten_gigabytes_is_passed_over_and_refused_in_little_me
         tracemalloc.stop()
     assert peak < 8 * 1024**2
     assert os.listdir(tmp_path) == [path.name]
+
+
+def strange(tmp_path: Path, records: list[bytes]) -> list[str]:
+    """What is said of an archive that can be read as it is."""
+    with WarcArchive(tmp_path) as archive:
+        read = [
+            *read_warc(write(tmp_path / "b.warc", records), archive=archive, name="b"),
+            *rest(archive, 1000, alone=False),
+        ]
+    return [item.message for item in read if isinstance(item, Problem)]
+
+
+def test_what_is_strange_in_an_archive_is_told_in_a_sentence_each(tmp_path: Path) -> None:
+    assert strange(tmp_path, [image("a"), image("b")]) == []
+    twin = image("c")
+    late = [image("d", date="2999-01-01T00:00:00Z"), image("e", date="2999-01-01T00:00:00Z")]
+    inner = response(f"{CDN}/inner.warc.gz", compressed([image("inner")]), "application/warc")
+    assert strange(tmp_path, [twin, twin, *late, inner]) == [
+        f"b has 1 record ({CDN}/c) with the id of another: all were read.",
+        f"b has 2 records ({CDN}/d, …) dated in the future: captures are chosen by these dates.",
+        f"b has 1 record ({CDN}/inner.warc.gz) of a web archive within, which is not read: give it as an INPUT.",
+    ]
 
 
 async def test_two_records_of_one_id_are_two(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
@@ -21,7 +22,7 @@ from mediamirror.documents.warc.http import (
 from mediamirror.documents.warc.index import Asked, Holds, Index, Located, equivalent, payload_key, url_key
 from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Gap, Record, read_records
-from mediamirror.documents.warc.seen import Seen
+from mediamirror.documents.warc.seen import Odd, Seen
 from mediamirror.documents.warc.spool import Spool
 from mediamirror.errors import NotArchived, TooManyRedirects
 from mediamirror.first_use import replace
@@ -67,6 +68,7 @@ class WarcArchive:
         self._names = ("", -1)
         self._waiting: tuple[bytes, Located] | None = None
         self._asked = (b"", Asked.UNKNOWN)
+        self._latest = microseconds(datetime.now(UTC) + timedelta(days=1))
 
     @cached_property
     def seen(self) -> Seen:
@@ -139,9 +141,12 @@ class WarcArchive:
         holds = _holds(record, response)
         if holds is None or not isinstance(url, str):
             return None
-        key = url_key(url)
+        key, date = url_key(url), microseconds(record.date or EPOCH)
+        self.seen.id(record.get(b"warc-record-id"), url)
+        if date > self._latest:
+            self.seen.note(Odd.FUTURE, url)
         asked = self._asked[1] if self._asked[0] == key else Asked.UNKNOWN
-        located = Located(microseconds(record.date or EPOCH), holds, number, record.place, asked)
+        located = Located(date, holds, number, record.place, asked)
         digest = record.get(b"warc-payload-digest")
         if holds is Holds.BODY and digest:
             self._index.add(payload_key(digest), located)

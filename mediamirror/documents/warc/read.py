@@ -13,6 +13,7 @@ from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_of, read_accept, read_answer
 from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Block, Gap, Record, read_record, read_records
+from mediamirror.documents.warc.seen import Odd
 from mediamirror.markup.extract import PAGES, choose_kind
 from mediamirror.markup.naming.looks import has_image_extension, is_image_type
 from mediamirror.markup.places.urls import shown
@@ -31,6 +32,7 @@ _WITH_ADDRESS = frozenset({"response", "resource", "revisit", "conversion"})
 _RECORDS = _WITH_ADDRESS | {"warcinfo", "request", "metadata", "continuation"}
 """WARC 1.1, 5.5."""
 _KINDS = frozenset({*PAGES, "css", "feed", "sitemap", "json", "markdown"})
+_ARCHIVES = (".warc", ".warc.gz", ".warc.zst", ".wacz", ".arc", ".arc.gz")
 _UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _NO_PICTURES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon"})
 """What is no picture of a page's: drawings, and the icons of its tab."""
@@ -115,6 +117,8 @@ def rest(archive: WarcArchive, limit: int, *, alone: bool) -> Iterator[Document 
         elif data:
             seen.documents += 1
             yield Document(archive.name, data, None, None, "urls")
+    for why in seen.odd() if archive.name else ():
+        yield Problem("warc-doubtful", f"{archive.name} has {why}.", document=archive.name)
     if alone and archive.name and not seen.documents:
         yield Problem("no-pages", f"{archive.name} holds no page{_instead(archive)}.", document=archive.name)
 
@@ -166,6 +170,14 @@ def _record(
         raise Damaged("a record without its address stands")
     if kind == "response" and url[:4].lower() == "http" and (response is None or not 100 <= response.status < 600):
         raise Damaged("a response record that holds no HTTP response stands")
+    return _noted(record, response, archive, number, limit)
+
+
+def _noted(
+    record: Record, response: Response | None, archive: WarcArchive, number: int, limit: int
+) -> Iterable[Document | Problem]:
+    """The same of a record that is as it should be."""
+    kind, url = record.kind, record.url
     is_revisit = kind == "revisit"
     essence = _essence(response) if response is not None else "" if is_revisit else None
     is_whole = response is None or response.status in GIVEN_OUT
@@ -174,6 +186,8 @@ def _record(
     archive.seen.revisits += is_revisit
     if response is not None and is_whole and _is_picture(kind, url, essence or ""):
         archive.seen.picture(url, is_revisit=is_revisit)
+    elif is_whole and url.lower().endswith(_ARCHIVES):
+        archive.seen.note(Odd.WITHIN, url)
     if is_page and is_revisit and located is not None:
         archive.seen.put_off(located)
     elif is_page and response is not None and not is_revisit:
