@@ -73,6 +73,7 @@ torture: .venv/.stamp-dev
 	@$(RUN) -m torture $(if $(KILLS),--kills $(KILLS)) $(TORTURE_ARGS)
 	@$(RUN) -m torture.workers --images 6000
 	@$(RUN) -m torture.workers --engine ray --images 2000 --hosts 30 --kills 3
+	@$(RUN) -m torture.cluster --images 2000 --hosts 40
 	@$(RUN) -m torture.strip
 	@$(RUN) -m fixtures.players pywb
 	@$(RUN) -m torture.replay

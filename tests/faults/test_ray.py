@@ -53,35 +53,26 @@ def wait_until(what: Callable[[], bool], child: Popen[str], end: Callable[[], tu
         time.sleep(0.005)
 
 
-def test_a_worker_of_the_cluster_that_is_killed_costs_nothing_and_the_output_is_ours_alone(
+def test_a_killed_worker_costs_nothing_sigterm_ends_the_cluster_and_another_engine_goes_on(
     start: Start, origin: ManyHosts, tmp_path: Path
 ) -> None:
+    origin.hold_after(60)
     child = start(*words(origin, tmp_path, "--workers", "2"))
     end = heard(child)
-    wait_until(lambda: origin.asked.total() > 40, child, end)
-    while not (victims := [pid for pid, name in descendants(child.pid).items() if name.startswith("ray::shard")]):
-        assert child.poll() is None, end()[1]
-    os.kill(victims[0], signal.SIGKILL)
-    told, said = end()
-    assert child.returncode == 0, said
-    assert outcomes(told) == {"stored": len(origin.urls)}  # each line is JSON: nothing of Ray's stands between
-    assert "\x1b" not in told
-    assert re.search(r"Shard \d+ lost its worker \(\w*WorkerCrashedError", told)
-    assert set(origin.asked) == set(origin.urls)
-    assert origin.asked.total() - len(origin.urls) <= 64
-    assert max(origin.most.values()) <= 2 * HOST_WIDTH  # a dead worker's last requests may still be answered
-    assert len(DirectoryPlace(tmp_path / "m").held()) == len(origin.urls)
-
-
-def test_sigterm_ends_the_run_and_its_cluster(start: Start, origin: ManyHosts, tmp_path: Path) -> None:
-    child = start(*words(origin, tmp_path, "--workers", "2"))
-    end = heard(child)
-    wait_until(lambda: origin.asked.total() > 40, child, end)
+    wait_until(lambda: origin.asked.total() > 60, child, end)  # so it has requests that nobody has answered
+    processes = descendants(child.pid)
+    os.kill(next(pid for pid, name in processes.items() if name.startswith("ray::shard")), signal.SIGKILL)
+    wait_until(lambda: max(origin.asked.values()) > 1, child, end)
+    origin.go_on()
+    wait_until(lambda: origin.asked.total() > 150, child, end)
     processes = descendants(child.pid)
     child.send_signal(signal.SIGTERM)
     told, said = end()
     assert child.returncode == 130, said
-    assert 0 < outcomes(told)["stored"] < len(origin.urls)
+    kept = outcomes(told)["stored"]  # each line is JSON: nothing of Ray's stands between
+    assert 0 < kept < len(origin.urls)
+    assert "\x1b" not in told
+    assert re.search(r"Shard \d+ lost its worker \(\w*WorkerCrashedError", told)
     assert any("raylet" in name for name in processes.values())
     limit = time.monotonic() + PATIENCE
     while (
@@ -89,6 +80,17 @@ def test_sigterm_ends_the_run_and_its_cluster(start: Start, origin: ManyHosts, t
     ) and time.monotonic() < limit:
         time.sleep(0.1)
     assert not left
+
+    again = start(*("processes" if word == "ray" else word for word in words(origin, tmp_path, "--workers", "2")))
+    told, said = again.communicate(timeout=PATIENCE)
+    assert again.returncode == 0, said
+    assert outcomes(told).total() == len(origin.urls)
+    assert set(origin.asked) == set(origin.urls)
+    assert (
+        origin.asked.total() - len(origin.urls) <= 3 * 64
+    )  # what was under way at the kill, and in two workers at the end
+    assert max(origin.most.values()) <= 2 * HOST_WIDTH  # a dead worker's last requests may still be answered
+    assert len(DirectoryPlace(tmp_path / "m").held()) == len(origin.urls)
 
 
 def test_an_address_that_nobody_answers_at_is_told_at_once(
@@ -98,10 +100,8 @@ def test_an_address_that_nobody_answers_at_is_told_at_once(
         port = taken.getsockname()[1]
     done = mediamirror(*words(origin, tmp_path, "--ray-address", f"127.0.0.1:{port}"))
     assert done.returncode == 2
-    assert (
-        done.stderr.splitlines()[-1]
-        == (f"mediamirror: No Ray cluster answers at 127.0.0.1:{port} (Connection refused): check --ray-address.")
-        or "No Ray cluster answers at" in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        f"mediamirror: No Ray cluster answers at 127.0.0.1:{port} (Connection refused): check --ray-address."
     )
     assert not origin.asked
 

@@ -231,7 +231,8 @@ async def _knock(address: str) -> None:
             _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         writer.close()
     except (OSError, TimeoutError) as error:
-        why = getattr(error, "strerror", None) or f"no answer in {_KNOCK_SECONDS:.0f} s"
+        number = error.errno or 0  # asyncio has words of its own for what the system refuses
+        why = os.strerror(number) if number > 0 else error.strerror or f"no answer in {_KNOCK_SECONDS:.0f} s"
         raise UsageError(f"No Ray cluster answers at {address} ({why}): check --ray-address.") from None
 
 

@@ -162,8 +162,9 @@ class _Bridge:
                 told = self._ray.get(ref)
                 self.answer(number, told)
         except Exception as error:
-            words = [line for line in str(error).splitlines() if line.strip()]
-            told = WorkerLost(f"{type(error).__name__}: {redact_log(words[0].strip() if words else '')}"[:300])
+            words = [line.strip() for line in str(error).splitlines() if line.strip()]
+            first = words[0].partition(". ")[0] if words else ""  # what follows are guesses and identifiers
+            told = WorkerLost(f"{type(error).__name__}: {redact_log(first)}"[:300])
             self.answer(number, told)
         if not isinstance(told, Finished | MediamirrorError):
             self.answer(number, WorkerLost("it ended early"))
