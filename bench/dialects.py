@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-from fixtures.dialects import SHAPES, address
+from fixtures.dialects import HASH, SHAPES, address
 from mediamirror.dialects import read
 
 COUNT = 100_000
@@ -20,6 +20,24 @@ PLAIN = (
     "https://blog.test/wp-content/uploads/2025/12/photo-{n}-300x200.jpg",
     "https://site.test/img/{n}.webp?v=17",
 )
+
+NAMES = (
+    "oat",
+    HASH,
+    "%20b",
+    "mug",
+    "songs",
+    "pencil",
+    "snow",
+    "Handle",
+    "assets/",
+    "id7",
+    "71abc",
+    "1_sd",
+    "pics",
+    "abc",
+)
+"""Words of the shapes that name the picture."""
 
 
 def main() -> None:
@@ -43,13 +61,20 @@ def mixed(widths: int) -> list[str]:
     """Half of the addresses speak a dialect, in so many widths of each picture; half are plain ones. No two are equal."""
     shapes = list(SHAPES)
     spoken = [
-        address(
-            shapes[n // widths % len(shapes)], LADDER[(n // widths // len(shapes) + n % widths) % len(LADDER)]
-        ).replace("oat", f"oat{n // widths}")
+        picture(
+            address(shapes[n // widths % len(shapes)], LADDER[(n // widths // len(shapes) + n % widths) % len(LADDER)]),
+            n // widths,
+        )
         for n in range(COUNT // 2)
     ]
     plain = [PLAIN[n % len(PLAIN)].format(n=n) for n in range(COUNT // 2)]
     return [each for pair in zip(spoken, plain, strict=True) for each in pair]
+
+
+def picture(of: str, number: int) -> str:
+    """Write the address of another picture: the number is put into the word that names it."""
+    word = next(each for each in NAMES if each in of)
+    return of.replace(word, f"{word}{number}", 1)
 
 
 if __name__ == "__main__":

@@ -72,9 +72,8 @@ class Form:
 
     ``pattern`` may have the groups ``w``, ``h`` and ``f`` (format). ``by`` takes its place in the stem. ``hint`` and ``host``
     are texts that an address of this dialect always holds (or one of several, with blanks between): without them the pattern
-    is not tried. ``in_name`` says that the
-    size stands at the end of a file's name, which no server reads; ``last`` are the characters, in lower case, one of which
-    then stands before the ending. ``example`` is one address of it, ``source`` where it was seen.
+    is not tried. ``signs`` are given where the size stands at the end of a file's name, which no server reads: its pattern is that
+    of what stands between one of these characters and the ending. ``example`` is one address of it, ``source`` where it was seen.
     """
 
     name: str
@@ -84,8 +83,7 @@ class Form:
     by: str = ""
     hint: str = ""
     host: str = ""
-    in_name: bool = False
-    last: str = ""
+    signs: str = ""
 
     @property
     def in_folders(self) -> bool:
@@ -100,8 +98,6 @@ class Form:
         return not in_name and not self.in_folders
 
 
-_DIGITS = "0123456789"
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _EXT = r"(?=\.(?:jpe?g|png|webp|avif|gif)(?:\.(?:webp|avif))?\Z)"
 """Where a file's name ends: the size stands before it."""
 _SIZES = r"(?:thumb(?:nail)?|small|medium|large|x-?large|xs|sm|md|lg|x{1,3}l|mini|big|full|orig(?:inal)?|preview)"
@@ -128,31 +124,26 @@ FORMS: tuple[Form, ...] = (
     # Sizes at the end of a file's name: given when the file was made, not read by a server.
     Form(
         "spatie-size",
-        r"___(\w{1,60}?)_[0-9]{2,5}_[0-9]{2,5}" + _EXT,
+        r"__(\w{1,60}?)_[0-9]{2,5}_[0-9]{2,5}",
         "/r/n___media_library_original_640_360.jpg",
         "spatie/laravel-medialibrary 11",
         by=rf"___\1_{HOLE}",
-        hint="___",
-        in_name=True,
-        last=_DIGITS,
+        signs="_",
     ),
     Form(
         "spatie",
-        rf"-(?:{_SIZES}-)?___([a-z]+)_[0-9]{{2,5}}" + _EXT,
+        rf"(?:{_SIZES}-)?___([a-z]+)_[0-9]{{2,5}}",
         "/c/a6dc-sm-___webp_480.webp",
         "spatie/laravel-medialibrary 11",
         by=rf"-___\1_{HOLE}",
-        hint="___",
-        in_name=True,
-        last=_DIGITS,
+        signs="-",
     ),
     Form(
         "density",
-        r"[@_-](?:[1-4](?:\.[0-9]{1,2})?|0\.[0-9]{1,2})x" + _EXT,
+        r"(?:[1-4](?:\.[0-9]{1,2})?|0\.[0-9]{1,2})x",
         "/logo@2x.png",
         "Apple's naming of assets",
-        in_name=True,
-        last="x",
+        signs="@_-",
     ),
     Form(
         "shopify-name",
@@ -161,46 +152,25 @@ FORMS: tuple[Form, ...] = (
         "https://cdn.shopify.com/s/p_large.jpg",
         "Shopify img_url",
         host="shopify.",
-        in_name=True,
     ),
     Form(
         "shopify",
-        r"[-_][0-9]{2,4}x(?:[0-9]{2,4})?(?:_crop_(?:center|top|bottom|left|right))?(?:@[23]x)?" + _EXT,
+        r"[0-9]{2,4}x(?:[0-9]{2,4})?(?:_crop_(?:center|top|bottom|left|right))?(?:@[23]x)?",
         "/s/p_480x320_crop_center@2x.jpg",
         "Shopify img_url",
-        hint="x",
-        in_name=True,
-        last=_DIGITS + _LETTERS,
+        signs="-_",
     ),
     Form(
         "wagtail",
-        r"\.(?:(?:max|min|fill)-[0-9]{2,5}x[0-9]{2,5}|(?:width|height)-[0-9]{2,5})(?:-c[0-9]{1,3})?(?:\.[a-z-]+(?:-[0-9]+)?)?"
-        + _EXT,
+        r"(?:(?:max|min|fill)-[0-9]{2,5}x[0-9]{2,5}|(?:width|height)-[0-9]{2,5})(?:-c[0-9]{1,3})?(?:\.[a-z-]+(?:-[0-9]+)?)?",
         "/images/portrait.max-600x600.jpg",
         "Wagtail 8",
-        hint="-",
-        in_name=True,
-        last=_DIGITS + _LETTERS,
+        signs=".",
     ),
-    Form(
-        "wordpress",
-        rf"[-_.]{_NUMBER}x{_NUMBER}(?:[-_]crop)?" + _EXT,
-        "/up/photo-300x200.jpg",
-        "WordPress 6",
-        hint="x",
-        in_name=True,
-        last=_DIGITS + "p",
-    ),
-    Form("scaled", r"-scaled" + _EXT, "/up/photo-scaled.jpg", "WordPress 6", hint="-scaled", in_name=True, last="d"),
-    Form(
-        "width-name",
-        rf"[-_.@](?:w_?{_NUMBER}|{_NUMBER}(?:w|px))" + _EXT,
-        "/p-w960.webp",
-        "many",
-        in_name=True,
-        last=_DIGITS + "wx",
-    ),
-    Form("size-word", rf"[-_]{_SIZES}" + _EXT, "/p-small.jpg", "many", by=f"-{HOLE}", in_name=True, last=_LETTERS),
+    Form("wordpress", rf"{_NUMBER}x{_NUMBER}(?:[-_]crop)?", "/up/photo-300x200.jpg", "WordPress 6", signs="-_."),
+    Form("scaled", r"scaled", "/up/photo-scaled.jpg", "WordPress 6", signs="-"),
+    Form("width-name", rf"(?:w_?{_NUMBER}|{_NUMBER}(?:w|px))", "/p-w960.webp", "many", signs="-_.@"),
+    Form("size-word", _SIZES, "/p-small.jpg", "many", by=f"-{HOLE}", signs="-_"),
     Form(
         "futurecdn",
         r"-(?P<w>[1-9][0-9]{2,3})-[1-9][0-9]" + _EXT,
@@ -507,13 +477,21 @@ FORMS: tuple[Form, ...] = (
         by=rf"\1/{HOLE}",
         hint="/id/",
     ),
-    Form("segment-word", rf"/(?:max|square|wc){_W}(?=/)", "/hotel/max480/1.jpg", "Booking, Ozon", by=f"/{HOLE}"),
+    Form(
+        "segment-word",
+        rf"/(?:max|square|wc){_W}(?=/)",
+        "/hotel/max480/1.jpg",
+        "Booking, Ozon",
+        by=f"/{HOLE}",
+        hint="/max /square /wc",
+    ),
     Form(
         "segment-pair",
         r"/(?:r|resize|width)/(?P<w>[1-9][0-9]{1,3}0|375|414|768|828|1024|1366|1536|2048)(?=/)",
         "/r/320/harbour.png",
         "nginx 1.22 image_filter: a round number, or a screen's width; another may be an id",
         by=f"/{HOLE}",
+        hint="/r/ /resize/ /width/",
     ),
     Form(
         "segment-size",
@@ -582,71 +560,89 @@ QUERY: dict[str, Means] = {
 that can't be what the name means leave the pair alone: ``?s=abc``, ``?size=big``, ``?w=1``."""
 
 
-_Row = tuple[str, Form, re.Pattern[str]]
+_Row = tuple[Form, re.Pattern[str]]
 
 
-def _rows(sign: Callable[[Form], str], wanted: Callable[[Form], bool]) -> tuple[_Row, ...]:
-    rows: list[_Row] = []
-    for form in filter(wanted, FORMS):
-        written = pattern(form.pattern, re.IGNORECASE | re.ASCII)
-        rows += [(one, form, written) for one in sign(form).split(" ")]
-    return tuple(rows)
+def _rows(wanted: Callable[[Form], bool]) -> tuple[_Row, ...]:
+    return tuple((form, pattern(form.pattern, re.IGNORECASE | re.ASCII)) for form in FORMS if wanted(form))
 
 
-_WITH_HOST = _rows(lambda f: f.host, lambda f: bool(f.host))
-_WITH_HINT = _rows(lambda f: f.hint, lambda f: bool(f.hint) and not f.host and not f.in_name)
-_IN_NAME = _rows(lambda f: f.hint, lambda f: f.in_name and not f.host)
-_BY_LAST = {
-    c: tuple((place, *row) for place, row in enumerate(_IN_NAME) if c.lower() in row[1].last)
-    for c in _DIGITS + _LETTERS + _LETTERS.upper()
-}
-"""The rows about names by the character before the ending."""
+_WITH_HOST = _rows(lambda f: bool(f.host))
+_WITH_HINT = _rows(lambda f: bool(f.hint) and not f.host)
+_SEGMENTS = _rows(lambda f: not (f.host or f.hint or f.signs))
+_IN_NAME = {sign: [form for form in FORMS if sign in form.signs] for sign in "-_.@"}
+_SIZE_IN_NAME = pattern(
+    "(?:"
+    + "|".join(
+        f"{re.escape(sign)}(?:{'|'.join(f'{form.pattern}()' for form in forms)})" for sign, forms in _IN_NAME.items()
+    )
+    + f"){_EXT}",
+    re.IGNORECASE | re.ASCII,
+)
+"""One of the rows about names. A group at the end of each says which it was."""
+_LEFT = [
+    left for forms in _IN_NAME.values() for form in forms for left in (["", form.by] if "\\1" in form.by else [form.by])
+]
+"""What is left of it, by the group."""
+
+
+def _found_as(text: str) -> tuple[str, str, str]:
+    """Take a text apart: what stands before its first character that is no letter or digit, from there on, a slash at its end."""
+    at = next(index for index, each in enumerate(text) if not each.isalnum())
+    end = "/" if text[at + 1 :].endswith("/") else ""
+    return text[:at], text[at:].removesuffix(end) if end else text[at:], end
 
 
 def _any_of(texts: Iterable[str]) -> str:
-    """Write an expression that finds one of several texts. It looks only where a character stands that is no letter or digit."""
+    """Write an expression that finds one of several texts. It looks only where a character stands that is no letter or digit.
+
+    A slash at the end is not part of what is found: another text may begin with it.
+    """
     found: dict[str, list[str]] = {}
     for text in sorted(set(texts)):
-        at = next(index for index, each in enumerate(text) if not each.isalnum())
-        before = f"(?<={re.escape(text[: at + 1])})" if at else ""
-        found.setdefault(re.escape(text[at]), []).append(before + re.escape(text[at + 1 :]))
+        before, here, end = _found_as(text)
+        behind = f"(?<={re.escape(before + here[0])})" if before else ""
+        found.setdefault(re.escape(here[0]), []).append(behind + re.escape(here[1:]) + (end and "(?=/)"))
     return "|".join(f"{mark}(?:{'|'.join(rest)})" for mark, rest in found.items())
 
 
-_HINT = pattern(_any_of(hint for hint, _, _ in _WITH_HINT))
-_TAILS = [hint[max(hint.rfind("/"), 0) :] for hint, form, _ in _WITH_HINT if hint[-1] != "/" and not form.in_folders]
+_HINTS = [(hint, place) for place, (form, _) in enumerate(_WITH_HINT) for hint in form.hint.split(" ")]
+_HINT = pattern(_any_of(hint for hint, _ in _HINTS))
+_BY_HINT: dict[str, list[int]] = {}
+"""Places of rows in `_WITH_HINT`, by what `_HINT` finds where their hint stands."""
+for _hint, _place in _HINTS:
+    _BY_HINT.setdefault(_found_as(_hint)[1], []).append(_place)
+_TAILS = [
+    hint[max(hint.rfind("/"), 0) :] for hint, place in _HINTS if hint[-1] != "/" and not _WITH_HINT[place][0].in_folders
+]
 """What stands in a name, with the slash before it, where a hint ends in the name."""
 _PLAIN_NAME = pattern(
     rf"(?!{'|'.join(re.escape(tail[1:]) for tail in _TAILS if tail[0] == '/')})[A-Za-z0-9-]*+"
     rf"(?:(?!{_any_of(tail for tail in _TAILS if tail[0] != '/')})[._][A-Za-z0-9-]*+)*"
 )
 """A name that no dialect reads together with its folders, and that holds no list of operations. Most are so."""
-_SEGMENTS = _rows(lambda f: f.hint, lambda f: not (f.host or f.hint or f.in_name))
 _SEGMENT_SIGN = pattern(
     r"/(?:[0-9]{1,5}+(?:w|px|x-?[0-9]{0,5}h?)/"
-    r"|(?=[cfhmoprstwx-])(?:[spc-][0-9]{2,5}+(?:w|px|x-?[0-9]{0,5}h?)/|x[0-9]{2,5}/|(?:(?:r|resize|width)/|max|square|wc)[0-9]{2,5}/"
+    r"|(?=[cfhoprstwx-])(?:[spc-][0-9]{2,5}+(?:w|px|x-?[0-9]{0,5}h?)/|x[0-9]{2,5}/"
     r"|(?:tr:|s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:]))",
     re.IGNORECASE,
 )
 """What every address has that a row without a hint knows, or one of whose segments is a lone operation."""
-_ENDINGS = frozenset({"jpg", "jpeg", "png", "webp", "avif", "gif"})
-_SECOND_ENDINGS = frozenset({"webp", "avif"})
-_LONGEST_ENDING = 5
-_LONGEST_NAME = 80
-"""Sizes stand at the end of a name and are short: no more of it is searched."""
 _WORD = pattern(
     r"(?<![a-z0-9])(?P<name>w|width|wid|mw|maxwidth|h|height|hei|mh|maxheight|s|size|resize|fitandfill|thumbnail"
     r"|dpr|zoom|f|fm|format|o|output)[_=:/-][!(]?"
     r"(?P<value>[0-9]{1,5}(?:\.[0-9]{1,2})?(?:x[0-9]{0,5}|,[0-9]{1,5}(?=\)))?(?=r?(?:[^0-9a-z.]|\Z))|(?!width|height|format|fit)[a-z]{3,5}(?![a-z0-9]))",
     re.IGNORECASE | re.ASCII,
 )
-_LONE = pattern(
-    r"(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)(?!20[12][0-9]\Z)[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
-    r"|w(?!20[12][0-9]\Z)(?:[0-9]{3,4}|[6-9][0-9])(?:h[0-9]{2,5})?|(?:f|fm|format|o|output=f|output=format)[_=:][a-z]{3,5}",
+_OPERATION = pattern(
+    r"(?:\A|(?<=/))(?:(?P<lone>(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)(?!20[12][0-9](?:/|\Z))[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
+    r"|w(?!20[12][0-9](?:/|\Z))(?:[0-9]{3,4}|[6-9][0-9])(?:h[0-9]{2,5})?|(?:f|fm|format|o|output=f|output=format)[_=:][a-z]{3,5})(?=/|\Z)"
+    r"|[^/,;&%+]*+(?:(?!%2C|\+[wh]_)[%+][^/,;&%+]*+)*+[,;&%+][^/]*+)",
     re.IGNORECASE | re.ASCII,
 )
 _COMPACT = pattern(r"w(?P<w>[0-9]{2,5})(?:h(?P<h>[0-9]{2,5}))?", re.IGNORECASE | re.ASCII)
-_ADDRESS = frozenset({"http:", "https:", "http%3A", "https%3A"})
+_ANOTHER = pattern(r"(?:\A|(?<=/))https?(?::|%3A)(?=/|\Z)")
+"""Behind it stands what is asked of another server."""
 _FILE = pattern(r"\.[a-z0-9]{2,5}\Z", re.IGNORECASE | re.ASCII)
 _PAIR = pattern(r"(0|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?(?:[,x:]([0-9]{0,5})(?:px)?\*?)?", re.IGNORECASE)
 _SQUARESPACE = pattern(r"([0-9]{2,5})w")
@@ -655,14 +651,16 @@ _DENSITY_VALUE = pattern(r"[0-5](?:\.[0-9]{1,3})?")
 _FORMAT_NAME = pattern(
     r"(?<![^,;/+ ])(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[,;+ ]|-alpha|\Z)", re.IGNORECASE
 )
-_OPTIMISERS = ("/_next/image", "/_vercel/image", "/_image", "/.netlify/images")
-_SOURCES = frozenset({"url", "href", "src"})
+_OPTIMISERS = tuple(
+    f"{path}{end}" for path in ("/_next/image", "/_vercel/image", "/_image", "/.netlify/images") for end in ("", "/")
+)
+_SOURCE = pattern(r"(?:\A|&)(?:url|href|src)=([^&]+)")
 _MOST_NESTED = 4
 """An original that is a parameter may be an address with a parameter of its own: so many are followed."""
 
 
 _KEPT = 4096
-"""Readings that are kept for the next address."""
+"""Readings of folders, queries and operations that are kept for the next address."""
 _DENSEST = 10
 _WIDEST = 9999
 """A lone number over it is an id or a count, no size."""
@@ -701,10 +699,6 @@ class _Found:
                 self.width = self.height = None
             self.size(dialect, width, height)
 
-    def take(self, other: _Found) -> None:
-        """Say what another says."""
-        self.__dict__.update(other.__dict__)
-
     def asked(self) -> Asked | None:
         """The whole, or None where nothing is asked for."""
         width, height, times = self.width, self.height, self.density
@@ -715,7 +709,6 @@ class _Found:
         return Asked(self.dialect or "format", width, height, self.format)
 
 
-@functools.lru_cache(maxsize=_KEPT)
 def read(url: str) -> Reading:
     """Read one address. Its fragment is left away; one longer than `MAX_URL` is its own stem and asks for nothing.
 
@@ -729,50 +722,41 @@ def read(url: str) -> Reading:
     address, _, query = url.partition("?")
     cut = address.rfind("/") + 1
     name = address[cut:]
-    before = _read_folders(address[:cut])
-    told = _read_outer_query(query, before.in_styles) if query else _SILENT
-    if told.has_source and (original := _original(address, query)) is not None and "?" not in original:
-        named = read(original)
-        if told.asked is None or named.asked is None:
-            return Reading(told.asked or named.asked, named.stem)
-    if (
-        before.needs_name
-        or told.has_source
-        or (before.asked is not None and told.asked is not None)
-        or _PLAIN_NAME.fullmatch(name) is None
-    ):
+    asked, stem, in_styles, needs_name = _read_folders(address[:cut])
+    if needs_name or _PLAIN_NAME.fullmatch(name) is None:
+        asked, stem = _read_address(address, _Found())
+    else:
+        stem = f"{stem}{_read_name(name)}"
+    if not query:
+        return Reading(asked, stem)
+    told, ends, speaks = _read_outer_query(query, in_styles)
+    original = _original(address, query) if address.endswith(_OPTIMISERS) else None
+    if original is not None and "?" not in original:
+        asked, stem = read(original)
+        ends = ""
+    if (original is not None and "?" in original) or (asked is not None and speaks):
         return _read_whole(address, query)
-    return Reading(told.asked or before.asked, f"{before.stem}{_read_name(name)}{told.stem}")
-
-
-class _Part(NamedTuple):
-    """What the folders of an address, or its query, say by themselves, and their part of the stem.
-
-    ``needs_name`` says that a dialect of these folders looks at the name, too. ``has_source`` says that a parameter may be the
-    address of the original.
-    """
-
-    asked: Asked | None
-    stem: str
-    in_styles: bool = False
-    needs_name: bool = False
-    has_source: bool = False
-
-
-_SILENT = _Part(None, "")
+    return Reading(asked or told, f"{stem}{ends}")
 
 
 def _read_whole(address: str, query: str) -> Reading:
+    """Read a query and what stands before it in one another's light."""
     found = _Found()
     for _ in range(_MOST_NESTED):
         query = _read_query(query, "/styles/" in address, found) if query else ""
-        original = _original(address, query)
+        original = _original(address, query) if address.endswith(_OPTIMISERS) else None
         if original is None:
             break
         address, _, query = original.partition("#")[0].partition("?")
+    asked, stem = _read_address(address, found)
+    return Reading(asked, f"{stem}{query and '?' + query}")
+
+
+def _read_address(address: str, found: _Found) -> Reading:
+    """Read all before the query."""
     origin, path, _ = split(address)
     path = _read_path(path, _rows_for(origin, path), found)
-    return Reading(found.asked(), f"{origin}{path}{query and '?' + query}")
+    return Reading(found.asked(), f"{origin}{path}")
 
 
 def split(url: str) -> tuple[str, str, str]:
@@ -787,25 +771,34 @@ def split(url: str) -> tuple[str, str, str]:
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _read_outer_query(query: str, in_styles: bool) -> _Part:
-    """Read a query before which nothing was read: the pictures of a site share a few."""
+def _read_outer_query(query: str, in_styles: bool) -> tuple[Asked | None, str, bool]:
+    """Read a query before which nothing was read: the pictures of a site share a few.
+
+    Return what it asks for, what is left of it, and whether it says how to read what is asked for before it.
+    """
     found = _Found()
     left = _read_query(query, in_styles, found)
-    has_source = any(pair.partition("=")[0] in _SOURCES for pair in left.split("&"))
-    return _Part(found.asked(), left and "?" + left, has_source=has_source)
+    told = found.asked()
+    return told, left and "?" + left, told is not None or found.density != 1
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _read_folders(folders: str) -> _Part:
-    """Read all before the name, by itself: the pictures of a site share a few."""
+def _read_folders(folders: str) -> tuple[Asked | None, str, bool, bool]:
+    """Read all before the name, by itself: the pictures of a site share a few.
+
+    Return what they ask for, their part of the stem, whether they are of a Drupal style, and whether a dialect of theirs looks at
+    the name, too.
+    """
     origin, path, _ = split(folders)
     in_styles = "/styles/" in path
     rows = _rows_for(origin, path)
-    if (folders and not path) or (rows and any(form.needs_name for _, form, _ in rows)):
-        return _Part(None, folders, in_styles, needs_name=True)
+    if (folders and not path) or (rows and any(form.needs_name for form, _ in rows)):
+        return None, folders, in_styles, True
+    if not rows and _SEGMENT_SIGN.search(path) is None and not _has_list(path):
+        return None, folders, in_styles, False
     found = _Found()
     stem = origin + _read_path(path, rows, found)
-    return _Part(found.asked(), stem, in_styles)
+    return found.asked(), stem, in_styles, False
 
 
 def _read_query(query: str, in_styles: bool, found: _Found) -> str:
@@ -813,7 +806,8 @@ def _read_query(query: str, in_styles: bool, found: _Found) -> str:
     pairs = query.split("&")
     if in_styles:  # the token that signs a Drupal style is another for every style
         pairs = [pair for pair in pairs if not pair.startswith("itok=")]
-    kept: list[tuple[str, bool]] = []
+    left: list[str] = []
+    along: list[str] = []
     sized = False
     for pair in pairs:
         name, _, value = pair.partition("=")
@@ -822,15 +816,17 @@ def _read_query(query: str, in_styles: bool, found: _Found) -> str:
         means = QUERY.get(name.lower())
         if means is not None and _take(means, name.lower(), value, found):
             sized = True
-        else:
-            goes_along = means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None
-            kept.append((pair, goes_along or pair.startswith("$")))
-    left = [pair for pair, goes_along in kept if not (sized and goes_along)]
-    return "&".join(left)
+            continue
+        left.append(pair)
+        if pair.startswith("$") or (means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None):
+            along.append(pair)
+    return "&".join(pair for pair in left if pair not in along) if sized and along else "&".join(left)
 
 
 def _take(means: Means, name: str, value: str, found: _Found) -> bool:
     """Note one pair of a query; False where the value can't be what the name means."""
+    if means is Means.WITH and name != "q":
+        return False
     value = unquote(value) if "%" in value else value
     if means is Means.WIDTH or means is Means.HEIGHT:
         number = _NUMBER_VALUE.fullmatch(value)
@@ -858,43 +854,65 @@ def _take(means: Means, name: str, value: str, found: _Found) -> bool:
     return listed and _operations(name, value, found) != value
 
 
+class _Step(NamedTuple):
+    """What one step of a list of operations says; ``whole``: it stands between others, and is all that is done in its turn."""
+
+    width: str | None
+    height: str | None
+    whole: bool
+    density: float | None
+    format: str | None
+
+
 def _operations(dialect: str, text: str, found: _Found) -> str:
-    """Note what a list of operations asks for; return it with holes in place of the sizes.
+    """Note what a list of operations asks for; return it with holes in place of the sizes."""
+    left, steps = _steps_of(text)
+    for step in steps:
+        found.format = found.format or step.format
+        found.density = step.density or found.density
+        found.step(dialect, step.width, step.height, whole=step.whole)
+    return left
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _steps_of(text: str) -> tuple[str, list[_Step]]:
+    """Read a list of operations: the pictures of a site share a few.
 
     Steps of a chain follow each other, and the last says how large the picture is; a picture laid over it has a size of its own.
     """
-    if _STEP.search(text) is None and _LAYER.search(text) is None:
-        return _step(dialect, text, found)
-    layers = 0
-    steps = _STEP.split(text)
-    for index, step in enumerate(steps):
+    left, read, layers = [], [], 0
+    for step in _STEP.split(text):
         layer = _LAYER.search(step)
-        if layer is not None and layer.start():  # one is laid over within a step
-            own, rest = step[: layer.start()], step[layer.start() :]
-            steps[index] = _step(dialect, own, found) + rest
-        elif layer is None and not layers:
-            steps[index] = _step(dialect, step, found)
+        own = layer.start() if layer is not None else 0 if layers else len(step)
+        if own:  # not laid over, or not all of it
+            holed, says = _read_step(step[:own])
+            left.append(holed)
+            read.append(says)
+        left.append(step[own:])
         if layer is not None and "l-" in layer[0]:
             layers += 1
         if layers and "l-end" in step:
             layers -= 1
-    return "".join(steps)
+    return "".join(left), read
 
 
-def _step(dialect: str, text: str, found: _Found) -> str:
+@functools.lru_cache(maxsize=_KEPT)
+def _read_step(text: str) -> tuple[str, _Step]:
+    """Return a step with holes, and what it says."""
     sides: list[str | None] = [None, None]
+    density, named = None, None
 
     def take(word: re.Match[str]) -> str:
+        nonlocal density, named
         means, value = WORDS[word["name"].lower()], word["value"].lower()
         if means is Means.FORMAT:
-            if (named := _FORMAT_NAME.fullmatch(value)) is not None:
-                found.format = found.format or named[0]
+            named = named or (value if _FORMAT_NAME.fullmatch(value) is not None else None)
             return word[0]
         if not value[0].isdigit():
             return word[0]
         wide, _, high = value.replace(",", "x").partition("x")
         if means is Means.DENSITY:
-            found.density = float(wide)
+            density = float(wide)
             return HOLE
         side = wide.partition(".")[0]
         if len(wide) > 1 == len(side) or side in {"1", "2", "3", "4"}:  # a share of the original, or no size
@@ -906,59 +924,69 @@ def _step(dialect: str, text: str, found: _Found) -> str:
         return HOLE
 
     left = _WORD.sub(take, text)
-    found.step(dialect, *sides, whole="," in text)
-    return left
+    return left, _Step(sides[0], sides[1], "," in text, density, named)
 
 
 def _original(address: str, query: str) -> str | None:
     """Next.js, Vercel, Astro, Netlify: the original is a parameter."""
-    if not query or not address.rstrip("/").endswith(_OPTIMISERS):
+    source = _SOURCE.search(query)
+    if source is None:
         return None
-    for pair in query.split("&"):
-        name, _, value = pair.partition("=")
-        if name in _SOURCES and value:
-            url = unquote(value)
-            return url if "//" in url[:8] else f"{split(address)[0]}{'' if url.startswith('/') else '/'}{url}"
-    return None
-
-
-@functools.lru_cache(maxsize=256)
-def _of_host(origin: str) -> tuple[_Row, ...]:
-    return tuple(row for row in _WITH_HOST if row[0] in origin)
+    url = unquote(source[1])
+    return url if "//" in url[:8] else f"{split(address)[0]}{'' if url.startswith('/') else '/'}{url}"
 
 
 def _rows_for(origin: str, path: str) -> tuple[_Row, ...]:
-    hinted = [row for row in _WITH_HINT if row[0] in path] if _HINT.search(path) is not None else ()
-    return (*_of_host(origin), *hinted)
+    return _rows_of(origin, *_HINT.findall(path))
 
 
-def _read_path(path: str, rows: tuple[_Row, ...], found: _Found) -> str:
+@functools.lru_cache(maxsize=_KEPT)
+def _rows_of(origin: str, *hints: str) -> tuple[_Row, ...]:
+    places = sorted({place for hint in hints for place in _BY_HINT[hint]})
+    return *(row for row in _WITH_HOST if row[0].host in origin), *(_WITH_HINT[place] for place in places)
+
+
+def _read_path(path: str, rows: Iterable[_Row], found: _Found) -> str:
     """Note what a path asks for; return it with holes, and without what belongs to its sizes."""
-    for _, form, written in rows:
+    for form, written in rows:
         path = _read_form(form, written, path, found)
     folders, slash, name = path.rpartition("/")
     name = _read_name(name)
-    signed, listed = _SEGMENT_SIGN.search(f"{folders}/") is not None, _has_list(name)
+    signed = _SEGMENT_SIGN.search(f"{folders}/") is not None
     if signed:
         path = f"{folders}/"
-        for _, form, written in _SEGMENTS:
+        for form, written in _SEGMENTS:
             path = _read_form(form, written, path, found)
         folders = path[:-1]
+    listed = _has_list(name)
     if signed or listed or _has_list(folders):
-        folders, asks_another = _read_segments(folders, found)
-        if listed and not asks_another and _FILE.search(name) is None:
+        another = _ANOTHER.search(folders)
+        end = len(folders) if another is None else another.start()
+        folders = _OPERATION.sub(functools.partial(_read_segment, found), folders[:end]) + folders[end:]
+        if listed and another is None and _FILE.search(name) is None:
             name = _operations("operations", name, found)
     return f"{folders}{slash}{name}"
+
+
+def _read_segment(found: _Found, segment: re.Match[str]) -> str:
+    """Note what the operations of a segment ask for; return it with holes."""
+    if segment["lone"] is None:
+        return _operations("operations", segment[0], found)
+    compact = _COMPACT.fullmatch(segment[0])
+    if compact is None:
+        return _operations("segment", segment[0], found)
+    found.size("segment", compact["w"], compact["h"])
+    return HOLE
 
 
 def _read_form(form: Form, written: re.Pattern[str], path: str, found: _Found) -> str:
     match = written.search(path)
     if match is None:
         return path
-    if written.groupindex:
-        groups = match.groupdict()
-        found.size(form.name, groups.get("w"), groups.get("h"))
-        found.format = found.format or groups.get("f")
+    groups = written.groupindex
+    if groups:
+        found.size(form.name, match["w"] if "w" in groups else None, match["h"] if "h" in groups else None)
+        found.format = found.format or (match["f"] if "f" in groups else None)
     return _without(match, form.by, path)
 
 
@@ -968,28 +996,14 @@ def _without(match: re.Match[str], by: str, text: str) -> str:
     return text[: match.start()] + by + text[match.end() :]
 
 
-@functools.lru_cache(maxsize=_KEPT)
 def _read_name(name: str) -> str:
     """Take the sizes from the end of a file's name. They ask for nothing: no server reads them."""
-    dot = name.rfind(".")
-    ending = name[dot + 1 :].lower()
-    if ending not in _ENDINGS or name[:dot].isalnum():  # every size begins with a sign
-        return name
-    if ending in _SECOND_ENDINGS:
-        other = name.rfind(".", 0, dot)
-        if other > 0 and name[other + 1 : dot].lower() in _ENDINGS:
-            dot = other
-    rows = _BY_LAST.get(name[dot - 1 : dot])
-    start, done = max(0, dot - _LONGEST_NAME), -1
-    while rows is not None:
-        for place, hint, form, written in rows:
-            if hint in name and place > done and (match := written.search(name, start)) is not None:
-                name, done, at = _without(match, form.by, name), place, match.start()
-                # With a hole before the ending nothing else can stand there; else what stands there now may be a size, too.
-                ends = form.by.endswith(HOLE) or name[:at].isalnum()
-                rows = None if ends else _BY_LAST.get(name[at - 1 : at])
-                break
-        else:
+    while (match := _SIZE_IN_NAME.search(name)) is not None:
+        group = match.lastindex or 0
+        left = _LEFT[group - 1]
+        kept = match[group - 1] if "\\1" in left else ""
+        name = name[: match.start()] + left.replace("\\1", kept) + name[match.end() :]
+        if left:  # a hole stands before the ending, and nothing else can
             break
     return name
 
@@ -997,21 +1011,3 @@ def _read_name(name: str) -> str:
 def _has_list(path: str) -> bool:
     """Whether something in it stands between the operations of a list."""
     return "," in path or "&" in path or "%2C" in path or ";" in path or "+w_" in path or "+h_" in path
-
-
-def _read_segments(folders: str, found: _Found) -> tuple[str, bool]:
-    """Note what the segments before the last ask for; return them with holes, and whether they ask another server."""
-    segments = folders.split("/")
-    for index, segment in enumerate(segments):
-        if segment in _ADDRESS:  # what is asked of another server stands behind it
-            return "/".join(segments), True
-        if _has_list(segment):
-            segments[index] = _operations("operations", segment, found)
-        elif _LONE.fullmatch(segment) is not None:
-            compact = _COMPACT.fullmatch(segment)
-            if compact is not None:
-                found.size("segment", compact["w"], compact["h"])
-                segments[index] = HOLE
-            else:
-                segments[index] = _operations("segment", segment, found)
-    return "/".join(segments), False

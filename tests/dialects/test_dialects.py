@@ -126,10 +126,11 @@ def test_the_example_of_each_row_is_read_by_it(form: Form) -> None:
     assert read(f"{where}{form.example}").stem != f"{where}{form.example}"
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if form.in_name], ids=lambda form: form.name)
+@pytest.mark.parametrize("form", [form for form in FORMS if form.signs], ids=lambda form: form.name)
 def test_a_size_in_a_name_begins_with_a_sign(form: Form) -> None:
-    """A name of letters and digits alone is not searched for one."""
-    assert re.search(form.pattern, form.example, re.IGNORECASE)[0][0] in "-_.@"  # type: ignore[index]
+    """Only there is a name searched for one."""
+    assert set(form.signs) <= set("-_.@")
+    assert re.search(f"[{form.signs}](?:{form.pattern})", form.example, re.IGNORECASE) is not None
 
 
 @given(st.text(max_size=300))
