@@ -27,6 +27,12 @@ _ROOT = pattern(
     rb"(?:\xef\xbb\xbf)?\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->)|(?!))*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>\s*+|(?!))*+"
     rb"<(?:(?P<feed>rss|feed|rdf:RDF|channel)|(?P<sitemap>(?:[\w\-]{1,20}:)?(?:urlset|sitemapindex)))[\s>]"
 )
+_XML = pattern(
+    rb"(?:\xef\xbb\xbf)?\s*+<\?xml\s[^>]*+>(?:[^<]++|<(?:\?[^>]*+>|!--(?:[^-]++|-(?!->)|(?!))*+-->|!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>)|(?!))*+"
+    rb"<(?!(?:[\w\-]{1,20}:)?(?:html|svg)\b)[A-Za-z_]",
+    re.IGNORECASE,
+)
+"""How XML begins that is no page and no drawing."""
 _SHEET = pattern(
     rb"(?:\xef\xbb\xbf)?\s*+(?:/\*(?:[^*]++|\*(?!/)|(?!))*+\*/\s*+|(?!))*+"
     rb"(?:@[a-z\-]{3,30}[\s\"'{]|[^\s{}<>;@][^{}<>;@]{0,500}\{\s*+(?:--)?[a-z\-]{2,60}\s*+:)",
@@ -145,6 +151,16 @@ def _feed(r: Request) -> Extraction:
     return feeds.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
 
 
+def _xml(r: Request) -> Extraction:
+    from mediamirror.markup.records import xml
+
+    found = xml.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+    if found.sets:
+        return found
+    as_text = _text(r)  # srcset strings may stand anywhere: between elements, in comments
+    return as_text if as_text.sets else found
+
+
 def _sitemap(r: Request) -> Extraction:
     from mediamirror.markup.records import sitemap
 
@@ -207,6 +223,7 @@ KINDS: dict[str, Kind] = {
         _feed, ("application/rss+xml", "application/atom+xml", "application/feed+json"), (".rss", ".atom", ".rdf")
     ),
     "sitemap": Kind(_sitemap),
+    "xml": Kind(_xml),
     "urls": Kind(_urls, ("text/uri-list",), (".urls",)),
     "json": Kind(_json, ("application/json",), (".json",)),
     "jsonl": Kind(
@@ -388,15 +405,15 @@ def _surely(data: bytes) -> str | None:
         return root.lastgroup or "feed"
     if looks_like_json(data):
         return "jsonl" if looks_like_lines(data) else "json"
-    return None
+    return "xml" if _XML.match(data, 0, _LOOKED_AT) is not None else None
 
 
 def is_document(data: bytes) -> bool:
     """Say whether the first bytes of a file without a known extension are those of a page, a feed, JSON or a container.
 
-    Plain text may be anything, a program too.
+    Plain text may be anything, a program too; and other XML most often settings.
     """
     if (kind := _surely(data)) is not None:
-        return kind not in PACKED
+        return kind not in PACKED and kind != "xml"
     is_markup = data[:_LOOKED_AT].lstrip().startswith(b"<") and _PROGRAM.match(data) is None
     return is_markup and _MARKUP.search(data, 0, _LOOKED_AT) is not None

@@ -78,7 +78,10 @@ def test_more_names_of_attributes_than_are_looked_for_are_a_problem_and_repeated
     assert found.problems == ()
 
 
-@pytest.mark.parametrize("kind", ["text/template", "text/html", "text/x-handlebars-template", "text/ng-template"])
+@pytest.mark.parametrize(
+    "kind",
+    ["text/template", "text/html", "text/x-handlebars-template", "text/ng-template", "text/template-picture", "a/b"],
+)
 def test_html_that_waits_in_a_script_is_read_and_placed_and_its_templates_are_problems(kind: str) -> None:
     page = f'<script type="{kind}">\n<img src="/a.jpg?x=1&amp;y=2"><img src="{{{{ data.url }}}}"></script>'
     found = html.find(page.encode(), document="p.html", base_url="https://site.example/")

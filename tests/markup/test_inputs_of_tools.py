@@ -255,6 +255,7 @@ HERO = "https://cdn.example/hero.jpg"
     "script",
     [
         r'window.__reactRouterContext.streamController.enqueue("[{\"_1\":2},\"hero\",\"https://cdn.example/hero.jpg\"]\n");',
+        "_WidgetManager._SetDataContext([{'name': 'blog', 'data': {'postImageUrl': 'https://cdn.example/hero.jpg'}}]);",
         'kit.start(app, element, {node_ids: [0], data: [null,{type:"data",data:{hero:{src:"https://cdn.example/hero.jpg"}}}]});',
         'dataLayer.push({"event":"x","image":"https://cdn.example/hero.jpg"})',
         "var data = {\n            'colorImages': { 'initial': [{\"hiRes\":\"https://cdn.example/hero.jpg\"}]} };",

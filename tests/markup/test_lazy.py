@@ -315,3 +315,9 @@ def test_an_absolute_url_that_is_percent_encoded_as_a_whole_is_decoded_where_a_s
 def test_a_percent_encoded_url_in_a_src_stays_the_relative_one_that_browsers_load() -> None:
     (candidate,) = only('<img src="https%3A%2F%2Fcdn.test%2Fa.jpg">').candidates
     assert candidate.url == f"{HERE}https%3A%2F%2Fcdn.test%2Fa.jpg"
+
+
+def test_a_longdesc_that_is_an_image_is_the_image_that_a_script_shows() -> None:
+    row = only('<img src="/images/trans.gif" longdesc="https://i.example/a.png?1">')
+    assert [c.url for c in row.candidates] == ["https://i.example/a.png?1"]
+    assert len(only('<img src="a.jpg" longdesc="about.html">').candidates) == 1

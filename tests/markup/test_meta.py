@@ -126,3 +126,16 @@ def test_rdfa_names_images_as_microdata_does() -> None:
     page = '<meta property="image" content="a.jpg"><link property="schema:thumbnailUrl" href="b.jpg">'
     page += '<meta property="http://schema.org/image" content="c.jpg"><meta property="article:image" content="d.jpg">'
     assert [row[0][0] for row in map(sizes, find(page))] == ["a.jpg", "b.jpg", "c.jpg"]
+
+
+def test_any_element_with_a_content_names_an_image_and_so_does_json_in_a_meta() -> None:
+    page = '<span itemprop="thumbnailUrl" content="a.jpg"></span><b property="schema:image" content="b.jpg">B</b>'
+    page += (
+        """<meta name='parsely-metadata' content='{"image_url": "https://site.example/dir/c.jpg", "n": "&quot;"}'>"""
+    )
+    page += '<span itemprop="name" content="d.jpg"></span>'
+    assert {(row.sources[0].carrier, sizes(row)[0][0]) for row in find(page)} == {
+        ("itemprop", "a.jpg"),
+        ("itemprop", "b.jpg"),
+        ("json", "c.jpg"),
+    }

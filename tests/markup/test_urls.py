@@ -46,6 +46,7 @@ def test_the_request_is_the_serialised_url_without_its_fragment(written: str, re
         ("https://x.example/%7Bwidth%7D.jpg", "unfilled-template"),
         ("{{ image }}", "unfilled-template"),
         ("<%= image %>", "unfilled-template"),
+        ("[%= image %]", "unfilled-template"),
         ("/a/${size}.jpg", "unfilled-template"),
         ("https://a b/", "invalid-url"),
         ("https://x.example:99999/", "invalid-url"),

@@ -192,7 +192,11 @@ _MARKUP = pattern(rf"<{_TAGS}", re.IGNORECASE)
 _TEMPLATE_TYPE = pattern(
     r"text/(?:html|template|ng-template|x-[\w\-]{0,40}|mustache|handlebars)|x-tmpl-mustache", re.IGNORECASE
 )
+_PROGRAM_TYPE = pattern(
+    r"|module|importmap|speculationrules|text/plain|.*(?:java|ecma|live|j)script.*|.*json", re.IGNORECASE
+)
 
+_LONGEST_TYPE = 100
 _MAX_FRAGMENTS = 10_000
 _MAX_NAMES = 1_000
 
@@ -248,9 +252,14 @@ def _fragments(page: Page) -> Iterator[Value | ImageSet]:
 
 
 def _templates(page: Page) -> Iterator[Value]:
-    """The HTML that waits in a ``script`` for its turn, as page builders and template engines of old keep it."""
+    """The HTML that waits in a ``script`` for its turn, as page builders and template engines of old keep it.
+
+    Under a type of nobody's (HTML, 4.12.1: "data block") it is HTML where it begins like it.
+    """
     for script in islice(page.elements(["script"]), MAX_SCRIPTS):
-        if _TEMPLATE_TYPE.fullmatch((script.attr("type") or "").strip()) is not None:
+        mime, text = (script.attr("type") or "").strip()[:_LONGEST_TYPE], script.text
+        known = _TEMPLATE_TYPE.fullmatch(mime) is not None
+        if known or (text.lstrip().startswith("<") and _PROGRAM_TYPE.fullmatch(mime) is None):
             value = content(page, script)
             if value is not None and _MARKUP.search(value.text) is not None and not is_json(value.text):
                 yield value

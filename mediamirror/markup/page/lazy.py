@@ -68,7 +68,7 @@ _MOST_ATTRIBUTES = 256
 _PLAIN = frozenset(
     {
         *("src", "srcset", "sizes", "alt", "title", "class", "id", "style", "width", "height", "loading"),
-        *("decoding", "fetchpriority", "crossorigin", "referrerpolicy", "usemap", "ismap", "longdesc", "name"),
+        *("decoding", "fetchpriority", "crossorigin", "referrerpolicy", "usemap", "ismap", "name"),
         *("border", "align", "hspace", "vspace", "media", "type", "role", "tabindex", "lang", "dir", "hidden"),
         *("itemprop", "itemscope", "slot", "part", "is", "nonce", "draggable", "translate", "datetime"),
         *("data-sizes", "data-id", "data-widths", "data-aspectratio", "data-alt"),

@@ -7,15 +7,16 @@ https://ogp.me/#structured: ``og:image:width`` and its like belong to the ``og:i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import field
-from itertools import islice
+from itertools import chain, islice
 
 from turbohtml import Element
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming.looks import has_image_extension
 from mediamirror.markup.page.carriers import LINK_RELATIONS
+from mediamirror.markup.page.embedded_json import in_attribute, is_json
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places.candidates import MAX_URL, STATED, length, resolved, split_problems
 from mediamirror.markup.places.urls import Skip
@@ -78,14 +79,22 @@ def find_meta(page: Page) -> Iterator[ImageSet]:
         if name is not None and (value := _value(page, element, "content")) is not None:
             alt = next((text for key, text in alts.items() if name in _ALTS[key]), None)
             yield _image_set(page, _Picture(element, [value], alt=alt), name)
+        elif is_json(element.attr("content")):  # as Parse.ly has it
+            yield from in_attribute(page, element, "content")
 
 
 def find_microdata(page: Page) -> Iterator[ImageSet]:
-    """Yield the images of ``itemprop``, and of RDFa's ``property``, in ``meta``, ``link`` and ``a`` elements."""
-    for element in islice(page.elements(_ITEM_URLS), MAX_ELEMENTS):
-        value = _value(page, element, _ITEM_URLS[element.tag]) if _is_item_image(element) else None
+    """Yield the images of ``itemprop``, and of RDFa's ``property``, in ``meta``, ``link`` and ``a``, and in any ``content``."""
+    for element in islice(chain(page.elements(_ITEM_URLS), _with_content(page)), MAX_ELEMENTS):
+        value = _value(page, element, _ITEM_URLS.get(element.tag, "content")) if _is_item_image(element) else None
         if value is not None:
             yield _image_set(page, _Picture(element, [value]), "itemprop")
+
+
+def _with_content(page: Page) -> Iterable[Element]:
+    """RDFa, 5: ``content`` stands on any element. Microdata has it on ``meta`` alone, and those who read it don't mind."""
+    found = page.root.select("[itemprop][content], [property][content]")
+    return (element for element in found if element.tag not in _ITEM_URLS)
 
 
 def _is_item_image(element: Element) -> bool:

@@ -41,7 +41,6 @@ from mediamirror.markup.records.markdown import in_markdown
 from mediamirror.markup.records.placing import NOTHING, Place, Stated
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
-CARRIER = "json"
 MAX_DEPTH = 1_000
 """How deep a record is followed."""
 _MAX_NESTING = 4
@@ -76,6 +75,7 @@ class RecordReader:
     offset: int = 0
     outer: Spelled | None = None
     """The string in which the record stands, where it is one of another record."""
+    carrier: str = "json"
     nesting: int = 0
     is_cut: bool = False
     """The record is nested deeper than `MAX_DEPTH`, and that was said."""
@@ -119,10 +119,10 @@ class RecordReader:
         if bare(name) in PAGES and is_url(text[:8192].strip()):
             return
         if is_srcset_name(name) and text.strip():
-            candidates, problems = place.srcset(value, CARRIER, name)
-            yield place.image_set(place.line(value), [(Source(CARRIER, candidates), problems)])
+            candidates, problems = place.srcset(value, self.carrier, name)
+            yield place.image_set(place.line(value), [(Source(self.carrier, candidates), problems)])
         elif self.nesting < _MAX_NESTING and is_json_within(text):
-            inner = RecordReader(place, self.merge, outer=value, nesting=self.nesting + 1)
+            inner = RecordReader(place, self.merge, outer=value, carrier=self.carrier, nesting=self.nesting + 1)
             for record in read_json(text).values:
                 yield from inner.images(record)
         elif _MARKDOWN.search(text):
@@ -131,7 +131,7 @@ class RecordReader:
             spelled = unescaped_again(value) if isinstance(value, Spelling) else value
             yield from place.within(spelled, in_html if self.merge else in_html_unmerged)
         elif is_image_field(name, text.strip()) or joined(text):
-            yield from place.each(value, CARRIER, name)
+            yield from place.each(value, self.carrier, name)
         elif _DESCRIPTOR.search(text) and "/" in text:
             yield from place.within(value, in_text)
         else:
@@ -145,7 +145,7 @@ class RecordReader:
         for start, token in tokens:
             first, last = value.raw_span(start, start + len(token))
             part = value if len(tokens) == 1 else Spelling.of([Piece(token, first, last)])
-            yield place.single(part, CARRIER, name)
+            yield place.single(part, self.carrier, name)
 
     def _object(self, node: _Node, record: Object, pending: list[_Node]) -> Iterator[ImageSet]:
         page = page_of(record)
@@ -179,13 +179,13 @@ class RecordReader:
         problems: tuple[Problem, ...] = ()
         default: Candidate | None = None
         if srcset is not None:
-            candidates, problems = place.srcset(self._spelled(srcset[1]), CARRIER, srcset[0])
+            candidates, problems = place.srcset(self._spelled(srcset[1]), self.carrier, srcset[0])
         if src is not None:
-            outcome = place.url(self._spelled(src[1]), CARRIER, src[0], stated if srcset is None else NOTHING)
+            outcome = place.url(self._spelled(src[1]), self.carrier, src[0], stated if srcset is None else NOTHING)
             default = outcome if isinstance(outcome, Candidate) else None
             problems = problems if isinstance(outcome, Candidate) else (*problems, outcome)
         taken = [row for row in (srcset, src) if row is not None]
-        source = Source(CARRIER, candidates, default, mime=stated.mime)
+        source = Source(self.carrier, candidates, default, mime=stated.mime)
         line = place.line(self._spelled(taken[0][1]))
         return place.image_set(line, [(source, problems)], alt), frozenset(key for key, _ in taken)
 
@@ -213,7 +213,7 @@ class RecordReader:
             file = self._file(item, stated, any_name=False) if isinstance(item, Object) else None
             if file is None or stated.width is None:
                 return None
-            row = place.single(self._spelled(file[1]), CARRIER, file[0], stated)
+            row = place.single(self._spelled(file[1]), self.carrier, file[0], stated)
             line = line or row.line
             parts += [(source, row.problems) for source in row.sources]
         return place.image_set(line, parts) if parts else None

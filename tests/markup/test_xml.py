@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from mediamirror.markup.extract import choose_kind, extract_document
+from mediamirror.model import Extraction
+
+HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
+
+
+def find(body: str, *, head: str = HEAD, encoding: str = "utf-8") -> Extraction:
+    return extract_document(
+        (head + body).encode(encoding), document="goods.xml", base_url="https://shop.example/f/g.xml"
+    )
+
+
+def urls(body: str) -> list[str]:
+    return [c.url for row in find(body).sets for c in row.candidates]
+
+
+@pytest.mark.parametrize(
+    ("body", "found"),
+    [
+        ("<yml_catalog><offer><picture>https://a.example/1</picture></offer></yml_catalog>", ["https://a.example/1"]),
+        ("<SHOP><SHOPITEM><IMGURL>https://a.example/2</IMGURL></SHOPITEM></SHOP>", ["https://a.example/2"]),
+        ("<a><image_url><![CDATA[https://a.example/3.jpg]]></image_url></a>", ["https://a.example/3.jpg"]),
+        (
+            '<offers><imgs><main url="https://a.example/4.jpg?a=1&amp;b=2"/></imgs></offers>',
+            ["https://a.example/4.jpg?a=1&b=2"],
+        ),
+        ("<kml><Icon><href>https://a.example/5.png</href></Icon></kml>", ["https://a.example/5.png"]),
+        ('<row><img src="6.jpg"/></row>', ["https://shop.example/f/6.jpg"]),
+        ("<p><text>&lt;img src='/7.jpg'></text></p>", ["https://shop.example/7.jpg"]),
+        ('<l><x srcset="/8.jpg 320w, /9.jpg 640w"/></l>', ["https://shop.example/8.jpg", "https://shop.example/9.jpg"]),
+        ("<a><link>https://a.example/page</link><url>https://a.example/</url><id>10.5</id></a>", []),
+    ],
+)
+def test_xml_of_no_standard_is_read_field_by_field(body: str, found: list[str]) -> None:
+    assert urls(body) == found
+
+
+def test_a_place_in_xml_is_that_of_the_bytes_references_and_all() -> None:
+    page = '<?xml version="1.0" encoding="windows-1251"?><a>\n<name>Ёж</name><img>https://a.example/1.jpg?a&amp;b</img></a>'
+    data = page.encode("cp1251")
+    (row,) = extract_document(data, document="goods.xml").sets
+    reference = row.candidates[0].reference
+    assert reference is not None
+    assert reference.span is not None
+    assert (reference.carrier, reference.attribute, reference.line) == ("xml", "img", 2)
+    assert data[slice(*reference.span)] == b"https://a.example/1.jpg?a&amp;b"
+
+
+def test_damaged_xml_is_told_of_and_the_rest_is_read() -> None:
+    found = find("<a><img>https://a.example/1.jpg</img></b><img>https://a.example/2.jpg</img>")
+    assert [row.candidates[0].url for row in found.sets] == ["https://a.example/1.jpg", "https://a.example/2.jpg"]
+    assert "malformed-xml" in {p.code for p in (*found.problems, *(p for row in found.sets for p in row.problems))}
+
+
+def test_what_stands_between_elements_is_read_as_text_where_no_field_holds_an_image() -> None:
+    assert urls("<a>Words <b>and</b> https://a.example/1.jpg 320w, https://a.example/2.jpg 640w</a>") == [
+        "https://a.example/1.jpg",
+        "https://a.example/2.jpg",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        ("<goods/>", "xml"),
+        ("<!-- html --><!DOCTYPE yml_catalog SYSTEM 'shops.dtd'>\n<yml_catalog/>", "xml"),
+        ("<rss><channel/></rss>", "feed"),
+        ("<urlset></urlset>", "sitemap"),
+        ('<html xmlns="http://www.w3.org/1999/xhtml"/>', "html"),
+        ("<svg/>", "text"),
+    ],
+)
+def test_the_root_element_tells_xml_of_no_standard_from_feeds_sitemaps_pages_and_drawings(
+    document: str, kind: str
+) -> None:
+    assert choose_kind((HEAD + document).encode(), media_type="application/xml", document="x.xml") == kind
