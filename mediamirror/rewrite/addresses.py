@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from ada_url import URL
 
 from mediamirror.first_use import dataclass
-from mediamirror.rewrite.spelling import BadAddress, as_target, of_key
+from mediamirror.model import Candidate
+from mediamirror.rewrite.spelling import BadAddress, as_target, means, of_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +23,30 @@ class Addresses:
 
     def of(self, key: str, folder: str) -> str:
         """Return the address of a key on a page in ``folder``."""
-        return (self.prefix or self._path_from(folder)) + of_key(key)
+        return (self.prefix or _path(self.root or "", folder)) + of_key(key)
 
-    def key_of(self, url: str, written: str, folder: str) -> str | None:
-        """Return the key that an address on a page in ``folder`` leads to: ``url`` resolved, or as it is ``written``."""
-        prefix, address = (self.prefix, url) if self.prefix is not None else (self._path_from(folder), written)
-        if prefix is not None and prefix.startswith("/"):
-            address = written
-        if prefix is None or not address.startswith(prefix):
+    def key_of(self, candidate: Candidate, folder: str) -> str | None:
+        """Return the key that a candidate's address on a page in ``folder`` leads to: resolved, or as it is written."""
+        prefix = self.prefix if self.prefix is not None else _path(self.root or "", folder)
+        is_written = self.prefix is None or prefix.startswith("/")
+        address = means(candidate.raw_url) if is_written else candidate.url
+        if not address.startswith(prefix):
             return None
         return unquote(re.split(r"[?#]", address.removeprefix(prefix), maxsplit=1)[0])
-
-    def _path_from(self, folder: str) -> str:
-        path = os.path.relpath(self.root or "", folder)
-        # "./" says that it is a path: in a text, a bare name is a word.
-        start = "" if path.startswith("..") else "./"
-        return start + ("" if path == "." else of_key(path.replace(os.sep, "/")) + "/")
 
     @property
     def host(self) -> str | None:
         """The origin that a Content-Security-Policy has to allow, or None for that of the page itself."""
         return str(URL(self.prefix).origin) if self.prefix is not None and "://" in self.prefix else None
+
+
+@lru_cache(maxsize=1)
+def _path(root: str, folder: str) -> str:
+    """The path from a page's folder to the mirror's: asked for each of the page's URLs."""
+    path = os.path.relpath(root, folder)
+    # "./" says that it is a path: in a text, a bare name is a word.
+    start = "" if path.startswith("..") else "./"
+    return start + ("" if path == "." else of_key(path.replace(os.sep, "/")) + "/")
 
 
 def under(public_url: str) -> Addresses:

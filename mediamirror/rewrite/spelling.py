@@ -22,6 +22,7 @@ from mediamirror.model import ImageSet
 
 _KEPT = "%:/?#[]@!$&()*+,;=~-._"
 """What RFC 3986 allows in a URL, without the apostrophe, which ends an attribute in single quotes."""
+_SPELLED = pattern(r"[A-Za-z0-9/~\-._]*+")
 _BLANK = pattern(r"[\s\x00-\x20\x7f]")
 _LEVELS = 8
 """How often markup may be escaped in markup; `srcdoc` within `srcdoc` is read to a depth of four."""
@@ -53,7 +54,7 @@ def as_target(address: str) -> str:
 
 def of_key(key: str) -> str:
     """Spell a key as the path of a URL. Nothing in it has a meaning anywhere; servers decode it to the key."""
-    return quote(key, safe="/~-._")
+    return key if _SPELLED.fullmatch(key) is not None else quote(key, safe="/~-._")
 
 
 def spelled(address: str, *, in_brackets: bool, levels: int) -> str:

@@ -27,7 +27,7 @@ from mediamirror.errors import InputMissing, UsageError
 from mediamirror.jobs.catalog.catalogs import Where, locate, reading
 from mediamirror.jobs.run.destination import hold
 from mediamirror.markup.places.urls import resolve
-from mediamirror.model import Candidate, ImageSet
+from mediamirror.model import ImageSet
 from mediamirror.rewrite.addresses import Addresses, under
 from mediamirror.rewrite.decide import UNKNOWN, Target
 from mediamirror.rewrite.mend import Picture
@@ -83,13 +83,10 @@ class FromCatalog:
         """See `Targets`."""
         candidates = {c.url: c for image_set in sets for c in image_set.candidates}
         standings = await self._catalog.read(read_standings, self._store, list(candidates))
-        there = {url: key for url, c in candidates.items() if (key := self._key_of(c, folder)) is not None}
+        there = {url: key for url, c in candidates.items() if (key := self._addresses.key_of(c, folder))}
         keys = await self._catalog.read(read_keys, self._store, list(there.values())) if there else set()
         targets = {url: self._target(standing, folder) for url, standing in standings.items()}
         return targets | {url: Target(None, settled=True) for url, key in there.items() if key in keys}
-
-    def _key_of(self, candidate: Candidate, folder: str) -> str | None:
-        return self._addresses.key_of(candidate.url, means(candidate.raw_url), folder)
 
     def _target(self, standing: Standing, folder: str) -> Target:
         if standing.key is not None and standing.status in _STORED:
