@@ -99,7 +99,7 @@ READ = _rows(
 ARCHIVES = _rows(
     WHAT,
     ReadOptions,
-    ("--offline", "Take images only from the web archives among the INPUTs."),
+    ("--offline", "Make no connection to an origin: take images only from the web archives among the INPUTs."),
     ("--all-images", "Take all images of the web archives among the INPUTs, even if no page references them."),
     ("--keep-data", "Also take images embedded in pages (data: URLs), named by their hash."),
     (

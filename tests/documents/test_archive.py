@@ -154,6 +154,17 @@ async def test_a_revisit_has_the_body_it_refers_to_and_headers_of_its_own(
     assert (found.header("x-seen"), found.fetched_at.year) == ("again", 2026)
 
 
+def again(name: str, status: str, more: list[tuple[str, str]]) -> bytes:
+    """A revisit whose own head tells of something else than a whole answer."""
+    return record("revisit", f"{CDN}/{name}", http(b"", "text/html", status=status, more=more))
+
+
+async def test_a_revisit_of_a_redirect_leads_on_and_one_of_an_error_is_called_so(tmp_path: Path) -> None:
+    records = [again("old", "302 Found", [("Location", "/a")]), image("a"), again("gone", "404 Not Found", [])]
+    assert [body_of(found) for found in await look(tmp_path, records, "old")] == [JPEG]
+    assert "its answer there has the status 404" in await refused(tmp_path, records, "gone")
+
+
 async def test_a_revisit_of_what_is_not_there_is_none(tmp_path: Path) -> None:
     more = [("WARC-Refers-To-Target-URI", f"{CDN}/nowhere")]
     assert await look(tmp_path, [revisit("a", date="2026-01-01", more=more)], "a") == [None]

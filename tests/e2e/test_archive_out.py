@@ -190,11 +190,14 @@ def contents(path: Path) -> Counter[tuple[str, str, str, str, bytes]]:
 def test_three_round_trips_keep_every_record(mediamirror: Command, boats: Boats, tmp_path: Path) -> None:
     archived(mediamirror, boats, tmp_path, "monday.wacz")
     first = archived(mediamirror, boats, tmp_path, "0.wacz")
+    boats.asked.clear()
     for number, name in enumerate(("1.warc.gz", "2.warc", "3.wacz")):
         source = tmp_path / ("0.wacz", "1.warc.gz", "2.warc")[number]
         to = tmp_path / f"m{number}"
-        done = mediamirror("mirror", str(source), "--offline", "--to", str(to), "--archive", str(tmp_path / name))
+        words = ("mirror", str(source), "--offline", "--to", str(to), "--archive", str(tmp_path / name))
+        done = mediamirror(*words, "--allow-private", *boats.arguments())
         assert "9 stored, 2 failed" in done.stdout, done.stdout + done.stderr
+        assert boats.asked == []  # and its style sheets neither
         checked(tmp_path / name, tmp_path)
         assert contents(tmp_path / name) == contents(first)
     infos = [body for record, body in records(tmp_path / "3.wacz") if record.rec_type == "warcinfo"]

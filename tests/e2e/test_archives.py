@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from fixtures.crawls.warcs import http, record
+from fixtures.crawls.warcs import compressed, http, record, response, revisit, sha1
 from fixtures.images import make_image
 
 Command = Callable[..., CompletedProcess[str]]
@@ -67,6 +67,30 @@ def test_images_come_out_of_the_archive_and_the_rest_fails_offline(
         "a-960.webp": "unchanged",
         "missing.webp": "failed",
     }
+
+
+def test_offline_asks_nothing_for_an_input_that_is_a_url_either(
+    mediamirror: Command, archive: Path, tmp_path: Path
+) -> None:
+    words = ("mirror", str(archive), "https://site.example/", "--offline", "--to", str(tmp_path / "m"))
+    for more in ((), ("--depth", "1"), ("--follow-sitemap",)):
+        done = mediamirror(*words, *more)
+        assert "https://site.example/ was not requested: --offline asks nothing of the network." in done.stderr
+        assert ("host name" in done.stderr, done.returncode) == (False, 1)
+
+
+def test_no_style_sheet_is_asked_for_that_a_page_of_an_archive_loads(mediamirror: Command, tmp_path: Path) -> None:
+    page = b'<!doctype html><link rel="stylesheet" href="/s.css"><img alt="" src="/a.png">'
+    one, two = "https://site.example/", "https://site.example/two"
+    records = [
+        response(one, page, "text/html", more=[("WARC-Payload-Digest", sha1(page))]),
+        revisit(two, page, "text/html", of=one),  # read last, when all that it may be a revisit of is known
+        response(f"{one}a.png", make_image(64, 48, "png"), "image/png"),
+    ]
+    (tmp_path / "a.warc.gz").write_bytes(compressed(records))
+    words = ("mirror", f"{tmp_path}/a.warc.gz", "--offline", "--to", f"{tmp_path}/m", "--archive", f"{tmp_path}/b.wacz")
+    done = mediamirror(*words)
+    assert (done.returncode, "1 stored" in done.stdout, "s.css" in done.stderr) == (0, True, False), done.stderr
 
 
 def test_parse_finds_what_pages_and_their_link_headers_name(mediamirror: Command, archive: Path) -> None:

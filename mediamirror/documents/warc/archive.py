@@ -13,12 +13,7 @@ from typing import IO, BinaryIO, Self
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.captures import EPOCH, Captures, Circle, Trail, microseconds
-from mediamirror.documents.warc.http import (
-    Response,
-    read_accept,
-    read_answer,
-    unusable,
-)
+from mediamirror.documents.warc.http import GIVEN_OUT, Response, read_accept, read_answer, unusable
 from mediamirror.documents.warc.index import Asked, Holds, Index, Located, equivalent, payload_key, url_key
 from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Gap, Record, read_records
@@ -31,6 +26,8 @@ from mediamirror.model import Download, Problem
 
 MiB = 1024 * 1024
 _MAX_FILES = 65_535
+_SAME_AGAIN = GIVEN_OUT | {304}
+"""What a revisit of a whole answer says of itself; one of a redirect or of an error is no more than that."""
 _MOVED = frozenset({301, 302, 303, 307, 308})
 
 
@@ -254,9 +251,9 @@ def _url_key_of(record: Record) -> bytes:
 
 def _holds(record: Record, response: Response | None) -> Holds | None:
     """What a record is good for; None for what is no answer at all."""
-    if record.kind == "revisit":
+    if record.kind == "revisit" and (response is None or response.status in _SAME_AGAIN):
         return Holds.REVISIT
-    if record.kind not in {"response", "resource"}:
+    if record.kind not in {"response", "resource", "revisit"}:
         return None
     if response is None or unusable(record, response) is None:
         return Holds.BODY if response is not None else Holds.NOTHING

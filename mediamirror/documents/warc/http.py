@@ -106,8 +106,9 @@ def _resource(record: Record, chunks: Iterator[bytes]) -> Response:
 
 
 def answer_of(record: Record, chunks: Iterator[bytes]) -> Response:
-    """The answer of a response or a resource. Raises `Damaged` for one that holds none."""
-    response = read_response(chunks) if record.kind == "response" or _is_http(record) else _resource(record, chunks)
+    """The answer of a response, a revisit or a resource. Raises `Damaged` for one that holds none."""
+    is_http = record.kind in {"response", "revisit"} or _is_http(record)
+    response = read_response(chunks) if is_http else _resource(record, chunks)
     if response is None:
         raise Damaged("its record holds no HTTP response")
     return response

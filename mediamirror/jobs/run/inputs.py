@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -79,8 +79,16 @@ async def documents(
     _check_base(options.base_url)
     asked = fetcher if record is None else record(fetcher)
 
+    fetched: set[str] = set()
+
     async def fetch(url: str, accept: str = _DOCUMENTS) -> Download:
-        return await asked.fetch(Request(url, accept=accept, max_size=options.max_document, allow_empty=True))
+        if options.offline:
+            raise NotArchived(
+                f"{url} was not requested: --offline asks nothing of the network. Give the page as a file."
+            )
+        download = await asked.fetch(Request(url, accept=accept, max_size=options.max_document, allow_empty=True))
+        fetched.add(download.final_url)
+        return download
 
     def read(by: Fetch) -> AsyncIterator[Document | Problem]:
         return read_inputs(
@@ -97,23 +105,26 @@ async def documents(
 
     items = _all_documents(read, fetch, fetcher, reader, options)
     if record is not None:
-        items = _with_sheets(items, partial(fetch, accept=_SHEETS), reader, options)
+        items = _with_sheets(items, partial(fetch, accept=_SHEETS), fetched, reader, options)
     items = _limited(items, options.max_documents)
     async for found in _without_data(items, options, archive) if options.keep_data else items:
         yield found
 
 
 async def _with_sheets(
-    items: AsyncIterator[Document | Problem], fetch: Fetch, reader: Reader, options: ReadOptions
+    items: AsyncIterator[Document | Problem], fetch: Fetch, fetched: Set[str], reader: Reader, options: ReadOptions
 ) -> AsyncIterator[Document | Problem]:
-    """The same, and behind each page from the network the style sheets that it loads, and those that these import."""
+    """The same, and behind each page that was fetched the style sheets that it loads, and those that these import.
+
+    A page of a web archive has them there, or nowhere: what the network gives today is not what it looked like.
+    """
     asked: set[str] = set()
     first, left_out = "", 0
     async for item in items:
         yield item
         if isinstance(item, Document) and item.kind in PAGES and not is_of_the_web(item.name):
             first, left_out = first or item.name, left_out + 1
-        waiting = deque(await _sheets_of(item, reader))
+        waiting = deque(await _sheets_of(item, fetched, reader))
         while waiting and len(asked) < _MOST_SHEETS:
             url = waiting.popleft()
             if url in asked:
@@ -129,7 +140,7 @@ async def _with_sheets(
                     url, download, limit=options.max_document, memory=options.max_document_memory
                 ):
                     yield each
-                    waiting += await _sheets_of(each, reader)
+                    waiting += await _sheets_of(each, fetched, reader)
             finally:
                 discard(download.body)
     if left_out:
@@ -144,9 +155,9 @@ def is_of_the_web(url: str) -> bool:
     return url.startswith(("http://", "https://")) and not host.endswith(".invalid")
 
 
-async def _sheets_of(item: Document | Problem, reader: Reader) -> list[str]:
-    """The style sheets that a page or a sheet from the network loads; it has been looked through."""
-    if isinstance(item, Problem) or item.origin is not None or not is_of_the_web(item.name):
+async def _sheets_of(item: Document | Problem, fetched: Set[str], reader: Reader) -> list[str]:
+    """The style sheets that a page or a sheet loads, if it was fetched; it has been looked through."""
+    if isinstance(item, Problem) or item.name not in fetched:
         return []
     linked: tuple[str, ...] = ()
     with suppress(Unread):  # whoever looked through it said so
@@ -185,7 +196,7 @@ def _all_documents(
     reader: Reader,
     options: ReadOptions,
 ) -> AsyncIterator[Document | Problem]:
-    if not options.depth and not options.follow_sitemap:
+    if options.offline or not (options.depth or options.follow_sitemap):
         return read(fetch)
     from mediamirror.documents.crawl import Bounds, crawl  # noqa: PLC0415 -- start-up time
 
