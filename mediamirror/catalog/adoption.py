@@ -216,7 +216,7 @@ def _put_place(
     cursor = db.execute(
         "INSERT INTO places (set_id, document_id, run_id, line, carrier) SELECT s.id, d.id, ?, ?, 'manifest' "
         "FROM image_sets s, documents d WHERE s.fingerprint = ? AND d.name = ? AND NOT EXISTS ("
-        "SELECT 1 FROM places WHERE set_id = s.id AND document_id = d.id AND line = ?)",
+        "SELECT 1 FROM places INDEXED BY places_by_set WHERE set_id = s.id AND document_id = d.id AND line = ?)",
         (run_id, line, fingerprint, name, line),
     )
     if not cursor.rowcount:

@@ -74,12 +74,13 @@ _STORED = f"""objects o {{}} WHERE o.store_id = :place AND o.key > :after AND o.
     SELECT 1 FROM holdings h WHERE h.store_id = o.store_id AND h.key = o.key AND h.token <> o.token)
     AND {_UNTOLD.format("o")}"""
 
-# A page's keys are looked up first, in the order of the two indexes: grouping all rows that follow would sort them for each page.
-_NEW_KEYS = f"""
+_STRETCH = """
 SELECT max(key) FROM (
-    SELECT * FROM (SELECT key FROM {_HELD} ORDER BY key LIMIT :limit) UNION
-    SELECT * FROM (SELECT DISTINCT key FROM {_STORED.format("")} ORDER BY key LIMIT :limit) ORDER BY key LIMIT :limit)
+    SELECT * FROM (SELECT key FROM holdings WHERE store_id = :place AND key > :after ORDER BY key LIMIT :limit) UNION ALL
+    SELECT * FROM (SELECT key FROM objects WHERE store_id = :place AND key > :after ORDER BY key LIMIT :limit)
+    ORDER BY key LIMIT :limit)
 """
+"""The last of the next keys, told or not: to look for as many untold ones might be to look through all, for each page."""
 
 _NEW = f"""
 SELECT k.key, k.sha256, k.size, k.token, k.content_type, min(k.url), b.format, b.width, b.height,
@@ -95,15 +96,20 @@ GROUP BY k.key ORDER BY k.key
 
 def read_new(db: sqlite3.Connection, place: int, *, after: str = "", limit: int = PAGE) -> Page[ManifestObject]:
     """Return objects that the manifest does not tell of as they are now, after a key, in the order of the keys' bytes."""
-    given = {"place": place, "after": after, "limit": limit}
-    (last,) = db.execute(_NEW_KEYS, given).fetchone()
-    found = db.execute(_NEW, given | {"last": last}).fetchall()
+    found: list[Any] = []
+    while not found:
+        given = {"place": place, "after": after, "limit": limit}
+        (last,) = db.execute(_STRETCH, given).fetchone()
+        if last is None:
+            return Page([], after)
+        found = db.execute(_NEW, given | {"last": last}).fetchall()
+        after = last
     origins = origins_of(db, place, [row[0] for row in found])
     rows = []
     for row in found:
         facts = {name: value for name, value in zip(FACTS, row[9:], strict=True) if value is not None}
         rows.append(replace(ManifestObject(*row[:9]), facts=facts, origins=origins.get(row[:2], ())))
-    return Page(rows, rows[-1].key if rows else after)
+    return Page(rows, after)
 
 
 _ORIGINS = """

@@ -164,8 +164,8 @@ def _put_object(
 ) -> None:
     # What a clock that was ahead has written would stay the newest until that time has come.
     db.execute(
-        "UPDATE objects SET stored_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 second') WHERE variant_id = ? "
-        "AND store_id = ? AND stored_at > strftime('%Y-%m-%dT%H:%M:%SZ')",
+        "UPDATE objects INDEXED BY objects_by_variant SET stored_at = strftime('%Y-%m-%dT%H:%M:%SZ', 'now', '-1 second') "
+        "WHERE variant_id = ? AND store_id = ? AND stored_at > strftime('%Y-%m-%dT%H:%M:%SZ')",
         (variant_id, store_id),
     )
     db.execute(

@@ -114,7 +114,8 @@ def _read(db: sqlite3.Connection, store_name: str, set_id: int) -> MirroredSet:
 def _rows(db: sqlite3.Connection, store_name: str, place_id: int) -> Iterator[tuple[SetRow, Held | None]]:
     query = (
         "SELECT v.id, v.url, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, "
-        "EXISTS (SELECT 1 FROM standings WHERE variant_id = v.id), s.status, s.error_code, s.error_message, s.sha256 "
+        "EXISTS (SELECT 1 FROM stores a CROSS JOIN standings b ON b.store_id = a.id AND b.variant_id = v.id), "
+        "s.status, s.error_code, s.error_message, s.sha256 "
         "FROM candidates c JOIN variants v ON v.id = c.variant_id LEFT JOIN standings s ON s.variant_id = v.id "
         "AND s.store_id = (SELECT id FROM stores WHERE name = ?) WHERE c.place_id = ? ORDER BY c.id"
     )

@@ -109,12 +109,16 @@ def read_lanes(db: sqlite3.Connection, run: Run, *, after: int = 0, limit: int =
     return Page(rows, rows[-1][1] if rows else after)
 
 
+_OF_VARIANTS = "candidates c INDEXED BY candidates_by_variant CROSS JOIN places p ON p.id = c.place_id"
+"""Left to itself SQLite reads all places of the run for each page."""
+
+
 def _promises(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, list[Promise]]:
     # One row per distinct promise: a logo on 10,000 pages is promised once, by the first place that says it.
     found: dict[int, list[Promise]] = defaultdict(list)
     query = (
         "SELECT c.variant_id, c.width, c.mime, d.name, c.carrier, c.attribute, c.line, c.span_start, c.span_end, "
-        "min(c.id) FROM candidates c JOIN places p ON p.id = c.place_id JOIN documents d ON d.id = p.document_id "
+        f"min(c.id) FROM {_OF_VARIANTS} CROSS JOIN documents d ON d.id = p.document_id "
         f"WHERE c.variant_id IN ({marks(ids)}) AND p.run_id = ? "
         "GROUP BY c.variant_id, c.width, c.mime ORDER BY min(c.id)"
     )
@@ -169,7 +173,7 @@ def facts_from_row(row: tuple[Any, ...]) -> Facts | None:
 def _siblings(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, tuple[int, ...]]:
     # The first place speaks for all, and 64 widths for a hostile set of 100,000: this only helps to read file names.
     query = (
-        "SELECT c.variant_id, min(c.place_id) FROM candidates c JOIN places p ON p.id = c.place_id "
+        f"SELECT c.variant_id, min(c.place_id) FROM {_OF_VARIANTS} "
         f"WHERE c.variant_id IN ({marks(ids)}) AND p.run_id = ? GROUP BY c.variant_id"
     )
     place_of = dict(db.execute(query, (*ids, run_id)).fetchall())
