@@ -97,3 +97,16 @@ def test_html_that_waits_in_a_script_is_read_and_placed_and_its_templates_are_pr
 def test_scripts_of_other_types_hold_no_html() -> None:
     page = '<script type="text/plain"><img src="/a.jpg"></script><script type="text/x-conf">{"a":"<img src=\\"/b.jpg\\">"}</script>'
     assert html.find(page.encode(), document="p.html", base_url="https://site.example/").sets == ()
+
+
+def test_html_whose_quotes_were_escaped_once_too_often_is_read_with_its_quotes() -> None:
+    page = r"""<script>window.s = {"body": "<img src=\\\"/a.jpg?b\\\" srcset=\\\"\/a-1.jpg 1x, \/a-2.jpg 2x\\\">"}</script>"""
+    (row,) = find(page).sets
+    assert [c.url.removeprefix("https://site.example/") for c in row.candidates] == ["a.jpg?b", "a-1.jpg", "a-2.jpg"]
+    places = [c.reference.span for c in row.candidates if c.reference and c.reference.span]
+    assert [page[slice(*place)] for place in places] == ["/a.jpg?b", "\\/a-1.jpg", "\\/a-2.jpg"]
+
+
+def test_what_can_be_no_url_under_the_name_of_a_srcset_names_an_attribute() -> None:
+    page = '<script>window.o = {"data_srcset": "lazy-srcset", "a": {"srcset": "none"}};</script><p data-responsive="off"></p>'
+    assert find(page).sets == ()

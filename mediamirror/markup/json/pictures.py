@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.json.names import PAGES
-from mediamirror.markup.naming.looks import is_image_url, is_one_word, is_srcset_like, joined
+from mediamirror.markup.naming.looks import is_image_url, is_one_word, is_reference, is_srcset_like, joined
 from mediamirror.markup.places.json_text import Array, Json, Object, Text
 from mediamirror.model import Span
 
@@ -141,7 +141,7 @@ def _element(node: Object) -> tuple[list[Part], set[int]]:
     mime = said.get("type") if said.get("type", "").startswith("image/") else None
     parts, used = [], set()
     for name, value in texts.items():
-        if name.endswith("srcset"):
+        if name.endswith("srcset") and is_reference(value.value):
             parts.append(Part(value, True, mime, said.get("media"), said.get("sizes")))
             used.add(id(value))
     for name, value in texts.items():

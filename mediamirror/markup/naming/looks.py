@@ -49,6 +49,11 @@ def is_url(text: str) -> bool:
     return is_one_word(text) and _START.match(text) is not None
 
 
+def is_reference(text: str) -> bool:
+    """Say whether a value can hold URLs at all, and not the name of an attribute or ``none``."""
+    return "/" in text or "." in text
+
+
 def is_one_word(text: str) -> bool:
     """Say whether a value can be one URL at all: not empty, not too long, free of spaces and quotes."""
     return 0 < len(text) <= MAX_LOOKED_AT and _NO_URL.search(text) is None

@@ -33,6 +33,7 @@ from mediamirror.markup.page.parsed import Page, Value, content, place, read, sh
 from mediamirror.markup.places import charrefs
 from mediamirror.markup.places.candidates import split_problems
 from mediamirror.markup.places.json_text import read_json
+from mediamirror.markup.places.spelling import unescaped_again
 from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 MAX_DEPTH = 4
@@ -217,7 +218,8 @@ def in_data(finders: tuple[Finder, ...]) -> Finder:
             if isinstance(fragment, ImageSet):
                 yield fragment
             else:
-                yield from read_inner(page, fragment, all_of_them)
+                value = replace(fragment, decoded=unescaped_again(fragment.decoded))
+                yield from read_inner(page, value, all_of_them)
 
     return find
 

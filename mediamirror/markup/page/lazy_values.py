@@ -92,7 +92,7 @@ def read_other(page: Page, element: Element, name: str, carrier: str) -> Iterato
         yield from read_bgset(page, element, name, carrier)
     elif is_interchange(text):
         yield from read_interchange(page, element, name, carrier)
-    elif name == RESPONSIVE:
+    elif name == RESPONSIVE and _is_reference(text, spaced=True):
         yield from read_responsive(page, element, name, carrier)
     elif name in BACKGROUNDS:
         yield from _background(page, element, name, text, carrier)

@@ -18,6 +18,8 @@ from mediamirror.model import Span
 
 _JSON_ESCAPE = pattern(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|x[0-9a-fA-F]{2}|[\s\S]?)")
 _ESCAPED_TAG = pattern(r"&(?:lt|#0*60|#x0*3c);\s*/?[a-z!]", re.IGNORECASE)
+_QUOTED_AGAIN = pattern(r"=\\+[\"']")
+_BACKSLASH = pattern(r"\\+(?=[\"'/])")
 _BYTE_ORDER_MARK = "\ufeff"
 MAX_ESCAPES = 250_000
 """Most character references or escapes decoded in one text: the place of each is kept, which costs memory."""
@@ -154,9 +156,14 @@ class Nested:
         return self._outer.raw_span(*self._inner.raw_span(start, end))
 
 
-def unescaped_again(spelling: Spelling) -> Spelling | Nested:
-    """Decode character references once more where a text has escaped tags and no others."""
+def unescaped_again(spelling: Spelled) -> Spelled:
+    """Undo what was escaped once too often: the quotes of tags (``<img src=\\"…\\">``), or tags where a text has no others."""
     text = spelling.text
+    if "<" in text and _QUOTED_AGAIN.search(text) is not None and text.count("\\") <= MAX_ESCAPES:
+        ends = [0, *(match.end() for match in _BACKSLASH.finditer(text))]
+        starts = [*(match.start() for match in _BACKSLASH.finditer(text)), len(text)]
+        unquoted = Spelling.of(Piece(text[a:b], a, b) for a, b in zip(ends, starts, strict=True))
+        return Nested(unquoted.text, spelling, unquoted)
     if "<" in text or is_over(text) or _ESCAPED_TAG.search(text) is None:
         return spelling
     inner = decode(text)

@@ -23,7 +23,7 @@ from mediamirror.markup.json.names import (
     page_of,
 )
 from mediamirror.markup.json.records import is_json_within
-from mediamirror.markup.naming.looks import has_image_extension, is_image_type, joined, names_page
+from mediamirror.markup.naming.looks import has_image_extension, is_image_type, is_reference, joined, names_page
 from mediamirror.markup.places.candidates import length
 from mediamirror.markup.places.json_text import Array, Json, Object, Text, read_json
 from mediamirror.markup.places.spelling import (
@@ -118,7 +118,7 @@ class RecordReader:
         text = value.text
         if bare(name) in PAGES and is_url(text[:8192].strip()):
             return
-        if is_srcset_name(name) and text.strip():
+        if is_srcset_name(name) and is_reference(text):
             candidates, problems = place.srcset(value, self.carrier, name)
             yield place.image_set(place.line(value), [(Source(self.carrier, candidates), problems)])
         elif self.nesting < _MAX_NESTING and is_json_within(text):
@@ -128,8 +128,7 @@ class RecordReader:
         elif _MARKDOWN.search(text):
             yield from place.within(value, in_markdown)
         elif _TAG.search(text):
-            spelled = unescaped_again(value) if isinstance(value, Spelling) else value
-            yield from place.within(spelled, in_html if self.merge else in_html_unmerged)
+            yield from place.within(unescaped_again(value), in_html if self.merge else in_html_unmerged)
         elif is_image_field(name, text.strip()) or joined(text):
             yield from place.each(value, self.carrier, name)
         elif _DESCRIPTOR.search(text) and "/" in text:
@@ -169,7 +168,7 @@ class RecordReader:
     def _image(self, record: Object, place: Place) -> tuple[ImageSet, frozenset[str]] | None:
         """An object that is one image: a ``src`` and perhaps a ``srcset``, or a URL with its size or type."""
         texts = {bare(key): (key, value) for key, value in record.members if isinstance(value, Text)}
-        srcset = next((row for name, row in texts.items() if is_srcset_name(name) and row[1].value.strip()), None)
+        srcset = next((row for name, row in texts.items() if is_srcset_name(name) and is_reference(row[1].value)), None)
         stated = _stated(record)
         src = self._file(record, stated, any_name=srcset is not None)
         if srcset is None and (src is None or stated == NOTHING):
