@@ -13,7 +13,7 @@ import os
 import pickle
 import signal
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 from types import TracebackType
@@ -22,9 +22,14 @@ from typing import Any, Self
 from mediamirror.documents import apart
 from mediamirror.errors import MediamirrorError, UsageError, WorkerLost
 from mediamirror.first_use import replace
-from mediamirror.jobs.mirror.spread import Engine, Finished, Job, Told, Work
+from mediamirror.jobs.mirror.results import Results
+from mediamirror.jobs.mirror.spread import Crew, Engine, Finished, Job, Told, Work
+from mediamirror.jobs.mirror.strip import Stripper
+from mediamirror.jobs.run.destination import now
+from mediamirror.model import Problem
 from mediamirror.processes import start
 from mediamirror.settings import inherited_environment
+from mediamirror.store.base import Store
 
 log = logging.getLogger("mediamirror")
 
@@ -47,6 +52,21 @@ async def open_engine(job: Job) -> AsyncIterator[Engine]:
     else:
         async with Processes(theirs_, workers) as processes:
             yield processes
+
+
+@asynccontextmanager
+async def open_crew(
+    job: Job, store: Store, tell: Callable[[Problem], None], stripper: Stripper | None
+) -> AsyncIterator[tuple[Crew, Results]]:
+    """Open the workers that share a run, and what their results are written to; on leaving the crew says how it went."""
+    results = Results(store, now())
+    try:
+        async with open_engine(job) as engine:
+            crew = Crew(engine, job.options, tell, stripper)
+            yield crew, results
+    finally:
+        await results.flush()
+    crew.conclude()
 
 
 _WORKER, _BRIDGE = "mediamirror.jobs.mirror.worker", "mediamirror.jobs.mirror.ray_bridge"

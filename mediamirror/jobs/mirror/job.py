@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -29,16 +29,15 @@ from mediamirror.catalog.ingest import (
     put_rejected,
     put_turn,
 )
-from mediamirror.catalog.results import Record, put_fetches, put_outcomes, read_sets
+from mediamirror.catalog.results import Record, put_fetches, read_sets
 from mediamirror.catalog.work import read_work
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.errors import UsageError
-from mediamirror.fetch.request import certain_refusal
 from mediamirror.first_use import replace
 from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
-from mediamirror.jobs.mirror.handle import Handler, header_only, open_inspector, policy_for
+from mediamirror.jobs.mirror.handle import Handler, open_inspector, policy_for
 from mediamirror.jobs.mirror.plan import (
     GOES_ON_FOR,
     Widths,
@@ -50,6 +49,7 @@ from mediamirror.jobs.mirror.plan import (
     widths_of,
 )
 from mediamirror.jobs.mirror.publish import Publisher
+from mediamirror.jobs.mirror.recorder import Recorder, preview
 from mediamirror.jobs.mirror.spread import Crew, Job
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
@@ -61,14 +61,13 @@ from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.jobs.run.work_list import Plan, WorkByHost
 from mediamirror.lint import parse_tolerance
-from mediamirror.model import ImageSet, ItemError, ObjectEvent, Outcome, Planned, Problem, Status, Summary
+from mediamirror.model import ImageSet, Outcome, Planned, Problem, Status, Summary
 from mediamirror.settings import MirrorOptions
 from mediamirror.store.base import Store
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
     from mediamirror.fetch import Fetcher, Transport
-    from mediamirror.jobs.mirror.results import Results
     from mediamirror.jobs.run.archive import ArchiveOut, Target
 MOST_TRIED = 8
 """Rungs that are tried in place of one that was refused."""
@@ -126,10 +125,8 @@ class _MirrorRun:
         self._tally = Tally()
         self._target = archive
         self._out: ArchiveOut | None = None
-        self._keep_stored: Callable[[Sequence[Outcome]], AsyncIterator[Problem]] | None = None
-        self._short = 0
+        self._recorder: Recorder
         self._crew: Crew | None = None
-        self._results: Results | None = None
         self._own_origins: frozenset[str] = frozenset()
         self._widths: Counter[Widths] = Counter()
         self._started = time.monotonic()
@@ -160,6 +157,7 @@ class _MirrorRun:
             adopts=True,
         )
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+            self._recorder = Recorder(session.catalog, session.run, self._tally, self._emit)
             archive = session.stack.enter_context(open_archive(session.scratch, options.fetch, options.read))
             with ExitStack() as stack:
                 if self._target is not None:
@@ -184,7 +182,7 @@ class _MirrorRun:
             stripper=Stripper() if self._options.store.strip_metadata else None,
         )
         if session.store.previews:
-            await self._preview(session, archive, publisher)
+            await preview(session, archive, publisher, self._options, self._tally, self._emit)
             return
         await self._work(session, archive, publisher)
         if self._tally.planned.variants and set(+self._tally.statuses) == {Status.SKIPPED}:
@@ -255,9 +253,9 @@ class _MirrorRun:
         async for item in catalog.rows(read_work, run, wanted=False):
             batch.append(Record(item.variant_id, Outcome(item.variant, Status.SKIPPED), None))
             if len(batch) >= BATCH:
-                await self._record(catalog, run, batch, last=True)
+                await self._recorder.record(batch, last=True)
                 batch = []
-        await self._record(catalog, run, batch, last=True)
+        await self._recorder.record(batch, last=True)
 
     async def _work(self, session: Session[Summary], archive: WarcArchive, publisher: Publisher) -> None:
         catalog, run = session.catalog, session.run
@@ -292,8 +290,7 @@ class _MirrorRun:
         if self._options.engine.engine == "in-process":
             yield None
             return
-        from mediamirror.jobs.mirror.engines import open_engine  # noqa: PLC0415 -- start-up time
-        from mediamirror.jobs.mirror.results import Results  # noqa: PLC0415 -- start-up time
+        from mediamirror.jobs.mirror.engines import open_crew  # noqa: PLC0415 -- start-up time
 
         if archive.count:
             raise UsageError(
@@ -303,23 +300,17 @@ class _MirrorRun:
         job = Job(
             self._to, self._options, self._own_origins, publisher.was_empty, folds, first, first < session.run.id, level
         )
-        self._results = Results(session.store, now())
-        try:
-            async with open_engine(job) as engine:
-                crew = Crew(engine, self._options, self._tell, publisher.stripper)
-                yield crew
-        finally:
-            await self._results.flush()
-        crew.conclude()
-        if self._results.problem is not None:
-            self._tell(self._tally.weigh(self._results.problem))
+        async with open_crew(job, session.store, self._tell, publisher.stripper) as (crew, self._recorder.results):
+            yield crew
+        if self._recorder.results.problem is not None:
+            self._tell(self._tally.weigh(self._recorder.results.problem))
 
     def _picture_fetcher(self, session: Session[Summary], archive: WarcArchive) -> Fetcher:
         fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
         if self._out is None:
             return fetcher
         recorded = self._out.recorded(fetcher)
-        self._keep_stored = partial(
+        self._recorder.keep_stored = partial(
             recorded.keep_stored, catalog=session.catalog, store=session.store, known=archive.knows
         )
         return recorded
@@ -328,7 +319,7 @@ class _MirrorRun:
         """Record what is unchanged without a question to its origin, and leave the rest in the work list."""
         async for page in catalog.pages(read_work, run):
             records = await handler.settle(page)
-            await self._record(catalog, run, records, last=True)
+            await self._recorder.record(records, last=True)
             await catalog.write(leave_out, run, [record.variant_id for record in records])
         await catalog.write(put_lanes, run)
 
@@ -337,7 +328,7 @@ class _MirrorRun:
         source = WorkByHost(session.catalog, session.run)
 
         async def record(records: Sequence[Record]) -> None:
-            await self._record(session.catalog, session.run, records, last=last)
+            await self._recorder.record(records, last=last)
 
         if self._crew is not None:
             await self._crew.share(source, record, keep_short=last)
@@ -355,7 +346,7 @@ class _MirrorRun:
         """Where every rung that was chosen of a source was refused, try the next best, a few times over."""
         catalog, run = session.catalog, session.run
         for _ in range(0 if self._options.select.rungs == "all" else MOST_TRIED):
-            if not self._short and not self._tally.statuses[Status.REJECTED]:
+            if not self._recorder.short and not self._tally.statuses[Status.REJECTED]:
                 return
             async for page in catalog.pages(read_sets, run, troubled=True):
                 await catalog.write(put_turn, [url for found in page for url in next_best(found, self._options.select)])
@@ -368,7 +359,7 @@ class _MirrorRun:
     async def _keep_best(self, session: Session[Summary], strict: Handler, short: Handler) -> None:
         """Publish the best of what has fewer pixels than promised, and tell of the rest what was found."""
         catalog, run = session.catalog, session.run
-        if not self._short:
+        if not self._recorder.short:
             return
         async for page in catalog.pages(read_sets, run, troubled=True):
             for found in page:
@@ -386,50 +377,9 @@ class _MirrorRun:
             done = await strict.handle(item)  # asks for nothing: this very run has
             records.append(done.result if isinstance(done, Later) else done)
             if len(records) >= BATCH:
-                await self._record(catalog, run, records, last=True)
+                await self._recorder.record(records, last=True)
                 records = []
-        await self._record(catalog, run, records, last=True)
-
-    async def _record(self, catalog: Catalog, run: Run, records: Sequence[Record], *, last: bool) -> None:
-        """Write outcomes down and tell them. What may be kept as the best there is gets its last word later."""
-        await catalog.write(put_outcomes, run, records)
-        if self._keep_stored is not None:
-            async for problem in self._keep_stored([record.outcome for record in records]):
-                self._tell(problem)
-        settled: list[Record] = []
-        for record in records:
-            outcome = record.outcome
-            if last or outcome.error is None or outcome.error.code not in SHORT:
-                self._tally.add(outcome)
-                self._emit(outcome)
-                settled.append(record)
-            else:
-                self._short += 1
-                self._tally.bytes_in += outcome.fetched_bytes
-        if self._results is not None:
-            await self._results.add(settled)
-
-    async def _preview(self, session: Session[Summary], archive: WarcArchive, publisher: Publisher) -> None:
-        """Tell what would be done. What the guard refuses for its URL alone fails here too; nothing is asked of anybody."""
-        catalog, run, options = session.catalog, session.run, self._options
-        policy = policy_for(options, await catalog.read(continued_from, run))
-        handler = Handler(session.fetcher, partial(header_only, options=options.check), publisher, policy, now=now)
-        refused = certain_refusal(options.fetch)
-        unknown = "(named by its hash)" if options.store.layout == "hash" else "(its extension is not known)"
-        async for page in catalog.pages(read_work, run):
-            for item, kept in zip(page, await publisher.confirm_all(page), strict=True):
-                url = item.variant.url
-                error = None if options.read.offline else refused(url)
-                if error is not None and not archive.knows(url) and not handler.may_ask_nothing(item):
-                    key = kept.key if kept is not None else publisher.key(url) or unknown
-                    self._tally.statuses[Status.FAILED] += 1
-                    said = ItemError(error.code, error.message)
-                    self._emit(ObjectEvent("upload", key, "failed", url=url, error=said))
-                elif kept is not None:
-                    self._emit(ObjectEvent("skip", kept.key, "would check whether it changed", kept.size, url=url))
-                else:
-                    key = publisher.key(url) or unknown
-                    self._emit(ObjectEvent("upload", key, "not in the store", url=url))
+        await self._recorder.record(records, last=True)
 
     async def _tell_manifest(self, catalog: Catalog, run: Run, store: Store) -> None:
         """Say in the store itself what it holds now."""
