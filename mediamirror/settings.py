@@ -202,6 +202,8 @@ class JobOptions:
     fail_empty: bool = False
     tell_sets: bool = True
     """Whether each set is emitted with its outcomes at the end, for tables; in JSON the outcomes say it all."""
+    max_time: float | None = None
+    """Seconds after which a `mirror` ends as if it were interrupted, its state saved; None: when it is done."""
     command: str = "mirror"
     """What the catalog and the locks record as the command; must hold no secret."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import OUTPUT, PATH, WHERE, WHICH, Given, argument, command, option, refuse
+from mediamirror.cli.command import OUTPUT, PATH, SPEED, WHERE, WHICH, Given, argument, command, option, refuse
 from mediamirror.cli.running import run_with
 from mediamirror.first_use import replace
 from mediamirror.settings import EngineOptions, JobOptions, MirrorOptions, RewriteOptions, SelectOptions
@@ -53,6 +53,12 @@ if TYPE_CHECKING:
     [*o.CHECK, *o.KEEP, o.NO_SANDBOX],
     [*o.ASKING, o.CREDENTIALS_FOR, o.ROBOTS_TAG],
     [*o.LOAD, *o.PACE, *o.ENGINE],
+    option(
+        "--max-time TIME",
+        "End after this time (30s, 6h) as if interrupted, with the state saved: the same command goes on. Exit code 130.",
+        JobOptions,
+        panel=SPEED,
+    ),
     [o.MAX_SIZE, *o.ANSWER_LIMITS, *o.READ_LIMITS, *o.IMAGE_LIMITS],
     option(
         "--error-file FILE",
@@ -168,7 +174,9 @@ def _check_rewriting(given: Given) -> None:
 
 
 async def _rewritten(given: Given, mirrored: Summary) -> Summary:
-    """Rewrite the INPUTs, and say on standard error how it went; the exit code is the graver one."""
+    """Rewrite the INPUTs, and say on standard error how it went; the exit code is the graver one. Not when time was up."""
+    if mirrored.exit_code == 130:
+        return mirrored
     from mediamirror.cli.objects import ObjectOutput
     from mediamirror.jobs.rewrite.job import rewrite
     from mediamirror.report.objects import mend_summary_line

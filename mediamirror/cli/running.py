@@ -39,7 +39,7 @@ EXIT_CODES = {
     "0": "clean",
     "1": "an item failed or was rejected, or a finding has the severity of --fail-on or higher",
     "2": "usage error, missing INPUT, malformed DEST, or the credentials or bucket were rejected before the first item",
-    "130": "interrupted, with its state saved",
+    "130": "interrupted, or ended by --max-time, with its state saved",
     "141": "the reader of the output closed it (| head) before the end, with its state saved",
 }
 

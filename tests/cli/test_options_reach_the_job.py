@@ -89,7 +89,7 @@ COUNTS: dict[str, str] = {
         "allow_host respect_x_robots_tag concurrency host_concurrency limit_rate delay retries timeout workers max_size "
         "max_header_size max_redirects min_rate max_document_size max_document_memory max_documents max_sets "
         "max_candidates max_pixels max_frames max_total_pixels max_decode_memory fail_on format_ quiet verbose "
-        "hide_secrets no_progress metrics_port"
+        "hide_secrets no_progress metrics_port max_time"
     ),
     "verify": (
         "mirror select ignore check no_sandbox report header user_agent contact connect_to cacert proxy ignore_robots "
@@ -127,7 +127,7 @@ WORDS = {
     "max_document_memory": "9k",
     "limit_rate": "9k", "proxy": "http://proxy.example:3128", "rungs": "largest", "sample": "5%", "tolerance": "3px",
     "viewport": "390x844@3", "fresh_for": "9h", "older_than": "9h", "unread_for": "9h", "timeout": "9", "delay": "9",
-    "archive": "of-mine.wacz", "archive_size": "9k",
+    "archive": "of-mine.wacz", "archive_size": "9k", "max_time": "9h",
     "endpoint_url": "http://127.0.0.1:9", "source_endpoint_url": "http://127.0.0.1:9",
 }  # fmt: skip
 

@@ -8,6 +8,7 @@ Bytes are durable in the store before the catalog says so.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import time
 from collections import Counter
@@ -100,10 +101,16 @@ async def mirror(
 
     Returns the `Summary`. Raises `UsageError` for what stops the run before its first item, `CatalogError` when the
     catalog can't be used. A failed item is an `Outcome`. When cancelled, what is finished is recorded, a summary with
-    exit code 130 is emitted, and the cancellation goes on.
+    exit code 130 is emitted, and the cancellation goes on; after ``options.job.max_time`` seconds that summary is returned.
     """
     run = _MirrorRun(options or MirrorOptions(), to, stdin, on_event or nobody_listens, archive)
-    return await run.run(inputs, catalog, transport)
+    try:
+        async with run.limit:
+            return await run.run(inputs, catalog, transport)
+    except TimeoutError:
+        if not run.limit.expired() or run.ended is None:
+            raise
+        return run.ended
 
 
 class _MirrorRun:
@@ -130,6 +137,8 @@ class _MirrorRun:
         self._own_origins: frozenset[str] = frozenset()
         self._widths: Counter[Widths] = Counter()
         self._started = time.monotonic()
+        self.limit = asyncio.timeout(options.job.max_time)
+        self.ended: Summary | None = None
         parse_tolerance(options.check.tolerance)  # what can't be read is said before anything is opened
         check_rungs(options.select.rungs)
 
@@ -167,8 +176,12 @@ class _MirrorRun:
         return session.summary
 
     def _summary(self, interrupted: bool) -> Summary:
-        seconds = time.monotonic() - self._started
-        return self._tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
+        seconds, job = time.monotonic() - self._started, self._options.job
+        if interrupted and self.limit.expired():
+            message = f"The run ended after {seconds:,.0f} s, by --max-time. Run the same command again to go on."
+            self._tell(Problem("out-of-time", message, document=self._to))
+        self.ended = self._tally.summary(seconds=seconds, options=job, interrupted=interrupted)
+        return self.ended
 
     async def _all(self, inputs: Sequence[str], session: Session[Summary], archive: WarcArchive) -> None:
         await self._plan(inputs, session, archive)
