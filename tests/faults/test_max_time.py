@@ -7,16 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from subprocess import CompletedProcess
 
-import pytest
-
 from fixtures.servers.many_hosts import many_hosts
 
 Command = Callable[..., CompletedProcess[str]]
 
 
-@pytest.mark.parametrize("engine", [(), ("--engine", "processes", "--workers", "2")])
 def test_a_run_whose_time_is_up_ends_in_order_and_the_same_command_goes_on(
-    mediamirror: Command, tmp_path: Path, engine: tuple[str, ...]
+    mediamirror: Command, tmp_path: Path
 ) -> None:
     with many_hosts(60, 3) as origin:
         urls = origin.write_list(tmp_path / "urls.txt")
@@ -31,9 +28,8 @@ def test_a_run_whose_time_is_up_ends_in_order_and_the_same_command_goes_on(
             "--check",
             "header",
         )
-        more = ("--format", "jsonl", "--host-concurrency", "1", *engine)
-        origin.hold_after(20)
-        done = mediamirror(*words, *more, "--max-time", "4s")
+        origin.hold_after(20)  # so it can't come to its end, however long that takes
+        done = mediamirror(*words, "--format", "jsonl", "--max-time", "2s")
         rows = [json.loads(line) for line in done.stdout.splitlines()]
         assert done.returncode == 130, done.stderr
         assert "mediamirror: " not in done.stderr
@@ -41,12 +37,12 @@ def test_a_run_whose_time_is_up_ends_in_order_and_the_same_command_goes_on(
         assert len(told) == 1
         assert told[0].endswith("s, by --max-time. Run the same command again to go on.")
         assert (rows[-1]["type"], rows[-1]["exit_code"]) == ("summary", 130)
-        assert rows[-1]["left"] == len(origin.urls) - rows[-1]["statuses"]["stored"]
+        stored = {row["url"] for row in rows if row["type"] == "variant"}
         asked = origin.asked.copy()
         origin.go_on()
-        again = mediamirror(*words, *more, "--max-time", "1h")
+        again = mediamirror(*words, "--format", "jsonl", "--max-time", "1h")
         assert again.returncode == 0, again.stderr
         assert '"resumed"' in again.stdout
         assert "out-of-time" not in again.stdout
         assert set(origin.asked) == set(origin.urls)
-        assert (origin.asked - asked).total() <= len(origin.urls) - rows[-1]["statuses"]["stored"]
+        assert not (origin.asked - asked).keys() & stored  # what was done is not asked for again
