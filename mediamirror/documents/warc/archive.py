@@ -177,7 +177,7 @@ class WarcArchive:
     def pages_again(self) -> Iterator[tuple[Located, Record]]:
         """Yield for each page that is a revisit of one with another URL where that is, and the header of its own record."""
         self._settle()
-        for located in self.seen.pages_again():
+        for located in self.seen.again(Holds.REVISIT):
             record = self._captures.header(located)
             for original in self._captures.originals(record) if record is not None else ():
                 found = self._captures.header(original)
@@ -185,6 +185,15 @@ class WarcArchive:
                     if _url_key_of(found) != _url_key_of(record):
                         yield original, record
                     break
+
+    def redirected(self) -> Iterator[tuple[str, Record, Response]]:
+        """Yield the URL of each redirect, where all images are asked for, with the head of what it leads to."""
+        self._settle()
+        for located in self.seen.again(Holds.REDIRECT):
+            record = self._captures.header(located)
+            found = None if record is None else self._captures.behind(record.url)
+            if record is not None and found is not None:
+                yield record.url, *found
 
     async def lookup(self, url: str, *, pages: Sequence[str] = ()) -> Download:
         """Return what the archives hold for a URL, redirects followed within them.

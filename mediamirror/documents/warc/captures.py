@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.http import GIVEN_OUT, Proof, answer_of, proved, read_response, unusable
+from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_of, proved, read_response, unusable
 from mediamirror.documents.warc.index import Holds, Index, Located, payload_key, url_key
 from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Headers, Record, read_date, read_record
@@ -202,6 +202,26 @@ class Captures:
                 return read_record(file, located.place)[0]
         except (Damaged, OSError):
             return None
+
+    def behind(self, url: str) -> tuple[Record, Response] | None:
+        """Return the head of what a URL leads to in the end, whatever its body is; None where that is nothing."""
+        for _ in range(MAX_REDIRECTS):
+            here = resolve(url, None)
+            rows = self._index.find(url_key(here)) if isinstance(here, str) else []
+            located = next((row for row in rows if row.holds in {Holds.BODY, Holds.REDIRECT}), None)
+            if located is None:
+                return None
+            try:
+                with self._files[located.file].open("rb") as file:
+                    record, block = read_record(file, located.place)
+                    response = answer_of(record, block.chunks())
+            except (Damaged, OSError):
+                return None
+            if located.holds is Holds.BODY:
+                return record, response
+            target = resolve(response.header(b"location") or "", record.url)
+            url = target if isinstance(target, str) else ""
+        return None
 
     def _compare(self, url: str, taken: Located, found: Found, rows: list[Located], at: int | None) -> None:
         """Note where another capture of a URL has other bytes, by the digests that the records give."""

@@ -11,6 +11,7 @@ from mediamirror.documents.document import MAX_DOCUMENT, Document, kept
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_of, read_accept, read_answer
+from mediamirror.documents.warc.index import Holds
 from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Block, Gap, Record, read_record, read_records
 from mediamirror.documents.warc.seen import Odd
@@ -110,17 +111,24 @@ def rest(archive: WarcArchive, limit: int, *, alone: bool) -> Iterator[Document 
             if _is_page(record.kind, record.url, _essence(response)):
                 yield from _counted(archive, _document(record, response, limit))
     if seen.all_images:
-        data = kept(seen.picture_urls(), limit)
-        if data is None:
-            message = f"The list of all pictures is over the limit of {limit:,} bytes: raise --max-document-size."
-            yield Problem("document-too-large", message, document=archive.name)
-        elif data:
-            seen.documents += 1
-            yield Document(archive.name, data, None, None, "urls")
+        yield from _counted(archive, _all_images(archive, limit))
     for why in seen.odd() if archive.name else ():
         yield Problem("warc-doubtful", f"{archive.name} has {why}.", document=archive.name)
     if alone and archive.name and not seen.documents:
         yield Problem("no-pages", f"{archive.name} holds no page{_instead(archive)}.", document=archive.name)
+
+
+def _all_images(archive: WarcArchive, limit: int) -> Iterator[Document | Problem]:
+    """The URLs of all pictures, and those that redirect to one, as a document."""
+    for url, found, response in archive.redirected():
+        if _is_picture(found.kind, found.url, _essence(response)):
+            archive.seen.picture(url, is_revisit=True)
+    data = kept(archive.seen.picture_urls(), limit)
+    if data is None:
+        message = f"The list of all pictures is over the limit of {limit:,} bytes: raise --max-document-size."
+        yield Problem("document-too-large", message, document=archive.name)
+    elif data:
+        yield Document(archive.name, data, None, None, "urls")
 
 
 def _instead(archive: WarcArchive) -> str:
@@ -188,7 +196,9 @@ def _noted(
         archive.seen.picture(url, is_revisit=is_revisit)
     elif is_whole and url.lower().endswith(_ARCHIVES):
         archive.seen.note(Odd.WITHIN, url)
-    if is_page and is_revisit and located is not None:
+    if located is not None and (
+        (is_page and is_revisit) or (archive.seen.all_images and located.holds is Holds.REDIRECT)
+    ):
         archive.seen.put_off(located)
     elif is_page and response is not None and not is_revisit:
         return _counted(archive, _document(record, response, limit))

@@ -12,7 +12,7 @@ from mediamirror.documents.warc.bytes import Place
 from mediamirror.documents.warc.index import Holds, Located
 from mediamirror.markup.places.urls import shown
 
-_ROW = struct.Struct(">qqqH")
+_ROW = struct.Struct(">qqqHB")
 _MOST_IDS = 20_000
 """Records of which an id is known again: those that came last, which take some 2 MB."""
 
@@ -56,16 +56,16 @@ class Seen:
             yield odd.format(f"{count:,} record{'s' * (count > 1)} ({shown(first)}{', …' if count > 1 else ''})")
 
     def put_off(self, located: Located) -> None:
-        """Keep a page that is a revisit: its original may be in an archive that is read later."""
-        place = located.place
-        self._again.write(_ROW.pack(located.date, place.at, place.skip, located.file))
+        """Keep a page that is a revisit, or a redirect: what it leads to may be in an archive that is read later."""
+        self._again.write(_ROW.pack(located.date, *located.place, located.file, located.holds))
 
-    def pages_again(self) -> Iterator[Located]:
-        """Yield what was put off."""
+    def again(self, holds: Holds) -> Iterator[Located]:
+        """Yield what was put off of one kind."""
         self._again.seek(0)
         while row := self._again.read(_ROW.size):
-            date, at, skip, file = _ROW.unpack(row)
-            yield Located(date, Holds.REVISIT, file, Place(at, skip))
+            date, at, skip, file, kind = _ROW.unpack(row)
+            if kind == holds:
+                yield Located(date, holds, file, Place(at, skip))
 
     def picture(self, url: str, *, is_revisit: bool) -> None:
         """Take note of a picture; the body of a revisit is another's."""
