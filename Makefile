@@ -31,7 +31,7 @@ help: ## Say what there is to make
 	@echo 'make bench-extract  measure the reading of a page and of text'
 	@echo 'make bench-verify   measure verify, by header and by decoding, beside plain Pillow; needs nginx'
 	@echo 'make torture  the long sweeps: runs and workers killed at every moment, stripped files in two browsers,'
-	@echo '              archives in two players, then fuzzing; about 20 minutes; needs strace and Firefox (installed by apt when root)'
+	@echo '              archives in two players, saved pages beside Chromium, then fuzzing; 25 minutes; needs strace and Firefox (installed by apt when root)'
 	@echo 'make docs     write docs/commands.md, docs/configuration.md and docs/rules/ anew from the code'
 	@echo 'make clean    remove .venv and everything made'
 
@@ -77,6 +77,7 @@ torture: .venv/.stamp-dev
 	@$(RUN) -m torture.strip
 	@$(RUN) -m fixtures.players pywb
 	@$(RUN) -m torture.replay
+	@$(RUN) -m torture.saved_pages
 	@$(RUN) -m fuzz.run --seconds 60
 
 docs: .venv/.stamp-dev
