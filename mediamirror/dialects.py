@@ -115,7 +115,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "storyblok",
-        r"(\.[a-z]{3,4})/m/(?:[0-9]+x[0-9]+:[0-9]+x[0-9]+/)?(?:fit-in/)?(?:(?P<w>[0-9]{1,5})x(?P<h>[0-9]{1,5}))?(?:/?(?:smart|filters:[^/]*+)|(?!))*+/?\Z",
+        r"(\.[a-z]{3,4})/m/(?:[0-9]+x[0-9]+:[0-9]+x[0-9]+/)?(?:fit-[a-z]{2,9}/)?(?:(?P<w>[0-9]{1,5})x(?P<h>[0-9]{1,5}))?(?:/?(?:smart|filters:[^/]*+)|(?!))*+/?\Z",
         "https://a.storyblok.com/f/1/1000x500/p.jpg/m/480x0/",
         "@nuxt/image 2 storyblok",
         by=r"\1",
@@ -168,6 +168,34 @@ FORMS: tuple[Form, ...] = (
         signs=".",
     ),
     Form("wordpress", rf"{_NUMBER}x{_NUMBER}(?:[-_]crop)?", "/up/photo-300x200.jpg", "WordPress 6", signs="-_."),
+    Form(
+        "easy-thumbnails",
+        r"[0-9]{1,5}x[0-9]{1,5}_q[0-9]{1,3}(?:_[a-z0-9,-]{1,40}){0,8}",
+        "/media/boat.jpg.320x0_q85_crop.jpg",
+        "easy-thumbnails 2.10",
+        signs=".",
+    ),
+    Form(
+        "hugo",
+        r"hu_?[0-9a-f]{16,40}_(?:[0-9]{1,12}_)?[0-9]{0,5}x[0-9]{0,5}_(?:resize|fill|fit|crop)(?:_[a-z0-9]{1,20}){0,8}",
+        "/post/boat_hu0a1b2c3d4e5f60718293a4b5c6d7e8f9_123456_320x0_resize_q75_box.jpg",
+        "Hugo 0.120",
+        signs="_",
+    ),
+    Form(
+        "kirby",
+        r"[0-9]{2,5}x(?:[0-9]{2,5})?(?:-crop(?:-[a-z0-9]{1,20}){0,6}|-q[0-9]{1,3})",
+        "/media/boat-640x427-crop-1-q80.jpg",
+        "Kirby 5",
+        signs="-",
+    ),
+    Form(
+        "processwire",
+        rf"(?:0x{_NUMBER}|{_NUMBER}x0)(?:-[a-z]{{1,20}})?",
+        "/files/1/boat.640x0.jpg",
+        "ProcessWire 3",
+        signs=".",
+    ),
     Form("scaled", r"scaled", "/up/photo-scaled.jpg", "WordPress 6", signs="-"),
     Form("width-name", rf"(?:w_?{_NUMBER}|{_NUMBER}(?:w|px))", "/p-w960.webp", "many", signs="-_.@"),
     Form("size-word", _SIZES, "/p-small.jpg", "many", by=f"-{HOLE}", signs="-_"),
@@ -185,6 +213,30 @@ FORMS: tuple[Form, ...] = (
         "MediaWiki 1.44",
         by=rf"\1{HOLE}",
         hint="/thumb/",
+    ),
+    # Signatures: another for each size, and part of no picture's name.
+    Form(
+        "signed-sha1",
+        r"/[a-z0-9_-]{27}=(?=/(?:[^/]{1,80}/){0,3}(?:-?[0-9]{0,5}x-?[0-9]{0,5}|(?:width|height|max|min|fill|scale)-[0-9][^/]*|filters:[^/]*)(?:/|\Z))",
+        "/0a1b2c3d4e5f60718293a4b5c6d=/fit-in/320x320/boat.jpg",
+        "libthumbor 2.0, Wagtail 8",
+        by=f"/{HOLE}",
+        hint="=/",
+    ),
+    Form(
+        "signed-imgproxy",
+        r"/[a-z0-9_-]{43}(?=/[a-z_]{1,30}:)",
+        "/0a1b2c3d4e5f60718293a4b5c6d7e8f901234567890/rs:fit:320:0/plain/boat.jpg",
+        "imgproxy 3",
+        by=f"/{HOLE}",
+        hint=":",
+    ),
+    Form(
+        "signed-cloudinary",
+        r"/s--[a-z0-9_-]{8,32}--(?=/)",
+        "/demo/image/upload/s--0a1b2c3d--/c_fill,w_320/boat.jpg",
+        "Cloudinary 2.11",
+        hint="/s--",
     ),
     # Sizes in a folder's name.
     Form(
@@ -210,6 +262,39 @@ FORMS: tuple[Form, ...] = (
         "Drupal 11",
         by="/",
         hint="/styles/",
+    ),
+    Form(
+        "wagtail-serve",
+        r"/(?:width|(?:max|min|fill)(?=-[0-9]{1,5}x))-(?P<w>[0-9]{2,5})(?:x(?P<h>[0-9]{2,5})(?:-c[0-9]{1,3})?)?"
+        r"(?:(?:\||%7C)(?:format-(?P<f>[a-z]+)(?:-[a-z]+)?|[a-z0-9#-]+))*+(?=/|\Z)",
+        "/images/0a1b2c3d4e5f60718293a4b5c6d=/7/fill-320x213-c100%7Cformat-webp/boat.jpg",
+        "Wagtail 8, @nuxt/image 2.1 wagtail",
+        by=f"/{HOLE}",
+        hint="/width- /max- /min- /fill-",
+    ),
+    Form(
+        "magento",
+        r"(/product/cache)/(?:[0-9]+/[a-z_]+/(?:(?P<w>[0-9]{1,5})x(?P<h>[0-9]{0,5})/)?)?[0-9a-f]{32}(?=/)",
+        "/media/catalog/product/cache/0a1b2c3d4e5f60718293a4b5c6d7e8f9/b/o/boat.jpg",
+        "Magento 2",
+        by=rf"\1/{HOLE}",
+        hint="/product/cache/",
+    ),
+    Form(
+        "prestashop",
+        r"/([0-9]{1,9})-(?:[a-z]{1,20}_){1,4}default(?:_?2x)?(?=/)",
+        "/123-home_default/boat.jpg",
+        "PrestaShop 8",
+        by=rf"/\1-{HOLE}",
+        hint="_default/",
+    ),
+    Form(
+        "rokka",
+        r"/dynamic/(?:[^/]{1,80}--)?resize-width-(?P<w>[0-9]{1,5})(?:-height-(?P<h>[0-9]{1,5}))?(?:-[^/]*)?(?=/)",
+        "/dynamic/resize-width-320--options-autoformat-true/0a1b2c/boat.jpg",
+        "rokka.js 3",
+        by=f"/dynamic/{HOLE}",
+        hint="/dynamic/",
     ),
     Form(
         "bitrix",
@@ -470,6 +555,30 @@ FORMS: tuple[Form, ...] = (
         host="avatars.mds.",
     ),
     Form(
+        "picsum-host",
+        r"\A(/(?:id|seed)/[^/]{1,80}|)/(?P<w>[0-9]{2,4})(?:/(?P<h>[0-9]{2,4}))?(?=\.[a-z]+\Z|\Z)",
+        "https://picsum.photos/id/10/640",
+        "@nuxt/image 2.1 picsum",
+        by=rf"\1/{HOLE}",
+        host="picsum.",
+    ),
+    Form(
+        "wix",
+        r"/(v1/(?:crop/[^/]{1,80}/)?)(?:fill|fit)/w_(?P<w>[0-9]{1,5}),h_(?P<h>[0-9]{1,5})(?:,[^/]*)?(?=/)",
+        "/media/a~mv2.jpg/v1/fill/w_320,h_213,al_c,q_80,enc_auto/boat.jpg",
+        "@wix/image-kit 1.125",
+        by=rf"/\1{HOLE}",
+        hint="/v1/",
+    ),
+    Form(
+        "imgproxy-basic",
+        r"/(?:fit|fill|fill-down|force|auto)/(?P<w>[0-9]{1,5})/(?P<h>[0-9]{1,5})/(?:no|so|ea|we|ce|sm|noea|nowe|soea|sowe)/[01](?=/)",
+        "/insecure/fill/640/427/sm/0/aHR0cHM.jpg",
+        "imgproxy 2",
+        by=f"/{HOLE}",
+        hint="/fit/ /fill/ /fill-down/ /force/ /auto/",
+    ),
+    Form(
         "picsum",
         r"(/id/[0-9]{1,5})/(?P<w>[0-9]{3,4})/(?P<h>[0-9]{3,4})(?=\.[a-z]+\Z|\Z)",
         "/id/10/640/427",
@@ -495,7 +604,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "segment-size",
-        rf"/(?:fit-in/|thumbnail/|resize/)?[spc-]?{_W}x(?:-?{_H}|0|h)?(?=/)",
+        rf"/(?:fit-in/|thumbnail/|resize/)?[sprc-]?{_W}x(?:-?{_H}|0|h|orig)?(?=/)",
         "/unsafe/fit-in/320x320/harbour.png",
         "thumbor 7.8",
         by=f"/{HOLE}",
@@ -514,11 +623,13 @@ WORDS: dict[str, Means] = {
     **dict.fromkeys(("w", "width", "wid", "mw", "maxwidth"), Means.WIDTH),
     **dict.fromkeys(("h", "height", "hei", "mh", "maxheight"), Means.HEIGHT),
     **dict.fromkeys(("s", "size", "resize", "fitandfill", "thumbnail"), Means.SIZE),
+    **dict.fromkeys(("cover", "contain", "inside", "crop", "max", "min"), Means.SIZE),
     **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
     **dict.fromkeys(("f", "fm", "format", "o", "output"), Means.FORMAT),
 }
 """Operations in a segment of the path or in a value: ``w_320,f_auto`` (Cloudinary, Wix, ipx), ``width=320,fit=cover``
-(Cloudflare), ``resize=width:320`` (Hygraph, Filestack), ``w-320`` (ImageKit), ``w:320`` (imgproxy, Optimole)."""
+(Cloudflare), ``resize=width:320`` (Hygraph, Filestack),
+``cover=320x-`` (TwicPics), ``w-320`` (ImageKit), ``w:320`` (imgproxy, Optimole)."""
 
 QUERY: dict[str, Means] = {
     **dict.fromkeys(
@@ -536,14 +647,16 @@ QUERY: dict[str, Means] = {
             "imgwidth",
             "odnwidth",
             "scale.width",
+            "scale-down-to",
         ),
         Means.WIDTH,
     ),
     **dict.fromkeys(
-        ("h", "height", "hei", "imheight", "maxheight", "max-h", "sh", "mh", "odnheight", "scale.height"), Means.HEIGHT
+        ("h", "height", "hei", "imheight", "maxheight", "max-h", "sh", "mh", "rh", "odnheight", "scale.height"),
+        Means.HEIGHT,
     ),
     **dict.fromkeys(("resize", "fit", "size", "downsize"), Means.SIZE),
-    **dict.fromkeys(("thumb", "cs", "_ex", "fitin"), Means.BOX),
+    **dict.fromkeys(("thumb", "cs", "_ex", "fitin", "s"), Means.BOX),
     **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
     **dict.fromkeys(("fm", "format", "fmt", "f", "output", "wx_fmt", "auto", "ext", "type", "to"), Means.FORMAT),
     **dict.fromkeys(("crop", "quality", "q", "strip", "canvas"), Means.WITH),
@@ -599,7 +712,7 @@ def _any_of(texts: Iterable[str]) -> str:
     A slash at the end is not part of what is found: another text may begin with it.
     """
     found: dict[str, list[str]] = {}
-    for text in sorted(set(texts)):
+    for text in sorted(set(texts), reverse=True):  # of two that begin alike, the longer first
         before, here, end = _found_as(text)
         behind = f"(?<={re.escape(before + here[0])})" if before else ""
         found.setdefault(re.escape(here[0]), []).append(behind + re.escape(here[1:]) + (end and "(?=/)"))
@@ -608,10 +721,11 @@ def _any_of(texts: Iterable[str]) -> str:
 
 _HINTS = [(hint, place) for place, (form, _) in enumerate(_WITH_HINT) for hint in form.hint.split(" ")]
 _HINT = pattern(_any_of(hint for hint, _ in _HINTS))
-_BY_HINT: dict[str, list[int]] = {}
+_BY_HINT = {
+    here: [place for hint, place in _HINTS if here.startswith(_found_as(hint)[1])]
+    for _, here, _ in map(_found_as, dict(_HINTS))
+}
 """Places of rows in `_WITH_HINT`, by what `_HINT` finds where their hint stands."""
-for _hint, _place in _HINTS:
-    _BY_HINT.setdefault(_found_as(_hint)[1], []).append(_place)
 _TAILS = [
     hint[max(hint.rfind("/"), 0) :] for hint, place in _HINTS if hint[-1] != "/" and not _WITH_HINT[place][0].in_folders
 ]
@@ -622,20 +736,22 @@ _PLAIN_NAME = pattern(
 )
 """A name that no dialect reads together with its folders, and that holds no list of operations. Most are so."""
 _SEGMENT_SIGN = pattern(
-    r"/(?:[0-9]{1,5}+(?:w|px|x-?[0-9]{0,5}h?)/"
-    r"|(?=[cfhoprstwx-])(?:[spc-][0-9]{2,5}+(?:w|px|x-?[0-9]{0,5}h?)/|x[0-9]{2,5}/"
-    r"|(?:tr:|s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:]))",
+    r"/(?:[0-9]{1,5}+(?:w|px|x(?:orig|-?[0-9]{0,5}h?))/"
+    r"|(?=[cdfhimoprstwx-])(?:[sprc-][0-9]{2,5}+(?:w|px|x(?:orig|-?[0-9]{0,5}h?))/|x[0-9]{2,5}/"
+    r"|(?:tr:|s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:]"
+    r"|(?:dpr[_:]|(?:resize|cover|contain|inside|crop|max|min)(?:-m(?:ax|in))?=)[0-9]))",
     re.IGNORECASE,
 )
 """What every address has that a row without a hint knows, or one of whose segments is a lone operation."""
 _WORD = pattern(
     r"(?<![a-z0-9])(?P<name>w|width|wid|mw|maxwidth|h|height|hei|mh|maxheight|s|size|resize|fitandfill|thumbnail"
-    r"|dpr|zoom|f|fm|format|o|output)[_=:/-][!(]?"
-    r"(?P<value>[0-9]{1,5}(?:\.[0-9]{1,2})?(?:x[0-9]{0,5}|,[0-9]{1,5}(?=\)))?(?=r?(?:[^0-9a-z.]|\Z))|(?!width|height|format|fit)[a-z]{3,5}(?![a-z0-9]))",
+    r"|(?:cover|contain|inside|crop|max|min)(?==)|dpr|zoom|f|fm|format|o|output)[_=:/-][!(]?"
+    r"(?P<value>[0-9]{1,5}(?:\.[0-9]{1,2})?(?:x[0-9]{0,5}|,[0-9]{1,5}(?=\)))?(?=r?(?:[^0-9a-z.:]|:(?![0-9])|\Z))|(?!width|height|format|fit)[a-z]{3,5}(?![a-z0-9]))",
     re.IGNORECASE | re.ASCII,
 )
 _OPERATION = pattern(
     r"(?:\A|(?<=/))(?:(?P<lone>(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)(?!20[12][0-9](?:/|\Z))[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
+    r"|(?:resize|cover|contain|inside|crop|max|min)(?:-m(?:ax|in))?=[0-9]{2,5}(?:x(?:[0-9]{1,5}|-)?)?|dpr[_:][0-9](?:\.[0-9]{1,2})?"
     r"|w(?!20[12][0-9](?:/|\Z))(?:[0-9]{3,4}|[6-9][0-9])(?:h[0-9]{2,5})?|(?:f|fm|format|o|output=f|output=format)[_=:][a-z]{3,5})(?=/|\Z)"
     r"|[^/,;&%+]*+(?:(?!%2C|\+[wh]_)[%+][^/,;&%+]*+|(?!))*+[,;&%+][^/]*+)",
     re.IGNORECASE | re.ASCII,
@@ -645,14 +761,22 @@ _ANOTHER = pattern(r"(?:\A|(?<=/))https?(?::|%3A)(?=/|\Z)")
 """Behind it stands what is asked of another server."""
 _FILE = pattern(r"\.[a-z0-9]{2,5}\Z", re.IGNORECASE | re.ASCII)
 _PAIR = pattern(r"(0|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?(?:[,x:]([0-9]{0,5})(?:px)?\*?)?", re.IGNORECASE)
-_SQUARESPACE = pattern(r"([0-9]{2,5})w")
+_NAMED_WIDTH = pattern(r"([0-9]{2,5})w|w([0-9]{2,5})")
+_SIGNATURE = pattern(
+    r"(?:s|c|sig|signature|sign|hmac|hash|token)=(?:sha256(?::|%3A))?(?:[0-9a-f]{16,128}|[a-z0-9_-]{27,86}(?:=|%3D){0,2})",
+    re.IGNORECASE,
+)
+"""A pair of a query that signs the others: another for each size."""
+_PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".avif", ".gif", ".ashx")
 _NUMBER_VALUE = pattern(r"(0|[5-9]|[0-9]{2,5})(?:\.[0-9]+)?(?:px)?", re.IGNORECASE)
 _DENSITY_VALUE = pattern(r"[0-5](?:\.[0-9]{1,3})?")
 _FORMAT_NAME = pattern(
-    r"(?<![^,;/+ ])(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[,;+ ]|-alpha|\Z)", re.IGNORECASE
+    r"(?<![^,;/+ ])(?:auto|format|jpe?g|pjpg|png|webp|avif|gif|jxl)(?=[,;+ ]|-alpha|l[ly]\Z|\Z)", re.IGNORECASE
 )
 _OPTIMISERS = tuple(
-    f"{path}{end}" for path in ("/_next/image", "/_vercel/image", "/_image", "/.netlify/images") for end in ("", "/")
+    f"{path}{end}"
+    for path in ("/_next/image", "/_vercel/image", "/_amplify/image", "/_image", "/.netlify/images")
+    for end in ("", "/")
 )
 _SOURCE = pattern(r"(?:\A|&)(?:url|href|src)=([^&]+)")
 _MOST_NESTED = 4
@@ -729,7 +853,7 @@ def read(url: str) -> Reading:
         stem = f"{stem}{_read_name(name)}"
     if not query:
         return Reading(asked, stem)
-    told, ends, speaks = _read_outer_query(query, in_styles)
+    told, ends, speaks = _read_outer_query(query, in_styles, name.lower().endswith(_PICTURES))
     original = _original(address, query) if address.endswith(_OPTIMISERS) else None
     if original is not None and "?" not in original:
         asked, stem = read(original)
@@ -743,7 +867,7 @@ def _read_whole(address: str, query: str) -> Reading:
     """Read a query and what stands before it in one another's light."""
     found = _Found()
     for _ in range(_MOST_NESTED):
-        query = _read_query(query, "/styles/" in address, found) if query else ""
+        query = _read_query(query, "/styles/" in address, address.lower().endswith(_PICTURES), found) if query else ""
         original = _original(address, query) if address.endswith(_OPTIMISERS) else None
         if original is None:
             break
@@ -771,13 +895,13 @@ def split(url: str) -> tuple[str, str, str]:
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _read_outer_query(query: str, in_styles: bool) -> tuple[Asked | None, str, bool]:
+def _read_outer_query(query: str, in_styles: bool, of_picture: bool) -> tuple[Asked | None, str, bool]:
     """Read a query before which nothing was read: the pictures of a site share a few.
 
     Return what it asks for, what is left of it, and whether it says how to read what is asked for before it.
     """
     found = _Found()
-    left = _read_query(query, in_styles, found)
+    left = _read_query(query, in_styles, of_picture, found)
     told = found.asked()
     return told, left and "?" + left, told is not None or found.density != 1
 
@@ -801,11 +925,14 @@ def _read_folders(folders: str) -> tuple[Asked | None, str, bool, bool]:
     return found.asked(), stem, in_styles, False
 
 
-def _read_query(query: str, in_styles: bool, found: _Found) -> str:
+def _read_query(query: str, in_styles: bool, of_picture: bool, found: _Found) -> str:
     """Note what a query asks for; return it without the sizes, and without what goes with them."""
     pairs = query.split("&")
-    if in_styles:  # the token that signs a Drupal style is another for every style
-        pairs = [pair for pair in pairs if not pair.startswith("itok=")]
+    if (
+        in_styles or "ik-s=" in query
+    ):  # what signs a Drupal style, and an address of ImageKit, is another for every size
+        pairs = [pair for pair in pairs if not pair.startswith(("itok=", "ik-s="))]
+    of_picture = of_picture or _SOURCE.search(query) is not None
     left: list[str] = []
     along: list[str] = []
     sized = False
@@ -818,7 +945,8 @@ def _read_query(query: str, in_styles: bool, found: _Found) -> str:
             sized = True
             continue
         left.append(pair)
-        if pair.startswith("$") or (means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None):
+        signs = of_picture and _SIGNATURE.fullmatch(pair) is not None
+        if signs or pair.startswith("$") or (means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None):
             along.append(pair)
     return "&".join(pair for pair in left if pair not in along) if sized and along else "&".join(left)
 
@@ -843,9 +971,9 @@ def _take(means: Means, name: str, value: str, found: _Found) -> bool:
     if means is Means.FORMAT:
         named = _FORMAT_NAME.search(value)
         found.format = found.format or (named[0].lower() if named else None)
-        wide = _SQUARESPACE.fullmatch(value) if name == "format" else None
+        wide = _NAMED_WIDTH.fullmatch(value) if name in {"format", "type"} else None
         if wide is not None:
-            found.size("squarespace", wide[1], None)
+            found.size("squarespace", wide[1] or wide[2], None)
         return wide is not None
     if means is Means.DENSITY and _DENSITY_VALUE.fullmatch(value) is not None:
         found.density = float(value)
@@ -958,7 +1086,7 @@ def _read_path(path: str, rows: Iterable[_Row], found: _Found) -> str:
         for form, written in _SEGMENTS:
             path = _read_form(form, written, path, found)
         folders = path[:-1]
-    listed = _has_list(name)
+    listed = _has_list(name) or name.startswith(("w=", "width=", "h=", "height="))
     if signed or listed or _has_list(folders):
         another = _ANOTHER.search(folders)
         end = len(folders) if another is None else another.start()

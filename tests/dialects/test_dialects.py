@@ -44,6 +44,9 @@ def test_a_list_of_one_picture_is_one_set(shape: str) -> None:
         ("https://x.test/a6f8/-/format/auto/p.jpg", (None, None, "auto")),
         ("https://x.test/f_auto/p.jpg", (None, None, "auto")),
         ("https://x.test/p.jpg?fm=avif", (None, None, "avif")),
+        ("https://x.test/media_1ab.jpg?width=750&format=webply", (750, None, "webp")),
+        ("https://x.test/c_limit,w_320/dpr_2.0/f_auto/v1/p", (640, None, "auto")),
+        ("https://x.test/insecure/w:320/dpr:2/plain/p.jpg", (640, None, None)),
     ],
 )
 def test_density_height_and_format_are_read(address: str, asks: tuple[int | None, int | None, str | None]) -> None:
@@ -89,6 +92,9 @@ def test_density_height_and_format_are_read(address: str, asks: tuple[int | None
         "https://x.test/p.jpg?size=12345",
         "https://x.test/c_crop,w_2000/h_300/p.jpg",
         "https://x.test/id/10/7/15",
+        "https://x.test/p.jpg?twic=v1/cover=16:9",
+        "https://x.test/a,max-2024/p.jpg",
+        "https://x.test/p.jpg?s=0a1b2c3d4e5f60718293a4b5c6d7e8f9",
     ],
 )
 def test_words_that_are_no_dialect_ask_for_no_width(address: str) -> None:
@@ -105,10 +111,29 @@ def test_words_that_are_no_dialect_ask_for_no_width(address: str) -> None:
         ("https://x.test/w12/p.jpg", "https://x.test/w13/p.jpg"),
         ("https://x.test/thumb/a/P.tif/page1-320px-P.tif.jpg", "https://x.test/thumb/a/P.tif/page2-320px-P.tif.jpg"),
         ("https://x.test/c_crop,x_1,w_90/p.jpg", "https://x.test/c_crop,x_2,w_90/p.jpg"),
+        (f"https://x.test/image?s={'a' * 32}&w=300", f"https://x.test/image?s={'b' * 32}&w=300"),
+        (f"https://x.test/p.jpg?hash={'a' * 32}", f"https://x.test/p.jpg?hash={'b' * 32}"),
+        (f"https://x.test/{'a' * 27}=/p.jpg", f"https://x.test/{'b' * 27}=/p.jpg"),
+        (f"https://x.test/{'a' * 43}/p.jpg", f"https://x.test/{'b' * 43}/p.jpg"),
     ],
 )
 def test_strangers_stay_apart(one: str, other: str) -> None:
     assert read(one).stem != read(other).stem
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("portrait.max-600x600.jpg", "portrait.width-400.jpg"),
+        ("boat.jpg.320x0_q85_crop.jpg", "boat.jpg.640x427_q85_crop-smart.jpg"),
+        ("boat_hu0a1b2c3d4e5f6071_12_320x0_resize_q75_box.jpg", "boat_hu0a1b2c3d4e5f6071_12_640x0_resize_q75_box.jpg"),
+        ("boat-320x213-crop-1-q80.jpg", "boat-640x427-crop-1-q80.jpg"),
+        ("boat.320x0.jpg", "boat.0x640.jpg"),
+        ("boat-300x200-scaled.jpg", "boat.jpg"),
+    ],
+)
+def test_a_file_made_in_another_size_is_of_the_same_picture(one: str, other: str) -> None:
+    assert read(f"https://x.test/{one}").stem == read(f"https://x.test/{other}").stem
 
 
 @pytest.mark.parametrize("name", ["Boat.jpg", "auto-mobile.png", "html", "1"])
