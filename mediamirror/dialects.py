@@ -88,7 +88,7 @@ class Form:
     @property
     def in_folders(self) -> bool:
         """Whether all that its pattern matches stands before the last slash."""
-        return self.pattern.endswith(("/", "(?=/)"))
+        return self.pattern.endswith(("/", "/)"))
 
     @property
     def needs_name(self) -> bool:
@@ -217,7 +217,7 @@ FORMS: tuple[Form, ...] = (
     # Signatures: another for each size, and part of no picture's name.
     Form(
         "signed-sha1",
-        r"/[a-z0-9_-]{27}=(?=/(?:[^/]{1,80}/){0,3}(?:-?[0-9]{0,5}x-?[0-9]{0,5}|(?:width|height|max|min|fill|scale)-[0-9][^/]*|filters:[^/]*)(?:/|\Z))",
+        r"/[a-z0-9_-]{27}=(?=/(?:[^/]{1,80}/){0,3}(?:-?[0-9]{1,5}x(?:-?[0-9]{0,5}|orig)|(?:width|height|max|min|fill|scale)-[0-9][^/]*|filters:[^/]*)/)",
         "/0a1b2c3d4e5f60718293a4b5c6d=/fit-in/320x320/boat.jpg",
         "libthumbor 2.0, Wagtail 8",
         by=f"/{HOLE}",
@@ -225,7 +225,7 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "signed-imgproxy",
-        r"/[a-z0-9_-]{43}(?=/[a-z_]{1,30}:)",
+        r"/[a-z0-9_-]{43}(?=/[a-z_]{1,30}:[^/]*/)",
         "/0a1b2c3d4e5f60718293a4b5c6d7e8f901234567890/rs:fit:320:0/plain/boat.jpg",
         "imgproxy 3",
         by=f"/{HOLE}",
