@@ -266,7 +266,7 @@ FORMS: tuple[Form, ...] = (
     Form(
         "wagtail-serve",
         r"/(?:width|(?:max|min|fill)(?=-[0-9]{1,5}x))-(?P<w>[0-9]{2,5})(?:x(?P<h>[0-9]{2,5})(?:-c[0-9]{1,3})?)?"
-        r"(?:(?:\||%7C)(?:format-(?P<f>[a-z]+)(?:-[a-z]+)?|[a-z0-9#-]+))*+(?=/|\Z)",
+        r"(?:(?:\||%7C)(?:format-(?P<f>[a-z]+)(?![a-z])|(?!format-))[a-z0-9#-]*)*(?=/|\Z)",
         "/images/0a1b2c3d4e5f60718293a4b5c6d=/7/fill-320x213-c100%7Cformat-webp/boat.jpg",
         "Wagtail 8, @nuxt/image 2.1 wagtail",
         by=f"/{HOLE}",
