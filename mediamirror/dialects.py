@@ -932,23 +932,25 @@ def _read_query(query: str, in_styles: bool, of_picture: bool, found: _Found) ->
         in_styles or "ik-s=" in query
     ):  # what signs a Drupal style, and an address of ImageKit, is another for every size
         pairs = [pair for pair in pairs if not pair.startswith(("itok=", "ik-s="))]
-    of_picture = of_picture or _SOURCE.search(query) is not None
     left: list[str] = []
-    along: list[str] = []
-    sized = False
     for pair in pairs:
         name, _, value = pair.partition("=")
         if "/" in name:
             name, value = name.partition("/")[0], pair
         means = QUERY.get(name.lower())
-        if means is not None and _take(means, name.lower(), value, found):
-            sized = True
-            continue
-        left.append(pair)
-        signs = of_picture and _SIGNATURE.fullmatch(pair) is not None
-        if signs or pair.startswith("$") or (means is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None):
-            along.append(pair)
-    return "&".join(pair for pair in left if pair not in along) if sized and along else "&".join(left)
+        if means is None or not _take(means, name.lower(), value, found):
+            left.append(pair)
+    if len(left) < len(pairs):  # a size is asked for
+        of_picture = of_picture or _SOURCE.search(query) is not None
+        left = [pair for pair in left if not _goes_along(pair, of_picture)]
+    return "&".join(left)
+
+
+def _goes_along(pair: str, of_picture: bool) -> bool:
+    """Whether a pair beside a size says how the picture is made in that size, or signs it."""
+    name, _, value = pair.partition("=")
+    made = QUERY.get(name.lower()) is Means.WITH and _PAIR.fullmatch(unquote(value)) is not None
+    return made or pair.startswith("$") or (of_picture and _SIGNATURE.fullmatch(pair) is not None)
 
 
 def _take(means: Means, name: str, value: str, found: _Found) -> bool:
