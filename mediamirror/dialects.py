@@ -170,7 +170,7 @@ FORMS: tuple[Form, ...] = (
     Form("wordpress", rf"{_NUMBER}x{_NUMBER}(?:[-_]crop)?", "/up/photo-300x200.jpg", "WordPress 6", signs="-_."),
     Form(
         "easy-thumbnails",
-        r"[0-9]{1,5}x[0-9]{1,5}_q[0-9]{1,3}(?:_[a-z0-9,-]{1,40}){0,8}",
+        r"[0-9]{1,5}x[0-9]{1,5}_q[0-9]{1,3}(?:_[a-z0-9,%-]{1,40}){0,8}",
         "/media/boat.jpg.320x0_q85_crop.jpg",
         "easy-thumbnails 2.10",
         signs=".",
@@ -620,8 +620,8 @@ FORMS: tuple[Form, ...] = (
 )
 
 WORDS: dict[str, Means] = {
-    **dict.fromkeys(("w", "width", "wid", "mw", "maxwidth"), Means.WIDTH),
-    **dict.fromkeys(("h", "height", "hei", "mh", "maxheight"), Means.HEIGHT),
+    **dict.fromkeys(("w", "fw", "width", "wid", "mw", "maxwidth"), Means.WIDTH),
+    **dict.fromkeys(("h", "fh", "height", "hei", "mh", "maxheight"), Means.HEIGHT),
     **dict.fromkeys(("s", "size", "resize", "fitandfill", "thumbnail"), Means.SIZE),
     **dict.fromkeys(("cover", "contain", "inside", "crop", "max", "min"), Means.SIZE),
     **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
@@ -662,7 +662,19 @@ QUERY: dict[str, Means] = {
     **dict.fromkeys(("crop", "quality", "q", "strip", "canvas"), Means.WITH),
     **dict.fromkeys(
         (
-            *("tr", "imgeng", "im", "twic", "x-oss-process", "x-image-process", "imageslim", "imgopt", "io", "fn"),
+            *(
+                "tr",
+                "imgeng",
+                "im",
+                "twic",
+                "x-oss-process",
+                "x-image-process",
+                "image_process",
+                "imageslim",
+                "imgopt",
+                "io",
+                "fn",
+            ),
             *("imagemogr2", "imageview2"),
         ),
         Means.OPERATIONS,
@@ -744,7 +756,7 @@ _SEGMENT_SIGN = pattern(
 )
 """What every address has that a row without a hint knows, or one of whose segments is a lone operation."""
 _WORD = pattern(
-    r"(?<![a-z0-9])(?P<name>w|width|wid|mw|maxwidth|h|height|hei|mh|maxheight|s|size|resize|fitandfill|thumbnail"
+    r"(?<![a-z0-9])(?P<name>f?w|width|wid|mw|maxwidth|f?h|height|hei|mh|maxheight|s|size|resize|fitandfill|thumbnail"
     r"|(?:cover|contain|inside|crop|max|min)(?==)|dpr|zoom|f|fm|format|o|output)[_=:/-][!(]?"
     r"(?P<value>[0-9]{1,5}(?:\.[0-9]{1,2})?(?:x[0-9]{0,5}|,[0-9]{1,5}(?=\)))?(?=r?(?:[^0-9a-z.:]|:(?![0-9])|\Z))|(?!width|height|format|fit)[a-z]{3,5}(?![a-z0-9]))",
     re.IGNORECASE | re.ASCII,
