@@ -6,6 +6,8 @@ import hashlib
 import os
 import random
 import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -47,8 +49,18 @@ def revisit(name: str, *, date: str, more: list[tuple[str, str]]) -> bytes:
     return record("revisit", f"{CDN}/{name}", block, date=date, more=[profile, *more])
 
 
+@contextmanager
+def opened(paths: list[Path], directory: Path, **sizes: int) -> Iterator[WarcArchive]:
+    """What is looked up in once the archives were read."""
+    with WarcArchive(directory, **sizes) as archive:  # type: ignore[arg-type]
+        for path in paths:
+            for _ in read_warc(path, archive=archive):
+                pass
+        yield archive
+
+
 async def look(tmp_path: Path, records: list[bytes], *names: str, file: str = "a.warc.gz") -> list[Download | None]:
-    with WarcArchive.open([write(tmp_path / file, records)], tmp_path) as archive:
+    with opened([write(tmp_path / file, records)], tmp_path) as archive:
         return [await held(archive, f"{CDN}/{name}") for name in names]
 
 
@@ -61,7 +73,7 @@ async def held(archive: WarcArchive, url: str) -> Download | None:
 
 async def refused(tmp_path: Path, records: list[bytes], name: str, file: str = "a.warc") -> str:
     with (
-        WarcArchive.open([write(tmp_path / file, records)], tmp_path) as archive,
+        opened([write(tmp_path / file, records)], tmp_path) as archive,
         pytest.raises(NotArchived) as caught,
     ):
         await archive.lookup(f"{CDN}/{name}")
@@ -115,7 +127,7 @@ async def test_a_damaged_capture_gives_way_to_the_one_before(tmp_path: Path) -> 
     new[-2000:-1000] = b"\xff" * 1000
     path = tmp_path / "a.warc.gz"
     path.write_bytes(bytes(new) + compressed([image("a", b"old" * 100)]))
-    with WarcArchive.open([path], tmp_path, spool_over=1000) as archive:
+    with opened([path], tmp_path, spool_over=1000) as archive:
         assert archive.count == 2
         assert body_of(await archive.lookup(f"{CDN}/a")) == b"old" * 100
     assert os.listdir(tmp_path) == [path.name]
@@ -177,7 +189,7 @@ async def test_a_large_body_is_spooled_and_one_too_large_is_refused_without_a_fi
     )
     spool = tmp_path / "spool"
     spool.mkdir()
-    with WarcArchive.open([path], spool, spool_over=1000, max_size=100_000) as archive:
+    with opened([path], spool, spool_over=1000, max_size=100_000) as archive:
         with pytest.raises(BodyTooLarge, match=r"larger than 100,000 bytes in the archive"):
             await archive.lookup(f"{CDN}/bomb")
         assert list(spool.glob("*.part")) == []
@@ -192,13 +204,13 @@ async def test_a_large_body_is_spooled_and_one_too_large_is_refused_without_a_fi
 async def test_an_archive_compressed_as_one_piece_can_be_looked_up(tmp_path: Path) -> None:
     path = tmp_path / "a.warc.gz"
     path.write_bytes(gzip.compress(image("a") + image("b", b"second")))
-    with WarcArchive.open([path], tmp_path) as archive:
+    with opened([path], tmp_path) as archive:
         assert body_of(await archive.lookup(f"{CDN}/b")) == b"second"
 
 
 async def test_many_lookups_at_once_do_not_disturb_each_other(tmp_path: Path) -> None:
     records = [image(str(n), b"%d" % n) for n in range(200)]
-    with WarcArchive.open([write(tmp_path / "a.warc.gz", records)], tmp_path) as archive:
+    with opened([write(tmp_path / "a.warc.gz", records)], tmp_path) as archive:
         found = await asyncio.gather(*(archive.lookup(f"{CDN}/{n}") for n in range(200)))
         assert archive.count == 200
     assert [body_of(each) for each in found] == [b"%d" % n for n in range(200)]
@@ -246,7 +258,7 @@ async def test_a_flipped_bit_in_a_plain_file_is_found_by_the_digest_and_leaves_n
     data = bytearray(path.read_bytes())
     data[-100] ^= 4
     path.write_bytes(bytes(data))
-    with WarcArchive.open([path], tmp_path) as archive:
+    with opened([path], tmp_path) as archive:
         assert await held(archive, f"{CDN}/a.jpg") is None
     assert os.listdir(tmp_path) == [path.name]
 
@@ -405,7 +417,7 @@ async def test_of_several_captures_the_nearest_to_the_page_counts_and_the_differ
         *(proved("a", body, year) for year, body in times.items()),
         *(proved("b", JPEG, year) for year in times),
     ]
-    with WarcArchive.open([write(tmp_path / "a.warc.gz", records)], tmp_path) as archive:
+    with opened([write(tmp_path / "a.warc.gz", records)], tmp_path) as archive:
         assert body_of(await archive.lookup(f"{CDN}/a", pages=[page])) == b"of the page"
         assert body_of(await archive.lookup(f"{CDN}/a", pages=["page.html"])) == b"newest"
         assert body_of(await archive.lookup(f"{CDN}/a")) == b"newest"
@@ -418,7 +430,7 @@ async def test_of_several_captures_the_nearest_to_the_page_counts_and_the_differ
 
 async def test_a_capture_that_is_passed_over_is_told_with_the_reason(tmp_path: Path) -> None:
     wrong = image("a", PNG, date="2026-01-01T00:00:00Z", more=[("WARC-Payload-Digest", sha1(JPEG))])
-    with WarcArchive.open([write(tmp_path / "a.warc", [wrong, image("a")])], tmp_path) as archive:
+    with opened([write(tmp_path / "a.warc", [wrong, image("a")])], tmp_path) as archive:
         assert body_of(await archive.lookup(f"{CDN}/a")) == JPEG
         (problem,) = archive.problems()
     assert (problem.code, sha1(PNG) in problem.message) == ("capture-passed-over", True)
@@ -483,7 +495,7 @@ async def test_a_record_of_ten_gigabytes_is_passed_over_and_refused_in_little_me
         file.write(b"\r\n\r\n" + image("behind"))
     tracemalloc.start()
     try:
-        with WarcArchive.open([path], tmp_path, max_size=1024**2) as archive:
+        with opened([path], tmp_path, max_size=1024**2) as archive:
             assert [body_of(await held(archive, f"{CDN}/{name}")) for name in ("before", "behind")] == [JPEG, JPEG]
             with pytest.raises(BodyTooLarge):
                 await archive.lookup(f"{CDN}/huge")
@@ -502,6 +514,27 @@ def strange(tmp_path: Path, records: list[bytes]) -> list[str]:
             *rest(archive, 1000, alone=False),
         ]
     return [item.message for item in read if isinstance(item, Problem)]
+
+
+def test_what_crawlers_keep_beside_a_page_is_no_picture_of_it(tmp_path: Path) -> None:
+    """As browsertrix-crawler and Scoop lay it down."""
+    beside = [
+        record("resource", f"urn:thumbnail:{CDN}/", JPEG, content_type="image/jpeg"),
+        record(
+            "resource",
+            f"urn:pageinfo:{CDN}/",
+            b'{"urls":{"https://other.example/a.jpg":{}}}',
+            content_type="application/json",
+        ),
+        response("file:///screenshot.png", JPEG, "image/png"),
+        response("file:///provenance-summary.html", b"<img src='https://other.example/b.jpg'>", "text/html"),
+    ]
+    path = write(tmp_path / "a.warc.gz", [*beside, image("a")])
+    with WarcArchive(tmp_path, all_images=True) as archive:
+        assert list(read_warc(path, archive=archive, name="a")) == []
+        (listed,) = rest(archive, 1000, alone=True)
+    assert isinstance(listed, Document)
+    assert listed.data == f"{CDN}/a\n".encode()
 
 
 def test_what_is_strange_in_an_archive_is_told_in_a_sentence_each(tmp_path: Path) -> None:

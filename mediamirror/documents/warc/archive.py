@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -13,10 +13,10 @@ from typing import IO, BinaryIO, Self
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.captures import EPOCH, Captures, Circle, Trail, microseconds
-from mediamirror.documents.warc.http import GIVEN_OUT, Response, read_accept, read_answer, unusable
+from mediamirror.documents.warc.http import GIVEN_OUT, Response, unusable
 from mediamirror.documents.warc.index import Asked, Holds, Index, Located, equivalent, payload_key, url_key
 from mediamirror.documents.warc.part import Source
-from mediamirror.documents.warc.records import Gap, Record, read_records
+from mediamirror.documents.warc.records import Record
 from mediamirror.documents.warc.seen import Odd, Seen
 from mediamirror.documents.warc.spool import Spool
 from mediamirror.errors import NotArchived, TooManyRedirects
@@ -34,7 +34,7 @@ _MOVED = frozenset({301, 302, 303, 307, 308})
 class WarcArchive:
     """The responses of any number of WARC files, by URL.
 
-    Filled by `open`, or by `warc.read_warc` while it reads documents; then `lookup` may be called concurrently. Of several
+    Filled by `warc.read_warc` while it reads documents; then `lookup` may be called concurrently. Of several
     captures of a URL the nearest to its page counts; one that can't be used gives way to the next. Bytes that are not those of their
     record's digest are never given out. The index is a temporary file in ``directory``, where bodies larger than ``spool_over``
     bytes are written too, for the caller to delete. ``max_size`` is the largest body given out, in bytes.
@@ -84,36 +84,6 @@ class WarcArchive:
     def has_files(self) -> bool:
         """Whether there is any archive: without one nothing else is made."""
         return bool(self._files)
-
-    @classmethod
-    def open(
-        cls, paths: Iterable[Path], directory: Path, *, spool_over: int = MiB, max_size: int = 256 * MiB
-    ) -> WarcArchive:
-        """Index WARC files without reading the documents in them. Damage is passed over. Raises `OSError`."""
-        archive = cls(directory, spool_over=spool_over, max_size=max_size)
-        try:
-            for path in paths:
-                archive._read(path)
-        except OSError:
-            archive.close()
-            raise
-        return archive
-
-    def _read(self, path: Path) -> None:
-        number = self.add_file(path)
-        with path.open("rb") as file:
-            for item in read_records(file):
-                if isinstance(item, Gap):
-                    continue
-                record, block = item
-                try:
-                    if record.kind == "request":
-                        self.add_request(record, read_accept(block))
-                    else:
-                        self.add(record, read_answer(record, block), number)
-                except Damaged:
-                    continue
-        self._settle()
 
     @property
     def name(self) -> str:
@@ -186,8 +156,8 @@ class WarcArchive:
                         yield original, record
                     break
 
-    def redirected(self) -> Iterator[tuple[str, Record, Response]]:
-        """Yield the URL of each redirect, where all images are asked for, with the head of what it leads to."""
+    def redirected(self) -> Iterator[tuple[str, str, Response]]:
+        """Yield the URL of each redirect, where all images are asked for, with the URL and the head of what it leads to."""
         self._settle()
         for located in self.seen.again(Holds.REDIRECT):
             record = self._captures.header(located)

@@ -122,10 +122,8 @@ class Captures:
             return url, self._revisited(located)
         if located.holds is not Holds.REDIRECT:
             return url, self._load(located, url)
-        with self._files[located.file].open("rb") as file:
-            record, block = read_record(file, located.place)
-            response = answer_of(record, block.chunks())
-            target = resolve(response.header(b"location") or "", url)
+        response = self._head(located)
+        target = resolve(response.header(b"location") or "", url)
         if not isinstance(target, str):
             raise Damaged(f"it is redirected to what is no address ({target.message.removesuffix('.')})")
         if target == url or target in trail.passed or len(trail.hops) >= MAX_REDIRECTS:
@@ -203,8 +201,8 @@ class Captures:
         except (Damaged, OSError):
             return None
 
-    def behind(self, url: str) -> tuple[Record, Response] | None:
-        """Return the head of what a URL leads to in the end, whatever its body is; None where that is nothing."""
+    def behind(self, url: str) -> tuple[str, Response] | None:
+        """Return the last URL that one is redirected to, and the head of what is there; None where that is nothing."""
         for _ in range(MAX_REDIRECTS):
             here = resolve(url, None)
             rows = self._index.find(url_key(here)) if isinstance(here, str) else []
@@ -212,16 +210,19 @@ class Captures:
             if located is None:
                 return None
             try:
-                with self._files[located.file].open("rb") as file:
-                    record, block = read_record(file, located.place)
-                    response = answer_of(record, block.chunks())
+                response = self._head(located)
             except (Damaged, OSError):
                 return None
             if located.holds is Holds.BODY:
-                return record, response
-            target = resolve(response.header(b"location") or "", record.url)
+                return url, response
+            target = resolve(response.header(b"location") or "", url)
             url = target if isinstance(target, str) else ""
         return None
+
+    def _head(self, located: Located) -> Response:
+        with self._files[located.file].open("rb") as file:
+            record, block = read_record(file, located.place)
+            return answer_of(record, block.chunks())
 
     def _compare(self, url: str, taken: Located, found: Found, rows: list[Located], at: int | None) -> None:
         """Note where another capture of a URL has other bytes, by the digests that the records give."""

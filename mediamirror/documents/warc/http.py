@@ -94,21 +94,16 @@ def lasting(headers: Headers) -> Headers:
     return tuple(row for row in headers if row[0] not in _TRANSPORT)
 
 
-def read_answer(record: Record, block: Block) -> Response | None:
-    """The answer that a record holds, whatever its Content-Type calls it; None for records of other kinds. Raises `Damaged`."""
-    if record.kind in {"response", "revisit"} or _is_http(record):
-        return read_response(block.chunks())
-    return _resource(record, block.chunks()) if record.kind in {"resource", "conversion"} else None
-
-
-def _resource(record: Record, chunks: Iterator[bytes]) -> Response:
+def read_answer(record: Record, chunks: Iterator[bytes]) -> Response | None:
+    """The answer that a record holds, whatever its Content-Type calls it; None where there is none. Raises `Damaged`."""
+    if record.kind in {"response", "revisit"} or record.content_type.startswith("application/http"):
+        return read_response(chunks)
     return Response(200, Fields.of([("content-type", record.content_type)] if record.content_type else ()), chunks)
 
 
 def answer_of(record: Record, chunks: Iterator[bytes]) -> Response:
-    """The answer of a response, a revisit or a resource. Raises `Damaged` for one that holds none."""
-    is_http = record.kind in {"response", "revisit"} or _is_http(record)
-    response = read_response(chunks) if is_http else _resource(record, chunks)
+    """The same. Raises `Damaged` where there is none."""
+    response = read_answer(record, chunks)
     if response is None:
         raise Damaged("its record holds no HTTP response")
     return response
@@ -122,10 +117,6 @@ def read_accept(block: Block) -> str:
         return ""  # `read_records` reports it
     found = _ACCEPT.search(head)
     return found[1].decode("latin-1") if found else ""
-
-
-def _is_http(record: Record) -> bool:
-    return record.kind == "resource" and record.content_type.startswith("application/http")
 
 
 def unusable(record: Record, response: Response) -> str | None:

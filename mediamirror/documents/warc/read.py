@@ -121,7 +121,7 @@ def rest(archive: WarcArchive, limit: int, *, alone: bool) -> Iterator[Document 
 def _all_images(archive: WarcArchive, limit: int) -> Iterator[Document | Problem]:
     """The URLs of all pictures, and those that redirect to one, as a document."""
     for url, found, response in archive.redirected():
-        if _is_picture(found.kind, found.url, _essence(response)):
+        if _is_picture("response", found, _essence(response)):
             archive.seen.picture(url, is_revisit=True)
     data = kept(archive.seen.picture_urls(), limit)
     if data is None:
@@ -170,13 +170,15 @@ def _record(
             raise Damaged(f"a record of an unknown type ({shown(kind, 40)}) stands")
         return ()
     try:
-        response = read_answer(record, block)
+        response = read_answer(record, block.chunks())
     except Damaged:
         return ()  # `read_records` reports it
     url = record.url
     if not url:
         raise Damaged("a record without its address stands")
     if kind == "response" and url[:4].lower() == "http" and (response is None or not 100 <= response.status < 600):
+        if not archive.only_pages:
+            archive.add(record, response, number)  # for whoever looks it up, and is told why it is of no use
         raise Damaged("a response record that holds no HTTP response stands")
     return _noted(record, response, archive, number, limit)
 
@@ -209,16 +211,21 @@ def _essence(response: Response) -> str:
     return (response.header(b"content-type") or "").partition(";")[0].strip().lower()
 
 
+def _is_of_the_web(url: str) -> bool:
+    """Not so are `urn:thumbnail:…`, `file:///screenshot.png` and the like, which crawlers keep beside what they saw."""
+    return url[:8].lower().startswith(("http://", "https://"))
+
+
 def _is_picture(kind: str, url: str, essence: str) -> bool:
-    if essence in _UNTYPED:
-        return kind != "conversion" and has_image_extension(url)
-    return kind != "conversion" and is_image_type(essence) and essence not in _NO_PICTURES
+    if kind == "conversion" or not _is_of_the_web(url):
+        return False
+    return has_image_extension(url) if essence in _UNTYPED else is_image_type(essence) and essence not in _NO_PICTURES
 
 
 def _is_page(kind: str, url: str, essence: str) -> bool:
     if kind == "conversion":
         return essence == "text/plain"
-    return (essence in _TYPES or essence.endswith("+json")) and url[:8].lower().startswith(("http://", "https://"))
+    return (essence in _TYPES or essence.endswith("+json")) and _is_of_the_web(url)
 
 
 def _document(record: Record, response: Response, limit: int) -> Iterator[Document | Problem]:
