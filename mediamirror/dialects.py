@@ -750,11 +750,15 @@ _PLAIN_NAME = pattern(
 _SEGMENT_SIGN = pattern(
     r"/(?:[0-9]{1,5}+(?:w|px|x(?:orig|-?[0-9]{0,5}h?))/"
     r"|(?=[cdfhimoprstwx-])(?:[sprc-][0-9]{2,5}+(?:w|px|x(?:orig|-?[0-9]{0,5}h?))/|x[0-9]{2,5}/"
-    r"|(?:tr:|s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:]"
+    r"|tr:|(?:s[_-]|resize=)?[wh](?:idth|eight)?[_=:-]?[0-9]|s_[0-9]|(?:fm?|format|o|output=f(?:ormat)?)[_=:]"
     r"|(?:dpr[_:]|(?:resize|cover|contain|inside|crop|max|min)(?:-m(?:ax|in))?=)[0-9]))",
     re.IGNORECASE,
 )
 """What every address has that a row without a hint knows, or one of whose segments is a lone operation."""
+_LONGEST_SIZE = 100
+"""Sizes stand at the end of a name and are short: no more of it is searched."""
+_MOST_SIZES = 3
+"""A name may end in several (``-300x200-scaled``): so many are taken away."""
 _WORD = pattern(
     r"(?<![a-z0-9])(?P<name>f?w|width|wid|mw|maxwidth|f?h|height|hei|mh|maxheight|s|size|resize|fitandfill|thumbnail"
     r"|(?:cover|contain|inside|crop|max|min)(?==)|dpr|zoom|f|fm|format|o|output)[_=:/-][!(]?"
@@ -765,7 +769,7 @@ _OPERATION = pattern(
     r"(?:\A|(?<=/))(?:(?P<lone>(?:tr:[wh]-|s[_-][wh][_-]|(?:resize=)?[wh](?:idth|eight)?[_=:]|(?:width|height)-)(?!20[12][0-9](?:/|\Z))[0-9]{2,5}|s_[0-9]{2,5}x[0-9]{0,5}"
     r"|(?:resize|cover|contain|inside|crop|max|min)(?:-m(?:ax|in))?=[0-9]{2,5}(?:x(?:[0-9]{1,5}|-)?)?|dpr[_:][0-9](?:\.[0-9]{1,2})?"
     r"|w(?!20[12][0-9](?:/|\Z))(?:[0-9]{3,4}|[6-9][0-9])(?:h[0-9]{2,5})?|(?:f|fm|format|o|output=f|output=format)[_=:][a-z]{3,5})(?=/|\Z)"
-    r"|[^/,;&%+]*+(?:(?!%2C|\+[wh]_)[%+][^/,;&%+]*+|(?!))*+[,;&%+][^/]*+)",
+    r"|tr:[^/]*|[^/,;&%+]*+(?:(?!%2C|\+[wh]_)[%+][^/,;&%+]*+|(?!))*+[,;&%+][^/]*+)",
     re.IGNORECASE | re.ASCII,
 )
 _COMPACT = pattern(r"w(?P<w>[0-9]{2,5})(?:h(?P<h>[0-9]{2,5}))?", re.IGNORECASE | re.ASCII)
@@ -1090,6 +1094,14 @@ def _rows_of(origin: str, *hints: str) -> tuple[_Row, ...]:
 
 def _read_path(path: str, rows: Iterable[_Row], found: _Found) -> str:
     """Note what a path asks for; return it with holes, and without what belongs to its sizes."""
+    another = _ANOTHER.search(path) if "/http" in path else None
+    if (
+        another is not None and another.start()
+    ):  # what stands behind it is asked of another server, unless nothing is asked before
+        head = _read_path(path[: another.start()], rows, found)
+        if found.width is not None or found.height is not None:
+            folders, slash, name = path[another.start() :].rpartition("/")
+            return f"{head}{folders}{slash}{_read_name(name)}"
     for form, written in rows:
         path = _read_form(form, written, path, found)
     folders, slash, name = path.rpartition("/")
@@ -1140,7 +1152,10 @@ def _without(match: re.Match[str], by: str, text: str) -> str:
 
 def _read_name(name: str) -> str:
     """Take the sizes from the end of a file's name. They ask for nothing: no server reads them."""
-    while (match := _SIZE_IN_NAME.search(name)) is not None:
+    for _ in range(_MOST_SIZES):
+        match = _SIZE_IN_NAME.search(name, max(0, len(name) - _LONGEST_SIZE))
+        if match is None:
+            break
         group = match.lastindex or 0
         left = _LEFT[group - 1]
         kept = match[group - 1] if "\\1" in left else ""

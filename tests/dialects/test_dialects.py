@@ -47,6 +47,14 @@ def test_a_list_of_one_picture_is_one_set(shape: str) -> None:
         ("https://x.test/media_1ab.jpg?width=750&format=webply", (750, None, "webp")),
         ("https://x.test/c_limit,w_320/dpr_2.0/f_auto/v1/p", (640, None, "auto")),
         ("https://x.test/insecure/w:320/dpr:2/plain/p.jpg", (640, None, None)),
+        ("https://x.test/tr:w-300:h-200/p.jpg", (300, 200, None)),
+        ("https://x.test/tr:rt-90:w-300/p.jpg", (300, None, None)),
+        (
+            "https://x.test/width=640/https://y.test/c_scale,w_300/https://z.test/rs:fit:200/plain/https://w.test/p.jpg",
+            (640, None, None),
+        ),
+        ("https://x.test/https://y.test/rs:fit:200/plain/p.jpg", (200, None, None)),
+        ("https://x.test/" + "".join(f"c_scale,w_{300 + n}/" for n in range(100)) + "p.jpg", (399, None, None)),
     ],
 )
 def test_density_height_and_format_are_read(address: str, asks: tuple[int | None, int | None, str | None]) -> None:
@@ -95,6 +103,16 @@ def test_density_height_and_format_are_read(address: str, asks: tuple[int | None
         "https://x.test/p.jpg?twic=v1/cover=16:9",
         "https://x.test/a,max-2024/p.jpg",
         "https://x.test/p.jpg?s=0a1b2c3d4e5f60718293a4b5c6d7e8f9",
+        "https://w_300,h_200.test/p.jpg",
+        "https://tr:w-300@x.test/p.jpg",
+        "https://x.test/fit-in/p.jpg",
+        "https://x.test/width/height/p.jpg",
+        "https://x.test/cdn-cgi/image/p.jpg",
+        "https://x.test/tr:none/p.jpg",
+        "https://x.test/max-muster/min-2/p.jpg",
+        "https://x.test/auto/123/456/p.jpg",
+        "https://x.test/max-headroom,crop=1/p.jpg",
+        "https://x.test/%zz%2/%%%/p%.jpg?w=%3&url=%E0%A4%A&h=%u0041",
     ],
 )
 def test_words_that_are_no_dialect_ask_for_no_width(address: str) -> None:
@@ -173,6 +191,11 @@ def test_an_address_within_addresses_is_followed_a_few_times_and_no_more() -> No
             break
     asked = read(f"https://x.test{url[:MAX_URL]}").asked
     assert asked is None or asked.width == 64
+
+
+def test_a_name_loses_a_few_sizes_and_no_more() -> None:
+    sizes = "-300x200"
+    assert read(f"https://x.test/p{sizes * 100}.jpg").stem == f"https://x.test/p{sizes * 97}.jpg"
 
 
 def test_an_address_over_the_limit_asks_for_nothing() -> None:
