@@ -91,9 +91,9 @@ def simulate(world: World, limits: Limits, workers: int, *, guess: float = 0.2, 
         planner.finished(shard, {host: world.paces[host] for host in shard.hosts} if learns else {})
 
 
-COMMAND_MS = 1.35
+COMMAND_MS = 0.45
 """CPU of an image in the command itself: planned, handed out, recorded, told. It is one process's, and can't be shared."""
-WORKER_MS = 1.2
+WORKER_MS = 0.85
 """CPU of an image in a worker, checked by its header."""
 CATALOG_BYTES = 1_410
 MANIFEST_BYTES = 61

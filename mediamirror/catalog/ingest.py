@@ -10,6 +10,9 @@ from mediamirror.catalog.connection import marks
 from mediamirror.catalog.schema import WORK_LIST
 from mediamirror.first_use import dataclass, pattern
 
+CACHE = 2_000
+"""KiB of its pages that SQLite may keep: its own default."""
+
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -23,8 +26,7 @@ def begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at:
     """Record that a run starts. ``command`` must hold no secret."""
     cursor = db.execute("INSERT INTO runs (command, started_at) VALUES (?,?)", (command, started_at))
     assert cursor.lastrowid is not None
-    for statement in WORK_LIST.split(";"):  # `executescript` would end the transaction
-        db.execute(statement)
+    db.execute(WORK_LIST)
     return Run(cursor.lastrowid, store_id(db, store_name))
 
 
@@ -164,6 +166,9 @@ def order_work(db: sqlite3.Connection, run: Run) -> tuple[int, int, int]:
         "  )) AS turn WHERE items.run_id = :run AND items.variant_id = turn.variant_id",
         {"run": run.id},
     )
+    db.execute("CREATE INDEX IF NOT EXISTS temp.items_by_position ON items(run_id, position)")
+    db.execute(f"PRAGMA cache_size = -{CACHE}")  # `planned.put_plan` may have taken more
+    db.execute("PRAGMA shrink_memory")
     db.execute(
         "CREATE TEMP TABLE IF NOT EXISTS lanes ("
         "run_id INTEGER, first INTEGER, last INTEGER, host TEXT, PRIMARY KEY (run_id, first)) WITHOUT ROWID"

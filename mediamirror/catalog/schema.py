@@ -84,9 +84,8 @@ CREATE TEMP TABLE IF NOT EXISTS items (
     error_message TEXT,
     PRIMARY KEY (run_id, variant_id)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS temp.items_by_position ON items(run_id, position);
 """
-"""The variants of a run, and what became of each."""
+"""The variants of a run, and what became of each. `ingest.order_work` adds the index on their places, when they have some."""
 
 MIGRATIONS: tuple[tuple[int, str], ...] = (
     (
