@@ -302,6 +302,19 @@ def test_sound_files_read_as_warcio_and_fastwarc_read_them(tmp_path: Path, bodie
     assert [row[3] for row in ours] == fast
 
 
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.data())
+def test_damage_is_told_alike_with_the_extra_and_without(tmp_path: Path, data: st.DataObject) -> None:
+    whole = bytearray(compressed(pages(3, size=200)))
+    at = data.draw(st.integers(0, len(whole) - 1))
+    whole[at : at + data.draw(st.integers(0, 30))] = data.draw(st.binary(max_size=30))
+    path = write(tmp_path / "a.warc.gz", bytes(whole))
+    found = list(read_warc(path))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mediamirror.documents.warc.bytes.igzip", lambda: zlib)
+        assert list(read_warc(path)) == found
+
+
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.data())
 def test_any_damage_leaves_every_record_outside_of_it(tmp_path: Path, data: st.DataObject) -> None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 import zlib
+from functools import cache
+from importlib import import_module
 from typing import Any, BinaryIO, NamedTuple
 
 from mediamirror.documents.warc.frames import DICTIONARY, ZSTD, Frame, begins_frames, dictionary_of
@@ -31,6 +33,15 @@ _BLOCK = 256 * 1024
 BOMB_SIZE = 256 * 1024 * 1024
 """A member is no more inflated when it gives more bytes than this, more than `BOMB_RATIO` for each of its own."""
 BOMB_RATIO = 100
+
+
+@cache
+def igzip() -> Any:
+    """What inflates as zlib does in about half of its time, where the extra ``mediamirror[warc]`` is there; else zlib."""
+    try:
+        return import_module("isal.isal_zlib")
+    except ImportError:
+        return zlib
 
 
 class Damaged(Exception):
@@ -59,6 +70,7 @@ class WarcBytes:
         if self._coding == ZSTD and _MAGIC in head and not begins_frames(file):
             self._coding = _MAGIC  # damage that looks like the other
         self.compressed = self._coding is not None
+        self._gzip = igzip()
         self._dictionary = dictionary_of(file, head) if self._coding == ZSTD else None
         self.is_arc = _begins_arc(head, compressed=self.compressed)
         self.start = Place(0)
@@ -159,7 +171,7 @@ class WarcBytes:
             if self._stream.eof and not self._next_member():
                 return
             self._inflate()
-            if self.in_block and not self._before and self._ready.startswith(_RECORD):
+            if self.in_block and not (self._before or self._at) and self._ready.startswith(_RECORD):
                 self._from = self._member
                 raise self._damaged("a record is shorter than it says")
 
@@ -183,26 +195,39 @@ class WarcBytes:
         return raw
 
     def _open_member(self) -> Any:
-        return Frame(self._dictionary) if self._coding == ZSTD else zlib.decompressobj(_GZIP)
+        return Frame(self._dictionary) if self._coding == ZSTD else self._gzip.decompressobj(_GZIP)
 
     def _inflate(self) -> None:
         assert self._stream is not None  # noqa: S101 - only called for compressed files
         raw, stream = self._raw, self._stream
+        why = None
         try:
             self._ready = stream.decompress(raw, _CHUNK) if raw or self._coding == ZSTD else b""
             if not (raw or self._ready or stream.eof):  # nothing is left of what it was given before
                 raw = self._more()
                 self._ready = stream.decompress(raw, _CHUNK)
-        except zlib.error:
-            raise self._damaged("its compressed data is damaged") from None
-        if not (raw or self._ready or stream.eof):
-            raise self._damaged("the file ends in the middle of its compressed data")
+        except (zlib.error, igzip().error):
+            why = "its compressed data is damaged"
+        if why is None and not (raw or self._ready or stream.eof):
+            why = "the file ends in the middle of its compressed data"
+        if why is not None:
+            self._again_or_damaged(why)
+            return
         # At its end, what is unused may stand in the unconsumed tail as well.
         self._raw = b"" if stream.eof else stream.unconsumed_tail
         if self._before > BOMB_SIZE:
             used = self._behind - len(self._raw) - len(stream.unused_data) - self._member
             if self._before > BOMB_RATIO * max(1, used):
                 raise self._damaged("its compressed data inflates without end")
+
+    def _again_or_damaged(self, why: str) -> None:
+        """Go back to where this was with zlib, which is the one to say what is damaged. Raises `Damaged` if it was that."""
+        if self._gzip is zlib or self._coding == ZSTD:
+            raise self._damaged(why)
+        self._gzip = zlib
+        in_block, self.in_block = self.in_block, False
+        self._move(Place(self._member, self._before))
+        self.in_block = in_block
 
     def recover(self) -> bool:
         """Seek to the next record after the marked one; False when there is none."""
