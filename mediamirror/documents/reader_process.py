@@ -60,7 +60,7 @@ def main() -> None:
     die_with_parent()
     most = int(sys.argv[1])
     allowed = bound_memory(most)
-    before = _resident()
+    before = resident()
     try:
         while (words := receive(jobs)) is not None:
             allow_cpu()
@@ -68,7 +68,7 @@ def main() -> None:
             if sys.platform == "linux":
                 _limit(resource.RLIMIT_AS, allowed - most + job.document.share(most))
             _answer(job, jobs, answers)
-            if _resident() > before + _KEPT:
+            if resident() > before + _KEPT:
                 break
     except MemoryError:
         os._exit(OVER_MEMORY)
@@ -162,7 +162,8 @@ def _limit(what: int, soft: int) -> None:
     resource.setrlimit(what, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def _resident() -> int:
+def resident() -> int:
+    """The bytes of memory that this process has."""
     return 0 if sys.platform != "linux" else int(_statm()[1]) * resource.getpagesize()
 
 

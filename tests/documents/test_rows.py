@@ -270,11 +270,25 @@ async def test_pictures_in_a_parquet_table_are_kept_with_the_values_of_their_row
     assert len(await read(path)) == len(items)
 
 
-async def test_a_group_of_rows_of_many_pictures_is_read_and_one_that_inflates_is_not(tmp_path: Path) -> None:
-    """pyarrow decodes a whole group at once: what that may take goes by the bytes that are there in the file."""
-    pictures = [JPEG + os.urandom(400_000) for _ in range(100)]
-    pq.write_table(pa.table({"jpg": pictures}), tmp_path / "a.parquet")
-    assert len(await read(tmp_path / "a.parquet")) == 100
+@pytest.mark.parametrize(
+    ("rows", "size", "group"), [(100, 400_000, None), (150, 150_000, 75), (30, 1_000_000, 10), (150, 60_000, 20)]
+)
+async def test_a_table_of_many_pictures_is_read_however_they_are_grouped(
+    tmp_path: Path, rows: int, size: int, group: int | None
+) -> None:
+    """pyarrow decodes groups at once: what that may take goes by the bytes that are there in the file."""
+    pictures = [JPEG + os.urandom(size) for _ in range(rows)]
+    pq.write_table(pa.table({"jpg": pictures}), tmp_path / "a.parquet", row_group_size=group)
+    assert len(await read(tmp_path / "a.parquet")) == rows
+
+
+async def test_a_table_of_long_texts_is_read_though_a_thousand_of_them_are_one_page_of_it(tmp_path: Path) -> None:
+    pages = [f"<img src=/{number}.jpg>{os.urandom(12_000).hex()}" for number in range(1_200)]
+    pq.write_table(pa.table({"html": pages}), tmp_path / "a.parquet")
+    assert len(await read(tmp_path / "a.parquet")) == 1_200
+
+
+async def test_a_group_of_rows_that_inflates_is_not_read(tmp_path: Path) -> None:
     bomb = [JPEG + bytes(30_000_000 + number) for number in range(6)]
     pq.write_table(pa.table({"jpg": bomb}), tmp_path / "b.parquet", compression="zstd")
     del bomb
