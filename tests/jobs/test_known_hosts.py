@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import pickle
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -11,6 +12,7 @@ from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from fixtures.images import make_image
 from mediamirror.catalog.results import Record
@@ -97,17 +99,22 @@ class InTurn:
         worker = self.own[self.shards % len(self.own)]
         self.shards += 1
         told: asyncio.Queue[object] = asyncio.Queue()
-        running = asyncio.create_task(worker.run(work, told.put))
+        running = asyncio.create_task(worker.run(travelled(work), told.put))
         running.add_done_callback(lambda done: told.put_nowait(None if done.cancelled() else done.result()))
         try:
-            while not isinstance(said := await told.get(), Finished):
-                yield said  # type: ignore[misc]
+            while not isinstance(said := travelled(await told.get()), Finished):
+                yield said
                 if self.dies and isinstance(said, dict):
                     self.dies = False
                     raise WorkerLost("killed")
             yield said
         finally:
             running.cancel()
+
+
+def travelled(thing: Any) -> Any:
+    """What comes out at the other end of a pipe."""
+    return pickle.loads(pickle.dumps(thing))
 
 
 async def shared(origin: Origin, to: Path, *, dies: bool = False, **fetch: float) -> dict[str, Outcome]:
