@@ -13,6 +13,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable, Iterator
+from threading import Lock
 from typing import Any, BinaryIO, Literal
 
 from mediamirror.documents.document import Document
@@ -35,6 +36,7 @@ _BATCH = 2_000
 _KEPT = 24 * 1024 * 1024
 """Bytes that may stay taken after a document: with more the process ends, and the next document gets a fresh one."""
 _SET_PDEATHSIG = 1
+_SENDING = Lock()
 
 Take = Callable[[], bytes]
 Task = Literal["sets", "unmerged", "links", "listing"]
@@ -132,11 +134,12 @@ _TASKS: dict[Task, Callable[[Job, Take, Take], Iterator[Any]]] = {
 
 
 def send(stream: BinaryIO, what: object) -> None:
-    """Write one frame."""
+    """Write one frame, whole: several threads may do so at once."""
     data = pickle.dumps(what, pickle.HIGHEST_PROTOCOL)
-    stream.write(PREFIX.pack(len(data)))
-    stream.write(data)
-    stream.flush()
+    with _SENDING:
+        stream.write(PREFIX.pack(len(data)))
+        stream.write(data)
+        stream.flush()
 
 
 def receive(stream: BinaryIO) -> Any:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import pickle
 import re
 import time
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -17,6 +20,7 @@ from typing import Any
 from fixtures.images import make_image
 from mediamirror.catalog.results import Record
 from mediamirror.catalog.work import WorkItem
+from mediamirror.documents.reader_process import receive, send
 from mediamirror.errors import WorkerLost
 from mediamirror.fetch.hosts import Hosts
 from mediamirror.jobs.mirror.spread import Crew, Finished, Job, Told, Work
@@ -177,3 +181,18 @@ def test_times_of_a_host_travel_as_what_is_left_of_them() -> None:
     there.learn("h", known.after(10.0))
     assert (there.get("h").quiet_until, there.get("h").strikes, there.get("h").closed_until) == (55.0, 3, -1.0)
     assert here.known("never asked") is None
+
+
+def test_what_several_threads_tell_at_once_arrives_frame_by_frame() -> None:
+    reading, writing = os.pipe()
+    said = [(number, "x" * 200_000) for number in range(40)]
+
+    def tell() -> None:
+        with os.fdopen(writing, "wb") as stream, ThreadPoolExecutor(8) as threads:
+            list(threads.map(partial(send, stream), said))
+
+    with ThreadPoolExecutor(1) as telling, os.fdopen(reading, "rb") as stream:
+        telling.submit(tell)
+        heard = [receive(stream) for _ in said]
+        assert receive(stream) is None
+    assert sorted(heard) == said

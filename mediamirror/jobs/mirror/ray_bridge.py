@@ -17,7 +17,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack
-from threading import Lock, Thread
+from threading import Thread
 from typing import Any, BinaryIO
 
 from mediamirror import __version__
@@ -91,14 +91,12 @@ class _Bridge:
     def __init__(self, job: Job, answers: BinaryIO) -> None:
         self.job = job
         self._answers = answers
-        self._lock = Lock()
         self._ray: Any = importlib.import_module("ray")
         self._running: dict[int, Any] = {}
         self._stack = ExitStack()
 
     def answer(self, number: int, what: object) -> None:
-        with self._lock:
-            send(self._answers, (number, what))
+        send(self._answers, (number, what))
 
     def open(self, workers: int | None, address: str | None) -> int:
         """Join or start a cluster, and ask each node whether it can work; returns the number of workers."""
