@@ -309,10 +309,14 @@ def test_damage_is_told_alike_with_the_extra_and_without(tmp_path: Path, data: s
     at = data.draw(st.integers(0, len(whole) - 1))
     whole[at : at + data.draw(st.integers(0, 30))] = data.draw(st.binary(max_size=30))
     path = write(tmp_path / "a.warc.gz", bytes(whole))
-    found = list(read_warc(path))
+
+    def told() -> list[str]:  # how much is left of a document that breaks off is not the same
+        return [item.name if isinstance(item, Document) else item.message for item in read_warc(path)]
+
+    found = told()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("mediamirror.documents.warc.bytes.igzip", lambda: zlib)
-        assert list(read_warc(path)) == found
+        assert told() == found
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
