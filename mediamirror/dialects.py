@@ -604,19 +604,11 @@ FORMS: tuple[Form, ...] = (
     ),
     Form(
         "segment-size",
-        rf"/(?:fit-in/|thumbnail/|resize/)?[sprc-]?{_W}x(?:-?{_H}|0|h|orig)?(?=/)",
+        rf"/(?:fit-in/|thumbnail/|resize/)?(?:[sprc-]?{_W}|0?(?=x[1-9]))(?:x(?:-?{_H}|0|h|orig)?|w|px)(?=/)",
         "/unsafe/fit-in/320x320/harbour.png",
-        "thumbor 7.8",
+        "thumbor 7.8; many: 480w",
         by=f"/{HOLE}",
     ),
-    Form(
-        "segment-height",
-        rf"/(?:fit-in/|thumbnail/|resize/)?0?x{_H}(?=/)",
-        "/unsafe/0x320/harbour.png",
-        "thumbor 7.8",
-        by=f"/{HOLE}",
-    ),
-    Form("segment-width", rf"/{_W}(?:w|px)(?=/)", "/480w/p.jpg", "many", by=f"/{HOLE}"),
 )
 
 WORDS: dict[str, Means] = {
@@ -1114,7 +1106,7 @@ def _read_path(path: str, rows: Iterable[_Row], found: _Found) -> str:
         folders = path[:-1]
     listed = _has_list(name) or name.startswith(("w=", "width=", "h=", "height="))
     if signed or listed or _has_list(folders):
-        another = _ANOTHER.search(folders)
+        another = another and _ANOTHER.search(folders)
         end = len(folders) if another is None else another.start()
         folders = _OPERATION.sub(functools.partial(_read_segment, found), folders[:end]) + folders[end:]
         if listed and another is None and _FILE.search(name) is None:
@@ -1152,10 +1144,9 @@ def _without(match: re.Match[str], by: str, text: str) -> str:
 
 def _read_name(name: str) -> str:
     """Take the sizes from the end of a file's name. They ask for nothing: no server reads them."""
-    for _ in range(_MOST_SIZES):
-        match = _SIZE_IN_NAME.search(name, max(0, len(name) - _LONGEST_SIZE))
-        if match is None:
-            break
+    left_over = _MOST_SIZES
+    while left_over and (match := _SIZE_IN_NAME.search(name, len(name) - _LONGEST_SIZE)) is not None:
+        left_over -= 1
         group = match.lastindex or 0
         left = _LEFT[group - 1]
         kept = match[group - 1] if "\\1" in left else ""

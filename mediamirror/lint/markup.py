@@ -39,7 +39,8 @@ _DESCRIPTOR = pattern(r"[0-9]+(?:\.[0-9]+)?[wxh]", re.ASCII)
 _LIKE_DESCRIPTOR = pattern(r"[wxhWXH]?[0-9.,-]", re.ASCII)
 _TEMPLATE_MARKS = ("{{", "}}", "{%", "%}", "<%", "%>", "<?", "?>", "${", "#{", "[[", "]]", "[object ")
 _NOTHING = pattern(
-    r"[/=_-](?:undefined|null|NaN|None|\[object%20\w{1,40}\])(?=(?:[-_x][0-9]{1,5}w?)?(?:\.[a-z0-9]{2,5})?(?:[/?&,]|\Z))",
+    r"(?:[/=_:,-]|%2C)[hsw]?(?:undefined|null|NaN|None|\[object%20\w{1,40}\])"
+    r"(?=(?:x-|[-_x:](?:[0-9]{1,5}w?|undefined|null|NaN)?(?:-c[0-9]{1,3})?)?(?:\.[a-z0-9]{2,5})?(?:[/?&,;:]|%2C|%7C|\Z))",
     re.ASCII,
 )
 """What scripts write for a value that is missing, as a whole piece of a URL."""

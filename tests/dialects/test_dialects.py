@@ -48,6 +48,9 @@ def test_a_list_of_one_picture_is_one_set(shape: str) -> None:
         ("https://x.test/c_limit,w_320/dpr_2.0/f_auto/v1/p", (640, None, "auto")),
         ("https://x.test/insecure/w:320/dpr:2/plain/p.jpg", (640, None, None)),
         ("https://x.test/tr:w-300:h-200/p.jpg", (300, 200, None)),
+        ("https://x.test/unsafe/0x320/p.jpg", (None, 320, None)),
+        ("https://x.test/fit-in/x320/p.jpg", (None, 320, None)),
+        ("https://x.test/480px/p.jpg", (480, None, None)),
         ("https://x.test/tr:rt-90:w-300/p.jpg", (300, None, None)),
         (
             "https://x.test/width=640/https://y.test/c_scale,w_300/https://z.test/rs:fit:200/plain/https://w.test/p.jpg",
