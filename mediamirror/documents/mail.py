@@ -20,6 +20,7 @@ from html import unescape
 from typing import IO, BinaryIO
 from urllib.parse import quote, unquote_to_bytes
 
+from mediamirror.documents.compressed import STEP
 from mediamirror.documents.json_stream import Malformed
 from mediamirror.documents.warc.write import WarcWriter
 from mediamirror.first_use import dataclass, pattern
@@ -240,10 +241,23 @@ def _decoded(lines: Iterator[bytes], coding: str, odd: list[bytes]) -> Iterator[
     The first that is goes into ``odd``.
     """
     if coding == "base64":
-        return from_base64(lines, odd)
+        return from_base64(_together(lines), odd)
     if coding == "quoted-printable":
         return _from_quoted(lines, odd)
     return lines
+
+
+def _together(lines: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines of base64, many at once; what is padded ends there."""
+    held: list[bytes] = []
+    size = 0
+    for line in lines:
+        held.append(line)
+        size += len(line)
+        if size >= STEP or b"=" in line:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
 
 
 def from_base64(lines: Iterator[bytes], odd: list[bytes] | None = None) -> Iterator[bytes]:
