@@ -194,7 +194,7 @@ _TEMPLATE_TYPE = pattern(
     r"text/(?:html|template|ng-template|x-[\w\-]{0,40}|mustache|handlebars)|x-tmpl-mustache", re.IGNORECASE
 )
 _PROGRAM_TYPE = pattern(
-    r"|module|importmap|speculationrules|text/plain|.*(?:java|ecma|live|j)script.*|.*json", re.IGNORECASE
+    r"|module|importmap|speculationrules|text/plain|[\s\S]*?(?:java|ecma|live|j)script[\s\S]*+|.*json", re.IGNORECASE
 )
 
 _LONGEST_TYPE = 100

@@ -19,7 +19,7 @@ from mediamirror.model import Span
 _JSON_ESCAPE = pattern(r"\\(?:u[0-9a-fA-F]{4}(?:\\u[dD][c-fC-F][0-9a-fA-F]{2})?|x[0-9a-fA-F]{2}|[\s\S]?)")
 _ESCAPED_TAG = pattern(r"&(?:lt|#0*60|#x0*3c);\s*/?[a-z!]", re.IGNORECASE)
 _QUOTED_AGAIN = pattern(r"=\\+[\"']")
-_BACKSLASH = pattern(r"\\+(?=[\"'/])")
+_BACKSLASH = pattern(r"(?<!\\)\\++(?=[\"'/])")
 _BYTE_ORDER_MARK = "\ufeff"
 MAX_ESCAPES = 250_000
 """Most character references or escapes decoded in one text: the place of each is kept, which costs memory."""
