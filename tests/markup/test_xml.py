@@ -28,7 +28,11 @@ def urls(body: str) -> list[str]:
             '<offers><imgs><main url="https://a.example/4.jpg?a=1&amp;b=2"/></imgs></offers>',
             ["https://a.example/4.jpg?a=1&b=2"],
         ),
-        ("<kml><Icon><href>https://a.example/5.png</href></Icon></kml>", ["https://a.example/5.png"]),
+        ("<kml><Icon><href>files/5.png</href></Icon></kml>", ["https://shop.example/f/files/5.png"]),
+        (
+            "<o><picture><url>https://a.example/5</url><link>https://a.example/p</link></picture></o>",
+            ["https://a.example/5"],
+        ),
         ('<row><img src="6.jpg"/></row>', ["https://shop.example/f/6.jpg"]),
         ("<p><text>&lt;img src='/7.jpg'></text></p>", ["https://shop.example/7.jpg"]),
         ('<l><x srcset="/8.jpg 320w, /9.jpg 640w"/></l>', ["https://shop.example/8.jpg", "https://shop.example/9.jpg"]),

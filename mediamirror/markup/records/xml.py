@@ -16,6 +16,7 @@ from mediamirror.markup.records.placing import Place, collected
 from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.model import Extraction, ImageSet, Problem
 
+_FILES = frozenset({"href", "url", "src", "uri", "file", "loc"})
 MAX_PIECES = 100_000
 """Most runs of text kept for one element."""
 
@@ -34,15 +35,19 @@ def find(
 def _sets(place: Place, *, merge: bool) -> Iterator[ImageSet]:
     reader = RecordReader(place, merge, carrier="xml")
     pieces: list[Piece] | None = None  # the text of the innermost element, while it has no elements
-    name = ""
+    names: list[str] = []
     for event in read_xml(place.source.text):
         if isinstance(event, Element):
-            pieces, name = [], event.name
+            pieces = []
+            names.append(event.name)
             for attribute in event.attributes:
                 value = Spelling.of([with_references(attribute.raw, attribute.start)])
-                yield from reader.value(place, f"{name} {attribute.name}", value)
+                yield from reader.value(place, f"{event.name} {attribute.name}", value)
         elif isinstance(event, End):
+            name = names.pop()
             if pieces:
+                # `<Icon><href>`: the element around it says what the file is of.
+                name = f"{names[-1]} {name}" if names and name.lower() in _FILES else name
                 yield from reader.value(place, name, Spelling.of(pieces))
             pieces = None
         elif isinstance(event, Flaw):
