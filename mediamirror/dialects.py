@@ -726,7 +726,12 @@ def _any_of(texts: Iterable[str]) -> str:
 _HINTS = [(hint, place) for place, (form, _) in enumerate(_WITH_HINT) for hint in form.hint.split(" ")]
 _HINT = pattern(_any_of(hint for hint, _ in _HINTS))
 _BY_HINT = {
-    here: [place for hint, place in _HINTS if here.startswith(_found_as(hint)[1])]
+    here: [
+        place
+        for hint, place in _HINTS
+        for _, text, end in [_found_as(hint)]
+        if text == here or here.startswith(text + end)
+    ]
     for _, here, _ in map(_found_as, dict(_HINTS))
 }
 """Places of rows in `_WITH_HINT`, by what `_HINT` finds where their hint stands."""
