@@ -32,6 +32,7 @@ _FOR_ONE, _TIMES = 64 * 1024 * 1024, 4
 Measured with pyarrow 26, pictures in eight shapes with pieces of 1.5 to 58 MiB: 45 MiB and four times where a batch lies in two
 groups of rows. pyarrow writes 1,024 rows in a page at the least: 20 MiB of it for pages of 20 KB, which take 160 MiB in all.
 """
+_PAGE, _UNPACKED = 1024, 8
 _MOST = 8
 """How many times as much as a small table a large one may take: its bytes are there in the file."""
 _BUFFER = 1024 * 1024
@@ -112,7 +113,8 @@ def _rows(
         yield Problem("field-missing", f"{name} has no column {field!r}. Its columns: {told}.", document=name)
         return
     columns = _columns(table.schema_arrow, field, table.metadata)
-    chunk = min(_largest_chunk(table, columns, with_files=field is None), os.fstat(file.fileno()).st_size)
+    most = _UNPACKED * os.fstat(file.fileno()).st_size
+    chunk = min(_largest_chunk(table, columns, with_files=field is None), most)
     yield allow_memory(memory, chunk, _MOST * memory)
     pictures = frozenset(each.name for each in table.schema_arrow if field is None and _holds_pictures(table, each))
     files = [each.name for each in table.schema_arrow if arrow.types.is_nested(each.type) and _is_binary(each.type)]
@@ -142,12 +144,20 @@ def _rows(
 
 
 def _largest_chunk(table: Any, columns: list[str], *, with_files: bool) -> int:
-    """Bytes in the file of the largest piece of a column that is read: pyarrow decodes pages of it, and one may be all of it."""
+    """Bytes of the largest piece of a column that is read: pyarrow decodes pages of it, and one may be all of it.
+
+    A page of texts counts as long as it is unpacked, up to eight times what it takes in the file: no more is believed.
+    """
     wanted = {*columns, *(each.name for each in table.schema_arrow if with_files and _is_binary(each.type))}
     groups = [table.metadata.row_group(number) for number in range(table.metadata.num_row_groups)]
     chunks = [group.column(at) for group in groups for at in range(group.num_columns)]
-    sizes = (each.total_compressed_size for each in chunks if each.path_in_schema.partition(".")[0] in wanted)
-    return max(sizes, default=0)
+    return max((_taken_at_once(each) for each in chunks if each.path_in_schema.partition(".")[0] in wanted), default=0)
+
+
+def _taken_at_once(chunk: Any) -> int:
+    packed: int = chunk.total_compressed_size
+    page: int = chunk.total_uncompressed_size * _PAGE // max(chunk.num_values, _PAGE)
+    return max(packed, min(page, _UNPACKED * packed))
 
 
 def _holds_pictures(table: Any, column: Any) -> bool:

@@ -24,6 +24,7 @@ from mediamirror.documents.document import (
     weighed,
 )
 from mediamirror.documents.plan import Place, Via, files, is_asset, is_document_file, is_special, plan_inputs, url_below
+from mediamirror.documents.wacz import is_list
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import choose_kind, other_kind
@@ -164,6 +165,11 @@ async def _from_path(
 ) -> AsyncIterator[Document | Problem]:
     try:
         head = await asyncio.to_thread(_read_file, path, _SNIFFED)
+        if path.suffix == ".json" and is_list(head):
+            yield _problem(
+                "no-documents", name, f"{name} lists the files of a WACZ: give the folder that it stands in."
+            )
+            return
         kind = _kind(head, media_type, name, reading)
         if (read := reader_for(kind, reading.field)) is not None:
             with path.open("rb") as file:

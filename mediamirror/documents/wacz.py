@@ -45,6 +45,11 @@ _STEP = 1024 * 1024
 Item = Document | Problem
 
 
+def is_list(head: bytes) -> bool:
+    """Say whether a file's first bytes are those of the list of a WACZ, or of several."""
+    return head.lstrip().startswith(b"{") and (b'"multi-wacz-package"' in head or b'"wacz_version"' in head)
+
+
 def is_unpacked(folder: Path) -> bool:
     """Say whether a folder is a WACZ that was unpacked, or holds several. Raises `OSError`."""
     return is_wacz(folder.name, (f"{each.name}/" if each.is_dir() else each.name for each in folder.iterdir()))
@@ -180,6 +185,7 @@ def _read(package: _Package, archive: WarcArchive | None, limit: int, *, within:
             yield from rest(own, limit, alone=True)
             return
         counted = Members(package.name)
+        archives: set[str] = set()
         for member in package.members(counted):
             if isinstance(member, Problem):
                 yield member
@@ -195,34 +201,43 @@ def _read(package: _Package, archive: WarcArchive | None, limit: int, *, within:
             try:
                 place = package.place(member, archive.directory)
                 if is_archive:
+                    archives.add(member)
                     yield from read_warc(place, archive=archive, limit=limit, name=name)
                 else:
                     with place.open("rb") as file, zipfile.ZipFile(cast("IO[bytes]", Bounded(file))) as inner:
                         yield from _read(_Packed(name, inner, place), archive, limit, within=True)
             except DAMAGE:
                 yield from counted.bad(member, DAMAGED)
-        yield from _about(package, archive, counted)
+        yield from _about(package, archive, counted, archives)
         yield from counted.untold()
         if not counted.documents:
             message = f"{package.name} is a WACZ without an archive: there is no archive/*.warc.gz in it."
             yield Problem("no-documents", message, document=package.name)
 
 
-def _about(package: _Package, archive: WarcArchive, counted: Members) -> Iterator[Problem]:
-    """What the lists of a WACZ say that is not so."""
+def _listed(package: _Package) -> list[dict[str, Any]] | str:
+    """The rows of the list of a WACZ, or what is wrong with it, as part of a sentence."""
     try:
         text = package.open(_LIST).read(MAX_DATAPACKAGE + 1)
         if len(text) > MAX_DATAPACKAGE:
             raise ValueError(f"it is over the limit of {MAX_DATAPACKAGE:,} bytes")
-        rows = json.loads(text).get("resources", [])
-        resources = [row for row in rows if isinstance(row, dict) and isinstance(row.get("path"), str)]
+        whole = json.loads(text)
+        rows = whole.get("resources", []) if isinstance(whole, dict) else None
     except KeyError:
-        yield from _said(package, f"has no {_LIST}: what it should hold is not known")
-        resources = []
-    except (*DAMAGE, AttributeError, TypeError, RecursionError) as error:
-        yield from _said(
-            package, f"has a {_LIST} that can't be read ({str(error)[:100]}): its archives were read all the same"
-        )
+        return f"has no {_LIST}: what it should hold is not known"
+    except (*DAMAGE, RecursionError) as error:
+        why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:100]
+        return f"has a {_LIST} that can't be read ({why}): its archives were read all the same"
+    if not isinstance(rows, list):
+        return f"has a {_LIST} that can't be read (it is no list of files): its archives were read all the same"
+    return [row for row in rows if isinstance(row, dict) and isinstance(row.get("path"), str)]
+
+
+def _about(package: _Package, archive: WarcArchive, counted: Members, archives: set[str]) -> Iterator[Problem]:
+    """What the lists of a WACZ say that is not so."""
+    resources = _listed(package)
+    if isinstance(resources, str):
+        yield from _said(package, resources)
         resources = []
     for row in resources:
         try:
@@ -233,6 +248,8 @@ def _about(package: _Package, archive: WarcArchive, counted: Members) -> Iterato
         except DAMAGE:
             yield from counted.bad(row["path"], DAMAGED)
     if archive.check_hashes:
+        for member in sorted(archives - {row["path"] for row in resources}) if resources else ():
+            yield from _said(package, f"/{member[:200]} is in no list: nothing proves its bytes")
         yield from _signature(package)
     if not archive.only_pages:
         yield from _missing_pages(package, archive, counted)
@@ -249,9 +266,11 @@ def _wrong(package: _Package, row: dict[str, Any], *, hashes: bool) -> str | Non
     size = package.size(row["path"])
     if isinstance(row.get("bytes"), int) and row["bytes"] != size:
         return f"has {size:,} bytes, and its {_LIST} says {row['bytes']:,}"
-    if not hashes or not isinstance(row.get("hash"), str):
+    if not hashes:
         return None
-    proof = Proof(row["hash"])
+    proof = Proof(str(row.get("hash", "")))
+    if not proof.promises:
+        return "has no hash in the list that could be compared"
     with package.open(row["path"]) as file:
         for _ in proof.watch(iter(lambda: file.read(1024 * 1024), b"")):
             pass
@@ -263,12 +282,12 @@ def _signature(package: _Package) -> Iterator[Problem]:
     """Whether the list itself is proved, and by whom; a signature is not checked."""
     try:
         told = json.loads(package.open(_LIST_OF_LIST).read(MAX_DATAPACKAGE))
-        proof = Proof(told["hash"])
+        proof = Proof(str(told["hash"]))
         for _ in proof.watch(iter([package.open(_LIST).read(MAX_DATAPACKAGE)])):
             pass
         if (wrong := proof.wrong()) is not None:
             yield from _said(package, f"/{_LIST} is damaged: {wrong}")
-        elif "signedData" not in told:
+        elif not (isinstance(signed := told.get("signedData"), dict) and signed.get("signature")):
             message = f"{package.name} is not signed: whoever changes a file of it can write its list anew."
             yield Problem("wacz-unsigned", message, document=package.name)
     except (KeyError, *DAMAGE, TypeError, RecursionError):

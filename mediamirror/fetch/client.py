@@ -134,7 +134,8 @@ class Client:
         if request.trace is None:
             return
         status = answer.response.status_code
-        is_cut = isinstance(body, bytes) and len(body) != parse_length(answer.named.get("content-length"))
+        length = parse_length(answer.named.get("content-length"))
+        is_cut = isinstance(body, bytes) and bool(body or length) and len(body) != length
         if is_cut or (isinstance(body, bytes) and is_coded(answer.named.get("content-encoding", ""))):
             body, is_cut = None, True  # such a body is not worth a decoder of its own
         sent, address = self._headers.without_secrets(request), answer.response.extensions.get("server_addr")

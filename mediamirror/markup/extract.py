@@ -223,7 +223,7 @@ KINDS: dict[str, Kind] = {
         _feed, ("application/rss+xml", "application/atom+xml", "application/feed+json"), (".rss", ".atom", ".rdf")
     ),
     "sitemap": Kind(_sitemap),
-    "xml": Kind(_xml),
+    "xml": Kind(_xml, ("application/vnd.google-earth.kml+xml",), (".kml", ".opml")),
     "urls": Kind(_urls, ("text/uri-list",), (".urls",)),
     "json": Kind(_json, ("application/json",), (".json",)),
     "jsonl": Kind(

@@ -221,3 +221,34 @@ async def test_a_link_out_of_an_unpacked_folder_is_not_followed(tmp_path: Path, 
     (folder / "archive/z.warc.gz").symlink_to(tmp_path / "other.warc.gz")
     names, problems, _ = await read(folder, scratch)
     assert (names, [p.code for p in problems]) == ([f"{SITE}/"], ["member-left-out"])
+
+
+@pytest.mark.parametrize(
+    ("members", "told"),
+    [
+        ({**sound(), "datapackage-digest.json": b'{"path": 5, "hash": 7}'}, "is not signed"),
+        ({**sound(), "datapackage-digest.json": b'{"hash": "", "signedData": {}}'}, "is not signed"),
+        (
+            {**sound(), "archive/more.warc.gz": sound()["archive/data.warc.gz"]},
+            "a.wacz/archive/more.warc.gz is in no list",
+        ),
+        (
+            changed(datapackage_json=b'{"resources": [{"path": "archive/data.warc.gz", "hash": "crc32:1"}]}'),
+            "a.wacz/archive/data.warc.gz has no hash in the list that could be compared",
+        ),
+        (changed(datapackage_json=b'{"resources": {}}'), "it is no list of files"),
+    ],
+)
+async def test_what_no_hash_proves_is_told_where_hashes_are_checked(
+    tmp_path: Path, scratch: Path, members: Mapping[str, bytes], told: str
+) -> None:
+    _, problems, picture = await read(packed(tmp_path / "a.wacz", members), scratch, hashes=True)
+    assert picture == JPEG
+    assert any(told in problem.message for problem in problems), problems
+
+
+async def test_the_list_of_an_unpacked_wacz_is_no_json_to_look_through(tmp_path: Path, scratch: Path) -> None:
+    path = tmp_path / "datapackage.json"
+    path.write_bytes(b'{"profile": "multi-wacz-package", "resources": []}')
+    _, (problem,), _ = await read(path, scratch)
+    assert problem.message == f"{path} lists the files of a WACZ: give the folder that it stands in."

@@ -278,3 +278,12 @@ def test_images_under_telling_names_of_no_standard_are_found_where_they_look_lik
         ("cover", "c.png"),
         ("image", "wp.jpg"),
     ]
+
+
+def test_an_image_field_of_a_merchants_feed_is_read_whatever_its_name() -> None:
+    page = (
+        '<rss xmlns:g="http://base.google.com/ns/1.0"><channel><item><link>https://shop.example/p</link>'
+        "<g:lifestyle_image_link>https://i.example/a.jpg</g:lifestyle_image_link></item></channel></rss>"
+    )
+    found = extract_document(page.encode(), document="feed.xml")
+    assert [c.url for row in found.sets for c in row.candidates] == ["https://i.example/a.jpg"]

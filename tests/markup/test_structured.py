@@ -303,3 +303,11 @@ def test_tables_as_pandas_writes_them_are_read(table: dict[str, object], expecte
     """By columns in JSON, and lists of a column as Python prints them in CSV."""
     found = extract_document(json.dumps(table).encode(), as_="json", base_url="https://b.example/")
     assert sorted(c.url.rpartition("/")[2] for row in found.sets for c in row.candidates) == expected
+
+
+def test_a_name_that_ends_like_a_descriptor_is_no_srcset() -> None:
+    found = extract_document(b'{"l": ["https://e.example/p1x.jpg", "https://e.example/2w.png"]}', document="a.json")
+    assert [c.url for row in found.sets for c in row.candidates] == [
+        "https://e.example/p1x.jpg",
+        "https://e.example/2w.png",
+    ]

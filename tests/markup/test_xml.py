@@ -34,6 +34,7 @@ def urls(body: str) -> list[str]:
             ["https://a.example/5"],
         ),
         ('<row><img src="6.jpg"/></row>', ["https://shop.example/f/6.jpg"]),
+        ('<body><graphic xlink:href="https://a.example/e1_g001"/></body>', ["https://a.example/e1_g001"]),
         ("<p><text>&lt;img src='/7.jpg'></text></p>", ["https://shop.example/7.jpg"]),
         ('<l><x srcset="/8.jpg 320w, /9.jpg 640w"/></l>', ["https://shop.example/8.jpg", "https://shop.example/9.jpg"]),
         ("<a><link>https://a.example/page</link><url>https://a.example/</url><id>10.5</id></a>", []),

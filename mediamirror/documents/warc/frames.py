@@ -78,6 +78,8 @@ def _dictionary(data: bytes) -> Any:
     zstd = zstd_library()
     try:
         whole = zstd.ZstdDecompressor().decompress(data, max_length=MAX_DICTIONARY) if data.startswith(ZSTD) else data
-        return zstd.ZstdDict(whole)
+        made = zstd.ZstdDict(whole)
+        zstd.ZstdDecompressor(zstd_dict=made)  # only this tells of one that was cut
     except (zstd.ZstdError, ValueError):
         raise Undecodable("its dictionary is damaged") from None
+    return made

@@ -172,6 +172,11 @@ class Proof:
         self._promised = [found for each in promised if (found := _read_digest(each or "")) is not None]
         self._stages: list[list[hashlib._Hash]] = []
 
+    @property
+    def promises(self) -> bool:
+        """Whether there is a digest that can be compared."""
+        return bool(self._promised)
+
     def watch(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
         """Yield bytes, and count them in. Of a payload each stage of decoding may be watched: one that fits is enough."""
         if not self._promised:

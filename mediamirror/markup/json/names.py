@@ -74,6 +74,7 @@ _STRONG = frozenset(
             "favicon",
             "screenshot",
             "screenshots",
+            "graphic",
         ),
     }
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from mediamirror.first_use import pattern
 from mediamirror.markup.naming.looks import has_image_extension, is_image_type
 from mediamirror.markup.places.xml_text import Attribute, Element
 
@@ -73,23 +75,8 @@ HTML_NAMES = frozenset(
 """Elements whose text is HTML."""
 
 _TEXTS = frozenset({Name("", "logo"), Name("", "icon"), Name("g", "image_link"), Name("g", "additional_image_link")})
-_TELLING = frozenset(
-    {
-        *("image", "img", "picture", "photo", "thumb", "thumbnail", "cover", "logo", "icon", "poster", "preview"),
-        *(
-            "imageurl",
-            "image_url",
-            "image-url",
-            "thumbnailurl",
-            "thumbnail_url",
-            "img_url",
-            "featured_image",
-            "featuredimage",
-            "attachment_url",
-        ),
-    }
-)
-"""Local names under which feeds of no standard keep an image, whatever their namespace, in lower case."""
+_TELLING = pattern(r"image|img|picture|photo|thumb|cover|logo|icon|poster|preview|attachment_?url", re.IGNORECASE)
+"""What the local names hold under which feeds of no standard keep an image, whatever their namespace."""
 _IMAGES = frozenset({Name("", "image"), Name("", "post-thumbnail")})
 _HREFS = frozenset({Name("itunes", "image"), Name("googleplay", "image"), Name("podcast", "image")})
 
@@ -112,7 +99,7 @@ def names_image(name: Name, parent: Name | None) -> bool:
 
 def may_name_image(name: Name) -> bool:
     """Say whether an element's text is an image's URL if it looks like one."""
-    return name.local.lower() in _TELLING
+    return _TELLING.search(name.local) is not None
 
 
 def image_attribute(name: Name, element: Element) -> Attribute | None:

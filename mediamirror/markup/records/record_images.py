@@ -51,7 +51,7 @@ _TAG = pattern(
     re.IGNORECASE,
 )
 _MARKDOWN = pattern(r"!\[[^\[\]\n]{0,500}\][(\[]")
-_DESCRIPTOR = pattern(r"[0-9][wx](?![A-Za-z0-9])")
+_DESCRIPTOR = pattern(r"\s[0-9.]{1,12}[wx](?![A-Za-z0-9])")
 _TOKEN = pattern(r"[^\s,;|]\S*")
 
 
