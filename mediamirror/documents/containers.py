@@ -138,6 +138,12 @@ def _warc(container: Container) -> Iterator[Document | Problem]:
         yield from read_warc(path, archive=container.archive, limit=container.limit, name=container.name)
 
 
+def lists_wacz(name: str, head: bytes) -> bool:
+    """Say whether a file is the list of an unpacked WACZ, or of several, by its name and its first bytes."""
+    told = b'"multi-wacz-package"' in head or b'"wacz_version"' in head
+    return told and name.endswith(".json") and head.lstrip().startswith(b"{")
+
+
 def unpacked_wacz(folder: Path, archive: WarcArchive | None, limit: int) -> Found | None:
     """Return what is in a folder that is an unpacked WACZ; None where it is none."""
     if not (folder / "datapackage.json").is_file():

@@ -161,6 +161,11 @@ def compression(data: bytes) -> str | None:
     return next((name for sign, name in _COMPRESSED.items() if data.startswith(sign)), None)
 
 
+def is_made_up(url: str) -> bool:
+    """Whether it is the address of what has none: parts of mails and the like (RFC 2606, 2)."""
+    return url.partition("//")[2].partition("/")[0].endswith(".invalid")
+
+
 def is_binary(data: bytes) -> bool:
     """Whether bytes are no text, by what they begin with."""
     if is_image(data) or compression(data) is not None:

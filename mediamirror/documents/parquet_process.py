@@ -33,6 +33,7 @@ Measured with pyarrow 26, pictures in eight shapes with pieces of 1.5 to 58 MiB:
 groups of rows. pyarrow writes 1,024 rows in a page at the least: 20 MiB of it for pages of 20 KB, which take 160 MiB in all.
 """
 _PAGE, _UNPACKED = 1024, 8
+"""Rows that pyarrow writes into a page at the least, and how many times what they take in the file they may take unpacked."""
 _MOST = 8
 """How many times as much as a small table a large one may take: its bytes are there in the file."""
 _BUFFER = 1024 * 1024

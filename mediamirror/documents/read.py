@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from mediamirror.documents.compressed import STEP, Undecodable, decoded, inflate, is_gzip
-from mediamirror.documents.containers import Container, reader_for, rest_of, unpacked_wacz
+from mediamirror.documents.containers import Container, lists_wacz, reader_for, rest_of, unpacked_wacz
 from mediamirror.documents.document import (
     MAX_DOCUMENT,
     Chunks,
@@ -24,7 +24,6 @@ from mediamirror.documents.document import (
     weighed,
 )
 from mediamirror.documents.plan import Place, Via, files, is_asset, is_document_file, is_special, plan_inputs, url_below
-from mediamirror.documents.wacz import is_list
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import choose_kind, other_kind
@@ -165,7 +164,7 @@ async def _from_path(
 ) -> AsyncIterator[Document | Problem]:
     try:
         head = await asyncio.to_thread(_read_file, path, _SNIFFED)
-        if path.suffix == ".json" and is_list(head):
+        if lists_wacz(path.name, head):
             yield _problem(
                 "no-documents", name, f"{name} lists the files of a WACZ: give the folder that it stands in."
             )

@@ -45,11 +45,6 @@ _STEP = 1024 * 1024
 Item = Document | Problem
 
 
-def is_list(head: bytes) -> bool:
-    """Say whether a file's first bytes are those of the list of a WACZ, or of several."""
-    return head.lstrip().startswith(b"{") and (b'"multi-wacz-package"' in head or b'"wacz_version"' in head)
-
-
 def is_unpacked(folder: Path) -> bool:
     """Say whether a folder is a WACZ that was unpacked, or holds several. Raises `OSError`."""
     return is_wacz(folder.name, (f"{each.name}/" if each.is_dir() else each.name for each in folder.iterdir()))

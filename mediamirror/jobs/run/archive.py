@@ -22,6 +22,7 @@ from typing import IO, Literal, Self
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow
 from mediamirror.catalog.stored_sets import Exchange, read_exchange
+from mediamirror.documents.document import is_made_up
 from mediamirror.documents.warc.records import Record
 from mediamirror.documents.warc.write import IP_ADDRESS, Answered, Twins, WarcWriter
 from mediamirror.errors import ArchiveError, FetchError, StoreError, UsageError
@@ -161,7 +162,7 @@ class ArchiveOut:
 
     def copy(self, record: Record, block: IO[bytes]) -> None:
         """Take over a record of an archive among the INPUTs."""
-        if _is_made_up(record.url) or (self._target.hide and record.kind == "request"):
+        if is_made_up(record.url) or (self._target.hide and record.kind == "request"):
             return
         with self._writing() as writer:
             writer.copy(record, block, url=self._url(record.url))
@@ -178,11 +179,6 @@ class ArchiveOut:
             for hop, status, headers in exchange.hops or ():
                 writer.response(self._url(hop), at, status, headers, None)
             return writer.response(self._url(exchange.final_url), at, exchange.status, exchange.headers, body)
-
-
-def _is_made_up(url: str) -> bool:
-    """Whether it is the address of what has none: parts of mails and the like (RFC 2606, 2)."""
-    return url.partition("//")[2].partition("/")[0].endswith(".invalid")
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import urlsplit
 
-from mediamirror.documents.document import Document
+from mediamirror.documents.document import Document, is_made_up
 from mediamirror.documents.read import Fetch, read_download, read_inputs
 from mediamirror.documents.reader import Reader, Unread
 from mediamirror.errors import FetchError, NotArchived, UsageError
@@ -152,9 +152,8 @@ async def _with_sheets(
 
 
 def is_of_the_web(url: str) -> bool:
-    """Whether it is an address that a page can have: not a file's, and not one that stands for what has none (RFC 2606, 2)."""
-    host = url.partition("//")[2].partition("/")[0]
-    return url.startswith(("http://", "https://")) and not host.endswith(".invalid")
+    """Whether it is an address that a page can have: not a file's, and not one that stands for what has none."""
+    return url.startswith(("http://", "https://")) and not is_made_up(url)
 
 
 async def _sheets_of(item: Document | Problem, fetched: Set[str], reader: Reader) -> list[str]:

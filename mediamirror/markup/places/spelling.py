@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from typing import Protocol
 
 from mediamirror.first_use import dataclass, pattern, replace
@@ -160,9 +161,8 @@ def unescaped_again(spelling: Spelled) -> Spelled:
     """Undo what was escaped once too often: the quotes of tags (``<img src=\\"…\\">``), or tags where a text has no others."""
     text = spelling.text
     if "<" in text and _QUOTED_AGAIN.search(text) is not None and text.count("\\") <= MAX_ESCAPES:
-        ends = [0, *(match.end() for match in _BACKSLASH.finditer(text))]
-        starts = [*(match.start() for match in _BACKSLASH.finditer(text)), len(text)]
-        unquoted = Spelling.of(Piece(text[a:b], a, b) for a, b in zip(ends, starts, strict=True))
+        spans = [(0, 0), *(match.span() for match in _BACKSLASH.finditer(text)), (len(text), len(text))]
+        unquoted = Spelling.of(Piece(text[a:b], a, b) for (_, a), (b, _) in pairwise(spans))
         return Nested(unquoted.text, spelling, unquoted)
     if "<" in text or is_over(text) or _ESCAPED_TAG.search(text) is None:
         return spelling
