@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from collections.abc import Callable
 
@@ -83,6 +85,61 @@ def test_urls_that_are_joined_in_one_value_are_images_of_their_own(template: str
     found = find(template.format(joint.join(wanted)), as_)
     assert [[c.url for c in row.candidates] for row in found.sets] == [[url] for url in wanted]
     assert found.problems == ()
+
+
+@pytest.mark.parametrize("joint", [",", ", ", "|", ";", " ", "\\n"])
+@pytest.mark.parametrize(
+    ("template", "as_"),
+    [
+        ('<img data-src="{}">', "html"),
+        ('{{"photos": "{}"}}', "json"),
+        ('name,image_urls\nx,"{}"', "csv"),
+        ('<?xml version="1.0"?><row><field name="gallery_images">{}</field></row>', "xml"),
+        ("<kml><Data name='gx_media_links'><value><![CDATA[{}]]></value></Data></kml>", "xml"),
+        (
+            '<rss xmlns:g="http://base.google.com/ns/1.0"><channel><item><g:image_link>{}</g:image_link></item></channel></rss>',
+            "feed",
+        ),
+    ],
+)
+def test_joined_urls_without_an_ending_are_parted_where_the_name_says_what_they_are(
+    template: str, as_: str, joint: str
+) -> None:
+    wanted = ["https://a.example/i/1?w=3,4", "https://a.example/i/2", "http://b.example/i/3"]
+    joint = joint if as_ == "json" else joint.replace("\\n", "\n")
+    assert urls(find(template.format(joint.join(wanted)), as_)) == wanted
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/fetch?u=https://b.example/1,https://c.example/2",
+        "https://a.example/f_auto,w_100/https://b.example/1",
+    ],
+)
+def test_a_url_that_carries_others_is_one(url: str) -> None:
+    assert urls(find(json.dumps({"image": url}), "json")) == [url]
+    assert urls(find(json.dumps({"image": f"{url},{url}0"}), "json")) == [url, f"{url}0"]
+
+
+def test_what_else_is_joined_is_taken_for_no_image() -> None:
+    record = {"text": "https://t.example/a https://i.example/b.jpg", "links": "https://a.example/1,https://a.example/2"}
+    assert urls(find(json.dumps(record), "json")) == []
+
+
+@pytest.mark.parametrize("url", ["https://youtu.be/x", "https://www.youtube.com/watch?v=x", "//vimeo.com/1"])
+def test_the_page_of_a_film_is_no_image_whatever_the_field_is_called(url: str) -> None:
+    assert urls(find(json.dumps({"image": url}), "json")) == []
+
+
+@pytest.mark.parametrize("joint", [", ", " ", "\n "])
+@pytest.mark.parametrize(
+    "urls_of", [["https://a.example/1.jpg", "https://a.example/it's.jpg"], ["https://a.example/i/1"] * 2]
+)
+def test_a_list_as_python_and_numpy_print_it_is_read_whole(urls_of: list[str], joint: str) -> None:
+    table = io.StringIO()
+    csv.writer(table).writerows([["images"], [f"[{joint.join(map(repr, urls_of))}]"]])
+    assert [c.url for row in find(table.getvalue(), "csv").sets for c in row.candidates] == list(dict.fromkeys(urls_of))
 
 
 def test_joined_paths_from_the_root_are_parted_too_and_their_spans_are_their_own() -> None:

@@ -75,6 +75,7 @@ _STRONG = frozenset(
             "screenshot",
             "screenshots",
             "graphic",
+            "gx",  # My Maps: gx_media_links
         ),
     }
 )
@@ -114,15 +115,24 @@ def is_url(value: str) -> bool:
 
 def is_image_field(name: str, value: str) -> bool:
     """Say whether a value is an image's URL: by its field's name, and by how it looks."""
-    if names_page(value):
-        return False
-    words = {word.lower() for word in _WORDS.findall(name)}
-    if not words & (_STRONG | _WEAK) or words & _OTHER:
+    words = words_of_images(name)
+    if not words or names_page(value):
         return False
     if has_image_extension(value):
         return value.split() == [value]
     path = value.partition("?")[0]
     return is_url(value) and (bool(words & _STRONG) or _EXTENSION.search(path.rpartition("/")[2]) is None)
+
+
+@lru_cache(maxsize=4096)
+def _words_of_images(name: str) -> frozenset[str]:
+    words = frozenset(word.lower() for word in _WORDS.findall(name))
+    return frozenset() if words & _OTHER else words & (_STRONG | _WEAK)
+
+
+def words_of_images(name: str) -> frozenset[str]:
+    """The words in the name of a field that say that it holds images; none where others say that it tells about them."""
+    return _words_of_images(name) if len(name) <= _KEPT else _words_of_images.__wrapped__(name)
 
 
 def is_image_url(value: str) -> bool:

@@ -23,9 +23,12 @@ HINT = pattern(
 _WITHIN = pattern(r"(?:\s*+[0-9a-f]{1,8}:[A-Z]{0,2})?\s*+[\[{]\s*+[\[{\"']")
 
 
-def is_json_within(text: str) -> bool:
-    """Say whether a string of JSON is JSON itself, or a list as Python prints it, that may name an image."""
-    return _WITHIN.match(text) is not None and HINT.search(text) is not None
+def is_json_within(text: str, *, is_of_images: bool = False) -> bool:
+    """Say whether a string of JSON is JSON itself, or a list as Python and numpy print it, that may name an image.
+
+    That of a field whose name tells of images need not look so.
+    """
+    return _WITHIN.match(text) is not None and (is_of_images or HINT.search(text) is not None)
 
 
 def is_json(data: bytes) -> bool:

@@ -68,37 +68,75 @@ def is_image_url(text: str) -> bool:
     return is_url(text) and _SERVICE.search(text) is not None
 
 
-_JOINT = pattern(r"[,;|][ \t\r\n]*+(?=(?:https?:/|/))", re.IGNORECASE)
+_JOINT = pattern(
+    r"(?:(?P<mark>[,;|][ \t\r\n]*+)|(?<![ \t\r\n])[ \t\r\n]++)(?=(?P<scheme>https?://)|\.{0,2}/)", re.IGNORECASE
+)
+_ORIGIN_TAIL = 300
+"""Characters in which the host of a URL ends."""
 _WIKI_PAGE = pattern(r"[^\W\d_]{2,24}:[^/]")
+_FILM = pattern(
+    r"(?:https?:)?//(?:www\.|player\.|m\.|(?!))?+(?:youtube\.com/(?:watch|embed|shorts)|youtu\.be/|vimeo\.com/)",
+    re.IGNORECASE,
+)
 _FILE_PAGES = ("//github.com/", "//gitlab.com/", "//api.github.com/")
 
 
 def names_page(url: str) -> bool:
-    """Say whether a URL that ends like an image file leads to a page about it: ``File:Kite.jpg``, a file at a code host."""
+    """Say whether a URL leads to a page, whatever it ends like: ``File:Kite.jpg``, a file at a code host, a film."""
     path, _, query = url.partition("?")
+    if _FILM.match(url) is not None:
+        return True
     if _WIKI_PAGE.match(path, path.rfind("/") + 1) is not None:
         return True
     return any(host in url for host in _FILE_PAGES) and ("/blob/" in path or "//api." in path) and query[:3] != "raw"
 
 
 def joined(text: str) -> list[Span]:
-    """The places of the URLs in a value that joins several by ``,``, ``;`` or ``|``; none where it holds one, or something else.
+    """The places of the URLs in a value that joins several by ``,``, ``;``, ``|`` or blanks; none where it does not.
 
-    A comma may be part of a URL. One parts two where an image's ending stands before it and a scheme or a ``/`` behind it.
+    A comma may be part of a URL. One parts two where a URL, or a path, begins behind it, and before it stands an image's ending, or
+    a URL that carries no other: that of a service which takes several is one, unless the next begins like it.
     """
     start = len(text) - len(text.lstrip())
     # Nearly every value ends here: it begins with no URL, or joins nothing.
-    if _START.match(text, start) is None or not any(mark in text for mark in ",;|"):
+    if _START.match(text, start) is None or _JOINT.search(text, start) is None:
         return []
     spans: list[Span] = []
     end = len(text.rstrip(" \t\r\n,;|"))
     for joint in _JOINT.finditer(text, start, end):
-        if has_image_extension(text[start : joint.start()]):
-            spans.append((start, start + len(text[start : joint.start()].rstrip())))
+        if joint.start() - start > MAX_LOOKED_AT:
+            return []
+        url = text[start : joint.start()].rstrip()
+        following = text[joint.end() : joint.end() + _ORIGIN_TAIL] if joint["scheme"] else ""
+        if joint["mark"] is None or has_image_extension(url) or (following and _is_whole(url, following)):
+            spans.append((start, start + len(url)))
             start = joint.end()
     spans.append((start, end))
     parts = [text[slice(*span)] for span in spans]
     return spans if len(parts) > 1 and all(map(_is_joined, parts)) else []
+
+
+def _is_whole(url: str, following: str) -> bool:
+    return url[:4].lower() == "http" and ("://" not in url[8:] or same_host(url, following))
+
+
+def parts_of(text: str) -> list[Span]:
+    """The places of the URLs in a value: those that it joins, or all of it without the blanks around, and a comma at its end."""
+    start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    listed = len(text.rstrip(" \t\r\n,;|"))
+    return joined(text) or [(start, listed if has_image_extension(text[start:listed]) else max(start, end))]
+
+
+def joined_images(text: str) -> list[Span]:
+    """The places of the URLs in a value that joins several, where they are images' by their looks, whatever the value is called.
+
+    The last behind a comma need not look like one.
+    """
+    found = joined(text)
+    looks = [is_image_url(text[slice(*span)]) for span in found]
+    if looks and not looks[-1]:
+        looks[-1] = not text[found[-2][1] : found[-1][0]].isspace()
+    return found if all(looks) else []
 
 
 def _is_joined(url: str) -> bool:

@@ -14,6 +14,7 @@ from mediamirror.markup.naming.looks import (
     is_one_word,
     is_srcset_like,
     joined,
+    joined_images,
     names_page,
 )
 from mediamirror.markup.page import embedded_json
@@ -96,7 +97,7 @@ def read_other(page: Page, element: Element, name: str, carrier: str) -> Iterato
         yield from read_responsive(page, element, name, carrier)
     elif name in BACKGROUNDS:
         yield from _background(page, element, name, text, carrier)
-    elif places := joined(text):
+    elif places := joined_images(text):
         yield from _each(page, element, name, carrier, places) if carrier != CARRIER else ()
     elif _FOR_PEOPLE.search(name) is None:
         yield from _guessed(page, element, name, text, carrier)
@@ -130,7 +131,7 @@ def galleries(page: Page, element: Element, name: str) -> Iterator[ImageSet]:
     text = element.attr(name)
     if embedded_json.is_json(text):
         yield from embedded_json.in_attribute(page, element, name)
-    elif text and (places := joined(text)):
+    elif text and (places := joined_images(text)):
         yield from (image_set(page, element, [read]) for read in _each(page, element, name, CARRIER, places))
 
 

@@ -1,8 +1,8 @@
 """JSON as pages carry it: read without recursion, with the place of every string, and forgiving.
 
 Takes several values in one text, trailing commas, bare newlines in strings, a byte order mark, comment and CDATA wrappers,
-and values cut off at the end; of JavaScript names without quotes, strings in single ones, and ``\\x2f``. What fits nowhere
-is stepped over and counted as an error. Linear in the text's length.
+and values cut off at the end; of JavaScript names without quotes, strings in single ones, and ``\\x2f``; lists without commas,
+as numpy prints them. What fits nowhere is stepped over and counted as an error. Linear in the text's length.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_NODES = 200_000
 _TOKEN = pattern(
     r"""[\s,:\ufeff]*+(?:
         "(?P<text>(?:[^"\\]++|\\[\s\S]?|(?!))*+)(?:(?P<shut>")(?P<colon>\s*+:)?)?
-        | (?<=[{\[(,:\s])'(?P<single>(?:[^'\\\r\n]++|\\[\s\S]|(?!))*+)'(?:(?P<named>\s*+:)|(?=\s*+[,}\])]|\s*+\Z))
+        | (?<=[{\[(,:\s])'(?P<single>(?:[^'\\\r\n]++|\\[\s\S]|(?!))*+)'(?:(?P<named>\s*+:)|(?=\s*+[,}\])]|\s++['"]|\s*+\Z))
         | (?P<open>[{\[]) | (?P<close>[}\]]) | (?P<bare>[\w.+\-$]++)(?P<naming>\s*+:)? | (?P<odd>[\s\S]) )""",
     re.VERBOSE,
 )

@@ -13,7 +13,7 @@ from dataclasses import field
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.json.records import is_json_within
-from mediamirror.markup.naming.looks import is_image_type, is_image_url
+from mediamirror.markup.naming.looks import is_image_type, is_image_url, joined_images
 from mediamirror.markup.places.candidates import Context, length
 from mediamirror.markup.places.json_text import read_json
 from mediamirror.markup.places.source import decode
@@ -208,7 +208,8 @@ class _Reader:
             if frame.name == _ATTACHMENT:
                 self._item.attachment = value.text.strip()
             parent = self._open[-1].name if self._open else None
-            if not names_image(frame.name, parent) and (frame.has_elements or not is_image_url(value.text.strip())):
+            looks = is_image_url(value.text.strip()) or joined_images(value.text)
+            if not names_image(frame.name, parent) and (frame.has_elements or not looks):
                 return
             yield from self._place.based_on(frame.base).each(value, frame.name.carrier, None)
         elif self._items_open:

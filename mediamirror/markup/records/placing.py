@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from mediamirror.first_use import dataclass, replace
-from mediamirror.markup.naming.looks import joined
+from mediamirror.markup.naming.looks import parts_of
 from mediamirror.markup.places.candidates import STATED, Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.places.spelling import Piece, Spelled, Spelling
@@ -94,12 +94,10 @@ class Place:
 
     def each(self, value: Spelled, carrier: str, attribute: str | None) -> Iterator[ImageSet]:
         """An image set for each URL of a value that may join several."""
-        for span in joined(value.text):
-            yield self.single(
-                Spelling.of([Piece(value.text[slice(*span)], *value.raw_span(*span))]), carrier, attribute
-            )
-        if not joined(value.text):
-            yield self.single(value, carrier, attribute)
+        for span in parts_of(value.text):
+            url = value.text[slice(*span)]
+            part = value if url == value.text.strip(_WS) else Spelling.of([Piece(url, *value.raw_span(*span))])
+            yield self.single(part, carrier, attribute)
 
     def within(self, value: Spelled, find: Find) -> Iterator[ImageSet]:
         """The image sets of a value that holds HTML or text; problems come as sets without candidates."""

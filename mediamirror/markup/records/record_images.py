@@ -21,15 +21,22 @@ from mediamirror.markup.json.names import (
     is_srcset_name,
     is_url,
     page_of,
+    words_of_images,
 )
 from mediamirror.markup.json.records import is_json_within
-from mediamirror.markup.naming.looks import has_image_extension, is_image_type, is_reference, joined, names_page
+from mediamirror.markup.naming.looks import (
+    has_image_extension,
+    is_image_type,
+    is_reference,
+    joined_images,
+    names_page,
+    parts_of,
+)
 from mediamirror.markup.places.candidates import length
 from mediamirror.markup.places.json_text import Array, Json, Object, Text, read_json
 from mediamirror.markup.places.spelling import (
     MAX_ESCAPES,
     Nested,
-    Piece,
     Spelled,
     Spelling,
     json_string,
@@ -52,7 +59,6 @@ _TAG = pattern(
 )
 _MARKDOWN = pattern(r"!\[[^\[\]\n]{0,500}\][(\[]")
 _DESCRIPTOR = pattern(r"\s[0-9.]{1,12}[wx](?![A-Za-z0-9])")
-_TOKEN = pattern(r"[^\s,;|]\S*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +86,9 @@ class RecordReader:
     is_cut: bool = False
     """The record is nested deeper than `MAX_DEPTH`, and that was said."""
 
-    def images(self, record: Json) -> Iterator[ImageSet]:
-        """Yield the image sets of a record; without recursion."""
-        pending = [_Node("", record, self.place, 0)]
+    def images(self, record: Json, name: str = "") -> Iterator[ImageSet]:
+        """Yield the image sets of a record, which may stand in a field of this name; without recursion."""
+        pending = [_Node(name, record, self.place, 0)]
         while pending:
             node = pending.pop()
             if isinstance(node.value, Text):
@@ -121,30 +127,18 @@ class RecordReader:
         if is_srcset_name(name) and is_reference(text):
             candidates, problems = place.srcset(value, self.carrier, name)
             yield place.image_set(place.line(value), [(Source(self.carrier, candidates), problems)])
-        elif self.nesting < _MAX_NESTING and is_json_within(text):
+        elif self.nesting < _MAX_NESTING and is_json_within(text, is_of_images=bool(words_of_images(name))):
             inner = RecordReader(place, self.merge, outer=value, carrier=self.carrier, nesting=self.nesting + 1)
             for record in read_json(text).values:
-                yield from inner.images(record)
+                yield from inner.images(record, name)
         elif _MARKDOWN.search(text):
             yield from place.within(value, in_markdown)
         elif _TAG.search(text):
             yield from place.within(unescaped_again(value), in_html if self.merge else in_html_unmerged)
-        elif is_image_field(name, text.strip()) or joined(text):
+        elif _names_images(name, text):
             yield from place.each(value, self.carrier, name)
         elif _DESCRIPTOR.search(text) and "/" in text:
             yield from place.within(value, in_text)
-        else:
-            yield from self._listed(place, name, value)
-
-    def _listed(self, place: Place, name: str, value: Spelled) -> Iterator[ImageSet]:
-        """A value that is nothing but image URLs, parted by space or commas."""
-        tokens = [(m.start(), m[0].rstrip(",;|")) for m in _TOKEN.finditer(value.text)] if "." in value.text else []
-        if not tokens or not all(is_image_url(token) for _, token in tokens):
-            return
-        for start, token in tokens:
-            first, last = value.raw_span(start, start + len(token))
-            part = value if len(tokens) == 1 else Spelling.of([Piece(token, first, last)])
-            yield place.single(part, self.carrier, name)
 
     def _object(self, node: _Node, record: Object, pending: list[_Node]) -> Iterator[ImageSet]:
         page = page_of(record)
@@ -226,6 +220,13 @@ class RecordReader:
         start, end = value.span
         spelled = json_string(replace(value, span=(start + self.offset, end + self.offset)), self._whole)
         return spelled if self.outer is None else Nested(spelled.text, self.outer, spelled)
+
+
+def _names_images(name: str, text: str) -> bool:
+    """Whether a value is the URL of an image, or of several, by the name of its field or by its looks."""
+    urls = [text[slice(*span)] for span in parts_of(text)]
+    is_one = len(urls) == 1 and is_image_url(urls[0])
+    return is_one or any(is_image_field(name, url) for url in urls) or bool(joined_images(text))
 
 
 def _stated(record: Object) -> Stated:

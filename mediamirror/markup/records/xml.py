@@ -16,7 +16,7 @@ from mediamirror.markup.records.placing import Place, collected
 from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.model import Extraction, ImageSet, Problem
 
-_FILES = frozenset({"href", "url", "src", "uri", "file", "loc"})
+_FILES = frozenset({"href", "url", "src", "uri", "file", "loc", "value"})
 MAX_PIECES = 100_000
 """Most runs of text kept for one element."""
 
@@ -32,6 +32,12 @@ def find(
     return collected(_sets(place, merge=merge), document, merge=merge)
 
 
+def _named(element: Element) -> str:
+    """What an element is called: where all are alike, as in ``<field name="image">``, its name stands in an attribute."""
+    said = element.text("name") or element.text("key") or ""
+    return f"{element.name} {said}".rstrip()
+
+
 def _sets(place: Place, *, merge: bool) -> Iterator[ImageSet]:
     reader = RecordReader(place, merge, carrier="xml")
     pieces: list[Piece] | None = None  # the text of the innermost element, while it has no elements
@@ -39,14 +45,14 @@ def _sets(place: Place, *, merge: bool) -> Iterator[ImageSet]:
     for event in read_xml(place.source.text):
         if isinstance(event, Element):
             pieces = []
-            names.append(event.name)
+            names.append(_named(event))
             for attribute in event.attributes:
                 value = Spelling.of([with_references(attribute.raw, attribute.start)])
-                yield from reader.value(place, f"{event.name} {attribute.name}", value)
+                yield from reader.value(place, f"{names[-1]} {attribute.name}", value)
         elif isinstance(event, End):
             name = names.pop()
             if pieces:
-                # `<Icon><href>`: the element around it says what the file is of.
+                # `<Icon><href>`, `<Data name="image"><value>`: the element around it says what the file is of.
                 name = f"{names[-1]} {name}" if names and name.lower() in _FILES else name
                 yield from reader.value(place, name, Spelling.of(pieces))
             pieces = None
