@@ -30,14 +30,15 @@ _READS = (
 _LOADS = "import fastwarc.warc"
 _BODIES = "bodies = [bytes([n % 251]) + os.urandom(66_999) for n in range(1_000)]\n"
 _OURS = (
-    "import io, os, sys; from datetime import UTC, datetime; from mediamirror.documents.warc.write import WarcWriter\n"
+    "import io, os, sys; from datetime import UTC, datetime; from mediamirror.documents.warc.write import WarcWriter, stored_head\n"
     + _BODIES
     + """
 headers = (("content-type", "image/webp"), ("etag", '"1"'))
 with open(sys.argv[1], "wb") as file:
     writer = WarcWriter(file, compressed=file.name.endswith(".gz"))
     for n, body in enumerate(bodies):
-        writer.response(f"http://h.example/{n}", datetime.now(UTC), 200, headers, io.BytesIO(body))
+        body = io.BytesIO(body)
+        writer.response(f"http://h.example/{n}", datetime.now(UTC), stored_head(200, headers, body), body)
 """
 )
 _WARCIO = (

@@ -241,18 +241,21 @@ class Body:
 class Capture:
     """One question to an origin and its answer, a single hop of the way, as an archive keeps them.
 
-    ``sent`` are the header fields that were sent, those with secrets left out; ``address`` is the server's IP address, where
-    that is known. ``body`` is None where there was none, or with ``cut`` where it was not kept to its end.
+    ``head`` are the bytes of the answer's head as they came. ``sent`` are the header fields that were sent, those with secrets
+    left out; ``address`` is the server's IP address, where that is known. ``body`` is None where there can be none; it is in the
+    content coding that it came in, and has lost its transfer coding. ``cut`` says why it is not there to its end, as
+    ``WARC-Truncated`` does. With ``owned`` its file is nobody else's.
     """
 
     url: str
     at: datetime
     status: int
-    headers: tuple[tuple[str, str], ...]
+    head: bytes
     sent: tuple[tuple[str, str], ...]
     address: str | None
     body: Body | bytes | None
-    cut: bool = False
+    cut: str | None = None
+    owned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

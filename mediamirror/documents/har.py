@@ -20,7 +20,7 @@ from mediamirror.documents.document import read_again
 from mediamirror.documents.json_stream import Cut, JsonStream, Malformed, unescaped
 from mediamirror.documents.mail import from_base64
 from mediamirror.documents.warc.records import Headers, read_date
-from mediamirror.documents.warc.write import WarcWriter
+from mediamirror.documents.warc.write import WarcWriter, stored_head
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.urls import resolve
 
@@ -228,7 +228,7 @@ def _write(
             rows.append(("location", _in_one_line(target)))
         at = read_date(str(entry.get("startedDateTime") or "")) or datetime.now(UTC)
         if found or 300 <= status < 400:
-            writer.response(url, at, status, tuple(rows), cast("IO[bytes]", body))
+            writer.response(url, at, stored_head(status, tuple(rows), body), cast("IO[bytes]", body))
     return None
 
 

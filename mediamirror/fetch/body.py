@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import time
 import zlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
@@ -51,13 +51,14 @@ class Spool:
         self._file: AsyncBufferedIOBase | None = None
 
     def take(self, chunk: bytes) -> bool:
-        """Add a chunk; True asks for `spill`. Raises `BodyTooLarge`."""
-        self._size += len(chunk)
-        self._held += len(chunk)
-        if self._size > self._limit:
+        """Add a chunk; True asks for `spill`. Raises `BodyTooLarge`, and keeps what fits."""
+        fits = chunk[: self._limit - self._size]
+        self._size += len(fits)
+        self._held += len(fits)
+        self._digest.update(fits)
+        self._pending.append(fits)
+        if len(fits) < len(chunk):
             raise too_large(self._href, self._limit)
-        self._digest.update(chunk)
-        self._pending.append(chunk)
         return self._held > (_WRITE if self._path is not None else self._spool_over)
 
     async def spill(self) -> None:
@@ -70,6 +71,14 @@ class Spool:
         if len(self._prefix) < _PREFIX:
             self._prefix += held[: _PREFIX - len(self._prefix)]
         await self._file.write(held)
+
+    async def take_decoded(self, body: Body, inflater: Inflater) -> None:
+        """Add what the bytes of another body inflate to. Raises `BodyTooLarge`, and what the inflater raises."""
+        async for chunk in _chunks_of(body):
+            for piece in inflater.feed(chunk):
+                if self.take(piece):
+                    await self.spill()
+        inflater.finish()
 
     async def finish(self) -> Body:
         """Close, and return what was received."""
@@ -95,6 +104,15 @@ class Spool:
             if self._path is not None:
                 with suppress(OSError):
                     self._path.unlink(missing_ok=True)
+
+
+async def _chunks_of(body: Body) -> AsyncIterator[bytes]:
+    if body.path is None:
+        yield body.data or b""
+        return
+    async with aiofiles.open(body.path, "rb") as file:
+        while chunk := await file.read(_WRITE):
+            yield chunk
 
 
 def _create(directory: Path) -> Path:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import httpx2
 
 from mediamirror.errors import (
+    BodyTooLarge,
     ConnectionLost,
     DeadlineExceeded,
     EmptyBody,
@@ -22,7 +23,7 @@ from mediamirror.errors import (
     TransferTruncated,
 )
 from mediamirror.fetch.answer import REDIRECTS, check_robots_tag, check_status, parse_length, robots_token, sentence
-from mediamirror.fetch.body import Bucket, RateWatch, Spool, inflater_for, is_coded, too_large
+from mediamirror.fetch.body import Bucket, Inflater, RateWatch, Spool, inflater_for, is_coded, too_large
 from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, conditions, parse_target
@@ -97,10 +98,9 @@ class Client:
             self._check_headers(answer)
             if answer.response.status_code in REDIRECTS and "location" in answer.named:
                 body = None
-                self._note(request, answer, await _drain(answer))
+                self._note(request, answer, *await _drain(answer, request))
             else:
                 body = await self._receive(request, answer, deadline)
-                self._note(request, answer, body)
         finally:
             await answer.response.stream.aclose()  # type: ignore[union-attr]
         return Download(
@@ -129,18 +129,22 @@ class Client:
         came = tuple([(_name(name), _text(value)) for name, value in response.headers.raw])
         return _Answer(response, target, came, dict(reversed(came)))
 
-    def _note(self, request: Request, answer: _Answer, body: Body | bytes | None) -> None:
+    def _note(
+        self,
+        request: Request,
+        answer: _Answer,
+        body: Body | bytes | None,
+        cut: str | None = None,
+        *,
+        owned: bool = False,
+    ) -> None:
         """Put an answer into the request's trace, where it has one."""
         if request.trace is None:
             return
-        status = answer.response.status_code
-        length = parse_length(answer.named.get("content-length"))
-        is_cut = isinstance(body, bytes) and bool(body or length) and len(body) != length
-        if is_cut or (isinstance(body, bytes) and is_coded(answer.named.get("content-encoding", ""))):
-            body, is_cut = None, True  # such a body is not worth a decoder of its own
-        sent, address = self._headers.without_secrets(request), answer.response.extensions.get("server_addr")
-        at = datetime.now(UTC)
-        request.trace.append(Capture(answer.target.href, at, status, answer.headers, sent, address, body, cut=is_cut))
+        response = answer.response
+        sent, address = self._headers.without_secrets(request), response.extensions.get("server_addr")
+        at, status, href = datetime.now(UTC), response.status_code, answer.target.href
+        request.trace.append(Capture(href, at, status, _head_of(response), sent, address, body, cut, owned))
 
     async def _receive(self, request: Request, answer: _Answer, deadline: asyncio.Timeout) -> Body | None:
         href = answer.target.href
@@ -151,34 +155,72 @@ class Client:
             if self._options.respect_x_robots_tag and request.for_image:
                 check_robots_tag(answer.headers, self._token, href, now)
         except FetchError as error:
-            drained = await _drain(answer)
+            drained, cut = await _drain(answer, request)
             if isinstance(error, HTTPStatus):
-                self._note(request, answer, drained)
+                self._note(request, answer, drained, cut)
             said = sentence(answer.named.get("content-type", "").lower(), drained)
             if said and isinstance(error, HTTPStatus) and 400 <= status < 500:
                 raise error.saying(said) from None
             raise
         if status == 304:
+            self._note(request, answer, None)
             return None
         limit = request.max_size if request.max_size is not None else self._options.max_size
         if (parse_length(answer.named.get("content-length")) or 0) > limit:
+            self._note(request, answer, b"", "length")
             raise too_large(href, limit)
-        spool = Spool(self._spool_dir, spool_over=self._options.spool_over, limit=limit, href=href)
-        try:
-            await self._pour(request, answer, spool, deadline)
-            body = replace(await spool.finish(), framed=_is_framed(answer))
-        except BaseException:
-            await spool.abandon()
-            raise
+        # Codings may stand in several fields (RFC 9110, 5.3): a second one must not hide behind the first.
+        coding = ", ".join(value for name, value in answer.headers if name == "content-encoding")
+        spool = partial(Spool, self._spool_dir, spool_over=self._options.spool_over, limit=limit, href=href)
+        if request.trace is None:
+            body = await self._spooled(request, answer, spool(), deadline, inflater_for(coding, href))
+        else:
+            body = await self._traced(request, answer, spool, deadline, coding)
         if body.size == 0 and not request.allow_empty:
             raise EmptyBody(f"{redact_url(href)} is an empty file (HTTP status {status}).")
         return body
 
-    async def _pour(self, request: Request, answer: _Answer, spool: Spool, deadline: asyncio.Timeout) -> None:
+    async def _traced(
+        self,
+        request: Request,
+        answer: _Answer,
+        spool: Callable[[], Spool],
+        deadline: asyncio.Timeout,
+        coding: str,
+    ) -> Body:
+        """Receive a body as it comes, and take note of it; only then is its coding undone, which may fail."""
+        raw = await self._spooled(request, answer, spool(), deadline, None)
+        self._note(request, answer, raw, owned=is_coded(coding))
+        if (inflater := inflater_for(coding, answer.target.href)) is None:
+            return raw
+        decoded = spool()
+        try:
+            await decoded.take_decoded(raw, inflater)
+            return replace(await decoded.finish(), framed=raw.framed)
+        except BaseException:
+            await decoded.abandon()
+            raise
+
+    async def _spooled(
+        self, request: Request, answer: _Answer, spool: Spool, deadline: asyncio.Timeout, inflater: Inflater | None
+    ) -> Body:
+        """Receive a body. What came of one that breaks off goes into the request's trace."""
+        try:
+            await self._pour(request, answer, spool, deadline, inflater)
+            return replace(await spool.finish(), framed=_is_framed(answer))
+        except BaseException as error:
+            cut = None if request.trace is None else _why_cut(error, deadline)
+            if cut is None:
+                await spool.abandon()
+            else:
+                self._note(request, answer, await spool.finish(), cut, owned=True)
+            raise
+
+    async def _pour(
+        self, request: Request, answer: _Answer, spool: Spool, deadline: asyncio.Timeout, inflater: Inflater | None
+    ) -> None:
         href = answer.target.href
         options = self._options
-        # Codings may stand in several fields (RFC 9110, 5.3): a second one must not hide behind the first.
-        inflater = inflater_for(", ".join(v for n, v in answer.headers if n == "content-encoding"), href)
         watch = RateWatch(options.min_rate, options.min_rate_window, time.monotonic())
         try:
             async for chunk in answer.response.stream:  # type: ignore[union-attr]
@@ -228,17 +270,46 @@ def _extend(deadline: asyncio.Timeout, watch: RateWatch, seconds: float) -> None
         watch.pause(seconds)
 
 
-async def _drain(answer: _Answer) -> bytes:
-    """Read the rest of an unwanted body if it is short, so that its connection can be reused."""
+async def _drain(answer: _Answer, request: Request) -> tuple[bytes, str | None]:
+    """Read the rest of an unwanted body if it is short, so that its connection can be reused; and why it is cut.
+
+    For an archive the beginning is read of one whose length is not known.
+    """
     length = parse_length(answer.named.get("content-length"))
-    came: list[bytes] = []
-    if length is None or length > _DRAIN_BYTES:
-        return b""
-    with suppress(httpx2.HTTPError, TimeoutError):
+    if (length is None and request.trace is None) or (length or 0) > _DRAIN_BYTES:
+        return b"", "length"
+    came, size, cut = [], 0, None
+    try:
         async with asyncio.timeout(_DRAIN_SECONDS):
             async for chunk in answer.response.stream:  # type: ignore[union-attr]
                 came.append(chunk)
-    return b"".join(came)
+                size += len(chunk)
+                if size > _DRAIN_BYTES:
+                    cut = "length"
+                    break
+    except TimeoutError:
+        cut = "time"
+    except httpx2.HTTPError:
+        cut = "disconnect"
+    return b"".join(came), cut
+
+
+def _why_cut(error: BaseException, deadline: asyncio.Timeout) -> str | None:
+    """Why a body is not there to its end, in the words of WARC 1.1, 5.13; None for what an archive doesn't tell."""
+    if isinstance(error, BodyTooLarge):
+        return "length"
+    if isinstance(error, (TooSlow, httpx2.TimeoutException)) or deadline.expired():
+        return "time"
+    return "disconnect" if isinstance(error, (FetchError, httpx2.HTTPError)) else None
+
+
+def _head_of(response: httpx2.Response) -> bytes:
+    """The head of an answer as it came; of a transport that does not tell it, one of its fields."""
+    head: bytes | None = response.extensions.get("head")
+    if head is not None:
+        return head
+    fields = b"".join(b"%b: %b\r\n" % field for field in response.headers.raw)
+    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status_code, response.reason_phrase.encode(), fields)
 
 
 def _is_framed(answer: _Answer) -> bool:

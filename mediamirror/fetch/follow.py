@@ -37,7 +37,7 @@ class Following:
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL, following redirects; raises only `FetchError`."""
         if request.trace is not None:
-            request.trace.clear()
+            request.trace.forget()
         target = parse_target(request.url, self._guard)
         await self._admit(target)
         started = time.monotonic()

@@ -41,12 +41,13 @@ class TooManyHeaders(BadHead):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """Status, reason and fields of an answer; ``lines`` is how many lines of all that came lie before its body."""
+    """Status, reason and fields of an answer, and its bytes; ``lines`` is how many lines of all that came lie before its body."""
 
     status: int
     reason: bytes
     fields: Fields
     lines: int
+    raw: bytes
 
 
 def read_head(lines: Sequence[bytes], most_bytes: int) -> Head | None:
@@ -60,7 +61,8 @@ def read_head(lines: Sequence[bytes], most_bytes: int) -> Head | None:
             continue
         status, reason = _status(lines[begun])
         if status == 101 or status >= 200:
-            return Head(status, reason, _fields(lines[begun + 1 : number - 1], most_bytes), number)
+            own = lines[begun:number]
+            return Head(status, reason, _fields(own[1:-1], most_bytes), number, b"".join(own))
         interim += 1
         if interim > MOST_INTERIM:
             raise TooManyHeaders(f"more than {MOST_INTERIM} interim answers")

@@ -34,6 +34,17 @@ class Hop:
     """False once the way led from https to http: secrets are withheld from then on, whatever the host."""
 
 
+class Trace(list[Capture]):
+    """Answers as they came, for an archive; with whoever made it lies what becomes of their own files."""
+
+    def forget(self) -> None:
+        """Empty it, and delete the files that only it has."""
+        for each in self:
+            if each.owned and isinstance(each.body, Body):
+                discard(each.body)
+        self.clear()
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One URL to GET.
@@ -54,7 +65,7 @@ class Request:
     hop: Hop | None = None
     pages: tuple[str, ...] = field(default=(), compare=False)
     """The documents that name it, where that is known: an archive gives the capture of their time."""
-    trace: list[Capture] | None = field(default=None, compare=False)
+    trace: Trace | None = field(default=None, compare=False)
     """Where the answers are put that lead to the last one, and this, whatever it is; those of earlier tries are taken out."""
 
     @property

@@ -49,7 +49,7 @@ class CurlTransport(httpx2.AsyncBaseTransport):
     meaning: connect, read and pool, in seconds. A body is bytes, or an async stream with a Content-Length.
 
     An answer is handed over with its whole body where that is small and comes at once, and as it comes otherwise. No more than
-    256 KiB of it wait for their reader.
+    256 KiB of it wait for their reader. ``extensions["head"]`` are the bytes of its head as they came.
 
     Raises errors of httpx2 (`ConnectError`, `ConnectTimeout`, `ReadError`, `ReadTimeout`, `RemoteProtocolError`,
     `LocalProtocolError`, `ProxyError`, `UnsupportedProtocol`, `InvalidURL`), and our own `AddressRefused` from the guard.
@@ -111,7 +111,12 @@ class CurlTransport(httpx2.AsyncBaseTransport):
             headers=reply.head.fields,
             stream=reply,
             request=request,
-            extensions={"http_version": b"HTTP/1.1", "reason_phrase": reply.head.reason, "server_addr": address},
+            extensions={
+                "http_version": b"HTTP/1.1",
+                "reason_phrase": reply.head.reason,
+                "server_addr": address,
+                "head": reply.head.raw,
+            },
         )
 
     async def aclose(self) -> None:

@@ -20,8 +20,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from mediamirror.documents.compressed import Undecodable
-from mediamirror.documents.warc.http import GIVEN_OUT, lasting, read_response
-from mediamirror.documents.warc.records import Headers, Record
+from mediamirror.documents.warc.http import GIVEN_OUT, Response, lasting, read_response
+from mediamirror.documents.warc.records import Fields, Headers, Record
 from mediamirror.first_use import dataclass, replace
 
 IP_ADDRESS = "WARC-IP-Address"
@@ -119,34 +119,34 @@ class WarcWriter:
         self,
         url: str,
         at: datetime,
-        status: int,
-        headers: Headers,
+        head: bytes,
         body: IO[bytes] | None,
         *,
         sent: Headers | None = None,
+        cut: str | None = None,
         more: Headers = (),
     ) -> Answered:
-        """Write a ``response`` record: the recorded status and headers, and the decoded body (None: none was kept).
+        """Write a ``response`` record: the bytes of its head, such as `stored_head`, and the body in the coding that this names.
 
-        Headers that told of the body's way, and not of the body, are left out, and Content-Length is that of what is here. Of a
-        body that was written before it is a ``revisit`` record. ``more`` are further fields of the record. What was
-        ``sent``, where that is known, follows as a ``request`` record.
+        Of a body that was written before it is a ``revisit`` record. ``cut`` says why the body is not whole. ``more`` are further
+        fields of the record. What was ``sent``, where that is known, follows as a ``request`` record.
         """
         size, payload = self._measured(body)
-        told = (*lasting(headers), ("content-length", str(size)))
+        answer = _answer(head, body)
+        status, coding = answer.status, answer.header(b"content-encoding")
         first = None
-        if self._twins is not None and payload and size and status in GIVEN_OUT:
-            first = self._twins.first(payload, url, at)
-        mime = next((value for name, value in headers if name == "content-type"), "").partition(";")[0].strip()
-        head = _beginning(body) if mime.lower() in PAGES else b""
+        if self._twins is not None and payload and size and status in GIVEN_OUT and not cut:
+            first = self._twins.first(f"{coding or ''} {payload}", url, at)
+        mime, beginning = _page_of(answer)
         rows = [*([("WARC-Payload-Digest", payload)] if payload else []), *more]
         if first is None:
-            self._exchange(
-                "response", Written(url, at, status, mime or "unk", payload, 0, 0, head), told, rows, body, sent
-            )
+            rows += [("WARC-Truncated", cut)] if cut else []
+            told = Written(url, at, status, mime or "unk", payload, 0, 0, beginning)
+            self._exchange("response", told, head, rows, body, sent)
         else:
             rows += _refers(_SAME, *first)
-            self._exchange("revisit", Written(url, at, status, _REVISIT, payload, 0, 0, head), told, rows, None, sent)
+            told = Written(url, at, status, _REVISIT, payload, 0, 0, beginning)
+            self._exchange("revisit", told, head, rows, None, sent)
         return Answered(*(first or (url, at)), payload)
 
     def unchanged(self, url: str, at: datetime, since: Answered, *, sent: Headers | None, more: Headers = ()) -> None:
@@ -157,7 +157,7 @@ class WarcWriter:
         rows = [("WARC-Payload-Digest", since.payload)] if since.payload else []
         rows += [*_refers(_UNCHANGED, since.url, since.at), *more]
         told = Written(url, at, None, _REVISIT, since.payload, 0, 0)
-        self._exchange("revisit", told, None, rows, None, sent)
+        self._exchange("revisit", told, b"", rows, None, sent)
 
     def copy(self, record: Record, block: IO[bytes], *, url: str) -> None:
         """Write a record of another archive as it stands there, under this URL, with the digests that it has or else gets."""
@@ -190,14 +190,13 @@ class WarcWriter:
         self,
         kind: str,
         told: Written,
-        headers: Headers | None,
+        head: bytes,
         more: list[tuple[str, str]],
         body: IO[bytes] | None,
         sent: Headers | None,
     ) -> None:
         start, about = self.size, [("WARC-Target-URI", told.url)]
         rows = [("WARC-Type", kind), *about, *_when(told.at, "application/http; msgtype=response"), *more]
-        head = b"" if headers is None else _head(f"HTTP/1.1 {told.status} {_phrase(told.status or 0)}", headers)
         answer = self._record(rows, head, body, told.mime)
         self._note(replace(told, offset=start, length=self.size - start))
         if sent is not None:
@@ -275,14 +274,30 @@ def _told(record: Record, block: IO[bytes]) -> Written | None:
     if at is None or not record.url or kind not in {"response", "revisit", "resource"}:
         return None
     answer = read_response(_chunks(block)) if kind != "resource" else None
-    mime, head = record.content_type if kind == "resource" else "", b""
-    if answer is not None:
-        mime = (answer.header(b"content-type") or "").partition(";")[0].strip()
-    if answer is not None and kind == "response" and mime.lower() in PAGES:
-        with suppress(Undecodable):
-            head = next(answer.body(), b"")
+    mime, head = (record.content_type if kind == "resource" else "", b"") if answer is None else _page_of(answer)
     status = answer.status if answer is not None else None
-    return Written("", at, status, _REVISIT if kind == "revisit" else mime or "unk", None, 0, 0, head)
+    is_revisit = kind == "revisit"
+    return Written("", at, status, _REVISIT if is_revisit else mime or "unk", None, 0, 0, b"" if is_revisit else head)
+
+
+def _answer(head: bytes, body: IO[bytes] | None) -> Response:
+    return read_response(chain((head,), _chunks(body))) or Response(0, Fields(head), _chunks(body))
+
+
+def _page_of(answer: Response) -> tuple[str, bytes]:
+    """The type that an answer tells, and how its body begins where it is a page."""
+    mime = (answer.header(b"content-type") or "").partition(";")[0].strip()
+    beginning = b""
+    if mime.lower() in PAGES:
+        with suppress(Undecodable):
+            beginning = next(answer.body(), b"")
+    return mime, beginning
+
+
+def stored_head(status: int, headers: Headers, body: IO[bytes] | None) -> bytes:
+    """Return the head of an answer whose body had its codings undone: without headers that told of its way, with its length."""
+    size = 0 if body is None else body.seek(0, os.SEEK_END)
+    return _head(f"HTTP/1.1 {status} {_phrase(status)}", (*lasting(headers), ("content-length", str(size))))
 
 
 def _when(at: datetime, media_type: str) -> list[tuple[str, str]]:
@@ -305,10 +320,6 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
-
-
-def _beginning(body: IO[bytes] | None) -> bytes:
-    return next(_chunks(body), b"")
 
 
 def stream_resource(

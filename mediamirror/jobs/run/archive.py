@@ -24,9 +24,10 @@ from mediamirror.catalog.listing import CatalogRow
 from mediamirror.catalog.stored_sets import Exchange, read_exchange
 from mediamirror.documents.document import is_made_up
 from mediamirror.documents.warc.records import Record
-from mediamirror.documents.warc.write import IP_ADDRESS, Answered, Twins, WarcWriter
+from mediamirror.documents.warc.write import IP_ADDRESS, Answered, Twins, WarcWriter, stored_head
 from mediamirror.errors import ArchiveError, FetchError, StoreError, UsageError
 from mediamirror.fetch import Fetcher, Request, discard
+from mediamirror.fetch.request import Trace
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.run.destination import now
 from mediamirror.model import Body, Capture, Download, Outcome, Problem, Severity, Status
@@ -151,14 +152,13 @@ class ArchiveOut:
 
     def capture(self, seen: Capture, since: Answered | None = None) -> None:
         """Write one exchange; of 304 Not Modified, ``since`` is the answer that it speaks of."""
-        headers = tuple(row for row in seen.headers if not is_secret_header(row[0]))
         more = ((IP_ADDRESS, seen.address),) if seen.address else ()
-        more = (*more, *((("WARC-Truncated", "length"),) if seen.cut else ()))
         with self._writing() as writer, _opened(seen.body) as body:
             if since is not None:
                 writer.unchanged(self._url(seen.url), seen.at, since, sent=seen.sent, more=more)
             else:
-                writer.response(self._url(seen.url), seen.at, seen.status, headers, body, sent=seen.sent, more=more)
+                head = _kept_head(seen.head)
+                writer.response(self._url(seen.url), seen.at, head, body, sent=seen.sent, cut=seen.cut, more=more)
 
     def copy(self, record: Record, block: IO[bytes]) -> None:
         """Take over a record of an archive among the INPUTs."""
@@ -177,8 +177,20 @@ class ArchiveOut:
                 return None
             at = exchange.fetched_at.astimezone(UTC)
             for hop, status, headers in exchange.hops or ():
-                writer.response(self._url(hop), at, status, headers, None)
-            return writer.response(self._url(exchange.final_url), at, exchange.status, exchange.headers, body)
+                writer.response(self._url(hop), at, stored_head(status, headers, None), None)
+            head = stored_head(exchange.status, exchange.headers, body)
+            return writer.response(self._url(exchange.final_url), at, head, body)
+
+
+def _kept_head(head: bytes) -> bytes:
+    """The lines of a head as they came, but those of fields with secrets, and of the transfer coding, which was undone."""
+    kept, is_kept = [], True
+    for line in head.splitlines(keepends=True):
+        if not line.startswith((b" ", b"\t")):  # else it goes on with the field before
+            name = line.partition(b":")[0].strip().decode("latin-1")
+            is_kept = name.lower() != "transfer-encoding" and not is_secret_header(name)
+        kept += [line] if is_kept else []
+    return b"".join(kept)
 
 
 @contextmanager
@@ -212,26 +224,28 @@ class Recorded:
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL. Raises `ArchiveError` besides."""
-        trace: list[Capture] = []
+        trace, download = Trace(), None
         try:
-            download = await self._fetcher.fetch(replace(request, trace=trace))
-        except FetchError:
-            await self._keep(request.url, trace)
-            raise
-        try:
+            try:
+                download = await self._fetcher.fetch(replace(request, trace=trace))
+            except FetchError:
+                await self._keep(request.url, trace)
+                raise
             await self._keep(request.url, trace)
         except BaseException:
-            discard(download.body)
+            discard(download.body if download is not None else None)
             raise
+        finally:
+            trace.forget()
         return download
 
-    async def _keep(self, url: str, trace: list[Capture]) -> None:
+    async def _keep(self, url: str, trace: Trace) -> None:
         if trace and trace[-1].status == 304:
             self._unchanged[url] = trace.pop()  # until what it speaks of is written
         if trace:
             await asyncio.to_thread(self._write, trace)
 
-    def _write(self, trace: list[Capture]) -> None:
+    def _write(self, trace: Trace) -> None:
         for each in trace:
             self._out.capture(each)
 
