@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mediamirror.cli import options as o
 from mediamirror.cli.catalog import STORE, WHICH_MIRROR, WHICH_ROWS, asked, one_dest
 from mediamirror.cli.command import OUTPUT, Given, command, option
-from mediamirror.cli.rows import Listed
+from mediamirror.cli.objects import Listed
 from mediamirror.cli.running import complain, run_with
 from mediamirror.errors import UsageError
 

@@ -275,10 +275,9 @@ class _Whole:
 
 def _whole(style: Style, data: Any) -> str:
     from mediamirror.model import Severity
-    from mediamirror.report.github import to_github
     from mediamirror.report.junit import to_junit
     from mediamirror.report.markdown import to_markdown
-    from mediamirror.report.sarif import to_sarif
+    from mediamirror.report.sarif import to_github, to_sarif
 
     if style.format == "junit":
         return to_junit(data, fail_on=None if style.fail_on == "never" else Severity(style.fail_on))

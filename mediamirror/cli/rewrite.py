@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
 from mediamirror.cli.command import OUTPUT, SPEED, WHERE, WHICH, Given, argument, command, option
-from mediamirror.cli.rows import Listed
+from mediamirror.cli.objects import Listed
 from mediamirror.cli.running import complain, run_with
 from mediamirror.errors import UsageError
 from mediamirror.rewrite.maps import FORMATS
@@ -144,7 +144,7 @@ def map_command(given: Given) -> None:
 
     async def job(_: None) -> Listed:
         from mediamirror.cli.files import whole_file
-        from mediamirror.jobs.rewrite.mapping import addresses_in
+        from mediamirror.jobs.rewrite.targets import addresses_in
         from mediamirror.report.events import plural
         from mediamirror.rewrite.maps import MapWriter
 

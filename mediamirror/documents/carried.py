@@ -21,7 +21,7 @@ from mediamirror.documents.warc.bytes import Place
 from mediamirror.documents.warc.http import Response
 from mediamirror.documents.warc.records import Fields, Record
 from mediamirror.documents.warc.write import stream_resource
-from mediamirror.markup.naming.looks import has_image_extension, is_srcset_like
+from mediamirror.markup.naming import has_image_extension, is_srcset_like
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive

@@ -6,7 +6,6 @@ from mediamirror.lint import ladder as _ladder
 from mediamirror.lint import markup as _markup
 from mediamirror.lint import pictures as _pictures
 from mediamirror.lint import pixels as _pixels
-from mediamirror.lint import sizes as _sizes
 from mediamirror.lint import sources as _sources
 from mediamirror.lint import stored as _stored
 from mediamirror.lint import suppress as _suppress
@@ -73,7 +72,6 @@ _FAMILIES = (
     _markup,
     _pictures,
     _pixels,
-    _sizes,
     _sources,
     _stored,
     _suppress,

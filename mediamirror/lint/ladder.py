@@ -10,7 +10,7 @@ from statistics import median
 
 from mediamirror.lint.rules import rule
 from mediamirror.lint.screens import DEVICES, Screen
-from mediamirror.lint.sizes import is_auto
+from mediamirror.lint.sources import is_auto
 from mediamirror.lint.subject import Member, SetSubject, Violation, first_reference, first_url, is_element
 from mediamirror.model import Severity, Source
 

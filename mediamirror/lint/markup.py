@@ -10,7 +10,7 @@ from mediamirror.errors import FetchError, NotAnImage
 from mediamirror.first_use import pattern, replace
 from mediamirror.lint.names import split_extensions
 from mediamirror.lint.rules import rule
-from mediamirror.lint.sizes import is_auto
+from mediamirror.lint.sources import is_auto
 from mediamirror.lint.subject import (
     WRITTEN,
     Member,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from mediamirror.errors import NotAnImage
 from mediamirror.first_use import dataclass
 from mediamirror.lint.screens import DEVICES, Browser, Screen
-from mediamirror.lint.sizes import is_auto
+from mediamirror.lint.sources import is_auto
 from mediamirror.lint.subject import Member, VariantFacts
 from mediamirror.model import ImageFacts, ImageSet
 

@@ -25,8 +25,7 @@ from mediamirror.first_use import pattern
 from mediamirror.model import Problem, SetResult, Summary, Suppressed
 from mediamirror.report.cards import Card, make_card
 from mediamirror.report.data import ReportData
-from mediamirror.report.overview import Highlights, Tally
-from mediamirror.report.pages import Heading, Page, Whole, page_name, render_page, render_sets
+from mediamirror.report.pages import Heading, Highlights, Page, Tally, Whole, page_name, render_page, render_sets
 from mediamirror.scratch import replace_file
 from mediamirror.store.tree import names_in, opened
 

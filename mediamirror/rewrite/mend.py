@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.model import Candidate, ImageSet, Source
-from mediamirror.rewrite.splice import Edit
+from mediamirror.rewrite.document import Edit
 
 _DESCRIPTOR = pattern(r"[ \t\n\f\r]+([0-9]{1,9})w")
 _BETWEEN = pattern(r"[ \t\n\f\r]*,[ \t\n\f\r]*")

@@ -13,7 +13,7 @@ import html5lib
 from fixtures.browser.gallery import Gallery
 from fixtures.browser.soup import Soup
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.page.srcset_repair import IGNORED as REPAIRED
+from mediamirror.markup.page.lazy_values import IGNORED as REPAIRED
 from mediamirror.markup.places.urls import Skip, resolve
 from tests.markup.srcset_oracle import parse as parse_srcset
 

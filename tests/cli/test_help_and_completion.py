@@ -12,7 +12,7 @@ from subprocess import CompletedProcess
 import click
 import pytest
 
-from mediamirror.cli import completion
+from mediamirror.cli import app as completion
 from mediamirror.cli.app import app, run
 from mediamirror.cli.command import PANELS
 from mediamirror.cli.config import Config

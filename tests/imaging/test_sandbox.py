@@ -23,7 +23,7 @@ from mediamirror.errors import ImageError, ImageOverBudget, UsageError
 from mediamirror.imaging.decoder.child import Child
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.decoder.protocol import Limits
-from mediamirror.imaging.decoder.seccomp import AARCH64, ALLOW, KILL, REFUSE, X86_64, Architecture, program
+from mediamirror.imaging.decoder.sandbox import AARCH64, ALLOW, KILL, REFUSE, X86_64, Architecture, program
 from mediamirror.model import Body, ImageFacts, Look
 from mediamirror.settings import CheckOptions
 

@@ -13,7 +13,7 @@ from mediamirror.errors import MediamirrorError
 from mediamirror.jobs.catalog.catalogs import list_rows, locate, tell
 from mediamirror.jobs.report import report
 from mediamirror.jobs.rewrite.job import rewrite
-from mediamirror.jobs.rewrite.mapping import addresses_in
+from mediamirror.jobs.rewrite.targets import addresses_in
 from mediamirror.jobs.run.manifest import SEGMENTS
 from mediamirror.model import SetResult
 from mediamirror.settings import RewriteOptions, state_folder

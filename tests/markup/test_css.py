@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tinycss2 import ast
 
 from mediamirror.markup.css import stylesheet as css
-from mediamirror.markup.css.scan import scan
+from mediamirror.markup.css.stylesheet import scan
 from mediamirror.markup.css.tokens import unescape
 from mediamirror.markup.extract import extract_document
 from mediamirror.markup.page import html

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.naming.families import grouped, stem
+from mediamirror.markup.naming import grouped, stem
 from mediamirror.markup.page import html
 from mediamirror.markup.text import prose as text
 from mediamirror.model import Candidate, ImageSet, Source

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mediamirror.markup.page import html
-from mediamirror.markup.page.srcset_repair import repaired
+from mediamirror.markup.page.lazy_values import repaired
 from mediamirror.markup.standard.srcset import parse_srcset
 
 UPLOAD = "https://res.example/upload/"

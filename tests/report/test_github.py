@@ -7,7 +7,7 @@ import pytest
 
 from fixtures.newsroom import HOST, PAGE, finding, front_page, ladder, never_upscaled, newspaper, report
 from mediamirror.model import Problem, SetResult, Severity
-from mediamirror.report.github import to_github
+from mediamirror.report.sarif import to_github
 
 
 def lines(text: str) -> list[str]:

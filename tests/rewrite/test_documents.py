@@ -12,10 +12,8 @@ from hypothesis import given, settings
 
 from mediamirror.markup.extract import extract_document
 from mediamirror.model import Candidate, ImageSet
-from mediamirror.rewrite.decide import Target, decide
-from mediamirror.rewrite.document import edits_for, probed, standing_in
-from mediamirror.rewrite.spelling import as_target
-from mediamirror.rewrite.splice import reversed_edits, spliced
+from mediamirror.rewrite.addresses import as_target
+from mediamirror.rewrite.document import Target, decide, edits_for, probed, reversed_edits, spliced, standing_in
 from tests.rewrite.documents import addresses, documents
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

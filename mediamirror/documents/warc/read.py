@@ -16,7 +16,7 @@ from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Block, Gap, Record, read_record, read_records
 from mediamirror.documents.warc.seen import Odd
 from mediamirror.markup.extract import PAGES, choose_kind
-from mediamirror.markup.naming.looks import has_image_extension, is_image_type
+from mediamirror.markup.naming import has_image_extension, is_image_type
 from mediamirror.markup.places.urls import shown
 from mediamirror.model import Problem
 from mediamirror.scratch import scratch_folder

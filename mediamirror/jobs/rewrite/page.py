@@ -15,8 +15,7 @@ from mediamirror.catalog.rewriting import Rewritten
 from mediamirror.documents.document import Document
 from mediamirror.documents.reader import Reader
 from mediamirror.first_use import dataclass, replace
-from mediamirror.jobs.rewrite.files import Item, LeftAlone, copy, put, read_page, sha256_of
-from mediamirror.jobs.rewrite.records import NAME, Record, append, read
+from mediamirror.jobs.rewrite.files import NAME, Item, LeftAlone, Record, append, copy, put, read, read_page, sha256_of
 from mediamirror.jobs.rewrite.targets import FromCatalog, FromFile
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.tally import CUT_SHORT
@@ -24,20 +23,24 @@ from mediamirror.jobs.run.work_list import problems_in
 from mediamirror.lint import parse_tolerance
 from mediamirror.markup.extract import PAGES
 from mediamirror.model import Extraction, ImageSet, ItemError, Problem
-from mediamirror.rewrite.decide import Decision, Kept, decide
+from mediamirror.rewrite.addresses import BadAddress
 from mediamirror.rewrite.document import (
+    Decision,
+    Edit,
+    Kept,
     codec_for,
+    decide,
     edits_for,
     has_base,
     has_policy,
     integrity_of,
     probed,
+    reversed_edits,
+    spliced,
     standing_in,
     unknown_encoding,
 )
 from mediamirror.rewrite.mend import Mend, mended
-from mediamirror.rewrite.spelling import BadAddress
-from mediamirror.rewrite.splice import Edit, reversed_edits, spliced
 from mediamirror.settings import CheckOptions, RewriteOptions
 
 Show = Callable[[str, bytes, bytes], None]

@@ -1,10 +1,13 @@
-"""Where the URLs of a page are to point: from the catalog of a mirror, or from a file that maps old addresses to new ones."""
+"""Where the URLs of a page are to point: from the catalog of a mirror, or from a file that maps old addresses to new ones.
+
+`addresses_in` gives the whole of a mirror as old and new addresses.
+"""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +22,7 @@ from mediamirror.catalog.rewriting import (
     put_rewritten,
     read_keys,
     read_known,
+    read_moved,
     read_pictures,
     read_standings,
 )
@@ -28,10 +32,9 @@ from mediamirror.jobs.catalog.catalogs import Where, locate, reading
 from mediamirror.jobs.run.destination import hold
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import ImageSet
-from mediamirror.rewrite.addresses import Addresses, under
-from mediamirror.rewrite.decide import UNKNOWN, Target
+from mediamirror.rewrite.addresses import Addresses, BadAddress, as_target, means, under
+from mediamirror.rewrite.document import UNKNOWN, Target
 from mediamirror.rewrite.mend import Picture
-from mediamirror.rewrite.spelling import BadAddress, as_target, means
 from mediamirror.settings import RewriteOptions, StoreOptions, state_folder
 
 _STORED = frozenset({"stored", "unchanged", "duplicate", "repaired", "checked", "failed", "skipped"})
@@ -234,3 +237,16 @@ def _read_map(path: Path) -> dict[str, str]:
     if not rows:
         raise UsageError(f"The map {path} has no URL: a row is an old one, a comma, and a new one.")
     return rows
+
+
+async def addresses_in(
+    dest: str | None, catalog: Path | None, how: StoreOptions | None, public_url: str | None
+) -> AsyncGenerator[tuple[str, str], None]:
+    """Yield every URL that a mirror holds verified bytes of, with its new address. Raises `UsageError` and `CatalogError`."""
+    if public_url is None:
+        raise UsageError("Under which URL do browsers find the mirror? Give --public-url URL.")
+    where = find_catalog(dest, catalog, how)
+    async with reading(where) as opened:
+        store, addresses = await choose_store(opened, where, public_url)
+        async for url, key in opened.rows(read_moved, store):
+            yield url, addresses.of(key, "")

@@ -14,11 +14,10 @@ from mediamirror.catalog.connection import lock_beside
 from mediamirror.catalog.rewriting import forget_rewritten
 from mediamirror.documents.plan import Via, plan_inputs, walk
 from mediamirror.errors import MediamirrorError, UsageError
-from mediamirror.jobs.rewrite.files import LeftAlone, put, sha256_of
-from mediamirror.jobs.rewrite.records import Record, can_be_made, read, steps_back, without
+from mediamirror.jobs.rewrite.files import LeftAlone, Record, can_be_made, put, read, sha256_of, steps_back, without
 from mediamirror.jobs.run.destination import hold
 from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem
-from mediamirror.rewrite.splice import spliced
+from mediamirror.rewrite.document import spliced
 from mediamirror.settings import RewriteOptions
 
 

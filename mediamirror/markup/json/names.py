@@ -10,7 +10,7 @@ from itertools import islice
 from shlex import quote
 
 from mediamirror.first_use import pattern
-from mediamirror.markup.naming.looks import has_image_extension, names_page
+from mediamirror.markup.naming import has_image_extension, names_page
 from mediamirror.markup.places.json_text import Object, Text
 from mediamirror.markup.places.urls import SITE
 from mediamirror.model import Problem

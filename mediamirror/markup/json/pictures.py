@@ -18,7 +18,7 @@ from functools import lru_cache
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.json.names import PAGES
-from mediamirror.markup.naming.looks import is_image_url, is_one_word, is_reference, is_srcset_like, joined
+from mediamirror.markup.naming import is_image_url, is_one_word, is_reference, is_srcset_like, joined
 from mediamirror.markup.places.json_text import Array, Json, Object, Text
 from mediamirror.model import Span
 

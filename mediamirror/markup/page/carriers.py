@@ -8,7 +8,7 @@ from itertools import islice
 from turbohtml import Element, Namespace
 
 from mediamirror.first_use import dataclass, replace
-from mediamirror.markup.naming.looks import has_image_extension, is_image_type
+from mediamirror.markup.naming import has_image_extension, is_image_type
 from mediamirror.markup.page.elements import image_set, read_source
 from mediamirror.markup.page.loaders import Family
 from mediamirror.markup.page.parsed import Page

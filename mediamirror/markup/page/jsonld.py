@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from turbohtml import Element
 
 from mediamirror.first_use import dataclass
-from mediamirror.markup.naming.looks import has_image_extension
+from mediamirror.markup.naming import has_image_extension
 from mediamirror.markup.page.parsed import Page, Value, content, place
 from mediamirror.markup.places import charrefs
 from mediamirror.markup.places.candidates import STATED, length, split_problems

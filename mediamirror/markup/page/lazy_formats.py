@@ -26,7 +26,7 @@ from turbohtml import Element
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.css import stylesheet
 from mediamirror.markup.css.image_set import read_image_set
-from mediamirror.markup.naming.looks import has_image_extension, is_image_url
+from mediamirror.markup.naming import has_image_extension, is_image_url
 from mediamirror.markup.page.elements import MAX_CANDIDATES, MAX_REFERENCES, Read
 from mediamirror.markup.page.parsed import Page, Value
 from mediamirror.markup.places.candidates import split_problems

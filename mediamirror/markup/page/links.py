@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from turbohtml import Element
 
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.naming.looks import has_image_extension
+from mediamirror.markup.naming import has_image_extension
 from mediamirror.markup.page.parsed import Page, read
 from mediamirror.markup.places.candidates import MAX_URL, resolved
 from mediamirror.markup.places.urls import resolve

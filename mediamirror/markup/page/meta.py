@@ -14,7 +14,7 @@ from itertools import chain, islice
 from turbohtml import Element
 
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.naming.looks import has_image_extension
+from mediamirror.markup.naming import has_image_extension
 from mediamirror.markup.page.carriers import LINK_RELATIONS
 from mediamirror.markup.page.embedded_json import in_attribute, is_json
 from mediamirror.markup.page.parsed import Page, Value

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from mediamirror.first_use import pattern
-from mediamirror.markup.naming.looks import has_image_extension, is_image_type
+from mediamirror.markup.naming import has_image_extension, is_image_type
 from mediamirror.markup.places.xml_text import Attribute, Element
 
 _SPACES = (

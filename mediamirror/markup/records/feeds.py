@@ -13,7 +13,7 @@ from dataclasses import field
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.json.records import is_json_within
-from mediamirror.markup.naming.looks import is_image_type, is_image_url, joined_images
+from mediamirror.markup.naming import is_image_type, is_image_url, joined_images
 from mediamirror.markup.places.candidates import Context, length
 from mediamirror.markup.places.json_text import read_json
 from mediamirror.markup.places.source import decode

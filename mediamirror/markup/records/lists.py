@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mediamirror.first_use import dataclass, pattern, replace
-from mediamirror.markup.naming.families import grouped
+from mediamirror.markup.naming import grouped
 from mediamirror.markup.places.candidates import Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.standard.srcset import parse_srcset

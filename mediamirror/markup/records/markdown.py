@@ -12,7 +12,7 @@ from html import unescape
 from html.entities import html5
 
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.naming.looks import has_image_extension, is_image_url, is_one_word
+from mediamirror.markup.naming import has_image_extension, is_image_url, is_one_word
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.markup.places.spelling import Piece, Spelling, as_written

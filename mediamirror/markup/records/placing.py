@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from mediamirror.first_use import dataclass, replace
-from mediamirror.markup.naming.looks import parts_of
+from mediamirror.markup.naming import parts_of
 from mediamirror.markup.places.candidates import STATED, Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.places.spelling import Piece, Spelled, Spelling

@@ -24,7 +24,7 @@ from mediamirror.markup.json.names import (
     words_of_images,
 )
 from mediamirror.markup.json.records import is_json_within
-from mediamirror.markup.naming.looks import (
+from mediamirror.markup.naming import (
     has_image_extension,
     is_image_type,
     is_reference,

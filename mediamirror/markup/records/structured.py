@@ -15,7 +15,7 @@ from itertools import chain
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.json.names import Unmarked, bare, is_srcset_name, is_url, page_of
 from mediamirror.markup.json.records import is_json, records
-from mediamirror.markup.naming.looks import has_image_extension
+from mediamirror.markup.naming import has_image_extension
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.json_text import MAX_NODES, Json, Object, Text, read_json
 from mediamirror.markup.places.source import decode

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from dataclasses import field
 
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.naming.families import grouped
-from mediamirror.markup.naming.looks import is_image_url, same_host, same_stem
+from mediamirror.markup.naming import grouped, is_image_url, same_host, same_stem
 from mediamirror.markup.places.candidates import Context, merged, placed
 from mediamirror.markup.places.source import SourceText, from_text
 from mediamirror.markup.text.clean import Visible, is_absolute, is_image_name, unescape, visible, without_backslashes

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.naming.looks import same_host
+from mediamirror.markup.naming import same_host
 from mediamirror.markup.places.candidates import Context, placed, split_problems
 from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.places.urls import plain, shown

@@ -1,1 +1,0 @@
-"""What an address says of its image: families, sizes in names, templates."""
