@@ -1,9 +1,9 @@
 """What an address asks an image server for, and which picture it names: one table of dialects.
 
 Everything that wants to know about sizes in addresses asks here: grouping by naming, the rules about names and widths, and
-what people are told of them. A new dialect is one row of `FORMS` (or a name in `QUERY` or `WORDS`) and its example, which a
-test reads. Rows are data: a pattern, what stays of the address when the size is taken away, and whether the size is asked for
-or only stands in a name.
+what people are told of them. A new dialect is an entry of ``dialects.txt`` (or a name in `QUERY` or `WORDS`) with its example, which
+a test reads. An entry says by which pattern a size is found, what stays of the address when it is taken away, and whether it is
+asked for or only stands in a name.
 
 No URL is made up and nothing is fetched. Every pattern takes linear time.
 """
@@ -14,6 +14,7 @@ import functools
 import re
 from collections.abc import Callable, Iterable
 from enum import Enum
+from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
@@ -101,577 +102,52 @@ class Form:
 _EXT = r"(?=\.(?:jpe?g|png|webp|avif|gif)(?:\.(?:webp|avif))?\Z)"
 """Where a file's name ends: the size stands before it."""
 _SIZES = r"(?:thumb(?:nail)?|small|medium|large|x-?large|xs|sm|md|lg|x{1,3}l|mini|big|full|orig(?:inal)?|preview)"
-_NUMBER = r"[1-9][0-9]{1,4}"
-_W, _H = rf"(?P<w>{_NUMBER})", rf"(?P<h>{_NUMBER})"
+_TERMS = {"<number>": r"[1-9][0-9]{1,4}", "<sizes>": _SIZES, "<ending>": _EXT}
 
-FORMS: tuple[Form, ...] = (
-    Form(
-        "discourse",
-        r"/optimized/(\d+X/(?:[0-9a-f]+/)*[0-9a-f]+)_\d+_(?P<w>\d+)x(?P<h>\d+)(?=\.)",
-        "/up/optimized/1X/abc12_2_690x388.jpeg",
-        "Discourse 3",
-        by=r"/original/\1",
-        hint="/optimized/",
-    ),
-    Form(
-        "storyblok",
-        r"(\.[a-z]{3,4})/m/(?:[0-9]+x[0-9]+:[0-9]+x[0-9]+/)?(?:fit-[a-z]{2,9}/)?(?:(?P<w>[0-9]{1,5})x(?P<h>[0-9]{1,5}))?(?:/?(?:smart|filters:[^/]*+)|(?!))*+/?\Z",
-        "https://a.storyblok.com/f/1/1000x500/p.jpg/m/480x0/",
-        "@nuxt/image 2 storyblok",
-        by=r"\1",
-        hint="/m/",
-    ),
-    # Sizes at the end of a file's name: given when the file was made, not read by a server.
-    Form(
-        "spatie-size",
-        r"__(\w{1,60}?)_[0-9]{2,5}_[0-9]{2,5}",
-        "/r/n___media_library_original_640_360.jpg",
-        "spatie/laravel-medialibrary 11",
-        by=rf"___\1_{HOLE}",
-        signs="_",
-    ),
-    Form(
-        "spatie",
-        rf"(?:{_SIZES}-)?___([a-z]+)_[0-9]{{2,5}}",
-        "/c/a6dc-sm-___webp_480.webp",
-        "spatie/laravel-medialibrary 11",
-        by=rf"-___\1_{HOLE}",
-        signs="-",
-    ),
-    Form(
-        "density",
-        r"(?:[1-4](?:\.[0-9]{1,2})?|0\.[0-9]{1,2})x",
-        "/logo@2x.png",
-        "Apple's naming of assets",
-        signs="@_-",
-    ),
-    Form(
-        "shopify-name",
-        r"_(?:[0-9]{1,4}x[0-9]{0,4}|x[0-9]{1,4}|pico|icon|thumb|small|compact|medium|large|grande|original|master)"
-        r"(?:_crop_(?:center|top|bottom|left|right))?(?:@[23]x)?(?=(?:\.progressive)?\.(?:jpe?g|png|webp|avif|gif)\Z)",
-        "https://cdn.shopify.com/s/p_large.jpg",
-        "Shopify img_url",
-        host="shopify.",
-    ),
-    Form(
-        "shopify",
-        r"[0-9]{2,4}x(?:[0-9]{2,4})?(?:_crop_(?:center|top|bottom|left|right))?(?:@[23]x)?",
-        "/s/p_480x320_crop_center@2x.jpg",
-        "Shopify img_url",
-        signs="-_",
-    ),
-    Form(
-        "wagtail",
-        r"(?:(?:max|min|fill)-[0-9]{2,5}x[0-9]{2,5}|(?:width|height)-[0-9]{2,5})(?:-c[0-9]{1,3})?(?:\.[a-z-]+(?:-[0-9]+)?)?",
-        "/images/portrait.max-600x600.jpg",
-        "Wagtail 8",
-        signs=".",
-    ),
-    Form("wordpress", rf"{_NUMBER}x{_NUMBER}(?:[-_]crop)?", "/up/photo-300x200.jpg", "WordPress 6", signs="-_."),
-    Form(
-        "easy-thumbnails",
-        r"[0-9]{1,5}x[0-9]{1,5}_q[0-9]{1,3}(?:_[a-z0-9,%-]{1,40}){0,8}",
-        "/media/boat.jpg.320x0_q85_crop.jpg",
-        "easy-thumbnails 2.10",
-        signs=".",
-    ),
-    Form(
-        "hugo",
-        r"hu_?[0-9a-f]{16,40}_(?:[0-9]{1,12}_)?[0-9]{0,5}x[0-9]{0,5}_(?:resize|fill|fit|crop)(?:_[a-z0-9]{1,20}){0,8}",
-        "/post/boat_hu0a1b2c3d4e5f60718293a4b5c6d7e8f9_123456_320x0_resize_q75_box.jpg",
-        "Hugo 0.120",
-        signs="_",
-    ),
-    Form(
-        "kirby",
-        r"[0-9]{2,5}x(?:[0-9]{2,5})?(?:-crop(?:-[a-z0-9]{1,20}){0,6}|-q[0-9]{1,3})",
-        "/media/boat-640x427-crop-1-q80.jpg",
-        "Kirby 5",
-        signs="-",
-    ),
-    Form(
-        "processwire",
-        rf"(?:0x{_NUMBER}|{_NUMBER}x0)(?:-[a-z]{{1,20}})?",
-        "/files/1/boat.640x0.jpg",
-        "ProcessWire 3",
-        signs=".",
-    ),
-    Form("scaled", r"scaled", "/up/photo-scaled.jpg", "WordPress 6", signs="-"),
-    Form("width-name", rf"(?:w_?{_NUMBER}|{_NUMBER}(?:w|px))", "/p-w960.webp", "many", signs="-_.@"),
-    Form("size-word", _SIZES, "/p-small.jpg", "many", by=f"-{HOLE}", signs="-_"),
-    Form(
-        "futurecdn",
-        r"-(?P<w>[1-9][0-9]{2,3})-[1-9][0-9]" + _EXT,
-        "https://cdn.mos.cms.futurecdn.net/aB-480-80.jpg",
-        "Future",
-        host="futurecdn.",
-    ),
-    Form(
-        "mediawiki-name",
-        r"(?<=/)((?:[a-z]{1,20}[0-9]{0,5}-){0,3})(?P<w>[0-9]{1,5})px-(?:[^/]+)\Z",
-        "/w/commons/thumb/a/ab/P.jpg/300px-P.jpg",
-        "MediaWiki 1.44",
-        by=rf"\1{HOLE}",
-        hint="/thumb/",
-    ),
-    # Signatures: another for each size, and part of no picture's name.
-    Form(
-        "signed-sha1",
-        r"/[a-z0-9_-]{27}=(?=/(?:[^/]{1,80}/){0,3}(?:-?[0-9]{1,5}x(?:-?[0-9]{0,5}|orig)|(?:width|height|max|min|fill|scale)-[0-9][^/]*|filters:[^/]*)/)",
-        "/0a1b2c3d4e5f60718293a4b5c6d=/fit-in/320x320/boat.jpg",
-        "libthumbor 2.0, Wagtail 8",
-        by=f"/{HOLE}",
-        hint="=/",
-    ),
-    Form(
-        "signed-imgproxy",
-        r"/[a-z0-9_-]{43}(?=/[a-z_]{1,30}:[^/]*/)",
-        "/0a1b2c3d4e5f60718293a4b5c6d7e8f901234567890/rs:fit:320:0/plain/boat.jpg",
-        "imgproxy 3",
-        by=f"/{HOLE}",
-        hint=":",
-    ),
-    Form(
-        "signed-cloudinary",
-        r"/s--[a-z0-9_-]{8,32}--(?=/)",
-        "/demo/image/upload/s--0a1b2c3d--/c_fill,w_320/boat.jpg",
-        "Cloudinary 2.11",
-        hint="/s--",
-    ),
-    # Sizes in a folder's name.
-    Form(
-        "ghost",
-        r"/size/w(?P<w>[0-9]{1,5})(?:h(?P<h>[0-9]{1,5}))?(?:/format/(?P<f>[a-z0-9]+))?/",
-        "/content/images/size/w600/2020/p.jpg",
-        "Ghost 6",
-        by="/",
-        hint="/size/w",
-    ),
-    Form(
-        "mediawiki",
-        r"/thumb(/(?:[^/]+/){0,20}[^/]+)/(?:\{\}|[0-9]+px-[^/]+)\Z",
-        "/w/commons/thumb/a/ab/P.jpg/300px-P.jpg",
-        "MediaWiki 1.44",
-        by=r"\1",
-        hint="/thumb/",
-    ),
-    Form(
-        "drupal",
-        r"/styles/(?:(?:[^/]*_)?(?:w_?|(?=[0-9]{3,4}(?:w|px|x)))(?P<w>[0-9]{3,4})(?:w|px|x(?P<h>[0-9]{3,4}))?|[^/]+)/(?:public|private)/",
-        "/f/styles/max_650x650/public/p.jpg",
-        "Drupal 11",
-        by="/",
-        hint="/styles/",
-    ),
-    Form(
-        "wagtail-serve",
-        r"/(?:width|(?:max|min|fill)(?=-[0-9]{1,5}x))-(?P<w>[0-9]{2,5})(?:x(?P<h>[0-9]{2,5})(?:-c[0-9]{1,3})?)?"
-        r"(?:(?:\||%7C)(?:format-(?P<f>[a-z]+)(?![a-z])|(?!format-))[a-z0-9#-]*)*(?=/|\Z)",
-        "/images/0a1b2c3d4e5f60718293a4b5c6d=/7/fill-320x213-c100%7Cformat-webp/boat.jpg",
-        "Wagtail 8, @nuxt/image 2.1 wagtail",
-        by=f"/{HOLE}",
-        hint="/width- /max- /min- /fill-",
-    ),
-    Form(
-        "magento",
-        r"(/product/cache)/(?:[0-9]+/[a-z_]+/(?:(?P<w>[0-9]{1,5})x(?P<h>[0-9]{0,5})/)?)?[0-9a-f]{32}(?=/)",
-        "/media/catalog/product/cache/0a1b2c3d4e5f60718293a4b5c6d7e8f9/b/o/boat.jpg",
-        "Magento 2",
-        by=rf"\1/{HOLE}",
-        hint="/product/cache/",
-    ),
-    Form(
-        "prestashop",
-        r"/([0-9]{1,9})-(?:[a-z]{1,20}_){1,4}default(?:_?2x)?(?=/)",
-        "/123-home_default/boat.jpg",
-        "PrestaShop 8",
-        by=rf"/\1-{HOLE}",
-        hint="_default/",
-    ),
-    Form(
-        "rokka",
-        r"/dynamic/(?:[^/]{1,80}--)?resize-width-(?P<w>[0-9]{1,5})(?:-height-(?P<h>[0-9]{1,5}))?(?:-[^/]*)?(?=/)",
-        "/dynamic/resize-width-320--options-autoformat-true/0a1b2c/boat.jpg",
-        "rokka.js 3",
-        by=f"/dynamic/{HOLE}",
-        hint="/dynamic/",
-    ),
-    Form(
-        "bitrix",
-        r"/resize_cache/((?:[^/]+/){0,20})(?P<w>[0-9]+)_(?P<h>[0-9]+)_[0-9a-f]+/",
-        "/upload/resize_cache/iblock/1a2/480_320_1/p.jpg",
-        "Bitrix",
-        by=r"/\1",
-        hint="/resize_cache/",
-    ),
-    Form(
-        "gatsby",
-        r"/static/([0-9a-f]{32})/[0-9a-z]{4,32}/",
-        "/static/0123456789abcdef0123456789abcdef/1a2b3/p.webp",
-        "Gatsby 5",
-        by=rf"/static/\1/{HOLE}/",
-        hint="/static/",
-    ),
-    Form(
-        "bbc",
-        r"/(?:ic|(?:ace/)?(?:standard|ws|news))/(?P<w>[0-9]{1,5})(?:x(?:(?P<h>[0-9]{1,5})|n))?/",
-        "https://ichef.bbci.co.uk/images/ic/480xn/p.jpg",
-        "BBC",
-        by=f"/{HOLE}/",
-        host="bbci.",
-    ),
-    Form(
-        "medium",
-        r"/(?:resize:(?:fit|fill):|max/|fit/[ct]/)(?P<w>[0-9]{1,5})(?:[:/](?P<h>[0-9]{1,5}))?/",
-        "https://miro.medium.com/v2/resize:fit:640/1*a.jpeg",
-        "Medium",
-        by=f"/{HOLE}/",
-        host="medium.",
-    ),
-    Form(
-        "wechat",
-        r"/(?P<w>[0-9]{1,4})\Z",
-        "https://mmbiz.qpic.cn/m/abc/640",
-        "WeChat",
-        by=f"/{HOLE}",
-        host="mmbiz.",
-    ),
-    Form(
-        "google",
-        r"=(?:[sw](?P<w>[0-9]{2,5})(?:-h(?P<h>[0-9]{2,5}))?|h[0-9]{2,5})(?:-[a-z0-9]+)*\Z",
-        "https://lh3.googleusercontent.com/abc=w640-h480",
-        "Google Photos",
-        by=HOLE,
-        hint="=",
-    ),
-    Form(
-        "google-folder",
-        r"/(?:[sw](?P<w>[0-9]{2,5})(?:-h(?P<h>[0-9]{2,5}))?|h[0-9]{2,5})(?:-[a-z0-9]+)*(?=/[^/]*\Z)",
-        "https://blogger.googleusercontent.com/img/b/abc/w640-h480/p.jpg",
-        "Blogger",
-        by=f"/{HOLE}",
-        host="googleusercontent.",
-    ),
-    Form(
-        "blogspot",
-        r"/(?:[sw](?P<w>[0-9]{2,5})(?:-h(?P<h>[0-9]{2,5}))?|h[0-9]{2,5})(?:-[a-z0-9]+)*(?=/[^/]*\Z)",
-        "https://1.bp.blogspot.com/x/s640/p.jpg",
-        "Blogger",
-        by=f"/{HOLE}",
-        host="bp.blogspot.",
-    ),
-    Form(
-        "iiif",
-        r"/(full|square|(?:pct:)?[0-9.]{1,9}(?:,[0-9.]{1,9}){3})/(?:(?:\^|%5E)?!?(?P<w>[0-9]{0,5}),(?P<h>[0-9]{0,5})|(?:\^|%5E)?max)/",
-        "/i/full/640,/0/default.jpg",
-        "IIIF Image API 3",
-        by=rf"/\1/{HOLE}/",
-        hint=",",
-    ),
-    Form(
-        "imgproxy",
-        r"/(?:(?:rs|resize):(?:fit|fill|fill-down|force|auto)?:|(?:s|size):)(?P<w>[0-9]{1,5})(?::(?P<h>[0-9]{1,5}))?(?::[0-9a-z.]*)*(?=/)",
-        "/unsafe/f:png/rs:fit:300/plain/https://site.test/boat.jpg",
-        "imgproxy-js-core 1.9",
-        by=f"/{HOLE}",
-        hint=":",
-    ),
-    Form(
-        "uploadcare",
-        r"\A(.*)/-/(?:resize|preview|smart_resize|scale_crop|crop)/(?P<w>[0-9]{1,5})?(?:x(?P<h>[0-9]{1,5})?)?(?=/)",
-        "https://files.test/a6f8/-/resize/320x/boat.jpg",
-        "unpic 4.2 uploadcare",
-        by=rf"\1/{HOLE}",
-        hint="/-/",
-    ),
-    Form(
-        "uploadcare-format",
-        r"/-/(?:format/(?P<f>[a-z]+)|quality/[a-z]+|progressive/[a-z]+)(?=/)",
-        "https://files.test/a6f8/-/format/auto/-/quality/smart/boat.jpg",
-        "unpic 4.2 uploadcare",
-        by="",
-        hint="/-/",
-    ),
-    Form(
-        "thumbor-format",
-        r"/filters:(?:[a-z_]+\([^()/]*\):)*format\((?P<f>[a-z]+)\)(?::[a-z_]+\([^()/]*\))*(?=/)",
-        "/unsafe/fit-in/64x0/filters:format(webp)/boat.jpg",
-        "thumbor-ts 1.3",
-        by="",
-        hint="format(",
-    ),
-    # Services whose sizes stand in a place of their own.
-    Form(
-        "amazon",
-        r"\._(?:[a-z0-9,]+_)*?(?:[su][xlsr](?P<w>[0-9]{2,4})|[su]y(?P<h>[0-9]{2,4}))(?:,[0-9]+)*_(?:[a-z0-9,]+_)*(?=\.[a-z]+\Z)",
-        "/images/I/71abc._AC_SX480_.jpg",
-        "Amazon",
-        by=f".{HOLE}",
-        hint="._",
-    ),
-    Form(
-        "alibaba-name",
-        r"\.(?:jpe?g|png)_(?P<w>[0-9]{2,4})x(?P<h>[0-9]{2,4})(?:q[0-9]{1,3})?\.(?:jpe?g|png)(?:_\.(?:webp|avif))?\Z",
-        "/kf/abc.jpg_480x480q75.jpg_.webp",
-        "AliExpress",
-        by=f".{HOLE}",
-        hint="g_",
-    ),
-    Form(
-        "at-name",
-        r"(\.(?:jpe?g|png|webp|gif|avif))@(?:(?P<w>[0-9]{1,5})w(?:_(?P<h>[0-9]{1,5})h)?|[0-9]{1,5}h)(?:_[0-9a-z]+)*(?=(?:\.[a-z]+)?\Z)",
-        "/bfs/abc.jpg@480w_320h_1c.webp",
-        "Alibaba OSS of old, Bilibili",
-        by=r"\1",
-        hint="@",
-    ),
-    Form("ebay", r"/s-l(?P<w>[0-9]{2,4})(?=\.[a-z]+\Z)", "/g/abc/s-l500.jpg", "eBay", by=f"/s-{HOLE}", hint="/s-l"),
-    Form(
-        "etsy",
-        r"/(il|iusa|iap)_(?P<w>[0-9]{2,4})x(?:n|(?P<h>[0-9]{2,4}))(?=\.)",
-        "/r/il/abc/1/il_794xN.1_ab.jpg",
-        "Etsy",
-        by=rf"/\1_{HOLE}",
-        hint="/il_ /iusa_ /iap_",
-    ),
-    Form(
-        "volcano",
-        r"(~tplv-[^:/~]+):(?P<w>[0-9]{1,5}):(?P<h>[0-9]{1,5})(?::[a-z0-9]+)*(?=[./]|\Z)",
-        "/tos/abc~tplv-x:480:0.image",
-        "Volcano Engine veImageX",
-        by=rf"\1:{HOLE}",
-        hint="~tplv-",
-    ),
-    Form(
-        "jd",
-        r"/s(?P<w>[0-9]{2,4})x(?P<h>[0-9]{2,4})_jfs(?=/)",
-        "/n1/s480x480_jfs/t1/p.jpg",
-        "JD",
-        by=f"/{HOLE}",
-        hint="_jfs",
-    ),
-    Form(
-        "apple",
-        r"/(?P<w>[0-9]{2,4})x(?P<h>[0-9]{2,4})[a-z]{0,2}(?:-[0-9]{1,3})?(?=\.[a-z]+\Z)",
-        "/image/thumb/Music/v4/ab/p.jpg/600x600bb.jpg",
-        "Apple Music",
-        by=f"/{HOLE}",
-        hint="/image/thumb/",
-    ),
-    Form(
-        "wikia",
-        r"/scale-to-width(?:-down)?/(?P<w>[0-9]{1,5})(?=/|\Z)",
-        "/images/a/ab/P.jpg/revision/latest/scale-to-width-down/480",
-        "Fandom",
-        by=f"/{HOLE}",
-        hint="/scale-to-width",
-    ),
-    Form(
-        "kaltura",
-        r"/width/(?P<w>[0-9]{1,5})/height/(?P<h>[0-9]{1,5})(?=/|\Z)",
-        "/p/1/thumbnail/entry_id/0_a/width/480/height/320",
-        "Kaltura",
-        by=f"/{HOLE}",
-        hint="/height/",
-    ),
-    Form(
-        "wayfair",
-        r"/resize-h(?P<h>[0-9]{1,5})-w(?P<w>[0-9]{1,5})(?=[%^/])",
-        "/im/1/resize-h320-w480%5Ecompr-r85/1/p.jpg",
-        "Wayfair",
-        by=f"/{HOLE}",
-        hint="/resize-h",
-    ),
-    Form(
-        "aem-rendition",
-        r"(/cq5dam\.[a-z]+)\.(?P<w>[0-9]{2,5})\.(?P<h>[0-9]{2,5})(?=\.[a-z]+\Z)",
-        "/dam/p.jpg/_jcr_content/renditions/cq5dam.web.480.320.jpeg",
-        "Adobe Experience Manager",
-        by=rf"\1.{HOLE}",
-        hint="/cq5dam.",
-    ),
-    Form(
-        "aem-core",
-        r"(\.coreimg(?:\.[0-9]{1,3})?)\.(?P<w>[0-9]{2,5})(?=\.)",
-        "/p/_jcr_content/root/image.coreimg.85.480.jpeg/1/p.jpeg",
-        "Adobe core components",
-        by=rf"\1.{HOLE}",
-        hint=".coreimg",
-    ),
-    Form(
-        "craft",
-        r"/_(?:(?P<w>[0-9]{1,5})|auto)x(?:(?P<h>[0-9]{1,5})|auto)_[a-z0-9_-]+(?=/)",
-        "/up/_480x320_crop_center-center_82_none/p.jpg",
-        "Craft 5",
-        by=f"/{HOLE}",
-        hint="/_",
-    ),
-    Form(
-        "vtex",
-        r"(/ids/[0-9]{4,})-(?:(?P<w>[0-9]{1,4})|auto)-(?:(?P<h>[0-9]{1,4})|auto)(?=/|\Z)",
-        "/arquivos/ids/155400-480-320/p.jpg",
-        "VTEX",
-        by=rf"\1-{HOLE}",
-        hint="/ids/",
-    ),
-    Form(
-        "linkedin",
-        r"shrink_(?P<w>[0-9]{2,4})_(?P<h>[0-9]{2,4})(?=/)",
-        "/dms/image/a/profile-displayphoto-shrink_400_400/0/1",
-        "LinkedIn",
-        by=f"shrink_{HOLE}",
-        hint="shrink_",
-    ),
-    Form(
-        "focus",
-        r"_w(?P<w>[0-9]{2,4})(?=_r[0-9.]+_fpx)",
-        "/images/abc_w480_r1.5_fpx50_fpy50.jpg",
-        "Spiegel",
-        by=f"_{HOLE}",
-        hint="_fpx",
-    ),
-    Form(
-        "zeit",
-        r"(/[a-z-]+)__(?P<w>[0-9]{2,4})x(?P<h>[0-9]{2,4})(?:__[a-z]+)?\Z",
-        "/pol/boat/wide__480x320__mobile",
-        "Zeit",
-        by=rf"\1__{HOLE}",
-        hint=" ".join(f"__{digit}" for digit in range(10)),
-    ),
-    Form(
-        "ria",
-        r"_(?P<w>[0-9]{1,4})x(?P<h>[0-9]{1,4})_[0-9]{1,3}_0_0_[0-9a-f]+(?=\.)",
-        "/images/1_0:0:3000:1688_480x0_80_0_0_abc.jpg",
-        "RIA",
-        by=f"_{HOLE}",
-        hint="_0_0_",
-    ),
-    Form(
-        "yandex",
-        r"/w?(?P<w>[0-9]{2,4})(?:x(?P<h>[0-9]{2,4}))?\Z",
-        "https://avatars.mds.yandex.net/get-x/1/2/480x320",
-        "Yandex",
-        by=f"/{HOLE}",
-        host="avatars.mds.",
-    ),
-    Form(
-        "picsum-host",
-        r"\A(/(?:id|seed)/[^/]{1,80}|)/(?P<w>[0-9]{2,4})(?:/(?P<h>[0-9]{2,4}))?(?=\.[a-z]+\Z|\Z)",
-        "https://picsum.photos/id/10/640",
-        "@nuxt/image 2.1 picsum",
-        by=rf"\1/{HOLE}",
-        host="picsum.",
-    ),
-    Form(
-        "wix",
-        r"/(v1/(?:crop/[^/]{1,80}/)?)(?:fill|fit)/w_(?P<w>[0-9]{1,5}),h_(?P<h>[0-9]{1,5})(?:,[^/]*)?(?=/)",
-        "/media/a~mv2.jpg/v1/fill/w_320,h_213,al_c,q_80,enc_auto/boat.jpg",
-        "@wix/image-kit 1.125",
-        by=rf"/\1{HOLE}",
-        hint="/v1/",
-    ),
-    Form(
-        "imgproxy-basic",
-        r"/(?:fit|fill|fill-down|force|auto)/(?P<w>[0-9]{1,5})/(?P<h>[0-9]{1,5})/(?:no|so|ea|we|ce|sm|noea|nowe|soea|sowe)/[01](?=/)",
-        "/insecure/fill/640/427/sm/0/aHR0cHM.jpg",
-        "imgproxy 2",
-        by=f"/{HOLE}",
-        hint="/fit/ /fill/ /fill-down/ /force/ /auto/",
-    ),
-    Form(
-        "picsum",
-        r"(/id/[0-9]{1,5})/(?P<w>[0-9]{3,4})/(?P<h>[0-9]{3,4})(?=\.[a-z]+\Z|\Z)",
-        "/id/10/640/427",
-        "Lorem Picsum",
-        by=rf"\1/{HOLE}",
-        hint="/id/",
-    ),
-    Form(
-        "segment-word",
-        rf"/(?:max|square|wc){_W}(?=/)",
-        "/hotel/max480/1.jpg",
-        "Booking, Ozon",
-        by=f"/{HOLE}",
-        hint="/max /square /wc",
-    ),
-    Form(
-        "segment-pair",
-        r"/(?:r|resize|width)/(?P<w>[1-9][0-9]{1,3}0|375|414|768|828|1024|1366|1536|2048)(?=/)",
-        "/r/320/harbour.png",
-        "nginx 1.22 image_filter: a round number, or a screen's width; another may be an id",
-        by=f"/{HOLE}",
-        hint="/r/ /resize/ /width/",
-    ),
-    Form(
-        "segment-size",
-        rf"/(?:fit-in/|thumbnail/|resize/)?(?:[sprc-]?{_W}|0?(?=x[1-9]))(?:x(?:-?{_H}|0|h|orig)?|w|px)(?=/)",
-        "/unsafe/fit-in/320x320/harbour.png",
-        "thumbor 7.8; many: 480w",
-        by=f"/{HOLE}",
-    ),
+
+def _forms(table: str) -> Iterable[Form]:
+    for entry in table.split("\n\n"):
+        name, *rows = entry.strip().splitlines()
+        if name.startswith("["):
+            told = dict(row.split(" = ", 1) for row in rows)
+            for term, meaning in _TERMS.items():
+                told["pattern"] = told["pattern"].replace(term, meaning)
+            yield Form(name[1:-1], **told)
+
+
+FORMS: tuple[Form, ...] = tuple(_forms(Path(__file__).with_name("dialects.txt").read_text(encoding="utf-8")))
+
+
+def _by_word(rows: dict[Means, str]) -> dict[str, Means]:
+    return {word: means for means, words in rows.items() for word in words.split()}
+
+
+WORDS = _by_word(
+    {
+        Means.WIDTH: "w fw width wid mw maxwidth",
+        Means.HEIGHT: "h fh height hei mh maxheight",
+        Means.SIZE: "s size resize fitandfill thumbnail cover contain inside crop max min",
+        Means.DENSITY: "dpr zoom",
+        Means.FORMAT: "f fm format o output",
+    }
 )
-
-WORDS: dict[str, Means] = {
-    **dict.fromkeys(("w", "fw", "width", "wid", "mw", "maxwidth"), Means.WIDTH),
-    **dict.fromkeys(("h", "fh", "height", "hei", "mh", "maxheight"), Means.HEIGHT),
-    **dict.fromkeys(("s", "size", "resize", "fitandfill", "thumbnail"), Means.SIZE),
-    **dict.fromkeys(("cover", "contain", "inside", "crop", "max", "min"), Means.SIZE),
-    **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
-    **dict.fromkeys(("f", "fm", "format", "o", "output"), Means.FORMAT),
-}
 """Operations in a segment of the path or in a value: ``w_320,f_auto`` (Cloudinary, Wix, ipx), ``width=320,fit=cover``
 (Cloudflare), ``resize=width:320`` (Hygraph, Filestack),
 ``cover=320x-`` (TwicPics), ``w-320`` (ImageKit), ``w:320`` (imgproxy, Optimole)."""
 
-QUERY: dict[str, Means] = {
-    **dict.fromkeys(
-        (
-            "w",
-            "width",
-            "wid",
-            "imwidth",
-            "maxwidth",
-            "max-w",
-            "sw",
-            "rw",
-            "im_w",
-            "mw",
-            "imgwidth",
-            "odnwidth",
-            "scale.width",
-            "scale-down-to",
-        ),
-        Means.WIDTH,
-    ),
-    **dict.fromkeys(
-        ("h", "height", "hei", "imheight", "maxheight", "max-h", "sh", "mh", "rh", "odnheight", "scale.height"),
-        Means.HEIGHT,
-    ),
-    **dict.fromkeys(("resize", "fit", "size", "downsize"), Means.SIZE),
-    **dict.fromkeys(("thumb", "cs", "_ex", "fitin", "s"), Means.BOX),
-    **dict.fromkeys(("dpr", "zoom"), Means.DENSITY),
-    **dict.fromkeys(("fm", "format", "fmt", "f", "output", "wx_fmt", "auto", "ext", "type", "to"), Means.FORMAT),
-    **dict.fromkeys(("crop", "quality", "q", "strip", "canvas"), Means.WITH),
-    **dict.fromkeys(
-        (
-            *(
-                "tr",
-                "imgeng",
-                "im",
-                "twic",
-                "x-oss-process",
-                "x-image-process",
-                "image_process",
-                "imageslim",
-                "imgopt",
-                "io",
-                "fn",
-            ),
-            *("imagemogr2", "imageview2"),
-        ),
-        Means.OPERATIONS,
-    ),
-}
+QUERY = _by_word(
+    {
+        Means.WIDTH: "w width wid imwidth maxwidth max-w sw rw im_w mw imgwidth odnwidth scale.width scale-down-to",
+        Means.HEIGHT: "h height hei imheight maxheight max-h sh mh rh odnheight scale.height",
+        Means.SIZE: "resize fit size downsize",
+        Means.BOX: "thumb cs _ex fitin s",
+        Means.DENSITY: "dpr zoom",
+        Means.FORMAT: "fm format fmt f output wx_fmt auto ext type to",
+        Means.WITH: "crop quality q strip canvas",
+        Means.OPERATIONS: "tr imgeng im twic x-oss-process x-image-process image_process imageslim imgopt io fn "
+        "imagemogr2 imageview2",
+    }
+)
 """Names in a query: imgix and all that speak as it does, Shopify, Photon, Scene7, Akamai, ImageKit (``tr``), ImageEngine
 (``imgeng``), TwicPics, Alibaba, Huawei, Qiniu and Tencent (``imageMogr2/thumbnail/320x``, with no ``=`` after the name). Values
 that can't be what the name means leave the pair alone: ``?s=abc``, ``?size=big``, ``?w=1``."""
