@@ -223,9 +223,9 @@ def _size(data: bytes | Stored) -> int:
 
 def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterator[Document | Problem]:
     """Yield a document for every row of CSV or TSV whose first row names the columns. Raises `OSError`."""
-    from mediamirror.markup.records.structured import table_rows  # noqa: PLC0415 -- loaded for rows alone
+    from mediamirror.markup.records.structured import Misquoted, table_rows  # noqa: PLC0415 -- loaded for rows alone
 
-    counted = Counted(rows)
+    counted, misquoted = Counted(rows), Misquoted()
     rows = replace(rows, beside=TAKEN)
     line = 0
     try:
@@ -234,15 +234,21 @@ def table(file: BinaryIO, rows: Rows, *, delimiter: str | None = None) -> Iterat
             if isinstance(row, Problem):
                 yield from counted.bad(row.line, row.code, row.message)
             else:
+                misquoted.saw(row)
                 yield from json_row(_json_of(row), row.line, rows, counted)
             del row  # it may be large, and the next is read beside it
     except Undecodable as error:
         yield _broken(rows, line, error)
+    yield from misquoted.problem(rows.name)
     yield from counted.total()
 
 
 def _json_of(row: Row) -> bytes:
     return json.dumps(row.values, ensure_ascii=False).encode("utf-8", "replace")
+
+
+_ENDS = ("\n", "\r")
+"""What ends a line of a table: spreadsheets wrote a carriage return alone."""
 
 
 class _Lines(Iterable[str]):
@@ -265,11 +271,11 @@ class _Lines(Iterable[str]):
             pieces.append(piece)
             # In memory, where a character of another script takes up to four bytes.
             size += len(piece) if piece.isascii() else sys.getsizeof(piece)
-            piece = "" if piece.endswith("\n") else self._text.readline(STEP)
+            piece = "" if piece.endswith(_ENDS) else self._text.readline(STEP)
         if size <= self._limit:
             return "".join(pieces)
         pieces.clear()
-        while piece and not piece.endswith("\n"):
+        while piece and not piece.endswith(_ENDS):
             piece = self._text.readline(STEP)
         raise csv.Error(f"a line is longer than {self._limit:,} bytes")
 

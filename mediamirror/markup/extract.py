@@ -45,6 +45,8 @@ _MAGIC = {
     b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x28\xb5\x2f\xfd": "zstd",
 }  # fmt: skip
 _TAR = (257, b"ustar")
+_DELIMITERS = {b"\t": "tsv", b"|": "csv", b";": "csv", b",": "csv"}
+_CELL = pattern(rb"https?://[^\s\"<>]+")
 _MAIL = pattern(rb"(?:[A-Za-z][\w\-]{1,40}: ?[^\n]*+\n(?:[ \t][^\n]*+\n|(?!))*+|(?!)){1,90}+", re.ASCII)
 _MIME = pattern(rb"^MIME-Version:", re.IGNORECASE | re.MULTILINE)
 _MBOX = pattern(rb"From [^\r\n]{1,300}[0-9]{2}:[0-9]{2}:[0-9]{2} [^\r\n]{0,40}[0-9]{4}\r?\n[A-Za-z\-]{1,60}:")
@@ -306,6 +308,8 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         # Markup within its strings would be found in it as a page, with the quotes' backslashes in its addresses.
         return "jsonl" if looks_like_lines(data) else "json"
     found = by_type or named or _by_content(data, document)
+    if found == "text":
+        return _table_in(data[:_LOOKED_AT]) or found
     return "har" if found == "json" and _HAR.match(data) is not None else found
 
 
@@ -380,6 +384,22 @@ def _by_content(data: bytes, document: str) -> str:
     if document == "-":
         return "text"
     return _surely(data) or ("html" if _MARKUP.search(data, 0, _LOOKED_AT) is not None else "text")
+
+
+def _table_in(data: bytes) -> str | None:
+    """The kind of table that a text is: as many delimiters in each of its lines, and between two of them a URL alone."""
+    lines = [line for line in data[:_LOOKED_AT].splitlines() if line.strip()]
+    lines = lines[:-1] if len(data) >= _LOOKED_AT else lines  # the last may be cut
+    for mark, kind in _DELIMITERS.items() if len(lines) > 1 else ():
+        first = lines[0]
+        # Prose has commas, and Markdown's own tables begin with a pipe.
+        if mark not in first or first.startswith(b"|") or (b"://" in first and mark in b",;"):
+            continue
+        if len({line.count(mark) for line in lines}) == 1 and any(
+            _CELL.fullmatch(cell.strip()) for line in lines for cell in line.split(mark)
+        ):
+            return kind
+    return None
 
 
 def _container(data: bytes) -> str | None:

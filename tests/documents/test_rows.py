@@ -171,6 +171,19 @@ async def test_a_column_is_read_alone(tmp_path: Path) -> None:
     assert (item.kind, item.base_url, urls(item)) == ("html", "https://x.example/p/", [["https://x.example/p/a.jpg"]])
 
 
+def test_a_table_whose_lines_end_with_a_carriage_return_alone_is_read_and_an_unclosed_quote_told() -> None:
+    data = b'id,image\r1,/1.jpg\r"2,/2.jpg\r3,/3.jpg'
+    *found, told = table(io.BytesIO(data), Rows("t.csv"))
+    assert [json.loads(item.data)["image"] for item in found if isinstance(item, Document)] == [
+        "/1.jpg",
+        "/2.jpg",
+        "/3.jpg",
+    ]
+    assert isinstance(told, Problem)
+    assert told.code == "read-as"
+    assert "begins a value in line 3: read as it stands" in told.message
+
+
 def test_a_table_line_over_the_limit_is_a_problem_and_the_next_is_read() -> None:
     data = b"image\n" + b"x" * 5000 + b"\nhttps://x.example/a.jpg\n"
     items = list(table(io.BytesIO(data), Rows("x.csv", limit=1000)))

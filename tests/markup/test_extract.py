@@ -39,6 +39,14 @@ BASE = "https://site.example/"
         (b"x", None, "notes.urls", "urls"),
         (b"x", "text/css", "", "css"),
         (b"x", None, "crawl.warc.gz", "warc"),
+        (b"id\timage\n1\thttps://x.example/i/1\n", None, "a.txt", "tsv"),
+        (b"https://x.example/i/1\tone\r\nhttps://x.example/i/2\ttwo\r\n", "text/plain", "list", "tsv"),
+        (b"id|image\r1|https://x.example/i/1\r", None, "a.txt", "csv"),
+        (b"id,image\n1,https://x.example/i/1\n", None, "-", "csv"),
+        (b"id\timage\n1\thttps://x.example/i/1\nand\tthen\tmore\n", None, "a.txt", "text"),
+        (b"| id | image |\n| 1 | https://x.example/i/1 |\n", None, "a.txt", "text"),
+        (b"https://x.example/a.jpg 1x, https://x.example/b.jpg 2x\n" * 2, None, "a.txt", "text"),
+        (b"one, two\nthree, four\n", None, "a.txt", "text"),
     ],
 )
 def test_content_type_beats_extension_beats_content(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -9,8 +10,9 @@ from hypothesis import strategies as st
 
 from mediamirror.markup.extract import choose_kind, extract_document
 from mediamirror.markup.json.records import records
+from mediamirror.markup.records import structured
 from mediamirror.markup.records.structured import Row, find_json, table_rows
-from mediamirror.model import Extraction, Problem
+from mediamirror.model import Extraction
 from tests.growth import is_linear
 
 CRAWLS = Path(__file__).parents[2] / "fixtures" / "crawls"
@@ -235,9 +237,41 @@ def test_a_tables_first_row_names_the_columns_and_its_delimiter(
     assert [(row.line, row.values) for row in table_rows(lines) if isinstance(row, Row)] == rows
 
 
-def test_a_quote_that_is_never_closed_is_one_row_and_no_error() -> None:
-    found = list(table_rows(["a\n", '"never\n', "closed\n"]))
-    assert [row.values["a"] for row in found if not isinstance(row, Problem)] == ["never\nclosed\n"]
+def rows_of(text: str, delimiter: str | None = None) -> list[tuple[int, list[str], bool]]:
+    found = list(table_rows(io.StringIO(text, newline=""), delimiter=delimiter))
+    return [(row.line, [*row.values.values()], row.is_misquoted) for row in found if isinstance(row, Row)]
+
+
+def test_a_quote_that_is_never_closed_costs_no_other_row() -> None:
+    assert rows_of('a\n"never\nclosed\n') == [(2, ['"never'], True), (3, ["closed"], False)]
+
+
+@pytest.mark.parametrize("mark", ["\t", "|", ",", ";"])
+def test_a_quote_at_the_start_of_a_value_that_quotes_nothing_swallows_no_row(mark: str) -> None:
+    lines = ["id,text,url", '1,"Big" lamp,x', '2,"unclosed,x', "3,c,x", '"4 ""b"" c\nd",e,x', '5,"', "6,f,x"]
+    assert rows_of("\n".join(lines).replace(",", mark)) == [
+        (2, ["1", "Big lamp", "x"], False),
+        (3, ["2", '"unclosed', "x"], True),
+        (4, ["3", "c", "x"], False),
+        (5, ['4 "b" c\nd', "e", "x"], False),
+        (7, ["5", '"'], True),
+        (8, ["6", "f", "x"], False),
+    ]
+
+
+@pytest.mark.parametrize("header", ["text\turl", "https://a.example/1\tx"])
+def test_two_inches_in_two_rows_of_a_table_without_quotes_are_two_rows(header: str) -> None:
+    found = rows_of(f'{header}\n"12 inch\tx\n7"\ty\n"two\nlines"\tz\n', "\t")
+    assert found[-3:] == [(2, ['"12 inch', "x"], True), (3, ['7"', "y"], False), (4, ["two\nlines", "z"], False)]
+
+
+def test_the_names_of_a_table_stand_behind_blank_lines_and_behind_what_tells_excel_the_delimiter() -> None:
+    assert rows_of("\n\nsep=;\na;b\n1;2\n") == [(5, ["1", "2"], False)]
+
+
+def test_quotes_that_nothing_closes_in_every_line_take_time_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(structured, "MAX_ROW", 20_000)
+    assert is_linear(lambda lines: rows_of('x",y,"z\n' * lines), 2_000, 16_000)
 
 
 @pytest.mark.parametrize(

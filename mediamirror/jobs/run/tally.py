@@ -13,7 +13,7 @@ from mediamirror.settings import JobOptions
 HARMLESS = frozenset(
     {
         *("empty-document", "page-limit", "sitemap-limit", "too-many-links"),
-        *("page-closed", "page-nofollow", "not-a-page", "other-host", "special-file", "passed-over"),
+        *("page-closed", "page-nofollow", "not-a-page", "other-host", "special-file", "passed-over", "read-as"),
         *("page-not-archived", "wacz-unsigned", "warc-doubtful", "sheet-not-archived"),
     }
 )

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 
@@ -23,7 +24,7 @@ from mediamirror.markup.records.placing import Place, collected
 from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Source, Span
 
-__all__ = ["Row", "find_json", "find_json_lines", "find_table", "is_json", "pick", "table_rows"]
+__all__ = ["Misquoted", "Row", "find_json", "find_json_lines", "find_table", "is_json", "pick", "table_rows"]
 
 MAX_CELL = 64 * 1024 * 1024
 """Longest value of a table, in code points."""
@@ -105,49 +106,74 @@ def _trouble(place: Place, code: str, message: str, at: int) -> ImageSet:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row of a table: the line on which it starts, counted from 1, and its values by column."""
+    """One row of a table: the line on which it starts, counted from 1, and its values by column.
+
+    ``is_misquoted`` says that a quotation mark opens a value in it which nothing closes: then it is its one line as it stands.
+    """
 
     line: int
     values: dict[str, str]
+    is_misquoted: bool = False
+
+
+class Misquoted:
+    """Counts the lines of a table that are read as they stand, since nothing closes a quotation mark in them."""
+
+    def __init__(self) -> None:
+        self._lines = self._first = 0
+
+    def saw(self, row: Row) -> None:
+        """Count a row."""
+        self._lines += row.is_misquoted
+        self._first = self._first or (row.line if row.is_misquoted else 0)
+
+    def problem(self, document: str) -> Iterator[Problem]:
+        """Tell how they were read."""
+        if self._lines:
+            them = f"line {self._first}" if self._lines == 1 else f"{self._lines:,} lines, the first {self._first}"
+            message = f"{document}: a quotation mark that nothing closes begins a value in {them}: read as it stands."
+            yield Problem("read-as", message, self._first, document=document)
 
 
 def table_rows(lines: Iterable[str], *, delimiter: str | None = None) -> Iterator[Row | Problem]:
     """Read CSV or TSV (RFC 4180) whose first row names the columns, a row at a time; one that holds a URL is no such row.
 
-    Without a ``delimiter`` the first row decides: tab, semicolon or comma, whichever it has most of. A row that can't be
+    Without a ``delimiter`` the first row decides: tab, semicolon, comma or pipe, whichever it has most of. A row that can't be
     read is a `Problem` (of no document yet), and the next is read.
     """
     # The csv module keeps one limit for the whole process; it only ever grows here.
     csv.field_size_limit(max(csv.field_size_limit(), MAX_CELL))
-    feed = iter(lines)
+    feed, blank = iter(lines), 0
     try:
-        first = next(feed, "")
+        while (first := next(feed, "")) and not first.strip():
+            blank += 1
     except csv.Error as error:
         yield Problem("malformed-table", f"The names of the columns can't be read ({error}): the table is left out.", 1)
         return
-    mark = delimiter or _delimiter(first)
-    bounded = _Bounded(chain((first,), feed), mark)
-    reader = csv.reader(bounded, delimiter=mark)
-    names: list[str] | None = None
+    table = _Table(chain((first,), feed), delimiter or _delimiter(first), blank)
+    names: list[str] = []
     bare = False
     while True:
-        line = bounded.taken + 1
-        bounded.begin()
+        line = table.taken + 1
         try:
-            cells = next(reader, None)
+            cells, is_misquoted = table.row()
         except csv.Error as error:
             yield Problem("malformed-table", f"This row can't be read ({error}): it is left out.", line)
             continue
         if cells is None:
             return
-        if names is None:
+        if cells == ["sep=", ""]:
+            continue  # what tells Excel the delimiter
+        if not names:
             cells = [cell.strip().lstrip("\ufeff") for cell in cells]
-            is_header = not any(map(_is_address, cells))
-            names = [(cell if is_header else "") or f"column {at}" for at, cell in enumerate(cells, 1)]
-            bare = not is_header
-            cells = [] if is_header else cells
+            bare = any(map(_is_address, cells))
+            names = [("" if bare else cell) or f"column {at}" for at, cell in enumerate(cells, 1)]
+            table.columns = len(names)
+            cells = cells if bare else []
         if cells:
-            yield Row(line, dict(zip(names, _whole(cells, mark) if bare else cells, strict=False)))
+            yield Row(
+                line, dict(zip(names, _whole(cells, table.delimiter) if bare else cells, strict=False)), is_misquoted
+            )
         del cells  # they may be large, and the next are read beside them
 
 
@@ -163,34 +189,84 @@ def _whole(cells: list[str], mark: str) -> list[str]:
     return [whole] if _is_address(whole) and has_image_extension(whole) and " " not in whole else cells
 
 
-class _Bounded(Iterator[str]):
-    """The lines of a table; a row that is over `MAX_CELLS` or `MAX_ROW` is an error, on however many lines it stands."""
+class _Table(Iterator[str]):
+    """The lines of a table, and its rows. One over `MAX_CELLS` or `MAX_ROW` is an error, on however many lines it stands.
 
-    def __init__(self, lines: Iterator[str], delimiter: str) -> None:
-        self._lines = lines
-        self._delimiter = delimiter
-        self._cells = self._size = 0
-        self.taken = 0
+    A quotation mark that nothing closes would hold all that follows in one value. So would two that stand in two lines: where each of
+    these is a whole row by its delimiters, and text has none of them, they are read as such.
+    """
+
+    def __init__(self, lines: Iterator[str], delimiter: str, taken: int) -> None:
+        self.delimiter = delimiter
+        self.taken = taken
         """Lines so far, those with an error too, which `csv.reader` does not count."""
+        self.columns = 0
+        self._lines = lines
+        self._back: deque[str] = deque()
+        self._row: list[str] = []
+        self._cells = self._size = self._read_again = 0
+        self._is_over = False
+        self._reader = csv.reader(self, delimiter=delimiter, strict=True)
 
-    def begin(self) -> None:
-        """The next line begins a row."""
+    def row(self) -> tuple[list[str] | None, bool]:
+        """The values of the next row, and whether they are its first line as it stands; None at the end. Raises `csv.Error`."""
         self._cells = self._size = 0
+        self._row.clear()
+        try:
+            return next(self._reader, None), False
+        except csv.Error:
+            if self._is_over:
+                raise
+            return self._first_alone()
 
     def __next__(self) -> str:
+        try:
+            line = self._back.popleft() if self._back else next(self._lines)
+        except csv.Error:
+            self.taken += 1
+            self._is_over = True
+            raise
         self.taken += 1
-        line = next(self._lines)
-        self._cells += line.count(self._delimiter)
+        cells = line.count(self.delimiter)
+        self._cells += cells
         self._size += len(line)
+        self._is_over = self._cells > MAX_CELLS or self._size > MAX_ROW
         if self._cells > MAX_CELLS:
             raise csv.Error(f"it has more than {MAX_CELLS:,} values")
         if self._size > MAX_ROW:
             raise csv.Error(f"it is longer than {MAX_ROW:,} characters")
+        self._row.append(line)
+        if (
+            len(self._row) == 2
+            and self.delimiter in "\t|"
+            and self._is_row(cells)
+            and self._is_row(self._cells - cells)
+        ):
+            raise csv.Error("it is two rows")
         return line
 
+    def _is_row(self, delimiters: int) -> bool:
+        return 0 < delimiters == (self.columns - 1 if self.columns else self._row[0].count(self.delimiter))
 
-def _delimiter(header: str) -> str:
-    return max("\t", ";", ",", key=lambda mark: (header.count(mark), mark == ","))
+    def _first_alone(self) -> tuple[list[str], bool]:
+        """The first line of a row that is quoted amiss; those behind it are lines of their own."""
+        first, *others = self._row
+        self.taken -= len(others)
+        self._back.extendleft(reversed(others))
+        self._read_again += sum(map(len, others))
+        if self._read_again > MAX_ROW:  # once more for each line would be a square
+            self._reader = csv.reader(self, delimiter=self.delimiter, quoting=csv.QUOTE_NONE)
+        if first.count('"') % 2:
+            return next(csv.reader((first,), delimiter=self.delimiter, quoting=csv.QUOTE_NONE), []), True
+        return next(csv.reader((first,), delimiter=self.delimiter), []), False
+
+
+def _delimiter(first: str) -> str:
+    found = max("\t", ";", ",", key=lambda mark: (first.count(mark), mark == ","))
+    others = first.count(found)
+    # A pipe joins URLs in one value, too.
+    is_pipe = "|" in first and (others == 0 if "://" in first else first.count("|") > others)
+    return "|" if is_pipe else found
 
 
 def find_table(
@@ -205,10 +281,12 @@ def find_table(
     """Find the image sets of CSV or TSV; lines are those of the table, spans are not kept."""
     text = decode(data, encoding).text
     sets: list[ImageSet] = []
+    misquoted = Misquoted()
     for row in table_rows(io.StringIO(text, newline=""), delimiter=delimiter):
         if isinstance(row, Problem):
             sets.append(ImageSet(document, row.line, (), problems=(replace(row, document=document),)))
             continue
+        misquoted.saw(row)
         found = find_json(
             json.dumps(row.values, ensure_ascii=False).encode("utf-8", "replace"),
             document=document,
@@ -220,6 +298,7 @@ def find_table(
         sets += [
             ImageSet(document, row.line, (), problems=(replace(problem, line=row.line),)) for problem in found.problems
         ]
+    sets += [ImageSet(document, problem.line, (), problems=(problem,)) for problem in misquoted.problem(document)]
     return collected(sets, document, merge=merge)
 
 
