@@ -150,7 +150,7 @@ def test_200_hosts_are_all_kept_busy_and_none_is_asked_more_than_it_bears():
 def test_with_room_for_all_every_host_is_asked_as_much_as_it_bears_from_start_to_end():
     web = Web(latency=lambda host: 0.1)
     results = mirror(Source({f"h{n}": 20 for n in range(200)}), web, concurrency=400, host_concurrency=2)
-    assert max(results.at.values()) == pytest.approx(20 / 2 * 0.1, rel=0.02)
+    assert max(results.at.values()) == pytest.approx(20 / 2 * 0.1, rel=0.03)  # results gather for 20 ms
     assert {most for host, most in web.most.items() if host != "all"} == {2}
 
 

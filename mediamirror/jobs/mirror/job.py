@@ -55,7 +55,7 @@ from mediamirror.jobs.mirror.spread import Crew, Job
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, open_archive, own_origins
-from mediamirror.jobs.run.lanes import Later, run_lanes
+from mediamirror.jobs.run.lanes import PER_REQUEST, Later, run_lanes
 from mediamirror.jobs.run.manifest import write_segment
 from mediamirror.jobs.run.pipeline import BATCH, Together
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
@@ -350,7 +350,7 @@ class _MirrorRun:
             source,
             handler.handle,
             record,
-            width=self._options.fetch.concurrency,
+            width=PER_REQUEST * self._options.fetch.concurrency,
             host_width=self._options.fetch.host_concurrency,
             outlook=session.fetcher.outlook,
         )

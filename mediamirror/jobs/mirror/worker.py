@@ -28,7 +28,7 @@ from mediamirror.jobs.mirror.publish import Publisher
 from mediamirror.jobs.mirror.spread import Finished, Job, Said, Work
 from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.lanes import Later, run_lanes
+from mediamirror.jobs.run.lanes import PER_REQUEST, Later, run_lanes
 from mediamirror.jobs.run.session import Needs, Session, open_run
 from mediamirror.model import Summary
 from mediamirror.redact import redact_log
@@ -97,7 +97,7 @@ class Worker:
                 _Listed(work.items),
                 handle,
                 lambda records: tell([_light(record) for record in records]),
-                width=fetch.concurrency,
+                width=PER_REQUEST * fetch.concurrency,
                 host_width=fetch.host_concurrency,
                 outlook=self._outlook,
             )

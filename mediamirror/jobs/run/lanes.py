@@ -37,6 +37,9 @@ OPEN_LANES = 1024
 MOST_ASIDE = 2048
 """Tasks that wait aside at once, at most."""
 
+PER_REQUEST = 2
+"""Items under way for each request that may run: while one is being stored, which asks nothing of its host, another can be fetched."""
+
 ROUNDS = 3
 """Times that an item is re-queued because of its host."""
 

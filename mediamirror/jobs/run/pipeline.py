@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from typing import IO, Generic, Protocol, TypeVar
 
 from mediamirror.errors import MediamirrorError, StoreError
+from mediamirror.linger import Linger
 from mediamirror.model import StoredObject
 from mediamirror.settings import MiB
 from mediamirror.store.ordering import MOST_BYTES
@@ -35,10 +36,14 @@ K = TypeVar("K", bound=Keyed)
 
 BATCH = 256
 """Most results handed to the recorder at once."""
+_GATHER = 0.02
+"""Seconds in which results gather for the recorder."""
+_ROOM = 64
+"""Results that may wait for the recorder at least, however few are handled at once."""
 
 
 class Together(Generic[T]):
-    """Writes the items of many callers as few batches: whoever comes while one is being written is in the next.
+    """Writes the items of many callers as few batches: whoever comes while one gathers or is being written shares the next.
 
     A call returns when its item is written. A failure to write is raised for every caller from then on.
     """
@@ -47,14 +52,18 @@ class Together(Generic[T]):
         self._write = write
         self._waiting: list[T] = []
         self._turn = asyncio.Lock()
+        self._linger = Linger()
         self._failure: Exception | None = None
 
     async def __call__(self, item: T) -> None:
         """Write one item, with whatever else is waiting."""
         self._waiting.append(item)
         async with self._turn:
+            if self._waiting:
+                await asyncio.sleep(self._linger.seconds)
             batch, self._waiting = self._waiting, []
             if batch and self._failure is None:
+                self._linger.gathered(len(batch))
                 try:
                     await self._write(batch)
                 except Exception as error:
@@ -104,7 +113,7 @@ async def run_recorded(
     width: int,
 ) -> None:
     """Record what ``produce`` puts into the queue it is given, until it returns; ends as `run_window` does."""
-    finished: Finished[R] = Finished(4 * width)
+    finished: Finished[R] = Finished(max(_ROOM, 4 * width))
     recorder = asyncio.create_task(_record_all(finished, record))
     workers = asyncio.create_task(produce(finished))
     try:
@@ -178,6 +187,8 @@ async def _record_all(finished: Finished[R], record: Callable[[Sequence[R]], Awa
     open_ = True
     while open_:
         batch = [await finished.queue.get()]
+        if batch[0] is not None and finished.queue.qsize() < BATCH:
+            await asyncio.sleep(_GATHER)  # nobody waits for it: who has put a result goes on with the next item
         while len(batch) < BATCH and not finished.queue.empty():
             batch.append(finished.queue.get_nowait())
         open_ = batch[-1] is not None
