@@ -56,8 +56,6 @@ def write_together(root: Path, writings: Sequence[Writing]) -> None:
     with _Area(root) as area, _Folders(root) as folders:
         try:
             _each(writings, lambda writing: _fill(writing, area))
-            if len(writings) > 1:  # then the first sync finds all of them on their way to the disk
-                _each(writings, _start_writing_back)
             _each(writings, lambda writing: os.fsync(writing.descriptor))
             _each(writings, lambda writing: folders.prepare(writing.key))
             folders.sync()
@@ -90,11 +88,6 @@ def _fill(writing: Writing, area: _Area) -> None:
     area.create(writing)
     size, sha256 = _copy(writing)
     checked_body(writing.body, size=size, sha256=sha256, key=writing.key)
-
-
-def _start_writing_back(writing: Writing) -> None:
-    if hasattr(os, "posix_fadvise"):  # not on macOS and Windows. On Linux this begins to write without waiting (mm/fadvise.c)
-        os.posix_fadvise(writing.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _look(writing: Writing) -> None:
