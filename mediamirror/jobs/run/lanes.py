@@ -38,7 +38,7 @@ MOST_ASIDE = 2048
 """Tasks that wait aside at once, at most."""
 
 PER_REQUEST = 2
-"""Items under way for each request that may run: while one is being stored, which asks nothing of its host, another can be fetched."""
+"""Items under way for each request that may run: while one is being stored, another can be fetched."""
 
 ROUNDS = 3
 """Times that an item is re-queued because of its host."""
