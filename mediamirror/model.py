@@ -258,6 +258,15 @@ class Capture:
     owned: bool = False
 
 
+class Passed(NamedTuple):
+    """An answer that led on to another URL; ``at`` is when it came, where that is known."""
+
+    url: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    at: datetime | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Download:
     """One completed exchange with an origin. ``body`` is None for 304 Not Modified.
@@ -274,8 +283,8 @@ class Download:
     fetched_at: datetime
     seconds: float = 0.0
     redirects: tuple[str, ...] = ()
-    hops: tuple[tuple[str, int, tuple[tuple[str, str], ...]], ...] = ()
-    """The answers behind ``redirects``, where they were seen: URL, status and headers of each."""
+    hops: tuple[Passed, ...] = ()
+    """The answers behind ``redirects``, where they were seen."""
     asked: str | None = None
     """A digest of the user's request headers on which the answer may depend (RFC 9110, 12.5.5), where there are any."""
 

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from mediamirror.catalog.schema import MIGRATIONS, NEWEST
 from mediamirror.errors import CatalogDamaged, CatalogError
+from mediamirror.model import Passed
 
 T = TypeVar("T")
 
@@ -81,12 +82,13 @@ def as_headers(text: str | None) -> list[tuple[str, str]]:
     return [(str(name), str(value)) for name, value in json.loads(text or "[]")]
 
 
-def as_hops(text: str | None) -> list[tuple[str, int, list[tuple[str, str]]]] | None:
-    """Read the redirects in a row: URL, status and headers of each. Raises as `as_headers` does."""
+def as_hops(text: str | None) -> list[Passed] | None:
+    """Read the redirects in a row; those that an older release wrote have no time. Raises as `as_headers` does."""
     if text is None:
         return None
     return [
-        (str(url), int(status), [(str(n), str(v)) for n, v in headers]) for url, status, headers in json.loads(text)
+        Passed(str(url), int(status), tuple((str(n), str(v)) for n, v in headers), as_time(at[0]) if at else None)
+        for url, status, headers, *at in json.loads(text)
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 from mediamirror.catalog.connection import PAGE, Page, marks, rows_of
 from mediamirror.catalog.ingest import Run
@@ -140,7 +141,9 @@ def _fetch_values(run_id: int, variant_id: int, outcome: Outcome) -> dict[str, o
     if download is None:
         names = ("at", "final_url", "headers", "etag", "modified", "seconds", "hops", "asked")
         return values | dict.fromkeys(names) | {"status": None if error is None else error.http_status}
-    hops = [(_known(url, at), status, lasting_headers(rows)) for at, status, rows in download.hops]
+    hops = [
+        (_known(url, each.url), each.status, lasting_headers(each.headers), *_times(each.at)) for each in download.hops
+    ]
     return values | {
         "at": download.fetched_at.isoformat(timespec="seconds"),
         "final_url": _known(url, download.final_url),
@@ -152,6 +155,10 @@ def _fetch_values(run_id: int, variant_id: int, outcome: Outcome) -> dict[str, o
         "hops": json.dumps(hops),
         "asked": download.asked,
     }
+
+
+def _times(at: datetime | None) -> list[str]:
+    return [] if at is None else [at.isoformat(timespec="seconds")]
 
 
 def _known(url: str, passed: str) -> str:

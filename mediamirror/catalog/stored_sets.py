@@ -11,7 +11,7 @@ from mediamirror.catalog.listing import MOST_ROWS
 from mediamirror.catalog.results import findings_of
 from mediamirror.catalog.schema import NATURAL_SIZE
 from mediamirror.first_use import dataclass
-from mediamirror.model import Held, ItemError, SetResult, SetRow, Status
+from mediamirror.model import Held, ItemError, Passed, SetResult, SetRow, Status
 from mediamirror.redact import lasting_headers
 
 Headers = tuple[tuple[str, str], ...]
@@ -214,13 +214,13 @@ def sets_of_rows(db: sqlite3.Connection, ids: Sequence[str]) -> dict[str, list[N
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One exchange. ``hops`` are the answers that led on to ``final_url``: URL, status, headers; None where not recorded."""
+    """One exchange. ``hops`` are the answers that led on to ``final_url``; None where not recorded."""
 
     fetched_at: datetime
     final_url: str
     status: int
     headers: Headers
-    hops: tuple[tuple[str, int, Headers], ...] | None
+    hops: tuple[Passed, ...] | None
 
 
 def read_exchange(db: sqlite3.Connection, url: str, sha256: str) -> Exchange | None:
@@ -237,7 +237,9 @@ def read_exchange(db: sqlite3.Connection, url: str, sha256: str) -> Exchange | N
     with rows_of("fetches"):
         hops = as_hops(redirects)
         kept = (
-            None if hops is None else tuple((at_url, code, tuple(lasting_headers(rows))) for at_url, code, rows in hops)
+            None
+            if hops is None
+            else tuple(each._replace(headers=tuple(lasting_headers(each.headers))) for each in hops)
         )
         return Exchange(as_time(at), final_url or url, status, tuple(lasting_headers(as_headers(headers))), kept)
 

@@ -10,7 +10,7 @@ from mediamirror.fetch.answer import REDIRECTS
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Fetcher, Hop, Request, Target, parse_target
 from mediamirror.first_use import replace
-from mediamirror.model import Download
+from mediamirror.model import Download, Passed
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
@@ -73,5 +73,5 @@ def _joined(request: Request, answer: Download, passed: list[Download], seconds:
         url=request.url,
         seconds=seconds,
         redirects=tuple(each.final_url for each in passed),
-        hops=tuple((each.final_url, each.http_status, each.headers) for each in passed),
+        hops=tuple(Passed(each.final_url, each.http_status, each.headers, each.fetched_at) for each in passed),
     )

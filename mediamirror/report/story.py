@@ -145,5 +145,5 @@ def _fetch(row: dict[str, Any]) -> dict[str, Any]:
         "headers": lasting_headers(row["headers"]),
         "redirects": None
         if hops is None
-        else [[redact_url(url, room=None), status, lasting_headers(rows)] for url, status, rows in hops],
+        else [[redact_url(url, room=None), status, lasting_headers(rows)] for url, status, rows, _ in hops],
     }

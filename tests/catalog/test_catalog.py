@@ -24,6 +24,7 @@ from mediamirror.model import (
     ImageSet,
     ItemError,
     Outcome,
+    Passed,
     Reference,
     Severity,
     Source,
@@ -300,7 +301,7 @@ async def test_a_catalog_is_read_beside_the_run_that_writes_it(tmp_path: Path) -
 async def test_only_the_urls_that_pages_name_are_kept_whole(tmp_path: Path) -> None:
     url, signed = "https://me:hush@h/1?sig=hush", "https://cdn/1?X-Amz-Signature=hush"
     headers = (("set-cookie", "id=hush"), ("location", signed))
-    download = Download(url, signed, 200, headers, None, NOW, 0.5, hops=((url, 302, headers),))
+    download = Download(url, signed, 200, headers, None, NOW, 0.5, hops=(Passed(url, 302, headers),))
     finding = Finding("MM301", Severity.ERROR, f"Redirected to {signed}.", url, None, signed, signed)
     error = ItemError("http-status", f"{signed} is gone.")
     outcome = stored(url, status=Status.FAILED, download=download, findings=(finding,), error=error)

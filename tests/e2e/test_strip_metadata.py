@@ -248,3 +248,13 @@ def test_a_gain_map_that_is_dropped_is_said(mediamirror: Command, tmp_path: Path
         "was stored without a gain map for brighter screens, which stood behind its picture."
     )
     assert gains not in stored(tmp_path / "m")["bright.jpg"]
+
+
+def test_what_was_stripped_is_in_no_web_archive_and_that_is_told_as_a_failure(
+    run: Command, mediamirror: Command, tmp_path: Path
+) -> None:
+    assert run("--strip-metadata").returncode == 0
+    words = ("catalog", "export", str(tmp_path / "m"), "-o", str(tmp_path / "x.warc.gz"))
+    done = mediamirror(*words)
+    assert (done.returncode, "stripped of their metadata" in done.stderr) == (1, True), done.stderr
+    assert mediamirror(*words, "-q").returncode == 1

@@ -15,7 +15,7 @@ from mediamirror.documents.warc.records import Headers, Record, read_date, read_
 from mediamirror.documents.warc.spool import Spool
 from mediamirror.first_use import dataclass
 from mediamirror.markup.places.urls import resolve, shown
-from mediamirror.model import Body, Problem
+from mediamirror.model import Body, Passed, Problem
 
 MAX_REDIRECTS = 10
 MAX_TRIED = 100
@@ -45,14 +45,14 @@ class Found:
 class Trail:
     """One look-up under way: the answers that led to where it is, the URLs that lead nowhere, and how many records were read."""
 
-    hops: list[tuple[str, int, Headers]] = field(default_factory=list)
+    hops: list[Passed] = field(default_factory=list)
     dead: set[str] = field(default_factory=set)
     tried: int = 0
 
     @property
     def passed(self) -> list[str]:
         """The URLs that were led on from."""
-        return [url for url, _, _ in self.hops]
+        return [hop.url for hop in self.hops]
 
 
 class Captures:
@@ -122,7 +122,7 @@ class Captures:
             return url, self._revisited(located)
         if located.holds is not Holds.REDIRECT:
             return url, self._load(located, url)
-        response = self._head(located)
+        record, response = self._head(located)
         target = resolve(response.header(b"location") or "", url)
         if not isinstance(target, str):
             raise Damaged(f"it is redirected to what is no address ({target.message.removesuffix('.')})")
@@ -130,7 +130,7 @@ class Captures:
             raise Circle("it is redirected in a circle, or too often")
         if target in trail.dead:
             raise Damaged(f"it is redirected to {target}, which leads nowhere in the archives")
-        trail.hops.append((url, response.status, response.lasting_headers))
+        trail.hops.append(Passed(url, response.status, response.lasting_headers, record.date))
         final, found = url, None
         try:
             final, found = self.nearest(target, trail, located.date)
@@ -210,7 +210,7 @@ class Captures:
             if located is None:
                 return None
             try:
-                response = self._head(located)
+                _, response = self._head(located)
             except (Damaged, OSError):
                 return None
             if located.holds is Holds.BODY:
@@ -219,10 +219,10 @@ class Captures:
             url = target if isinstance(target, str) else ""
         return None
 
-    def _head(self, located: Located) -> Response:
+    def _head(self, located: Located) -> tuple[Record, Response]:
         with self._files[located.file].open("rb") as file:
             record, block = read_record(file, located.place)
-            return answer_of(record, block.chunks())
+            return record, answer_of(record, block.chunks())
 
     def _compare(self, url: str, taken: Located, found: Found, rows: list[Located], at: int | None) -> None:
         """Note where another capture of a URL has other bytes, by the digests that the records give."""

@@ -36,8 +36,8 @@ class Archived:
 
     @property
     def exit_code(self) -> int:
-        """1 when an object could not be read, or is not what was recorded."""
-        return INTERRUPTED if self.interrupted else int(self.failed > 0)
+        """1 when an object that was asked for is not in the archive."""
+        return INTERRUPTED if self.interrupted else int(self.failed + self.without_url + self.stripped > 0)
 
 
 async def export_warc(

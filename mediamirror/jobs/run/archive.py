@@ -176,8 +176,9 @@ class ArchiveOut:
                 writer.resource(self._url(row.url or ""), at.astimezone(UTC), media_type, body)
                 return None
             at = exchange.fetched_at.astimezone(UTC)
-            for hop, status, headers in exchange.hops or ():
-                writer.response(self._url(hop), at, stored_head(status, headers, None), None)
+            for hop in exchange.hops or ():
+                when = hop.at.astimezone(UTC) if hop.at is not None else at
+                writer.response(self._url(hop.url), when, stored_head(hop.status, hop.headers, None), None)
             head = stored_head(exchange.status, exchange.headers, body)
             return writer.response(self._url(exchange.final_url), at, head, body)
 
