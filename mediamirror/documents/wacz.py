@@ -13,7 +13,7 @@ import shutil
 import struct
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 from uuid import uuid4
@@ -241,7 +241,7 @@ def _about(package: _Package, archive: WarcArchive, counted: Members, archives: 
         except KeyError:
             yield from _said(package, f"lacks {row['path'][:200]}, which its {_LIST} names")
         except DAMAGE:
-            yield from counted.bad(row["path"], DAMAGED)
+            yield from _said(package, f"/{row['path'][:200]} is damaged: its bytes are not those that were packed")
     if archive.check_hashes:
         for member in sorted(archives - {row["path"] for row in resources}) if resources else ():
             yield from _said(package, f"/{member[:200]} is in no list: nothing proves its bytes")
@@ -295,16 +295,22 @@ def _missing_pages(package: _Package, archive: WarcArchive, counted: Members) ->
     missing = 0
     named: list[str] = []
     for member in ("pages/pages.jsonl", "pages/extraPages.jsonl"):
+        odd, first = 0, 0
         try:
             with package.open(member) as file:
-                for url in _urls(file):
-                    if not archive.knows(url):
+                for number, url in _urls(file):
+                    if url is None:
+                        odd, first = odd + 1, first or number
+                    elif not archive.knows(url):
                         missing += 1
                         named.extend([shown(url)] if len(named) < _NAMED else [])
         except KeyError:
             continue
         except DAMAGE:
             yield from counted.bad(member, DAMAGED)
+        if odd:
+            lines = f"{odd:,} line{'s' * (odd > 1)}"
+            yield from _said(package, f"/{member} has {lines} without the URL of a page, the first is line {first:,}")
     if missing:
         pages = "page" if missing == 1 else "pages"
         more = ", …" if missing > len(named) else ""
@@ -312,13 +318,20 @@ def _missing_pages(package: _Package, archive: WarcArchive, counted: Members) ->
         yield Problem("page-not-archived", message, document=package.name)
 
 
-def _urls(file: IO[bytes]) -> Iterator[str]:
-    """The addresses in a list of pages, whose first line says what it is."""
-    lines = io.BufferedReader(cast("io.RawIOBase", file))
+def _urls(file: IO[bytes]) -> Iterator[tuple[int, str | None]]:
+    """The lines of a list of pages by their number, each with its address; the first line says what it is."""
+    lines, number, goes_on = io.BufferedReader(cast("io.RawIOBase", file)), 0, False
     while line := lines.readline(MAX_LINE):
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
+        number += not goes_on
+        row = None if goes_on else _row(line)
         if isinstance(row, dict) and isinstance(row.get("url"), str):
-            yield row["url"]
+            yield number, row["url"]
+        elif not goes_on and line.strip() and not (number == 1 and isinstance(row, dict)):
+            yield number, None
+        goes_on = not line.endswith(b"\n")
+
+
+def _row(line: bytes) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(line)
+    return None

@@ -5,6 +5,7 @@ import gzip
 import hashlib
 import os
 import random
+import re
 import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,6 +27,7 @@ from mediamirror.model import Download, Problem
 
 CDN = "https://cdn.example"
 JPEG = b"\xff\xd8\xff" + bytes(range(256)) * 20
+PROMISED = ("WARC-Payload-Digest", sha1(b"another"))
 
 
 def write(path: Path, records: list[bytes]) -> Path:
@@ -367,11 +369,54 @@ async def test_http_is_a_near_miss_of_https(tmp_path: Path) -> None:
         (moved("a", "https://elsewhere.example/b"), "redirected to https://elsewhere.example/b, which is in none"),
         (same_again(f"{CDN}/a", JPEG, "image/jpeg"), "is a revisit, and its original is in none of the archives"),
         (image("a", b"zzz", http_more=[("Content-Encoding", "zip")]), "coding 'zip' is not known"),
+        (image("a").replace(b"Content-Length: ", b"Content-Length: -", 1), "a record does not say how long it is"),
+        (record("conversion", f"{CDN}/a", JPEG, content_type="image/jpeg"), "only what was made of it is there"),
+        (image("a")[:420], "the file ends too early"),
+        (
+            record(
+                "response", f"{CDN}/a", http(b"", None, status="302 Found", more=[("Location", "/b")]), more=[PROMISED]
+            ),
+            f"is not to be trusted: its bytes are not those that it was recorded with (sha1:{sha1(b'')[5:]}, and the record says",
+        ),
     ],
-    ids=["404", "206", "empty", "truncated", "short", "no answer", "moved away", "revisit", "coding"],
+    ids=[
+        *("404", "206", "empty", "truncated", "short", "no answer", "moved away", "revisit", "coding"),
+        *("no length", "conversion", "cut in its head", "moved falsely"),
+    ],
 )
 async def test_what_is_there_and_of_no_use_says_why(tmp_path: Path, broken: bytes, told: str) -> None:
     assert told in await refused(tmp_path, [broken], "a")
+
+
+async def test_a_damaged_member_is_the_reason_of_the_record_in_it_where_its_header_can_be_read(tmp_path: Path) -> None:
+    sound, hurt = (bytearray(compressed([image(name, random.Random(1).randbytes(3000))])) for name in "ba")
+    early = hurt.copy()
+    hurt[-1500:-1400] = early[20:120] = b"\xff" * 100
+    for data, told in (
+        (hurt, "its compressed data is damaged."),
+        (early, f"{CDN}/a is in none of the archives, as far as they can be read (1 place in them can't be)."),
+    ):
+        path = tmp_path / "a.warc.gz"
+        path.write_bytes(sound + data)
+        with opened([path], tmp_path) as archive, pytest.raises(NotArchived) as caught:
+            await archive.lookup(f"{CDN}/a")
+        assert caught.value.message.removeprefix(f"{CDN}/a can't be taken from the archives: ") == told
+
+
+def named(record: bytes, name: str) -> bytes:
+    """The record under another id."""
+    return re.sub(rb"WARC-Record-ID: [^\r]*", b"WARC-Record-ID: <urn:uuid:%b>" % name.encode(), record)
+
+
+async def test_a_revisit_that_gives_nothing_but_the_id_of_its_original_is_found_by_that(tmp_path: Path) -> None:
+    again = revisit("a", date="2026-01-01T00:00:00Z", more=[("WARC-Refers-To", "<urn:uuid:1>")])
+    other = image("a", b"another picture", date="2024-01-01T00:00:00Z")
+    (found,) = await look(tmp_path, [other, named(image("b"), "1"), again], "a")
+    assert body_of(found) == JPEG
+    (found,) = await look(tmp_path, [named(image("b"), "2"), again], "a")
+    assert found is None
+    twice = [named(image("b"), "1"), named(image("c", b"2"), "1"), again]
+    assert "2 records have the id that it refers to" in await refused(tmp_path, twice, "a")
 
 
 async def test_an_answer_under_a_wrong_content_type_is_one_all_the_same(tmp_path: Path) -> None:
@@ -543,10 +588,12 @@ def test_what_is_strange_in_an_archive_is_told_in_a_sentence_each(tmp_path: Path
     twin = image("c")
     late = [image("d", date="2999-01-01T00:00:00Z"), image("e", date="2999-01-01T00:00:00Z")]
     inner = response(f"{CDN}/inner.warc.gz", compressed([image("inner")]), "application/warc")
-    assert strange(tmp_path, [twin, twin, *late, inner]) == [
+    undated = [image("f", date="00000000000000"), image("g", date="yesterday")]
+    assert strange(tmp_path, [twin, twin, *late, inner, *undated]) == [
         f"b has 1 record ({CDN}/c) with the id of another: all were read.",
         f"b has 2 records ({CDN}/d, …) dated in the future: captures are chosen by these dates.",
         f"b has 1 record ({CDN}/inner.warc.gz) of a web archive within, which is not read: give it as an INPUT.",
+        f"b has 2 records ({CDN}/f, …) whose date can't be read: any other capture is taken for newer.",
     ]
 
 

@@ -138,6 +138,10 @@ def without_digest() -> dict[str, bytes]:
             changed(pages__pages_jsonl=page_list([f"{SITE}/", f"{SITE}/lost"])),
             f"lists 1 page that none of the archives holds: {SITE}/lost.",
         ),
+        (
+            changed(pages__pages_jsonl=page_list([f"{SITE}/"]) + b'{"url": \n\n{"title": "x"}\n' + b"x" * 3_000_000),
+            "/pages/pages.jsonl has 3 lines without the URL of a page, the first is line 3.",
+        ),
         ({**sound(), "../out/data.warc.gz": b"x"}, "../out/data.warc.gz leads out of the folder"),
         (
             {**sound(), "archive/empty.warc.gz": b"\x1f\x8b\x08nothing"},
@@ -166,6 +170,20 @@ async def test_a_changed_file_is_told_where_hashes_are_checked(tmp_path: Path, s
     members["datapackage.json"] += b" "
     _, problems, _ = await read(packed(path, members), scratch, hashes=True)
     assert "a.wacz/datapackage.json is damaged" in problems[1].message
+
+
+async def test_an_archive_that_was_damaged_is_not_called_left_out_when_it_is_read(
+    tmp_path: Path, scratch: Path
+) -> None:
+    path = packed(tmp_path / "a.wacz", sound())
+    data = bytearray(path.read_bytes())
+    at = data.index(b"archive/data.warc.gz") + len(b"archive/data.warc.gz")
+    data[at + 3] ^= 1  # a bit of the gzip header that says nothing
+    path.write_bytes(data)
+    assert await read(path, scratch) == ([f"{SITE}/"], [], JPEG)
+    names, problems, picture = await read(path, scratch, hashes=True)
+    assert (names, picture) == ([f"{SITE}/"], JPEG)
+    assert problems[0].message == f"{path}/archive/data.warc.gz is damaged: its bytes are not those that were packed."
 
 
 async def test_whether_it_is_signed_is_told_where_hashes_are_checked(tmp_path: Path, scratch: Path) -> None:

@@ -356,6 +356,13 @@ def test_damage_in_an_arc_file_costs_one_record(tmp_path: Path, make) -> None:  
     assert [problem.code for problem in problems(path)] == ["warc-damaged"]
 
 
+@pytest.mark.parametrize("make", [b"".join, compressed], ids=["plain", "gzip"])
+def test_an_arc_file_without_its_first_record_is_read_and_a_blank_in_a_url_stays_there(tmp_path: Path, make) -> None:  # type: ignore[no-untyped-def]
+    records = arc((f"{SITE}/{name}", "text/html", PAGE, "20020101000000") for name in ("a", "my b.html", "c"))
+    records = list(records)[1:]
+    assert names(write(tmp_path / "old.arc", make(records))) == ["/a", "/my b.html", "/c"]
+
+
 def test_an_arc_file_reads_as_warcio_reads_it(tmp_path: Path) -> None:
     bodies = {f"{SITE}/{n}": random.Random(n).randbytes(n * 100) for n in range(1, 5)}
     data = compressed(arc((url, "image/jpeg", body, "20020101000000") for url, body in bodies.items()))

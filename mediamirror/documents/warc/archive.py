@@ -62,6 +62,8 @@ class WarcArchive:
         self._files: list[Source] = []
         self.count = 0
         """Bodies that can be looked up, older captures included."""
+        self.lost = 0
+        """Damaged places of which it is not known what is lost there."""
         self._names = ("", -1)
         self._waiting: tuple[bytes, Located] | None = None
         self._asked = (b"", Asked.UNKNOWN)
@@ -109,7 +111,10 @@ class WarcArchive:
         if holds is None or not isinstance(url, str):
             return None
         key, date = url_key(url), microseconds(record.date or EPOCH)
-        self.seen.id(record.get(b"warc-record-id"), url)
+        if record.date is None:
+            self.seen.note(Odd.UNDATED, url)
+        name = record.get(b"warc-record-id")
+        self.seen.id(name, url)
         if date > self._latest:
             self.seen.note(Odd.FUTURE, url)
         asked = self._asked[1] if self._asked[0] == key else Asked.UNKNOWN
@@ -117,6 +122,8 @@ class WarcArchive:
         digest = record.get(b"warc-payload-digest")
         if holds is Holds.BODY and digest:
             self._index.add(payload_key(digest), located)
+        if holds is Holds.BODY and name:
+            self._index.add(payload_key(name), located)
         self.count += holds is Holds.BODY
         # The request may stand behind its answer too: until then this waits.
         self._settle()
@@ -201,11 +208,15 @@ class WarcArchive:
         except (Damaged, Undecodable, OSError) as error:
             raise NotArchived(f"{url} can't be taken from the archives: {error}.") from None
         if found is None:
-            raise NotArchived(f"{url} is in none of the archives{self._captures.near_miss(here)}.")
+            raise NotArchived(f"{url} is in none of the archives{self._lost()}{self._captures.near_miss(here)}.")
         passed = tuple(trail.passed)
         return Download(
             url, final, found.status, found.headers, found.body, found.date, redirects=passed, hops=tuple(trail.hops)
         )
+
+    def _lost(self) -> str:
+        places = f"{self.lost:,} place{'s' * (self.lost > 1)}"
+        return f", as far as they can be read ({places} in them can't be)" if self.lost else ""
 
     def close(self) -> None:
         """Drop the index. The files themselves are only ever read."""
@@ -232,7 +243,7 @@ def _holds(record: Record, response: Response | None) -> Holds | None:
     """What a record is good for; None for what is no answer at all."""
     if record.kind == "revisit" and (response is None or response.status in _SAME_AGAIN):
         return Holds.REVISIT
-    if record.kind not in {"response", "resource", "revisit"}:
+    if record.kind not in {"response", "resource", "revisit", "conversion"}:
         return None
     if response is None or unusable(record, response) is None:
         return Holds.BODY if response is not None else Holds.NOTHING

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import zlib
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from typing import Any, BinaryIO, NamedTuple
@@ -20,19 +21,30 @@ _MAGIC = b"\x1f\x8b\x08"
 _RECORD = b"WARC/"
 _ARC = b"filedesc://"
 _FIRST_LINE = pattern(rb"WARC/[0-9]\.[0-9]{1,3}\r?\n")
-ARC_LINE = pattern(
-    rb"(?P<url>[^\s]{1,60000}) [0-9A-Fa-f.:]{1,45} (?P<date>[0-9]{14}) (?:[^\r\n]{0,2000} )?(?P<length>[0-9]{1,18})\r?\n"
-)
-"""What begins a record of an ARC file, of version 1 or 2 (https://archive.org/web/researcher/ArcFileFormat.php)."""
+_ARC_TIME = pattern(rb" [0-9A-Fa-f.:]{1,45} ([0-9]{14}) (?:[^\r\n]{0,2000} )?([0-9]{1,18})\r?\n")
+_ARC_SCHEME = pattern(rb"[a-z][a-z0-9+.\-]{1,20}:")
 _LINE_END = pattern(rb"\n")
 _BLANKS = pattern(rb"[\r\n]+")
 _GZIP = zlib.MAX_WBITS | 16
 _LOOKED_AT = 1024
+_GLIMPSED = 16
 _BLOCK = 256 * 1024
 """A frame of zstd gives nothing before its first block is whole, which has up to 128 KiB."""
 BOMB_SIZE = 256 * 1024 * 1024
 """A member is no more inflated when it gives more bytes than this, more than `BOMB_RATIO` for each of its own."""
 BOMB_RATIO = 100
+
+
+def read_arc_line(data: bytes) -> tuple[bytes, bytes, int] | None:
+    """Read what begins a record of an ARC file, of version 1 or 2: its URL, its date and the length of its block in bytes.
+
+    https://archive.org/web/researcher/ArcFileFormat.php. Old crawlers let blanks stand in the URL.
+    """
+    line = data[: data.find(b"\n") + 1]
+    found = _ARC_TIME.search(line) if _ARC_SCHEME.match(line) else None
+    if found is None or found.end() != len(line):
+        return None
+    return line[: found.start()], found[1], int(found[2])
 
 
 @cache
@@ -45,7 +57,12 @@ def igzip() -> Any:
 
 
 class Damaged(Exception):
-    """Bytes that do not follow their format; the text says how, as part of a sentence."""
+    """Bytes that do not follow their format; the text says how, as part of a sentence.
+
+    ``header`` is that of the record which is damaged, where it can be read.
+    """
+
+    header: bytes | None = None
 
 
 class Place(NamedTuple):
@@ -229,6 +246,17 @@ class WarcBytes:
         self._move(Place(self._member, self._before))
         self.in_block = in_block
 
+    def glimpse(self) -> bytes:
+        """Return the beginning of a damaged member, as far as it can be inflated; nothing where that is not where a record starts."""
+        if self.start.skip or not self.compressed:
+            return b""
+        self._file.seek(self.start.at)
+        raw, seen, stream = self._file.read(_LOOKED_AT), b"", self._open_member()
+        with suppress(zlib.error, igzip().error):
+            for at in range(0, len(raw), _GLIMPSED):
+                seen += stream.decompress(raw[at : at + _GLIMPSED], _CHUNK)
+        return seen
+
     def recover(self) -> bool:
         """Seek to the next record after the marked one; False when there is none."""
         found = self._search(self._from, self._coding or (b"http" if self.is_arc else _RECORD))
@@ -265,7 +293,7 @@ class WarcBytes:
         except zlib.error:
             return False
         if self.is_arc:
-            return ARC_LINE.match(head) is not None
+            return read_arc_line(head) is not None
         return head.startswith(_RECORD) if self.compressed else _FIRST_LINE.match(head) is not None
 
 
@@ -283,7 +311,7 @@ def _coding(head: bytes) -> bytes | None:
 
 def _begins_arc(head: bytes, *, compressed: bool) -> bool:
     try:
-        start = zlib.decompressobj(_GZIP).decompress(head[:_LOOKED_AT], len(_ARC)) if compressed else head
+        start = zlib.decompressobj(_GZIP).decompress(head[:_LOOKED_AT], _LOOKED_AT) if compressed else head[:_LOOKED_AT]
     except zlib.error:
         return False
-    return start.startswith(_ARC)
+    return start.startswith(_ARC) or read_arc_line(start) is not None

@@ -122,6 +122,8 @@ def read_accept(block: Block) -> str:
 def unusable(record: Record, response: Response) -> str | None:
     """Why a record's body is not given out, as part of a sentence; what its bytes show when they are read comes on top."""
     truncated = record.get(b"warc-truncated")
+    if record.kind == "conversion":
+        return "only what was made of it is there (a conversion record)"
     if response.status == 206:
         return "only a part of it is there (status 206)"
     if response.status not in GIVEN_OUT:

@@ -137,9 +137,9 @@ def url_key(url: str) -> bytes:
     return _digest(neighbourhood(same), _NEAR) + _digest(same, _SAME - _NEAR) + _digest(url, _KEY - _SAME)
 
 
-def payload_key(digest: str) -> bytes:
-    """Return the key of a payload by the digest that its record gives."""
-    return _digest(f"payload {digest.strip().lower()}", _KEY)
+def payload_key(told: str) -> bytes:
+    """Return the key of a body by the digest or the id that its record gives."""
+    return _digest(f"payload {told.strip().lower()}", _KEY)
 
 
 def _digest(text: str, size: int) -> bytes:
@@ -158,8 +158,9 @@ def equivalent(url: str) -> str:
     6.2.2.1: hexadecimal digits become upper case (scheme and host are lower case already). 6.2.2.2: what needs no escape loses it,
     and what no URI may hold bare (``|``, ``[``, ``^``) is escaped. 6.2.2.3, dot segments, was done by the serialisation. Beyond the
     RFC, ``'`` and the other delimiters that have no meaning to a web server stand for their escapes, as in the keys of web
-    archives (SURT); ``/ ? # & = + %`` never do.
+    archives (SURT); ``/ ? # & = + %`` never do. As there, a query of nothing is none.
     """
+    url = url.removesuffix("?")
     authority = _AUTHORITY.match(url)
     start = authority.end() if authority else 0
     return url[:start] + _ODD.sub(_spelled, url[start:])

@@ -70,6 +70,9 @@ def _read(path: Source, archive: WarcArchive, limit: int, name: str) -> Iterator
                     except Damaged as error:
                         gap = Gap(item[0].place, str(error))
                 if gap is not None:
+                    archive.lost += gap.is_nameless
+                    if gap.record is not None and not archive.only_pages:
+                        archive.add(gap.record, None, number)
                     gaps += 1
                     if gaps <= MAX_GAPS:
                         yield _gap(name, gap)
@@ -171,8 +174,10 @@ def _record(
         return ()
     try:
         response = read_answer(record, block.chunks())
-    except Damaged:
-        return ()  # `read_records` reports it
+    except Damaged:  # `read_records` reports it
+        if not archive.only_pages:
+            archive.add(record, None, number)
+        return ()
     url = record.url
     if not url:
         raise Damaged("a record without its address stands")

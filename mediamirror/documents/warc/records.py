@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from mediamirror.documents.warc.bytes import ARC_LINE, Damaged, Place, WarcBytes
+from mediamirror.documents.warc.bytes import Damaged, Place, WarcBytes, read_arc_line
 from mediamirror.first_use import dataclass, pattern
 
 if TYPE_CHECKING:
@@ -145,6 +145,10 @@ class Gap:
 
     place: Place
     reason: str
+    record: Record | None = None
+    """What can be read of the header of a record that is lost with it."""
+    is_nameless: bool = False
+    """Whether it is not known what is lost there."""
 
 
 def read_record(file: BinaryIO, place: Place) -> tuple[Record, Block]:
@@ -163,6 +167,7 @@ def read_records(file: BinaryIO) -> Iterator[tuple[Record, Block] | Gap]:
     """
     source = WarcBytes(file)
     while True:
+        record = None
         try:
             source.next_record()
             record = _header(source)
@@ -173,7 +178,8 @@ def read_records(file: BinaryIO) -> Iterator[tuple[Record, Block] | Gap]:
             block.skip()
             source.in_block = False
         except Damaged as error:
-            yield Gap(source.start, str(error))
+            lost = None if record is not None else _lost(source, error.header)
+            yield Gap(source.start, str(error), lost, is_nameless=record is lost is None)
             if not source.recover():
                 return
 
@@ -197,15 +203,26 @@ def _header(source: WarcBytes) -> Record | None:
     fields = Fields(raw)
     length = fields.get(b"content-length") or ""
     if not (length.isascii() and length.isdigit() and len(length) < 19):
-        raise Damaged("a record does not say how long it is")
+        error = Damaged("a record does not say how long it is")
+        error.header = raw
+        raise error
     return Record(source.start, int(length), fields)
 
 
+def _lost(source: WarcBytes, header: bytes | None) -> Record | None:
+    """The record that can't be read any further than its header."""
+    header = source.glimpse() if header is None else header
+    end = _BLANK_LINE.search(header)
+    if _VERSION.match(header) is None or end is None:
+        return None
+    return Record(source.start, 0, Fields(header[: end.end()]))
+
+
 def _arc_header(place: Place, line: bytes) -> Record:
-    found = ARC_LINE.fullmatch(line)
+    found = read_arc_line(line)
     if found is None:
         raise Damaged("no record starts where one should")
-    url, date = _text(found["url"]), _text(found["date"])
+    url, date = _text(found[0]), _text(found[1])
     fields = Fields.of(
         (
             ("warc-type", "warcinfo" if url.startswith("filedesc:") else "response"),
@@ -214,4 +231,4 @@ def _arc_header(place: Place, line: bytes) -> Record:
             ("content-type", "application/http; msgtype=response"),
         )
     )
-    return Record(place, int(found["length"]), fields)
+    return Record(place, found[2], fields)

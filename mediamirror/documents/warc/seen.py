@@ -20,6 +20,7 @@ _MOST_IDS = 20_000
 class Odd(StrEnum):
     """What is strange in an archive and costs nothing: what it has, behind their number, and what that means."""
 
+    UNDATED = "{} whose date can't be read: any other capture is taken for newer"
     FUTURE = "{} dated in the future: captures are chosen by these dates"
     SAME_ID = "{} with the id of another: all were read"
     WITHIN = "{} of a web archive within, which is not read: give it as an INPUT"
