@@ -146,6 +146,7 @@ class Samples:
         self._key = ""
         self._pictures: dict[str, str] = {}
         self._held: list[tuple[str, bytes]] = []
+        self._unfilled: set[str] = set()
         self.of_a_site = False
         self.pictures = 0
 
@@ -172,6 +173,24 @@ class Samples:
             self._pictures[member] = url
         return url is not None
 
+    def take_link(self, member: str) -> None:
+        """Take note of a link to another member, if it is a picture by its name: `fill` gives its bytes."""
+        if self.takes_picture(member):
+            self._key = _key(member)
+            self._pictures[member] = self._carried.address(member)
+            self._unfilled.add(self._pictures[member])
+
+    def fill(self, member: str, pieces: Iterable[bytes]) -> bool:
+        """Keep what a link leads to; False where it is no picture that is kept here."""
+        is_kept = self.takes_picture(member) and self._carried.keep(member, pieces) is not None
+        if is_kept:
+            self._unfilled.discard(self._carried.address(member))
+        return is_kept
+
+    def tells_of_pictures(self, member: str) -> bool:
+        """Whether a member may stand beside one of the pictures that were kept."""
+        return self.pictures > 0 and not self.of_a_site and _ending(member) in _BESIDE
+
     def end(self) -> list[tuple[str, bytes]]:
         """End a sample. What is in one without a picture is handed back: documents of their own."""
         held, pictures = self._held, self._pictures
@@ -197,13 +216,15 @@ class Samples:
             columns: dict[str, object] = {"__key__": key}
             for member, data in held:
                 columns |= _told(_ending(member), data)
-            yield sample(f"{self._name}/{next(iter(pictures))}", [*pictures.values()], columns)
+            if pictures:
+                yield sample(f"{self._name}/{next(iter(pictures))}", [*pictures.values()], columns)
 
     def _rows(self) -> Iterator[tuple[str, dict[str, str], list[tuple[str, bytes]]]]:
         """The samples that wait: key, pictures and their addresses, what stands beside them."""
         self._waiting.seek(0)
         for line in self._waiting:
             key, pictures, held = json.loads(line)
+            pictures = {member: url for member, url in pictures.items() if url not in self._unfilled}
             yield key, pictures, [(member, data.encode("latin-1")) for member, data in held]
 
 

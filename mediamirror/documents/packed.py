@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import io
 import posixpath
+import stat
 import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
+from itertools import chain
 from typing import IO, Any, BinaryIO, cast
 
 from mediamirror.documents.carried import Carried, Samples
@@ -22,6 +25,7 @@ from mediamirror.documents.plan import url_below
 from mediamirror.documents.rows import Stream, inflated
 from mediamirror.first_use import replace
 from mediamirror.markup.extract import KINDS, PAGES, choose_kind, is_document, known_extensions
+from mediamirror.markup.naming import has_image_extension
 from mediamirror.model import Problem
 
 MAX_MEMBERS = 1_000_000
@@ -30,6 +34,9 @@ MAX_HEADER = 1024 * 1024
 MAX_LIST = 16 * 1024 * 1024
 """Longest list of the members of a ZIP file, in bytes: it is read at once, and 170,000 members or more fill it."""
 MAX_TOLD = 100
+_MOST_LINKS = 40
+"""Links that lead to each other and are followed, as Linux does."""
+_LONGEST_LINK = 4096
 _LOOKED_AT = 64 * 1024
 _ROWS = frozenset({"jsonl", "csv", "tsv"})
 _PACKED = (b"PK\3\4", b"\x1f\x8b", b"(\xb5/\xfd")
@@ -82,7 +89,7 @@ class _Folder(Members):
     def member(self, name: str, size: int, opened: IO[bytes]) -> Iterator[Item]:
         """What is in one member of ``size`` bytes. A picture is only read where somebody looks it up."""
         if self._samples.is_new(name):
-            yield from self._let_go()
+            yield from self.let_go()
         if size and self._samples.takes_picture(name):
             if not self._samples.take(name, _rest(b"", opened)):
                 yield from self.bad(name, f"is over the limit of {self.container.limit:,} bytes")
@@ -93,7 +100,26 @@ class _Folder(Members):
         else:
             yield from self._document(name, head, opened)
 
-    def _let_go(self) -> Iterator[Item]:
+    def link(self, name: str) -> Iterator[Item]:
+        """Take note of a link, whose bytes come at the end: a picture is one of its sample nevertheless."""
+        if self._samples.is_new(name):
+            yield from self.let_go()
+        self._samples.take_link(name)
+
+    def linked(self, names: list[str], opened: IO[bytes]) -> Iterator[Item]:
+        """Read what several links lead to."""
+        data = kept(_rest(b"", opened), self.container.limit)
+        for name in names:
+            if data is None:
+                yield from self.bad(name, f"is over the limit of {self.container.limit:,} bytes")
+            elif self._samples.tells_of_pictures(name):
+                yield from self.bad(name, "is a link to what tells of another picture")
+            elif not self._samples.fill(name, [data] if isinstance(data, bytes) else data.chunks()):
+                whole = io.BufferedReader(Stream(iter([data]) if isinstance(data, bytes) else data.chunks()))
+                yield from self._document(name, whole.read(HELD), whole)
+
+    def let_go(self) -> Iterator[Item]:
+        """End the sample that is under way."""
         for name, data in self._samples.end():
             yield from self._document(name, data, io.BytesIO())
 
@@ -129,7 +155,7 @@ class _Folder(Members):
 
     def end(self) -> Iterator[Item]:
         """What is to be said at the end."""
-        yield from self._let_go()
+        yield from self.let_go()
         yield from self._samples.documents()
         yield from self.untold()
         if not self.documents and not self._samples.pictures:
@@ -168,6 +194,7 @@ def read_zip(
             for member in members[:MAX_MEMBERS]:
                 if (
                     member.is_dir()
+                    or (_is_link(member) and not _is_looked_for(member.filename))
                     or member.filename in beside.taken
                     or not (yield from folder.is_safe(member.filename))
                 ):
@@ -176,8 +203,13 @@ def read_zip(
                     yield from folder.bad(member.filename, why)
                 else:
                     try:
-                        with packed.open(member) as opened:
-                            yield from folder.member(member.filename, member.file_size, opened)
+                        source = _linked_in(packed, member)
+                        with packed.open(source) as opened:
+                            yield from folder.member(member.filename, source.file_size, opened)
+                    except KeyError:
+                        yield from folder.bad(
+                            member.filename, "is a link to what is not in the archive, or can't be read"
+                        )
                     except DAMAGE:
                         yield from folder.bad(member.filename, DAMAGED)
     except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
@@ -203,6 +235,28 @@ def barred(member: zipfile.ZipInfo) -> str | None:
         return "is encrypted"
     is_bomb = member.file_size > BOMB_SIZE and member.file_size > BOMB_RATIO * max(1, member.compress_size)
     return "inflates without end" if is_bomb else None
+
+
+def _is_link(member: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(member.external_attr >> 16)
+
+
+def _is_looked_for(name: str) -> bool:
+    """Whether a link by this name is followed; others, those to folders among them, are left as in a folder."""
+    return name.lower().endswith(_EXTENSIONS) or has_image_extension(name)
+
+
+def _linked_in(packed: zipfile.ZipFile, member: zipfile.ZipInfo) -> zipfile.ZipInfo:
+    """The member that one stands for which is a symbolic link, or itself. Raises `KeyError`."""
+    for _ in range(_MOST_LINKS):
+        if not _is_link(member):
+            return member
+        with packed.open(member) as opened:
+            link = opened.read(_LONGEST_LINK).decode("utf-8", "replace")
+        member = packed.getinfo(_target(member.filename, link) or "")
+        if barred(member) is not None:
+            break
+    raise KeyError(member.filename)
 
 
 class _Beside:
@@ -310,25 +364,93 @@ class _TarInfo(tarfile.TarInfo):
 
 
 def read_tar(file: BinaryIO, container: Any, read_within: Callable[[str], Any]) -> Iterator[Item]:
-    """Yield the documents of a tar file, compressed with gzip or not, read once from its beginning to its end. Raises `OSError`."""
+    """Yield the documents of a tar file, compressed with gzip or not, read once from its beginning to its end. Raises `OSError`.
+
+    Links to its own members stand for these, which are read in a second reading, if it can be read twice.
+    """
     folder = _Folder(container, read_within)
+    links = _Links(folder)
     try:
-        plain = inflated(file)
-        mode = (
-            "r:" if plain is file and container.path is not None else "r|"
-        )  # what is not read is not passed over, but leapt
-        with tarfile.open(fileobj=plain, mode=mode, tarinfo=_TarInfo) as packed:  # type: ignore[call-overload]
-            for number, member in enumerate(packed):
-                packed.members = []  # or each header stays in memory
-                opened = packed.extractfile(member) if member.isreg() and number < MAX_MEMBERS else None
-                if opened is not None and (yield from folder.is_safe(member.name)):
-                    yield from folder.member(member.name, member.size, opened)
-            if _goes_on(packed.fileobj):
-                raise tarfile.ReadError("more lies behind its end mark")
+        for member, opened in _members(file, container):
+            if opened is None:
+                yield from links.take(member)
+            elif (yield from folder.is_safe(member.name)):
+                yield from folder.member(member.name, member.size, opened)
     except (tarfile.TarError, Undecodable, EOFError, ValueError) as error:
         message = f"{container.name} is damaged ({str(error)[:100]}): what comes before was read."
         yield Problem("document-damaged", message, document=container.name)
+    yield from links.read()
     yield from folder.end()
+
+
+def _members(file: BinaryIO, container: Any) -> Iterator[tuple[tarfile.TarInfo, IO[bytes] | None]]:
+    """The members of a tar file, each open if it is a file."""
+    plain = inflated(file)
+    # What is not read is not passed over, but leapt.
+    mode = "r:" if plain is file and container.path is not None else "r|"
+    with tarfile.open(fileobj=plain, mode=mode, tarinfo=_TarInfo) as packed:  # type: ignore[call-overload]
+        for number, member in enumerate(packed):
+            packed.members = []  # or each header stays in memory
+            if number < MAX_MEMBERS and (member.isreg() or member.islnk() or member.issym()):
+                yield member, packed.extractfile(member) if member.isreg() else None
+        if _goes_on(packed.fileobj):
+            raise tarfile.ReadError("more lies behind its end mark")
+
+
+def _target(name: str, link: str) -> str | None:
+    """The member that a link leads to; None for one out of the archive."""
+    path = posixpath.normpath(posixpath.join(posixpath.dirname(name), link))
+    return None if path.startswith(("/", "../")) or path == ".." else path
+
+
+class _Links:
+    """The links in a tar file: other names of its members. GNU tar writes one where a file has several."""
+
+    def __init__(self, folder: _Folder) -> None:
+        self._folder = folder
+        self._targets: dict[str, str] = {}
+        self._size = 0
+
+    def take(self, member: tarfile.TarInfo) -> Iterator[Item]:
+        """Take note of one that has the name of a document or a picture."""
+        name = posixpath.normpath(member.name)
+        if not _is_looked_for(name):
+            return
+        target = _target("" if member.islnk() else name, member.linkname)
+        self._size += len(name) + len(member.linkname)
+        if not (yield from self._folder.is_safe(name)):
+            return
+        if target is None:
+            yield from self._folder.bad(name, "is a link that leads out of the archive")
+        elif self._size > MAX_LIST:
+            yield from self._folder.bad(name, "is one of more links than are followed")
+        else:
+            self._targets[name] = target
+            yield from self._folder.link(name)
+
+    def read(self) -> Iterator[Item]:
+        """Read what they lead to, in the archive once more."""
+        links: dict[str, list[str]] = {}
+        for name in self._targets:
+            links.setdefault(self._end_of(name), []).append(name)
+        if links:
+            yield from self._folder.let_go()
+        container = self._folder.container
+        if links and container.path is not None:
+            with suppress(tarfile.TarError, Undecodable, EOFError, ValueError), container.path.open("rb") as file:
+                for member, opened in _members(file, container):
+                    if opened is not None and (names := links.pop(posixpath.normpath(member.name), None)):
+                        yield from self._folder.linked(names, opened)
+        for name in chain.from_iterable(links.values()):
+            once = ", and the archive comes through a pipe" if container.path is None else " to what is not in it"
+            yield from self._folder.bad(name, f"is a link{once}")
+
+    def _end_of(self, name: str) -> str:
+        for _ in range(_MOST_LINKS):
+            if name not in self._targets:
+                break
+            name = self._targets[name]
+        return name
 
 
 def _goes_on(file: Any) -> bool:

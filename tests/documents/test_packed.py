@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import posixpath
 import tarfile
 import tracemalloc
 import zipfile
@@ -241,6 +242,113 @@ async def test_in_the_archive_of_a_site_pictures_are_what_its_pages_name(
         )
         assert (problems, archive.count) == ([], 0)
         assert os.listdir(tmp_path) == [name]
+
+
+Link = tuple[str, bytes | None, str]
+
+
+def linked(members: list[Link]) -> bytes:
+    """A tar file of members: a name, its bytes or None for a symbolic link, and what it links to ('=' before a hard link)."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        for name, data, link in members:
+            info = tarfile.TarInfo(name)
+            info.size = len(data or b"")
+            if link:
+                info.type = tarfile.LNKTYPE if link.startswith("=") else tarfile.SYMTYPE
+                info.linkname = link.removeprefix("=")
+            packed.addfile(info, io.BytesIO(data or b""))
+    return out.getvalue()
+
+
+def zip_linked(members: list[Link]) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        for name, data, link in members:
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (0o120777 if link else 0o100644) << 16
+            packed.writestr(info, link if link else data or b"")
+    return out.getvalue()
+
+
+LINKED = [(linked, "a.tar"), (lambda members: gzip.compress(linked(members)), "a.tgz"), (zip_linked, "a.zip")]
+Packs = Callable[[list[Link]], bytes]
+
+
+@pytest.mark.parametrize(("pack", "name"), LINKED)
+async def test_a_link_in_an_archive_is_the_member_that_it_leads_to(tmp_path: Path, pack: Packs, name: str) -> None:
+    members: list[Link] = [
+        ("first/z.html", None, "../site/index.html"),
+        ("./site/index.html" if "t" in name else "site/index.html", PAGE, ""),
+        ("site/again.htm", None, "index.html"),
+        ("site/twice.htm", None, "again.htm"),
+        ("site/rows.jsonl", b"{}\n{}\n", ""),
+        ("rows.jsonl", None, "site/rows.jsonl"),
+        ("latest", None, "site"),
+        ("etc", None, "/etc"),
+    ]
+    path = write(tmp_path, name, pack(members))
+    documents, problems = await read(path)
+    told = sorted(posixpath.normpath(d.name.removeprefix(f"{path}/")) for d in documents)
+    assert told == [
+        *("first/z.html", "rows.jsonl:1", "rows.jsonl:2", "site/again.htm", "site/index.html"),
+        *("site/rows.jsonl:1", "site/rows.jsonl:2", "site/twice.htm"),
+    ]
+    assert {bytes(d.data) for d in documents if d.kind == "html" and isinstance(d.data, bytes)} == {PAGE}
+    assert problems == []
+
+
+@pytest.mark.parametrize(("pack", "name"), LINKED)
+async def test_a_link_out_of_an_archive_or_to_nothing_is_told_and_the_rest_is_read(
+    tmp_path: Path, pack: Packs, name: str
+) -> None:
+    (tmp_path / "secret.html").write_bytes(PAGE)
+    members: list[Link] = [
+        ("a/up.html", None, "../../secret.html"),
+        ("abs.html", None, str(tmp_path / "secret.html")),
+        ("none.html", None, "nothing.html"),
+        ("x.html", None, "y.html"),
+        ("y.html", None, "x.html"),
+        ("ok.html", PAGE, ""),
+    ]
+    documents, problems = await read(write(tmp_path, name, pack(members)))
+    assert [d.name.rpartition("/")[2] for d in documents] == ["ok.html"]
+    assert [p.code for p in problems] == ["member-left-out"] * 5
+
+
+@pytest.mark.parametrize("name", ["a.tar", "a.tgz"])
+async def test_a_picture_that_is_a_hard_link_is_one_of_its_sample(tmp_path: Path, name: str) -> None:
+    data = linked(
+        [
+            ("1.jpg", JPEG, ""),
+            ("1.cls", b"3", ""),
+            ("2.jpg", None, "=1.jpg"),
+            ("2.cls", b"4", ""),
+            ("3.jpg", None, "=none.jpg"),
+            ("4.jpg", JPEG, ""),
+            ("5.cls", None, "=1.cls"),
+        ]
+    )
+    path = write(tmp_path, name, data if name == "a.tar" else gzip.compress(data))
+    with WarcArchive(tmp_path) as archive:
+        documents, problems = await read(path, archive=archive)
+        assert [json.loads(d.columns) for d in documents] == [
+            {"__key__": "1", "cls": "3"},
+            {"__key__": "2", "cls": "4"},
+            {"__key__": "4"},
+        ]
+        for url in found(documents):
+            answer = await archive.lookup(url)
+            assert (answer.body and answer.body.data) == JPEG
+    assert [p.message.partition(" is a ")[2] for p in problems] == ["link to what is not in it: it is left out."]
+
+
+async def test_links_in_an_archive_that_comes_through_a_pipe_are_told() -> None:
+    data = linked([("1.html", PAGE, ""), ("2.html", None, "=1.html")])
+    items = [item async for item in read_inputs(["-"], stdin=io.BytesIO(data))]
+    assert [type(item).__name__ for item in items] == ["Document", "Problem"]
+    assert isinstance(items[1], Problem)
+    assert "-/2.html is a link, and the archive comes through a pipe: it is left out." in items[1].message
 
 
 async def test_pictures_of_two_archives_of_one_name_are_two(tmp_path: Path) -> None:
