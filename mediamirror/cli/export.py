@@ -168,7 +168,7 @@ async def _warc(given: Given, where: Where, wanted: Query, kind: str) -> Listed:
     mirror = _with_bytes(given, kind)
     is_compressed = given.output is not None and given.output.name.lower().endswith(".gz")
     files = Files(given.output or Path("-"))
-    files.refuse_older()
+    files.check()
     done = await export_warc(
         mirror,
         where,
@@ -222,7 +222,7 @@ async def _samples(given: Given, where: Where, wanted: Query) -> Listed:
 
     mirror = _with_bytes(given, "webdataset")
     files = Files(given.output or Path())
-    files.refuse_older()
+    files.check()
     done = await export_samples(
         mirror,
         where,

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
+import stat
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Self
 
 from mediamirror.cli.needs import NUMBERED
 from mediamirror.errors import MediamirrorError, UsageError
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Event, Outcome, Status
 from mediamirror.redact import redact_text, redact_url, without_userinfo
 
 if TYPE_CHECKING:
     from mediamirror.cli.output import Output
+
+
+_NO_NUMBER = pattern(r"%(?![1-9A-Fa-f][0-9A-Fa-f])[0-9]{0,3}[diouxXs](?![A-Za-z])")
+"""What looks like the place of a number, and is neither that nor an escape of URLs."""
 
 
 class ErrorFile:
@@ -80,8 +87,8 @@ def _refuse_other_than_errors(path: Path) -> None:
 def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
     """Open ``path`` for writing (None and ``-``: standard output). It appears under its name only when the block ends well.
 
-    What a link names is written, and the link stays; a pipe or a device is written to as it is. Raises `UsageError` before
-    anything is done when it is a folder, or its folder can't be written.
+    What a link names is written, and the link stays; a pipe or a device is written to as it is. What a killed run has left of it is
+    removed. Raises `UsageError` before anything is done when it is a folder, or its folder can't be written.
     """
     if path is None or path == Path("-"):
         yield sys.stdout.buffer
@@ -92,6 +99,8 @@ def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
     special = path.exists() and not path.is_file()
     real = Path(os.path.realpath(path))
     temporary = path if special else real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
+    if not special:
+        sweep_parts(real.parent, escape(real.name))
     try:
         file = temporary.open("wb" if special else "xb")
     except OSError as error:
@@ -102,6 +111,8 @@ def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
         return
     try:
         with file:
+            with suppress(OSError):  # some file systems know no locks: there it stays
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -109,6 +120,19 @@ def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def sweep_parts(folder: Path, name: str) -> None:
+    """Remove the unfinished files of a name, a pattern as `glob` has it, whose run has died: each holds a lock that dies with it."""
+    for part in folder.glob(f".{name}.{'[0-9a-f]' * 8}.part"):
+        with suppress(OSError):
+            descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    part.unlink()
+            finally:
+                os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +154,18 @@ class Files:
             else self.path
         )
 
-    def refuse_older(self) -> None:
-        """Raise `UsageError` where files of an older run have such names: readers would take the two for one."""
+    def check(self) -> None:
+        """Raise `UsageError` for a place that is none for a number, and where an older run's files have such names.
+
+        Readers would take the two for one.
+        """
+        odd = NUMBERED.findall(self.path.name)[1:] or _NO_NUMBER.findall(NUMBERED.sub("", self.path.name))
+        if odd:
+            raise UsageError(f"{self.path}: {odd[0]} can't be the place of a number: write one, as %05d or %d.")
         if not self.are_numbered:
             return
         path, (before, after) = self.path, NUMBERED.split(self.path.name)
+        sweep_parts(path.parent, f"{escape(before)}*{escape(after)}")
         names = [
             each.name for each in path.parent.glob("*") if each.name.startswith(before) and each.name.endswith(after)
         ]

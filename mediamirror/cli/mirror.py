@@ -150,12 +150,12 @@ def _archive(given: Given) -> Target:
     from mediamirror.jobs.run.archive import Target, kind_of
 
     kind, files = kind_of(given.archive), Files(given.archive)
-    files.refuse_older()
+    files.check()
     return Target(
         kind,
         files,
         software=f"mediamirror/{__version__}",
-        about="Exchanges as they went over the wire; bodies with every coding undone, header fields with secrets left out.",
+        about="Answers as they came, but for transfer codings, which are undone, and header fields with secrets.",
         part_size=given.archive_size,
         numbered=files.are_numbered,
         sources=tuple(Path(each).name for each in given.inputs if "://" not in each and each != "-"),

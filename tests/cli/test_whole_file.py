@@ -8,7 +8,7 @@ from threading import Thread
 
 import pytest
 
-from mediamirror.cli.files import whole_file
+from mediamirror.cli.files import Files, whole_file
 from mediamirror.errors import UsageError
 
 
@@ -47,3 +47,31 @@ def test_a_pipe_is_written_to_and_stays_a_pipe(tmp_path: Path) -> None:
         file.write(b"rows")
     reader.join()
     assert (got, (tmp_path / "pipe").is_fifo()) == ([b"rows"], True)
+
+
+def test_what_a_killed_run_left_of_a_file_is_removed_and_nothing_else(tmp_path: Path) -> None:
+    left, other, mine = (tmp_path / name for name in (".out.0123abcd.part", ".outer.0123abcd.part", ".out.mine.part"))
+    for path in (left, other, mine):
+        path.write_bytes(b"half")
+    os.mkfifo(tmp_path / ".out.0123abce.part")
+    with whole_file(tmp_path / "out"), whole_file(tmp_path / "out") as second:
+        second.write(b"whole")
+    assert not left.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"out", other.name, mine.name, ".out.0123abce.part"}
+
+
+def test_what_a_killed_run_left_of_numbered_files_is_removed(tmp_path: Path) -> None:
+    (tmp_path / ".site-00007.warc.0123abcd.part").write_bytes(b"half")
+    Files(tmp_path / "site-%05d.warc").check()
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["a-%05i.tar", "a-%s.tar", "a-%d-%d.tar", "a-%010d.tar", "%03d/b-%x"])
+def test_a_place_that_is_none_for_a_number_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="can't be the place of a number: write one, as %05d or %d"):
+        Files(Path(name)).check()
+
+
+@pytest.mark.parametrize("name", ["a%20day.wacz", "100%.tar", "50%off.tar", "a-%d.tar", "a-%05d.tar", "%D0%B1.wacz"])
+def test_a_percent_sign_may_stand_in_a_name(name: str) -> None:
+    Files(Path(name)).check()

@@ -321,6 +321,8 @@ async def test_a_revisit_is_found_though_it_says_that_it_was_truncated_and_has_t
         ("a[1].jpg?b[]=2", "a%5B1%5D.jpg?b%5b%5d=2"),
         ("x/../a^.jpg", "a%5E.jpg"),
         ("c_fill,w_480/a.jpg", "c_fill%2Cw_480/a.jpg"),
+        ("a.jpg?", "a.jpg"),
+        ("b.jpg", "b.jpg?"),
     ],
 )
 async def test_a_url_is_found_in_every_equivalent_spelling(tmp_path: Path, asked: str, archived: str) -> None:

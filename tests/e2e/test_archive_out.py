@@ -290,5 +290,7 @@ def test_of_a_run_that_is_cut_off_there_is_no_archive_and_the_next_one_has_all(
             time.sleep(0.01)
         run.send_signal(sign)
     assert (run.returncode, path.exists()) == (code, False)
+    assert len(list(tmp_path.glob(".site.wacz.*.part"))) == (sign == signal.SIGKILL)
     again = archived(mediamirror, boats, tmp_path, "site.wacz")
+    assert not list(tmp_path.glob(".site.wacz.*.part"))
     assert set(statuses(again)) >= set(answers()) - {f"{WWW}twin.jpg", "http://img.boats.example/there.jpg"}
