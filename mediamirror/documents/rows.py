@@ -125,8 +125,12 @@ def json_list(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
         message = f"{rows.name} is over the limit of {limit:,} bytes: split it, or write it as JSON Lines."
         yield Problem("document-too-large", message, document=rows.name)
         return
+    line = 0
     for line, record in _records(data):
         yield from json_row(record, line, rows, counted)
+    if data.lstrip().startswith(b"[") and not data.rstrip().endswith(b"]"):
+        message = f"{rows.name} ends before its list does: what comes before was read."
+        yield Problem("document-damaged", message, line, document=rows.name)
     yield from counted.total()
 
 

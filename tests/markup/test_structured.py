@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 
 from mediamirror.markup.extract import choose_kind, extract_document
 from mediamirror.markup.json.records import records
+from mediamirror.markup.places.json_text import read_json
+from mediamirror.markup.places.spelling import json_string
 from mediamirror.markup.records import structured
 from mediamirror.markup.records.structured import Row, find_json, table_rows
-from mediamirror.model import Extraction
+from mediamirror.model import Extraction, Severity
 from tests.growth import is_linear
 
 CRAWLS = Path(__file__).parents[2] / "fixtures" / "crawls"
@@ -155,10 +158,18 @@ def test_json_nested_a_hundred_thousand_deep_is_a_problem_and_the_next_record_is
     assert urls(found) == [["/a.jpg"]]
 
 
-def test_json_cut_in_the_middle_gives_what_is_there_and_a_problem() -> None:
-    found = find(b'[{"image": "/a.jpg"},\n{"image": "/b.jpg", "html": "<img src=/c.jp')
-    assert urls(found) == [["/a.jpg"], ["/b.jpg"]]
-    assert [(p.code, p.line) for p in found.problems] == [("malformed-json", 2)]
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b'[{"image": "/a.jpg"},\n{"image": "/b.jpg", "html": "<img src=/c.jp', [["/a.jpg"], ["/b.jpg"]]),
+        (b'[{"image": "/a.jpg"},\n', [["/a.jpg"]]),
+        (b'{"image": "/a.jpg",\n"b": [', [["/a.jpg"]]),
+    ],
+)
+def test_json_cut_in_the_middle_gives_what_is_there_and_an_error(data: bytes, expected: list[list[str]]) -> None:
+    found = find(data)
+    assert urls(found) == expected
+    assert [(p.code, p.line, p.severity) for p in found.problems] == [("malformed-json", 2, Severity.ERROR)]
 
 
 def test_a_bad_record_costs_no_other() -> None:
@@ -167,11 +178,28 @@ def test_a_bad_record_costs_no_other() -> None:
     assert ("malformed-json", 2) in [(p.code, p.line) for p in found.problems]
 
 
-def test_a_string_of_too_many_escapes_is_left_out_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mediamirror.markup.records.record_images.MAX_ESCAPES", 100)
-    found = find({"html": "\n" * 101 + "<img src=/a.jpg>", "image": "/b.jpg"})
-    assert urls(found) == [["/b.jpg"]]
-    assert [p.code for p in found.problems] == ["too-many-escapes"]
+def test_a_string_of_however_many_escapes_is_read_and_its_places_cost_little_memory() -> None:
+    text = "\u0436\n" * 200_000 + "<img src=/a.jpg>"  # 400,000 escapes
+    data = json.dumps({"html": text, "image": "/b.jpg"}).encode()
+    tracemalloc.start()
+    found = find(data)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert urls(found) == [["/a.jpg"], ["/b.jpg"]]
+    assert found.problems == ()
+    spans = [c.reference.span for row in found.sets for c in row.candidates if c.reference is not None]
+    assert [data[slice(*span)] for span in spans if span is not None] == [b"/a.jpg", b"/b.jpg"]
+    assert peak < 30 * len(data)
+
+
+@given(st.text(alphabet='a"\\\n\u0436\U0001f600\ud800 /', max_size=30), st.data())
+def test_each_part_of_a_json_string_has_the_place_of_its_spelling(text: str, data: st.DataObject) -> None:
+    document = f"[{json.dumps(text)}]"
+    value = read_json(document).values[0].items[0]  # type: ignore[union-attr]
+    start = data.draw(st.integers(0, len(value.value)))
+    end = data.draw(st.integers(start, len(value.value)))
+    first, last = json_string(value, document).raw_span(start, end)
+    assert read_json(f'"{document[first:last]}"').values[0].value == value.value[start:end]  # type: ignore[union-attr]
 
 
 def test_more_images_than_one_document_may_name_are_left_out_with_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from mediamirror.markup.extract import choose_kind, extract_document
-from mediamirror.model import Extraction
+from mediamirror.model import Extraction, Severity
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
@@ -59,6 +59,26 @@ def test_damaged_xml_is_told_of_and_the_rest_is_read() -> None:
     found = find("<a><img>https://a.example/1.jpg</img></b><img>https://a.example/2.jpg</img>")
     assert [row.candidates[0].url for row in found.sets] == ["https://a.example/1.jpg", "https://a.example/2.jpg"]
     assert "malformed-xml" in {p.code for p in (*found.problems, *(p for row in found.sets for p in row.problems))}
+
+
+@pytest.mark.parametrize(
+    ("text", "urls_of"),
+    [
+        ("<a><img>https://a.example/1.jpg</img><img>https://a.example/2.jp", ["1"]),
+        ("<a><img>https://a.example/1.jpg</img><img>https://a.example/2.jpg</img", ["1", "2"]),
+        ("<a><d><![CDATA[<img src=https://a.example/1.jpg> <img src=https://a.example/2.jp", ["1"]),
+        ("<a><img>https://a.example/1.jpg</img><!-- ", ["1"]),
+    ],
+)
+def test_xml_that_is_cut_gives_what_is_whole_and_an_error(text: str, urls_of: list[str]) -> None:
+    found = find(text)
+    assert [row.candidates[0].url for row in found.sets] == [f"https://a.example/{each}.jpg" for each in urls_of]
+    told = [
+        p.severity
+        for p in (*found.problems, *(p for row in found.sets for p in row.problems))
+        if p.code == "malformed-xml"
+    ]
+    assert Severity.ERROR in told
 
 
 def test_what_stands_between_elements_is_read_as_text_where_no_field_holds_an_image() -> None:

@@ -68,6 +68,8 @@ class Reading:
     error: int | None = None
     is_cut: bool = False
     """There were more than `MAX_NODES` values: the rest is missing."""
+    is_unfinished: bool = False
+    """The text ends within a value."""
 
 
 @dataclass(slots=True)
@@ -95,6 +97,8 @@ def read_json(text: str, start: int = 0, stop: int | None = None) -> Reading:
             break
         _take(reader, match)
         position = match.end()
+    else:
+        reader.reading.is_unfinished |= bool(reader.open)
     if reader.open:
         _wrong(reader, end)
     return reader.reading
@@ -129,6 +133,7 @@ def _string(reader: _Reader, match: re.Match[str], group: str, kind: str) -> Non
     value = _ESCAPE.sub(_unescaped, spelling) if "\\" in spelling else spelling
     if kind == "text":
         # Cut off at the end: half a URL is worse than none.
+        reader.reading.is_unfinished = True
         _wrong(reader, span[0])
     elif kind == "colon" and reader.open and isinstance(reader.open[-1], Object) and reader.names[-1] is None:
         reader.names[-1] = value

@@ -7,6 +7,7 @@ name the place of its spelling in the document.
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
@@ -49,7 +50,7 @@ class Piece:
     text: str
     start: int
     end: int
-    decoded: Decoded | None = None
+    decoded: Decoded | _Unescaped | None = None
 
     def raw(self, start: int, end: int) -> Span:
         """Return the place in the document of ``text[start:end]``."""
@@ -117,24 +118,48 @@ def is_over(raw: str) -> bool:
 
 
 def json_string(value: Text, document: str) -> Spelling:
-    """A string of a JSON document."""
+    """A string of a JSON document, with however many escapes."""
     start, end = value.span
     if len(value.value) == end - start:
         return as_written(value.value, start)
-    return Spelling.of(_json_pieces(value.value, document[start:end], start))
+    return Spelling.of([Piece(value.value, start, end, _Unescaped(document, value.span))])
 
 
-def _json_pieces(value: str, raw: str, start: int) -> Iterator[Piece]:
-    done = at = 0
-    for match in _JSON_ESCAPE.finditer(raw):
-        plain = match.start() - done
-        yield Piece(value[at : at + plain], start + done, start + match.start())
-        at += plain
-        size = _escape_size(match[0])
-        yield Piece(value[at : at + size], start + match.start(), start + match.end())
-        at += size
-        done = match.end()
-    yield Piece(value[at:], start + done, start + len(raw))
+class _Unescaped:
+    """The way back to the spelling of a string of JSON, worked out when it is first asked for: in most nothing is found.
+
+    Then it takes 16 bytes for each escape.
+    """
+
+    __slots__ = ("_at", "_document", "_raw", "_span")
+
+    def __init__(self, document: str, span: Span) -> None:
+        self._document = document
+        self._span = span
+        self._at = array("I")
+        self._raw = array("I")
+
+    def raw_span(self, start: int, end: int) -> Span:
+        """Return the place in the spelling of a part of the string, in code points."""
+        if not self._at:
+            self._mark()
+        first, last = bisect_right(self._at, start) - 1, bisect_right(self._at, end) - 1
+        return self._raw[first] + start - self._at[first], self._raw[last] + end - self._at[last]
+
+    def _mark(self) -> None:
+        """Mark the places from which on the text is spelled as it is: its beginning, and those behind escapes and at them."""
+        start, end = self._span
+        self._at.append(0)
+        self._raw.append(0)
+        for match in _JSON_ESCAPE.finditer(self._document, start, end):
+            first = match.start() - start
+            at = self._at[-1] + first - self._raw[-1]
+            size = _escape_size(match[0])
+            if size > 1:
+                self._at.append(at)
+                self._raw.append(first)
+            self._at.append(at + size)
+            self._raw.append(match.end() - start)
 
 
 def _escape_size(escape: str) -> int:

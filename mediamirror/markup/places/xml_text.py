@@ -15,6 +15,7 @@ from typing import Literal
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.charrefs import Decoded, decode
 from mediamirror.markup.places.spelling import MAX_ESCAPES, Piece, is_over, with_references
+from mediamirror.model import Problem, Severity
 
 MAX_DEPTH = 1_000
 """How deep elements are followed; what is nested deeper is stepped over."""
@@ -80,11 +81,20 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Something that is wrong with the document, and where. ``code`` is that of the `Problem` to make of it."""
+    """Something that is wrong with the document, and where. ``code`` is that of the `Problem` to make of it.
+
+    ``is_cut`` says that the document ends too early: the rest of it is missing, as where a download broke off.
+    """
 
     code: Literal["malformed-xml", "entities-not-expanded", "xml-too-deep", "xml-too-large", "too-many-references"]
     message: str
     at: int
+    is_cut: bool = False
+
+    def problem(self, line: int, document: str) -> Problem:
+        """The problem to make of it: an error where a part of the document is missing."""
+        severity = Severity.ERROR if self.is_cut else Severity.NOTE
+        return Problem(self.code, self.message, line, document=document, severity=severity)
 
 
 Event = Element | End | Piece | Flaw
@@ -106,6 +116,7 @@ class _Open:
     spaces: list[dict[str, str]] = field(default_factory=lambda: [{}])
     deeper: int = 0
     flawed: bool = False
+    is_cut: bool = False
     typed: bool = False
     count: int = 0
 
@@ -129,10 +140,15 @@ def read_xml(text: str) -> Iterator[Event]:
                 at = len(text)
                 break
     if at < len(text):
-        yield from _text(text[at:], at)
-    if state.names or state.deeper:
-        yield from _flaw(state, f"The document ends within <{_shown(state.names[-1])}>.", len(text))
+        yield from _text(_whole_words(text[at:]) if state.names else text[at:], at)
+    if state.names and state.count <= MAX_ELEMENTS and not state.is_cut:
+        yield Flaw("malformed-xml", f"The document ends within <{_shown(state.names[-1])}>.", len(text), is_cut=True)
     yield from (End(len(text)) for _ in state.names)
+
+
+def _whole_words(text: str) -> str:
+    """A text that was cut off, without its last word: half a URL is worse than none."""
+    return text[: len(text) - len(text.rsplit(maxsplit=1)[-1])] if text[-1:].strip() else text
 
 
 def _text(raw: str, at: int) -> Iterator[Event]:
@@ -158,9 +174,11 @@ def _declaration(text: str, at: int, state: _Open) -> _Steps:
             end = text.find(closing, start)
             stop = end if end >= 0 else len(text)
             if closing == "]]>":
-                yield Piece(text[start:stop], start, stop)
+                held = text[start:stop] if end >= 0 else _whole_words(text[start:stop])
+                yield Piece(held, start, start + len(held))
             if end < 0:
-                yield Flaw("malformed-xml", f"The document ends within {opening}.", at)
+                state.is_cut = True
+                yield Flaw("malformed-xml", f"The document ends within {opening}.", at, is_cut=True)
             return stop + len(closing) if end >= 0 else stop
     return (yield from _document_type(text, at, state))
 

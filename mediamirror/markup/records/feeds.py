@@ -112,9 +112,7 @@ class _Reader:
                 yield from self._end(event)
             elif isinstance(event, Flaw):
                 line = self._place.source.line(event.at)
-                yield self._place.trouble(
-                    Problem(event.code, event.message, line, document=self._place.context.document)
-                )
+                yield self._place.trouble(event.problem(line, self._place.context.document))
             elif self._open and (pieces := self._open[-1].pieces) is not None and len(pieces) < MAX_PIECES:
                 pieces.append(event)
         yield from self._flush()

@@ -35,7 +35,6 @@ from mediamirror.markup.naming import (
 from mediamirror.markup.places.candidates import length
 from mediamirror.markup.places.json_text import Array, Json, Object, Text, read_json
 from mediamirror.markup.places.spelling import (
-    MAX_ESCAPES,
     Nested,
     Spelled,
     Spelling,
@@ -92,7 +91,7 @@ class RecordReader:
         while pending:
             node = pending.pop()
             if isinstance(node.value, Text):
-                yield from self._text(node, node.value)
+                yield from self.value(node.place, node.name, self._spelled(node.value))
             elif node.depth > MAX_DEPTH:
                 if not self.is_cut:
                     yield self._too_deep()
@@ -104,15 +103,6 @@ class RecordReader:
                     pending += (_Node(node.name, item, node.place, node.depth + 1) for item in node.value.items)
             elif isinstance(node.value, Object):
                 yield from self._object(node, node.value, pending)
-
-    def _text(self, node: _Node, value: Text) -> Iterator[ImageSet]:
-        start, end = (position + self.offset for position in value.span)
-        if self._whole.count("\\", start, end) > MAX_ESCAPES:
-            message = f"The field {node.name[:80]!r} has more than {MAX_ESCAPES:,} escapes: it is not read."
-            line = self.place.line(self.outer) if self.outer is not None else self.place.source.line(start)
-            yield self.place.trouble(Problem("too-many-escapes", message, line, document=self.place.context.document))
-        else:
-            yield from self.value(node.place, node.name, self._spelled(value))
 
     def _too_deep(self) -> ImageSet:
         message = f"The JSON is nested deeper than {MAX_DEPTH:,}: what is deeper is left out."

@@ -124,7 +124,9 @@ class _Reader:
                     yield self._trouble("sitemap-too-long", _TOO_LONG, event.start)
                     return
             elif isinstance(event, Flaw):
-                yield self._trouble(event.code, event.message, event.at)
+                yield self._place.trouble(
+                    event.problem(self._place.source.line(event.at), self._place.context.document)
+                )
             elif isinstance(event, End):
                 yield from self._end(self._open.pop())
             elif self._open and len(self._open[-1].pieces) < _PIECES:

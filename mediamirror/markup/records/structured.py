@@ -22,7 +22,7 @@ from mediamirror.markup.places.json_text import MAX_NODES, Json, Object, Text, r
 from mediamirror.markup.places.source import decode
 from mediamirror.markup.records.placing import Place, collected
 from mediamirror.markup.records.record_images import RecordReader
-from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Source, Span
+from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Severity, Source, Span
 
 __all__ = ["Misquoted", "Row", "find_json", "find_json_lines", "find_table", "is_json", "pick", "table_rows"]
 
@@ -74,7 +74,7 @@ def _lines(text: str) -> Iterator[Span]:
 
 def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge: bool) -> Iterator[ImageSet]:
     text, unmarked = place.source.text, Unmarked()
-    is_list = text[:1] == "["  # one record alone is a row of a file, where they are counted
+    is_told, is_list = False, text[:1] == "["  # one record alone is a row of a file, where they are counted
     for start, end in parted(text):
         reading = read_json(text[start:end])
         reader = RecordReader(place, merge, start)
@@ -89,7 +89,12 @@ def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge:
             yield _trouble(place, "json-too-large", message, start)
         elif reading.error is not None:
             message = "The JSON is malformed here: what could be read of it was read."
-            yield _trouble(place, "malformed-json", message, start + reading.error)
+            severity = Severity.ERROR if reading.is_unfinished else Severity.NOTE
+            yield _trouble(place, "malformed-json", message, start + reading.error, severity)
+            is_told = True
+    if is_list and not is_told and not text.rstrip().endswith("]"):
+        message = "The JSON ends before its list does: what comes before was read."
+        yield _trouble(place, "malformed-json", message, len(text), Severity.ERROR)
     if is_list:
         yield from map(place.trouble, unmarked.problem(place.context.document))
 
@@ -100,8 +105,9 @@ def _plain(record: Json) -> dict[str, object]:
     return {name: value.value if isinstance(value, Text) else value for name, value in values if value != "null"}
 
 
-def _trouble(place: Place, code: str, message: str, at: int) -> ImageSet:
-    return place.trouble(Problem(code, message, place.source.line(at), document=place.context.document))
+def _trouble(place: Place, code: str, message: str, at: int, severity: Severity = Severity.NOTE) -> ImageSet:
+    line, document = place.source.line(at), place.context.document
+    return place.trouble(Problem(code, message, line, document=document, severity=severity))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from mediamirror.markup.places.spelling import Piece, Spelling, with_references
 from mediamirror.markup.places.xml_text import Element, End, Flaw, declared_encoding, read_xml
 from mediamirror.markup.records.placing import Place, collected
 from mediamirror.markup.records.record_images import RecordReader
-from mediamirror.model import Extraction, ImageSet, Problem
+from mediamirror.model import Extraction, ImageSet
 
 _FILES = frozenset({"href", "url", "src", "uri", "file", "loc", "value"})
 MAX_PIECES = 100_000
@@ -57,7 +57,6 @@ def _sets(place: Place, *, merge: bool) -> Iterator[ImageSet]:
                 yield from reader.value(place, name, Spelling.of(pieces))
             pieces = None
         elif isinstance(event, Flaw):
-            problem = Problem(event.code, event.message, place.source.line(event.at), document=place.context.document)
-            yield place.trouble(problem)
+            yield place.trouble(event.problem(place.source.line(event.at), place.context.document))
         elif pieces is not None and len(pieces) < MAX_PIECES:
             pieces.append(event)
