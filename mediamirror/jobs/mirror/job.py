@@ -232,6 +232,12 @@ class _MirrorRun:
             self._tell(
                 Problem("nothing-failed", f"Nothing to try again: nothing failed in {self._to}.", document=self._to)
             )
+        if self._out is not None and wanted < variants and not self._options.select.retry_failed:
+            message = (
+                f"{variants - wanted:,} of {variants:,} images are not wanted by the options given, so the archive lacks them: "
+                "where a screen chooses one of these, a player shows nothing."
+            )
+            self._tell(Problem("archive-incomplete", message, document=self._to))
         self._tally.planned = Planned(self._tally.kinds.total(), sets, variants, wanted)
         self._emit(self._tally.planned)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence, Set
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
 from mediamirror.documents.document import Document, is_made_up
@@ -18,7 +17,7 @@ from mediamirror.documents.reader import Reader, Unread
 from mediamirror.errors import FetchError, NotArchived, UsageError
 from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.fetch.late import LateFetcher
-from mediamirror.first_use import replace
+from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import PAGES
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import Download, Event, Problem
@@ -33,8 +32,10 @@ Emit = Callable[[Event], None]
 _SHEETS = "text/css,*/*;q=0.1"
 _HELD = 256 * 1024
 """Largest body out of an archive that is held in memory: with 1 MiB, as for those from the network, a run took 140 MiB for 72."""
-_MOST_SHEETS = 10_000
-"""Most style sheets that are asked for in one run."""
+_MOST_LOADED = 10_000
+"""Most style sheets and frames that are asked for in one run."""
+_MOST_FRAMES = 2
+"""Frames are read in frames, and in these no more."""
 _DOCUMENTS = "text/html,application/xhtml+xml,application/xml;q=0.9,text/plain;q=0.8,*/*;q=0.7"
 
 
@@ -75,7 +76,7 @@ async def documents(
     """Yield the documents of the inputs, those from the network fetched by the same stack as the images.
 
     ``reader`` says where a page leads on to, where that is asked for. With ``record``, which wraps the fetcher, the style sheets of
-    pages from the network are documents too: without them an archive shows the pages otherwise.
+    pages from the network are documents too, and frames of their own hosts: without them an archive shows the pages otherwise.
     """
 
     _check_base(options.base_url)
@@ -107,48 +108,80 @@ async def documents(
 
     items = _all_documents(read, fetch, fetcher, reader, options)
     if record is not None:
-        items = _with_sheets(items, partial(fetch, accept=_SHEETS), fetched, reader, options)
+        items = _with_what_it_loads(items, fetch, fetched, reader, options)
     items = _limited(items, options.max_documents)
     async for found in _without_data(items, options, archive) if options.keep_data else items:
         yield found
 
 
-async def _with_sheets(
-    items: AsyncIterator[Document | Problem], fetch: Fetch, fetched: Set[str], reader: Reader, options: ReadOptions
+async def _with_what_it_loads(
+    items: AsyncIterator[Document | Problem],
+    fetch: Callable[..., Awaitable[Download]],
+    fetched: Set[str],
+    reader: Reader,
+    options: ReadOptions,
 ) -> AsyncIterator[Document | Problem]:
-    """The same, and behind each page that was fetched the style sheets that it loads, and those that these import.
+    """The same, and behind each page that was fetched its style sheets, those that these import, and its frames with theirs.
 
     A page of a web archive has them there, or nowhere: what the network gives today is not what it looked like.
     """
     asked: set[str] = set()
-    first, left_out = "", 0
+    local, elsewhere = _Counted(), _Counted()
     async for item in items:
         yield item
         if isinstance(item, Document) and item.kind in PAGES and not is_of_the_web(item.name):
-            first, left_out = first or item.name, left_out + 1
-        waiting = deque(await _sheets_of(item, fetched, reader))
-        while waiting and len(asked) < _MOST_SHEETS:
-            url = waiting.popleft()
-            if url in asked:
+            local.add(item.name)
+        waiting = deque(await _loaded_by(item, fetched, reader, 0))
+        while waiting and len(asked) < _MOST_LOADED:
+            part = waiting.popleft()
+            if part.url in asked or (part.depth and part.url in fetched):
                 continue
-            asked.add(url)
+            asked.add(part.url)
+            if part.depth > _MOST_FRAMES or not part.is_near:
+                elsewhere.add(part.url)
+                continue
             try:
-                download = await fetch(url)
+                download = await fetch(part.url, _DOCUMENTS if part.depth else _SHEETS)
             except FetchError as error:
-                yield Problem("sheet-not-archived", f"{error.message} It is a style sheet.", document=url)
+                code, what = ("frame-not-archived", "frame") if part.depth else ("sheet-not-archived", "style sheet")
+                yield Problem(code, f"{error.message} It is a {what}.", document=part.url)
                 continue
             try:
                 async for each in read_download(
-                    url, download, limit=options.max_document, memory=options.max_document_memory
+                    part.url, download, limit=options.max_document, memory=options.max_document_memory
                 ):
                     yield each
-                    waiting += await _sheets_of(each, fetched, reader)
+                    waiting += await _loaded_by(each, fetched, reader, part.depth)
             finally:
                 discard(download.body)
-    if left_out:
-        pages = f"{first} is" if left_out == 1 else f"{first} and {left_out - 1:,} more are"
+    if local.count:
+        pages = f"{local} is" if local.count == 1 else f"{local} are"
         message = f"{pages} not in the archive, because a local file has no URL: give pages by their addresses to have them there."
-        yield Problem("page-not-archived", message, document=first)
+        yield Problem("page-not-archived", message, document=local.first)
+    if elsewhere.count:
+        frames = "a frame" if elsewhere.count == 1 else "frames"
+        message = f"{elsewhere}: not in the archive, as {frames} of another host, or too deep in others."
+        yield Problem("frame-not-archived", message, document=elsewhere.first)
+
+
+@dataclass
+class _Counted:
+    first: str = ""
+    count: int = 0
+
+    def add(self, name: str) -> None:
+        self.first, self.count = self.first or name, self.count + 1
+
+    def __str__(self) -> str:
+        return self.first if self.count == 1 else f"{self.first} and {self.count - 1:,} more"
+
+
+class _Loaded(NamedTuple):
+    """A style sheet, or with a ``depth`` a frame: how many frames stand around what is in it. ``is_near``: on its page's host."""
+
+    url: str
+    depth: int = 0
+    is_near: bool = True
 
 
 def is_of_the_web(url: str) -> bool:
@@ -156,14 +189,19 @@ def is_of_the_web(url: str) -> bool:
     return url.startswith(("http://", "https://")) and not is_made_up(url)
 
 
-async def _sheets_of(item: Document | Problem, fetched: Set[str], reader: Reader) -> list[str]:
-    """The style sheets that a page or a sheet loads, if it was fetched; it has been looked through."""
+async def _loaded_by(item: Document | Problem, fetched: Set[str], reader: Reader, depth: int) -> list[_Loaded]:
+    """What a page or a sheet loads, if it was fetched; it has been looked through."""
     if isinstance(item, Problem) or item.name not in fetched:
         return []
-    linked: tuple[str, ...] = ()
-    with suppress(Unread):  # whoever looked through it said so
-        linked = (await reader.links(item)).sheets if item.kind in PAGES else ()
-    return [*linked, *(url for url in reader.sheets.imports() if url.startswith(("http://", "https://")))]
+    sheets: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
+    if item.kind in PAGES:
+        with suppress(Unread):  # whoever looked through it said so
+            links = await reader.links(item)
+            sheets, frames = links.sheets, links.frames
+    host, imports = urlsplit(item.name).netloc, reader.sheets.imports()
+    found = [_Loaded(url) for url in (*sheets, *imports) if url.startswith(("http://", "https://"))]
+    return [*found, *(_Loaded(url, depth + 1, urlsplit(url).netloc == host) for url in frames)]
 
 
 async def _limited(items: AsyncIterator[Document | Problem], most: int) -> AsyncIterator[Document | Problem]:

@@ -14,7 +14,7 @@ HARMLESS = frozenset(
     {
         *("empty-document", "page-limit", "sitemap-limit", "too-many-links"),
         *("page-closed", "page-nofollow", "not-a-page", "other-host", "special-file", "passed-over", "read-as"),
-        *("page-not-archived", "wacz-unsigned", "warc-doubtful", "sheet-not-archived"),
+        *("page-not-archived", "wacz-unsigned", "warc-doubtful", "sheet-not-archived", "frame-not-archived"),
     }
 )
 """Problems with a document as a whole that are no failure: there is nothing in it, or a crawl leaves it out by its rules."""

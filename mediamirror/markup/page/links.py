@@ -47,6 +47,8 @@ class Links:
     cut: bool = False
     sheets: tuple[str, ...] = ()
     """The style sheets that it loads."""
+    frames: tuple[str, ...] = ()
+    """The pages that it shows in frames."""
 
 
 def find(
@@ -57,11 +59,11 @@ def find(
     Left out: ``rel=nofollow``, ``download``, other schemes than http and https, and files that are no pages by their name.
     """
     page = read(data, document=document, base_url=base_url, encoding=encoding, is_xml=is_xml)
-    sheets = tuple(islice(_unique(_sheets(page)), MAX_LINKS))
+    sheets, frames = (tuple(islice(_unique(loaded(page)), MAX_LINKS)) for loaded in (_sheets, _frames))
     if any(_is_closing(element) for element in islice(page.elements(["meta"]), _MAX_ELEMENTS)):
-        return Links((), closed=True, sheets=sheets)
+        return Links((), closed=True, sheets=sheets, frames=frames)
     found = tuple(islice(_unique(_links(page)), MAX_LINKS + 1))
-    return Links(found[:MAX_LINKS], cut=len(found) > MAX_LINKS, sheets=sheets)
+    return Links(found[:MAX_LINKS], cut=len(found) > MAX_LINKS, sheets=sheets, frames=frames)
 
 
 def is_nofollow(value: str) -> bool:
@@ -99,10 +101,20 @@ def _links(page: Page) -> Iterator[str]:
 def _sheets(page: Page) -> Iterator[str]:
     for element in islice(page.elements(["link"]), _MAX_ELEMENTS):
         words = (element.attr("rel") or "").lower().split()
-        if "stylesheet" in words and "alternate" not in words and (href := element.attr("href")):
-            url = resolved(href, page.context)
-            if isinstance(url, str) and len(url) <= MAX_URL and _is_http(url):
-                yield url
+        if "stylesheet" in words and "alternate" not in words:
+            yield from _loaded(element.attr("href"), page)
+
+
+def _frames(page: Page) -> Iterator[str]:
+    for element in islice(page.elements(["iframe", "frame"]), _MAX_ELEMENTS):
+        if "srcdoc" not in element.attrs:
+            yield from _loaded(element.attr("src"), page)
+
+
+def _loaded(reference: str | None, page: Page) -> Iterator[str]:
+    url = resolved(reference, page.context) if reference else None
+    if isinstance(url, str) and len(url) <= MAX_URL and _is_http(url):
+        yield url
 
 
 def _usable(urls: Iterable[str], base_url: str) -> Iterator[str]:
