@@ -112,12 +112,15 @@ class _Packed:
     def members(self, counted: Members) -> Iterator[str | Problem]:
         for member in self._packed.infolist():
             if not member.is_dir() and (yield from counted.is_safe(member.filename)):
-                if (why := barred(member)) is None:
+                why = barred(member) if member.filename.lower().endswith((*_WARCS, ".wacz")) else None
+                if why is None:
                     yield member.filename
                 else:
                     yield from counted.bad(member.filename, why)
 
     def open(self, member: str) -> IO[bytes]:
+        if (why := barred(self._packed.getinfo(member))) is not None:
+            raise zipfile.BadZipFile(f"it {why}")
         return self._packed.open(member)
 
     def size(self, member: str) -> int:
@@ -240,8 +243,8 @@ def _about(package: _Package, archive: WarcArchive, counted: Members, archives: 
                 yield from _said(package, f"/{row['path'][:200]} {why}")
         except KeyError:
             yield from _said(package, f"lacks {row['path'][:200]}, which its {_LIST} names")
-        except DAMAGE:
-            yield from _said(package, f"/{row['path'][:200]} is damaged: its bytes are not those that were packed")
+        except DAMAGE as error:
+            yield from _said(package, f"/{row['path'][:200]} can't be compared: {str(error)[:300]}")
     if archive.check_hashes:
         for member in sorted(archives - {row["path"] for row in resources}) if resources else ():
             yield from _said(package, f"/{member[:200]} is in no list: nothing proves its bytes")
