@@ -1,16 +1,11 @@
-"""Facts and expectations to findings. Pure; one function per rule."""
+"""Facts and expectations to findings. Pure; one function per rule.
+
+The modules of rules are imported here for what that does: it fills the registry of `rules`.
+"""
 
 from __future__ import annotations
 
-from mediamirror.lint import ladder as _ladder
-from mediamirror.lint import markup as _markup
-from mediamirror.lint import pictures as _pictures
-from mediamirror.lint import pixels as _pixels
-from mediamirror.lint import sources as _sources
-from mediamirror.lint import stored as _stored
-from mediamirror.lint import suppress as _suppress
-from mediamirror.lint import transport as _transport
-from mediamirror.lint import upscaling as _upscaling
+from mediamirror.lint import ladder, markup, pictures, pixels, sources, stored, suppress, transport, upscaling  # noqa: F401
 from mediamirror.lint.markup import told_by_a_rule
 from mediamirror.lint.names import unread_kind
 from mediamirror.lint.pictures import same_shape
@@ -65,16 +60,3 @@ __all__ = [
     "unread_kind",
     "variants_of",
 ]
-
-# Importing them is what fills the registry.
-_FAMILIES = (
-    _ladder,
-    _markup,
-    _pictures,
-    _pixels,
-    _sources,
-    _stored,
-    _suppress,
-    _transport,
-    _upscaling,
-)

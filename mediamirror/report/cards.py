@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import groupby
+from typing import Any
 
 from mediamirror.first_use import dataclass
 from mediamirror.model import SetResult, SetRow, Severity, Status, Suppressed
@@ -26,71 +27,8 @@ Thumb = Callable[[bytes], str | None]
 """Keeps a thumbnail and returns its address relative to the page, or None when the bytes are no picture we show."""
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """One picture on the contact sheet, with its caption. ``real_share`` and ``declared_share`` are 0..100 of the widest."""
-
-    promise: str
-    real: str
-    size: str
-    format: str
-    name: str
-    shown: str
-    href: str | None
-    now: str
-    """Where a rewritten page points for it; empty where none was."""
-    now_href: str | None
-    thumb: str | None
-    absent: str
-    alt: str
-    status: str
-    severity: str
-    rules: tuple[str, ...]
-    mismatch: bool
-    real_share: float | None
-    declared_share: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Strip:
-    """The frames of one source of the set, under its condition."""
-
-    label: str
-    frames: tuple[Frame, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One finding in words: the sentence, the two values that disagree (and what the first one is called), the file's name and
-    its place when elsewhere."""
-
-    message: str
-    promise: str
-    declared: str
-    actual: str
-    name: str
-    place: str
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Everything that one rule says of the set."""
-
-    severity: str
-    rule: str
-    name: str
-    lines: tuple[Line, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Off:
-    """A finding that somebody switched off: the rule, the sentence, the reason, and where that is written."""
-
-    rule: str
-    name: str
-    message: str
-    reason: str
-    where: str
+Shown = dict[str, Any]
+"""Words, links and numbers by the names that the templates know them by; each is made in one place, and only drawn there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +46,9 @@ class Card:
     inferred: bool
     verdict: str
     counts: tuple[tuple[str, int], ...]
-    strips: tuple[Strip, ...]
-    notes: tuple[Note, ...]
-    switched_off: tuple[Off, ...]
+    strips: tuple[Shown, ...]
+    notes: tuple[Shown, ...]
+    switched_off: tuple[Shown, ...]
     chart: Chart | None
     rules: tuple[str, ...]
     severities: tuple[str, ...]
@@ -158,10 +96,11 @@ def _place(document: str, line: int) -> str:
     return f"{shown}:{line}" if line > 0 else shown
 
 
-def _strips(image_set: SetResult, thumb: Thumb) -> list[Strip]:
+def _strips(image_set: SetResult, thumb: Thumb) -> list[Shown]:
+    """The rows of each source, under its condition."""
     widest = max((max(row.width or 0, row.declared_width or 0) for row in image_set.rows), default=0)
     return [
-        Strip(_strip_label(*key), tuple(_frame(row, image_set, widest, thumb) for row in rows))
+        {"label": _strip_label(*key), "frames": [_frame(row, image_set, widest, thumb) for row in rows]}
         for key, rows in groupby(image_set.rows, key=lambda row: (row.carrier, row.mime, row.media))
     ]
 
@@ -170,30 +109,34 @@ def _strip_label(carrier: str, mime: str | None, media: str | None) -> str:
     return " · ".join(shorten(visible(part), 120) for part in (carrier, mime, media) if part)
 
 
-def _frame(row: SetRow, image_set: SetResult, widest: int, thumb: Thumb) -> Frame:
+def _frame(row: SetRow, image_set: SetResult, widest: int, thumb: Thumb) -> Shown:
+    """One picture on the contact sheet, with its caption.
+
+    The shares are 0..100 of the widest; ``now`` is where a rewritten page points for it.
+    """
     entries = entries_of_row(row, image_set)
     gravest = min((entry.severity for entry in entries), key=GRAVITY.__getitem__, default=None)
     status = row.status.value if row.status else ""
-    return Frame(
-        promise=_promise(row),
-        real=f"{row.width:,} × {row.height:,}" if row.width and row.height else "",
-        size=human_bytes(row.size),
-        format=visible(row.format or ""),
-        name=shorten(file_name(row.url), 120),
-        shown=shorten(shown_url(row.url), 2000),
-        href=link(row.url) if len(row.url) <= _LONGEST_LINK else None,
-        now=shorten(shown_url(row.address or ""), 2000),
-        now_href=link(row.address) if row.address and len(row.address) <= _LONGEST_LINK else None,
-        thumb=thumb(row.thumbnail) if row.thumbnail else None,
-        absent=_absent(row),
-        alt=f"{_promise(row)} variant: {shorten(file_name(row.url), 120)}",
-        status="" if row.status in _AS_IT_SHOULD else status,
-        severity=gravest.value if gravest else "",
-        rules=tuple(dict.fromkeys(visible(entry.rule) for entry in entries)),
-        mismatch=bool(entries and row.width and row.declared_width and row.width != row.declared_width),
-        real_share=_share(row.width, widest),
-        declared_share=_share(row.declared_width, widest),
-    )
+    return {
+        "promise": _promise(row),
+        "real": f"{row.width:,} × {row.height:,}" if row.width and row.height else "",
+        "size": human_bytes(row.size),
+        "format": visible(row.format or ""),
+        "name": shorten(file_name(row.url), 120),
+        "shown": shorten(shown_url(row.url), 2000),
+        "href": link(row.url) if len(row.url) <= _LONGEST_LINK else None,
+        "now": shorten(shown_url(row.address or ""), 2000),
+        "now_href": link(row.address) if row.address and len(row.address) <= _LONGEST_LINK else None,
+        "thumb": thumb(row.thumbnail) if row.thumbnail else None,
+        "absent": _absent(row),
+        "alt": f"{_promise(row)} variant: {shorten(file_name(row.url), 120)}",
+        "status": "" if row.status in _AS_IT_SHOULD else status,
+        "severity": gravest.value if gravest else "",
+        "rules": tuple(dict.fromkeys(visible(entry.rule) for entry in entries)),
+        "mismatch": bool(entries and row.width and row.declared_width and row.width != row.declared_width),
+        "real_share": _share(row.width, widest),
+        "declared_share": _share(row.declared_width, widest),
+    }
 
 
 def _promise(row: SetRow) -> str:
@@ -214,36 +157,42 @@ def _share(width: int | None, widest: int) -> float | None:
     return round(100 * width / widest, 1) if width and widest else None
 
 
-def _notes(entries: tuple[Entry, ...], image_set: SetResult) -> tuple[Note, ...]:
+def _notes(entries: tuple[Entry, ...], image_set: SetResult) -> tuple[Shown, ...]:
+    """Everything that each rule says of the set."""
     by_rule: dict[tuple[str, str], list[Entry]] = {}
     for entry in entries:
         by_rule.setdefault((entry.severity.value, entry.rule), []).append(entry)
     return tuple(
-        Note(severity, visible(rule), visible(explain(rule).title), tuple(_line(entry, image_set) for entry in told))
+        {
+            "severity": severity,
+            **_rule(rule),
+            "lines": [_line(entry, image_set) for entry in told],
+        }
         for (severity, rule), told in by_rule.items()
     )
 
 
-def _off(each: Suppressed) -> Off:
-    return Off(
-        visible(each.finding.rule),
-        visible(explain(each.finding.rule).title),
-        shorten(visible(each.finding.message), 1000),
-        shorten(visible(each.reason), 500),
-        shorten(visible(each.where), 300),
-    )
+def _rule(code: str) -> Shown:
+    return {"rule": visible(code), "name": visible(explain(code).title)}
 
 
-def _line(entry: Entry, image_set: SetResult) -> Line:
+def _off(each: Suppressed) -> Shown:
+    """A finding that somebody switched off: the sentence, the reason, and where that is written."""
+    texts = {"message": (each.finding.message, 1000), "reason": (each.reason, 500), "where": (each.where, 300)}
+    return _rule(each.finding.rule) | {name: shorten(visible(text), room) for name, (text, room) in texts.items()}
+
+
+def _line(entry: Entry, image_set: SetResult) -> Shown:
+    """One finding: the sentence, the two values that disagree, what the first is called, the file, and its place when elsewhere."""
     here = (entry.document, entry.line) == (image_set.document, image_set.line)
-    return Line(
-        message=shorten(visible(entry.message), 1000),
-        promise=_PROMISES.get(entry.rule[:3], "Declared"),
-        declared=shorten(visible(entry.declared or ""), 2000),
-        actual=shorten(visible(entry.actual or ""), 2000),
-        name=shorten(file_name(entry.url), 120) if entry.url else "",
-        place="" if here else _place(entry.document, entry.line),
-    )
+    return {
+        "message": shorten(visible(entry.message), 1000),
+        "promise": _PROMISES.get(entry.rule[:3], "Declared"),
+        "declared": shorten(visible(entry.declared or ""), 2000),
+        "actual": shorten(visible(entry.actual or ""), 2000),
+        "name": shorten(file_name(entry.url), 120) if entry.url else "",
+        "place": "" if here else _place(entry.document, entry.line),
+    }
 
 
 def _samples(image_set: SetResult) -> list[Sample]:

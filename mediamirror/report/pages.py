@@ -61,11 +61,13 @@ class Highlights:
 
     def offer(self, card: Card) -> None:
         """Keep the set if it is in trouble and there is room."""
-        thumb = next((frame.thumb for strip in card.strips for frame in strip.frames if frame.thumb), None)
+        frames = [frame for strip in card.strips for frame in strip["frames"]]
+        thumb = next((frame["thumb"] for frame in frames if frame["thumb"]), None)
         kept = self._kept.get((card.verdict, thumb is not None))
         if kept is None or len(kept) >= self._room:
             return
-        fault = card.notes[0].name or card.notes[0].lines[0].message
+        first = card.notes[0]
+        fault = first["name"] or first["lines"][0]["message"]
         kept.append(Highlight(card.number, card.title, card.verdict, shorten(fault, 120), thumb))
 
     def chosen(self) -> list[Highlight]:
