@@ -62,13 +62,7 @@ class WorkItem:
 
 
 def read_work(
-    db: sqlite3.Connection,
-    run: Run,
-    *,
-    wanted: bool = True,
-    after: int = 0,
-    last: int = 2**63 - 1,
-    limit: int = PAGE,
+    db: sqlite3.Connection, run: Run, *, wanted: bool = True, after: int = 0, last: int = 2**63 - 1, limit: int = PAGE
 ) -> Page[WorkItem]:
     """Return up to ``limit`` items after a cursor, and none after ``last``.
 

@@ -59,18 +59,12 @@ def _shell() -> str:
 
 COMMANDS = {
     "parse": ("parse:parse_command", "Print the image sets of the INPUTs."),
-    "mirror": (
-        "mirror:mirror_command",
-        "Download, check, store and record every image of the INPUTs.",
-    ),
+    "mirror": ("mirror:mirror_command", "Download, check, store and record every image of the INPUTs."),
     "verify": (
         "verify:verify_command",
         "Check every image against its declared width and type, and every image set against good practice.",
     ),
-    "rewrite": (
-        "rewrite:rewrite_command",
-        "Make pages load their images from the mirror.",
-    ),
+    "rewrite": ("rewrite:rewrite_command", "Make pages load their images from the mirror."),
     "map": (
         "rewrite:map_command",
         "Print a redirect map from old URLs to URLs of the mirror, for a web server or CDN.",
@@ -85,10 +79,7 @@ COMMANDS = {
         "simulate:simulate_command",
         "Print which file a browser loads on each screen, its size, and how many of its pixels that screen can't show.",
     ),
-    "rules": (
-        "rules:rules_command",
-        "Explain the lint rules: meaning, reason, and how to fix a finding.",
-    ),
+    "rules": ("rules:rules_command", "Explain the lint rules: meaning, reason, and how to fix a finding."),
     "catalog": (
         "catalog:group",
         "Query and repair the catalog: where each file came from, its format and size, and where it is stored.",

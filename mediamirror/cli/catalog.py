@@ -189,11 +189,7 @@ def show_command(given: Given) -> None:
         panel=WHERE,
     ),
     option(
-        "--keep-runs N",
-        "Delete history from before the last N runs from the catalog.",
-        GcOptions,
-        panel=WHERE,
-        least=1,
+        "--keep-runs N", "Delete history from before the last N runs from the catalog.", GcOptions, panel=WHERE, least=1
     ),
     STORE,
     o.DRY_RUN,

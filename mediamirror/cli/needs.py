@@ -106,11 +106,7 @@ NEEDS: dict[str, list[Need]] = {
             lambda given: given.rewrite_to,
             "it says where rewritten pages point: give --rewrite-to OUT with it.",
         ),
-        (
-            "rewrite_to",
-            lambda given: not given.dry_run,
-            "it needs what --dry-run does not make: omit one of them.",
-        ),
+        ("rewrite_to", lambda given: not given.dry_run, "it needs what --dry-run does not make: omit one of them."),
         (
             "rewrite_to",
             lambda given: given.inputs,
@@ -170,9 +166,7 @@ NEEDS: dict[str, list[Need]] = {
         ("attributes", lambda given: _is_bucket(given.destination), _OF_A_BUCKET),
         ("missing_on_src", lambda given: not given.one_way, "not with --one-way, which does not look for such keys."),
     ],
-    "report": [
-        (_PLACE, lambda given: given.destination is None or _is_bucket(given.destination), _REACH),
-    ],
+    "report": [(_PLACE, lambda given: given.destination is None or _is_bucket(given.destination), _REACH)],
     "catalog ls": _MENDED,
     "catalog show": _MENDED,
     "catalog export": [

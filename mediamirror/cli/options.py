@@ -220,11 +220,7 @@ MAX_SIZE = option("--max-size SIZE", "Reject a larger body, also after decompres
 READ_LIMITS = _rows(
     LIMITS,
     ReadOptions,
-    (
-        "--max-document-size SIZE",
-        "Reject a larger document, also after decompression.",
-        {"field": "max_document"},
-    ),
+    ("--max-document-size SIZE", "Reject a larger document, also after decompression.", {"field": "max_document"}),
     ("--max-document-memory SIZE", "Stop reading a document that needs more memory."),
     ("--max-documents N", "Stop reading after N documents."),
     ("--max-sets N", "Take at most N image sets from one document."),

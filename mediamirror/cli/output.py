@@ -11,16 +11,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from mediamirror.first_use import dataclass
-from mediamirror.model import (
-    Event,
-    ImageSet,
-    ObjectEvent,
-    Problem,
-    SetResult,
-    Severity,
-    Summary,
-    Suppressed,
-)
+from mediamirror.model import Event, ImageSet, ObjectEvent, Problem, SetResult, Severity, Summary, Suppressed
 from mediamirror.report.events import problems_of, summary_sentence, to_line, to_objects
 
 if TYPE_CHECKING:

@@ -19,9 +19,7 @@ from mediamirror.settings import JobOptions, ParseOptions
     [*o.ANSWER_LIMITS, *o.READ_LIMITS],
     o.TABLE_OR_JSON,
     option(
-        "--explain",
-        "Print in the table how each document was read, and which rule found each source.",
-        panel=OUTPUT,
+        "--explain", "Print in the table how each document was read, and which rule found each source.", panel=OUTPUT
     ),
     [o.HIDE_SECRETS, o.QUIET, o.VERBOSE],
     prints=True,

@@ -190,11 +190,7 @@ def _jfif(content: bytes, at: int, end: int) -> list[Piece]:
     return [b"\xff\xe0\0\x10", (at + 2, at + 14), b"\0\0"]
 
 
-_PLANS: dict[str, Callable[[Octets, ImageFacts], list[Piece]]] = {
-    "webp": _webp,
-    "jpeg": _jpeg,
-    "png": _png,
-}
+_PLANS: dict[str, Callable[[Octets, ImageFacts], list[Piece]]] = {"webp": _webp, "jpeg": _jpeg, "png": _png}
 STRIPPED = tuple(_PLANS)
 """The formats whose metadata can be dropped, lower case."""
 

@@ -84,13 +84,7 @@ _Check = TypeVar("_Check", bound=Callable[..., Iterator[Violation]])
 
 
 def rule(
-    code: str,
-    name: str,
-    severity: Severity,
-    *,
-    about: About = "set",
-    rejects: bool = False,
-    verify_only: bool = False,
+    code: str, name: str, severity: Severity, *, about: About = "set", rejects: bool = False, verify_only: bool = False
 ) -> Callable[[_Check], _Check]:
     """Register the decorated function as the check of a rule; the parameters are those of `Rule`. Its words go to ``rules.toml``."""
 

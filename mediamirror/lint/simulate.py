@@ -37,11 +37,7 @@ class Choice:
 
 
 def simulate(
-    image_set: ImageSet,
-    facts: Mapping[str, VariantFacts],
-    *,
-    browser: Browser,
-    screens: Iterable[Screen] = DEVICES,
+    image_set: ImageSet, facts: Mapping[str, VariantFacts], *, browser: Browser, screens: Iterable[Screen] = DEVICES
 ) -> tuple[Choice, ...]:
     """For each screen, in order, what it would load. ``facts`` is what is known of the files, by URL, and may be empty."""
     return tuple(_choice(image_set, facts, browser, screen) for screen in screens)

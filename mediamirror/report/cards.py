@@ -163,11 +163,7 @@ def _notes(entries: tuple[Entry, ...], image_set: SetResult) -> tuple[Shown, ...
     for entry in entries:
         by_rule.setdefault((entry.severity.value, entry.rule), []).append(entry)
     return tuple(
-        {
-            "severity": severity,
-            **_rule(rule),
-            "lines": [_line(entry, image_set) for entry in told],
-        }
+        {"severity": severity, **_rule(rule), "lines": [_line(entry, image_set) for entry in told]}
         for (severity, rule), told in by_rule.items()
     )
 

@@ -85,10 +85,7 @@ class Digest:
     def _by_host(self) -> Block:
         total = sum(self._hosts.values(), Counter[str]())
         names = [status for status, _ in in_order(dict(total))]
-        columns = (
-            *(Column(name, right=True) for name in ("images", *names, "bytes")),
-            Column("host"),
-        )
+        columns = (*(Column(name, right=True) for name in ("images", *names, "bytes")), Column("host"))
         hosts = sorted(self._hosts, key=lambda host: (-self._hosts[host].total(), host))
         shown = [self._row(self._hosts[host], names, self._bytes[host], host) for host in hosts[:_MOST_ROWS]]
         if len(hosts) > 1:

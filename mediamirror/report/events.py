@@ -39,11 +39,7 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
         case Finding():
             yield _finding(event)
         case Suppressed():
-            yield _finding(event.finding) | {
-                "type": "suppressed",
-                "reason": event.reason,
-                "where": event.where,
-            }
+            yield _finding(event.finding) | {"type": "suppressed", "reason": event.reason, "where": event.where}
         case ObjectEvent():
             yield _object(event)
         case Summary():

@@ -25,10 +25,7 @@ from mediamirror.rewrite.document import Edit
 _DESCRIPTOR = pattern(r"[ \t\n\f\r]+([0-9]{1,9})w")
 _BETWEEN = pattern(r"[ \t\n\f\r]*,[ \t\n\f\r]*")
 _VALUE = r"=(?:\"[^\"]*\"|'[^']*'|[^ \t\n\f\r>\"']+)"
-_TAG = pattern(
-    rf"<img((?:[ \t\n\f\r]+[^ \t\n\f\r=>\"'/<]+(?:{_VALUE})?)*)[ \t\n\f\r]*/?>",
-    re.IGNORECASE,
-)
+_TAG = pattern(rf"<img((?:[ \t\n\f\r]+[^ \t\n\f\r=>\"'/<]+(?:{_VALUE})?)*)[ \t\n\f\r]*/?>", re.IGNORECASE)
 _VALUES = pattern(_VALUE)
 _SIZED = pattern(r"[ \t\n\f\r](?:width|height)(?:[ \t\n\f\r=]|\Z)", re.IGNORECASE)
 _LONGEST_TAG = 16 * 1024

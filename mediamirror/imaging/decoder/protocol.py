@@ -15,13 +15,7 @@ from dataclasses import asdict
 from struct import Struct
 from typing import Any
 
-from mediamirror.errors import (
-    ImageError,
-    ImageOverBudget,
-    ImageTruncated,
-    ImageUndecodable,
-    NotAnImage,
-)
+from mediamirror.errors import ImageError, ImageOverBudget, ImageTruncated, ImageUndecodable, NotAnImage
 from mediamirror.first_use import dataclass
 from mediamirror.model import LOOK_SIDE, ImageFacts, Look, Regained
 from mediamirror.settings import CheckOptions

@@ -33,12 +33,7 @@ from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import read_holdings
 from mediamirror.catalog.ingest import Run, begin_run, comes_from, finish_run, is_empty
 from mediamirror.catalog.manifest import begin_manifest, manifest_rows_of, note_results, read_manifest, read_untaken
-from mediamirror.errors import (
-    CatalogDamaged,
-    ObjectCorrupt,
-    StoreError,
-    UsageError,
-)
+from mediamirror.errors import CatalogDamaged, ObjectCorrupt, StoreError, UsageError
 from mediamirror.jobs.catalog.adopt_look import Done, Looker, Task
 from mediamirror.jobs.mirror.results import RESULTS, object_rows, read_results
 from mediamirror.jobs.run.destination import now

@@ -21,12 +21,7 @@ Answer = tuple[MirroredSource, tuple[Finding, ...] | Problem, int]
 
 
 async def ask_origins(
-    catalog: Catalog,
-    identity: str,
-    codes: frozenset[str],
-    tell: Callable[[Answer], None],
-    *,
-    options: ScrubOptions,
+    catalog: Catalog, identity: str, codes: frozenset[str], tell: Callable[[Answer], None], *, options: ScrubOptions
 ) -> None:
     """Ask for each recorded source with the validators of its last fetch; ``tell`` is called with each answer.
 

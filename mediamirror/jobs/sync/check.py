@@ -14,10 +14,7 @@ from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run, place_name
 from mediamirror.jobs.sync.listing import LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
-from mediamirror.jobs.sync.places import (
-    Place,
-    place_of,
-)
+from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.jobs.sync.plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
 from mediamirror.jobs.sync.transfer import Task, alike_served
 from mediamirror.model import Compared, Held, Mark, Problem, SyncEvent, SyncSummary, Workload

@@ -27,9 +27,7 @@ from mediamirror.jobs.run.pipeline import pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, place_name, previewed
 from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
-from mediamirror.jobs.sync.places import (
-    place_of,
-)
+from mediamirror.jobs.sync.places import place_of
 from mediamirror.jobs.sync.plan import Rules, Skip, refusal
 from mediamirror.jobs.sync.transfer import MOST, Done, Route, SetAside, Transfer
 from mediamirror.model import Held, ItemError, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload

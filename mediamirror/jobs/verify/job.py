@@ -53,15 +53,7 @@ from mediamirror.lint import (
     told_by_a_rule,
 )
 from mediamirror.lint.simulate import Choice, simulate
-from mediamirror.model import (
-    Download,
-    Finding,
-    ImageSet,
-    Planned,
-    Problem,
-    Severity,
-    Summary,
-)
+from mediamirror.model import Download, Finding, ImageSet, Planned, Problem, Severity, Summary
 from mediamirror.settings import VerifyOptions
 
 if TYPE_CHECKING:

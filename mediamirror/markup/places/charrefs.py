@@ -33,10 +33,7 @@ class Decoded:
         if not at:
             return start, end
         first, last = bisect_right(at, start) - 1, bisect_right(at, end) - 1
-        return (
-            start if first < 0 else raw[first] + start - at[first],
-            end if last < 0 else raw[last] + end - at[last],
-        )
+        return (start if first < 0 else raw[first] + start - at[first], end if last < 0 else raw[last] + end - at[last])
 
 
 def decode(raw: str) -> Decoded:

@@ -35,12 +35,7 @@ class Truth(Enum):
 
 
 _FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<=", "=": "="}
-_NOT = {
-    Truth.TRUE: Truth.FALSE,
-    Truth.FALSE: Truth.TRUE,
-    Truth.UNKNOWN: Truth.UNKNOWN,
-    Truth.EITHER: Truth.EITHER,
-}
+_NOT = {Truth.TRUE: Truth.FALSE, Truth.FALSE: Truth.TRUE, Truth.UNKNOWN: Truth.UNKNOWN, Truth.EITHER: Truth.EITHER}
 _BY_STRENGTH = (Truth.FALSE, Truth.UNKNOWN, Truth.EITHER, Truth.TRUE)
 _NO_MEDIA_TYPE = frozenset({"", "not", "only", "and", "or", "layer"})
 _MATCHING_TYPES = frozenset({"all", "screen"})
