@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import field
 from typing import Any
 
 from mediamirror.catalog.connection import as_headers, as_hops, as_told, marks, rows_of
@@ -31,11 +30,11 @@ class VariantStory:
 
     url: str
     host: str
-    named_by: Part = field(default_factory=Part)
-    fetches: Part = field(default_factory=Part)
-    findings: Part = field(default_factory=Part)
-    standings: Part = field(default_factory=Part)
-    rewritten: Part = field(default_factory=Part)
+    named_by: Part
+    fetches: Part
+    findings: Part
+    standings: Part
+    rewritten: Part
     """Pages that `rewrite` made to point at the mirror for it."""
 
 
@@ -124,43 +123,35 @@ WHERE variant_id = ? ORDER BY id DESC, later DESC
 """A row tells of its first exchange, and of the last one that showed the same."""
 
 
+_OF_VARIANT = {
+    "named_by": """
+SELECT d.name AS document, c.line, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, c.sizes,
+    i.id AS set_number, lower(hex(i.fingerprint)) AS set_id, i.alt, i.context, d.read_at FROM candidates c
+JOIN places p ON p.id = c.place_id JOIN documents d ON d.id = p.document_id
+JOIN image_sets i ON i.id = p.set_id WHERE c.variant_id = ? ORDER BY c.id
+""",
+    "standings": """
+SELECT n.name AS store, s.status, s.error_code, s.error_message, s.settled_at FROM standings s
+JOIN stores n ON n.id = s.store_id WHERE s.variant_id = ? ORDER BY s.store_id
+""",
+    "findings": "SELECT rule, severity, message, document, line, declared, actual FROM findings WHERE variant_id = ? ORDER BY id",
+    "fetches": _EXCHANGES,
+    "rewritten": """
+SELECT r.document, r.output, w.address, n.name AS store, r.rewritten_at FROM rewritten w
+JOIN rewrites r ON r.id = w.rewrite_id JOIN stores n ON n.id = r.store_id WHERE w.variant_id = ? ORDER BY r.id
+""",
+}
+"""The parts of `VariantStory`."""
+
+
 def _variant(db: sqlite3.Connection, variant: int) -> VariantStory:
     with rows_of("variants"):
         url, host = db.execute("SELECT url, host FROM variants WHERE id = ?", (variant,)).fetchone()
-    fetches = _part(db, _EXCHANGES, variant)
+    parts = {name: _part(db, query, variant) for name, query in _OF_VARIANT.items()}
     with rows_of("fetches"):
-        for row in fetches.rows:
+        for row in parts["fetches"].rows:
             row["headers"], row["redirects"] = as_headers(row["headers"]), as_hops(row["redirects"])
-    return VariantStory(
-        url,
-        host,
-        _part(
-            db,
-            "SELECT d.name AS document, c.line, c.carrier, c.attribute, c.width, c.density, c.media, c.mime, c.sizes, "
-            "i.id AS set_number, lower(hex(i.fingerprint)) AS set_id, i.alt, i.context, d.read_at FROM candidates c "
-            "JOIN places p ON p.id = c.place_id JOIN documents d ON d.id = p.document_id "
-            "JOIN image_sets i ON i.id = p.set_id WHERE c.variant_id = ? ORDER BY c.id",
-            variant,
-        ),
-        fetches,
-        _part(
-            db,
-            "SELECT rule, severity, message, document, line, declared, actual FROM findings WHERE variant_id = ? ORDER BY id",
-            variant,
-        ),
-        _part(
-            db,
-            "SELECT n.name AS store, s.status, s.error_code, s.error_message, s.settled_at FROM standings s "
-            "JOIN stores n ON n.id = s.store_id WHERE s.variant_id = ? ORDER BY s.store_id",
-            variant,
-        ),
-        _part(
-            db,
-            "SELECT r.document, r.output, w.address, n.name AS store, r.rewritten_at FROM rewritten w "
-            "JOIN rewrites r ON r.id = w.rewrite_id JOIN stores n ON n.id = r.store_id WHERE w.variant_id = ? ORDER BY r.id",
-            variant,
-        ),
-    )
+    return VariantStory(url, host, **parts)
 
 
 def _objects(db: sqlite3.Connection, ids: list[int], keys: list[tuple[int, str]], store: str | None) -> Part:

@@ -10,7 +10,6 @@ import shutil
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import field
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from mediamirror.cli.output import progress_for
@@ -145,9 +144,7 @@ class ObjectOutput:
             self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take the progress bar away; finish a JSON document that has begun."""
         if self._bar is not None:
             self._bar.stop()

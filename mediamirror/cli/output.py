@@ -7,7 +7,6 @@ import os
 import sys
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from mediamirror.first_use import dataclass
@@ -66,9 +65,7 @@ class Output:
             self._progress.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Take the progress bar away; finish documents that are printed whole."""
         if self._progress is not None:
             self._progress.stop()

@@ -111,7 +111,6 @@ class Ended(Protocol):
     @property
     def exit_code(self) -> int:
         """What the process ends with."""
-        ...
 
 
 def run(job: Callable[[Output], Coroutine[Any, Any, Summary]], style: Style, *, verbose: bool) -> NoReturn:

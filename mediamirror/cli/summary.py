@@ -21,11 +21,9 @@ class Printer(Protocol):
 
     def show(self, event: Event) -> None:
         """Take one event."""
-        ...
 
     def close(self) -> None:
         """Print what is left."""
-        ...
 
 
 class Summarised:

@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from mediamirror.errors import BadDestination, BadKey
@@ -68,9 +67,7 @@ class HtmlReport:
         """Open."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Give the temporary file back, and a folder that was made for nothing."""
         self._spool.close()
         if self._made:

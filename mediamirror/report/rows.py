@@ -10,7 +10,7 @@ import importlib
 import io
 import json
 from collections.abc import Callable, Iterable
-from types import TracebackType
+from contextlib import AbstractContextManager
 from typing import IO, Any, Protocol, Self
 
 from mediamirror.catalog.listing import CatalogRow
@@ -104,22 +104,11 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 _GROUP = 10_000
 
 
-class Writer(Protocol):
+class Writer(AbstractContextManager["Writer"], Protocol):
     """Takes rows, and ends what it has written. Use as a context manager."""
 
     def write(self, row: CatalogRow) -> None:
         """Write one row."""
-        ...
-
-    def __enter__(self) -> Self:
-        """Begin."""
-        ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the file."""
-        ...
 
 
 def writer_for(format_: str, file: IO[bytes], *, hide: bool = False) -> Writer:

@@ -9,7 +9,6 @@ import signal
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from types import TracebackType
 from typing import BinaryIO, Self
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable
@@ -247,9 +246,7 @@ class DecoderPool:
         """Enter; no process is started yet."""
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close."""
         await self.aclose()
 

@@ -52,19 +52,15 @@ class Targets(Protocol):
 
     async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
         """Return where each URL of a page in ``folder`` is to point. What is left out stays."""
-        ...
 
     async def pictures(self, sets: Iterable[ImageSet]) -> dict[str, Picture]:
         """Return what is known of the files of a page, by URL."""
-        ...
 
     async def known(self, name: str, sha256: str) -> Known | None:
         """Return what is known of a page."""
-        ...
 
     async def note(self, pages: list[Rewritten]) -> None:
         """Write down what was rewritten."""
-        ...
 
     path: str | None
     """The catalog's file."""

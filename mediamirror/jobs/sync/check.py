@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.errors import FetchError, StoreError, UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.pipeline import run_window
-from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run, place_name
-from mediamirror.jobs.sync.listing import LentCatalog, Listed, Sorter, pairs
+from mediamirror.jobs.run.session import open_run
+from mediamirror.jobs.sync.listing import Between, LentCatalog, Listed, Listen, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
-from mediamirror.jobs.sync.places import Place, place_of
+from mediamirror.jobs.sync.places import Place
 from mediamirror.jobs.sync.plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
 from mediamirror.jobs.sync.transfer import Task, alike_served
-from mediamirror.model import Compared, Held, Mark, Problem, SyncEvent, SyncSummary, Workload
-from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions, default_catalog
+from mediamirror.model import Compared, Held, Mark, Problem, SyncSummary, Workload
+from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
 from mediamirror.store.base import Store
-
-Listen = Callable[[SyncEvent], None]
 
 _STATUS = {
     Mark.SAME: "same",
@@ -59,46 +55,17 @@ async def check(
     return await run.run(catalog)
 
 
-class _CheckRun:
+class _CheckRun(Between):
     def __init__(self, source: str | Store, destination: str | Store, options: SyncOptions, emit: Listen) -> None:
-        self._places = (source, destination)
-        self._names = (place_name(source), place_name(destination))
-        self._options = options
-        self._compare = options.compare
-        self._emit = emit
-        self._statuses: Counter[str] = Counter()
-        self._left_out: Counter[str] = Counter()
+        super().__init__(source, destination, options, emit)
         self._bytes = self._planned = 0
-        self._failed = False
-        self._started = time.monotonic()
         closer = self._compare.checksum or self._compare.download or self._compare.attributes
         if self._compare.size_only and closer:
             raise UsageError("--size-only excludes --checksum, --download and --attributes. Give one of them.")
 
     async def run(self, catalog_path: Path | None) -> SyncSummary:
-        options = self._options
-        needs = Needs(
-            command="check",
-            to=self._places[1],
-            store=options.store,
-            source=self._places[0],
-            source_store=options.source,
-            connections=options.concurrency + 16,
-            catalog=catalog_path,
-            adopts=True,
-        )
-        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
-            sides = []
-            for each, store_id, name in (
-                (session.source, session.source_id, session.source_identity),
-                (session.store, session.store_id, session.identity),
-            ):
-                place = place_of(each, spool=session.scratch, in_memory=0, notice=self._notice)
-                session.stack.push_async_callback(place.aclose)
-                sides.append(Listed(place, store_id, name))
-            own = default_catalog(session.source_identity)
-            lent = await session.stack.enter_async_context(LentCatalog(own, session.path, self._emit))
-            await self._all(session.catalog, lent, *sides)
+        async with open_run(self._needs("check", catalog_path), conclude=self._summary, emit=self._emit) as session:
+            await self._all(session.catalog, *await self._sides(session, 0, self._notice, self._notice))
         return session.summary
 
     async def _all(self, catalog: Catalog, lent: LentCatalog, left: Listed, right: Listed) -> None:
@@ -137,21 +104,9 @@ class _CheckRun:
         self._bytes += seen.bytes_in
         self._emit(seen.event)
 
-    def _notice(self, path: str, reason: str, is_error: bool) -> None:
-        self._failed = self._failed or is_error
-        self._left_out["left out"] += 1
-        self._emit(Problem("left-out", f"{path} is left out: {reason}."))
-
     def _summary(self, interrupted: bool) -> SyncSummary:
-        alike = not (self._statuses.keys() - {"same"}) and not self._failed
-        return SyncSummary(
-            source=self._names[0],
-            destination=self._names[1],
-            statuses=dict(sorted((self._statuses + self._left_out).items())),
-            bytes_in=self._bytes,
-            seconds=time.monotonic() - self._started,
-            exit_code=INTERRUPTED if interrupted else int(not alike),
-        )
+        differs = bool(self._statuses.keys() - {"same"})
+        return self._ended(interrupted, failed=differs or self._failed, bytes_in=self._bytes)
 
 
 def _unknown(pair: Pair) -> Pair:

@@ -10,9 +10,8 @@ Nothing is written before both sides are listed to their ends, so a refusal chan
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from mediamirror.catalog.adoption import has_origins, put_carried, put_manifest_sets, read_told
@@ -24,17 +23,14 @@ from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import has_manifest, set_rows, write_segment
 from mediamirror.jobs.run.pipeline import pages, run_window
-from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, open_run, place_name, previewed
-from mediamirror.jobs.sync.listing import Folding, LentCatalog, Listed, Sorter, pairs
+from mediamirror.jobs.run.session import Access, open_run, previewed
+from mediamirror.jobs.sync.listing import Between, Folding, LentCatalog, Listed, Listen, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
-from mediamirror.jobs.sync.places import place_of
 from mediamirror.jobs.sync.plan import Rules, Skip, refusal
 from mediamirror.jobs.sync.transfer import MOST, Done, Route, SetAside, Transfer
-from mediamirror.model import Held, ItemError, ObjectEvent, Problem, SyncEvent, SyncSummary, Workload
-from mediamirror.settings import SyncOptions, default_catalog
+from mediamirror.model import Held, ItemError, ObjectEvent, Problem, SyncSummary, Workload
+from mediamirror.settings import SyncOptions
 from mediamirror.store.base import Store
-
-Listen = Callable[[SyncEvent], None]
 
 
 async def sync(
@@ -58,53 +54,25 @@ async def sync(
     return await run.run(catalog)
 
 
-class _SyncRun:
+class _SyncRun(Between):
     """One run: its options, and its running totals."""
 
     def __init__(self, source: str | Store, destination: str | Store, options: SyncOptions, emit: Listen) -> None:
-        self._places = (source, destination)
-        self._names = (place_name(source), place_name(destination))
-        self._options = options
-        self._emit = previewed(emit) if options.dry_run else emit
-        self._statuses: Counter[str] = Counter()
-        self._left_out: Counter[str] = Counter()
+        super().__init__(source, destination, options, previewed(emit) if options.dry_run else emit)
         self._bytes_in = self._bytes_out = self._work = 0
-        self._failed = self._changed = False
+        self._changed = False
         self._folding: Folding | None = None
-        self._started = time.monotonic()
-        if options.compare.size_only and (options.compare.checksum or options.compare.attributes):
+        if self._compare.size_only and (self._compare.checksum or self._compare.attributes):
             raise UsageError("--size-only excludes --checksum and --attributes. Give one of them.")
 
     async def run(self, catalog_path: Path | None) -> SyncSummary:
-        options = self._options
-        needs = Needs(
-            command="sync",
-            access=Access.PREVIEW if options.dry_run else Access.STORE,
-            to=self._places[1],
-            store=options.store,
-            source=self._places[0],
-            source_store=options.source,
-            connections=options.concurrency + 16,
-            makes=True,
-            catalog=catalog_path,
-            begins=True,
-            adopts=True,
-        )
+        access = Access.PREVIEW if self._options.dry_run else Access.STORE
+        needs = self._needs("sync", catalog_path, access=access, makes=True, begins=True)
         async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
-            places = [
-                place_of(each, spool=session.scratch, in_memory=options.limit_memory, notice=notice)
-                for each, notice in ((session.source, self._notice), (session.store, _nobody))
-            ]
-            for place in places:
-                session.stack.push_async_callback(place.aclose)
-            op = _op(session.source, session.store)
-            route = Route(
-                places[0], session.source, session.source_identity, places[1], session.store, op, session.scratch
-            )
-            left = Listed(places[0], session.source_id, session.source_identity)
-            right = Listed(places[1], session.store_id, session.identity)
-            own = default_catalog(session.source_identity)
-            lent = await session.stack.enter_async_context(LentCatalog(own, session.path, self._emit))
+            notice = partial(self._notice, document=self._names[0])
+            lent, left, right = await self._sides(session, self._options.limit_memory, notice, _nobody)
+            source, store, op = session.source, session.store, _op(session.source, session.store)
+            route = Route(left.place, source, left.identity, right.place, store, op, session.scratch)
             # What a run that was killed did, its manifest does not say.
             self._changed = not await session.catalog.read(follows_a_clean_end, session.run)
             await self._all(session.catalog, lent, route, left, right)
@@ -230,24 +198,10 @@ class _SyncRun:
         self._statuses["failed"] += 1
         self._emit(ObjectEvent("skip", pair.key, "failed", error=ItemError("bad-key", message)))
 
-    def _notice(self, path: str, reason: str, is_error: bool) -> None:
-        """Tell of an entry of SRC that can't be an object: nothing is left out in silence."""
-        self._failed = self._failed or is_error
-        self._left_out["left out"] += 1
-        self._emit(Problem("left-out", f"{path} is left out: {reason}.", document=self._names[0]))
-
     def _summary(self, interrupted: bool) -> SyncSummary:
-        return SyncSummary(
-            source=self._names[0],
-            destination=self._names[1],
-            statuses=dict(sorted((self._statuses + self._left_out).items())),
-            bytes_in=self._bytes_in,
-            bytes_out=self._bytes_out,
-            seconds=time.monotonic() - self._started,
-            left=max(0, self._work - self._statuses.total()) if interrupted else 0,
-            dry_run=self._options.dry_run,
-            exit_code=INTERRUPTED if interrupted else int(self._failed),
-        )
+        left = max(0, self._work - self._statuses.total()) if interrupted else 0
+        moved = {"bytes_in": self._bytes_in, "bytes_out": self._bytes_out}
+        return self._ended(interrupted, failed=self._failed, left=left, dry_run=self._options.dry_run, **moved)
 
 
 async def _carry_from(known: Catalog, place: int, catalog: Catalog, destination: int) -> int:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 import unicodedata
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack
 from hashlib import blake2b
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.holdings import read_holdings
@@ -16,13 +17,15 @@ from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import CatalogError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.pipeline import WorkList, both
+from mediamirror.jobs.run.session import INTERRUPTED, Needs, Session, place_name
+from mediamirror.jobs.sync.local import Notice
 from mediamirror.jobs.sync.pairs import Pair, joined, joined_page, paired
-from mediamirror.jobs.sync.places import Place
+from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.jobs.sync.plan import Census, Copy, Extra, Look, Rules, Skip, decide, selected
 from mediamirror.jobs.sync.transfer import Task
-from mediamirror.model import Held, Problem
-from mediamirror.settings import CompareOptions
-from mediamirror.store.base import Entry
+from mediamirror.model import Held, Problem, SyncEvent, SyncSummary
+from mediamirror.settings import CompareOptions, SyncOptions, default_catalog
+from mediamirror.store.base import Entry, Store
 from mediamirror.store.ordering import Listing
 
 
@@ -49,6 +52,7 @@ def _name(key: str) -> int:
 
 
 _PAGE = 1_000
+Listen = Callable[[SyncEvent], None]
 
 
 class LentCatalog:
@@ -110,11 +114,9 @@ class LentCatalog:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._catalog is not None:
-            await self._catalog.__aexit__(kind, error, trace)
+            await self._catalog.__aexit__()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,3 +208,62 @@ class Sorter:
     def census(self) -> Census:
         """What was counted."""
         return Census(self.sources, self.destinations, len(self.extra))
+
+
+class Between:
+    """A run that reads two places, as sync and check do: what it needs, what it tells, and what it has counted."""
+
+    def __init__(self, source: str | Store, destination: str | Store, options: SyncOptions, emit: Listen) -> None:
+        self._places = (source, destination)
+        self._names = (place_name(source), place_name(destination))
+        self._options = options
+        self._compare = options.compare
+        self._emit = emit
+        self._statuses: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+        self._failed = False
+        self._started = time.monotonic()
+
+    def _needs(self, command: str, catalog: Path | None, **more: Any) -> Needs:
+        return Needs(
+            command=command,
+            to=self._places[1],
+            store=self._options.store,
+            source=self._places[0],
+            source_store=self._options.source,
+            connections=self._options.concurrency + 16,
+            catalog=catalog,
+            adopts=True,
+            **more,
+        )
+
+    async def _sides(
+        self, session: Session[SyncSummary], in_memory: int, *notices: Notice
+    ) -> tuple[LentCatalog, Listed, Listed]:
+        """Open SRC, DEST, and the catalog of SRC's own. ``notices`` are told of what can't take part, in SRC and in DEST."""
+        stores = (session.source, session.store)
+        places = [
+            place_of(store, spool=session.scratch, in_memory=in_memory, notice=notice)
+            for store, notice in zip(stores, notices, strict=True)
+        ]
+        for place in places:
+            session.stack.push_async_callback(place.aclose)
+        left = Listed(places[0], session.source_id, session.source_identity)
+        own = default_catalog(session.source_identity)
+        lent = await session.stack.enter_async_context(LentCatalog(own, session.path, self._emit))
+        return lent, left, Listed(places[1], session.store_id, session.identity)
+
+    def _notice(self, path: str, reason: str, is_error: bool, *, document: str = "") -> None:
+        """Tell of what can't be an object: nothing is left out in silence."""
+        self._failed = self._failed or is_error
+        self._left_out["left out"] += 1
+        self._emit(Problem("left-out", f"{path} is left out: {reason}.", document=document))
+
+    def _ended(self, interrupted: bool, *, failed: bool, **more: Any) -> SyncSummary:
+        return SyncSummary(
+            *self._names,
+            statuses=dict(sorted((self._statuses + self._left_out).items())),
+            seconds=time.monotonic() - self._started,
+            exit_code=INTERRUPTED if interrupted else int(failed),
+            **more,
+        )

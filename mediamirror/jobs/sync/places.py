@@ -29,27 +29,21 @@ class Place(Protocol):
     @property
     def name(self) -> str:
         """How people call it."""
-        ...
 
     def pages(self) -> AsyncIterator[list[Entry]]:
         """Yield the content by the page, in any order."""
-        ...
 
     async def digest(self, row: StoredObject, *, read: bool) -> Digest:
         """Return the sha256 of an object: as its metadata say, or with ``read`` from its bytes."""
-        ...
 
     async def attributes(self, row: StoredObject) -> ObjectAttributes:
         """Return how an object is, or (a file) would be, served."""
-        ...
 
     async def load(self, row: StoredObject) -> Content:
         """Return an object's bytes and attributes; a body on disk is the caller's to `drop`."""
-        ...
 
     async def aclose(self) -> None:
         """Let threads end."""
-        ...
 
 
 class BucketPlace:

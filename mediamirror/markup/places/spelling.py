@@ -33,11 +33,9 @@ class Spelled(Protocol):
     @property
     def text(self) -> str:
         """The text as it is meant."""
-        ...
 
     def raw_span(self, start: int, end: int) -> Span:
         """Return the place of the spelling of ``text[start:end]``."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
