@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Coroutine
 from contextlib import ExitStack, aclosing, nullcontext
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mediamirror.cli import options as o
 from mediamirror.cli.command import PATH, ROWS, WHAT, WHERE, Given, Group, argument, command, option
@@ -112,10 +113,6 @@ def asked(given: Given) -> tuple[Where, Query]:
     )
 
 
-def _printed(given: Given, *, verbose: bool) -> ObjectOutput:
-    return ObjectOutput(given.format_, quiet=given.quiet, verbose=verbose, routine="record")
-
-
 @command("ls", [*WHICH_MIRROR, *STORE, *WHICH_ROWS, o.TABLE_OR_JSON, o.HIDE_SECRETS, o.QUIET, o.VERBOSE], prints=True)
 def ls_command(given: Given) -> None:
     """List the catalog: one row per variant, the image sets together, then objects without a URL.
@@ -205,13 +202,20 @@ def gc_command(given: Given) -> None:
         mediamirror catalog gc s3://media/news --delete --max-delete 100
     """
 
-    async def job(output: ObjectOutput) -> MendSummary:
-        from mediamirror.jobs.catalog.gc import collect_garbage
+    from mediamirror.jobs.catalog.gc import collect_garbage
 
-        options = o.options_from(GcOptions, given, store=o.store_options(given))
-        return await collect_garbage(_needed(given), options=options, catalog=given.catalog, on_event=output)
+    _mend(given, collect_garbage, GcOptions, verbose=True)
 
-    run_with(lambda: _printed(given, verbose=True), job, verbose=given.verbose)
+
+def _mend(given: Given, job: Callable[..., Coroutine[Any, Any, MendSummary]], group: Any, *, verbose: bool) -> None:
+    """Run a job that works on a store and its catalog."""
+
+    async def run(output: ObjectOutput) -> MendSummary:
+        options = o.options_from(group, given, store=o.store_options(given))
+        return await job(_needed(given), options=options, catalog=given.catalog, on_event=output)
+
+    printed = ObjectOutput(given.format_, quiet=given.quiet, verbose=verbose, routine="record")
+    run_with(lambda: printed, run, verbose=given.verbose)
 
 
 @command(
@@ -230,13 +234,9 @@ def rebuild_command(given: Given) -> None:
         mediamirror catalog rebuild ./mirror --catalog news.sqlite
     """
 
-    async def job(output: ObjectOutput) -> MendSummary:
-        from mediamirror.jobs.catalog.adopt import rebuild
+    from mediamirror.jobs.catalog.adopt import rebuild
 
-        options = o.options_from(AdoptOptions, given, store=o.store_options(given))
-        return await rebuild(_needed(given), options=options, catalog=given.catalog, on_event=output)
-
-    run_with(lambda: _printed(given, verbose=given.verbose), job, verbose=given.verbose)
+    _mend(given, rebuild, AdoptOptions, verbose=given.verbose)
 
 
 @command(
@@ -261,7 +261,7 @@ def import_command(given: Given) -> None:
         mediamirror catalog import ./www --base-url https://example.org/
     """
 
-    async def job(output: ObjectOutput) -> MendSummary:
+    async def job(dest: str, **more: Any) -> MendSummary:
         from mediamirror.jobs.catalog.adopt import import_
 
         with ExitStack() as stack:
@@ -274,7 +274,6 @@ def import_command(given: Given) -> None:
                     raise InputMissing(
                         f"The list {given.list_} can't be read ({error.strerror}): name another."
                     ) from error
-            options = o.options_from(AdoptOptions, given, store=o.store_options(given))
-            return await import_(_needed(given), list_=file, options=options, catalog=given.catalog, on_event=output)
+            return await import_(dest, list_=file, **more)
 
-    run_with(lambda: _printed(given, verbose=given.verbose), job, verbose=given.verbose)
+    _mend(given, job, AdoptOptions, verbose=given.verbose)

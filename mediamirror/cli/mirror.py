@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         "--rewrite-to OUT",
         "Afterwards write the INPUTs to this folder, rewritten to load from DEST, as rewrite does.",
         panel=WHERE,
+        type=PATH,
     ),
     o.PUBLIC_URL,
     option(
@@ -169,7 +170,7 @@ def _check_rewriting(given: Given) -> None:
     from mediamirror.jobs.rewrite.targets import addresses_of
 
     addresses_of(given.to, given.public_url)
-    for _ in files_of(given.inputs, Path(given.rewrite_to)):
+    for _ in files_of(given.inputs, given.rewrite_to):
         pass  # what no page can be written for is said now
 
 
@@ -184,7 +185,7 @@ async def _rewritten(given: Given, mirrored: Summary) -> Summary:
     options = RewriteOptions(
         read=o.read_options(given),
         store=o.store_options(given),
-        to=Path(given.rewrite_to),
+        to=given.rewrite_to,
         mirror=given.to,
         public_url=given.public_url,
     )

@@ -169,9 +169,7 @@ class _Table:
 
         self._render, self._blocks = table, blocks
         self._style = style
-        width = None if sys.stdout.isatty() else 250
-        self._console = blocks.console_for(sys.stdout, terminal_width=width)
-        self._errors = blocks.console_for(sys.stderr, terminal_width=None if sys.stderr.isatty() else 250)
+        self._console, self._errors = blocks.standard(sys.stdout), blocks.standard(sys.stderr)
 
     def show(self, event: Event) -> None:
         match event:

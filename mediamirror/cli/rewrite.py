@@ -8,7 +8,7 @@ from contextlib import aclosing, nullcontext
 from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import OUTPUT, SPEED, WHERE, WHICH, Given, argument, command, option
+from mediamirror.cli.command import OUTPUT, PATH, SPEED, WHERE, WHICH, Given, argument, command, option
 from mediamirror.cli.objects import Listed
 from mediamirror.cli.running import complain, run_with
 from mediamirror.errors import UsageError
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     "rewrite",
     argument("inputs", "INPUT...", "A page, a folder of pages, or a glob.", nargs=-1, required=True),
     [each for each in o.READ if each.name in {"as_", "base_url"}],
-    option("--to OUT", "Write the pages to this folder, with all other files of an INPUT folder.", panel=WHERE),
+    option(
+        "--to OUT", "Write the pages to this folder, with all other files of an INPUT folder.", panel=WHERE, type=PATH
+    ),
     option("--in-place", "Change the pages themselves.", RewriteOptions, panel=WHERE),
     option("--undo", "Restore the original bytes of rewritten pages.", RewriteOptions, panel=WHERE),
     option("--mirror DEST", "The mirror to load from: a directory, or s3://bucket/prefix.", panel=WHERE),
@@ -69,20 +71,12 @@ def rewrite_command(given: Given) -> None:
     async def job(output: ObjectOutput) -> object:
         from mediamirror.jobs.rewrite import job as rewriting
 
-        options = o.options_from(
-            RewriteOptions, given, read=o.read_options(given), store=o.store_options(given), to=_folder(given)
-        )
+        options = o.options_from(RewriteOptions, given, read=o.read_options(given), store=o.store_options(given))
         return await rewriting.rewrite(
             given.inputs, options=options, catalog=given.catalog, show=_show(given), on_event=output
         )
 
     run_with(lambda: _printed(given), job, verbose=given.verbose)  # type: ignore[arg-type]
-
-
-def _folder(given: Given) -> object:
-    from pathlib import Path
-
-    return None if given.to is None else Path(given.to)
 
 
 def _printed(given: Given) -> ObjectOutput:

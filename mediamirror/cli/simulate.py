@@ -98,8 +98,7 @@ def _as_lines(found: ImageSet, choices: Sequence[Choice], *, hide: bool) -> None
 
 
 def _as_table(found: ImageSet, choices: Sequence[Choice]) -> None:
-    from mediamirror.report.blocks import console_for, print_block
+    from mediamirror.report.blocks import print_block, standard
     from mediamirror.report.table import choices_table
 
-    width = None if sys.stdout.isatty() else 250
-    print_block(console_for(sys.stdout, terminal_width=width), choices_table(found, choices))
+    print_block(standard(sys.stdout), choices_table(found, choices))

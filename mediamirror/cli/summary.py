@@ -82,10 +82,9 @@ class Summarised:
             self._decide(large=False)
             self._table.show(summary)
             return
-        from mediamirror.report.blocks import console_for, print_block
+        from mediamirror.report.blocks import print_block, standard
 
-        terminal = sys.stdout.isatty()
-        console = console_for(sys.stdout, terminal_width=None if terminal else 250)
+        console = standard(sys.stdout)
         for block in self._digest.blocks(width=console.width):
             print_block(console, block)
         if not summary.variants:  # told on standard error, as of an interrupted run

@@ -79,6 +79,11 @@ def console_for(file: Any, *, terminal_width: int | None) -> Console | Plain:
     return Plain(file, terminal_width)
 
 
+def standard(file: Any) -> Console | Plain:
+    """Return a console for standard output or error: as wide as its terminal, or 250 cells into a pipe."""
+    return console_for(file, terminal_width=None if file.isatty() else 250)
+
+
 def _rich_console(file: IO[str], width: int | None) -> Console:
     from rich.console import Console
 

@@ -91,7 +91,8 @@ def _alt_note(image_set: SetResult) -> str:
     return "no alt text" if any(row.carrier in _WITH_ALT for row in image_set.rows) else ""
 
 
-def _place(document: str, line: int) -> str:
+def place_of(document: str, line: int) -> str:
+    """Where something stands, for people."""
     shown = shown_url(document) or "-"
     return f"{shown}:{line}" if line > 0 else shown
 
@@ -187,7 +188,7 @@ def _line(entry: Entry, image_set: SetResult) -> Shown:
         "declared": shorten(visible(entry.declared or ""), 2000),
         "actual": shorten(visible(entry.actual or ""), 2000),
         "name": shorten(file_name(entry.url), 120) if entry.url else "",
-        "place": "" if here else _place(entry.document, entry.line),
+        "place": "" if here else place_of(entry.document, entry.line),
     }
 
 

@@ -89,6 +89,11 @@ def shorten(text: str, room: int) -> str:
     return text if len(text) <= room else text[: room - 1] + "…"
 
 
+def tail(text: str, room: int) -> str:
+    """The last characters of a text, ``room`` at most, with an ellipsis for what stands before them."""
+    return text if len(text) <= room else "…" + text[-(room - 1) :]
+
+
 def _split(url: str) -> SplitResult | None:
     try:
         return urlsplit(url)

@@ -12,6 +12,7 @@ from mediamirror.model import (
     Event,
     Finding,
     ImageSet,
+    ItemError,
     ObjectEvent,
     Outcome,
     Problem,
@@ -34,8 +35,7 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
             yield {"type": "problem", **_problem(event), "document": event.document}
         case Outcome():
             yield _variant(event)
-            for finding in event.findings:
-                yield _finding(finding)
+            yield from map(_finding, event.findings)
         case Finding():
             yield _finding(event)
         case Suppressed():
@@ -66,41 +66,31 @@ def problems_of(event: ImageSet | Problem) -> Iterator[Problem]:
 
 
 def _problem(problem: Problem) -> dict[str, Any]:
-    return {"code": problem.code, "message": problem.message, "line": problem.line}
+    return fields_of(problem, "code message line")
 
 
 def _image_set(image_set: ImageSet) -> dict[str, Any]:
     return {
         "type": "image-set",
-        "document": image_set.document,
-        "line": image_set.line,
-        "alt": image_set.alt,
-        "context": image_set.context,
-        "inferred": image_set.inferred,
+        **fields_of(image_set, "document line alt context inferred"),
         "candidates": [_candidate(source, candidate) for source, candidate in image_set.entries],
-        "problems": [_problem(problem) for problem in image_set.problems],
+        "problems": list(map(_problem, image_set.problems)),
     }
 
 
 def _candidate(source: Source, candidate: Candidate) -> dict[str, Any]:
     reference = candidate.reference
     return {
-        "url": candidate.url,
-        "width": candidate.width,
-        "density": candidate.density,
-        "height": candidate.height,
+        **fields_of(candidate, "url width density height"),
         "carrier": source.carrier,
         "attribute": reference.attribute if reference else None,
-        "media": source.media,
-        "mime": source.mime,
-        "sizes": source.sizes,
+        **fields_of(source, "media mime sizes"),
         "line": reference.line if reference else None,
     }
 
 
 def _variant(outcome: Outcome) -> dict[str, Any]:
-    facts = outcome.facts
-    error = outcome.error
+    size = ("width", "height", "format")
     return {
         "type": "variant",
         "url": outcome.variant.url,
@@ -108,15 +98,17 @@ def _variant(outcome: Outcome) -> dict[str, Any]:
         "status": outcome.status.value,
         "key": outcome.key,
         "declared_width": list(outcome.variant.declared_widths),
-        "width": facts.width if facts else None,
-        "height": facts.height if facts else None,
-        "format": facts.format if facts else None,
+        **{name: getattr(outcome.facts, name) if outcome.facts else None for name in size},
         "bytes": outcome.size,
         "sha256": outcome.sha256,
         "source_sha256": outcome.source.sha256 if outcome.source else None,
         "findings": sorted({finding.rule for finding in outcome.findings}),
-        "error": {"code": error.code, "message": error.message} if error else None,
+        "error": _error(outcome.error),
     }
+
+
+def _error(error: ItemError | None) -> dict[str, Any] | None:
+    return fields_of(error, "code message") if error else None
 
 
 def _finding(finding: Finding) -> dict[str, Any]:
@@ -128,21 +120,17 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "url": finding.url,
         "document": reference.document if reference else None,
         "line": reference.line if reference else None,
-        "message": finding.message,
-        "declared": finding.declared,
-        "actual": finding.actual,
+        **fields_of(finding, "message declared actual"),
     }
 
 
 def _object(event: ObjectEvent) -> dict[str, Any]:
     return {
         "type": "object",
-        "op": event.op,
-        "key": event.key,
-        "reason": event.reason,
+        **fields_of(event, "op key reason"),
         "bytes": event.size,
         "dry_run": event.dry_run,
-        "error": {"code": event.error.code, "message": event.error.message} if event.error else None,
+        "error": _error(event.error),
     }
 
 

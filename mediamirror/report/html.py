@@ -24,7 +24,7 @@ from mediamirror.first_use import pattern
 from mediamirror.model import Problem, SetResult, Summary, Suppressed
 from mediamirror.report.cards import Card, make_card
 from mediamirror.report.data import ReportData
-from mediamirror.report.pages import Heading, Highlights, Page, Tally, Whole, page_name, render_page, render_sets
+from mediamirror.report.pages import Highlights, Page, Tally, Whole, page_name, render_page, render_sets
 from mediamirror.scratch import replace_file
 from mediamirror.store.tree import names_in, opened
 
@@ -50,7 +50,7 @@ class HtmlReport:
 
     def __init__(self, folder: Path, *, title: str, created: datetime, per_page: int = 100) -> None:
         self._folder = folder
-        self._heading = Heading(title, created)
+        self._named = (title, created)
         self._per_page = per_page
         self._tally = Tally()
         self._highlights = Highlights()
@@ -93,7 +93,7 @@ class HtmlReport:
             if total > 1:
                 rows = ",\n".join(self._index)
                 replace_file(self._folder / "sets.js", f"var mediamirrorSets=[\n{rows}\n];\n".encode())
-            whole = Whole(self._heading, self._tally, self._highlights, summary, problems, off, self._per_page)
+            whole = Whole(*self._named, self._tally, self._highlights, summary, problems, off, self._per_page)
             for number in range(total, 0, -1):
                 replace_file(self._folder / page_name(number), render_page(whole, self._page(number, total)).encode())
             if self._replaces:

@@ -65,23 +65,10 @@ def to_object(event: SyncEvent | MendEvent) -> dict[str, Any] | None:
         case ObjectEvent():
             return next(to_objects(event))
         case Compared():
-            return {
-                "type": "object",
-                "op": "compare",
-                "mark": event.mark.value,
-                "key": event.key,
-                "reason": event.reason,
-                "bytes": event.size,
-                "dry_run": True,
-            }
+            told = {"type": "object", "op": "compare", "mark": event.mark.value}
+            return told | fields_of(event, "key reason") | {"bytes": event.size, "dry_run": True}
         case Problem():
-            return {
-                "type": "problem",
-                "code": event.code,
-                "message": event.message,
-                "document": event.document,
-                "line": 0,
-            }
+            return {"type": "problem", **fields_of(event, "code message document"), "line": 0}
         case SyncSummary():
             return _sync_summary(event)
         case MendSummary():

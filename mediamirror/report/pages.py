@@ -20,32 +20,10 @@ from markupsafe import Markup
 
 from mediamirror.first_use import dataclass
 from mediamirror.model import Problem, SetResult, Severity, Summary, Suppressed
-from mediamirror.report.cards import Card
+from mediamirror.report.cards import Card, Shown, place_of
 from mediamirror.report.data import ACCEPTED, GRAVITY, SOUND, UNCHECKED, RuleNote, entries_of, explain, verdict_of
-from mediamirror.report.escape import link, shorten, shown_url, visible
+from mediamirror.report.escape import link, shorten, visible
 from mediamirror.report.events import headline, human_bytes, plural
-
-
-@dataclass(frozen=True, slots=True)
-class RuleCount:
-    """A rule that fired: its gravest severity, its findings, the image sets they are in, its share (0..100) of the most frequent."""
-
-    note: RuleNote
-    severity: str
-    findings: int
-    sets: int
-    share: float
-
-
-@dataclass(frozen=True, slots=True)
-class Highlight:
-    """A set to look at first: its number in the report, what it is, its gravest severity, what is wrong, a picture."""
-
-    number: int
-    title: str
-    severity: str
-    fault: str
-    thumb: str | None
 
 
 class Highlights:
@@ -53,7 +31,7 @@ class Highlights:
 
     def __init__(self, room: int = 8) -> None:
         self._room = room
-        self._kept: dict[tuple[str, bool], list[Highlight]] = {
+        self._kept: dict[tuple[str, bool], list[Shown]] = {
             (severity.value, pictured): []
             for severity in (Severity.ERROR, Severity.WARNING)
             for pictured in (True, False)
@@ -68,9 +46,10 @@ class Highlights:
             return
         first = card.notes[0]
         fault = first["name"] or first["lines"][0]["message"]
-        kept.append(Highlight(card.number, card.title, card.verdict, shorten(fault, 120), thumb))
+        told = {"number": card.number, "title": card.title, "severity": card.verdict}
+        kept.append(told | {"fault": shorten(fault, 120), "thumb": thumb})
 
-    def chosen(self) -> list[Highlight]:
+    def chosen(self) -> list[Shown]:
         """At most as many as there is room for."""
         return [highlight for kept in self._kept.values() for highlight in kept][: self._room]
 
@@ -107,18 +86,18 @@ class Tally:
                 self._rules[entry.rule] += 1
                 self.findings[entry.severity] += 1
 
-    def rules(self) -> list[RuleCount]:
-        """The rules that fired: gravest first, then by code."""
+    def rules(self) -> list[Shown]:
+        """The rules that fired, gravest first, then by code; the share (0..100) is of the most frequent."""
         most = max(self._rules.values(), default=1)
         codes = sorted(self._rules, key=lambda code: (GRAVITY[self._severity[code]], code))
         return [
-            RuleCount(
-                note=_visible(explain(code)),
-                severity=self._severity[code].value,
-                findings=self._rules[code],
-                sets=self._sets_of[code],
-                share=round(100 * self._rules[code] / most, 1),
-            )
+            {
+                "note": _visible(explain(code)),
+                "severity": self._severity[code].value,
+                "findings": self._rules[code],
+                "sets": self._sets_of[code],
+                "share": round(100 * self._rules[code] / most, 1),
+            }
             for code in codes
         ]
 
@@ -172,14 +151,6 @@ _MOST_PROBLEMS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
-    """What stands on top of every page."""
-
-    title: str
-    created: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Page:
     """One page of sets: its number from 1, how many pages there are, the rendered sets and their place in the whole."""
 
@@ -194,7 +165,8 @@ class Page:
 class Whole:
     """What every page is told of the whole report."""
 
-    heading: Heading
+    title: str
+    created: datetime
     tally: Tally
     highlights: Highlights
     summary: Summary
@@ -221,14 +193,17 @@ def render_sets(cards: Sequence[Card]) -> str:
 def render_page(whole: Whole, page: Page) -> str:
     """Render a whole page around sets that are already rendered."""
     style, script = _asset("report.css"), _asset("report.js")
-    problems = [(_place(p), visible(p.code), shorten(visible(p.message), 500)) for p in whole.problems[:_MOST_PROBLEMS]]
+    problems = [
+        (place_of(p.document, p.line), visible(p.code), shorten(visible(p.message), 500))
+        for p in whole.problems[:_MOST_PROBLEMS]
+    ]
     off = [(visible(each.finding.rule), _switched_off(each)) for each in whole.off[:_MOST_PROBLEMS]]
     return (
         _environment()
         .get_template("page.html")
         .render(
-            title=shorten(visible(whole.heading.title), 300),
-            created=whole.heading.created,
+            title=shorten(visible(whole.title), 300),
+            created=whole.created,
             version=version("mediamirror"),
             page=page,
             sets=Markup(page.sets),  # noqa: S704  our own template's output
@@ -273,11 +248,6 @@ def _facts(tally: Tally, summary: Summary) -> list[tuple[str, str]]:
     if summary.seconds:
         facts.append((f"{summary.seconds:,.1f} s", ""))
     return facts
-
-
-def _place(problem: Problem) -> str:
-    shown = shown_url(problem.document) or "-"
-    return f"{shown}:{problem.line}" if problem.line else shown
 
 
 def _switched_off(each: Suppressed) -> str:

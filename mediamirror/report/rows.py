@@ -16,7 +16,7 @@ from typing import IO, Any, Protocol, Self
 from mediamirror.catalog.listing import CatalogRow
 from mediamirror.errors import UsageError
 from mediamirror.redact import redact_url, redact_values
-from mediamirror.report.escape import clean
+from mediamirror.report.escape import clean, shorten, tail
 from mediamirror.report.events import fields_of, human_bytes, to_line
 
 _LEFT = frozenset({"status", "format", "rules", "key or url"})
@@ -54,12 +54,12 @@ class Lines:
 
     def _line(self, cells: dict[str, str]) -> str:
         parts = [
-            f"{_cut(cells[name], size):{'<' if name in _LEFT else '>'}{size}}" for name, size in self._sizes.items()
+            f"{shorten(cells[name], size):{'<' if name in _LEFT else '>'}{size}}" for name, size in self._sizes.items()
         ]
         head = "  ".join(parts) + "  "
         last = cells["key or url"]
         if self._width is not None:
-            last = _tail(last, max(16, self._width - len(head)))
+            last = tail(last, max(16, self._width - len(head)))
         return head + last
 
 
@@ -78,14 +78,6 @@ def _cells(row: CatalogRow | None) -> dict[str, str]:
         "rules": ",".join(row.findings[:3]) + ("…" if len(row.findings) > 3 else ""),
         "key or url": clean(row.key or redact_url(row.url or "", room=None)),
     }
-
-
-def _cut(text: str, size: int) -> str:
-    return text if len(text) <= size else text[: size - 1] + "…"
-
-
-def _tail(text: str, room: int) -> str:
-    return text if len(text) <= room else "…" + text[-(room - 1) :]
 
 
 COLUMNS: dict[str, str] = {

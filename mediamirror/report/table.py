@@ -22,7 +22,7 @@ from mediamirror.model import (
 )
 from mediamirror.redact import redact_url
 from mediamirror.report.blocks import Block, Column, Words
-from mediamirror.report.escape import clean
+from mediamirror.report.escape import clean, tail
 from mediamirror.report.events import human_bytes, plural
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def _result_row(row: SetRow, room: int) -> tuple[str | Words, ...]:
         row.format or "",
         human_bytes(row.size),
         Words(status, style=_STYLES.get(status, "")),
-        _tail(row.key or redact_url(row.url, room=None), room),
+        tail(clean(row.key or redact_url(row.url, room=None)), room),
     )
 
 
@@ -201,11 +201,6 @@ def _declared(width: int | None, density: float | None) -> str:
     if width is not None:
         return f"{width}w"
     return f"{density:g}x" if density is not None else "–"
-
-
-def _tail(text: str, room: int) -> str:
-    text = clean(text)
-    return text if len(text) <= room else "…" + text[-(room - 1) :]
 
 
 _LOADERS = (

@@ -53,6 +53,7 @@ class Repaired:
 
 Found = tuple[Body | None, str, ObjectAttributes | None]
 """Bytes, where they came from, and what that place keeps beside them."""
+_NOTHING: Found = (None, "", None)
 
 
 class Repairer:
@@ -85,34 +86,23 @@ class Repairer:
         return Repaired(None, bytes_in=received, notes=tuple(notes))
 
     async def _from_itself(self, damaged: Damaged, notes: list[str]) -> Found:
-        try:
-            content = await self._own.load(StoredObject(damaged.key, 0))
-        except StoreError as error:
-            notes.append(error.message.rstrip("."))
-            return None, "", None
-        return content.body, f"{self._own.name}/{damaged.key}", None
+        body, source, _ = await _loaded(self._own, damaged.key, notes)
+        return body, source, None
 
     async def _from_second(self, damaged: Damaged, notes: list[str]) -> Found:
-        if self._second is None:
-            return None, "", None
-        try:
-            content = await self._second.load(StoredObject(damaged.key, 0))
-        except (StoreError, FetchError) as error:
-            notes.append(error.message.rstrip("."))
-            return None, "", None
-        return content.body, f"{self._second.name}/{damaged.key}", content.attributes
+        return await _loaded(self._second, damaged.key, notes) if self._second is not None else _NOTHING
 
     async def _from_origin(self, damaged: Damaged, notes: list[str]) -> Found:
         if self._fetcher is None:
-            return None, "", None
+            return _NOTHING
         if damaged.url is None:
             notes.append("where it was fetched from is not recorded")
-            return None, "", None
+            return _NOTHING
         try:
             download = await self._fetcher.fetch(Request(damaged.url))
         except FetchError as error:
             notes.append(error.message.rstrip("."))
-            return None, "", None
+            return _NOTHING
         return download.body, redact_url(damaged.url), None
 
     async def _put(self, damaged: Damaged, body: Body, source: str, beside: ObjectAttributes | None) -> Repaired:
@@ -120,6 +110,15 @@ class Repairer:
             return Repaired(source)
         stored = await self._store.put(damaged.key, body, _attributes(damaged, body, beside))
         return Repaired(source, stored, bytes_out=body.size)
+
+
+async def _loaded(place: Place, key: str, notes: list[str]) -> Found:
+    try:
+        content = await place.load(StoredObject(key, 0))
+    except (StoreError, FetchError) as error:
+        notes.append(error.message.rstrip("."))
+        return _NOTHING
+    return content.body, f"{place.name}/{key}", content.attributes
 
 
 def _attributes(damaged: Damaged, body: Body, beside: ObjectAttributes | None) -> ObjectAttributes:
