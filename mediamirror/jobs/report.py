@@ -8,7 +8,7 @@ Memory holds one page of sets and its thumbnails, whatever the size of the mirro
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
@@ -30,7 +30,7 @@ from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.catalog.catalogs import Where, locate, tells_itself
 from mediamirror.jobs.run.destination import place_of_identity
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
-from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.pipeline import as_they_come, run_window
 from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import choose_codes
@@ -145,7 +145,7 @@ class _Report:
                 self._tally.add(one.outcome)
                 self._emit(one.outcome)
 
-        await run_window(_each(objects.values()), viewer.view, record, width=self._options.concurrency)
+        await run_window(as_they_come(objects.values()), viewer.view, record, width=self._options.concurrency)
         return seen
 
     def _tell(self, result: SetResult) -> None:
@@ -192,11 +192,6 @@ async def _chosen(where: Where) -> str:
         raise UsageError(f"The catalog {where.path} tells of several places ({known}): name one of them as DEST.")
     what = f"nothing of {where.identity}" if where.identity is not None else "of no mirror"
     raise UsageError(f"The catalog {where.path} tells {what}; it knows {known}.")
-
-
-async def _each(objects: Iterable[Held]) -> AsyncIterator[Held]:
-    for held in objects:
-        yield held
 
 
 def _shown(result: SetResult, seen: dict[str, _Seen], codes: frozenset[str]) -> SetResult:

@@ -46,7 +46,7 @@ from mediamirror.jobs.run.manifest import (
     manifest_object,
     set_damaged_aside,
 )
-from mediamirror.jobs.run.pipeline import pages, run_window
+from mediamirror.jobs.run.pipeline import as_they_come, pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, Session, open_run
 from mediamirror.jobs.sync.pairs import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem
@@ -202,7 +202,7 @@ class _Adoption:
     async def take(self, catalog: Catalog, run: Run, store: Store, told: Iterable[tuple[str, str, str | None]]) -> None:
         """Take everything in."""
         await catalog.write(begin_told)
-        async for page in pages(_each(told)):
+        async for page in pages(as_they_come(told)):
             await catalog.write(note_told, page)
         readable = await self._load(catalog, store)
         await self._load_results(catalog, store, run)
@@ -316,11 +316,6 @@ class _Adoption:
         self._counts["failed" if failed else "objects recorded"] += 1
         self._bytes += done.event.size or 0
         self._emit(done.event)
-
-
-async def _each(rows: Iterable[tuple[str, str, str | None]]) -> AsyncIterator[tuple[str, str, str | None]]:
-    for row in rows:
-        yield row
 
 
 async def _sets(catalog: Catalog) -> AsyncIterator[dict[str, Any]]:

@@ -25,7 +25,7 @@ from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.markup.extract import KINDS, choose_kind
 from mediamirror.model import ItemError
-from mediamirror.rewrite.document import Edit, fits
+from mediamirror.rewrite.document import Edit
 from mediamirror.scratch import refuse_special
 from mediamirror.settings import ReadOptions
 
@@ -92,16 +92,12 @@ def without(root: Path, pages: Sequence[str]) -> None:
     """Drop the records of pages that have their own bytes again; the file goes with the last. Raises `OSError`."""
     from mediamirror.scratch import replace_file  # noqa: PLC0415
 
-    kept = [line for line in (root / NAME).read_bytes().splitlines(keepends=True) if _page_of(line) not in set(pages)]
+    lines = (root / NAME).read_bytes().splitlines(keepends=True)
+    kept = [line for line in lines if (record := _record(line)) is None or record.page not in pages]
     if kept:
         replace_file(root / NAME, b"".join(kept))
     else:
         (root / NAME).unlink()
-
-
-def _page_of(line: bytes) -> str | None:
-    record = _record(line)
-    return record.page if record is not None else None
 
 
 def steps_back(records: Sequence[Record], sha256: str) -> Iterator[Record]:
@@ -110,11 +106,6 @@ def steps_back(records: Sequence[Record], sha256: str) -> Iterator[Record]:
         if record.after == sha256:
             yield record
             sha256 = record.before
-
-
-def can_be_made(record: Record, data: bytes) -> bool:
-    """Whether a record's edits lie within these bytes."""
-    return fits(record.back, len(data))
 
 
 _WELL_KNOWN = ".well-known"

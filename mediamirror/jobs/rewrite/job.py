@@ -12,7 +12,7 @@ import asyncio
 import os
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -20,9 +20,9 @@ from mediamirror.documents.reader import Reader
 from mediamirror.errors import UsageError
 from mediamirror.jobs.rewrite.files import Item, files_of
 from mediamirror.jobs.rewrite.page import Done, Pages, Show
-from mediamirror.jobs.rewrite.targets import FromCatalog, FromFile, open_targets
+from mediamirror.jobs.rewrite.targets import Targets, open_targets
 from mediamirror.jobs.rewrite.undo import undo
-from mediamirror.jobs.run.pipeline import run_window
+from mediamirror.jobs.run.pipeline import as_they_come, run_window
 from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem, Workload
 from mediamirror.settings import RewriteOptions
 
@@ -75,9 +75,7 @@ def _workers(options: RewriteOptions, pages: int, *, shows: bool) -> int:
 class _Run:
     """One run, and its running totals."""
 
-    def __init__(
-        self, options: RewriteOptions, targets: FromCatalog | FromFile, pages: Pages, emit: Emit, *, changes: bool
-    ) -> None:
+    def __init__(self, options: RewriteOptions, targets: Targets, pages: Pages, emit: Emit, *, changes: bool) -> None:
         self._options = options
         self._targets = targets
         self._pages = pages
@@ -92,7 +90,7 @@ class _Run:
         try:
             for sheets in (False, True):
                 some = (item for item in items if item.name.lower().endswith(_SHEET) is sheets)
-                await run_window(_each(some), self._pages.handle, self._record, width=width)
+                await run_window(as_they_come(some), self._pages.handle, self._record, width=width)
         except asyncio.CancelledError:
             self._emit(self._summary(130))
             raise
@@ -130,8 +128,3 @@ class _Run:
             if number:
                 self._counts[name] += number
         yield ObjectEvent(done.op, str(done.item.path), done.reason, dry_run=not self._changes, error=done.error)
-
-
-async def _each(items: Iterable[Item]) -> AsyncIterator[Item]:
-    for item in items:
-        yield item

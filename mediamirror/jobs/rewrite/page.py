@@ -16,7 +16,7 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.reader import Reader
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.rewrite.files import NAME, Item, LeftAlone, Record, append, copy, put, read, read_page, sha256_of
-from mediamirror.jobs.rewrite.targets import FromCatalog, FromFile
+from mediamirror.jobs.rewrite.targets import Targets
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.tally import CUT_SHORT
 from mediamirror.jobs.run.work_list import problems_in
@@ -68,9 +68,7 @@ class Done:
 class Pages:
     """Handles the pages of one run, any number at once. Style sheets come last: what pages demand of them has to be known."""
 
-    def __init__(
-        self, options: RewriteOptions, targets: FromCatalog | FromFile, readers: Sequence[Reader], show: Show | None
-    ) -> None:
+    def __init__(self, options: RewriteOptions, targets: Targets, readers: Sequence[Reader], show: Show | None) -> None:
         self._options = options
         self._targets = targets
         self._show = show

@@ -10,7 +10,6 @@ import os
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Protocol
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.connection import lock_beside
@@ -41,42 +40,45 @@ _STORED = frozenset({"stored", "unchanged", "duplicate", "repaired", "checked", 
 """How a variant with an object may stand: one that failed this time still has the verified bytes of an earlier run."""
 
 
-class Targets(Protocol):
-    """What a rewrite asks before it decides."""
+class Targets:
+    """What a rewrite asks before it decides: of files and pages nothing is known, and nothing is noted, unless a kind does so."""
 
-    name: str
-    """Where pages point then, in a word."""
-    host: str | None
-    """The origin that a Content-Security-Policy has to allow."""
-    is_relative: bool
+    def __init__(
+        self, name: str, *, host: str | None = None, is_relative: bool = False, path: str | None = None
+    ) -> None:
+        self.name = name
+        """Where pages point then, in a word."""
+        self.host = host
+        """The origin that a Content-Security-Policy has to allow."""
+        self.is_relative = is_relative
+        self.path = path
+        """The catalog's file."""
 
     async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
         """Return where each URL of a page in ``folder`` is to point. What is left out stays."""
+        raise NotImplementedError
 
-    async def pictures(self, sets: Iterable[ImageSet]) -> dict[str, Picture]:
+    async def pictures(self, sets: Iterable[ImageSet]) -> dict[str, Picture]:  # noqa: ARG002
         """Return what is known of the files of a page, by URL."""
+        return {}
 
-    async def known(self, name: str, sha256: str) -> Known | None:
+    async def known(self, name: str, sha256: str) -> Known | None:  # noqa: ARG002
         """Return what is known of a page."""
+        return None
 
     async def note(self, pages: list[Rewritten]) -> None:
         """Write down what was rewritten."""
 
-    path: str | None
-    """The catalog's file."""
 
-
-class FromCatalog:
+class FromCatalog(Targets):
     """The verified objects of one store."""
 
     def __init__(self, catalog: Catalog, path: Path | None, store: int, addresses: Addresses) -> None:
         self._catalog = catalog
         self._store = store
         self._addresses = addresses
-        self.path: str | None = None if path is None else os.path.realpath(path)
-        self.name = addresses.prefix or addresses.root or ""
-        self.host = addresses.host
-        self.is_relative = addresses.prefix is None
+        name, file = addresses.prefix or addresses.root or "", None if path is None else os.path.realpath(path)
+        super().__init__(name, host=addresses.host, is_relative=addresses.prefix is None, path=file)
 
     async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
         """See `Targets`."""
@@ -117,16 +119,13 @@ _REASONS = {
 }
 
 
-class FromFile:
+class FromFile(Targets):
     """Old and new addresses as somebody wrote them."""
 
     def __init__(self, rows: dict[str, str], name: str) -> None:
+        super().__init__(name)
         self._rows = rows
         self._new = frozenset(rows.values())
-        self.name = name
-        self.host: str | None = None
-        self.is_relative = False
-        self.path: str | None = None
 
     async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
         """See `Targets`. Raises `BadAddress` for an address that can't stand in a page."""
@@ -140,24 +139,10 @@ class FromFile:
                 found[url] = Target(None, settled=True)
         return found
 
-    async def pictures(self, sets: Iterable[ImageSet]) -> dict[str, Picture]:
-        """See `Targets`: nothing is."""
-        del sets
-        return {}
-
-    async def known(self, name: str, sha256: str) -> Known | None:
-        """See `Targets`: nothing is."""
-        del name, sha256
-        return None
-
-    async def note(self, pages: list[Rewritten]) -> None:
-        """See `Targets`: there is nowhere to."""
-        del pages
-
 
 async def open_targets(
     options: RewriteOptions, catalog: Path | None, stack: AsyncExitStack, *, writes: bool
-) -> FromCatalog | FromFile:
+) -> Targets:
     """Open what says where URLs are to point. Raises `UsageError` and `CatalogError`."""
     if options.map is not None:
         if options.public_url is not None:

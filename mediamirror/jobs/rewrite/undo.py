@@ -14,10 +14,10 @@ from mediamirror.catalog.connection import lock_beside
 from mediamirror.catalog.rewriting import forget_rewritten
 from mediamirror.documents.plan import Via, plan_inputs, walk
 from mediamirror.errors import MediamirrorError, UsageError
-from mediamirror.jobs.rewrite.files import LeftAlone, Record, can_be_made, put, read, sha256_of, steps_back, without
+from mediamirror.jobs.rewrite.files import LeftAlone, Record, put, read, sha256_of, steps_back, without
 from mediamirror.jobs.run.destination import hold
 from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem
-from mediamirror.rewrite.document import spliced
+from mediamirror.rewrite.document import fits, spliced
 from mediamirror.settings import RewriteOptions
 
 
@@ -99,7 +99,7 @@ class _Undo:
                 return False
             raise LeftAlone("page-changed", f"{page} changed since it was rewritten: undo that change first.")
         for record in steps:
-            before = spliced(data, record.back) if can_be_made(record, data) else b""
+            before = spliced(data, record.back) if fits(record.back, len(data)) else b""
             if sha256_of(before) != record.before:
                 raise LeftAlone("record-damaged", f"The record of {page} does not lead back to what it was.")
             data = before

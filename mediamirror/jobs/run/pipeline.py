@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import IO, Generic, Protocol, TypeVar
 
 from mediamirror.errors import MediamirrorError, StoreError
@@ -257,6 +257,12 @@ class WorkList(Generic[T]):
         except EOFError:
             return []
         return page
+
+
+async def as_they_come(items: Iterable[T]) -> AsyncIterator[T]:
+    """Yield what is there already, for who takes what comes."""
+    for item in items:
+        yield item
 
 
 async def pages(items: AsyncIterator[T], size: int = 500) -> AsyncIterator[list[T]]:

@@ -22,7 +22,7 @@ from mediamirror.catalog.stored_sets import read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import has_manifest, set_rows, write_segment
-from mediamirror.jobs.run.pipeline import pages, run_window
+from mediamirror.jobs.run.pipeline import as_they_come, pages, run_window
 from mediamirror.jobs.run.session import Access, open_run, previewed
 from mediamirror.jobs.sync.listing import Between, Folding, LentCatalog, Listed, Listen, Sorter, pairs
 from mediamirror.jobs.sync.pairs import Pair
@@ -129,7 +129,7 @@ class _SyncRun(Between):
             await record(aside.failures)
         elif aside.tasks:
             await self._delete(catalog, ids[1], transfer, sorter, aside.is_in_the_way)
-            await run_window(aside.again(), transfer.handle, record, width=width)
+            await run_window(as_they_come(aside.tasks), transfer.handle, record, width=width)
         if deletes:
             await self._delete(catalog, ids[1], transfer, sorter, lambda key: not aside.is_in_the_way(key))
 

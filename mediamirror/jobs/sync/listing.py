@@ -16,7 +16,7 @@ from mediamirror.catalog.holdings import read_holdings
 from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import CatalogError
 from mediamirror.first_use import dataclass
-from mediamirror.jobs.run.pipeline import WorkList, both
+from mediamirror.jobs.run.pipeline import WorkList, as_they_come, both
 from mediamirror.jobs.run.session import INTERRUPTED, Needs, Session, place_name
 from mediamirror.jobs.sync.local import Notice
 from mediamirror.jobs.sync.pairs import Pair, joined, joined_page, paired
@@ -141,18 +141,12 @@ async def pairs(
         other = joined(right.pages(), catalog.pages(read_holdings, destination.store_id))
         other = lent.filled(other, destination.identity)
         if options.checksum:
-            one = joined(left.pages(), _nothing())
+            one = joined(left.pages(), as_they_come(()))
         else:
             one = joined(left.pages(), catalog.pages(read_holdings, source.store_id))
             one = lent.filled(one, source.identity)
         async for page in paired(one, other):
             yield page
-
-
-async def _nothing() -> AsyncIterator[list[Held]]:
-    nothing: tuple[list[Held], ...] = ()
-    for page in nothing:
-        yield page
 
 
 async def _chosen(side: Listed, options: CompareOptions) -> AsyncIterator[list[Entry]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from bisect import bisect_left
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -251,11 +251,6 @@ class SetAside:
         self.tasks.append(task)
         self.failures.append(done)
         return True
-
-    async def again(self) -> AsyncIterator[Task]:
-        """Yield the copies."""
-        for task in self.tasks:
-            yield task
 
     def is_in_the_way(self, key: str) -> bool:
         """Whether a copy that was set aside lies under ``key``, or ``key`` under one of them. Ask when all are known."""
