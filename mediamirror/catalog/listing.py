@@ -210,107 +210,81 @@ def read_chosen(db: sqlite3.Connection, *, after: int = 0, limit: int = PAGE) ->
 class _About:
     """What a page of rows has beside it in other tables, asked for once for the whole page."""
 
-    def __init__(self, db: sqlite3.Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    def __init__(self, db: sqlite3.Connection, rows: Sequence[tuple[Any, ...]]) -> None:
         ids = sorted({row[3] for row in rows if row[3] is not None}, key=str)
-        several = marks(ids)
+        several = f"IN ({marks(ids)})"
         self._objects = {
-            (store, variant): rest
-            for store, variant, *rest in db.execute(
+            row[:2]: row[2:]
+            for row in db.execute(
                 "SELECT store_id, variant_id, key, size, content_type, token, stored_at FROM objects "
-                f"WHERE variant_id IN ({several}) ORDER BY stored_at",
+                f"WHERE variant_id {several} ORDER BY stored_at",
                 ids,
             )
         }
-        self._fetches = {
-            variant: rest
-            for variant, _, *rest in db.execute(
-                "SELECT variant_id, max(id), final_url, coalesce(seen_at, fetched_at), coalesce(seen_status, http_status) "
-                f"FROM fetches WHERE variant_id IN ({several}) GROUP BY variant_id",
-                ids,
-            )
-        }
-        self._widths: dict[object, list[Any]] = _grouped(
+        self._fetches = _by(
             db,
-            "SELECT DISTINCT variant_id, width FROM candidates "
-            f"WHERE variant_id IN ({several}) AND width IS NOT NULL ORDER BY width",
+            "SELECT variant_id, final_url, coalesce(seen_at, fetched_at), coalesce(seen_status, http_status), max(id) "
+            f"FROM fetches WHERE variant_id {several} GROUP BY variant_id",
             ids,
         )
-        self._rules = _grouped(
-            db, f"SELECT DISTINCT variant_id, rule FROM findings WHERE variant_id IN ({several}) ORDER BY rule", ids
-        )
-        self._sets = _grouped(
-            db,
-            "SELECT DISTINCT c.variant_id, lower(hex(i.fingerprint)) FROM candidates c JOIN places p ON p.id = c.place_id "
-            f"JOIN image_sets i ON i.id = p.set_id WHERE c.variant_id IN ({several}) ORDER BY i.id",
-            ids,
-        )
+        of_sets = "FROM candidates c JOIN places p ON p.id = c.place_id JOIN image_sets i ON i.id = p.set_id"
+        widths = f"SELECT DISTINCT variant_id, width FROM candidates WHERE variant_id {several} AND width IS NOT NULL ORDER BY width"
+        rules = f"SELECT DISTINCT variant_id, rule FROM findings WHERE variant_id {several} ORDER BY rule"
+        sets = f"SELECT DISTINCT c.variant_id, lower(hex(i.fingerprint)) {of_sets} WHERE c.variant_id {several} ORDER BY i.id"
+        self._widths, self._rules, self._sets = (_grouped(db, query, ids) for query in (widths, rules, sets))
         digests = [row[6] for row in rows if row[6] is not None]
-        self._blobs = {
-            sha256: rest
-            for sha256, *rest in db.execute(
-                f"SELECT sha256, size, format, width, height FROM blobs WHERE sha256 IN ({marks(digests)})", digests
-            )
-        }
+        blobs = f"SELECT sha256, size, format, width, height FROM blobs WHERE sha256 IN ({marks(digests)})"
+        self._blobs = _by(db, blobs, digests)
         numbers = [row[7] for row in rows if row[7] is not None]
-        self._places = {
-            number: rest
-            for number, _, *rest in db.execute(
-                "SELECT p.set_id, min(p.id), lower(hex(i.fingerprint)), d.name, p.line, i.alt, i.context, d.columns, d.id "
-                "FROM places p JOIN image_sets i ON i.id = p.set_id JOIN documents d ON d.id = p.document_id "
-                f"WHERE p.set_id IN ({marks(numbers)}) GROUP BY p.set_id",
-                numbers,
-            )
-        }
+        self._places = _by(
+            db,
+            "SELECT p.set_id, lower(hex(i.fingerprint)), d.name, p.line, i.alt, i.context, d.columns, d.id, min(p.id) "
+            "FROM places p JOIN image_sets i ON i.id = p.set_id JOIN documents d ON d.id = p.document_id "
+            f"WHERE p.set_id IN ({marks(numbers)}) GROUP BY p.set_id",
+            numbers,
+        )
         # Two rows of a dataset may name one image: its id and caption are those of both.
         self._other_rows = {
-            row[3]: db.execute(_OTHER_ROWS, (row[3], self._places[row[7]][-1], MOST_ROWS)).fetchall()
+            row[3]: db.execute(_OTHER_ROWS, (row[3], place[6], MOST_ROWS)).fetchall()
             for row in rows
-            if row[7] in self._places and self._places[row[7]][-2] is not None
+            if (place := self._places.get(row[7])) is not None and place[5] is not None
         }
-        keys = [(row[1], row[4]) for row in rows if row[4] is not None]
+        query = "SELECT size, token FROM holdings WHERE store_id = ? AND key = ?"
         self._holdings = {
-            key: db.execute("SELECT size, token FROM holdings WHERE store_id = ? AND key = ?", key).fetchone()
-            for key in keys
+            (row[1], row[4]): db.execute(query, (row[1], row[4])).fetchone() for row in rows if row[4] is not None
         }
 
-    def row(self, row: tuple[object, ...]) -> CatalogRow:
+    def row(self, row: tuple[Any, ...]) -> CatalogRow:
         """Put one row together."""
         _, store_id, store, variant, key, status, sha256, number, url, code, message = row
         kept, size, kind, token, stored_at = self._objects.get((store_id, variant), (key, None, None, None, None))
         if key is not None:
             size, token = self._holdings[(store_id, key)]
-        bytes_, format_, width, height = self._blobs.get(sha256, (None, None, None, None))
-        final_url, fetched_at, http_status = self._fetches.get(variant, (None, None, None))
-        set_id, document, line, alt, context, columns, _ = self._places.get(number, (None,) * 7)
+        bytes_, *pixels = self._blobs.get(sha256, (None,) * 4)
+        final_url, fetched_at, http_status, _ = self._fetches.get(variant, (None,) * 4)
+        set_id, document, line, alt, context, columns, *_ = self._places.get(number, (None,) * 8)
+        format_, width, height = pixels
         with rows_of("documents"):
             told = as_columns(columns)
             others = tuple([dict(as_columns(text) or {}) for (text,) in self._other_rows.get(variant, ())])
         return CatalogRow(
-            *(store, status, url, final_url, kept),  # type: ignore[arg-type]
-            declared_width=tuple(self._widths[variant]),
-            width=width,
-            height=height,
-            format=format_,
-            bytes=size if size is not None else bytes_,
-            sha256=sha256,  # type: ignore[arg-type]
-            content_type=kind,
-            token=token,
-            findings=tuple(self._rules[variant]),
-            error_code=code,  # type: ignore[arg-type]
-            error_message=message,  # type: ignore[arg-type]
-            fetched_at=as_told(fetched_at),
-            http_status=http_status,
-            stored_at=as_told(stored_at),
-            set_number=number,  # type: ignore[arg-type]
-            set_id=set_id,
-            sets=tuple(self._sets[variant][:MOST_SETS]),
-            document=document,
-            line=line,
-            alt=alt,
-            context=context,
-            columns=told,
-            other_columns=others,
+            *(store, status, url, final_url, kept, tuple(self._widths[variant]), width, height, format_),
+            *(size if size is not None else bytes_, sha256, kind, token, tuple(self._rules[variant]), code, message),
+            *(
+                as_told(fetched_at),
+                http_status,
+                as_told(stored_at),
+                number,
+                set_id,
+                tuple(self._sets[variant][:MOST_SETS]),
+            ),
+            *(document, line, alt, context, told, others),
         )
+
+
+def _by(db: sqlite3.Connection, query: str, values: Sequence[object]) -> dict[object, tuple[Any, ...]]:
+    """Rows by their first column."""
+    return {row[0]: row[1:] for row in db.execute(query, values)}
 
 
 def _grouped(db: sqlite3.Connection, query: str, values: Sequence[object]) -> dict[object, list[Any]]:

@@ -10,7 +10,7 @@ from datetime import datetime
 from mediamirror.catalog.connection import PAGE, Page, marks, rows_of
 from mediamirror.catalog.ingest import Run
 from mediamirror.catalog.schema import NATURAL_SIZE
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import (
     Facts,
     Finding,
@@ -233,19 +233,26 @@ def read_sets(
     return Page([_read_set(db, run.id, set_id) for set_id in ids], ids[-1] if ids else after)
 
 
-def _read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
-    """Read one set of a run with a row for each candidate of its first place."""
+def first_place(db: sqlite3.Connection, set_id: int, run_id: int | None = None) -> tuple[int, SetResult]:
+    """Read where a set was found first, of all runs or of one: the id of that place, and the set without its rows."""
+    of = "p.set_id = :set" + ("" if run_id is None else " AND p.run_id = :run")
+    given = {"set": set_id, "run": run_id}
     found = db.execute(
         "SELECT p.id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
         "JOIN documents d ON d.id = p.document_id JOIN image_sets s ON s.id = p.set_id "
-        "WHERE p.set_id = ? AND p.run_id = ? AND EXISTS (SELECT 1 FROM candidates c WHERE c.place_id = p.id) ORDER BY p.id LIMIT 1",
-        (set_id, run_id),
+        f"WHERE {of} AND EXISTS (SELECT 1 FROM candidates c WHERE c.place_id = p.id) ORDER BY p.id LIMIT 1",
+        given,
     ).fetchone()
     with rows_of("places"):
         place_id, document, line, alt, context, inferred = found
-    places = db.execute("SELECT count(*) FROM places WHERE set_id = ? AND run_id = ?", (set_id, run_id)).fetchone()[0]
-    rows = tuple(_rows(db, run_id, place_id))
-    return SetResult(document, line, rows, alt, context, bool(inferred), places)
+    places = db.execute(f"SELECT count(*) FROM places p WHERE {of}", given).fetchone()[0]
+    return place_id, SetResult(document, line, (), alt, context, bool(inferred), places)
+
+
+def _read_set(db: sqlite3.Connection, run_id: int, set_id: int) -> SetResult:
+    """Read one set of a run with a row for each candidate of its first place."""
+    place_id, found = first_place(db, set_id, run_id)
+    return replace(found, rows=tuple(_rows(db, run_id, place_id)))
 
 
 def _rows(db: sqlite3.Connection, run_id: int, place_id: int) -> Iterator[SetRow]:

@@ -8,9 +8,9 @@ from datetime import datetime
 
 from mediamirror.catalog.connection import PAGE, Page, as_columns, as_headers, as_hops, as_time, rows_of
 from mediamirror.catalog.listing import MOST_ROWS
-from mediamirror.catalog.results import findings_of
+from mediamirror.catalog.results import findings_of, first_place
 from mediamirror.catalog.schema import NATURAL_SIZE
-from mediamirror.first_use import dataclass
+from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Held, ItemError, Passed, SetResult, SetRow, Status
 from mediamirror.redact import lasting_headers
 
@@ -96,19 +96,10 @@ def count_mirrored(db: sqlite3.Connection, store_name: str) -> tuple[int, int]:
 
 
 def _read(db: sqlite3.Connection, store_name: str, set_id: int) -> MirroredSet:
-    found = db.execute(
-        "SELECT p.id, d.name, p.line, s.alt, s.context, s.inferred FROM places p "
-        "JOIN documents d ON d.id = p.document_id JOIN image_sets s ON s.id = p.set_id WHERE p.set_id = ? "
-        "AND EXISTS (SELECT 1 FROM candidates c WHERE c.place_id = p.id) ORDER BY p.id LIMIT 1",
-        (set_id,),
-    ).fetchone()
-    with rows_of("places"):
-        place_id, document, line, alt, context, inferred = found
-    places = db.execute("SELECT count(*) FROM places WHERE set_id = ?", (set_id,)).fetchone()[0]
+    place_id, found = first_place(db, set_id)
     pairs = list(_rows(db, store_name, place_id))
     objects = tuple(dict.fromkeys(held for _, held in pairs if held is not None))
-    rows = tuple(row for row, _ in pairs)
-    return MirroredSet(SetResult(document, line, rows, alt, context, bool(inferred), places), objects)
+    return MirroredSet(replace(found, rows=tuple(row for row, _ in pairs)), objects)
 
 
 def _rows(db: sqlite3.Connection, store_name: str, place_id: int) -> Iterator[tuple[SetRow, Held | None]]:

@@ -145,26 +145,31 @@ def without_body(download: Download | None) -> Download | None:
     return None if download is None else replace(download, body=None)
 
 
+def _verdict(variant: Variant, known: VariantFacts) -> tuple[Status, ItemError | None, str]:
+    """What became of a variant, why, and what is said of one that is no fault and yet was not checked."""
+    result = known.result
+    if isinstance(result, ImageFacts):
+        return Status.CHECKED, None, ""
+    kind = unread_kind(variant, result, known.download)
+    if kind is not None:
+        error = ItemError("format-not-read", f"This is {kind}, as declared; its pixels are not checked.")
+        return Status.SKIPPED, error, f"{kind}, not decoded"
+    error = ItemError(result.code, result.message)
+    if isinstance(result, OtherOrigin):
+        return Status.SKIPPED, error, "of another site, not fetched"
+    # What the rules find in a file that could be read is told by its findings.
+    return Status.FAILED if isinstance(result, FetchError) else Status.REJECTED, error, ""
+
+
 def outcome_of(variant: Variant, looked: Looked) -> Outcome:
     """What became of a variant."""
-    known = looked.known
-    error = None
-    status = Status.CHECKED
-    failure, facts = known.result, known.facts
-    if not isinstance(failure, ImageFacts):
-        status = Status.FAILED if isinstance(failure, FetchError) else Status.REJECTED
-        kind = unread_kind(variant, failure, known.download)
-        if isinstance(failure, OtherOrigin) or kind is not None:
-            status = Status.SKIPPED
-        error = ItemError(failure.code, failure.message)
-        if kind is not None:
-            error = ItemError("format-not-read", f"This is {kind}, as declared; its pixels are not checked.")
-    download = known.download
+    known, download = looked.known, looked.known.download
+    status, error, _ = _verdict(variant, known)
     return Outcome(
         variant=variant,
         status=status,
         final_url=download.final_url if download else None,
-        facts=facts,
+        facts=known.facts,
         size=known.size,
         sha256=known.sha256,
         error=error,
@@ -184,6 +189,7 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
         known = notes.get(candidate.url)
         facts = known.facts if known else None
         look = known.look if known else None
+        status, _, aside = _verdict(variants[candidate.url], known) if known else (None, None, "")
         rows.append(
             SetRow(
                 url=candidate.url,
@@ -193,13 +199,13 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
                 density=candidate.density,
                 media=source.media,
                 mime=source.mime,
-                status=_status(variants[candidate.url], known),
+                status=status,
                 format=facts.format if facts else None,
                 width=facts.natural[0] if facts else None,
                 height=facts.natural[1] if facts else None,
                 size=known.size if known else None,
                 findings=own,
-                aside=_aside(variants[candidate.url], known),
+                aside=aside,
                 thumbnail=look.thumbnail or None if look else None,
             )
         )
@@ -213,21 +219,3 @@ def set_result(image_set: ImageSet, notes: Mapping[str, VariantFacts], findings:
         places=1 + len(image_set.places),
         findings=tuple(left),
     )
-
-
-def _aside(variant: Variant, known: VariantFacts | None) -> str:
-    if known is not None and isinstance(known.result, OtherOrigin):
-        return "of another site, not fetched"
-    kind = unread_kind(variant, known.result, known.download) if known is not None else None
-    return f"{kind}, not decoded" if kind is not None else ""
-
-
-def _status(variant: Variant, known: VariantFacts | None) -> Status | None:
-    if known is None:
-        return None
-    if isinstance(known.result, OtherOrigin) or unread_kind(variant, known.result, known.download) is not None:
-        return Status.SKIPPED
-    if isinstance(known.result, FetchError):
-        return Status.FAILED
-    # As the `Outcome` says: what the rules find in a file that could be read is told by its findings.
-    return Status.REJECTED if known.facts is None else Status.CHECKED
