@@ -308,6 +308,7 @@ PIECES += ["\\72", "f", "0", "x.png", "rgb(", "[", "]", ",", "\0", "\r\n", "\f",
 @example("url(a\\")
 @example("url('a\\")
 @example("\\75 rl(a)")
+@example('url("\\72\r\n')
 def test_urls_are_those_that_a_full_tokenizer_finds(text: str) -> None:
     # tinycss2 takes a backslash before a newline into an unquoted URL; the standard makes a bad url of it.
     assume(not re.search(r"\\[\n\r\f]", text))

@@ -16,8 +16,8 @@ WS = r" \t\n\r\f"
 _NON_PRINTABLE = r"\x01-\x08\x0b\x0e-\x1f\x7f"
 _ESCAPE = rf"\\(?:[0-9a-fA-F]{{1,6}}+(?:\r\n|[{WS}])?|[^\n\r\f0-9a-fA-F]|\Z)"
 _STRING_REST = {
-    '"': pattern(r'(?:[^"\\\n\r\f]++|\\(?:\r\n|[\s\S]|\Z)|(?!))*+'),
-    "'": pattern(r"(?:[^'\\\n\r\f]++|\\(?:\r\n|[\s\S]|\Z)|(?!))*+"),
+    quote: pattern(rf"(?:[^{quote}\\\n\r\f]++|\\(?:[0-9a-fA-F]{{1,6}}+(?:\r\n|[{WS}])?|\r\n|[\s\S]|\Z)|(?!))*+")
+    for quote in "\"'"
 }
 _URL = pattern(rf"((?:[^{WS}\"'()\\{_NON_PRINTABLE}]++|{_ESCAPE}|(?!))*+)[{WS}]*+(\)|\Z)")
 _BAD_URL_REST = pattern(r"(?:[^)\\]++|\\[\s\S]?|(?!))*+\)?")
