@@ -151,8 +151,8 @@ _EXTENSION_TAIL = 16
 
 def has_image_extension(url: str) -> bool:
     """Say whether the path of a URL, absolute or not, ends like an image file."""
-    cut = min((at for mark in "?#" if (at := url.find(mark)) >= 0), default=len(url))
-    return _EXTENSION.search(url[max(0, cut - _EXTENSION_TAIL) : cut].rstrip()) is not None
+    path = url.partition("#")[0].partition("?")[0] if "?" in url or "#" in url else url
+    return _EXTENSION.search(path[-_EXTENSION_TAIL:].rstrip()) is not None
 
 
 def is_image_type(mime: str | None) -> bool:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mediamirror.markup.extract import choose_kind, extract_document
 from mediamirror.markup.json.records import records
-from mediamirror.markup.places.json_text import read_json
+from mediamirror.markup.places.json_text import read_json, whole_json
 from mediamirror.markup.places.spelling import json_string
 from mediamirror.markup.records import structured
 from mediamirror.markup.records.structured import Row, find_json, table_rows
@@ -190,6 +190,31 @@ def test_a_string_of_however_many_escapes_is_read_and_its_places_cost_little_mem
     spans = [c.reference.span for row in found.sets for c in row.candidates if c.reference is not None]
     assert [data[slice(*span)] for span in spans if span is not None] == [b"/a.jpg", b"/b.jpg"]
     assert peak < 30 * len(data)
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(alphabet="a '{}[],:/\u0436\"\n", max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(alphabet="ab:{", max_size=3), inner, max_size=4)
+    ),
+    max_leaves=20,
+)
+
+
+@given(_VALUES, st.sampled_from(["", " ", "\n", "\ufeff", "x", ",", "[", "}", "null"]), st.sampled_from([None, 1]))
+def test_what_is_read_at_once_has_the_values_and_places_that_are_read_token_by_token(
+    value: object, more: str, indent: int | None
+) -> None:
+    text = json.dumps(value, ensure_ascii=False, indent=indent)
+    for each in (text, more + text, text + more):
+        found = whole_json(each)
+        if found is not None:
+            assert (read_json(each).values, read_json(each).error) == ([found], None)
+    assert ("\\" in text or not isinstance(value, dict | list)) is (whole_json(text) is None)
+
+
+def test_a_row_that_is_nested_deeper_than_the_standard_library_reads_is_left_to_the_other() -> None:
+    assert whole_json("[" * 30_000 + "]" * 30_000) is None
 
 
 @given(st.text(alphabet='a"\\\n\u0436\U0001f600\ud800 /', max_size=30), st.data())

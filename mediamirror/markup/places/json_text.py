@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import field
+from itertools import accumulate
+from json import JSONDecoder
+from typing import Any
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Span
@@ -79,6 +82,49 @@ class _Reader:
     reading: Reading = field(default_factory=Reading)
     open: list[Array | Object] = field(default_factory=list)
     names: list[str | None] = field(default_factory=list)
+
+
+class _Number(str):
+    """The spelling of a number, while it is to be told from a string."""
+
+    __slots__ = ()
+
+
+_DECODER = JSONDecoder(object_pairs_hook=Object, parse_int=_Number, parse_float=_Number, parse_constant=_Number)
+_WORDS = {None: "null", True: "true", False: "false"}
+MAX_AT_ONCE = 64 * 1024
+"""Longest text that `whole_json` reads, in code points."""
+
+
+def whole_json(text: str) -> Array | Object | None:
+    """Read a text that is one object or list, well-formed and without a backslash, as most rows are; None for any other.
+
+    The standard library's reader takes a fifth of the time of `read_json`. It gives no places: without escapes these are what
+    lies between the quotation marks.
+    """
+    if len(text) > MAX_AT_ONCE or "\\" in text:
+        return None
+    pieces = text.split('"')
+    ends = list(accumulate(map(len, pieces)))
+    strings = iter(range(1, len(pieces), 2))  # in the order of the text, names included
+
+    def placed(value: Any) -> Json:
+        kind = type(value)
+        if kind is str:
+            at = next(strings)
+            return Text(value, (ends[at - 1] + at, ends[at] + at))
+        if kind is Object:
+            value.members[:] = [(name, placed(each)) for name, each in value.members if next(strings)]
+            return value  # type: ignore[no-any-return]
+        if kind is list:
+            return Array([placed(each) for each in value])
+        return value if kind is _Number else _WORDS[value]
+
+    try:
+        value = placed(_DECODER.decode(text)) if text[:1] in "[{" else None
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, Array | Object) else None
 
 
 def read_json(text: str, start: int = 0, stop: int | None = None) -> Reading:

@@ -99,7 +99,8 @@ class Spelling:
 
 def as_written(text: str, start: int) -> Spelling:
     """Text that stands in the document as it is."""
-    return Spelling.of([Piece(text, start, start + len(text))])
+    piece = Piece(text, start, start + len(text))
+    return Spelling(text, (0,), (piece,), start) if text else Spelling.of([piece])
 
 
 def with_references(raw: str, start: int) -> Piece:

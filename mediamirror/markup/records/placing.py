@@ -122,10 +122,15 @@ def collected(rows: Iterable[ImageSet], document: str, *, merge: bool) -> Extrac
             last.append(Problem("too-many-candidates", message, row.line, document=document))
             break
         kept.append(row)
-    kept.sort(key=_position)
-    usable = [row for row in kept if row.candidates]
-    problems = [problem for row in kept if not row.candidates for problem in row.problems]
-    return Extraction(merged(usable) if merge else tuple(usable), (*problems, *last))
+    if len(kept) > 1:
+        kept.sort(key=_position)
+    usable = [row for row in kept if _is_usable(row)]
+    problems = [problem for row in kept if not _is_usable(row) for problem in row.problems]
+    return Extraction(merged(usable) if merge and len(usable) > 1 else tuple(usable), (*problems, *last))
+
+
+def _is_usable(row: ImageSet) -> bool:
+    return any(source.candidates or source.default is not None for source in row.sources)
 
 
 def _position(row: ImageSet) -> tuple[int, int]:

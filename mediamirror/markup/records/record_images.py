@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from mediamirror.first_use import dataclass, pattern, replace
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.json.names import (
     ALTS,
     GROUPS,
@@ -60,6 +60,10 @@ _MARKDOWN = pattern(r"!\[[^\[\]\n]{0,500}\][(\[]")
 _DESCRIPTOR = pattern(r"\s[0-9.]{1,12}[wx](?![A-Za-z0-9])")
 
 
+_Fields = dict[str, tuple[str, Json]]
+"""The values of an object by the bare names of its fields, each with its name as written."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Node:
     name: str
@@ -91,7 +95,8 @@ class RecordReader:
         while pending:
             node = pending.pop()
             if isinstance(node.value, Text):
-                yield from self.value(node.place, node.name, self._spelled(node.value))
+                if _may_hold(node.name, node.value.value):
+                    yield from self.value(node.place, node.name, self._spelled(node.value))
             elif node.depth > MAX_DEPTH:
                 if not self.is_cut:
                     yield self._too_deep()
@@ -143,18 +148,19 @@ class RecordReader:
                 yield group
                 return
         # Columns of a table are objects whose names are the rows' numbers (pandas): the column's name counts.
-        pending += (
+        pending += [
             _Node(node.name if key.isdigit() else key, value, place, node.depth + 1)
             for key, value in record.members
-            if key not in taken
-        )
+            if not isinstance(value, str) and key not in taken
+        ]
 
     def _image(self, record: Object, place: Place) -> tuple[ImageSet, frozenset[str]] | None:
         """An object that is one image: a ``src`` and perhaps a ``srcset``, or a URL with its size or type."""
-        texts = {bare(key): (key, value) for key, value in record.members if isinstance(value, Text)}
+        fields = _fields(record)
+        texts = {name: (key, value) for name, (key, value) in fields.items() if isinstance(value, Text)}
         srcset = next((row for name, row in texts.items() if is_srcset_name(name) and is_reference(row[1].value)), None)
-        stated = _stated(record)
-        src = self._file(record, stated, any_name=srcset is not None)
+        stated = _stated(fields)
+        src = self._file(fields, stated, any_name=srcset is not None)
         if srcset is None and (src is None or stated == NOTHING):
             return None
         alt = next((texts[name][1].value for name in ALTS & texts.keys()), None)
@@ -172,28 +178,31 @@ class RecordReader:
         line = place.line(self._spelled(taken[0][1]))
         return place.image_set(line, [(source, problems)], alt), frozenset(key for key, _ in taken)
 
-    def _file(self, record: Object, stated: Stated, *, any_name: bool) -> tuple[str, Text] | None:
+    def _file(self, fields: _Fields, stated: Stated, *, any_name: bool) -> tuple[str, Text] | None:
         """The field of an object that holds its file."""
-        for key, value in record.members:
-            if isinstance(value, Text) and bare(key) in SRC:
+        for name, (key, value) in fields.items():
+            if name in SRC and isinstance(value, Text):
                 url = value.value.strip()
                 sure = is_image_type(stated.mime) or (has_image_extension(url) and not names_page(url))
-                if url and (sure or (any_name and bare(key) == "src")):
+                if url and (sure or (any_name and name == "src")):
                     return key, value
         if not (stated.width and stated.height):
             return None
-        texts = {bare(key): (key, value) for key, value in record.members if isinstance(value, Text)}
-        bare_values = {bare(key): value for key, value in record.members if isinstance(value, str) and value != "null"}
-        found = described_image(bare_values | {name: value.value.strip() for name, (_, value) in texts.items()})
-        return texts[found] if found is not None else None
+        said = {name: value.value.strip() if isinstance(value, Text) else value for name, (_, value) in fields.items()}
+        found = described_image(
+            {name: value for name, value in said.items() if isinstance(value, str) and value != "null"}
+        )
+        key, file = fields[found] if found is not None else ("", "")
+        return (key, file) if isinstance(file, Text) else None
 
     def _group(self, items: list[Json], place: Place) -> ImageSet | None:
         """Objects that are renditions of one image: each a file with its width."""
         parts: list[tuple[Source, tuple[Problem, ...]]] = []
         line = 0
         for item in items:
-            stated = _stated(item) if isinstance(item, Object) else NOTHING
-            file = self._file(item, stated, any_name=False) if isinstance(item, Object) else None
+            fields = _fields(item) if isinstance(item, Object) else {}
+            stated = _stated(fields)
+            file = self._file(fields, stated, any_name=False)
             if file is None or stated.width is None:
                 return None
             row = place.single(self._spelled(file[1]), self.carrier, file[0], stated)
@@ -208,7 +217,8 @@ class RecordReader:
 
     def _spelled(self, value: Text) -> Spelling | Nested:
         start, end = value.span
-        spelled = json_string(replace(value, span=(start + self.offset, end + self.offset)), self._whole)
+        moved = Text(value.value, (start + self.offset, end + self.offset)) if self.offset else value
+        spelled = json_string(moved, self._whole)
         return spelled if self.outer is None else Nested(spelled.text, self.outer, spelled)
 
 
@@ -219,12 +229,25 @@ def _names_images(name: str, text: str) -> bool:
     return is_one or any(is_image_field(name, url) for url in urls) or bool(joined_images(text))
 
 
-def _stated(record: Object) -> Stated:
-    values = {bare(key): value for key, value in record.members}
-    mime = values.get("mimetype") or values.get("type") or values.get("encodingformat") or values.get("contenttype")
+def _fields(record: Object) -> _Fields:
+    return {bare(key): (key, value) for key, value in record.members}
+
+
+def _may_hold(name: str, text: str) -> bool:
+    """Whether a value can name an image at all, as a caption, a date or a word can't: most values of most records are such."""
+    if "/" in text or "<" in text or "&" in text or "![" in text:
+        return True
+    return "." in text and ("[" in text or "{" in text or is_srcset_name(name) or bool(words_of_images(name)))
+
+
+def _stated(fields: _Fields) -> Stated:
+    def said(*names: str) -> Json | None:
+        return next((fields[name][1] for name in names if name in fields and fields[name][1]), None)
+
+    mime = said("mimetype", "type", "encodingformat", "contenttype")
     kind = mime.value.strip() if isinstance(mime, Text) else None
     # img2dataset gives the size that it made, and besides that of the file at the URL.
-    width, height = (values.get(f"original{name}") or values.get(name) for name in ("width", "height"))
+    width, height = said("originalwidth", "width"), said("originalheight", "height")
     return Stated(_pixels(width), _pixels(height), kind if is_image_type(kind) else None)
 
 

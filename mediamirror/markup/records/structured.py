@@ -18,7 +18,7 @@ from mediamirror.markup.json.names import Unmarked, bare, is_srcset_name, is_url
 from mediamirror.markup.json.records import is_json, records
 from mediamirror.markup.naming import has_image_extension
 from mediamirror.markup.places.candidates import Context
-from mediamirror.markup.places.json_text import MAX_NODES, Json, Object, Text, read_json
+from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Reading, Text, read_json, whole_json
 from mediamirror.markup.places.source import decode
 from mediamirror.markup.records.placing import Place, collected
 from mediamirror.markup.records.record_images import RecordReader
@@ -75,8 +75,12 @@ def _lines(text: str) -> Iterator[Span]:
 def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge: bool) -> Iterator[ImageSet]:
     text, unmarked = place.source.text, Unmarked()
     is_told, is_list = False, text[:1] == "["  # one record alone is a row of a file, where they are counted
-    for start, end in parted(text):
-        reading = read_json(text[start:end])
+    whole = whole_json(text)
+    if whole is not None:
+        readings = iter([(0, Reading(whole.items if isinstance(whole, Array) else [whole]))])
+    else:
+        readings = ((start, read_json(text[start:end])) for start, end in parted(text))
+    for start, reading in readings:
         reader = RecordReader(place, merge, start)
         for value in reading.values:
             yield from reader.images(value)
