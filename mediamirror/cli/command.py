@@ -30,18 +30,9 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 PANELS = (
-    "What to read",
-    "Storage",
-    "Which images",
-    "Which rows",
-    "With --mirror",
-    "Comparing",
-    "Checks",
-    "HTTP requests",
-    "Speed",
-    "Limits",
-    "Output",
-)
+    "What to read", "Storage", "Which images", "Which rows", "With --mirror", "Comparing", "Checks", "HTTP requests",
+    "Speed", "Limits", "Output",
+)  # fmt: skip
 WHAT, WHERE, WHICH, ROWS, MIRROR, COMPARE, CHECKS, ASK, SPEED, LIMITS, OUTPUT = PANELS
 
 Given = Any

@@ -82,15 +82,9 @@ def export_command(given: Given) -> None:
 
 
 _ENDINGS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".parquet": "parquet",
-    ".warc": "warc",
-    ".warc.gz": "warc",
-    ".wacz": "wacz",
-    ".tar": "webdataset",
-}
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet", ".warc": "warc", ".warc.gz": "warc",
+    ".wacz": "wacz", ".tar": "webdataset",
+}  # fmt: skip
 
 
 def _kind(wanted: str | None, output: Path | None) -> str:

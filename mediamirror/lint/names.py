@@ -90,16 +90,10 @@ _MIME_TYPES = {
     "image/webp": "webp", "image/x-webp": "webp",
 }  # fmt: skip
 
-VAGUE_TYPES = frozenset(
-    {
-        "application/octet-stream",
-        "binary/octet-stream",
-        "application/x-octet-stream",
-        "application/unknown",
-        "image/*",
-        "*/*",
-    }
-)
+VAGUE_TYPES = frozenset({
+    "application/octet-stream", "binary/octet-stream", "application/x-octet-stream", "application/unknown", "image/*",
+    "*/*",
+})  # fmt: skip
 """Content types that say nothing about the format."""
 
 

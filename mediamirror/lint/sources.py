@@ -20,16 +20,10 @@ from mediamirror.lint.subject import (
 )
 from mediamirror.model import ImageSet, Severity, Source
 
-_INVALID = frozenset(
-    {
-        "empty-source-size",
-        "invalid-source-size",
-        "invalid-media-condition",
-        "unknown-media-condition",
-        "unreachable-source-size",
-        "sizes-too-long",
-    }
-)
+_INVALID = frozenset({
+    "empty-source-size", "invalid-source-size", "invalid-media-condition", "unknown-media-condition",
+    "unreachable-source-size", "sizes-too-long",
+})  # fmt: skip
 
 
 def is_auto(sizes: str | None) -> bool:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import PurePosixPath
+from typing import TypedDict
 from urllib.parse import urlsplit
 
 from mediamirror.errors import UsageError
@@ -64,6 +66,15 @@ class KindUnknown(UsageError):
     """A word for ``--as`` that is no kind of document."""
 
 
+class About(TypedDict):
+    """What each finder of bytes takes besides them."""
+
+    document: str
+    base_url: str | None
+    encoding: str | None
+    merge: bool
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """One document to look through. ``encoding`` is the label from Content-Type, if any."""
@@ -76,6 +87,11 @@ class Request:
     links: bool = False
     first_byte: int = 0
     lines_before: int = 0
+
+    @property
+    def about(self) -> About:
+        """What the finders take besides the bytes."""
+        return {"document": self.document, "base_url": self.base_url, "encoding": self.encoding, "merge": self.merge}
 
     def text(self) -> SourceText:
         """Return the text, decoded; its places count from the start of the document that it may be a slice of."""
@@ -99,32 +115,16 @@ class Kind:
     is_container: bool = False
 
 
-def _html(r: Request) -> Extraction:
+def _html(r: Request, *, is_xml: bool = False) -> Extraction:
     from mediamirror.markup.page import html
 
-    return html.find(
-        r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge, links=r.links
-    )
-
-
-def _xhtml(r: Request) -> Extraction:
-    from mediamirror.markup.page import html
-
-    return html.find(
-        r.data,
-        document=r.document,
-        base_url=r.base_url,
-        encoding=r.encoding,
-        merge=r.merge,
-        links=r.links,
-        is_xml=True,
-    )
+    return html.find(r.data, **r.about, links=r.links, is_xml=is_xml)
 
 
 def _css(r: Request) -> Extraction:
     from mediamirror.markup.css import stylesheet
 
-    return stylesheet.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+    return stylesheet.find(r.data, **r.about)
 
 
 def _text(r: Request) -> Extraction:
@@ -150,13 +150,13 @@ def _markdown(r: Request) -> Extraction:
 def _feed(r: Request) -> Extraction:
     from mediamirror.markup.records import feeds
 
-    return feeds.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+    return feeds.find(r.data, **r.about)
 
 
 def _xml(r: Request) -> Extraction:
     from mediamirror.markup.records import xml
 
-    found = xml.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+    found = xml.find(r.data, **r.about)
     if found.sets:
         return found
     as_text = _text(r)  # srcset strings may stand anywhere: between elements, in comments
@@ -166,37 +166,25 @@ def _xml(r: Request) -> Extraction:
 def _sitemap(r: Request) -> Extraction:
     from mediamirror.markup.records import sitemap
 
-    return sitemap.find(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+    return sitemap.find(r.data, **r.about)
 
 
 def _json(r: Request) -> Extraction:
     from mediamirror.markup.records import structured
 
-    return structured.find_json(r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge)
+    return structured.find_json(r.data, **r.about)
 
 
 def _json_lines(r: Request) -> Extraction:
     from mediamirror.markup.records import structured
 
-    return structured.find_json_lines(
-        r.data, document=r.document, base_url=r.base_url, encoding=r.encoding, merge=r.merge
-    )
+    return structured.find_json_lines(r.data, **r.about)
 
 
-def _table(delimiter: str | None) -> Callable[[Request], Extraction]:
-    def find(r: Request) -> Extraction:
-        from mediamirror.markup.records import structured
+def _table(r: Request, delimiter: str | None) -> Extraction:
+    from mediamirror.markup.records import structured
 
-        return structured.find_table(
-            r.data,
-            document=r.document,
-            base_url=r.base_url,
-            encoding=r.encoding,
-            delimiter=delimiter,
-            merge=r.merge,
-        )
-
-    return find
+    return structured.find_table(r.data, **r.about, delimiter=delimiter)
 
 
 def _srcset(r: Request) -> Extraction:
@@ -214,48 +202,40 @@ def _urls(r: Request) -> Extraction:
 PAGES = frozenset({"html", "xhtml"})
 """The kinds that are pages: they may lead on to others."""
 
+
+def _kind(
+    find: Callable[[Request], Extraction] | None, types: str = "", extensions: str = "", *, is_container: bool = False
+) -> Kind:
+    return Kind(find, tuple(types.split()), tuple(extensions.split()), is_container)
+
+
+_container_of = partial(_kind, is_container=True)
+_JSON_LINES = "application/jsonl application/x-ndjson application/x-jsonlines application/jsonlines"
+_WARC = "application/warc application/x-warc application/x-internet-archive"
+
 KINDS: dict[str, Kind] = {
-    "srcset": Kind(_srcset),
-    "html": Kind(_html, ("text/html",), (".html", ".htm", ".shtml")),
-    "xhtml": Kind(_xhtml, ("application/xhtml+xml",), (".xhtml", ".xht")),
-    "text": Kind(_text, ("text/plain",), (".txt", ".text", ".log")),
-    "css": Kind(_css, ("text/css",), (".css",)),
-    "markdown": Kind(_markdown, ("text/markdown", "text/x-markdown"), (".md", ".markdown", ".mdown")),
-    "feed": Kind(
-        _feed, ("application/rss+xml", "application/atom+xml", "application/feed+json"), (".rss", ".atom", ".rdf")
-    ),
-    "sitemap": Kind(_sitemap),
-    "xml": Kind(_xml, ("application/vnd.google-earth.kml+xml",), (".kml", ".opml")),
-    "urls": Kind(_urls, ("text/uri-list",), (".urls",)),
-    "json": Kind(_json, ("application/json",), (".json",)),
-    "jsonl": Kind(
-        _json_lines,
-        ("application/jsonl", "application/x-ndjson", "application/x-jsonlines", "application/jsonlines"),
-        (".jsonl", ".ndjson"),
-        is_container=True,
-    ),
-    "csv": Kind(_table(None), ("text/csv", "application/csv"), (".csv",), is_container=True),
-    "tsv": Kind(_table("\t"), ("text/tab-separated-values",), (".tsv", ".tab"), is_container=True),
-    "parquet": Kind(
-        None, ("application/vnd.apache.parquet", "application/x-parquet"), (".parquet",), is_container=True
-    ),
-    "warc": Kind(
-        None,
-        ("application/warc", "application/x-warc", "application/x-internet-archive"),
-        (".warc", ".arc", ".warc.zst"),
-        is_container=True,
-    ),
-    "mhtml": Kind(
-        None,
-        ("multipart/related", "message/rfc822", "application/x-mimearchive"),
-        (".mhtml", ".mht", ".eml"),
-        is_container=True,
-    ),
-    "zip": Kind(None, ("application/zip", "application/x-zip-compressed"), (".zip", ".wacz"), is_container=True),
-    "tar": Kind(None, ("application/x-tar",), (".tar", ".tgz"), is_container=True),
-    "har": Kind(None, (), (".har",), is_container=True),
-    "zstd": Kind(None, ("application/zstd",), (".zst",), is_container=True),
-    "mbox": Kind(None, ("application/mbox",), (".mbox",), is_container=True),
+    "srcset": _kind(_srcset),
+    "html": _kind(_html, "text/html", ".html .htm .shtml"),
+    "xhtml": _kind(partial(_html, is_xml=True), "application/xhtml+xml", ".xhtml .xht"),
+    "text": _kind(_text, "text/plain", ".txt .text .log"),
+    "css": _kind(_css, "text/css", ".css"),
+    "markdown": _kind(_markdown, "text/markdown text/x-markdown", ".md .markdown .mdown"),
+    "feed": _kind(_feed, "application/rss+xml application/atom+xml application/feed+json", ".rss .atom .rdf"),
+    "sitemap": _kind(_sitemap),
+    "xml": _kind(_xml, "application/vnd.google-earth.kml+xml", ".kml .opml"),
+    "urls": _kind(_urls, "text/uri-list", ".urls"),
+    "json": _kind(_json, "application/json", ".json"),
+    "jsonl": _container_of(_json_lines, _JSON_LINES, ".jsonl .ndjson"),
+    "csv": _container_of(partial(_table, delimiter=None), "text/csv application/csv", ".csv"),
+    "tsv": _container_of(partial(_table, delimiter="\t"), "text/tab-separated-values", ".tsv .tab"),
+    "parquet": _container_of(None, "application/vnd.apache.parquet application/x-parquet", ".parquet"),
+    "warc": _container_of(None, _WARC, ".warc .arc .warc.zst"),
+    "mhtml": _container_of(None, "multipart/related message/rfc822 application/x-mimearchive", ".mhtml .mht .eml"),
+    "zip": _container_of(None, "application/zip application/x-zip-compressed", ".zip .wacz"),
+    "tar": _container_of(None, "application/x-tar", ".tar .tgz"),
+    "har": _container_of(None, "", ".har"),
+    "zstd": _container_of(None, "application/zstd", ".zst"),
+    "mbox": _container_of(None, "application/mbox", ".mbox"),
 }
 """Every kind that ``--as`` takes, besides ``auto``."""
 

@@ -12,18 +12,9 @@ _DONE = {"upload": "uploaded", "download": "downloaded", "delete": "deleted", "s
 _DONE |= {"copy": "copied", "forget": "forgot", "compact": "compacted", "sweep": "swept", "record": "recorded"}
 _DONE |= {"rewrite": "rewrote", "restore": "restored"}
 _ORDER = (
-    "uploaded",
-    "downloaded",
-    "copied",
-    "deleted",
-    "same",
-    "skipped",
-    "differ",
-    "not in DEST",
-    "not in SRC",
-    "left out",
+    "uploaded", "downloaded", "copied", "deleted", "same", "skipped", "differ", "not in DEST", "not in SRC", "left out",
     "failed",
-)
+)  # fmt: skip
 _CHANGES = frozenset({"uploaded", "downloaded", "copied", "deleted"})
 
 

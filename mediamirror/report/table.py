@@ -29,13 +29,9 @@ if TYPE_CHECKING:
     from mediamirror.lint.simulate import Choice
 
 _STYLES = {
-    "stored": "green",
-    "unchanged": "cyan",
-    "duplicate": "cyan",
-    "rejected": "bold red",
-    "failed": "bold red",
+    "stored": "green", "unchanged": "cyan", "duplicate": "cyan", "rejected": "bold red", "failed": "bold red",
     "checked": "green",
-}
+}  # fmt: skip
 _RESULT_COLUMNS = (
     *(Column("declared", right=True), Column("real", right=True), Column("format"), Column("bytes", right=True)),
     *(Column("status"), Column("key")),

@@ -110,13 +110,9 @@ class FromCatalog(Targets):
 
 
 _REASONS = {
-    "rejected": "it was rejected",
-    "failed": "it failed",
-    "skipped": "it was not selected",
-    "stored": "its object is gone",
-    "unchanged": "its object is gone",
-    "duplicate": "its object is gone",
-}
+    "rejected": "it was rejected", "failed": "it failed", "skipped": "it was not selected",
+    "stored": "its object is gone", "unchanged": "its object is gone", "duplicate": "its object is gone",
+}  # fmt: skip
 
 
 class FromFile(Targets):

@@ -22,22 +22,10 @@ _ABOUT = frozenset({"metadata", "meta", "warcheaders"})
 SRC = frozenset({"src", "url", "contenturl", "sourceurl", "href", "imageurl", "link", "uri"})
 """Fields of an object about one image that hold its file."""
 ALTS = frozenset({"alt", "alttext", "caption", "title"})
-PAGES = frozenset(
-    {
-        *(
-            "permalink",
-            "permalinkurl",
-            "htmlurl",
-            "weburl",
-            "pageurl",
-            "canonical",
-            "canonicalurl",
-            "shareurl",
-            "shorturl",
-        ),
-        *("descriptionurl", "descriptionshorturl", "homepage", "giturl", "html", "git", "self", "referer", "referrer"),
-    }
-)
+PAGES = frozenset({
+    "permalink", "permalinkurl", "htmlurl", "weburl", "pageurl", "canonical", "canonicalurl", "shareurl", "shorturl",
+    "descriptionurl", "descriptionshorturl", "homepage", "giturl", "html", "git", "self", "referer", "referrer",
+})  # fmt: skip
 """Fields whose URL leads to a page, or to a record of a file, whatever it ends like."""
 GROUPS = frozenset(
     {"sizes", "variants", "renditions", "formats", "resolutions", "sources", "thumbnails", "derivatives"}
@@ -48,46 +36,18 @@ _SEPARATORS = pattern(r"[\s_\-.:@]+")
 _KEPT = 100
 """Longest name whose form is kept for the next record, in code points."""
 _WORDS = pattern(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-_STRONG = frozenset(
-    {
-        *(
-            "image",
-            "images",
-            "img",
-            "imgs",
-            "photo",
-            "photos",
-            "picture",
-            "pictures",
-            "pic",
-            "pics",
-            "imageurl",
-            "imgurl",
-        ),
-        *(
-            "thumbnail",
-            "thumbnails",
-            "thumb",
-            "thumbs",
-            "thumbnailurl",
-            "avatar",
-            "favicon",
-            "screenshot",
-            "screenshots",
-            "graphic",
-            "gx",  # My Maps: gx_media_links
-        ),
-    }
-)
-"""Words in a field's name after which every URL is an image's."""
+_STRONG = frozenset({
+    "image", "images", "img", "imgs", "photo", "photos", "picture", "pictures", "pic", "pics", "imageurl", "imgurl",
+    "thumbnail", "thumbnails", "thumb", "thumbs", "thumbnailurl", "avatar", "favicon", "screenshot", "screenshots",
+    "graphic", "gx",
+})  # fmt: skip
+"""Words in a field's name after which every URL is an image's; ``gx`` is of My Maps (gx_media_links)."""
 _WEAK = frozenset({"src", "icon", "logo", "cover", "banner", "poster", "hero", "background", "artwork"})
 """Words after which a URL is an image's unless its extension says otherwise."""
-_OTHER = frozenset(
-    {
-        *("alt", "id", "ids", "width", "height", "size", "type", "title", "caption", "count", "name", "text", "class"),
-        *("color", "format"),
-    }
-)
+_OTHER = frozenset({
+    "alt", "id", "ids", "width", "height", "size", "type", "title", "caption", "count", "name", "text", "class",
+    "color", "format",
+})  # fmt: skip
 """Words that make a field one about an image."""
 _LOOKS_LIKE_URL = pattern(rf"(?:https?:)?//[^\s/]\S*|(?:{SITE})?/[^\s/]\S*|\.\.?/\S+|data:image/\S+", re.IGNORECASE)
 _EXTENSION = pattern(r"\.[A-Za-z][A-Za-z0-9]{1,4}(?:[?#]|\Z)")

@@ -19,14 +19,9 @@ MAX_ELEMENTS = 250_000
 _WITH_SRCSET = Family(srcset="srcset", src="src", sizes="sizes")
 
 LINK_RELATIONS = (
-    "icon",
-    "apple-touch-icon",
-    "apple-touch-icon-precomposed",
-    "apple-touch-startup-image",
-    "mask-icon",
-    "fluid-icon",
+    "icon", "apple-touch-icon", "apple-touch-icon-precomposed", "apple-touch-startup-image", "mask-icon", "fluid-icon",
     "image_src",
-)
+)  # fmt: skip
 """Link relations whose target is an image; each is a carrier of its name."""
 
 

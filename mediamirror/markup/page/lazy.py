@@ -65,15 +65,13 @@ MAX_ELEMENTS = 100_000
 _MAX_NAMES = 64
 _MOST_ATTRIBUTES = 256
 """Most attributes of an element that is read: a look-up goes through all, so reading each costs the square of their number."""
-_PLAIN = frozenset(
-    {
-        *("src", "srcset", "sizes", "alt", "title", "class", "id", "style", "width", "height", "loading"),
-        *("decoding", "fetchpriority", "crossorigin", "referrerpolicy", "usemap", "ismap", "name"),
-        *("border", "align", "hspace", "vspace", "media", "type", "role", "tabindex", "lang", "dir", "hidden"),
-        *("itemprop", "itemscope", "slot", "part", "is", "nonce", "draggable", "translate", "datetime"),
-        *("data-sizes", "data-id", "data-widths", "data-aspectratio", "data-alt"),
-    }
-)
+_PLAIN = frozenset({
+    "src", "srcset", "sizes", "alt", "title", "class", "id", "style", "width", "height", "loading", "decoding",
+    "fetchpriority", "crossorigin", "referrerpolicy", "usemap", "ismap", "name", "border", "align", "hspace", "vspace",
+    "media", "type", "role", "tabindex", "lang", "dir", "hidden", "itemprop", "itemscope", "slot", "part", "is",
+    "nonce", "draggable", "translate", "datetime", "data-sizes", "data-id", "data-widths", "data-aspectratio",
+    "data-alt",
+})  # fmt: skip
 """Attributes that are read elsewhere, or never hold a URL."""
 _DATA = "data-"
 _NAME = pattern(r"data-(?<![a-z0-9_.-]data-)[a-z0-9_.-]{1,100}+(?=\s{0,8}=)")

@@ -22,8 +22,8 @@ class Family:
     sizes: str | None
 
 
-def _single(*names: str) -> tuple[Family, ...]:
-    return tuple(Family(None, name, None) for name in names)
+def _single(names: str) -> tuple[Family, ...]:
+    return tuple(Family(None, name, None) for name in names.split())
 
 
 LOADERS: tuple[Family, ...] = (
@@ -50,36 +50,26 @@ LOADERS: tuple[Family, ...] = (
     Family("data-envira-srcset", "data-envira-src", None),
     Family("data-flickity-bg-lazyload-srcset", "data-flickity-bg-lazyload", None),
     Family("lazy-srcset", "lazy-src", "lazy-sizes"),
-    *_single(
-        "data-lazysrc", "data-lazy-original", "data-lazyload", "data-lazy", "data-large_image", "data-flickity-lazyload"
-    ),
+    *_single("data-lazysrc data-lazy-original data-lazyload data-lazy data-large_image data-flickity-lazyload"),
     # WordPress attachments: the files behind an image of a gallery.
-    *_single("data-orig-file", "data-large-file", "data-medium-file"),
+    *_single("data-orig-file data-large-file data-medium-file"),
     # News sites: CNN, Bloomberg, Zhihu and others.
-    *_single(
-        "data-src-mini", "data-src-xsmall", "data-src-small", "data-src-medium", "data-src-large", "data-src-full16x9"
-    ),
-    *_single("data-original-desktop", "data-original-mobile", "data-hi-res-src", "data-native-src", "data-actualsrc"),
-    *_single(
-        "data-original-src", "data-delayed-url", "data-ghost-url", "data-echo", "loadlate", "load-src", "real_src"
-    ),
+    *_single("data-src-mini data-src-xsmall data-src-small data-src-medium data-src-large data-src-full16x9"),
+    *_single("data-original-desktop data-original-mobile data-hi-res-src data-native-src data-actualsrc"),
+    *_single("data-original-src data-delayed-url data-ghost-url data-echo loadlate load-src real_src"),
     # unveil, Owl, retina.js, Layzr, bLazy, Cloudflare Mirage, lozad, Pinterest.
-    *_single("data-src-retina", "data-at2x", "data-rjs", "data-layzr", "data-normal", "data-retina", "data-cfsrc"),
-    *_single(
-        "data-iesrc", "data-pin-media", "data-zoom-image", "data-high-res-src", "data-old-hires", "data-fallback-src"
-    ),
-    *_single("lazy-href", "ng-src", "data-ng-src", "v-lazy", "data-poster"),
+    *_single("data-src-retina data-at2x data-rjs data-layzr data-normal data-retina data-cfsrc"),
+    *_single("data-iesrc data-pin-media data-zoom-image data-high-res-src data-old-hires data-fallback-src"),
+    *_single("lazy-href ng-src data-ng-src v-lazy data-poster"),
 )
 """What is read of ``img``, ``source`` and ``picture`` whatever its URL looks like; of other elements, if it looks like an image."""
 
-BACKGROUNDS = frozenset(
-    {
-        *("data-bg", "data-bg-hidpi", "data-bg-multi", "data-bg-multi-hidpi", "data-bg-set", "data-bg-set-hidpi"),
-        *("data-background", "data-background-image", "data-background-image-set", "data-bg-image", "data-bg-src"),
-        *("data-back", "data-back-webp", "data-lazy-background", "data-lazy-bg", "lazy-background", "nitro-lazy-bg"),
-        *("data-src-background", "data-parallax-image", "data-image-src", "data-bgimage", "data-bg-url"),
-    }
-)
+BACKGROUNDS = frozenset({
+    "data-bg", "data-bg-hidpi", "data-bg-multi", "data-bg-multi-hidpi", "data-bg-set", "data-bg-set-hidpi",
+    "data-background", "data-background-image", "data-background-image-set", "data-bg-image", "data-bg-src",
+    "data-back", "data-back-webp", "data-lazy-background", "data-lazy-bg", "lazy-background", "nitro-lazy-bg",
+    "data-src-background", "data-parallax-image", "data-image-src", "data-bgimage", "data-bg-url",
+})  # fmt: skip
 """What holds the background of any element: one URL, or what CSS writes as ``background-image``."""
 
 BGSETS = frozenset({"data-bgset", "data-lazy-bgset"})

@@ -24,24 +24,11 @@ from mediamirror.model import Candidate, ImageSet, Problem, Source
 
 MAX_ELEMENTS = 250_000
 _URLS = frozenset({"og:image", "og:image:url", "og:image:secure_url"})
-_SINGLES = frozenset(
-    {
-        "twitter:image",
-        "twitter:image:src",
-        "msapplication-tileimage",
-        "msapplication-square70x70logo",
-        "msapplication-square150x150logo",
-        "msapplication-square310x310logo",
-        "msapplication-wide310x150logo",
-        "thumbnail",
-        "image",
-        "image_src",
-        "vk:image",
-        "sailthru.image.full",
-        "sailthru.image.thumb",
-        "parsely-image-url",
-    }
-)
+_SINGLES = frozenset({
+    "twitter:image", "twitter:image:src", "msapplication-tileimage", "msapplication-square70x70logo",
+    "msapplication-square150x150logo", "msapplication-square310x310logo", "msapplication-wide310x150logo", "thumbnail",
+    "image", "image_src", "vk:image", "sailthru.image.full", "sailthru.image.thumb", "parsely-image-url",
+})  # fmt: skip
 """Names of one image each, in lower case."""
 _ALTS = {"twitter:image:alt": ("twitter:image", "twitter:image:src")}
 _ITEMPROPS = frozenset({"image", "thumbnail", "thumbnailurl", "primaryimageofpage"})

@@ -172,12 +172,10 @@ _XML = pattern(
 )
 _SPACE = pattern(r"\bxmlns:([\w.\-]{1,40})\s*+=\s*+[\"']http://www\.w3\.org/(?:1999/xhtml|2000/svg)[\"']")
 _RAW = frozenset({"script", "style"})
-_EMPTY = frozenset(
-    {
-        *("title", "textarea", "script", "style", "iframe", "noscript", "noembed", "noframes", "xmp", "plaintext"),
-        *("select", "template", "frameset"),
-    }
-)
+_EMPTY = frozenset({
+    "title", "textarea", "script", "style", "iframe", "noscript", "noembed", "noframes", "xmp", "plaintext", "select",
+    "template", "frameset",
+})  # fmt: skip
 """Elements without an end tag that would swallow the rest of the page by HTML's rules."""
 _TEXTS = frozenset({"title", "textarea", "iframe", "noembed", "noframes", "xmp", "plaintext"})
 """Elements that hold nothing but text by HTML's rules, and elements by those of XML."""

@@ -15,20 +15,10 @@ from mediamirror.model import Span
 
 _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
 _CODECS = {
-    "ibm866": "cp866",
-    "iso-8859-8-i": "iso-8859-8",
-    "macintosh": "mac_roman",
-    "x-mac-cyrillic": "mac_cyrillic",
-    "windows-874": "cp874",
-    "gbk": "gb18030",
-    "big5": "big5hkscs",
-    "shift_jis": "cp932",
-    "euc-kr": "cp949",
-    "x-user-defined": "latin-1",
-    "replacement": "utf-8",
-    "utf-16le": "utf-16-le",
-    "utf-16be": "utf-16-be",
-}
+    "ibm866": "cp866", "iso-8859-8-i": "iso-8859-8", "macintosh": "mac_roman", "x-mac-cyrillic": "mac_cyrillic",
+    "windows-874": "cp874", "gbk": "gb18030", "big5": "big5hkscs", "shift_jis": "cp932", "euc-kr": "cp949",
+    "x-user-defined": "latin-1", "replacement": "utf-8", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
+}  # fmt: skip
 _MULTI_BYTE = frozenset({"utf-8", "utf-16-le", "utf-16-be", "gb18030", "big5hkscs", "cp932", "cp949", "euc-jp"})
 _UTF_8 = frozenset({"utf-8", "utf8"})
 _STATEFUL = frozenset({"iso-2022-jp"})

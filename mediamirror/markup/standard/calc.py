@@ -28,12 +28,9 @@ from mediamirror.markup.standard.values import (
 )
 
 _UNARY_NUMBER = {
-    "sqrt": (arithmetic.square_root, NUMBER),
-    "exp": (arithmetic.exponential, NUMBER),
-    "asin": (arithmetic.arcsine, ANGLE),
-    "acos": (arithmetic.arccosine, ANGLE),
-    "atan": (arithmetic.arctangent, ANGLE),
-}
+    "sqrt": (arithmetic.square_root, NUMBER), "exp": (arithmetic.exponential, NUMBER),
+    "asin": (arithmetic.arcsine, ANGLE), "acos": (arithmetic.arccosine, ANGLE), "atan": (arithmetic.arctangent, ANGLE),
+}  # fmt: skip
 _TRIGONOMETRIC = {"sin": arithmetic.sine, "cos": arithmetic.cosine, "tan": arithmetic.tangent}
 _VARIADIC = {"min": arithmetic.smallest, "max": arithmetic.largest, "hypot": arithmetic.hypotenuse}
 _BINARY_SAME = {"mod": arithmetic.modulus, "rem": arithmetic.remainder}

@@ -19,30 +19,18 @@ ANGLE: Type = (("angle", 1),)
 RESOLUTION: Type = (("resolution", 1),)
 
 _OTHER_UNITS: dict[str, tuple[float, float, Type]] = {
-    "deg": (1.0, 1.0, ANGLE),
-    "grad": (0.9, 1.0, ANGLE),
-    "rad": (180.0, math.pi, ANGLE),
-    "turn": (360.0, 1.0, ANGLE),
-    "s": (1.0, 1.0, (("time", 1),)),
-    "ms": (1.0, 1000.0, (("time", 1),)),
-    "hz": (1.0, 1.0, (("frequency", 1),)),
-    "khz": (1000.0, 1.0, (("frequency", 1),)),
-    "dppx": (1.0, 1.0, RESOLUTION),
-    "x": (1.0, 1.0, RESOLUTION),
-    "dpi": (1.0, 96.0, RESOLUTION),
-    "dpcm": (2.54, 96.0, RESOLUTION),
-}
+    "deg": (1.0, 1.0, ANGLE), "grad": (0.9, 1.0, ANGLE), "rad": (180.0, math.pi, ANGLE), "turn": (360.0, 1.0, ANGLE),
+    "s": (1.0, 1.0, (("time", 1),)), "ms": (1.0, 1000.0, (("time", 1),)),
+    "hz": (1.0, 1.0, (("frequency", 1),)), "khz": (1000.0, 1.0, (("frequency", 1),)),
+    "dppx": (1.0, 1.0, RESOLUTION), "x": (1.0, 1.0, RESOLUTION),
+    "dpi": (1.0, 96.0, RESOLUTION), "dpcm": (2.54, 96.0, RESOLUTION),
+}  # fmt: skip
 """Numerator and denominator that lead to the canonical unit, and the type."""
 
 _ABSOLUTE = {
-    "px": (1.0, 1.0),
-    "in": (96.0, 1.0),
-    "cm": (96.0, 2.54),
-    "mm": (96.0, 25.4),
-    "q": (96.0, 101.6),
-    "pt": (96.0, 72.0),
+    "px": (1.0, 1.0), "in": (96.0, 1.0), "cm": (96.0, 2.54), "mm": (96.0, 25.4), "q": (96.0, 101.6), "pt": (96.0, 72.0),
     "pc": (16.0, 1.0),
-}
+}  # fmt: skip
 """CSS pixels as a numerator and a denominator: 2.54cm has to come out as 96px to the last bit."""
 
 _FONT = {"em": 1.0, "ex": 0.5, "ch": 0.5, "cap": 0.7, "ic": 1.0, "lh": 1.2}

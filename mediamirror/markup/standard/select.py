@@ -15,23 +15,10 @@ from mediamirror.model import Candidate, ImageSet, Source
 _WIDEST = 2.0**25
 """CSS pixels that no length goes beyond in a browser."""
 _WS = "\t\n\f\r "
-_SUPPORTED = frozenset(
-    {
-        "image/apng",
-        "image/avif",
-        "image/bmp",
-        "image/gif",
-        "image/jpeg",
-        "image/jpg",
-        "image/pjpeg",
-        "image/png",
-        "image/svg+xml",
-        "image/vnd.microsoft.icon",
-        "image/webp",
-        "image/x-icon",
-        "image/x-png",
-    }
-)
+_SUPPORTED = frozenset({
+    "image/apng", "image/avif", "image/bmp", "image/gif", "image/jpeg", "image/jpg", "image/pjpeg", "image/png",
+    "image/svg+xml", "image/vnd.microsoft.icon", "image/webp", "image/x-icon", "image/x-png",
+})  # fmt: skip
 """What every current browser accepts, the unregistered old names for JPEG and PNG among it."""
 _SUPPORTED_BY = frozenset({("image/jxl", CHROMIUM)})
 """What one browser accepts."""
