@@ -154,11 +154,14 @@ _COMPRESSED = {
     b"Rar!\x1a\x07": "RAR",
 }
 """What begins files that are compressed in ways that are not read."""
+_SIGNS = tuple(_COMPRESSED)
 
 
 def compression(data: bytes) -> str | None:
     """The way in which bytes are compressed that is not read, by what they begin with."""
-    return next((name for sign, name in _COMPRESSED.items() if data.startswith(sign)), None)
+    if not data.startswith(_SIGNS):
+        return None
+    return next(name for sign, name in _COMPRESSED.items() if data.startswith(sign))
 
 
 def is_made_up(url: str) -> bool:

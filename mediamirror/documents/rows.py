@@ -37,6 +37,7 @@ MAX_RECORD = 16 * 1024 * 1024
 MOST_COLUMNS = 8 * 1024
 """Characters of a row's plain values that are kept beside its images, at most."""
 _LONGEST_COLUMN = 1024
+_PLAIN = (str, int, float)
 _PARSED_TWICE = 16 * 1024
 """Bytes up to which a row that is a document itself is read for its plain values, too."""
 MAX_LIST = 32 * 1024 * 1024
@@ -200,10 +201,10 @@ def columns_of(values: dict[str, object]) -> str:
     kept: dict[str, object] = {}
     room = MOST_COLUMNS
     for name, value in values.items():
-        if not isinstance(value, str | int | float) or (isinstance(value, float) and not math.isfinite(value)):
+        if not isinstance(value, _PLAIN) or (isinstance(value, float) and not math.isfinite(value)):
             continue
-        size = len(name) + len(str(value))
-        if size <= min(room, _LONGEST_COLUMN):
+        size = len(name) + len(value if isinstance(value, str) else str(value))
+        if size <= room and size <= _LONGEST_COLUMN:
             kept[name] = value
             room -= size
     return json.dumps(kept, ensure_ascii=False).encode("utf-8", "replace").decode() if kept else ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import partial
-from pathlib import PurePosixPath
 from typing import TypedDict
 from urllib.parse import urlsplit
 
@@ -276,7 +275,7 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
     if as_ != "auto":
         return as_
     essence = (media_type or "").partition(";")[0].strip().lower()
-    by_type = next((name for name, kind in KINDS.items() if essence in kind.media_types), None)
+    by_type = next((name for name, kind in KINDS.items() if essence in kind.media_types), None) if essence else None
     if (by_type in _MISTAKEN or document == "-") and (container := _container(data)) is not None:
         return container
     if by_type in _MISTAKEN and (root := _ROOT.match(data, 0, _LOOKED_AT)) is not None:
@@ -351,13 +350,17 @@ def extract(
     return list(extract_document(data, media_type=media_type, base_url=base_url, document=document).sets)
 
 
+_ENDINGS = {ending: name for name, kind in KINDS.items() for ending in kind.extensions}
+
+
 def _by_name(document: str) -> str | None:
     path = urlsplit(document).path if "://" in document else document
-    name = PurePosixPath(path.replace("\\", "/")).name.lower()
+    name = path.replace("\\", "/").rstrip("/").rpartition("/")[2].lower()
     if name in {"", "-"}:
         return "text" if document == "-" else None
-    name = name.removesuffix(COMPRESSED)
-    return next((key for key, kind in KINDS.items() if name.endswith(kind.extensions)), None)
+    stem, dot, ending = name.removesuffix(COMPRESSED).rpartition(".")
+    # `.warc.zst` before `.zst`
+    return _ENDINGS.get(f".{stem.rpartition('.')[2]}.{ending}") or _ENDINGS.get(dot + ending)
 
 
 def _by_content(data: bytes, document: str) -> str:

@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from itertools import islice
 from shlex import quote
 
 from mediamirror.first_use import pattern
@@ -106,6 +105,7 @@ _OF_FILMS = frozenset(
     {"duration", "embed", "embedurl", "embedhtml", "html", "player", "playerurl", "video", "videourl"}
 )
 _OTHER_FILE = pattern(r"\.(?:s?html?|mp4|webm|m[o4]v|avi|mkv|m3u8|mp3|wav|ogg|pdf|zip)\Z", re.IGNORECASE)
+_NUMBERS = (int, float)
 _LONGEST_VALUE = 500
 """Characters of a value in a row about one file; a longer one is a page's text."""
 
@@ -131,16 +131,18 @@ class Unmarked:
 
     def saw(self, record: Mapping[str, object]) -> None:
         """Count a record that holds plain values alone. One with markup or a long text is a page, whose address it tells."""
-        if not all(map(_is_short, record.values())):
-            return
-        values = {name: str(value).strip() for name, value in record.items() if value is not None}
-        named = {bare(name): value for name, value in values.items()}
-        if any(_names_image(*each) for each in values.items()) or (
-            {"width", "height"} <= {name.removeprefix("original") for name in named} and described_image(named)
+        texts = {name: value.strip() for name, value in record.items() if isinstance(value, str)}
+        addresses = [name for name, value in texts.items() if _is_bare_address(value) and bare(name) not in PAGES]
+        if (
+            not addresses
+            or any(_names_image(*each) for each in texts.items())
+            or not all(map(_is_short, record.values()))
         ):
             return
-        addresses = (name for name, value in values.items() if _is_bare_address(value) and bare(name) not in PAGES)
-        self._fields.update(islice(addresses, 1))
+        named = {bare(name): texts.get(name, str(value)) for name, value in record.items() if value is not None}
+        if {"width", "height"} <= {name.removeprefix("original") for name in named} and described_image(named):
+            return
+        self._fields.update(addresses[:1])
 
     def problem(self, document: str) -> Iterator[Problem]:
         """Tell of the field in which most of them have it."""
@@ -155,7 +157,7 @@ class Unmarked:
 
 def _is_short(value: object) -> bool:
     if not isinstance(value, str):
-        return value is None or isinstance(value, int | float)
+        return value is None or isinstance(value, _NUMBERS)
     if len(value) > _LONGEST_VALUE or "<" in value:
         return False
     return " " not in value or not ("://" in value or "](" in value)
