@@ -49,7 +49,7 @@ class Ground:
 
     def environment(self) -> dict[str, str]:
         """Return the environment of both tools: credentials, rclone's remote, and nothing of the user's own."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MEDIAMIRROR_", "RCLONE_"))}
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "MEDIAMIRROR_", "PYTHON", "RCLONE_"))}
         remote = {
             "TYPE": "s3",
             "PROVIDER": "SeaweedFS",
