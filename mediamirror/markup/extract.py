@@ -47,6 +47,8 @@ _MAGIC = {
 }  # fmt: skip
 _TAR = (257, b"ustar")
 _DELIMITERS = {b"\t": "tsv", b"|": "csv", b";": "csv", b",": "csv"}
+_LINE_URL = pattern(rb"[ \t]*+https?://[^\s\"<>]*[^\s\"<>,][ \t\r]*+")
+_LISTED = 8192
 _CELL = pattern(rb"https?://[^\s\"<>]+")
 _MAIL = pattern(rb"(?:[A-Za-z][\w\-]{1,40}: ?[^\n]*+\n(?:[ \t][^\n]*+\n|(?!))*+|(?!)){1,90}+", re.ASCII)
 _MIME = pattern(rb"^MIME-Version:", re.IGNORECASE | re.MULTILINE)
@@ -288,7 +290,7 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         return "jsonl" if looks_like_lines(data) else "json"
     found = by_type or named or _by_content(data, document)
     if found == "text":
-        return _table_in(data[:_LOOKED_AT]) or found
+        return ("urls" if _lists_images(data) else _table_in(data[:_LOOKED_AT])) or found
     return "har" if found == "json" and _HAR.match(data) is not None else found
 
 
@@ -367,6 +369,18 @@ def _by_content(data: bytes, document: str) -> str:
     if document == "-":
         return "text"
     return _surely(data) or ("html" if _MARKUP.search(data, 0, _LOOKED_AT) is not None else "text")
+
+
+def _lists_images(data: bytes) -> bool:
+    """Whether a text is a list of images, as ``wget -i`` takes it: each line is an absolute URL that is an image's by its looks."""
+    lines = [line for line in data[:_LISTED].splitlines() if line.strip() and not line.startswith(b"#")]
+    lines = lines[:-1] if len(data) > _LISTED and len(lines) > 1 else lines  # the last may be cut
+    if not lines or not all(map(_LINE_URL.fullmatch, lines)):
+        return False
+    from mediamirror.markup.naming import is_image_url, names_page  # start-up time
+
+    urls = [line.decode("utf-8", "replace").strip() for line in lines]
+    return all(is_image_url(url) and not names_page(url) for url in urls)
 
 
 def _table_in(data: bytes) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +64,21 @@ def test_a_list_of_urls_is_cut_at_any_line() -> None:
     lines = [c.reference.line for part in parts for s in part.sets for c in s.candidates if c.reference is not None]
     assert len(parts) > 2
     assert sorted(lines) == list(range(1, 20_001))
+
+
+def test_a_long_run_of_urls_in_a_text_is_cut_and_never_between_two_of_one_picture() -> None:
+    ladder = [320, 640, 960, 1280]
+    data = b"".join(
+        b"https://h.example/%s/%s-%d.webp\n" % (name[:1], name, width)
+        for n in range(6_000)
+        for name in (hashlib.sha256(b"%d" % n).hexdigest().encode(),)
+        for width in ladder
+    )
+    parts = in_slices(data, "text")
+    assert len(parts) > 10
+    assert {sum(len(source.candidates) for source in s.sources) for part in parts for s in part.sets} == {4}
+    numbered = b"".join(b"https://h.example/p/%07d\n" % n for n in range(200_000))
+    assert len(list(split(numbered, by_line=False))) > 3
 
 
 def test_a_text_without_a_good_place_and_one_in_another_encoding_stay_whole() -> None:

@@ -1,7 +1,7 @@
 """A long text in slices, so that memory depends on the slice and not on how many URLs a document names.
 
-Pure. A cut falls only where no image set can go on: after an empty line, or after a line that ends a set or holds no URL
-and is not followed by a descriptor.
+Pure. A cut falls only where no image set can go on: after an empty line, after a line that ends a set or holds no URL
+and is not followed by a descriptor, or in a list between two URLs that are not of one picture.
 """
 
 from __future__ import annotations
@@ -16,10 +16,14 @@ SLICE = 128 * 1024
 
 _AHEAD = 65
 """How many bytes after a newline are looked at, itself included."""
+_LONG = 8 * SLICE
+"""Bytes from which on a list may be cut between any two URLs: in one of numbered pictures all neighbours look alike."""
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _EMPTY_LINE = pattern(rb"\n[ \t\r]*\n")
 _ENDS = pattern(rb"(?:[0-9]w|[0-9]x|[.!?])[ \t\r]*\Z")
 _BLANKS = pattern(rb"[ \t\r]*+\Z")
+_ALONE = pattern(rb"[ \t]*+[A-Za-z][A-Za-z0-9+.-]{0,10}+://[!-~\x80-\xff]*[^\s,][ \t\r]*+")
+"""A URL with a line to itself. One before a comma goes on in the next line."""
 _DESCRIPTOR = pattern(rb"\s*+(?:,\s*+)?[0-9.]++[wxh]\b")
 
 
@@ -92,7 +96,12 @@ def _cut(text: bytes, wanted: int, *, by_line: bool, is_all: bool) -> int | None
     while newline != -1:
         if not is_all and not by_line and _is_open(text, newline):
             return None
-        if by_line or _EMPTY_LINE.match(text, newline) or _may_end(text, newline):
+        if (
+            by_line
+            or _EMPTY_LINE.match(text, newline)
+            or _may_end(text, newline)
+            or _parts_urls(text, newline, any_two=newline - wanted > _LONG)
+        ):
             return newline + 1
         newline = text.find(b"\n", newline + 1)
     return len(text) if is_all else None
@@ -103,7 +112,21 @@ def _is_open(text: bytes, newline: int) -> bool:
     return len(text) < newline + _AHEAD or _BLANKS.match(text, newline + 1) is not None
 
 
+def _line_before(data: bytes, newline: int) -> bytes:
+    return data[data.rfind(b"\n", max(0, newline - 65536), newline) + 1 : newline]
+
+
+def _parts_urls(data: bytes, newline: int, *, any_two: bool) -> bool:
+    """Say whether a newline parts two lines that are a URL each: of two pictures, which begin alike at most up to the names, or ``any_two``."""
+    line, end = _line_before(data, newline), data.find(b"\n", newline + 1)
+    following = data[newline + 1 : end]
+    if end == -1 or _ALONE.fullmatch(line) is None or _ALONE.fullmatch(following) is None:
+        return False
+    name = line.partition(b"?")[0].rfind(b"/") + 1
+    return any_two or line[: name + 1].strip() != following[: name + 1].strip()
+
+
 def _may_end(data: bytes, newline: int) -> bool:
-    line = data[data.rfind(b"\n", max(0, newline - 65536), newline) + 1 : newline]
+    line = _line_before(data, newline)
     ends = _ENDS.search(line) is not None or b"/" not in line
     return ends and _DESCRIPTOR.match(data, newline + 1, newline + _AHEAD) is None
