@@ -117,7 +117,7 @@ def _line_before(data: bytes, newline: int) -> bytes:
 
 
 def _parts_urls(data: bytes, newline: int, *, any_two: bool) -> bool:
-    """Say whether a newline parts two lines that are a URL each: of two pictures, which begin alike at most up to the names, or ``any_two``."""
+    """Say whether a newline parts two lines that are a URL each, ``any_two`` or such as are alike at most up to their names."""
     line, end = _line_before(data, newline), data.find(b"\n", newline + 1)
     following = data[newline + 1 : end]
     if end == -1 or _ALONE.fullmatch(line) is None or _ALONE.fullmatch(following) is None:
