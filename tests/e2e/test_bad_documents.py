@@ -125,7 +125,7 @@ DOCUMENTS: dict[str, tuple[str | bytes, set[str]]] = {
         {"ok.jpg", "entities-not-expanded"},
     ),
     "deep.json": (f'{{"image":"{GOOD}","z":{"[" * 100_000}{"]" * 100_000}}}', {"ok.jpg", "json-too-deep"}),
-    "deep.jsonl": (f'{"[" * 100_000}\n{{"image":"{GOOD}"}}\n', {"ok.jpg", "json-too-deep"}),
+    "deep.jsonl": (f'{"[" * 100_000}\n{{"image":"{GOOD}"}}\n', {"ok.jpg", "json-too-deep", "malformed-json"}),
     "deep.html": (f"{'<div>' * 100_000}{OK}", {"ok.jpg"}),
     "deep.xml": (
         f"<urlset>{'<a>' * 100_000}{'</a>' * 100_000}"
@@ -138,7 +138,7 @@ DOCUMENTS: dict[str, tuple[str | bytes, set[str]]] = {
     ),
     "cut.warc": (
         f"{RECORD.format(1, len(OK))}{OK}\r\n\r\n{RECORD.format(2, 999)}{OK[:9]}",
-        {"ok.jpg", "warc-damaged"},
+        {"ok.jpg", "warc-damaged", "warc-doubtful"},
     ),
     "field.csv": (f'id,html\n1,"{"a" * 70 * MiB}"\n2,{OK}\n', {"ok.jpg", "malformed-table"}),
     "garbage.parquet": (b"PAR1" + bytes(range(256)) * 99 + b"PAR1", {"parquet-damaged"}),
