@@ -5,7 +5,7 @@ import io
 import random
 import sys
 import zlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import brotli
@@ -20,8 +20,11 @@ from warcio.warcwriter import WARCWriter
 
 from fixtures.crawls.warcs import arc, chunked, compressed, http, record, response
 from mediamirror.documents.document import Document
+from mediamirror.documents.warc.archive import WarcArchive
+from mediamirror.documents.warc.bytes import WarcBytes
 from mediamirror.documents.warc.read import read_warc
 from mediamirror.documents.warc.records import Gap, Record, read_records
+from mediamirror.errors import NotArchived
 from mediamirror.model import Problem
 
 PAGE = b"<!doctype html><img src=a.jpg srcset='b.jpg 2x'>"
@@ -254,12 +257,100 @@ def test_a_page_over_the_limit_is_a_problem_and_the_next_is_read(tmp_path: Path)
     assert [i.name for i in items if isinstance(i, Document)] == [f"{SITE}/0"]
 
 
-def test_a_member_that_inflates_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_member_that_inflates_without_end_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("mediamirror.documents.warc.bytes.BOMB_SIZE", 1_000_000)
-    bomb = record("response", f"{SITE}/bomb", http(bytes(30_000_000), "image/png"))
-    path = write(tmp_path / "a.warc.gz", compressed([bomb, *pages(1)]))
+    bomb = compressed([record("response", f"{SITE}/bomb", http(bytes(30_000_000), "image/png"))])
+    path = write(tmp_path / "a.warc.gz", bomb[:-4] + b"size" + compressed(pages(1)))
     assert names(path) == ["/0"]
     assert "inflates without end" in problems(path)[0].message
+    write(path, bomb + compressed(pages(1)))  # nobody asks for it, so it is not inflated
+    assert (names(path), problems(path)) == (["/0"], [])
+    with WarcArchive(tmp_path) as archive:
+        assert len(list(read_warc(path, archive=archive))) == 1
+        with pytest.raises(NotArchived, match="inflates without end"):
+            await archive.lookup(f"{SITE}/bomb")
+
+
+@pytest.mark.parametrize("dense", [True, False], ids=["dense", "text"])
+@pytest.mark.parametrize("size", [1_500, 60_000, 70_000, 200_000])
+def test_a_record_that_is_not_read_is_not_inflated_and_the_next_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, dense: bool
+) -> None:
+    inflated = 0
+
+    def counted(stream: WarcBytes, inflate: Callable[[WarcBytes], None] = WarcBytes._inflate) -> None:
+        nonlocal inflated
+        inflate(stream)
+        inflated += len(stream._ready)
+
+    monkeypatch.setattr(WarcBytes, "_inflate", counted)
+    bodies = [random.Random(n).randbytes(size) if dense else b"%02d, " % n * (size // 4) for n in range(30)]
+    others = [response(f"{SITE}/{n}.jpg", body, "image/jpeg") for n, body in enumerate(bodies)]
+    records = [each for pair in zip(pages(30), others, strict=True) for each in pair]
+    path = write(tmp_path / "a.warc.gz", compressed(records))
+    assert (names(path), inflated < 30 * (len(records[0]) + 4096) + size) == ([f"/{n}" for n in range(30)], True)
+    assert problems(path) == []
+    with path.open("rb") as file:
+        places = [item[0].place for item in read_records(file) if not isinstance(item, Gap)]
+    sizes = [len(compressed([each])) for each in records]
+    assert [place.at for place in places] == [sum(sizes[:n]) for n in range(60)]
+
+
+@pytest.mark.parametrize(
+    "tail",
+    [b"", bytes(9), gzip.compress(b"", mtime=0), gzip.compress(b"\r\n", mtime=0)],
+    ids=["nothing", "zeros", "an empty member", "a member of a line end"],
+)
+def test_what_stands_in_one_member_or_between_two_is_not_passed_over(tmp_path: Path, tail: bytes) -> None:
+    def picture(name: str) -> bytes:
+        return response(f"{SITE}/{name}.jpg", random.Random(name).randbytes(20_000), "image/jpeg")
+
+    first, second, third = pages(3)
+    members = [
+        picture("a"),
+        picture("b") + first,
+        second,
+        picture("c"),
+        picture("d") + b"\r\n" * 9 + third,
+        picture("e"),
+    ]
+    path = write(
+        tmp_path / "a.warc.gz", b"".join(gzip.compress(each, mtime=n % 2) + tail for n, each in enumerate(members))
+    )
+    assert (names(path), problems(path)) == (["/0", "/1", "/2"], [])
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_what_is_passed_over_changes_nothing_of_what_is_found(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    bodies = [
+        chance.randbytes(3_000),
+        chance.randbytes(9_000),
+        b"ab" * 20_000,
+        gzip.compress(chance.randbytes(3_000), mtime=0),
+    ]
+
+    def member(name: int) -> bytes:
+        blocks = [
+            response(f"{SITE}/{name}", chance.choice(bodies), "image/png") for _ in range(chance.choice([1, 1, 1, 2]))
+        ]
+        return gzip.compress(b"".join(blocks), chance.choice([1, 9]), mtime=chance.choice([0, 0, 7])) + bytes(
+            chance.choice([0, 0, 4])
+        )
+
+    data = b"".join(map(member, range(8)))[: chance.randrange(60_000) if seed % 3 else None]
+    path = write(tmp_path / "a.warc.gz", data)
+
+    def found() -> list[object]:
+        with path.open("rb") as file:
+            return [
+                (i.place, i.reason) if isinstance(i, Gap) else (i[0].place, i[0].length) for i in read_records(file)
+            ]
+
+    jumped = found()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("mediamirror.documents.warc.bytes._MOST_MISSED", 0)
+        assert found() == jumped
 
 
 def test_many_damaged_places_are_counted(tmp_path: Path) -> None:
@@ -352,7 +443,8 @@ def test_damage_in_an_arc_file_costs_one_record(tmp_path: Path, make) -> None:  
     victim = sum(sizes[:3]) + (1500 if make is compressed else 0)
     data[victim : victim + 60] = b"\xff" * 60
     path = write(tmp_path / "old.arc", bytes(data))
-    assert names(path) == ["/0", "/1", "/3", "/4"]
+    # What comes before the damage is still the beginning of a page.
+    assert names(path) == ["/0", "/1", *(["/2"] if make is compressed else []), "/3", "/4"]
     assert [problem.code for problem in problems(path)] == ["warc-damaged"]
 
 

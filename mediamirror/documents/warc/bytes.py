@@ -28,6 +28,19 @@ _BLANKS = pattern(rb"[\r\n]+")
 _GZIP = zlib.MAX_WBITS | 16
 _LOOKED_AT = 1024
 _GLIMPSED = 16
+_FIRST = 2 * 1024
+"""As much is read, or inflated, where a record begins: of most records no more is looked at than that."""
+_MOST_MISSED = 3
+"""How often the end of a member is looked for in vain before it is no more."""
+_ENDS = 4
+"""At most so many bytes stand behind the block of a record: two line ends."""
+_MEMBER = pattern(rb"\x1f\x8b\x08[\x00-\x1f].{4}[\x00\x02\x04][\x00-\x0d\xff]", re.DOTALL)
+"""How every member begins (RFC 1952, 2.3); by chance something does once in 200 GB."""
+_SIZE_AND_HEAD = 14
+_SHORTEST = 18
+"""Bytes of a gzip member of nothing."""
+_MOST_SEARCHED = 64 * 1024 * 1024
+_FED = 32 * 1024
 _BLOCK = 256 * 1024
 """A frame of zstd gives nothing before its first block is whole, which has up to 128 KiB."""
 BOMB_SIZE = 256 * 1024 * 1024
@@ -47,11 +60,24 @@ def read_arc_line(data: bytes) -> tuple[bytes, bytes, int] | None:
     return line[: found.start()], found[1], int(found[2])
 
 
+class _Igzip:
+    """igzip behind the two names of zlib that are used here. Its objects keep what they have not inflated yet themselves."""
+
+    def __init__(self, library: Any) -> None:
+        self.error = library.IsalError
+        self._library = library
+
+    def decompressobj(self, wbits: int) -> Any:
+        """Return what inflates one member."""
+        del wbits
+        return self._library.IgzipDecompressor(flag=self._library.DECOMP_GZIP)
+
+
 @cache
 def igzip() -> Any:
     """What inflates as zlib does in about half of its time, where the extra ``mediamirror[warc]`` is there; else zlib."""
     try:
-        return import_module("isal.isal_zlib")
+        return _Igzip(import_module("isal.igzip_lib"))
     except ImportError:
         return zlib
 
@@ -88,6 +114,7 @@ class WarcBytes:
             self._coding = _MAGIC  # damage that looks like the other
         self.compressed = self._coding is not None
         self._gzip = igzip()
+        self._jumps = _MOST_MISSED if head.startswith(_MAGIC) else 0
         self._dictionary = dictionary_of(file, head) if self._coding == ZSTD else None
         self.is_arc = _begins_arc(head, compressed=self.compressed)
         self.start = Place(0)
@@ -104,9 +131,9 @@ class WarcBytes:
         self._ready = b""
         """What was read at once last; the next byte stands in it at ``_at``, and ``_before`` bytes of the member came before it."""
         self._at = self._before = 0
-        self._raw = b""
-        self._behind = place.at
-        """Where in the file what was read of it ends."""
+        self._step = _FIRST
+        self._read, self._fed, self._behind = b"", 0, place.at
+        """What was read of the file last, how much of that was inflated, and where in the file it ends."""
         self._stream = self._open_member() if self.compressed else None
         if place.skip:
             self.skip(place.skip)
@@ -119,10 +146,12 @@ class WarcBytes:
 
     def next_record(self) -> None:
         """Mark the start of a record, behind empty lines: `recover` searches for the next one after it. Raises `Damaged`."""
-        self._fill()
+        if self._at >= len(self._ready):
+            self._fill()
         while (blanks := _BLANKS.match(self._ready, self._at)) is not None:
             self._at = blanks.end()
-            self._fill()
+            if self._at >= len(self._ready):
+                self._fill()
         given = self._before + self._at
         self._start_at(Place(self._member, given) if self.compressed else Place(self._member + given))
 
@@ -132,7 +161,8 @@ class WarcBytes:
 
     def read(self, size: int, upto: re.Pattern[bytes] | None = None) -> bytes:
         """Return up to ``size`` bytes, none at the end; no more than ``upto`` what is found, where it is. Raises `Damaged`."""
-        self._fill()
+        if self._at >= len(self._ready):
+            self._fill()
         end = self._at + size
         if upto is not None and (found := upto.search(self._ready, self._at, end)) is not None:
             end = found.end()
@@ -171,19 +201,68 @@ class WarcBytes:
         if here + size > self._size:
             raise self._damaged("the file ends too early")
         self._member, self._before, self._ready, self._at = here + size, 0, b"", 0
+        self._step = _FIRST
         self._file.seek(self._member)
 
+    def leave(self, size: int) -> None:
+        """Pass over the rest of a block, after which the next record comes. Raises as `skip` does.
+
+        In a file that is compressed record by record, what is left is not inflated where it needn't be: the next member begins, and
+        this one ends with a size that is that of its one record (RFC 1952, 2.3.1).
+        """
+        if self._jumps and size > len(self._ready) - self._at and not self.start.skip:
+            self._jumps -= 1
+            if self._jump(self._before + self._at + size):
+                self._jumps = _MOST_MISSED
+                return
+        self.skip(size)
+
+    def _jump(self, whole: int) -> bool:
+        """Go to the member behind this one, if that gives ``whole`` bytes and a few; or stay."""
+        base = self._behind - len(self._read)
+        found = self._next_member_at(min(whole + whole // 1000 + _CHUNK, _MOST_SEARCHED), whole)
+        if found is not None and base <= found < self._behind:
+            self._fed = found - base
+        elif found is not None:
+            self._read, self._fed, self._behind = b"", 0, found
+        self._file.seek(self._behind)
+        if found is not None:
+            self._begin()
+        return found is not None
+
+    def _next_member_at(self, most: int, whole: int) -> int | None:
+        """Where the next member begins, within ``most`` bytes of the file, if before it stands that this one gives as many bytes.
+
+        The very next one is looked at: a later member may be of the same size by chance.
+        """
+        base, start = self._behind - len(self._read), self._member + _SHORTEST
+        tail, end = b"", start + most
+        while start < end:
+            if base <= start < self._behind:
+                window = tail + self._read[start - base :]
+            else:
+                self._file.seek(start)
+                window = tail + self._file.read(_CHUNK)
+            if len(window) == len(tail):
+                break
+            if (sign := _MEMBER.search(window, 4)) is not None:
+                at = sign.start()
+                is_whole = int.from_bytes(window[at - 4 : at], "little") - whole & 0xFFFFFFFF <= _ENDS
+                return start - len(tail) + at if is_whole else None
+            start += len(window) - len(tail)
+            tail = window[-_SIZE_AND_HEAD + 1 :]
+        return None
+
     def _fill(self) -> None:
-        """Fill the buffer, if there are more bytes; after the end of a member the next one is opened."""
-        if self._at < len(self._ready):
-            return
+        """Fill the buffer, which is empty, if there are more bytes; after the end of a member the next one is opened."""
         if self._wrong is not None:
             raise Damaged(self._wrong)
         while self._at >= len(self._ready):
             self._before += len(self._ready)
             self._ready, self._at = b"", 0
             if self._stream is None:
-                self._ready = self._file.read(_CHUNK)
+                self._ready = self._file.read(self._step)
+                self._step = _CHUNK
                 return
             if self._stream.eof and not self._next_member():
                 return
@@ -193,47 +272,50 @@ class WarcBytes:
                 raise self._damaged("a record is shorter than it says")
 
     def _next_member(self) -> bool:
-        """Seek to the next member; zeros are padding."""
-        assert self._stream is not None  # noqa: S101 - only called for compressed files
-        rest = self._stream.unused_data + self._raw
-        while not rest.strip(b"\0"):  # nothing at all, where the member ended with what was read at once
-            rest = self._more()
-            if not rest:
-                return False
-        rest = rest.lstrip(b"\0")
-        self._member, self._before, self._raw = self._behind - len(rest), 0, rest
+        """Go to the next member; zeros are padding."""
+        while rest := self._unread():
+            if not rest.startswith(b"\0"):
+                self._begin()
+                return True
+            self._fed += len(rest) - len(rest.lstrip(b"\0"))
+        return False
+
+    def _begin(self) -> None:
+        """Begin with a member where what was read is inflated up to."""
+        self._member = self._behind - len(self._read) + self._fed
+        self._ready, self._at, self._before, self._step = b"", 0, 0, _FIRST
         self._start_at(Place(self._member))
         self._stream = self._open_member()
-        return True
 
-    def _more(self) -> bytes:
-        raw = self._file.read(_CHUNK)
-        self._behind += len(raw)
-        return raw
+    def _unread(self, most: int = _FED) -> bytes:
+        """Some of the file that was not inflated yet."""
+        if self._fed >= len(self._read):
+            self._read, self._fed = self._file.read(_CHUNK), 0
+            self._behind += len(self._read)
+        return self._read[self._fed : self._fed + most]
 
     def _open_member(self) -> Any:
         return Frame(self._dictionary) if self._coding == ZSTD else self._gzip.decompressobj(_GZIP)
 
     def _inflate(self) -> None:
         assert self._stream is not None  # noqa: S101 - only called for compressed files
-        raw, stream = self._raw, self._stream
-        why = None
+        stream, step = self._stream, self._step
+        self._step = _CHUNK
+        raw, fed = b"", min(_FED, step)
         try:
-            self._ready = stream.decompress(raw, _CHUNK) if raw or self._coding == ZSTD else b""
-            if not (raw or self._ready or stream.eof):  # nothing is left of what it was given before
-                raw = self._more()
-                self._ready = stream.decompress(raw, _CHUNK)
+            # zlib gives back what it has no room for; the others keep it.
+            self._ready = b"" if getattr(stream, "needs_input", True) else stream.decompress(b"", step)
+            if not self._ready and not stream.eof:
+                raw = self._unread(fed)
+                self._ready = stream.decompress(raw, step)
         except (zlib.error, igzip().error):
-            why = "its compressed data is damaged"
-        if why is None and not (raw or self._ready or stream.eof):
-            why = "the file ends in the middle of its compressed data"
-        if why is not None:
-            self._again_or_damaged(why)
+            self._again_or_damaged("its compressed data is damaged")
             return
-        # At its end, what is unused may stand in the unconsumed tail as well.
-        self._raw = b"" if stream.eof else stream.unconsumed_tail
-        if self._before > BOMB_SIZE:
-            used = self._behind - len(self._raw) - len(stream.unused_data) - self._member
+        self._fed += len(raw) - len(stream.unused_data if stream.eof else getattr(stream, "unconsumed_tail", b""))
+        if not (raw or self._ready or stream.eof):
+            self._again_or_damaged("the file ends in the middle of its compressed data")
+        elif self._before > BOMB_SIZE:
+            used = self._behind - len(self._read) + self._fed - self._member
             if self._before > BOMB_RATIO * max(1, used):
                 raise self._damaged("its compressed data inflates without end")
 
@@ -290,7 +372,7 @@ class WarcBytes:
         head = self._file.read(_LOOKED_AT if self._coding != ZSTD else _BLOCK)
         try:
             head = self._open_member().decompress(head, _LOOKED_AT) if self.compressed else head
-        except zlib.error:
+        except (zlib.error, igzip().error):
             return False
         if self.is_arc:
             return read_arc_line(head) is not None

@@ -23,8 +23,6 @@ _WINDOW_LOG = 25
 class Frame:
     """A frame of zstd, inflated as zlib's objects do it. Raises `Undecodable` where the extra is missing."""
 
-    unconsumed_tail = b""
-
     def __init__(self, dictionary: Any) -> None:
         zstd = zstd_library()
         options = {zstd.DecompressionParameter.window_log_max: _WINDOW_LOG}
@@ -35,6 +33,11 @@ class Frame:
     def eof(self) -> bool:
         """Whether it has ended."""
         return bool(self._stream.eof)
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether it has nothing left of what it was given."""
+        return bool(self._stream.needs_input)
 
     @property
     def unused_data(self) -> bytes:

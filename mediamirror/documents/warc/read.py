@@ -185,14 +185,14 @@ def _record(
         if not archive.only_pages:
             archive.add(record, response, number)  # for whoever looks it up, and is told why it is of no use
         raise Damaged("a response record that holds no HTTP response stands")
-    return _noted(record, response, archive, number, limit)
+    return _noted(record, url, response, archive, number, limit)
 
 
 def _noted(
-    record: Record, response: Response | None, archive: WarcArchive, number: int, limit: int
+    record: Record, url: str, response: Response | None, archive: WarcArchive, number: int, limit: int
 ) -> Iterable[Document | Problem]:
     """The same of a record that is as it should be."""
-    kind, url = record.kind, record.url
+    kind = record.kind
     is_revisit = kind == "revisit"
     essence = _essence(response) if response is not None else "" if is_revisit else None
     is_whole = response is None or response.status in GIVEN_OUT

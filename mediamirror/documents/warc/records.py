@@ -19,7 +19,7 @@ _VERSION = pattern(rb"WARC/[0-9]\.[0-9]{1,9}[ \t]*\r?\n")
 _BLANK_LINE = pattern(rb"\n\r?\n")
 _GOES_ON = pattern(rb"\r?\n[ \t]+")
 _BLANK_BEFORE = pattern(rb"\n[^:\s]+[ \t]+:")
-_BLANK = frozenset({b" ", b"\t"})
+_BLANK = (b" ", b"\t")
 Headers = tuple[tuple[str, str], ...]
 _CHUNK = 64 * 1024
 
@@ -46,7 +46,7 @@ class Fields:
             return dict(self.rows()[::-1]).get(name.decode()) if _BLANK_BEFORE.search(low) else None
         start += len(name) + 2
         end = low.find(b"\n", start)
-        if low[end + 1 : end + 2] in _BLANK:  # it goes on in the next line
+        if low.startswith(_BLANK, end + 1):  # it goes on in the next line
             return Fields(_GOES_ON.sub(b" ", self._raw)).get(name)
         return _text(self._raw[start:end]).strip()
 
@@ -136,7 +136,7 @@ class Block:
     def skip(self) -> None:
         """Pass over what is left of the block."""
         left, self.left = self.left, 0
-        self._source.skip(left)
+        self._source.leave(left)
 
 
 @dataclass(frozen=True, slots=True)
