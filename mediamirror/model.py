@@ -80,6 +80,11 @@ class Candidate:
     flags: tuple[str, ...] = ()
 
 
+def descriptor(width: int | None, density: float | None) -> str | None:
+    """Return a candidate's descriptor as a srcset has it, ``480w`` or ``2x``; None for one without."""
+    return f"{width}w" if width is not None else None if density is None else f"{density:g}x"
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something that looks like an image reference and can't be used, and why. Nothing is dropped in silence.

@@ -22,7 +22,7 @@ from mediamirror.lint.subject import (
     is_empty_fallback,
     is_written,
 )
-from mediamirror.model import Candidate, ImageSet, Problem, Reference, Severity, Source
+from mediamirror.model import Candidate, ImageSet, Problem, Reference, Severity, Source, descriptor
 
 _DROPPED = frozenset(
     {
@@ -136,9 +136,7 @@ def _density(candidate: Candidate) -> tuple[int | None, float | None]:
 
 def describe(candidate: Candidate) -> str:
     """A candidate's descriptor in words: ``480w``, ``2x``, ``without descriptor``."""
-    if candidate.width is not None:
-        return f"{candidate.width}w"
-    return "without descriptor" if candidate.density is None else f"{candidate.density:g}x"
+    return descriptor(candidate.width, candidate.density) or "without descriptor"
 
 
 @rule("MM103", "mixed-descriptors", Severity.WARNING)

@@ -9,7 +9,7 @@ from mediamirror.first_use import dataclass
 from mediamirror.lint.screens import DEVICES, Browser, Screen
 from mediamirror.lint.sources import is_auto
 from mediamirror.lint.subject import Member, VariantFacts
-from mediamirror.model import ImageFacts, ImageSet
+from mediamirror.model import ImageFacts, ImageSet, descriptor
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def _choice(image_set: ImageSet, facts: Mapping[str, VariantFacts], browser: Bro
     return Choice(
         screen,
         candidate.url,
-        _descriptor(member),
+        descriptor(candidate.width, candidate.density),
         slot,
         needed,
         width,
@@ -77,13 +77,6 @@ def _error(known: VariantFacts | None) -> str | None:
     # A drawing, or another format that is not read here, is no error.
     drawn = isinstance(known.result, NotAnImage) and known.result.kind is not None
     return None if drawn else known.result.message
-
-
-def _descriptor(member: Member) -> str | None:
-    candidate = member.candidate
-    if candidate.width is not None:
-        return f"{candidate.width}w"
-    return None if candidate.density is None else f"{candidate.density:g}x"
 
 
 def wasted_bytes(size: int | None, width: int | None, needed: int | None) -> int | None:

@@ -12,7 +12,7 @@ from mediamirror.first_use import dataclass
 from mediamirror.lint.names import format_of_mime
 from mediamirror.lint.rules import About, all_rules, rule
 from mediamirror.lint.subject import Violation
-from mediamirror.model import Facts, Finding, Reference, SetResult, SetRow, Severity, Status
+from mediamirror.model import Facts, Finding, Reference, SetResult, SetRow, Severity, Status, descriptor
 
 _GONE = frozenset({404, 410})
 
@@ -75,17 +75,17 @@ def partial_set(result: SetResult) -> Iterator[Violation]:
     missing = missing_rows(result)
     held = {row.url for row in result.rows if row.key is not None}
     if held and missing:
-        reasons = ", ".join(f"{_called(row)} ({row.error.code if row.error else 'not reached'})" for row in missing[:5])
+        reasons = ", ".join(
+            f"{_descriptor(row)} ({row.error.code if row.error else 'not reached'})" for row in missing[:5]
+        )
         more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
         total = len(held) + len(missing)
         message = f"The mirror holds {len(held)} of {total} variants of this set; missing: {reasons}{more}."
         yield Violation(message, f"{total} variants", f"{len(held)} stored", url=missing[0].url)
 
 
-def _called(row: SetRow) -> str:
-    if row.declared_width is not None:
-        return f"{row.declared_width}w"
-    return f"{row.density:g}x" if row.density is not None else row.attribute or row.carrier
+def _descriptor(row: SetRow) -> str:
+    return descriptor(row.declared_width, row.density) or row.attribute or row.carrier
 
 
 @rule("MM507", "object-unrecorded", Severity.ERROR, about="object")

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from mediamirror.first_use import dataclass
-from mediamirror.model import SetResult, SetRow, Severity, Status, Suppressed
+from mediamirror.model import SetResult, SetRow, Severity, Status, Suppressed, descriptor
 from mediamirror.report.charts import Chart, Sample, ladder_chart
 from mediamirror.report.data import GRAVITY, Entry, entries_of, entries_of_row, explain, verdict_of
 from mediamirror.report.escape import file_name, link, shorten, shown_url, visible
@@ -141,9 +141,7 @@ def _frame(row: SetRow, image_set: SetResult, widest: int, thumb: Thumb) -> Show
 
 
 def _promise(row: SetRow) -> str:
-    if row.declared_width is not None:
-        return f"{row.declared_width}w"
-    return f"{row.density:g}x" if row.density is not None else visible(row.attribute or row.carrier)
+    return descriptor(row.declared_width, row.density) or visible(row.attribute or row.carrier)
 
 
 def _absent(row: SetRow) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from mediamirror.catalog.story import Part, Story, VariantStory
+from mediamirror.model import descriptor
 from mediamirror.redact import lasting_headers, redact_text, redact_url
 from mediamirror.report.escape import clean
 from mediamirror.report.events import human_bytes
@@ -80,13 +81,7 @@ def _variant(each: VariantStory) -> Iterator[str]:
 
 
 def _place(row: dict[str, Any]) -> str:
-    promise = (
-        f"{row['width']}w"
-        if row["width"] is not None
-        else f"{row['density']:g}x"
-        if row["density"]
-        else "no descriptor"
-    )
+    promise = descriptor(row["width"], row["density"] or None) or "no descriptor"
     how = " ".join(part for part in (row["carrier"], row["attribute"]) if part)
     notes = "  ".join(clean(text)[:80] for text in (row["context"], row["alt"]) if text)
     extra = "".join(f", {name} {clean(row[name])}" for name in ("mime", "media", "sizes") if row[name])

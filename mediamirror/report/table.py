@@ -19,6 +19,7 @@ from mediamirror.model import (
     Severity,
     Source,
     Suppressed,
+    descriptor,
 )
 from mediamirror.redact import redact_url
 from mediamirror.report.blocks import Block, Column, Words
@@ -63,7 +64,7 @@ def set_result(result: SetResult, *, width: int) -> Block:
 def _result_row(row: SetRow, room: int) -> tuple[str | Words, ...]:
     status = row.status.value if row.status else "left"
     return (
-        _declared(row.declared_width, row.density),
+        descriptor(row.declared_width, row.density) or "–",
         f"{row.width}×{row.height}" if row.width else "",
         row.format or "",
         human_bytes(row.size),
@@ -125,7 +126,7 @@ def image_set(found: ImageSet, *, explain: bool = False) -> Block:
 
 def _set_row(source: Source, candidate: Candidate) -> tuple[str, ...]:
     line = str(candidate.reference.line) if candidate.reference else ""
-    declared = _declared(candidate.width, candidate.density)
+    declared = descriptor(candidate.width, candidate.density) or "–"
     return declared, _carrier(source, candidate), line, clean(candidate.url)
 
 
@@ -191,12 +192,6 @@ def _heading(document: str, line: int, alt: str | None, context: str | None) -> 
         if note:
             text.append(f"  {clean(note)[:100]}", style="dim")
     return text
-
-
-def _declared(width: int | None, density: float | None) -> str:
-    if width is not None:
-        return f"{width}w"
-    return f"{density:g}x" if density is not None else "–"
 
 
 _LOADERS = (

@@ -245,9 +245,7 @@ def _sets(page: Page, line: int, value: Value, where: Span, is_image: IsImage) -
         for picture in pictures(read_json(nested.text).values, is_image):
             yield _image_set(page, nested, picture)
     if reading.is_cut:
-        message = f"The JSON has more than {MAX_NODES:,} values: the rest is left out."
-        problem = Problem("json-too-large", message, line, document=page.context.document)
-        yield ImageSet(page.context.document, problem.line, (), problems=(problem,))
+        yield page.told("json-too-large", f"The JSON has more than {MAX_NODES:,} values: the rest is left out.", line)
 
 
 def _image_set(page: Page, value: Value, picture: Picture) -> ImageSet:
@@ -304,8 +302,7 @@ def nested_value(value: Value, inner: Text) -> Value | None:
 def too_many_escapes(page: Page, value: Value, inner: Text) -> ImageSet:
     """Return the problem of a string that `nested_value` doesn't take."""
     message = f"A string of this JSON has more than {MAX_ESCAPES:,} escapes: it is not read."
-    problem = Problem("too-many-escapes", message, page.line_in(value, inner.span[0]), document=page.context.document)
-    return ImageSet(page.context.document, problem.line, (), problems=(problem,))
+    return page.told("too-many-escapes", message, page.line_in(value, inner.span[0]))
 
 
 def _without_place(candidate: Candidate) -> Candidate:

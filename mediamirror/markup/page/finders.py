@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import field
+from functools import partial
 from itertools import islice
 
 from turbohtml import Document, Element, Namespace
@@ -27,7 +28,7 @@ from mediamirror.markup.page.jsonld import find_jsonld
 from mediamirror.markup.page.lazy import element_reads, find_custom, find_lazy, lazy_reads
 from mediamirror.markup.page.loaders import KNOWN, Family
 from mediamirror.markup.page.meta import find_meta, find_microdata
-from mediamirror.markup.page.parsed import Page, Value, content, place, shrinkage
+from mediamirror.markup.page.parsed import Page, Value, content, only_a_problem, place, shrinkage
 from mediamirror.markup.places import charrefs
 from mediamirror.markup.places.urls import shown
 from mediamirror.model import ImageSet, Problem
@@ -56,7 +57,7 @@ def find_unclosed(page: Page) -> Iterator[ImageSet]:
         for value, name in islice(found.values(), _MAX_FOUND):
             end = page.line_in(value, len(value.text))
             what = f"The quote that opens {name} here ends only at the next one, on line {end:,}"
-            yield _told(page, page.line_in(value, 0), f"{what}: the page between is read as its value")
+            yield _unclosed(page, page.line_in(value, 0), f"{what}: the page between is read as its value")
     if _CUT_OFF in codes:
         yield from _never_closed(page)
 
@@ -86,10 +87,10 @@ def _never_closed(page: Page) -> Iterator[ImageSet]:
         at = attribute.end()
     opened = _OPENED.match(page.text, at)
     if opened is None:
-        yield _told(page, _line(page, tag.start()), f"The page ends within the tag {tag['tag']}> that begins here")
+        yield _unclosed(page, _line(page, tag.start()), f"The page ends within the tag {tag['tag']}> that begins here")
     else:
         what = f"The quote that opens {opened['name'][:60]} here is never closed: the rest of the page is read as its value"
-        yield _told(page, _line(page, opened.start("name")), what)
+        yield _unclosed(page, _line(page, opened.start("name")), what)
 
 
 def _tag_after(text: str, at: int) -> re.Match[str] | None:
@@ -113,9 +114,8 @@ def _line(page: Page, position: int) -> int:
     return page.line_in(Value("", charrefs.decode(""), position), 0)
 
 
-def _told(page: Page, line: int, what: str) -> ImageSet:
-    problem = Problem(CODE, f"{what}, and no image there is found.", line, document=page.context.document)
-    return ImageSet(page.context.document, line, (), problems=(problem,))
+def _unclosed(page: Page, line: int, what: str) -> ImageSet:
+    return page.told(CODE, f"{what}, and no image there is found.", line)
 
 
 TRACKER = "tracker-pixel"
@@ -185,9 +185,9 @@ def _in_attribute(page: Page, element: Element, name: str) -> Iterator[ImageSet]
         return
     if shrinkage(element, name) > MAX_SHRINKAGE:
         message = f"The {name} attribute is made of too many character references: it is left out."
-        yield _only_a_problem(Problem("attribute-too-large", message, page.line(element), None, page.context.document))
-        return
-    yield from _in_value(page, page.value(element, name))
+        yield page.told("attribute-too-large", message, page.line(element))
+    else:
+        yield from _in_value(page, page.value(element, name))
 
 
 def _in_value(page: Page, value: Value | None) -> Iterator[ImageSet]:
@@ -200,11 +200,7 @@ def _in_value(page: Page, value: Value | None) -> Iterator[ImageSet]:
         lambda position: page.line_in(value, position),
     )
     for row in rows:
-        yield _only_a_problem(row) if isinstance(row, Problem) else row
-
-
-def _only_a_problem(problem: Problem) -> ImageSet:
-    return ImageSet(problem.document, problem.line, (), problems=(problem,))
+        yield only_a_problem(row) if isinstance(row, Problem) else row
 
 
 Finder = Callable[[Page], Iterator[ImageSet]]
@@ -259,7 +255,11 @@ FLAT_FINDERS: tuple[Finder, ...] = (
 WITHOUT_ENDS = tuple(finder for finder in FLAT_FINDERS if finder is not find_unclosed)
 """The finders for pieces of markup, which may end within a tag."""
 
-FINDERS: tuple[Finder, ...] = (*FLAT_FINDERS, in_frames(FLAT_FINDERS), in_data(WITHOUT_ENDS), in_comments(WITHOUT_ENDS))
+FINDERS: tuple[Finder, ...] = (
+    *FLAT_FINDERS,
+    partial(in_frames, finders=FLAT_FINDERS),
+    *(partial(each, finders=WITHOUT_ENDS) for each in (in_data, in_comments)),
+)
 """Every finder that runs over a page and the pages within it; the order does not matter."""
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from itertools import islice
+from functools import partial
+from itertools import chain, islice
 from typing import cast
 
 import turbohtml
@@ -47,24 +48,19 @@ _SHADOW = "shadowrootmode"
 Finder = Callable[[Page], Iterator[ImageSet]]
 
 
-def in_frames(finders: tuple[Finder, ...]) -> Finder:
-    """Return a finder that runs ``finders`` over the pages within a page, and over those within them."""
-
-    def find(page: Page) -> Iterator[ImageSet]:
-        return _find(page, finders, 0)
-
-    return find
-
-
-def _find(page: Page, finders: tuple[Finder, ...], depth: int) -> Iterator[ImageSet]:
+def in_frames(page: Page, finders: tuple[Finder, ...], depth: int = 0) -> Iterator[ImageSet]:
+    """Run ``finders`` over the pages within a page, and over those within them."""
     trees = list(_shadow_trees(page))
     for tree in trees:
-        for finder in finders:
-            yield from finder(tree)
+        yield from _all_of(finders, tree)
     for tree in (page, *trees):
         for frame in islice(tree.elements(["iframe"]), MAX_FRAMES):
             if "srcdoc" in frame.attrs:
                 yield from _framed(tree, frame, finders, depth)
+
+
+def _all_of(finders: tuple[Finder, ...], page: Page) -> Iterator[ImageSet]:
+    return chain.from_iterable(finder(page) for finder in finders)
 
 
 def _shadow_trees(page: Page) -> Iterator[Page]:
@@ -82,18 +78,14 @@ def _shadow_trees(page: Page) -> Iterator[Page]:
 def _framed(page: Page, frame: Element, finders: tuple[Finder, ...], depth: int) -> Iterator[ImageSet]:
     if depth >= MAX_DEPTH or shrinkage(frame, "srcdoc") > MAX_SHRINKAGE:
         message = "This srcdoc is nested too deep or too large to be read: its images are left out."
-        problem = Problem("srcdoc-not-read", message, page.line(frame), document=page.context.document)
-        yield ImageSet(page.context.document, problem.line, (), problems=(problem,))
-        return
-    value = page.value(frame, "srcdoc")
-    if value is not None:
+        yield page.told("srcdoc-not-read", message, page.line(frame))
+    elif (value := page.value(frame, "srcdoc")) is not None:
         yield from read_inner(page, value, lambda inner: _framed_page(inner, finders, depth + 1))
 
 
 def _framed_page(page: Page, finders: tuple[Finder, ...], depth: int) -> Iterator[ImageSet]:
-    for finder in finders:
-        yield from finder(page)
-    yield from _find(page, finders, depth)
+    yield from _all_of(finders, page)
+    yield from in_frames(page, finders, depth)
 
 
 def read_inner(page: Page, value: Value, find: Finder) -> Iterator[ImageSet]:
@@ -157,18 +149,10 @@ _NAMES_IMAGES = pattern(
 MAX_COMMENTS = 1_000
 
 
-def in_comments(finders: tuple[Finder, ...]) -> Finder:
-    """Return a finder that runs ``finders`` over the HTML in conditional comments."""
-
-    def all_of_them(page: Page) -> Iterator[ImageSet]:
-        for finder in finders:
-            yield from finder(page)
-
-    def find(page: Page) -> Iterator[ImageSet]:
-        for value in _hidden(page):
-            yield from read_inner(page, value, all_of_them)
-
-    return find
+def in_comments(page: Page, finders: tuple[Finder, ...]) -> Iterator[ImageSet]:
+    """Run ``finders`` over the HTML in conditional comments."""
+    for value in _hidden(page):
+        yield from read_inner(page, value, partial(_all_of, finders))
 
 
 def _hidden(page: Page) -> Iterator[Value]:
@@ -202,30 +186,18 @@ _MAX_FRAGMENTS = 10_000
 _MAX_NAMES = 1_000
 
 
-def in_data(finders: tuple[Finder, ...]) -> Finder:
-    """Return a finder that runs ``finders`` over every HTML fragment in the page's data."""
-
-    def all_of_them(page: Page) -> Iterator[ImageSet]:
-        for finder in finders:
-            yield from finder(page)
-
-    def find(page: Page) -> Iterator[ImageSet]:
-        for number, fragment in enumerate(_fragments(page)):
-            if number >= _MAX_FRAGMENTS:
-                message = f"The page's data holds more than {_MAX_FRAGMENTS:,} pieces of HTML: the rest is left out."
-                yield _trouble(page, "too-many-fragments", message)
-                return
-            if isinstance(fragment, ImageSet):
-                yield fragment
-            else:
-                value = replace(fragment, decoded=unescaped_again(fragment.decoded))
-                yield from read_inner(page, value, all_of_them)
-
-    return find
-
-
-def _trouble(page: Page, code: str, message: str) -> ImageSet:
-    return ImageSet(page.context.document, 1, (), problems=(Problem(code, message, 1, document=page.context.document),))
+def in_data(page: Page, finders: tuple[Finder, ...]) -> Iterator[ImageSet]:
+    """Run ``finders`` over every HTML fragment in the page's data."""
+    for number, fragment in enumerate(_fragments(page)):
+        if number >= _MAX_FRAGMENTS:
+            message = f"The page's data holds more than {_MAX_FRAGMENTS:,} pieces of HTML: the rest is left out."
+            yield page.told("too-many-fragments", message)
+            return
+        if isinstance(fragment, ImageSet):
+            yield fragment
+        else:
+            value = replace(fragment, decoded=unescaped_again(fragment.decoded))
+            yield from read_inner(page, value, partial(_all_of, finders))
 
 
 def _fragments(page: Page) -> Iterator[Value | ImageSet]:
@@ -237,9 +209,8 @@ def _fragments(page: Page) -> Iterator[Value | ImageSet]:
     yield from _templates(page)
     names = sorted({name.lower() for name in _ATTRIBUTE.findall(page.text)})
     if len(names) > _MAX_NAMES:
-        yield _trouble(
-            page, "too-many-names", f"More than {_MAX_NAMES:,} data attributes hold HTML or JSON: the rest is left out."
-        )
+        message = f"More than {_MAX_NAMES:,} data attributes hold HTML or JSON: the rest is left out."
+        yield page.told("too-many-names", message)
     for name in names[:_MAX_NAMES]:
         for element in page.root.select(f"[{name}]"):
             text = element.attr(name) or ""

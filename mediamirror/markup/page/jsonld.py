@@ -17,7 +17,7 @@ from mediamirror.markup.page.parsed import Page, Value, content, place
 from mediamirror.markup.places import charrefs
 from mediamirror.markup.places.candidates import STATED, length, split_problems
 from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Text, read_json
-from mediamirror.model import Candidate, ImageSet, Problem, Source
+from mediamirror.model import Candidate, ImageSet, Source
 
 NAMES = frozenset({"image", "logo", "photo", "thumbnail", "thumbnailUrl", "primaryImageOfPage", "screenshot"})
 """What is always an image."""
@@ -149,16 +149,12 @@ def _in_script(page: Page, script: Element, value: Value) -> Iterator[ImageSet]:
     reading = read_json(value.text)
     for picture in pictures(reading.values):
         yield _image_set(page, value, picture)
-    problem = None
     if reading.is_cut:
         message = f"The JSON-LD has more than {MAX_NODES:,} values: the rest is left out."
-        problem = Problem("json-too-large", message, page.line(script), document=page.context.document)
+        yield page.told("json-too-large", message, page.line(script))
     elif reading.error is not None:
-        line = page.line_in(value, reading.error)
         message = "The JSON-LD is malformed here: what could be read of it was read."
-        problem = Problem("malformed-json", message, line, document=page.context.document)
-    if problem is not None:
-        yield ImageSet(page.context.document, problem.line, (), problems=(problem,))
+        yield page.told("malformed-json", message, page.line_in(value, reading.error))
 
 
 def _image_set(page: Page, value: Value, picture: Picture) -> ImageSet:

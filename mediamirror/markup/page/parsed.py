@@ -22,7 +22,7 @@ from mediamirror.markup.places.spelling import Spelled
 from mediamirror.markup.places.urls import Skip, base_of, plain
 from mediamirror.markup.places.xml_text import declared_encoding
 from mediamirror.markup.standard.srcset import Scanned
-from mediamirror.model import Candidate, Problem, Reference, Span
+from mediamirror.model import Candidate, ImageSet, Problem, Reference, Span
 
 _WS = "\t\n\f\r "
 _CRLF = pattern(r"\r\n")
@@ -102,6 +102,10 @@ class Page:
         context = self._context_of(value)
         return placed(candidate, raw_url=self.source.text[start:end], reference=reference, context=context)
 
+    def told(self, code: str, message: str, line: int = 1) -> ImageSet:
+        """An image set that holds only a problem: `collected` takes the problem out of it."""
+        return only_a_problem(Problem(code, message, line, document=self.context.document))
+
     def waiting(self) -> Page:
         """The page for an element whose URLs are asked for when all of it is there: its base counts wherever it stands."""
         return replace(self, before_base=(0, None)) if self.before_base[0] else self
@@ -152,6 +156,11 @@ class Page:
 
     def _original(self, position: int) -> int:
         return position + bisect_right(self._pairs, position - 1)
+
+
+def only_a_problem(problem: Problem) -> ImageSet:
+    """Return what `Page.told` does."""
+    return ImageSet(problem.document, problem.line, (), problems=(problem,))
 
 
 def read(data: bytes, *, document: str, base_url: str | None, encoding: str | None, is_xml: bool = False) -> Page:
