@@ -11,16 +11,17 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from mediamirror.cli.needs import NUMBERED
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.model import Event, Outcome, Status
+from mediamirror.model import Compared, Event, Mark, Outcome, Status, SyncEvent
 from mediamirror.redact import redact_text, redact_url, without_userinfo
+from mediamirror.report.escape import spelled_out
 
 if TYPE_CHECKING:
+    from mediamirror.cli.objects import ObjectOutput
     from mediamirror.cli.output import Output
 
 
@@ -28,35 +29,53 @@ _NO_NUMBER = pattern(r"%(?![1-9A-Fa-f][0-9A-Fa-f])[0-9]{0,3}[diouxXs](?![A-Za-z]
 """What looks like the place of a number, and is neither that nor an escape of URLs."""
 
 
-class ErrorFile:
-    """Hands every event on, and writes the failed ones down. The file is there when the run has ended, whichever way."""
+class _Beside:
+    """Hands every event on, and writes some of them into files. These are there when the run has ended, whichever way."""
 
-    def __init__(self, path: Path | None, printed: Output, *, hide: bool = False) -> None:
-        self._path = path
-        self._printed = printed
-        self._hide = hide
-        self._file: IO[bytes] | None = None
+    def __init__(self, printed: Output | ObjectOutput) -> None:
+        self._printed: Any = printed
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        """Begin the file, before anything is fetched."""
-        if self._path is not None:
-            _refuse_other_than_errors(self._path)
-            self._file = self._stack.enter_context(whole_file(self._path))
+        """Begin the files, before anything is done."""
+        try:
+            self._begin()
+        except UsageError as error:
+            self._stack.__exit__(UsageError, error, None)
+            raise
         self._printed.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish both. What an interrupted run has seen fail is worth as much as what a whole one has."""
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    def _open(self, path: Path) -> IO[bytes]:
+        return self._stack.enter_context(whole_file(path))
+
+    def __exit__(self, *raised: Any) -> None:
+        """Finish all of it. What an interrupted run has seen is worth as much as what a whole one has."""
         try:
-            self._printed.__exit__(kind, error, trace)
+            self._printed.__exit__(*raised)
         finally:
-            if isinstance(error, MediamirrorError):  # refused before the first item: an older file stays
-                self._stack.__exit__(kind, error, trace)
+            if isinstance(raised[1], MediamirrorError):  # refused before the first item: an older file stays
+                self._stack.__exit__(*raised)
             else:
                 self._stack.close()
+
+
+class ErrorFile(_Beside):
+    """Writes the failed URLs down."""
+
+    def __init__(self, path: Path | None, printed: Output, *, hide: bool = False) -> None:
+        super().__init__(printed)
+        self._path = path
+        self._hide = hide
+        self._file: IO[bytes] | None = None
+
+    def _begin(self) -> None:
+        if self._path is not None:
+            _refuse_other_than_errors(self._path)
+            self._file = self._open(self._path)
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
@@ -67,6 +86,31 @@ class ErrorFile:
             start = url if url == event.variant.url else f"# {url}"
             line = f"{start}\t# {redact_text(' '.join(reason.split()))}\n"
             self._file.write(line.encode("utf-8", "backslashreplace"))
+        self._printed(event)
+
+
+class KeyLists(_Beside):
+    """Writes keys as they are, one a line: all of them with their marks, and those of some marks."""
+
+    def __init__(self, printed: ObjectOutput, combined: Path | None, lists: dict[Mark, Path]) -> None:
+        super().__init__(printed)
+        self._paths = (combined, lists)
+        self._combined: IO[bytes] | None = None
+        self._files: dict[Mark, IO[bytes]] = {}
+
+    def _begin(self) -> None:
+        combined, lists = self._paths
+        self._combined = self._open(combined) if combined else None
+        self._files = {mark: self._open(path) for mark, path in lists.items()}
+
+    def __call__(self, event: SyncEvent) -> None:
+        """Take one event."""
+        if isinstance(event, Compared):
+            line = f"{spelled_out(event.key)}\n".encode("utf-8", "surrogateescape")
+            if self._combined is not None:
+                self._combined.write(f"{event.mark.value} ".encode() + line)
+            if event.mark in self._files:
+                self._files[event.mark].write(line)
         self._printed(event)
 
 

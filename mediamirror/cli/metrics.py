@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -58,41 +58,34 @@ class Metrics:
         return "\n".join(self._lines()) + "\n"
 
     def _lines(self) -> Iterator[str]:
-        yield from _family("images_total", "counter", "Images by what became of them", "status", dict(self._images))
+        left, seconds = max(0, self._wanted - self._done), round(time.monotonic() - self._began, 3)
+        yield from _family("images_total", "counter", "Images by what became of them", _by("status", self._images))
         yield from _family(
-            "failures_total", "counter", "Failed and rejected images by reason", "code", dict(self._failures)
+            "failures_total", "counter", "Failed and rejected images by reason", _by("code", self._failures)
         )
-        yield from _single("received_bytes_total", "counter", "Bytes of bodies from origins", self._received)
-        yield from _single("sent_bytes_total", "counter", "Bytes handed to the store", self._sent)
-        yield from _single("workers_lost_total", "counter", "Workers that died with a shard under way", self._lost)
-        yield from _single(
-            "queue_images", "gauge", "Images that nothing has become of yet", max(0, self._wanted - self._done)
+        yield from _family("received_bytes_total", "counter", "Bytes of bodies from origins", {"": self._received})
+        yield from _family("sent_bytes_total", "counter", "Bytes handed to the store", {"": self._sent})
+        yield from _family(
+            "workers_lost_total", "counter", "Workers that died with a shard under way", {"": self._lost}
         )
-        yield from _single(
-            "run_seconds", "gauge", "Seconds since the run began", round(time.monotonic() - self._began, 3)
-        )
-        yield from _head("request_seconds", "histogram", "From the first dial to the last byte of an answer")
-        for bound, count in zip(BUCKETS, list(self._buckets), strict=True):
-            yield f'mediamirror_request_seconds_bucket{{le="{bound:g}"}} {count}'
-        yield f'mediamirror_request_seconds_bucket{{le="+Inf"}} {self._requests}'
-        yield f"mediamirror_request_seconds_sum {round(self._seconds, 6)}"
-        yield f"mediamirror_request_seconds_count {self._requests}"
+        yield from _family("queue_images", "gauge", "Images that nothing has become of yet", {"": left})
+        yield from _family("run_seconds", "gauge", "Seconds since the run began", {"": seconds})
+        times: dict[str, float] = {
+            f'_bucket{{le="{bound:g}"}}': count for bound, count in zip(BUCKETS, self._buckets, strict=True)
+        }
+        times |= {'_bucket{le="+Inf"}': self._requests, "_sum": round(self._seconds, 6), "_count": self._requests}
+        yield from _family("request_seconds", "histogram", "From the first dial to the last byte of an answer", times)
 
 
-def _head(name: str, kind: str, told: str) -> Iterator[str]:
+def _by(label: str, counts: Counter[str]) -> dict[str, float]:
+    return {f'{{{label}="{value}"}}': count for value, count in sorted(dict(counts).items())}
+
+
+def _family(name: str, kind: str, told: str, values: Mapping[str, float]) -> Iterator[str]:
+    """The lines of one name; ``values`` by what is written behind it."""
     yield f"# HELP mediamirror_{name} {told}."
     yield f"# TYPE mediamirror_{name} {kind}"
-
-
-def _single(name: str, kind: str, told: str, value: float) -> Iterator[str]:
-    yield from _head(name, kind, told)
-    yield f"mediamirror_{name} {value}"
-
-
-def _family(name: str, kind: str, told: str, label: str, values: dict[str, int]) -> Iterator[str]:
-    yield from _head(name, kind, told)
-    for value, count in sorted(values.items()):
-        yield f'mediamirror_{name}{{{label}="{value}"}} {count}'
+    yield from (f"mediamirror_{name}{more} {value}" for more, value in values.items())
 
 
 @contextmanager

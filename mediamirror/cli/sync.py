@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from pathlib import Path
-from types import TracebackType
-from typing import IO, TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from mediamirror.cli import options as o
 from mediamirror.cli.command import COMPARE, OUTPUT, PATH, WHERE, Given, Option, command, option
 from mediamirror.cli.running import run_with
-from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.settings import CompareOptions, SyncOptions
 
 if TYPE_CHECKING:
     from mediamirror.cli.objects import ObjectOutput
-    from mediamirror.model import Mark, SyncEvent
 
 _BETWEEN = [o.SOURCE, o.DESTINATION, *o.COMPARING, o.CATALOG, *o.PLACE, *o.SOURCE_PLACE, o.CONCURRENCY, o.CACERT]
 
@@ -84,6 +79,7 @@ def check_command(given: Given) -> None:
         mediamirror check ./mirror s3://media/news --download --combined marks.txt
     """
     from mediamirror import check
+    from mediamirror.cli.files import KeyLists
     from mediamirror.model import Mark
 
     options = o.sync_options(given)
@@ -95,57 +91,7 @@ def check_command(given: Given) -> None:
         Mark.ERROR: given.error,
     }
     run_with(
-        lambda: _Lists(_printed(given), given.combined, {mark: path for mark, path in lists.items() if path}),
+        lambda: KeyLists(_printed(given), given.combined, {mark: path for mark, path in lists.items() if path}),
         lambda output: check(given.source, given.destination, options=options, catalog=given.catalog, on_event=output),
         verbose=given.verbose,
     )
-
-
-class _Lists:
-    """Writes keys into the files asked for, and hands every event on. Keys are written as they are, one a line."""
-
-    def __init__(self, printed: ObjectOutput, combined: Path | None, lists: dict[Mark, Path]) -> None:
-        self._printed = printed
-        self._stack = ExitStack()
-        self._paths = (combined, lists)
-        self._combined: IO[bytes] | None = None
-        self._files: dict[Mark, IO[bytes]] = {}
-
-    def __enter__(self) -> Self:
-        """Open every file, before anything is compared."""
-        combined, lists = self._paths
-        try:
-            self._combined = self._open(combined) if combined else None
-            self._files = {mark: self._open(path) for mark, path in lists.items()}
-        except UsageError as error:
-            self.__exit__(UsageError, error, None)
-            raise
-        self._stack.enter_context(self._printed)
-        return self
-
-    def _open(self, path: Path) -> IO[bytes]:
-        from mediamirror.cli.files import whole_file
-
-        return self._stack.enter_context(whole_file(path))
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Finish every file. Where the command was refused, older ones stay; what an interrupted run saw is kept."""
-        if isinstance(error, MediamirrorError):
-            self._stack.__exit__(kind, error, trace)
-        else:
-            self._stack.close()
-
-    def __call__(self, event: SyncEvent) -> None:
-        """Take one event."""
-        from mediamirror.model import Compared
-        from mediamirror.report.escape import spelled_out
-
-        if isinstance(event, Compared):
-            line = f"{spelled_out(event.key)}\n".encode("utf-8", "surrogateescape")
-            if self._combined is not None:
-                self._combined.write(f"{event.mark.value} ".encode() + line)
-            if event.mark in self._files:
-                self._files[event.mark].write(line)
-        self._printed(event)
