@@ -117,60 +117,14 @@ class Reader:
             error=ItemError(wrong[0].rule, wrong[0].message) if wrong else None,
         )
         seen = Seen(item.number, outcome, tuple(findings), tuple(off))
-        rules = {finding.rule for finding in findings}
-        if self._repairer is None:
+        damaged = _damage(item, subject, head, {finding.rule for finding in findings})
+        if self._repairer is None or damaged is None:
             return seen
-        if rules & _BYTES_RULES:
-            return await self._repaired(self._repairer, item, subject, head, seen)
-        if _TYPE_RULE in rules:
-            return await self._relabelled(self._repairer, subject, head, seen)
-        return seen
-
-    async def _repaired(
-        self, repairer: Repairer, item: ScrubItem, subject: StoredSubject, head: StoredObject | None, seen: Seen
-    ) -> Seen:
-        rule = seen.findings[0].rule
-        if subject.recorded_sha256 is None:
-            return seen
-        expected = item.expected
-        url = (expected.url if expected else None) or (dict(head.metadata).get("source-url") if head else None)
-        content_type = expected.content_type if expected else None
-        return await self._done(
-            repairer, Damaged(item.key, subject.recorded_sha256, head, url, content_type), seen, rule
-        )
-
-    async def _relabelled(
-        self, repairer: Repairer, subject: StoredSubject, head: StoredObject | None, seen: Seen
-    ) -> Seen:
-        if subject.sha256 is None or subject.facts is None:
-            return seen
-        kind = subject.facts.content_type
-        wrong = Damaged(subject.key, subject.sha256, head, content_type=kind, mislabelled=True)
-        return await self._done(repairer, wrong, seen, _TYPE_RULE)
-
-    async def _done(self, repairer: Repairer, damaged: Damaged, seen: Seen, rule: str) -> Seen:
+        rule = _TYPE_RULE if damaged.mislabelled else findings[0].rule
         try:
-            done = await repairer.repair(damaged)
+            return _mended(seen, rule, await self._repairer.repair(damaged))
         except (StoreError, FetchError) as error:
             return replace(seen, repair=_event(damaged.key, rule, None, error=ItemError(error.code, error.message)))
-        return self._with(seen, rule, done)
-
-    def _with(self, seen: Seen, rule: str, done: Repaired) -> Seen:
-        key = seen.outcome.key or ""
-        outcome = replace(
-            seen.outcome, fetched_bytes=seen.outcome.fetched_bytes + done.bytes_in, sent_bytes=done.bytes_out
-        )
-        if done.source is None:
-            why = "; ".join(done.notes) or "no place to take it from was given"
-            error = ItemError("not-repaired", f"It could not be repaired: {why}.")
-            return replace(seen, outcome=outcome, repair=_event(key, rule, None, error=error))
-        event = replace(_event(key, rule, done.source), url=done.source)
-        if done.stored is None:
-            return replace(seen, outcome=outcome, repair=event)
-        stored = done.stored
-        outcome = replace(outcome, status=Status.REPAIRED, error=None, size=stored.size, sha256=stored.sha256)
-        holding = stored.held(stored.sha256)
-        return replace(seen, outcome=outcome, repair=replace(event, size=stored.size), holding=holding)
 
     async def _subject(self, item: ScrubItem) -> tuple[StoredSubject, StoredObject | None, int | None]:
         versions = item.expected.versions if item.expected else ()
@@ -217,6 +171,33 @@ class Reader:
             if self._bucket is not None:
                 await self._bucket.take(len(chunk))
             yield chunk
+
+
+def _damage(item: ScrubItem, subject: StoredSubject, head: StoredObject | None, rules: set[str]) -> Damaged | None:
+    """What is to be repaired of an object in which these rules found something; None where nothing is, or it can't be."""
+    expected = item.expected
+    if rules & _BYTES_RULES and subject.recorded_sha256 is not None:
+        url = (expected.url if expected else None) or (dict(head.metadata).get("source-url") if head else None)
+        return Damaged(item.key, subject.recorded_sha256, head, url, expected.content_type if expected else None)
+    if _TYPE_RULE in rules and subject.sha256 is not None and subject.facts is not None:
+        return Damaged(item.key, subject.sha256, head, content_type=subject.facts.content_type, mislabelled=True)
+    return None
+
+
+def _mended(seen: Seen, rule: str, done: Repaired) -> Seen:
+    key = seen.outcome.key or ""
+    outcome = replace(seen.outcome, fetched_bytes=seen.outcome.fetched_bytes + done.bytes_in, sent_bytes=done.bytes_out)
+    if done.source is None:
+        why = "; ".join(done.notes) or "no place to take it from was given"
+        error = ItemError("not-repaired", f"It could not be repaired: {why}.")
+        return replace(seen, outcome=outcome, repair=_event(key, rule, None, error=error))
+    event = replace(_event(key, rule, done.source), url=done.source)
+    if done.stored is None:
+        return replace(seen, outcome=outcome, repair=event)
+    stored = done.stored
+    outcome = replace(outcome, status=Status.REPAIRED, error=None, size=stored.size, sha256=stored.sha256)
+    holding = stored.held(stored.sha256)
+    return replace(seen, outcome=outcome, repair=replace(event, size=stored.size), holding=holding)
 
 
 def _event(key: str, rule: str, source: str | None, *, error: ItemError | None = None) -> ObjectEvent:
