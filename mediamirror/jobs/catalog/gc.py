@@ -197,8 +197,12 @@ class _Gc:
         elif self._may_delete:
             unnamed.append(row)
             return
-        self._counts["unnamed, kept"] += 1
-        self._emit(ObjectEvent("keep", row.key, f"{_UNNAMED}; {why}", row.size))
+        self._note("unnamed, kept", "keep", row.key, f"{_UNNAMED}; {why}", row.size)
+
+    def _note(self, counted: str, op: str, key: str, reason: str, size: int | None = None, by: int = 1) -> None:
+        """Count and tell what was done to an object, or not."""
+        self._counts[counted] += by
+        self._emit(ObjectEvent(op, key, reason, size))
 
     def _read_since(self) -> str | None:
         """Since when a document must have been read to count; None where it is not asked what documents name."""
@@ -210,9 +214,8 @@ class _Gc:
     def _keep_or_drop(self, row: StoredObject, unreferenced: WorkList[StoredObject]) -> None:
         if self._may_delete:
             unreferenced.append(row)
-            return
-        self._counts["unreferenced, kept"] += 1
-        self._emit(ObjectEvent("keep", row.key, f"{_UNREFERENCED}; --delete removes it", row.size))
+        else:
+            self._note("unreferenced, kept", "keep", row.key, f"{_UNREFERENCED}; --delete removes it", row.size)
 
     async def _drop_rows(
         self, catalog: Catalog, place: int, unreferenced: WorkList[StoredObject], absent: WorkList[str]
@@ -229,9 +232,8 @@ class _Gc:
             await catalog.write_durably(drop_holdings, place, keys)
             for known in page:
                 absent.append(known.key)
-                self._counts["rows forgotten"] += 1
                 said = "the catalog names it" if known.own else "the manifest names it"
-                self._emit(ObjectEvent("forget", known.key, f"{said}, and it is not there"))
+                self._note("rows forgotten", "forget", known.key, f"{said}, and it is not there")
 
     async def _forget_history(self, catalog: Catalog) -> None:
         """Drop what ``--keep-runs`` does not keep, and give the room of all that was dropped, ever, back to the disk."""
@@ -253,14 +255,12 @@ class _Gc:
 
     async def _delete(self, store: Store, to_go: WorkList[StoredObject], why: str) -> None:
         async for row in to_go:
-            event = ObjectEvent("delete", row.key, why, row.size)
             try:
                 seen = await store.head(row.key)
                 if seen is None:
                     continue
                 if (seen.size, seen.token) != (row.size, row.token):
-                    self._counts["unnamed, kept"] += 1
-                    self._emit(ObjectEvent("keep", row.key, "it changed meanwhile", seen.size))
+                    self._note("unnamed, kept", "keep", row.key, "it changed meanwhile", seen.size)
                     continue
                 await store.delete(row.key)
             except StoreError as error:
@@ -268,16 +268,14 @@ class _Gc:
                 self._counts["failed"] += 1
                 self._emit(ObjectEvent("delete", row.key, "failed", error=ItemError(error.code, error.message)))
                 continue
-            self._counts["objects deleted"] += 1
             self._bytes += row.size
-            self._emit(event)
+            self._note("objects deleted", "delete", row.key, why, row.size)
 
     async def _compact(self, catalog: Catalog, store: Store, place: int, absent: WorkList[str]) -> None:
         if store.previews:
             if self._segments > 1:
-                self._counts["segments compacted"] += self._segments
                 reason = f"{self._segments:,} segments become one"
-                self._emit(ObjectEvent("compact", "the manifest", reason))
+                self._note("segments compacted", "compact", "the manifest", reason, by=self._segments)
             return
         problem = await write_segment(catalog, store, place, at=now())
         if problem is not None:
@@ -286,17 +284,16 @@ class _Gc:
             return
         done = await compact(catalog, store, absent)
         if done is not None:
-            self._counts["segments compacted"] += done[1]
-            self._emit(ObjectEvent("compact", done[0], f"{done[1]:,} segments became one"))
+            self._note("segments compacted", "compact", done[0], f"{done[1]:,} segments became one", by=done[1])
 
     async def _sweep(self, store: Store) -> None:
         found = await store.leftovers(before=self._before)
         if found:
             await store.sweep(before=self._before)
         for name in found:
-            self._counts["leftovers swept"] += 1
-            reason = f"never finished, older than {_span(self._options.older_than)}"
-            self._emit(ObjectEvent("sweep", name, reason))
+            self._note(
+                "leftovers swept", "sweep", name, f"never finished, older than {_span(self._options.older_than)}"
+            )
 
 
 def _span(seconds: float) -> str:
