@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -187,8 +188,6 @@ class _Table:
                 self._console.print(summary_sentence(event))
                 if event.suppressed and self._style.troubled:
                     self._console.print("With -v, what is switched off is shown too, with its reasons.")
-            case _:
-                pass
 
     def _show_aside(self, event: ImageSet | Problem | Suppressed) -> None:
         style = self._style
@@ -204,59 +203,47 @@ class _Table:
         sys.stdout.flush()
 
 
-class _Aside:
-    """What belongs to no set's result: the problems, and those that are switched off."""
+class _Gathering:
+    """Takes sets, and keeps until the end what belongs to none: the problems, and those that are switched off."""
 
-    def __init__(self) -> None:
+    def __init__(self, add: Callable[[SetResult], None]) -> None:
+        self._add = add
         self.problems: list[Problem] = []
         self.off: list[Suppressed] = []
 
-    def take(self, event: Event) -> None:
+    def show(self, event: Event) -> None:
         match event:
             case ImageSet() | Problem():
                 self.problems.extend(problems_of(event))
             case Suppressed(of_set=False):
                 self.off.append(event)
-            case _:
-                pass
+            case SetResult():
+                self._add(event)
+            case Summary():
+                self.finish(event)
+
+    def finish(self, summary: Summary) -> None:
+        raise NotImplementedError
 
 
-class _Whole:
+class _Whole(_Gathering):
     """A format that is one document: JUnit, SARIF, Markdown, GitHub annotations."""
 
     def __init__(self, style: Style) -> None:
         self._style = style
         self._sets: list[SetResult] = []
-        self._aside = _Aside()
-        self._summary: Summary | None = None
+        super().__init__(self._sets.append)
 
-    def show(self, event: Event) -> None:
-        self._aside.take(event)
-        match event:
-            case SetResult():
-                self._sets.append(event)
-            case Summary():
-                self._summary = event
-            case _:
-                pass
-
-    def close(self) -> None:
-        if self._summary is None:
-            return  # the run ended before it began, and its error has been said
+    def finish(self, summary: Summary) -> None:
         from datetime import UTC, datetime
 
         from mediamirror.report.data import ReportData
 
-        data = ReportData(
-            title=self._style.title,
-            sets=tuple(self._sets),
-            summary=self._summary,
-            created=datetime.now(UTC),
-            problems=tuple(self._aside.problems),
-            problems_off=tuple(self._aside.off),
-            folder=Path.cwd(),
-        )
-        print(_whole(self._style, data), end="")
+        told = (tuple(self._sets), summary, datetime.now(UTC), tuple(self.problems), tuple(self.off))
+        print(_whole(self._style, ReportData(self._style.title, *told, folder=Path.cwd())), end="")
+
+    def close(self) -> None:
+        """All is printed: a run that ended before it began has no summary, and its error has been said."""
 
 
 def _whole(style: Style, data: Any) -> str:
@@ -270,7 +257,7 @@ def _whole(style: Style, data: Any) -> str:
     return {"sarif": to_sarif, "github": to_github, "md": to_markdown}[style.format](data)
 
 
-class _Html:
+class _Html(_Gathering):
     """The HTML report, written set by set; its folder is claimed before the run starts."""
 
     def __init__(self, folder: Path, title: str) -> None:
@@ -280,18 +267,10 @@ class _Html:
 
         self._report: HtmlReport = HtmlReport(folder, title=title, created=datetime.now(UTC))
         self._report.__enter__()
-        self._aside = _Aside()
+        super().__init__(self._report.add)
 
-    def show(self, event: Event) -> None:
-        self._aside.take(event)
-        match event:
-            case SetResult():
-                self._report.add(event)
-            case Summary():
-                path = self._report.finish(event, self._aside.problems, self._aside.off)
-                print(f"Report: {path}", file=sys.stderr)
-            case _:
-                pass
+    def finish(self, summary: Summary) -> None:
+        print(f"Report: {self._report.finish(summary, self.problems, self.off)}", file=sys.stderr)
 
     def close(self) -> None:
         self._report.__exit__(None, None, None)

@@ -137,8 +137,6 @@ class _Counting:
                 self._step((event.size or 0) if amount.all_bytes else 0)
             case ImageSet() if amount.total is None:
                 amount.done += 1
-            case _:
-                pass
 
     def _begin(self, amount: Amount) -> None:
         self.amount = amount

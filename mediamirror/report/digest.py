@@ -57,8 +57,6 @@ class Digest:
                 grave = min((GRAVITY[entry.severity] for entry in entries_of(event)), default=0)
                 if len(self._troubled[grave]) < _FIRST:
                     self._troubled[grave].append(event)
-            case _:
-                pass
 
     def _count(self, finding: Finding) -> None:
         self._rules[GRAVITY[finding.severity], finding.severity.value, finding.rule] += 1
