@@ -57,34 +57,20 @@ def _shell() -> str:
     return next((name for name in names if name in {"bash", "zsh", "fish"}), names[-1])
 
 
-COMMANDS = {
-    "parse": ("parse:parse_command", "Print the image sets of the INPUTs."),
-    "mirror": ("mirror:mirror_command", "Download, check, store and record every image of the INPUTs."),
-    "verify": (
-        "verify:verify_command",
-        "Check every image against its declared width and type, and every image set against good practice.",
-    ),
-    "rewrite": ("rewrite:rewrite_command", "Make pages load their images from the mirror."),
-    "map": (
-        "rewrite:map_command",
-        "Print a redirect map from old URLs to URLs of the mirror, for a web server or CDN.",
-    ),
-    "sync": ("sync:sync_command", "Copy SRC to DEST."),
-    "check": ("sync:check_command", "Compare SRC and DEST by sha256 and change nothing; exit 1 on any difference."),
-    "report": (
-        "report:report_command",
-        "Make an HTML report of a mirror: contact sheets of the stored images, and their findings.",
-    ),
-    "simulate": (
-        "simulate:simulate_command",
-        "Print which file a browser loads on each screen, its size, and how many of its pixels that screen can't show.",
-    ),
-    "rules": ("rules:rules_command", "Explain the lint rules: meaning, reason, and how to fix a finding."),
-    "catalog": (
-        "catalog:group",
-        "Query and repair the catalog: where each file came from, its format and size, and where it is stored.",
-    ),
-}
+COMMANDS = """
+parse    parse    Print the image sets of the INPUTs.
+mirror   mirror   Download, check, store and record every image of the INPUTs.
+verify   verify   Check every image against its declared width and type, and every image set against good practice.
+rewrite  rewrite  Make pages load their images from the mirror.
+map      rewrite  Print a redirect map from old URLs to URLs of the mirror, for a web server or CDN.
+sync     sync     Copy SRC to DEST.
+check    sync     Compare SRC and DEST by sha256 and change nothing; exit 1 on any difference.
+report   report   Make an HTML report of a mirror: contact sheets of the stored images, and their findings.
+simulate simulate Print which file a browser loads on each screen, its size, and how many of its pixels that screen can't show.
+rules    rules    Explain the lint rules: meaning, reason, and how to fix a finding.
+catalog  catalog  Query and repair the catalog: where each file came from, its format and size, and where it is stored.
+"""
+"""Each command, the module of this room that holds it, and how its help begins."""
 
 
 def _show_version(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -24,36 +24,16 @@ if TYPE_CHECKING:
 _STANDINGS = ("stored", "rejected", "failed", "skipped", "gone")
 """How a variant stands in a store; ``gone`` was stored, and is no more."""
 
-group = Group(
+catalog_command = Group(
     "catalog",
-    {
-        "ls": (
-            "catalog:ls_command",
-            "List the catalog: one row per variant, the image sets together, then objects without a URL.",
-        ),
-        "show": (
-            "catalog:show_command",
-            "Print everything recorded about one image: the documents that contain it, its requests, its properties, its key.",
-        ),
-        "export": (
-            "export:export_command",
-            "Write the catalog as a table with one row per variant; "
-            "or the stored images, as a web archive or as training samples.",
-        ),
-        "gc": (
-            "catalog:gc_command",
-            "Clean up: remove rows without object and unfinished uploads, compact the manifest; "
-            "list or delete unknown objects.",
-        ),
-        "rebuild": (
-            "catalog:rebuild_command",
-            "Make a new catalog, if it is lost or damaged, from the store: from its manifest, else from metadata and bytes.",
-        ),
-        "import": (
-            "catalog:import_command",
-            "Add the objects of a directory or bucket that another tool wrote to the catalog; each is hashed and its header read.",
-        ),
-    },
+    """
+ls      catalog List the catalog: one row per variant, the image sets together, then objects without a URL.
+show    catalog Print everything recorded about one image: the documents that contain it, its requests, its properties, its key.
+export  export  Write the catalog as a table with one row per variant; or the stored images, as a web archive or as training samples.
+gc      catalog Clean up: remove rows without object and unfinished uploads, compact the manifest; list or delete unknown objects.
+rebuild catalog Make a new catalog, if it is lost or damaged, from the store: from its manifest, else from metadata and bytes.
+import  catalog Add the objects of a directory or bucket that another tool wrote to the catalog; each is hashed and its header read.
+""",
     help="Query and repair the catalog: where each file came from, its format and size, and where it is stored.",
 )
 

@@ -228,13 +228,13 @@ class Command(_Told, click.Command):
 class Group(_Told, click.Group):
     """Commands that are loaded when they are asked for: who runs ``sync``, or asks for the list, need not wait for the other eight.
 
-    ``places`` says where each command is, ``module:name`` in this room, and how its help begins.
+    ``places`` has a line for each command: its name, the module of this room that it is in, and how its help begins.
     """
 
-    def __init__(self, name: str, places: dict[str, tuple[str, str]], **more: Any) -> None:
+    def __init__(self, name: str, places: str, **more: Any) -> None:
         super().__init__(name, no_args_is_help=True, **more)
-        self.commands = dict.fromkeys(places, cast("Any", None))
-        self._places = places
+        self._places = {name: told for name, *told in (line.split(None, 2) for line in places.strip().splitlines())}
+        self.commands = dict.fromkeys(self._places, cast("Any", None))
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Return the names in the order of ``--help``."""
@@ -243,8 +243,8 @@ class Group(_Told, click.Group):
     def get_command(self, ctx: click.Context | None, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Return a command by its name, made at its first use; None for one that is not there."""
         if cmd_name in self._places and self.commands[cmd_name] is None:
-            module, _, name = self._places[cmd_name][0].partition(":")
-            self.commands[cmd_name] = getattr(import_module(f"mediamirror.cli.{module}"), name)
+            module = import_module(f"mediamirror.cli.{self._places[cmd_name][0]}")
+            self.commands[cmd_name] = getattr(module, f"{cmd_name}_command")
         return self.commands.get(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
