@@ -25,6 +25,22 @@ def _is_bucket(*places: object) -> bool:
     return any(isinstance(place, str) and place[:5].lower() == "s3://" for place in places)
 
 
+def _in_bucket(names: str) -> Callable[[Given], bool]:
+    return lambda given: _is_bucket(*(getattr(given, name) for name in names.split()))
+
+
+def _with(name: str) -> Callable[[Given], bool]:
+    return lambda given: bool(getattr(given, name))
+
+
+def _without(name: str) -> Callable[[Given], bool]:
+    return lambda given: not getattr(given, name)
+
+
+def _without_engine(given: Given) -> bool:
+    return bool(given.engine == "in-process")
+
+
 def _is_tar(given: Given) -> bool:
     return given.format_ == "webdataset" or str(given.output).lower().endswith(".tar")
 
@@ -62,8 +78,8 @@ _PAGES: list[Need] = [
     ("depth", _leads_on, "only for an INPUT that is a URL, or with --follow-sitemap: from there links are followed."),
 ]
 _KEYS: list[Need] = [
-    (_PLACE, lambda given: _is_bucket(given.source, given.destination), _REACH),
-    (_SOURCE_PLACE, lambda given: _is_bucket(given.source), "only to reach SRC where it is a bucket."),
+    (_PLACE, _in_bucket("source destination"), _REACH),
+    (_SOURCE_PLACE, _in_bucket("source"), "only to reach SRC where it is a bucket."),
 ]
 _MENDED: list[Need] = [(_PLACE, lambda given: _is_bucket(given.dest or given.to), _REACH)]
 
@@ -76,95 +92,75 @@ NEEDS: dict[str, list[Need]] = {
             "only with INPUTs; without one, --retry-failed tries again all that failed. Give the INPUTs too.",
         ),
         *_PAGES,
-        (_WRITE, lambda given: _is_bucket(given.to), _OF_A_BUCKET),
-        (_PLACE, lambda given: _is_bucket(given.to), _REACH),
+        (_WRITE, _in_bucket("to"), _OF_A_BUCKET),
+        (_PLACE, _in_bucket("to"), _REACH),
         ("ray_address", lambda given: given.engine == "ray", "only with --engine ray, whose cluster it names."),
-        ("engine", lambda given: not given.dry_run, "not with --dry-run, in which there is no work to share."),
-        (
-            _ARCHIVES,
-            lambda given: given.engine == "in-process",
-            "not with an --engine: its workers see no archives, which are read here.",
-        ),
-        ("fresh_for", lambda given: not given.refetch, "not with --refetch, which downloads everything again."),
-        ("credentials_for", lambda given: given.header, "only with -H, whose headers it sends to that host, too."),
-        ("error_file", lambda given: not given.dry_run, "not with --dry-run, in which nothing can fail."),
-        ("archive", lambda given: not given.dry_run, "not with --dry-run, in which nothing is fetched."),
-        ("archive", lambda given: given.inputs, "it holds the pages of the INPUTs: give them too."),
-        ("engine", lambda given: not given.archive, "not with --archive: worker processes do not write it."),
-        (
-            "archive",
-            lambda given: given.engine == "in-process",
-            "not with an --engine, whose workers write no archive.",
-        ),
+        ("engine", _without("dry_run"), "not with --dry-run, in which there is no work to share."),
+        (_ARCHIVES, _without_engine, "not with an --engine: its workers see no archives, which are read here."),
+        ("fresh_for", _without("refetch"), "not with --refetch, which downloads everything again."),
+        ("credentials_for", _with("header"), "only with -H, whose headers it sends to that host, too."),
+        ("error_file", _without("dry_run"), "not with --dry-run, in which nothing can fail."),
+        ("archive", _without("dry_run"), "not with --dry-run, in which nothing is fetched."),
+        ("archive", _with("inputs"), "it holds the pages of the INPUTs: give them too."),
+        ("engine", _without("archive"), "not with --archive: worker processes do not write it."),
+        ("archive", _without_engine, "not with an --engine, whose workers write no archive."),
         (
             "archive_size",
             lambda given: given.archive and (NUMBERED.search(str(given.archive)) or _is_wacz(given.archive)),
             "only with --archive, of a WACZ or with a place for the number in FILE, as in site-%05d.warc.gz.",
         ),
-        (
-            "public_url",
-            lambda given: given.rewrite_to,
-            "it says where rewritten pages point: give --rewrite-to OUT with it.",
-        ),
-        ("rewrite_to", lambda given: not given.dry_run, "it needs what --dry-run does not make: omit one of them."),
-        (
-            "rewrite_to",
-            lambda given: given.inputs,
-            "it rewrites the INPUTs: give the pages, or rewrite them after the run.",
-        ),
+        ("public_url", _with("rewrite_to"), "it says where rewritten pages point: give --rewrite-to OUT with it."),
+        ("rewrite_to", _without("dry_run"), "it needs what --dry-run does not make: omit one of them."),
+        ("rewrite_to", _with("inputs"), "it rewrites the INPUTs: give the pages, or rewrite them after the run."),
     ],
     "verify": [
         (
             "sample allow_unrecorded source repair second restart dry_run catalog",
-            lambda given: given.mirror,
+            _with("mirror"),
             "only with --mirror DEST, which reads what is stored; with INPUTs omit it.",
         ),
         (
             f"{_READ} {_ARCHIVES} {_READ_LIMITS} {_JUDGED}",
-            lambda given: not given.mirror,
+            _without("mirror"),
             "only with INPUTs, which are read and judged; with --mirror omit it.",
         ),
         *_PAGES,
         ("estimate", lambda given: given.check == "decode", "not with --check header: it needs every pixel."),
-        (
-            _PLACE,
-            lambda given: _is_bucket(given.mirror, given.second),
-            "only to reach a bucket, --mirror s3://bucket/prefix.",
-        ),
-        (_SOURCE_PLACE, lambda given: _is_bucket(given.second), "only to reach --from where it is a bucket."),
-        ("second dry_run", lambda given: given.repair, "it says how to repair what is damaged: give --repair with it."),
-        ("credentials_for", lambda given: given.header, "only with -H, whose headers it sends to that host, too."),
+        (_PLACE, _in_bucket("mirror second"), "only to reach a bucket, --mirror s3://bucket/prefix."),
+        (_SOURCE_PLACE, _in_bucket("second"), "only to reach --from where it is a bucket."),
+        ("second dry_run", _with("repair"), "it says how to repair what is damaged: give --repair with it."),
+        ("credentials_for", _with("header"), "only with -H, whose headers it sends to that host, too."),
     ],
     "rewrite": [
         (
             f"as_ base_url mirror catalog {_PLACE} cacert public_url map strict fix partial_sets workers",
-            lambda given: not given.undo,
+            _without("undo"),
             _UNDOES,
         ),
         (f"mirror catalog {_PLACE} cacert", lambda given: given.map is None, _MAPS),
-        (f"{_PLACE} cacert", lambda given: _is_bucket(given.mirror), _REACH),
+        (f"{_PLACE} cacert", _in_bucket("mirror"), _REACH),
         (
             "format_",
             lambda given: not (given.stdout or given.diff),
             "not with --stdout or --diff, which print the page.",
         ),
     ],
-    "map": [(_PLACE, lambda given: _is_bucket(given.dest), _REACH)],
+    "map": [(_PLACE, _in_bucket("dest"), _REACH)],
     "sync": [
         *_KEYS,
-        (_WRITE, lambda given: _is_bucket(given.destination), _OF_A_BUCKET),
-        ("attributes", lambda given: _is_bucket(given.destination), _OF_A_BUCKET),
-        ("max_delete force", lambda given: given.delete, "only with --delete, which it bounds."),
+        (_WRITE, _in_bucket("destination"), _OF_A_BUCKET),
+        ("attributes", _in_bucket("destination"), _OF_A_BUCKET),
+        ("max_delete force", _with("delete"), "only with --delete, which it bounds."),
         (
             "size_only attributes",
-            lambda given: not given.ignore_existing,
+            _without("ignore_existing"),
             "not with --ignore-existing, which compares nothing that is there.",
         ),
     ],
     "check": [
         *_KEYS,
-        ("attributes", lambda given: _is_bucket(given.destination), _OF_A_BUCKET),
-        ("missing_on_src", lambda given: not given.one_way, "not with --one-way, which does not look for such keys."),
+        ("attributes", _in_bucket("destination"), _OF_A_BUCKET),
+        ("missing_on_src", _without("one_way"), "not with --one-way, which does not look for such keys."),
     ],
     "report": [(_PLACE, lambda given: given.destination is None or _is_bucket(given.destination), _REACH)],
     "catalog ls": _MENDED,
@@ -179,7 +175,7 @@ NEEDS: dict[str, list[Need]] = {
             "only with a place for the number in FILE, as in news-%06d.tar.",
         ),
     ],
-    "catalog gc": [*_MENDED, ("max_delete", lambda given: given.delete, "only with --delete, which it bounds.")],
+    "catalog gc": [*_MENDED, ("max_delete", _with("delete"), "only with --delete, which it bounds.")],
     "catalog rebuild": _MENDED,
     "catalog import": _MENDED,
 }
