@@ -267,18 +267,12 @@ class _About:
         with rows_of("documents"):
             told = as_columns(columns)
             others = tuple([dict(as_columns(text) or {}) for (text,) in self._other_rows.get(variant, ())])
+        seen: tuple[Any, ...] = (as_told(fetched_at), http_status, as_told(stored_at), number, set_id)
+        seen += (tuple(self._sets[variant][:MOST_SETS]), document, line, alt, context, told, others)
         return CatalogRow(
             *(store, status, url, final_url, kept, tuple(self._widths[variant]), width, height, format_),
             *(size if size is not None else bytes_, sha256, kind, token, tuple(self._rules[variant]), code, message),
-            *(
-                as_told(fetched_at),
-                http_status,
-                as_told(stored_at),
-                number,
-                set_id,
-                tuple(self._sets[variant][:MOST_SETS]),
-            ),
-            *(document, line, alt, context, told, others),
+            *seen,
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from mediamirror.model import Event, Finding, ImageSet, ObjectEvent, Outcome, Problem, SetResult
@@ -88,8 +88,7 @@ class Digest:
         shown = [self._row(self._hosts[host], names, self._bytes[host], host) for host in hosts[:_MOST_ROWS]]
         if len(hosts) > 1:
             shown.append(self._row(total, names, self._bytes.total(), f"all {len(hosts):,} hosts"))
-        notes = [Words(f"  {_more(hosts, 'host')}", "dim")] if len(hosts) > _MOST_ROWS else []
-        return Block(Words("Images", "bold"), columns, shown, notes)
+        return _counted("Images", columns, shown, len(hosts), "host")
 
     @staticmethod
     def _row(counts: Counter[str], names: list[str], size: int, host: str) -> tuple[str, ...]:
@@ -107,8 +106,7 @@ class Digest:
             (f"{self._rules[rule]:,}", rule[1], clean(rule[2]), clean(explain(rule[2]).title))
             for rule in rules[:_MOST_ROWS]
         ]
-        notes = [Words(f"  {_more(rules, 'rule')}", "dim")] if len(rules) > _MOST_ROWS else []
-        return Block(Words("Findings", "bold"), columns, rows, notes)
+        return _counted("Findings", columns, rows, len(rules), "rule")
 
     def _by_problem(self) -> Block:
         columns = (Column("problems", right=True), Column("code"), Column("the first of them"))
@@ -117,13 +115,13 @@ class Digest:
             first = self._example[code]
             place = f"{clean(first.document)}:{first.line}" if first.line else clean(first.document)
             rows.append((f"{count:,}", clean(code), place))
-        notes = [Words(f"  {_more(self._problems, 'kind')}", "dim")] if len(self._problems) > _MOST_ROWS else []
-        return Block(Words("Problems", "bold"), columns, rows, notes)
+        return _counted("Problems", columns, rows, len(self._problems), "kind")
 
 
-def _more(all_of: object, noun: str) -> str:
-    count = len(all_of) - _MOST_ROWS  # type: ignore[arg-type]
-    return f"and {plural(count, f'more {noun}')}"
+def _counted(title: str, columns: Sequence[Column], rows: Sequence[Sequence[str]], all_of: int, noun: str) -> Block:
+    more = all_of - _MOST_ROWS
+    notes = [Words(f"  and {plural(more, f'more {noun}')}", "dim")] if more > 0 else []
+    return Block(Words(title, "bold"), columns, rows, notes)
 
 
 def _host(url: str) -> str:
