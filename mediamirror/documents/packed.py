@@ -160,7 +160,10 @@ class _Folder(Members):
         yield from self.untold()
         if not self.documents and not self._samples.pictures:
             files = self._others + self._wrong
-            message = f"{self.name} holds no document and no picture, by extension or content, among {files:,} files."
+            packed = f", {self._packed:,} of them packed as ZIP, gzip or zstd: unpack it first" if self._packed else ""
+            message = (
+                f"{self.name} holds no document and no picture, by extension or content, among {files:,} files{packed}."
+            )
             yield Problem("no-documents", message, document=self.name)
         elif self._packed:
             packed = "1 file" if self._packed == 1 else f"{self._packed:,} files"

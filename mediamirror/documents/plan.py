@@ -15,7 +15,7 @@ from mediamirror.documents.compressed import inflate, is_gzip
 from mediamirror.documents.document import is_binary
 from mediamirror.errors import InputMissing, InputUnreadable, UsageError
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.extract import is_document, known_extensions
+from mediamirror.markup.extract import is_document, keeps_posts, known_extensions
 from mediamirror.markup.places.urls import resolve
 
 _SCHEME = pattern(r"([a-z][a-z0-9+.\-]+):/", re.IGNORECASE)
@@ -86,13 +86,16 @@ def is_document_file(path: Path) -> bool:
     """Whether a file in a folder is a document: by its extension, or else by the bytes that it begins with."""
     if path.name.lower().endswith(tuple(known_extensions())):
         return True
-    if is_asset(path) or is_special(path):
+    is_script = path.suffix.lower() == ".js"
+    if (is_asset(path) and not is_script) or is_special(path):
         return False
     try:
         with path.open("rb") as file:
             head = file.read(_LOOKED_AT)
     except OSError:
         return False
+    if is_script:
+        return keeps_posts(head)
     head = inflate(head, _LOOKED_AT)[0] if is_gzip(head) else head
     return not is_binary(head) and is_document(head)
 

@@ -40,7 +40,9 @@ _SHEET = pattern(
     re.IGNORECASE,
 )
 """How a style sheet begins: with an at-rule, or a selector and its first property."""
-_JSONP = pattern(rb"(?:/\*\*/)?\s*+[A-Za-z_$][\w$.]{0,100}\s*+\(\s*+[{\[]")
+_JSONP = pattern(rb"(?:/\*\*/)?\s*+(?:(?:var|let|const)\s++|(?!))?+[A-Za-z_$][\w$.]{0,100}\s*+(?:\(|=)\s*+[{\[]")
+_ARCHIVED = pattern(rb"\s*+window\.YTD\.[\w.]{1,100}\s*+=\s*+[{\[]")
+"""How Twitter's archive of one's own posts keeps JSON, in files of scripts."""
 _MAGIC = {
     b"WARC/": "warc", b"filedesc://": "warc", b"\x5d\x2a\x4d\x18": "warc", b"PAR1": "parquet",
     b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x28\xb5\x2f\xfd": "zstd",
@@ -422,7 +424,14 @@ def _surely(data: bytes) -> str | None:
         return root.lastgroup or "feed"
     if looks_like_json(data):
         return "jsonl" if looks_like_lines(data) else "json"
+    if keeps_posts(data):
+        return "json"
     return "xml" if _XML.match(data, 0, _LOOKED_AT) is not None else None
+
+
+def keeps_posts(data: bytes) -> bool:
+    """Say whether a script is a file of Twitter's archive: JSON that is given to a name."""
+    return _ARCHIVED.match(data) is not None
 
 
 def is_document(data: bytes) -> bool:

@@ -157,20 +157,26 @@ def is_image_url(text: str) -> bool:
 _JOINT = pattern(
     r"(?:(?P<mark>[,;|][ \t\r\n]*+)|(?<![ \t\r\n])[ \t\r\n]++)(?=(?P<scheme>https?://)|\.{0,2}/)", re.IGNORECASE
 )
+_NAME = pattern(r"[^,;|\s][^,;|]*+")
+_FORMULA = pattern(r"=\s*+IMAGE\(\s*+[\"']([^\"'\s]{1,8192}+)[\"']", re.IGNORECASE)
+_ATTACHED = pattern(r"\s*+([^()\r\n]{1,300}+)\(([a-z]{4,5}://[^\s()]{1,8192}+)\)\s*+(?:,|\Z)")
 _ORIGIN_TAIL = 300
 """Characters in which the host of a URL ends."""
 _WIKI_PAGE = pattern(r"[^\W\d_]{2,24}:[^/]")
-_FILM = pattern(
-    r"(?:https?:)?//(?:www\.|player\.|m\.|(?!))?+(?:youtube\.com/(?:watch|embed|shorts)|youtu\.be/|vimeo\.com/)",
+_OF_ONE = pattern(
+    r"(?:https?:)?//(?:(?:www|player|m)\.|(?!))?+(?:youtube\.com/(?:watch|embed|shorts)|youtu\.be/|vimeo\.com/"
+    r"|unsplash\.com/photos/[^/?#]++/?(?:[?#]|\Z)|flickr\.com/photos/|pexels\.com/photo/|instagram\.com/(?:p|reel)/"
+    r"|(?:twitter|x)\.com/[^/?#]++/status/)",
     re.IGNORECASE,
 )
+"""Pages about one film or one picture, which tables have beside the file, or in its place."""
 _FILE_PAGES = ("//github.com/", "//gitlab.com/", "//api.github.com/")
 
 
 def names_page(url: str) -> bool:
     """Say whether a URL leads to a page, whatever it ends like: ``File:Kite.jpg``, a file at a code host, a film."""
     path, _, query = url.partition("?")
-    if _FILM.match(url) is not None:
+    if _OF_ONE.match(url) is not None:
         return True
     if _WIKI_PAGE.match(path, path.rfind("/") + 1) is not None:
         return True
@@ -207,10 +213,29 @@ def _is_whole(url: str, following: str) -> bool:
 
 
 def parts_of(text: str) -> list[Span]:
-    """The places of the URLs in a value: those that it joins, or all of it without the blanks around, and a comma at its end."""
+    """The places of the URLs in a value: those that it joins, or all of it without the blanks around, and a comma at its end.
+
+    Bare names of files are joined by commas and semicolons too, if each ends like an image's (Wix). Sheets have ``=IMAGE("URL")``.
+    """
     start, end = len(text) - len(text.lstrip()), len(text.rstrip())
+    if (formula := _FORMULA.match(text, start)) is not None:
+        return [formula.span(1)]
     listed = len(text.rstrip(" \t\r\n,;|"))
-    return joined(text) or [(start, listed if has_image_extension(text[start:listed]) else max(start, end))]
+    if not has_image_extension(text[start:listed]):
+        return joined(text) or [(start, max(start, end))]
+    names = [(name.start(), name.start() + len(name[0].rstrip())) for name in _NAME.finditer(text, start, listed)]
+    are_names = all(has_image_extension(text[slice(*name)]) for name in names)
+    return joined(text) or (names if are_names and names else [(start, listed)])
+
+
+def attached(text: str) -> list[tuple[Span, Span]]:
+    """The places of names and URLs in a value that is ``NAME (URL)``, once or several times, as Airtable exports files."""
+    found: list[tuple[Span, Span]] = []
+    at = 0
+    while (match := _ATTACHED.match(text, at)) is not None:
+        found.append((match.span(1), match.span(2)))
+        at = match.end()
+    return found if at == len(text) else []
 
 
 def joined_images(text: str) -> list[Span]:

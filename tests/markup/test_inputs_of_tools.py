@@ -6,9 +6,11 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from mediamirror.documents.plan import walk
 from mediamirror.markup.extract import choose_kind, extract_document
 from mediamirror.model import Extraction
 from tests.growth import is_linear
@@ -140,6 +142,47 @@ def test_a_list_as_python_and_numpy_print_it_is_read_whole(urls_of: list[str], j
     table = io.StringIO()
     csv.writer(table).writerows([["images"], [f"[{joint.join(map(repr, urls_of))}]"]])
     assert [c.url for row in find(table.getvalue(), "csv").sets for c in row.candidates] == list(dict.fromkeys(urls_of))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "wanted"),
+    [
+        ("Attachments", "a b.jpg (https://v5.example/a/x),c.PNG (https://v5.example/b/y)", ["a/x", "b/y"]),
+        ("Attachments", "a.pdf (https://v5.example/a/x),c.png (https://v5.example/b/y)", ["b/y"]),
+        ("Photos", "scan (https://v5.example/a/x)", ["a/x"]),
+        ("Notes", "see it (https://v5.example/a.html)", []),
+        ("Photo", '=IMAGE("https://v5.example/a.jpg")', ["a.jpg"]),
+        ("Photo", "=image( 'https://v5.example/i/2'; 1)", ["i/2"]),
+        ("productImageUrl", "a~mv2.jpg;b.png", ["a~mv2.jpg", "b.png"]),
+        ("image", "w_3,c_2.jpg", ["w_3,c_2.jpg"]),
+        ("photo_url", "https://unsplash.com/photos/XM", []),
+        ("photo_url", "https://unsplash.com/photos/XM/download", ["https://unsplash.com/photos/XM/download"]),
+        ("image_link", "https://x.com/a/status/1/photo/1", []),
+        ("uri", "media/posts/202001/x.jpg", ["media/posts/202001/x.jpg"]),
+        ("file_name", "train/x.jpg", []),
+    ],
+)
+def test_a_cell_as_this_or_that_tool_exports_it(field: str, value: str, wanted: list[str]) -> None:
+    table = io.StringIO()
+    csv.writer(table).writerows([["id", field], ["1", value]])
+    assert [each.replace("https://v5.example/", "") for each in urls(find(table.getvalue(), "csv"))] == wanted
+
+
+def test_an_attachment_of_activitypub_is_an_image_by_its_media_type() -> None:
+    post = {"type": "Document", "mediaType": "image/jpeg", "url": "https://m.example/i/2", "width": 10, "height": 20}
+    (row,) = find(
+        json.dumps({"attachment": [post, {**post, "mediaType": "video/mp4", "url": "https://m.example/i/3"}]}), "json"
+    ).sets
+    assert [(c.url, c.width) for c in row.candidates] == [("https://m.example/i/2", 10)]
+
+
+def test_the_posts_of_an_archive_of_twitter_are_json_in_a_script(tmp_path: Path) -> None:
+    script = 'window.YTD.tweets.part0 = [\n{"tweet": {"media_url_https": "https://t.example/media/x.jpg"}}]'
+    assert choose_kind(script.encode(), media_type=None, document="") == "json"
+    assert urls(find(script, "json")) == ["https://t.example/media/x.jpg"]
+    (tmp_path / "tweets.js").write_text(script)
+    (tmp_path / "app.js").write_text("var a = {}")
+    assert [path.name for path in walk(tmp_path)] == ["tweets.js"]
 
 
 def test_joined_paths_from_the_root_are_parted_too_and_their_spans_are_their_own() -> None:

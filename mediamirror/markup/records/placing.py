@@ -11,7 +11,7 @@ from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.places.spelling import Piece, Spelled, Spelling
 from mediamirror.markup.records.fragment import Find, find_within
 from mediamirror.markup.standard.srcset import parse_srcset
-from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source
+from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
 
 MAX_PER_DOCUMENT = 200_000
 """Most candidates and problems read from one document, so that a hostile one costs bounded memory."""
@@ -92,9 +92,11 @@ class Place:
         candidates, problems = split_problems([self.url(value, carrier, attribute, stated)])
         return self.image_set(self.line(value), [(Source(carrier, candidates, mime=stated.mime), problems)], alt)
 
-    def each(self, value: Spelled, carrier: str, attribute: str | None) -> Iterator[ImageSet]:
-        """An image set for each URL of a value that may join several."""
-        for span in parts_of(value.text):
+    def each(
+        self, value: Spelled, carrier: str, attribute: str | None, urls: Sequence[Span] | None = None
+    ) -> Iterator[ImageSet]:
+        """An image set for each URL of a value that may join several, or for those at these places in it."""
+        for span in urls or parts_of(value.text):
             url = value.text[slice(*span)]
             part = value if url == value.text.strip(_WS) else Spelling.of([Piece(url, *value.raw_span(*span))])
             yield self.single(part, carrier, attribute)

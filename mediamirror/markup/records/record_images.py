@@ -25,12 +25,16 @@ from mediamirror.markup.json.names import (
 )
 from mediamirror.markup.json.records import is_json_within
 from mediamirror.markup.naming import (
+    attached,
     has_image_extension,
     is_image_type,
     is_reference,
     joined_images,
     names_page,
     parts_of,
+)
+from mediamirror.markup.naming import (
+    is_image_url as looks_like_image,
 )
 from mediamirror.markup.places.candidates import length
 from mediamirror.markup.places.json_text import Array, Json, Object, Text, read_json
@@ -45,7 +49,7 @@ from mediamirror.markup.places.urls import base_of
 from mediamirror.markup.records.fragment import in_html, in_html_unmerged, in_text
 from mediamirror.markup.records.markdown import in_markdown
 from mediamirror.markup.records.placing import NOTHING, Place, Stated
-from mediamirror.model import Candidate, ImageSet, Problem, Source
+from mediamirror.model import Candidate, ImageSet, Problem, Source, Span
 
 MAX_DEPTH = 1_000
 """How deep a record is followed."""
@@ -62,6 +66,9 @@ _DESCRIPTOR = pattern(r"\s[0-9.]{1,12}[wx](?![A-Za-z0-9])")
 
 _Fields = dict[str, tuple[str, Json]]
 """The values of an object by the bare names of its fields, each with its name as written."""
+
+
+_MIMES = ("mimetype", "mediatype", "type", "encodingformat", "contenttype", "filemime", "mime")
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +137,8 @@ class RecordReader:
             yield from place.within(value, in_markdown)
         elif _TAG.search(text):
             yield from place.within(unescaped_again(value), in_html if self.merge else in_html_unmerged)
-        elif _names_images(name, text):
-            yield from place.each(value, self.carrier, name)
+        elif urls := _image_urls(name, text):
+            yield from place.each(value, self.carrier, name, urls)
         elif _DESCRIPTOR.search(text) and "/" in text:
             yield from place.within(value, in_text)
 
@@ -222,11 +229,25 @@ class RecordReader:
         return spelled if self.outer is None else Nested(spelled.text, self.outer, spelled)
 
 
-def _names_images(name: str, text: str) -> bool:
-    """Whether a value is the URL of an image, or of several, by the name of its field or by its looks."""
-    urls = [text[slice(*span)] for span in parts_of(text)]
-    is_one = len(urls) == 1 and is_image_url(urls[0])
-    return is_one or any(is_image_field(name, url) for url in urls) or bool(joined_images(text))
+def _image_urls(name: str, text: str) -> list[Span]:
+    """The places of the URLs in a value that are images', by the name of its field or by their looks."""
+    if text.endswith(")") and (files := attached(text)):
+        return [
+            url
+            for file, url in files
+            if has_image_extension(text[slice(*file)].strip()) or _is_image(name, text[slice(*url)])
+        ]
+    spans = parts_of(text)
+    are_images = any(_is_image(name, text[slice(*span)], alone=len(spans) == 1) for span in spans) or joined_images(
+        text
+    )
+    return spans if are_images else []
+
+
+def _is_image(name: str, url: str, *, alone: bool = True) -> bool:
+    if alone and (is_image_url(url) or (bare(name) in SRC and looks_like_image(url))):
+        return True
+    return is_image_field(name, url)
 
 
 def _fields(record: Object) -> _Fields:
@@ -244,11 +265,11 @@ def _stated(fields: _Fields) -> Stated:
     def said(*names: str) -> Json | None:
         return next((fields[name][1] for name in names if name in fields and fields[name][1]), None)
 
-    mime = said("mimetype", "type", "encodingformat", "contenttype")
-    kind = mime.value.strip() if isinstance(mime, Text) else None
+    mimes = (fields[name][1] for name in _MIMES if name in fields)
+    kind = next((mime.value.strip() for mime in mimes if isinstance(mime, Text) and is_image_type(mime.value)), None)
     # img2dataset gives the size that it made, and besides that of the file at the URL.
     width, height = said("originalwidth", "width"), said("originalheight", "height")
-    return Stated(_pixels(width), _pixels(height), kind if is_image_type(kind) else None)
+    return Stated(_pixels(width), _pixels(height), kind)
 
 
 def _pixels(value: Json | None) -> int | None:
