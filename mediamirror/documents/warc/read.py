@@ -63,19 +63,20 @@ def _read(path: Source, archive: WarcArchive, limit: int, name: str) -> Iterator
     with path.open("rb") as file:
         try:
             for item in read_records(file):
-                gap = item if isinstance(item, Gap) else None
-                if not isinstance(item, Gap):
+                if isinstance(item, Gap):
+                    gap = item
+                else:
                     try:
                         yield from take(*item, archive, number, limit)
+                        continue
                     except Damaged as error:
                         gap = Gap(item[0].place, str(error))
-                if gap is not None:
-                    archive.lost += gap.is_nameless
-                    if gap.record is not None and not archive.only_pages:
-                        archive.add(gap.record, None, number)
-                    gaps += 1
-                    if gaps <= MAX_GAPS:
-                        yield _gap(name, gap)
+                archive.lost += gap.is_nameless
+                if gap.record is not None and not archive.only_pages:
+                    archive.add(gap.record, None, number)
+                gaps += 1
+                if gaps <= MAX_GAPS:
+                    yield _gap(name, gap)
         except Undecodable as error:
             yield Problem("warc-zstd", f"{name} can't be read: {error}.", document=name)
     if gaps > MAX_GAPS:

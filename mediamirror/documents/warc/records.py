@@ -41,7 +41,7 @@ class Fields:
     def get(self, name: bytes) -> str | None:
         """Return the value of the first field of a name, which is given in lower case."""
         low = self._low
-        start = low.find(b"\n" + name + b":")
+        start = low.find(b"\n%b:" % name)
         if start < 0:
             return dict(self.rows()[::-1]).get(name.decode()) if _BLANK_BEFORE.search(low) else None
         start += len(name) + 2
