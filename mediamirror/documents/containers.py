@@ -181,7 +181,7 @@ def _har(container: Container) -> Iterator[Document | Problem]:
     )
     nothing = "no page with its body: record it together with the bodies of its answers"
     is_empty = yield from _transcribed(container, write, "no HAR file", nothing)
-    if not is_empty and (missing.files or missing.bodies):
+    if not is_empty and str(missing):
         yield Problem("passed-over", f"{container.name}: {missing}: passed over.", document=container.name)
 
 

@@ -35,19 +35,25 @@ _FIELD = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,100}")
 
 @dataclass(slots=True)
 class Missing:
-    """How many pages came without their bodies, and how many bodies were to be in files that are not there."""
+    """How many pages came without their bodies, bodies were to be in files that are not there, or have an address of a script's."""
 
     bodies: int = 0
     files: int = 0
+    blobs: int = 0
 
     def __str__(self) -> str:
-        """Say it in a part of a sentence."""
-        one = self.files == 1
-        files = "1 body is in a file" if one else f"{self.files:,} bodies are in files"
-        files += " beside it that is not there" if one else " beside it that are not there"
-        pages = "1 page was" if self.bodies == 1 else f"{self.bodies:,} pages were"
-        pages += " recorded without its body" if self.bodies == 1 else " recorded without their bodies"
-        return " and ".join(([files] if self.files else []) + ([pages] if self.bodies else []))
+        """Say it in a part of a sentence; nothing where all is there."""
+        files = "1 body is in a file beside it that is not there"
+        if self.files > 1:
+            files = f"{self.files:,} bodies are in files beside it that are not there"
+        pages = "1 page was recorded without its body"
+        if self.bodies > 1:
+            pages = f"{self.bodies:,} pages were recorded without their bodies"
+        blobs = (
+            f"{self.blobs:,} {'body has' if self.blobs == 1 else 'bodies have'} a blob: address, which leads nowhere"
+        )
+        parts = ([files] if self.files else []) + ([pages] if self.bodies else []) + ([blobs] if self.blobs else [])
+        return " and ".join(parts)
 
 
 def to_archive(
@@ -88,6 +94,9 @@ def _taken(writer: WarcWriter, entry: dict[str, Any] | None, bodies: _Bodies, *,
     elif entry and (url := _asked(entry.get("request"))) is not None:
         why = _write(writer, url, entry, answer, bodies, only_pages=only_pages)
         yield from () if why is None else (f"{why}: it is left out",)
+    elif entry:
+        content = answer.get("content")
+        bodies.of_nobody(content if isinstance(content, dict) else {}, entry.get("request"))
 
 
 def _entries(text: JsonStream) -> Iterator[tuple[int, dict[str, Any] | None]]:
@@ -167,6 +176,12 @@ class _Bodies:
                 return f"is over the limit of {self._limit:,} bytes"
             body.write(piece)
         return True
+
+    def of_nobody(self, content: dict[str, Any], request: Any) -> None:
+        """Leave out a body that no address leads to, wherever it is kept."""
+        self.passed_over(content)
+        url = str(request.get("url") if isinstance(request, dict) else "")
+        self.missing.blobs += url[:5].lower() == "blob:" and bool(content.get("text") or content.get("_file"))
 
     def passed_over(self, content: dict[str, Any]) -> None:
         """Tell whoever has the files beside it that one of them belongs to an answer that is not taken."""

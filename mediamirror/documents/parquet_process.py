@@ -177,16 +177,25 @@ def _holds_pictures(table: Any, column: Any) -> bool:
 
 
 def _taken(row: dict[str, Any], column: str) -> Iterator[tuple[str, bytes]]:
-    """Take the files out of one column: bytes, or bytes and a path as Hugging Face's datasets have them, or a list of these."""
-    value = row.pop(column, None)
-    many = value if isinstance(value, list) else [value]
-    for at, each in enumerate(many):
-        name = f"{column}-{at}" if len(many) > 1 else column
-        if isinstance(each, dict) and isinstance(path := each.get("path"), str):
-            row[f"{name}.path"] = path
-        data = each.get("bytes") if isinstance(each, dict) else each
-        if isinstance(data, bytes) and data:
-            yield name, data
+    """Take the files out of one column: bytes, or bytes and a path as Hugging Face's datasets have them, in lists and structures.
+
+    What else is in it is a column of its own.
+    """
+    yield from _files(row, column, row.pop(column, None))
+
+
+def _files(row: dict[str, Any], name: str, value: Any) -> Iterator[tuple[str, bytes]]:
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _files(row, name if key == "bytes" else f"{name}.{key}", each)
+    elif isinstance(value, list):
+        for at, each in enumerate(value):
+            yield from _files(row, f"{name}-{at}" if len(value) > 1 else name, each)
+    elif isinstance(value, bytes):
+        if value:
+            yield name, value
+    elif value is not None:
+        row[name] = value
 
 
 def _named(number: int, column: str, data: bytes) -> str:

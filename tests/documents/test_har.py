@@ -204,6 +204,24 @@ async def test_the_pictures_in_a_zip_file_of_a_har_are_no_files_of_their_own_whe
     assert ([(d.name, images_of(d)) for d in documents], problems) == ([(SITE, [f"{SITE}a.png"])], [])
 
 
+@pytest.mark.parametrize("name", ["a.har", "a.zip"])
+async def test_a_body_with_an_address_of_a_script_s_own_is_told_and_left_out_wherever_it_is_kept(
+    tmp_path: Path, name: str
+) -> None:
+    body = {"_file": "1f.png"} if name == "a.zip" else {"text": base64.b64encode(PIXELS).decode(), "encoding": "base64"}
+    page = entry(SITE, "text/html", {"text": "<img src=blob:https://s.example/1-2>"})
+    har = json.dumps({"log": {"entries": [page, entry("blob:https://s.example/1-2", "image/png", body)]}}).encode()
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as packed:
+        packed.writestr("har.har", har)
+        packed.writestr("1f.png", PIXELS)
+    with WarcArchive(tmp_path) as archive:
+        documents, (problem,) = await read(write(tmp_path / name, har if name == "a.har" else out.getvalue()), archive)
+    assert [d.name for d in documents] == [SITE]
+    assert problem.code == "passed-over"
+    assert problem.message.endswith("1 body has a blob: address, which leads nowhere: passed over.")
+
+
 @pytest.mark.parametrize("name", ["../out.html", "{top}/out.html", "link.html", "linked/out.html", "a\0b", ".", "dev"])
 async def test_no_file_outside_of_its_folder_is_read(tmp_path: Path, name: str) -> None:
     write(tmp_path / "out.html", b"<!doctype html><img src=https://secret.example/s.png>")

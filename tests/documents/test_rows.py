@@ -259,6 +259,16 @@ WITH_PICTURES: list[tuple[dict[str, list[Any]], list[list[str]], list[dict[str, 
         [["1-images-0.png", "1-images-1.jpg", "1-large.png"]],
         [{}],
     ),
+    (
+        {
+            "item": [
+                {"cover": {"bytes": PNG, "path": "c.png"}, "pages": [{"bytes": JPEG, "path": None}], "title": "A"}
+            ],
+            "id": [1],
+        },
+        [["1-item.cover.png", "1-item.pages.jpg"]],
+        [{"id": 1, "item.cover.path": "c.png", "item.title": "A"}],
+    ),
 ]
 
 
