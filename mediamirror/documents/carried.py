@@ -20,7 +20,6 @@ from mediamirror.documents.rows import columns_of
 from mediamirror.documents.warc.bytes import Place
 from mediamirror.documents.warc.http import Response
 from mediamirror.documents.warc.records import Fields, Record
-from mediamirror.documents.warc.write import stream_resource
 from mediamirror.markup.naming import has_image_extension, is_srcset_like
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class Carried:
         pieces = iter(pieces)
         first = next(pieces, b"")
         kind, start = _type_of(first[:12]), self._file.tell()
-        if not stream_resource(self._file, url, self._date, kind, chain((first,), pieces), most=self.limit):
+        if not _stream_resource(self._file, url, self._date, kind, chain((first,), pieces), most=self.limit):
             return None
         self._kept.write(json.dumps([url, kind, start]).encode() + b"\n")
         return url
@@ -249,3 +248,35 @@ def _key(member: str) -> str:
 
 def _ending(member: str) -> str:
     return member.rpartition("/")[2].partition(".")[2].lower()
+
+
+def _stream_resource(
+    file: IO[bytes], url: str, at: datetime, media_type: str, pieces: Iterable[bytes], *, most: int
+) -> bool:
+    """Write a resource whose size is known when it was written, into a plain file that can be sought in.
+
+    False for one of more than ``most`` bytes, of which nothing stays, as where ``pieces`` raises.
+    """
+    start = file.tell()
+    file.write(f"WARC/1.1\r\nWARC-Type: resource\r\nWARC-Target-URI: {url}\r\n".encode())
+    file.write(f"WARC-Date: {at:%Y-%m-%dT%H:%M:%SZ}\r\nContent-Type: {media_type}\r\n".encode())
+    length = file.tell()
+    file.write(f"Content-Length: {0:018}\r\n\r\n".encode())
+    size, is_whole = 0, False
+    try:
+        for piece in pieces:
+            file.write(piece)
+            size += len(piece)
+            if size > most:
+                return False
+        file.write(b"\r\n\r\n")
+        end = file.tell()
+        file.seek(length)
+        file.write(f"Content-Length: {size:018}".encode())
+        file.seek(end)
+        is_whole = True
+    finally:
+        if not is_whole:
+            file.seek(start)
+            file.truncate()
+    return True

@@ -12,13 +12,12 @@ from typing import IO, BinaryIO, Self
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
-from mediamirror.documents.warc.captures import EPOCH, Captures, Circle, Trail, microseconds
+from mediamirror.documents.warc.captures import EPOCH, Captures, Circle, Spool, Trail, microseconds
 from mediamirror.documents.warc.http import GIVEN_OUT, Response, unusable
 from mediamirror.documents.warc.index import Asked, Holds, Index, Located, equivalent, payload_key, url_key
 from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Record
 from mediamirror.documents.warc.seen import Odd, Seen
-from mediamirror.documents.warc.spool import Spool
 from mediamirror.errors import NotArchived, TooManyRedirects
 from mediamirror.first_use import replace
 from mediamirror.markup.places.urls import resolve

@@ -9,11 +9,9 @@ from __future__ import annotations
 import re
 import zlib
 from contextlib import suppress
-from functools import cache
-from importlib import import_module
 from typing import Any, BinaryIO, NamedTuple
 
-from mediamirror.documents.warc.frames import DICTIONARY, ZSTD, Frame, begins_frames, dictionary_of
+from mediamirror.documents.warc.frames import DICTIONARY, ZSTD, Frame, begins_frames, dictionary_of, igzip
 from mediamirror.first_use import pattern
 
 _CHUNK = 64 * 1024
@@ -58,28 +56,6 @@ def read_arc_line(data: bytes) -> tuple[bytes, bytes, int] | None:
     if found is None or found.end() != len(line):
         return None
     return line[: found.start()], found[1], int(found[2])
-
-
-class _Igzip:
-    """igzip behind the two names of zlib that are used here. Its objects keep what they have not inflated yet themselves."""
-
-    def __init__(self, library: Any) -> None:
-        self.error = library.IsalError
-        self._library = library
-
-    def decompressobj(self, wbits: int) -> Any:
-        """Return what inflates one member."""
-        del wbits
-        return self._library.IgzipDecompressor(flag=self._library.DECOMP_GZIP)
-
-
-@cache
-def igzip() -> Any:
-    """What inflates as zlib does in about half of its time, where the extra ``mediamirror[warc]`` is there; else zlib."""
-    try:
-        return _Igzip(import_module("isal.igzip_lib"))
-    except ImportError:
-        return zlib
 
 
 class Damaged(Exception):

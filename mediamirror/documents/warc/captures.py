@@ -1,10 +1,13 @@
-"""The captures of a URL in web archives, and which of them is given out."""
+"""The captures of a URL in web archives, and which of them is given out: in memory while it is small, else in a file."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
 
 from mediamirror.documents.compressed import Undecodable
 from mediamirror.documents.warc.bytes import Damaged
@@ -12,7 +15,7 @@ from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_o
 from mediamirror.documents.warc.index import Holds, Index, Located, payload_key, url_key
 from mediamirror.documents.warc.part import Source
 from mediamirror.documents.warc.records import Headers, Record, read_date, read_record
-from mediamirror.documents.warc.spool import Spool
+from mediamirror.errors import BodyTooLarge
 from mediamirror.first_use import dataclass
 from mediamirror.markup.places.urls import resolve, shown
 from mediamirror.model import Body, Passed, Problem
@@ -22,6 +25,7 @@ MAX_TRIED = 100
 """Most records read for one URL."""
 MAX_TOLD = 100
 """Most problems of the archives that are told one by one."""
+_PREFIX = 64 * 1024
 _COMPARED = 8
 """Most other captures that one is compared with."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -264,3 +268,48 @@ class Captures:
 def microseconds(date: datetime) -> int:
     """Return a time as the index has it."""
     return int((date - EPOCH) / timedelta(microseconds=1))
+
+
+class Spool:
+    """Takes bodies in. Those of more than ``over`` bytes are files in ``directory``, those of more than ``max_size`` are refused."""
+
+    def __init__(self, directory: Path, over: int, max_size: int) -> None:
+        self._directory = directory
+        self._over = over
+        self._max_size = max_size
+
+    def take(self, chunks: Iterator[bytes], url: str) -> Body:
+        """Take a body in: in memory while it is small, else in a file, which does not stay when something fails."""
+        digest, held, size = hashlib.sha256(), bytearray(), 0
+        for chunk in chunks:
+            size += len(chunk)
+            self._check(size, url)
+            digest.update(chunk)
+            held += chunk
+            if size > self._over:
+                return self._spooled(held, chunks, digest, url)
+        data = bytes(held)
+        return Body(size, digest.hexdigest(), data=data, prefix=data)
+
+    def _spooled(self, held: bytearray, chunks: Iterator[bytes], digest: hashlib._Hash, url: str) -> Body:
+        path = self._directory / f"{uuid4().hex}.part"
+        size, prefix = len(held), bytes(held[:_PREFIX])
+        try:
+            with path.open("xb") as file:
+                file.write(held)
+                for chunk in chunks:
+                    size += len(chunk)
+                    self._check(size, url)
+                    digest.update(chunk)
+                    prefix += chunk[: max(0, _PREFIX - len(prefix))]
+                    file.write(chunk)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
+        return Body(size, digest.hexdigest(), path=path, prefix=prefix)
+
+    def _check(self, size: int, url: str) -> None:
+        if size > self._max_size:
+            raise BodyTooLarge(
+                f"{url} is larger than {self._max_size:,} bytes in the archive; raise --max-size to accept it."
+            )

@@ -1,4 +1,4 @@
-"""Frames of zstd, as web archives are compressed record by record, and the dictionary before them.
+"""Frames of zstd, as web archives are compressed record by record, and the dictionary before them; and igzip, for members of gzip.
 
 https://iipc.github.io/warc-specifications/specifications/warc-zstd/. The library comes with the extra ``mediamirror[warc]``.
 """
@@ -6,7 +6,8 @@ https://iipc.github.io/warc-specifications/specifications/warc-zstd/. The librar
 from __future__ import annotations
 
 import zlib
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import import_module
 from typing import Any, BinaryIO
 
 from mediamirror.documents.compressed import Undecodable, zstd_library
@@ -86,3 +87,25 @@ def _dictionary(data: bytes) -> Any:
     except (zstd.ZstdError, ValueError):
         raise Undecodable("its dictionary is damaged") from None
     return made
+
+
+class _Igzip:
+    """igzip behind the two names of zlib that are used here. Its objects keep what they have not inflated yet themselves."""
+
+    def __init__(self, library: Any) -> None:
+        self.error = library.IsalError
+        self._library = library
+
+    def decompressobj(self, wbits: int) -> Any:
+        """Return what inflates one member."""
+        del wbits
+        return self._library.IgzipDecompressor(flag=self._library.DECOMP_GZIP)
+
+
+@cache
+def igzip() -> Any:
+    """What inflates as zlib does in about half of its time, where the extra ``mediamirror[warc]`` is there; else zlib."""
+    try:
+        return _Igzip(import_module("isal.igzip_lib"))
+    except ImportError:
+        return zlib

@@ -322,38 +322,6 @@ def _phrase(status: int) -> str:
         return ""
 
 
-def stream_resource(
-    file: IO[bytes], url: str, at: datetime, media_type: str, pieces: Iterable[bytes], *, most: int
-) -> bool:
-    """Write a resource whose size is known when it was written, into a plain file that can be sought in.
-
-    False for one of more than ``most`` bytes, of which nothing stays, as where ``pieces`` raises.
-    """
-    start = file.tell()
-    file.write(f"WARC/1.1\r\nWARC-Type: resource\r\nWARC-Target-URI: {url}\r\n".encode())
-    file.write(f"WARC-Date: {at:%Y-%m-%dT%H:%M:%SZ}\r\nContent-Type: {media_type}\r\n".encode())
-    length = file.tell()
-    file.write(f"Content-Length: {0:018}\r\n\r\n".encode())
-    size, is_whole = 0, False
-    try:
-        for piece in pieces:
-            file.write(piece)
-            size += len(piece)
-            if size > most:
-                return False
-        file.write(b"\r\n\r\n")
-        end = file.tell()
-        file.seek(length)
-        file.write(f"Content-Length: {size:018}".encode())
-        file.seek(end)
-        is_whole = True
-    finally:
-        if not is_whole:
-            file.seek(start)
-            file.truncate()
-    return True
-
-
 def _chunks(body: IO[bytes] | None, size: int = _CHUNK) -> Iterator[bytes]:
     if body is None:
         return
