@@ -202,9 +202,10 @@ class DirectoryStore(Store):
 
     def _ended(self, batch: builtins.list[_Waiting], running: Future[None] | None = None) -> None:
         self._writers -= 1
+        error = None if running is None else running.exception()
         for writing, done in batch:
-            if running is not None and running.exception() is not None:
-                writing.outcome = StoreError(f"{self.name}/{writing.key} could not be written: {running.exception()}.")
+            if error is not None:
+                writing.outcome = StoreError(f"{self.name}/{writing.key} could not be written: {error}.")
             done.set_result(None)
         if running is not None and not self._gathering:
             self._begin()
