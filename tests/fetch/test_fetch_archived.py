@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 import io
+import json
+import zipfile
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -160,3 +162,19 @@ async def test_of_several_tries_the_last_one_is_there_and_no_file_of_the_others(
 
     found = await archived(serve, twice, tmp_path, answer, spool_over=1000)
     assert found == ("", sized(len(BIG)) + BIG, None)
+
+
+async def test_a_page_that_came_in_a_coding_is_listed_by_its_title(serve: Start, client: Make, tmp_path: Path) -> None:
+    held = io.BytesIO()
+
+    @contextmanager
+    def opened(_: int) -> Iterator[IO[bytes]]:
+        yield held
+
+    page = gzip.compress(b"<!doctype html><title>Boats &amp; more</title>")
+    url = (await serve(sized(len(page), "Content-Type: text/html", "Content-Encoding: gzip") + page)).url("/")
+    with Target("wacz", opened, "test").open(tmp_path) as out:
+        await out.recorded(client()).fetch(Request(url))
+    with zipfile.ZipFile(held) as box:
+        _, row = map(json.loads, box.read("pages/pages.jsonl").splitlines())
+    assert (row["url"], row["title"]) == (url, "Boats & more")
