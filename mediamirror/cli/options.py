@@ -80,7 +80,7 @@ READ = _rows(
     (
         "--as KIND",
         "auto, html, text, srcset, urls, css, markdown, feed, sitemap, json, jsonl, csv, tsv, parquet, warc, "
-        "har, mhtml, zip or tar: "
+        "har, mhtml, webarchive, zip or tar: "
         "if the guess (by Content-Type, extension, content) is wrong.",
         {"name": "as_", "type": kind},
     ),

@@ -168,6 +168,13 @@ def _mail(container: Container) -> Iterator[Document | Problem]:
     yield from _transcribed(container, write, "no mail and no saved page", "no page and no text of its own")
 
 
+def _webarchive(container: Container) -> Iterator[Document | Problem]:
+    from mediamirror.documents import webarchive
+
+    write = partial(webarchive.to_archive, limit=container.limit)
+    yield from _transcribed(container, write, "no web archive of Safari", "no page")
+
+
 def _har(container: Container) -> Iterator[Document | Problem]:
     from mediamirror.documents import har
 
@@ -285,6 +292,7 @@ READERS: dict[str, Read] = {
     "parquet": _parquet,
     "warc": partial(_in_a_thread, _warc),
     "mhtml": partial(_in_a_thread, _mail),
+    "webarchive": partial(_in_a_thread, _webarchive),
     "zip": partial(_in_a_thread, _zip),
     "tar": partial(_in_a_thread, _tar),
     "har": partial(_in_a_thread, _har),

@@ -44,7 +44,7 @@ _JSONP = pattern(rb"(?:/\*\*/)?\s*+(?:(?:var|let|const)\s++|(?!))?+[A-Za-z_$][\w
 _ARCHIVED = pattern(rb"\s*+window\.YTD\.[\w.]{1,100}\s*+=\s*+[{\[]")
 """How Twitter's archive of one's own posts keeps JSON, in files of scripts."""
 _MAGIC = {
-    b"WARC/": "warc", b"filedesc://": "warc", b"\x5d\x2a\x4d\x18": "warc", b"PAR1": "parquet",
+    b"WARC/": "warc", b"filedesc://": "warc", b"\x5d\x2a\x4d\x18": "warc", b"PAR1": "parquet", b"bplist00": "webarchive",
     b"PK\x03\x04": "zip", b"PK\x05\x06": "zip", b"\x28\xb5\x2f\xfd": "zstd",
 }  # fmt: skip
 _TAR = (257, b"ustar")
@@ -234,6 +234,7 @@ KINDS: dict[str, Kind] = {
     "parquet": _container_of(None, "application/vnd.apache.parquet application/x-parquet", ".parquet"),
     "warc": _container_of(None, _WARC, ".warc .arc .warc.zst"),
     "mhtml": _container_of(None, "multipart/related message/rfc822 application/x-mimearchive", ".mhtml .mht .eml"),
+    "webarchive": _container_of(None, "application/x-webarchive", ".webarchive"),
     "zip": _container_of(None, "application/zip application/x-zip-compressed", ".zip .wacz"),
     "tar": _container_of(None, "application/x-tar", ".tar .tgz"),
     "har": _container_of(None, "", ".har"),

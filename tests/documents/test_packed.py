@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import os
+import plistlib
 import posixpath
 import tarfile
 import tracemalloc
@@ -538,6 +539,54 @@ async def test_a_style_element_of_a_saved_page_has_the_base_of_its_own_page(tmp_
         "https://f.example/in/two.png",
     ]
     assert problems == []
+
+
+SITE = "https://s.example/p/"
+
+
+def resource(url: str, data: bytes, kind: str = "text/html") -> dict[str, Any]:
+    return {
+        "WebResourceURL": url,
+        "WebResourceData": data,
+        "WebResourceMIMEType": kind,
+        "WebResourceTextEncodingName": "UTF-8",
+    }
+
+
+def webarchive(*, form: Any = plistlib.FMT_BINARY, **more: Any) -> bytes:
+    page = resource(SITE, b"<img src=a.png srcset='b.png 2x'>")
+    frame = {"WebMainResource": resource(f"{SITE}f/", b"<img src=c.png>")}
+    pictures = [resource(f"{SITE}a.png", PIXELS, "image/png"), *more.get("others", [])]
+    return plistlib.dumps(
+        {"WebMainResource": page, "WebSubresources": pictures, "WebSubframeArchives": [frame]}, fmt=form
+    )
+
+
+@pytest.mark.parametrize("form", [plistlib.FMT_BINARY, plistlib.FMT_XML])
+async def test_a_web_archive_of_safari_is_its_pages_and_its_pictures(tmp_path: Path, form: Any) -> None:
+    odd = [resource("about:blank", b"x"), {"WebResourceURL": f"{SITE}x"}, resource(f"{SITE}long", b"x" * 5_000)]
+    path = write(tmp_path, "a.webarchive", webarchive(form=form, others=odd))
+    with WarcArchive(tmp_path) as archive:
+        documents, problems = await read(path, archive=archive, limit=4_000)
+        assert [(d.name, found([d])) for d in documents] == [
+            (SITE, [f"{SITE}a.png", f"{SITE}b.png"]),
+            (f"{SITE}f/", [f"{SITE}f/c.png"]),
+        ]
+        answer = await archive.lookup(f"{SITE}a.png")
+        assert (answer.body and answer.body.data) == PIXELS
+    assert [p.code for p in problems] == ["document-damaged"] * 3
+
+
+@pytest.mark.parametrize("at", [1, 9, 60, 200, -1, -20, -33])
+async def test_a_damaged_web_archive_is_told_and_never_raises(tmp_path: Path, at: int) -> None:
+    whole = webarchive()
+    spoiled = bytearray(whole)
+    spoiled[at] ^= 0x5A
+    xml = webarchive(form=plistlib.FMT_XML)
+    others = (xml.replace(b"UTF-8", b"UTF-x", 1), xml[:at], plistlib.dumps({"a": 1}, fmt=plistlib.FMT_BINARY))
+    for data in (bytes(spoiled), whole[:at], *others):
+        documents, problems = await read(write(tmp_path, "a.webarchive", data))
+        assert documents or problems
 
 
 async def test_one_content_id_in_two_mails_is_two_pictures(tmp_path: Path) -> None:

@@ -168,6 +168,21 @@ def test_a_cell_as_this_or_that_tool_exports_it(field: str, value: str, wanted: 
     assert [each.replace("https://v5.example/", "") for each in urls(find(table.getvalue(), "csv"))] == wanted
 
 
+def test_the_excerpts_comments_and_descriptions_of_an_export_of_wordpress_are_html() -> None:
+    page = "<![CDATA[<img src=/{}.jpg>]]>"
+    export = (
+        '<rss xmlns:wp="http://wordpress.org/export/1.2/" xmlns:excerpt="http://wordpress.org/export/1.2/excerpt/"><channel>'
+        f"<wp:category><wp:category_description>{page.format(1)}</wp:category_description></wp:category>"
+        f"<item><link>https://w.example/k/</link><excerpt:encoded>{page.format(2)}</excerpt:encoded>"
+        f"<wp:comment><wp:comment_content>{page.format(3)}</wp:comment_content></wp:comment></item></channel></rss>"
+    )
+    assert urls(find(export, "feed")) == [
+        "https://b.example/1.jpg",
+        "https://w.example/2.jpg",
+        "https://w.example/3.jpg",
+    ]
+
+
 def test_an_attachment_of_activitypub_is_an_image_by_its_media_type() -> None:
     post = {"type": "Document", "mediaType": "image/jpeg", "url": "https://m.example/i/2", "width": 10, "height": 20}
     (row,) = find(

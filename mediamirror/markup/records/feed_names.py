@@ -62,6 +62,11 @@ SRCSET = Name("podcast", "images")
 HTML_NAMES = frozenset(
     {
         Name("content", "encoded"),
+        Name("wp", "encoded"),  # excerpt:encoded
+        Name("wp", "comment_content"),
+        Name("wp", "category_description"),
+        Name("wp", "tag_description"),
+        Name("wp", "term_description"),
         Name("", "description"),
         Name("", "content"),
         Name("", "summary"),
