@@ -8,7 +8,8 @@ import io
 import json
 import zipfile
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -16,11 +17,13 @@ import pytest
 from warcio.archiveiterator import ArchiveIterator
 
 from fixtures.images import make_image
-from mediamirror.errors import FetchError
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.errors import FetchError, HTTPStatus
 from mediamirror.fetch.follow import Following
 from mediamirror.fetch.request import Request
 from mediamirror.jobs.run.archive import Target
-from mediamirror.model import Body
+from mediamirror.model import Body, Capture, Download, Outcome, Status, Variant
+from mediamirror.store.memory import MemoryStore
 
 PICTURE = make_image(40, 20, "jpeg")
 BIG = PICTURE + bytes(200_000)
@@ -178,3 +181,37 @@ async def test_a_page_that_came_in_a_coding_is_listed_by_its_title(serve: Start,
     with zipfile.ZipFile(held) as box:
         _, row = map(json.loads, box.read("pages/pages.jsonl").splitlines())
     assert (row["url"], row["title"]) == (url, "Boats & more")
+
+
+@pytest.mark.parametrize("ends", [200, 503])
+async def test_the_answer_to_what_is_asked_for_again_is_there_when_that_was_the_last(tmp_path: Path, ends: int) -> None:
+    held, url = io.BytesIO(), "https://site.example/a.jpg"
+    statuses = [503, ends]
+
+    @contextmanager
+    def opened(_: int) -> Iterator[IO[bytes]]:
+        yield held
+
+    class Backing:
+        async def fetch(self, request: Request) -> Download:
+            assert request.trace is not None
+            status, at = statuses.pop(0), datetime.now(UTC)
+            seen = Capture(url, at, status, head(status=f"{status} {len(statuses)} left"), (), None, b"")
+            request.trace.append(seen)
+            if status == 200:
+                return Download(url, url, 200, (), Body(0, ""), at)
+            error = HTTPStatus("backs off", status=status)
+            error.deferred = True
+            raise error
+
+    with Target("warc", opened, "test").open(tmp_path) as out:
+        fetcher = out.recorded(Backing(), asks_again=True)
+        for _ in range(2):
+            with suppress(FetchError):
+                await fetcher.fetch(Request(url))
+        outcome = Outcome(Variant(url), Status.STORED if ends == 200 else Status.FAILED)
+        async with await Catalog.open(tmp_path / "c.sqlite") as catalog:
+            told = fetcher.keep_stored([outcome], catalog, MemoryStore(), lambda _: False)
+            assert [problem async for problem in told] == []
+    answers = [r for r in ArchiveIterator(io.BytesIO(held.getvalue())) if r.rec_type == "response"]
+    assert [record.http_headers.statusline for record in answers] == [f"{ends} 0 left"]

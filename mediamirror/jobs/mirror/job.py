@@ -328,7 +328,7 @@ class _MirrorRun:
         fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
         if self._out is None:
             return fetcher
-        recorded = self._out.recorded(fetcher)
+        recorded = self._out.recorded(fetcher, asks_again=True)
         self._recorder.keep_stored = partial(
             recorded.keep_stored, catalog=session.catalog, store=session.store, known=archive.knows
         )

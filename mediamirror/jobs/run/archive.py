@@ -37,6 +37,8 @@ from mediamirror.store.keys import bounded
 
 ArchiveKind = Literal["warc", "warc.gz", "wacz"]
 ENDINGS: tuple[ArchiveKind, ...] = ("wacz", "warc.gz", "warc")
+_MOST_DEFERRED = 1_000
+"""Items whose host backs off, and whose last answer waits for their last word."""
 IN_MEMORY = 4 * 1024 * 1024
 """Bytes of a body that are held in memory."""
 
@@ -146,9 +148,9 @@ class ArchiveOut:
     def _url(self, url: str) -> str:
         return redact_url(url, room=None) if self._target.hide else url
 
-    def recorded(self, fetcher: Fetcher) -> Recorded:
-        """Return a fetcher whose exchanges are written here."""
-        return Recorded(fetcher, self)
+    def recorded(self, fetcher: Fetcher, *, asks_again: bool = False) -> Recorded:
+        """Return a fetcher whose exchanges are written here; with ``asks_again`` what is deferred comes back to it."""
+        return Recorded(fetcher, self, asks_again=asks_again)
 
     def capture(self, seen: Capture, since: Answered | None = None) -> None:
         """Write one exchange; of 304 Not Modified, ``since`` is the answer that it speaks of."""
@@ -216,20 +218,28 @@ def _opened(body: Body | bytes | None) -> Iterator[IO[bytes] | None]:
 
 
 class Recorded:
-    """A fetcher whose exchanges are written to an archive before their `Download` is given out. Keeps the contract of `Fetcher`."""
+    """A fetcher whose exchanges are written to an archive before their `Download` is given out. Keeps the contract of `Fetcher`.
 
-    def __init__(self, fetcher: Fetcher, out: ArchiveOut) -> None:
+    With ``asks_again`` answers to what is deferred are written with its last word: a player might choose a 503 that was over soon.
+    """
+
+    def __init__(self, fetcher: Fetcher, out: ArchiveOut, *, asks_again: bool) -> None:
         self._fetcher = fetcher
         self._out = out
+        self._asks_again = asks_again
         self._unchanged: dict[str, Capture] = {}
+        self._deferred: dict[str, Trace] = {}
 
     async def fetch(self, request: Request) -> Download:
         """Fetch one URL. Raises `ArchiveError` besides."""
         trace, download = Trace(), None
+        self._deferred.pop(request.url, Trace()).forget()
         try:
             try:
                 download = await self._fetcher.fetch(replace(request, trace=trace))
-            except FetchError:
+            except FetchError as error:
+                if error.deferred and self._asks_again and len(self._deferred) < _MOST_DEFERRED:
+                    self._deferred[request.url], trace = trace, Trace()
                 await self._keep(request.url, trace)
                 raise
             await self._keep(request.url, trace)
@@ -258,8 +268,10 @@ class Recorded:
         What is ``known`` of an archive among the INPUTs was written from there.
         """
         for outcome in outcomes:
-            said = self._unchanged.pop(outcome.variant.url, None)
             url = outcome.variant.url
+            said, deferred = self._unchanged.pop(url, None), self._deferred.pop(url, Trace())
+            await self._keep(url, deferred)
+            deferred.forget()
             if outcome.status is not Status.UNCHANGED or outcome.key is None or known(url):
                 continue
             exchange = await catalog.read(read_exchange, url, outcome.sha256 or "")
