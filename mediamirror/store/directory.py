@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import IO, TypeVar
 
 from mediamirror.errors import DestinationMissing, StoreError, StoreRefused
-from mediamirror.linger import Linger
 from mediamirror.model import Body, StoredObject
 from mediamirror.store import files
 from mediamirror.store.base import ObjectAttributes, Store
@@ -33,7 +32,7 @@ _Waiting = tuple[files.Writing, asyncio.Future[None]]
 
 _PAGE = 1_000
 _THREADS = 16
-_WRITERS = 4
+_WRITERS = 3
 """Threads that write at once: what is put while all of them do is the next batch."""
 _TOGETHER = 32
 """Files in a batch at most, all of them open."""
@@ -54,8 +53,6 @@ class DirectoryStore(Store):
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="mediamirror-files")
         self._waiting: deque[_Waiting] = deque()
         self._writers = 0
-        self._linger = Linger()
-        self._gathering = False
 
     @property
     def name(self) -> str:
@@ -151,11 +148,7 @@ class DirectoryStore(Store):
         mine = files.Writing(key, body), loop.create_future()
         writing, done = mine
         self._waiting.append(mine)
-        if len(self._waiting) >= _TOGETHER:
-            self._begin()
-        elif not self._gathering:
-            self._gathering = True
-            loop.call_later(self._linger.seconds, self._gathered)
+        loop.call_soon(self._begin)
         try:
             await asyncio.shield(done)
         except asyncio.CancelledError:
@@ -170,11 +163,6 @@ class DirectoryStore(Store):
         if isinstance(writing.outcome, OSError):
             raise mapped(writing.outcome, self.name, key) from writing.outcome
         raise writing.outcome or AssertionError
-
-    def _gathered(self) -> None:
-        self._gathering = False
-        self._linger.gathered(len(self._waiting))
-        self._begin()
 
     def _begin(self) -> None:
         """Hand what waits to the threads that write, as few batches as they are."""
@@ -207,7 +195,7 @@ class DirectoryStore(Store):
             if error is not None:
                 writing.outcome = StoreError(f"{self.name}/{writing.key} could not be written: {error}.")
             done.set_result(None)
-        if running is not None and not self._gathering:
+        if running is not None:
             self._begin()
 
     async def _hop(self, work: Callable[[], T], key: str = "") -> T:

@@ -140,21 +140,6 @@ async def test_what_many_note_at_once_is_written_in_few_batches_and_before_any_o
     assert (sorted(n for batch in batches for n in batch), len(batches)) == (list(range(50)), 1)
 
 
-async def test_whoever_notes_alone_waits_for_company_only_now_and_then() -> None:
-    slept: list[float] = []
-
-    async def write(batch) -> None:
-        return
-
-    note, sleep = Together[int](write), asyncio.sleep
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(asyncio, "sleep", lambda seconds: (slept.append(seconds), sleep(0))[1])
-        for number in range(40):
-            await note(number)
-    assert len(slept) == 40
-    assert sum(1 for seconds in slept if seconds) == 3
-
-
 async def test_a_note_that_can_not_be_written_fails_for_everyone_who_waits_for_it() -> None:
     async def full(batch) -> None:
         await asyncio.sleep(0)

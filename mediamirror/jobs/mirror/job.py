@@ -75,6 +75,11 @@ MOST_TRIED = 8
 MAX_SETS_SHOWN = 1000
 """Above this many sets, only those with something to say are reported one by one."""
 
+_LINGER = 0.01
+"""Seconds for which notes gather at most. A hop to the catalog's thread costs as much for one as for twenty."""
+_LINGER_EACH = 0.0003
+"""The same for each request that may run: where few do, each image would wait for company that does not come."""
+
 _RESUMED = (
     f"Resuming a run that was interrupted: what it has requested in the last {GOES_ON_FOR / 3600:.0f} hours is not "
     "requested again. The run after this one requests everything."
@@ -291,7 +296,10 @@ class _MirrorRun:
             open_inspector(self._options.check) as inspect,
             self._open_crew(session, archive, publisher, first) as self._crew,
         ):
-            note = Together[Record](lambda records: catalog.write(put_fetches, run, records))
+            note = Together[Record](
+                lambda records: catalog.write(put_fetches, run, records),
+                linger=min(_LINGER, _LINGER_EACH * self._options.fetch.concurrency),
+            )
             strict = Handler(fetcher, inspect, publisher, policy, now=now, note=note)
             # In a bucket each object is a request, of which many are made at once with those for images.
             if session.store.local_root is not None and (first < run.id or self._options.select.fresh_for > 0):

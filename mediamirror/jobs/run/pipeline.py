@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from typing import IO, Generic, Protocol, TypeVar
 
 from mediamirror.errors import MediamirrorError, StoreError
-from mediamirror.linger import Linger
 from mediamirror.model import StoredObject
 from mediamirror.settings import MiB
 from mediamirror.store.ordering import MOST_BYTES
@@ -45,14 +44,14 @@ _ROOM = 64
 class Together(Generic[T]):
     """Writes the items of many callers as few batches: whoever comes while one gathers or is being written shares the next.
 
-    A call returns when its item is written. A failure to write is raised for every caller from then on.
+    A batch gathers for ``linger`` seconds. A call returns when its item is written. A failure to write is raised for every caller from then on.
     """
 
-    def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]]) -> None:
+    def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]], *, linger: float = 0.0) -> None:
         self._write = write
+        self._linger = linger
         self._waiting: list[T] = []
         self._turn = asyncio.Lock()
-        self._linger = Linger()
         self._failure: Exception | None = None
 
     async def __call__(self, item: T) -> None:
@@ -60,10 +59,9 @@ class Together(Generic[T]):
         self._waiting.append(item)
         async with self._turn:
             if self._waiting:
-                await asyncio.sleep(self._linger.seconds)
+                await asyncio.sleep(self._linger)
             batch, self._waiting = self._waiting, []
             if batch and self._failure is None:
-                self._linger.gathered(len(batch))
                 try:
                     await self._write(batch)
                 except Exception as error:
