@@ -44,7 +44,8 @@ _ROOM = 64
 class Together(Generic[T]):
     """Writes the items of many callers as few batches: whoever comes while one gathers or is being written shares the next.
 
-    A batch gathers for ``linger`` seconds. A call returns when its item is written. A failure to write is raised for every caller from then on.
+    A batch gathers for ``linger`` seconds. A call returns when its item is written. A failure to write is raised for every
+    caller from then on.
     """
 
     def __init__(self, write: Callable[[Sequence[T]], Awaitable[None]], *, linger: float = 0.0) -> None:
