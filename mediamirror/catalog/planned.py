@@ -15,13 +15,13 @@ from mediamirror.catalog.ingest import Run, host_of
 from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Candidate, ImageSet, Reference, Source
 
-_FULL = 32 * 1024 * 1024
+_FULL = 8 * 1024 * 1024
 """Bytes of rows that are written together, about: so many of them touch each page of an index once."""
 _FIRST = 2 * 1024 * 1024
 """The same for the first of a plan; each time it is twice as many. A plan of 20,000 URLs takes 7 MiB less memory for it."""
 _ROW = 600
 """Bytes that a row takes beside its texts, about."""
-_CACHE = 64 * 1024
+_CACHE = 24 * 1024
 """KiB that SQLite may keep of the indexes while a large plan is written."""
 
 
