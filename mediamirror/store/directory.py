@@ -32,7 +32,7 @@ _Waiting = tuple[files.Writing, asyncio.Future[None]]
 
 _PAGE = 1_000
 _THREADS = 16
-_WRITERS = 3
+_WRITERS = 2
 """Threads that write at once: what is put while all of them do is the next batch."""
 _TOGETHER = 32
 """Files in a batch at most, all of them open."""
