@@ -483,3 +483,9 @@ def test_rows_that_come_as_plain_text_are_known_by_their_name(name: str) -> None
 def test_markdown_that_begins_with_json_stays_markdown_or_text() -> None:
     page = b'{"title": "x"}\n\n![a](https://s.example/a.jpg)\n'
     assert choose_kind(page, media_type="text/plain", document="https://s.example/README.md") == "text"
+
+
+def test_the_size_beside_an_address_counts_for_files_of_image_services_too() -> None:
+    row = {"url": "https://images.unsplash.com/photo-1?w=600", "width": 600, "height": 400}
+    (found,) = find(json.dumps(row), "json").sets
+    assert [(c.width, c.height) for c in found.candidates] == [(600, 400)]

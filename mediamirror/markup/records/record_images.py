@@ -190,7 +190,7 @@ class RecordReader:
         for name, (key, value) in fields.items():
             if name in SRC and isinstance(value, Text):
                 url = value.value.strip()
-                sure = is_image_type(stated.mime) or (has_image_extension(url) and not names_page(url))
+                sure = is_image_type(stated.mime) or (looks_like_image(url) and not names_page(url))
                 if url and (sure or (any_name and name == "src")):
                     return key, value
         if not (stated.width and stated.height):
