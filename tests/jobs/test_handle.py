@@ -386,3 +386,29 @@ async def test_a_body_on_disk_is_gone_when_its_item_is_cancelled(tmp_path: Path)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert (task.cancelled(), spooled.exists()) == (True, False)
+
+
+class Crowded(MemoryStore):
+    """A store that takes a while for each object; remembers how many it wrote at once at most."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = self.most = 0
+
+    async def put(self, key: str, body: Body, attributes: ObjectAttributes) -> StoredObject:
+        self.now += 1
+        self.most = max(self.most, self.now)
+        await asyncio.sleep(0.01)
+        self.now -= 1
+        return await super().put(key, body, attributes)
+
+
+async def test_no_more_objects_are_written_at_once_than_requests_may_run() -> None:
+    store = Crowded()
+    policy = Policy(Tolerance(1), False, False, False, SelectOptions(), 5, stores_at_once=3)
+    publisher = Publisher(store, StoreOptions(), was_empty=True, case_insensitive=False)
+    async with open_inspector(CheckOptions(check="header")) as inspect:
+        handler = Handler(Web(answer(IMAGE)), inspect, publisher, policy, now=lambda: NOW)
+        works = [item(url=f"https://h.example/a_48.png?{number}") for number in range(12)]
+        await asyncio.gather(*map(handler.handle, works))
+    assert (store.most, len([row async for row in store.list()])) == (3, 12)

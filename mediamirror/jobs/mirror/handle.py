@@ -89,6 +89,8 @@ class Policy:
     """The request headers that the user chose."""
     archives: bool = False
     """Whether bytes are wanted that are not published: they go into an archive, too."""
+    stores_at_once: int = 64
+    """How many objects are written at the same time."""
     keep_short: bool = False
     """Whether a file is published whose one fault is to have fewer pixels than promised."""
 
@@ -105,6 +107,7 @@ def policy_for(options: MirrorOptions, goes_on_from: int) -> Policy:
         options.select,
         goes_on_from,
         (*fetch.headers, *agent),
+        stores_at_once=fetch.concurrency,
     )
 
 
@@ -134,6 +137,7 @@ class Handler:
         self._policy = policy
         self._now = now
         self._note = note
+        self._storing = asyncio.Semaphore(policy.stores_at_once)
 
     async def handle(self, item: WorkItem) -> Record | Later[Record]:
         """Return what became of the item; only cancellation leaves this function as an exception."""
@@ -287,7 +291,8 @@ class Handler:
             return Record(item.variant_id, replace(base, status=Status.SKIPPED), None)
         await self._note(Record(item.variant_id, replace(base, error=None), None))
         try:
-            published = await self._publisher.publish(item, kept, body, facts)
+            async with self._storing:
+                published = await self._publisher.publish(item, kept, body, facts)
         except StoreError as error:
             # The bytes arrived; what failed is storing them. The catalog keeps the exchange, not an object.
             failed = replace(base, status=Status.FAILED, error=ItemError(error.code, error.message))
