@@ -140,6 +140,36 @@ async def test_what_many_note_at_once_is_written_in_few_batches_and_before_any_o
     assert (sorted(n for batch in batches for n in batch), len(batches)) == (list(range(50)), 1)
 
 
+def test_notes_and_results_that_come_one_by_one_gather_into_few_batches() -> None:
+    noted: list[int] = []
+    recorded: list[int] = []
+
+    async def write(batch) -> None:
+        noted.append(len(batch))
+
+    async def record(batch) -> None:
+        recorded.append(len(batch))
+
+    async def numbers():
+        for number in range(100):
+            await asyncio.sleep(0.001)
+            yield number
+
+    async def go() -> None:
+        note = Together[int](write, linger=0.01)
+
+        async def noting(number: int) -> int:
+            await note(number)
+            return number
+
+        await run_window(numbers(), noting, record, width=64)
+
+    run(go())
+    assert (sum(noted), sum(recorded)) == (100, 100)
+    assert len(noted) < 20
+    assert len(recorded) < 20
+
+
 async def test_a_note_that_can_not_be_written_fails_for_everyone_who_waits_for_it() -> None:
     async def full(batch) -> None:
         await asyncio.sleep(0)
