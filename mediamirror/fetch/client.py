@@ -1,10 +1,17 @@
-"""One URL to a whole body: limits while it streams, every failure named."""
+"""One URL to a whole body: limits while it streams, every failure named; and its redirects, hop by hop.
+
+Each goal of a redirect is asked for like any other URL, by its host's rules and in its host's turn.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import ssl
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
@@ -13,23 +20,28 @@ import httpx2
 
 from mediamirror.errors import (
     BodyTooLarge,
+    ConnectFailed,
     ConnectionLost,
     DeadlineExceeded,
     EmptyBody,
     FetchError,
     HeadersTooLarge,
     HTTPStatus,
+    InvalidURL,
+    NotHTTP,
+    SpoolFailed,
+    TLSFailed,
+    TooManyRedirects,
     TooSlow,
     TransferTruncated,
 )
 from mediamirror.fetch.answer import REDIRECTS, check_robots_tag, check_status, parse_length, robots_token, sentence
 from mediamirror.fetch.body import Bucket, Inflater, RateWatch, Spool, inflater_for, is_coded, too_large
-from mediamirror.fetch.failures import as_fetch_error
 from mediamirror.fetch.guard import Guard
-from mediamirror.fetch.request import Hop, Request, RequestHeaders, Target, conditions, parse_target
-from mediamirror.fetch.transfer import HeaderFlood, UnsaidEnd
+from mediamirror.fetch.request import Fetcher, Hop, Request, RequestHeaders, Target, conditions, parse_target
+from mediamirror.fetch.transfer import HeaderFlood, UnreadableHead, UnsaidEnd
 from mediamirror.first_use import dataclass, replace
-from mediamirror.model import Body, Capture, Download
+from mediamirror.model import Body, Capture, Download, Passed
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
@@ -327,3 +339,132 @@ def _text(value: bytes) -> str:
         return value.decode("utf-8")
     except UnicodeDecodeError:
         return value.decode("latin-1")
+
+
+Admit = Callable[[Target], Awaitable[None]]
+"""Asked before each hop: waits until the URL may be asked for, or raises a `FetchError` to refuse it (robots.txt)."""
+
+
+async def admit_all(target: Target) -> None:
+    """Let every URL be asked for at once."""
+
+
+class Following:
+    """Follows redirects over a fetcher of single hops, such as `client.Client`.
+
+    ``options.timeout`` bounds all hops together; what ``admit`` waits for is not counted.
+    """
+
+    def __init__(self, hops: Fetcher, options: FetchOptions, guard: Guard, admit: Admit = admit_all) -> None:
+        self._hops = hops
+        self._options = options
+        self._guard = guard
+        self._admit = admit
+
+    async def fetch(self, request: Request) -> Download:
+        """Fetch one URL, following redirects; raises only `FetchError`."""
+        if request.trace is not None:
+            request.trace.forget()
+        target = parse_target(request.url, self._guard)
+        await self._admit(target)
+        started = time.monotonic()
+        answer = await self._hops.fetch(request)
+        passed: list[Download] = []
+        hop = Hop(request.url, self._options.timeout)
+        while (location := _location(answer)) is not None:
+            passed.append(answer)
+            following = parse_target(location, self._guard, base=target.href)
+            self._check(following, [each.final_url for each in passed])
+            downgraded = target.scheme == "https" and following.scheme == "http"
+            hop = Hop(request.url, hop.seconds - answer.seconds, hop.trusted and not downgraded)
+            target = following
+            await self._admit(target)
+            answer = await self._hops.fetch(replace(request, url=target.href, hop=hop))
+        return _joined(request, answer, passed, time.monotonic() - started) if passed else answer
+
+    def _check(self, target: Target, passed: list[str]) -> None:
+        first = redact_url(passed[0])
+        if target.href in passed:
+            raise TooManyRedirects(f"{first} redirects in a circle.")
+        if len(passed) > self._options.max_redirects:
+            raise TooManyRedirects(f"{first} redirects more than {self._options.max_redirects} times.")
+
+
+def _location(answer: Download) -> str | None:
+    return answer.header("location") if answer.http_status in REDIRECTS else None
+
+
+def _joined(request: Request, answer: Download, passed: list[Download], seconds: float) -> Download:
+    return replace(
+        answer,
+        url=request.url,
+        seconds=seconds,
+        redirects=tuple(each.final_url for each in passed),
+        hops=tuple(Passed(each.final_url, each.http_status, each.headers, each.fetched_at) for each in passed),
+    )
+
+
+def as_fetch_error(error: Exception, shown_url: str) -> FetchError:
+    """Return the most specific `FetchError` for what a request raised."""
+    if isinstance(error, FetchError):
+        return error
+    if isinstance(error, httpx2.HTTPError):
+        return _from_httpx2(error, shown_url)
+    if isinstance(error, TimeoutError):
+        return DeadlineExceeded(f"{shown_url} was not finished in time; raise --timeout to wait longer.")
+    if isinstance(error, (httpx2.InvalidURL, ValueError)):
+        # UnicodeError and IDNAError are ValueErrors.
+        return InvalidURL(f"{shown_url} is not a URL that can be requested.")
+    if isinstance(error, OSError):
+        return SpoolFailed(
+            f"{shown_url} could not be kept in a temporary file ({_words(error)}): free some space in "
+            f"{tempfile.gettempdir()}, or set TMPDIR to another folder."
+        )
+    return FetchError(f"{shown_url} failed in an unforeseen way ({type(error).__name__}).")
+
+
+def _from_httpx2(error: httpx2.HTTPError, shown_url: str) -> FetchError:
+    match error:
+        case httpx2.ConnectTimeout():
+            return ConnectFailed(f"{shown_url}: no connection in time; is the host up, and the port right?")
+        case httpx2.TimeoutException():
+            return TooSlow(f"{shown_url}: the origin fell silent.")
+        case httpx2.ConnectError() | httpx2.ProxyError():
+            return _from_connect(error, shown_url)
+        case httpx2.LocalProtocolError():
+            return FetchError(f"{shown_url} can't be asked for: a header or the URL can't be written as HTTP.")
+        case HeaderFlood():
+            return HeadersTooLarge(f"{shown_url} answered with more headers than are accepted; see --max-header-size.")
+        case UnreadableHead():
+            return NotHTTP(f"{shown_url}: the origin did not answer in the form of HTTP ({error}).")
+        case httpx2.RemoteProtocolError():
+            return ConnectionLost(f"{shown_url}: the origin broke off or did not speak HTTP.")
+        case _:
+            return ConnectionLost(f"{shown_url}: the connection broke off.")
+
+
+def _from_connect(error: httpx2.HTTPError, shown_url: str) -> FetchError:
+    for cause in _causes(error):
+        if why := getattr(cause, "verify_message", None):
+            return TLSFailed(f"{shown_url}: the certificate is not trusted ({why}); see --cacert.")
+        if isinstance(cause, ssl.SSLError) and (why := getattr(cause, "reason", None)):
+            return TLSFailed(f"{shown_url}: the TLS handshake failed ({why}).")
+        if isinstance(cause, socket.gaierror):
+            return ConnectFailed(f"{shown_url}: the host name was not found.")
+    if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
+        return TLSFailed(f"{shown_url}: the TLS handshake failed.")
+    reason = next((_words(c) for c in _causes(error) if isinstance(c, OSError) and c.errno), "no connection")
+    via = "the proxy " if isinstance(error, httpx2.ProxyError) else ""
+    return ConnectFailed(f"{shown_url}: {via}could not be reached ({reason}).")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__
+
+
+def _words(error: OSError) -> str:
+    # Event loops put words of their own in place of the system's.
+    text = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error) or type(error).__name__
+    return text.rstrip(".").lower()

@@ -1,10 +1,13 @@
-"""The fetcher of a run, put together at its first request: a run that asks nobody loads no HTTP client."""
+"""The fetcher of a run and the transport to a bucket, put together when needed: a run that asks nobody loads no HTTP client.
+
+The transport is to a server that the user named: no guard, no robots, no politeness.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -12,10 +15,46 @@ from typing import TYPE_CHECKING, Self
 from mediamirror.fetch.hosts import NOW, Known, Outlook
 from mediamirror.fetch.request import Request, check_options
 from mediamirror.model import Download
-from mediamirror.settings import FetchOptions
+from mediamirror.settings import FetchOptions, Rewired
 
 if TYPE_CHECKING:
+    import httpx2
+
     from mediamirror.fetch.open import OpenFetcher, Transport
+
+
+@asynccontextmanager
+async def open_transport(
+    cacert: Path | None, *, limit: int, connect_to: Sequence[Rewired] = (), proxy: str | None = None
+) -> AsyncIterator[httpx2.AsyncBaseTransport]:
+    """Open up to ``limit`` connections for one run, and close them after it. Raises `UsageError` for a bad ``cacert``."""
+    # Half of a start's time goes into loading the HTTP client: it is loaded where there is something to connect to.
+    from mediamirror.fetch.guard import Guard, allow_all  # noqa: PLC0415
+    from mediamirror.fetch.transport import CurlTransport  # noqa: PLC0415
+
+    # The endpoint is the user's own choice, and often a private address. Its connections are its own: a page that
+    # names the same address meets the guard of the fetchers.
+    async with CurlTransport(
+        guard=Guard(allow_all), connect_to=connect_to, cacert=cacert, proxy=proxy, limit=limit
+    ) as transport:
+        yield transport
+
+
+@asynccontextmanager
+async def open_transport_to(
+    places: Sequence[str],
+    cacert: Path | None,
+    *,
+    limit: int,
+    connect_to: Sequence[Rewired] = (),
+    proxy: str | None = None,
+) -> AsyncIterator[httpx2.AsyncBaseTransport | None]:
+    """Open a transport if one of the places is a bucket; yield None for directories."""
+    if not any(place[:3].lower() == "s3:" for place in places):
+        yield None
+        return
+    async with open_transport(cacert, limit=limit, connect_to=connect_to, proxy=proxy) as transport:
+        yield transport
 
 
 class LateFetcher:

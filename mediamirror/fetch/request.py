@@ -52,7 +52,7 @@ class Request:
     With ``etag`` or ``last_modified`` the request is conditional, and 304 is a good answer. ``range`` is the first and the
     last byte wanted (the last one included, None for the rest); an origin may answer with the whole all the same.
     ``max_size`` in bytes overrides the options'. ``allow_empty`` accepts a 200 without a single byte. ``hop`` is set by
-    `follow.Following`.
+    `client.Following`.
     """
 
     url: str

@@ -8,9 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from mediamirror.errors import FetchError, HTTPStatus, RobotsRefused
-from mediamirror.fetch.follow import Admit
-from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, host_of
-from mediamirror.fetch.politeness import waiting
+from mediamirror.fetch.client import Admit
+from mediamirror.fetch.hosts import LONGEST_CRAWL_DELAY, UNREACHABLE, Hosts, host_of, waiting
 from mediamirror.fetch.request import Fetcher, Request, Target, discard
 from mediamirror.fetch.robots_rules import BLOCK, Rules
 from mediamirror.first_use import dataclass, replace

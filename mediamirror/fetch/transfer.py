@@ -14,7 +14,7 @@ import httpx2
 import pycurl
 
 from mediamirror.errors import AddressRefused
-from mediamirror.fetch.head import MOST_LINES, BadHead, Head, TooManyHeaders, check_trailers, read_head
+from mediamirror.fetch.answer import MOST_LINES, BadHead, Head, TooManyHeaders, check_trailers, read_head
 from mediamirror.first_use import pattern
 
 if TYPE_CHECKING:

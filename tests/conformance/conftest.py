@@ -18,7 +18,7 @@ from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.moto import running_moto
 from fixtures.servers.rclone import running_rclone
 from fixtures.servers.seaweed import running_seaweed
-from mediamirror.fetch.endpoint import open_transport
+from mediamirror.fetch.late import open_transport
 from mediamirror.settings import MiB, StoreOptions
 from mediamirror.store.base import Store
 from mediamirror.store.directory import DirectoryStore

@@ -14,7 +14,7 @@ import pytest
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.ports import free_ports
 from mediamirror.errors import DestinationMissing, NoSuchBucket, StoreDenied, StoreError, StoreRefused, UsageError
-from mediamirror.fetch.endpoint import open_transport
+from mediamirror.fetch.late import open_transport
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import ObjectAttributes

@@ -14,7 +14,7 @@ from fixtures.patience import PATIENCE
 from fixtures.servers.endpoint import S3Endpoint
 from fixtures.servers.s3_faults import Fault, FaultProxy, running_fault_proxy
 from mediamirror.errors import StoreDenied, StoreRefused, StoreUnavailable
-from mediamirror.fetch.endpoint import open_transport
+from mediamirror.fetch.late import open_transport
 from mediamirror.model import Body
 from mediamirror.settings import MiB
 from mediamirror.store.base import ObjectAttributes

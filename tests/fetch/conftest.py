@@ -14,8 +14,7 @@ import pytest
 import trustme
 
 from fixtures.patience import PATIENCE
-from mediamirror.fetch.client import Client
-from mediamirror.fetch.follow import Following, admit_all
+from mediamirror.fetch.client import Client, Following, admit_all
 from mediamirror.fetch.guard import Guard, allow_all
 from mediamirror.fetch.transport import CurlTransport
 from mediamirror.settings import FetchOptions

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mediamirror.fetch.address_ranges import RANGES, embedded_ipv4, judge, refusal
+from mediamirror.fetch.guard import RANGES, embedded_ipv4, judge, refusal
 
 # Block: the block that takes over without it (None: its addresses would pass), and addresses that only it speaks for.
 REFUSED = {

@@ -19,7 +19,7 @@ from warcio.archiveiterator import ArchiveIterator
 from fixtures.images import make_image
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.errors import FetchError, HTTPStatus
-from mediamirror.fetch.follow import Following
+from mediamirror.fetch.client import Following
 from mediamirror.fetch.request import Request
 from mediamirror.jobs.run.archive import Target
 from mediamirror.model import Body, Capture, Download, Outcome, Status, Variant

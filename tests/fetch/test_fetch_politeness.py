@@ -11,8 +11,8 @@ import pytest
 
 from mediamirror.errors import ConnectFailed, HostBusy, HTTPStatus, InvalidURL
 from mediamirror.fetch import Request
-from mediamirror.fetch.politeness import Polite
-from mediamirror.fetch.retry import Retrying
+from mediamirror.fetch.hosts import Polite
+from mediamirror.fetch.open import Retrying
 from mediamirror.settings import FetchOptions
 
 

@@ -30,8 +30,8 @@ from mediamirror.fetch.answer import check_status, parse_retry_after
 from mediamirror.fetch.body import Bucket, RateWatch, inflater_for
 from mediamirror.fetch.guard import Guard, rewire
 from mediamirror.fetch.hosts import host_of
+from mediamirror.fetch.open import delay, next_wait
 from mediamirror.fetch.request import parse_target
-from mediamirror.fetch.retry import delay, next_wait
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions, Rewired
 

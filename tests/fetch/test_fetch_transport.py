@@ -14,9 +14,8 @@ import trustme
 from mediamirror.errors import AddressRefused
 from mediamirror.fetch import parse_connect_to
 from mediamirror.fetch.guard import Guard, allow_all
-from mediamirror.fetch.names import Names
 from mediamirror.fetch.transfer import Slot
-from mediamirror.fetch.transport import CurlTransport
+from mediamirror.fetch.transport import CurlTransport, Names
 
 OPEN = Guard(allow_all)
 """For the transport by itself: its origins listen on this machine."""

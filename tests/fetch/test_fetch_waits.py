@@ -12,10 +12,8 @@ import pytest
 
 from mediamirror.errors import DeadlineExceeded, TooSlow
 from mediamirror.fetch import client as client_module
-from mediamirror.fetch import follow as follow_module
 from mediamirror.fetch.body import Bucket
-from mediamirror.fetch.client import Client
-from mediamirror.fetch.follow import Following
+from mediamirror.fetch.client import Client, Following
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Request, Target
 from mediamirror.model import Download
@@ -55,7 +53,6 @@ class Scripted(httpx2.AsyncBaseTransport):
 def _one_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = SimpleNamespace(monotonic=lambda: asyncio.get_running_loop().time())
     monkeypatch.setattr(client_module, "time", clock)
-    monkeypatch.setattr(follow_module, "time", clock)
 
 
 def fetched(

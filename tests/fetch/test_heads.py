@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mediamirror.fetch.head import MOST_FIELDS, MOST_INTERIM, BadHead, TooManyHeaders, check_trailers, read_head
+from mediamirror.fetch.answer import MOST_FIELDS, MOST_INTERIM, BadHead, TooManyHeaders, check_trailers, read_head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 END = b"\r\n"

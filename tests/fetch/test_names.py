@@ -13,7 +13,7 @@ import pytest
 
 from mediamirror.errors import ConnectFailed, HostUnavailable
 from mediamirror.fetch import Request, open_fetcher
-from mediamirror.fetch.names import Address, Names, NameServerSilent
+from mediamirror.fetch.transport import Address, Names, NameServerSilent
 from mediamirror.settings import FetchOptions
 
 HERE = Address(socket.AF_INET, "127.0.0.1")

@@ -18,10 +18,8 @@ ALLOWED = {
     "fetch/transport.py": {"socket", "ssl", "httpx2", "pycurl"},
     "fetch/transfer.py": {"socket", "ssl", "httpx2", "pycurl"},
     "fetch/pump.py": {"socket", "pycurl"},
-    "fetch/names.py": {"socket"},
-    "fetch/client.py": {"httpx2"},
-    "fetch/endpoint.py": {"httpx2"},
-    "fetch/failures.py": {"socket", "ssl", "httpx2"},
+    "fetch/late.py": {"httpx2"},
+    "fetch/client.py": {"socket", "ssl", "httpx2"},
     "fetch/open.py": {"httpx2"},
     # Requests to the bucket, over the transport that they are handed.
     "store/open.py": {"httpx2"},
@@ -86,4 +84,4 @@ def test_transports_without_the_guard_are_made_for_the_users_own_endpoint_alone(
         if any(isinstance(n, ast.Name) and n.id == "allow_all" for n in ast.walk(ast.parse(path.read_text("utf-8"))))
     }
     # guard.py for --allow-private; transport.py for what is dialled with --proxy, which is the proxy.
-    assert using == {"fetch/endpoint.py", "fetch/guard.py", "fetch/transport.py"}
+    assert using == {"fetch/late.py", "fetch/guard.py", "fetch/transport.py"}

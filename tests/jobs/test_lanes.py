@@ -11,9 +11,8 @@ import pytest
 
 from mediamirror.errors import ConnectFailed, FetchError, HTTPStatus
 from mediamirror.fetch import Request
-from mediamirror.fetch.hosts import PROBES, Hosts
-from mediamirror.fetch.politeness import Polite
-from mediamirror.fetch.retry import Retrying
+from mediamirror.fetch.hosts import PROBES, Hosts, Polite
+from mediamirror.fetch.open import Retrying
 from mediamirror.jobs.run import lanes
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.settings import FetchOptions

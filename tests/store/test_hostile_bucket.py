@@ -11,7 +11,7 @@ import pytest
 
 from fixtures.servers.hostile_bucket import Bucket, entry, running_bucket
 from mediamirror.errors import BodyCutOff, SourceChanged, StoreError
-from mediamirror.fetch.endpoint import open_transport
+from mediamirror.fetch.late import open_transport
 from mediamirror.settings import StoreOptions
 from mediamirror.store.keys import bounded
 from mediamirror.store.s3 import listing

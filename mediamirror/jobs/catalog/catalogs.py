@@ -11,7 +11,7 @@ from mediamirror.catalog.connection import stores_named_in
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_chosen
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import StoreError, UsageError
-from mediamirror.fetch.endpoint import open_transport_to
+from mediamirror.fetch.late import open_transport_to
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.destination import identity_of, place_of_identity
 from mediamirror.jobs.run.manifest import has_manifest, take_in

@@ -19,8 +19,7 @@ from dataclasses import field
 from itertools import count
 from typing import Generic, Protocol, TypeVar
 
-from mediamirror.fetch.hosts import Outlook
-from mediamirror.fetch.politeness import step_aside_by
+from mediamirror.fetch.hosts import Outlook, step_aside_by
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.pipeline import run_recorded
 

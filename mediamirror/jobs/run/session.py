@@ -134,7 +134,7 @@ class Session(Generic[E]):
         self._opened = True
 
     async def _open_places(self, to: str | Store) -> None:
-        from mediamirror.fetch.endpoint import open_transport_to
+        from mediamirror.fetch.late import open_transport_to
         from mediamirror.jobs.run.destination import hold_places, refuse_overlap, source_options
         from mediamirror.store.preview import Preview
 
