@@ -101,7 +101,7 @@ class Reader:
 
     async def _ask(self, task: Task, document: Document) -> AsyncIterator[Any]:
         """The answers of a process. One that was not heard to the end, or that died, is not used again."""
-        from mediamirror.documents.reader_process import DONE, MORE  # noqa: PLC0415 -- start-up time
+        from mediamirror.documents.reader_process import DONE, LAST, MORE  # noqa: PLC0415 -- start-up time
 
         process, self._process = self._process, None
         if process is not None and apart.has_gone(process):
@@ -116,7 +116,7 @@ class Reader:
             await apart.write(process, pickle.dumps(job))
             if not in_slices:
                 await _write_whole(process, document, chunks)
-            while (answer := await apart.read(process)) != DONE:
+            while (answer := await apart.read(process)) not in (DONE, LAST):
                 if answer == MORE:
                     await apart.write(process, pickle.dumps(await _off(_some, chunks, document)))
                 else:
@@ -129,7 +129,10 @@ class Reader:
         except BaseException:
             await apart.end(process)
             raise
-        self._process = process
+        if answer == DONE:
+            self._process = process
+        else:
+            await apart.end(process)
 
     async def _start(self) -> asyncio.subprocess.Process:
         try:

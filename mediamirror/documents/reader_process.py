@@ -31,6 +31,8 @@ CPU_SECONDS = 600
 MORE = "more"
 """An answer that asks for the next bytes."""
 DONE = "done"
+LAST = "last"
+"""The same, from a process that takes no other document."""
 _BATCH = 2_000
 """Candidates and problems in one answer, about."""
 _KEPT = 24 * 1024 * 1024
@@ -70,7 +72,9 @@ def main() -> None:
             if sys.platform == "linux":
                 _limit(resource.RLIMIT_AS, allowed - most + job.document.share(most))
             _answer(job, jobs, answers)
-            if resident() > before + _KEPT:
+            is_full = resident() > before + _KEPT
+            send(answers, LAST if is_full else DONE)
+            if is_full:
                 break
     except MemoryError:
         os._exit(OVER_MEMORY)
@@ -88,7 +92,6 @@ def _answer(job: Job, jobs: BinaryIO, answers: BinaryIO) -> None:
 
     for each in _TASKS[job.task](job, (lambda: jobs.read(job.size)), more):
         send(answers, each)
-    send(answers, DONE)
 
 
 def _sets(job: Job, whole: Take, more: Take) -> Iterator[Extraction]:

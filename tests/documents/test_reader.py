@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from mediamirror.documents import reader_process as it
 from mediamirror.documents.document import HELD, Document, Stored, kept, weighed
 from mediamirror.documents.look import look_through
 from mediamirror.documents.read import read_inputs
@@ -141,6 +143,21 @@ async def test_a_reader_that_dies_costs_one_document() -> None:
                 os.kill(pid, signal.SIGKILL)
         assert codes(parts) == ["document-unread"]
         assert len(sets_of([part async for part in reader.look(document(text(2_000), "text"))])) == 2_001
+
+
+async def test_a_process_that_a_document_made_large_takes_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "import mediamirror.documents.reader_process as it; it._KEPT = -(1 << 40); it.main()"
+
+    async def started(module: str, *words: str) -> asyncio.subprocess.Process:
+        assert module == it.__name__
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(sys.executable, "-c", program, *words, stdin=pipe, stdout=pipe)
+
+    monkeypatch.setattr("mediamirror.documents.reader.start", started)
+    async with Reader(ReadOptions(), apart=True) as reader:
+        for _ in range(8):
+            parts = [part async for part in reader.look(document(page(3)))]
+            assert (codes(parts), len(sets_of(parts))) == (["scheme-not-loaded"], 6)
 
 
 async def test_a_reading_that_is_cancelled_leaves_no_process_behind() -> None:
