@@ -6,6 +6,7 @@ one it is that field's text alone, as HTML where it is markup, under the address
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -100,7 +101,7 @@ def json_lines(file: BinaryIO, rows: Rows) -> Iterator[Document | Problem]:
     """Yield a document for every line of JSON Lines; empty ones are left. Raises `OSError`."""
     counted = Counted(rows)
     line = 0
-    stream = inflated(file)
+    stream = _in_utf8(inflated(file))
     try:
         while (data := _line(stream, rows.limit)) != b"":
             line += 1
@@ -289,6 +290,16 @@ def _as_text(stream: io.BufferedReader) -> TextIO:
     head = stream.peek(_LOOKED_AT)[:_LOOKED_AT]
     codec = decode(head).encoding
     return io.TextIOWrapper(stream, encoding="utf-8-sig" if codec == "utf-8" else codec, errors="replace", newline="")
+
+
+def _in_utf8(stream: io.BufferedReader) -> io.BufferedReader:
+    """The same in UTF-8, where its byte order mark says that it is in UTF-16: its lines end with other bytes."""
+    if not stream.peek(2).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return stream
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    return io.BufferedReader(
+        Stream(decoder.decode(chunk).encode("utf-8", "replace") for chunk in _chunks(stream)), STEP
+    )
 
 
 def _line(stream: io.BufferedReader, limit: int) -> bytes | Stored | None:

@@ -6,6 +6,7 @@ loads no HTML parser, which is a third of its start-up time.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Callable
 from functools import partial
@@ -20,22 +21,22 @@ from mediamirror.model import Extraction, ImageSet
 
 _CHARSET = pattern(r";\s*charset\s*=\s*[\"']?([^\s;\"']{1,40})", re.IGNORECASE)
 _MARKUP = pattern(rb"<(?:!doctype\s+html|html|head|body|img|picture|source|link|meta)[\s>/]", re.IGNORECASE)
-_PAGE = pattern(rb"(?:\xef\xbb\xbf)?\s*+<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
-_TAG = pattern(rb"<(?:img|source|picture)\s", re.IGNORECASE)
-_PICTURE = pattern(rb"!\[[^\[\]\n]{0,90}\][(\[]")
+_PAGE = pattern(rb"\s*+<(?:!doctype\s+html|html|head|body)[\s>]", re.IGNORECASE)
+_TAG = pattern(r"<(?:img|source|picture)\s", re.IGNORECASE)
+_PICTURE = pattern(r"!\[[^\[\]\n]{0,90}\][(\[]")
 _PROGRAM = pattern(rb"\s*+(?:<\?(?!xml)|<%|<svg|#!)", re.IGNORECASE)
 _ROOT = pattern(
-    rb"(?:\xef\xbb\xbf)?\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->)|(?!))*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>\s*+|(?!))*+"
+    rb"\s*+(?:<\?[^>]*+>\s*+|<!--(?:[^-]++|-(?!->)|(?!))*+-->\s*+|<!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>\s*+|(?!))*+"
     rb"<(?:(?P<feed>rss|feed|rdf:RDF|channel)|(?P<sitemap>(?:[\w\-]{1,20}:)?(?:urlset|sitemapindex)))[\s>]"
 )
 _XML = pattern(
-    rb"(?:\xef\xbb\xbf)?\s*+<\?xml\s[^>]*+>(?:[^<]++|<(?:\?[^>]*+>|!--(?:[^-]++|-(?!->)|(?!))*+-->|!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>)|(?!))*+"
+    rb"\s*+<\?xml\s[^>]*+>(?:[^<]++|<(?:\?[^>]*+>|!--(?:[^-]++|-(?!->)|(?!))*+-->|!DOCTYPE[^>\[]*+(?:\[[^\]]*+\]\s*+|(?!))?+>)|(?!))*+"
     rb"<(?!(?:[\w\-]{1,20}:)?(?:html|svg)\b)[A-Za-z_]",
     re.IGNORECASE,
 )
 """How XML begins that is no page and no drawing."""
 _SHEET = pattern(
-    rb"(?:\xef\xbb\xbf)?\s*+(?:/\*(?:[^*]++|\*(?!/)|(?!))*+\*/\s*+|(?!))*+"
+    rb"\s*+(?:/\*(?:[^*]++|\*(?!/)|(?!))*+\*/\s*+|(?!))*+"
     rb"(?:@[a-z\-]{3,30}[\s\"'{]|[^\s{}<>;@][^{}<>;@]{0,500}\{\s*+(?:--)?[a-z\-]{2,60}\s*+:)",
     re.IGNORECASE,
 )
@@ -55,10 +56,9 @@ _CELL = pattern(rb"https?://[^\s\"<>]+")
 _MAIL = pattern(rb"(?:[A-Za-z][\w\-]{1,40}: ?[^\n]*+\n(?:[ \t][^\n]*+\n|(?!))*+|(?!)){1,90}+", re.ASCII)
 _MIME = pattern(rb"^MIME-Version:", re.IGNORECASE | re.MULTILINE)
 _MBOX = pattern(rb"From [^\r\n]{1,300}[0-9]{2}:[0-9]{2}:[0-9]{2} [^\r\n]{0,40}[0-9]{4}\r?\n[A-Za-z\-]{1,60}:")
-_HAR = pattern(
-    rb"(?:\xef\xbb\xbf)?\s*+\{\s*+\"log\"\s*+:\s*+\{\s*+\"(?:version|creator|browser|pages|entries|comment)\""
-)
+_HAR = pattern(rb"\s*+\{\s*+\"log\"\s*+:\s*+\{\s*+\"(?:version|creator|browser|pages|entries|comment)\"")
 _LOOKED_AT = 65536
+_WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 class KindUnsupported(UsageError):
@@ -131,13 +131,14 @@ def _css(r: Request) -> Extraction:
 
 
 def _text(r: Request) -> Extraction:
-    if _PAGE.match(r.data):
+    if _PAGE.match(_without_mark(r.data)):
         return _html(r)
     from mediamirror.markup.text import prose
 
     source = r.text()
     found = prose.find(source, document=r.document, base_url=r.base_url, merge=r.merge)
-    if (b"![" in r.data and _PICTURE.search(r.data)) or (b"<" in r.data and _TAG.search(r.data)):
+    text = source.text
+    if ("![" in text and _PICTURE.search(text)) or ("<" in text and _TAG.search(text)):
         from mediamirror.markup.records import markdown
 
         return markdown.with_markup(found, source, document=r.document, base_url=r.base_url, merge=r.merge)
@@ -279,6 +280,7 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
     check_kind(as_)
     if as_ != "auto":
         return as_
+    data = _without_mark(data)
     essence = (media_type or "").partition(";")[0].strip().lower()
     by_type = next((name for name, kind in KINDS.items() if essence in kind.media_types), None) if essence else None
     if (by_type in _MISTAKEN or document == "-") and (container := _container(data)) is not None:
@@ -293,6 +295,8 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         return "jsonl" if looks_like_lines(data) else "json"
     found = by_type or named or _by_content(data, document)
     if found == "text":
+        if looks_like_json(data) and looks_like_lines(data):
+            return "jsonl"
         return ("urls" if _lists_images(data) else _table_in(data[:_LOOKED_AT])) or found
     return "har" if found == "json" and _HAR.match(data) is not None else found
 
@@ -304,6 +308,7 @@ def other_kind(data: bytes, *, kind: str, media_type: str | None, document: str)
     """
     if KINDS[kind].is_container or not ((media_type or "").strip() or kind == "text"):
         return None
+    data = _without_mark(data)
     essence = (media_type or "").partition(";")[0].strip().lower()
     mistaken = next((name for name in sorted(_MISTAKEN) if essence in KINDS[name].media_types), None)
     if kind in _ROOTS or (kind == "json" and mistaken is not None):
@@ -353,6 +358,13 @@ def extract(
 ) -> list[ImageSet]:
     """Find the image sets of one document: `extract_document` without the problems that belong to no set."""
     return list(extract_document(data, media_type=media_type, base_url=base_url, document=document).sets)
+
+
+def _without_mark(data: bytes) -> bytes:
+    """What a document begins with, in UTF-8 and without its byte order mark: Windows writes lists and tables with one."""
+    if data.startswith(_WIDE):
+        return data[:_LOOKED_AT].decode("utf-16", "replace").encode("utf-8", "replace")
+    return data.removeprefix(codecs.BOM_UTF8)
 
 
 _ENDINGS = {ending: name for name, kind in KINDS.items() for ending in kind.extensions}
@@ -440,6 +452,7 @@ def is_document(data: bytes) -> bool:
 
     Plain text may be anything, a program too; and other XML most often settings.
     """
+    data = _without_mark(data)
     if (kind := _surely(data)) is not None:
         return kind not in PACKED and kind != "xml"
     is_markup = data[:_LOOKED_AT].lstrip().startswith(b"<") and _PROGRAM.match(data) is None

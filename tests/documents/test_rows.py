@@ -96,6 +96,13 @@ def test_a_fields_name_and_text_say_how_it_is_read(field: str, row: dict[str, ob
     assert (item.kind, item.data) == (kind, data)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_lines_with_a_byte_order_mark_are_read_line_by_line(encoding: str) -> None:
+    rows = '{"image": "https://h.example/é.jpg"}\r\n' * 3000
+    items = list(json_lines(io.BytesIO(rows.encode(encoding)), Rows("f")))
+    assert [urls(item) for item in items] == [[["https://h.example/%C3%A9.jpg"]]] * 3000
+
+
 async def test_compressed_json_lines_are_read_and_a_cut_is_a_problem_after_the_rows_before_it(tmp_path: Path) -> None:
     lines = b"".join(
         json.dumps({"image": f"https://x.example/{n * 7919 % 10**6}.jpg"}).encode() + b"\n" for n in range(5000)

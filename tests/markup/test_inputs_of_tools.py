@@ -480,6 +480,45 @@ def test_rows_that_come_as_plain_text_are_known_by_their_name(name: str) -> None
     assert choose_kind(b"id,image\n", media_type="text/plain", document=f"https://s.example/{name}?x") == name[2:]
 
 
+IN_UTF_16 = [("utf-8-sig", b""), ("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")]
+ONE, TWO = "https://h.example/a.jpg", "https://h.example/b.jpg"
+
+
+@pytest.mark.parametrize(("encoding", "mark"), IN_UTF_16)
+@pytest.mark.parametrize(
+    ("name", "text", "kind"),
+    [
+        ("a.txt", f"{ONE}\r\n{TWO}\r\n", "urls"),
+        ("-", f"{ONE}\n{TWO}\n", "urls"),
+        ("a.txt", f"id\turl\n1\t{ONE}\n2\t{TWO}\n", "tsv"),
+        ("a", f'{{"image": "{ONE}"}}', "json"),
+        ("a", f'{{"image": "{ONE}"}}\n{{"image": "{TWO}"}}', "jsonl"),
+        ("a", "<?xml version='1.0'?><rss><channel/></rss>", "feed"),
+        ("a", "<?xml version='1.0'?><urlset></urlset>", "sitemap"),
+        ("a", "<?xml version='1.0'?><shop/>", "xml"),
+        ("a", f"<html><img src={ONE}>", "html"),
+        ("a", '{"log": {"version": "1.2"}}', "har"),
+    ],
+)
+def test_what_a_document_is_does_not_depend_on_its_byte_order_mark(
+    encoding: str, mark: bytes, name: str, text: str, kind: str
+) -> None:
+    assert choose_kind(mark + text.encode(encoding), media_type=None, document=name) == kind
+
+
+@pytest.mark.parametrize(("encoding", "mark"), IN_UTF_16)
+@pytest.mark.parametrize("text", [f"Text ![]({ONE})", f"Text <img src='{ONE}'>", f"<!doctype html><img src={ONE}>"])
+def test_markdown_and_html_in_a_text_are_read_in_every_encoding(encoding: str, mark: bytes, text: str) -> None:
+    assert urls(find(mark + text.encode(encoding), as_="text")) == [ONE]
+
+
+@pytest.mark.parametrize("name", ["-", "a.txt"])
+def test_json_lines_are_known_in_a_text_without_a_type(name: str) -> None:
+    rows = f'{{"image": "{ONE}"}}\n{{"image": "{TWO}"}}\n'.encode()
+    assert choose_kind(rows, media_type=None, document=name) == "jsonl"
+    assert choose_kind(b'{\n"a": 1}', media_type=None, document=name) == "text"
+
+
 def test_markdown_that_begins_with_json_stays_markdown_or_text() -> None:
     page = b'{"title": "x"}\n\n![a](https://s.example/a.jpg)\n'
     assert choose_kind(page, media_type="text/plain", document="https://s.example/README.md") == "text"
