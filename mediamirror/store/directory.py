@@ -22,8 +22,7 @@ from typing import IO, TypeVar
 from mediamirror.errors import DestinationMissing, StoreError, StoreRefused
 from mediamirror.model import Body, StoredObject
 from mediamirror.store import files
-from mediamirror.store.base import ObjectAttributes, Store
-from mediamirror.store.keys import TEMPORARY, checked_key, visible
+from mediamirror.store.base import TEMPORARY, ObjectAttributes, Store, checked_key, visible
 from mediamirror.store.tree import mapped, open_file, seen_among, seen_at, token_of, walk
 
 T = TypeVar("T")

@@ -15,7 +15,7 @@ from typing import Self
 from mediamirror.errors import BadKey, NameTaken
 from mediamirror.first_use import dataclass
 from mediamirror.model import Body
-from mediamirror.store.keys import TEMPORARY, checked_body
+from mediamirror.store.base import TEMPORARY, checked_body
 from mediamirror.store.tree import names_in, open_directory, open_file, opened, readable, sync_directory
 
 CHUNK = 1024 * 1024

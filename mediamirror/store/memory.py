@@ -12,8 +12,7 @@ import aiofiles
 from mediamirror.errors import ObjectMissing
 from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Body, StoredObject
-from mediamirror.store.base import ObjectAttributes, Store
-from mediamirror.store.keys import checked_body, checked_key, clean_metadata, visible
+from mediamirror.store.base import ObjectAttributes, Store, checked_body, checked_key, clean_metadata, visible
 
 _CHUNK = 256 * 1024
 

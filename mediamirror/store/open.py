@@ -10,9 +10,8 @@ from mediamirror.errors import BadDestination, BadKey
 from mediamirror.first_use import pattern
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import Store
+from mediamirror.store.base import Store, checked_key
 from mediamirror.store.directory import DirectoryStore
-from mediamirror.store.keys import checked_key
 
 if TYPE_CHECKING:
     import httpx2

@@ -13,7 +13,7 @@ from fixtures.servers.hostile_bucket import Bucket, entry, running_bucket
 from mediamirror.errors import BodyCutOff, SourceChanged, StoreError
 from mediamirror.fetch.late import open_transport
 from mediamirror.settings import StoreOptions
-from mediamirror.store.keys import bounded
+from mediamirror.store.base import bounded
 from mediamirror.store.s3 import listing
 from mediamirror.store.s3.errors import read_time
 from mediamirror.store.s3.headers import row_from_head

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import mediamirror.store.layout as keys_of
 from mediamirror.errors import InvalidURL
-from mediamirror.store.keys import checked_key
+from mediamirror.store.base import checked_key
 from mediamirror.store.layout import MAX_PATH_KEY_BYTES, key_for, url_of
 
 RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)

@@ -8,8 +8,8 @@ import pytest
 
 from mediamirror.errors import StoreRefused
 from mediamirror.settings import StoreOptions
-from mediamirror.store.s3.bucket import plainly_said
 from mediamirror.store.s3.session import connect_by_boto3
+from mediamirror.store.s3.store import plainly_said
 
 ENDPOINT = "http://127.0.0.1:8333"
 

@@ -14,8 +14,7 @@ from mediamirror.imaging.header import read_header
 from mediamirror.jobs.sync.local import PREFIX, content_type_of
 from mediamirror.model import ItemError, ObjectEvent, StoredObject
 from mediamirror.redact import is_redacted
-from mediamirror.store.base import Store
-from mediamirror.store.keys import bounded
+from mediamirror.store.base import Store, bounded
 from mediamirror.store.layout import url_of
 
 Told = list[tuple[str, str | None]]

@@ -14,8 +14,7 @@ from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.model import Body, Facts, OpaqueFacts, SourceBytes, Status, StoredObject
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store
-from mediamirror.store.keys import bounded
+from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store, bounded
 from mediamirror.store.layout import key_for
 
 ENDURED = 50

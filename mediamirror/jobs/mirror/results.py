@@ -27,8 +27,7 @@ from mediamirror.errors import ObjectCorrupt, StoreError, UsageError
 from mediamirror.model import Body, ImageFacts, Outcome, Problem
 from mediamirror.processes import start
 from mediamirror.redact import redact_text, redact_url
-from mediamirror.store.base import RESERVED, ObjectAttributes, Store
-from mediamirror.store.keys import bounded
+from mediamirror.store.base import RESERVED, ObjectAttributes, Store, bounded
 
 RESULTS = f"{RESERVED}results/"
 SCHEMA = 1

@@ -32,8 +32,7 @@ from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.run.destination import now
 from mediamirror.model import Body, Capture, Download, Outcome, Problem, Severity, Status
 from mediamirror.redact import is_secret_header, redact_url
-from mediamirror.store.base import Store
-from mediamirror.store.keys import bounded
+from mediamirror.store.base import Store, bounded
 
 ArchiveKind = Literal["warc", "warc.gz", "wacz"]
 ENDINGS: tuple[ArchiveKind, ...] = ("wacz", "warc.gz", "warc")

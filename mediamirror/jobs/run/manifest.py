@@ -65,8 +65,7 @@ from mediamirror.jobs.run.pipeline import WorkList, pages
 from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status
 from mediamirror.redact import is_redacted, redact_text, redact_values, suspicious
 from mediamirror.scratch import scratch_folder
-from mediamirror.store.base import RESERVED, ObjectAttributes, Store
-from mediamirror.store.keys import bounded, reason_against
+from mediamirror.store.base import RESERVED, ObjectAttributes, Store, bounded, reason_against
 
 SEGMENTS = f"{RESERVED}manifest/"
 ASIDE = f"{RESERVED}damaged/"

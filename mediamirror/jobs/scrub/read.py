@@ -32,8 +32,7 @@ from mediamirror.model import (
     Suppressed,
     Variant,
 )
-from mediamirror.store.base import Store
-from mediamirror.store.keys import bounded
+from mediamirror.store.base import Store, bounded
 
 _BYTES_RULES = frozenset({"MM501", "MM502"})
 """Findings that the recorded bytes mend."""

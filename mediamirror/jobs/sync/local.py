@@ -20,8 +20,7 @@ from mediamirror.errors import SourceChanged
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.sniff import sniff
 from mediamirror.model import Body, Held, StoredObject
-from mediamirror.store.base import Entry, ObjectAttributes
-from mediamirror.store.keys import reason_against, visible
+from mediamirror.store.base import Entry, ObjectAttributes, reason_against, visible
 from mediamirror.store.tree import LINK, SPECIAL, mapped, open_file, token_of, walk
 
 T = TypeVar("T")

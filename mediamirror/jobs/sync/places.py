@@ -14,8 +14,7 @@ import aiofiles
 from mediamirror.errors import BodyCutOff, ObjectCorrupt, SourceChanged
 from mediamirror.jobs.sync.local import PREFIX, Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
-from mediamirror.store.base import Entry, ObjectAttributes, Store
-from mediamirror.store.keys import bounded
+from mediamirror.store.base import Entry, ObjectAttributes, Store, bounded
 
 T = TypeVar("T")
 

@@ -9,8 +9,7 @@ from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.model import Held
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions
-from mediamirror.store.base import ObjectAttributes
-from mediamirror.store.keys import clean_metadata, clean_value
+from mediamirror.store.base import ObjectAttributes, clean_metadata, clean_value
 
 
 @dataclass(frozen=True, slots=True)

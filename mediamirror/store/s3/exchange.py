@@ -18,7 +18,7 @@ from mediamirror.errors import BodyCutOff, FetchError, StoreError
 from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
-from mediamirror.store.keys import checked_body
+from mediamirror.store.base import checked_body
 from mediamirror.store.s3.connection import EMPTY_SHA256, Connection, Signer, encoded_path
 from mediamirror.store.s3.errors import (
     EXPIRED,

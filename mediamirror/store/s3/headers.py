@@ -14,8 +14,7 @@ from mediamirror.errors import StoreError
 from mediamirror.first_use import pattern, replace
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import SERVED, ObjectAttributes
-from mediamirror.store.keys import clean_metadata, clean_value
+from mediamirror.store.base import SERVED, ObjectAttributes, clean_metadata, clean_value
 from mediamirror.store.s3.connection import encoded_path
 from mediamirror.store.s3.errors import read_time
 

@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from mediamirror.model import Body
 from mediamirror.settings import MiB
-from mediamirror.store.keys import checked_body
+from mediamirror.store.base import checked_body
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
