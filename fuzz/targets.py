@@ -12,8 +12,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
 
 from mediamirror.errors import ImageTruncated, NotAnImage
-from mediamirror.imaging.cost import cost
-from mediamirror.imaging.header import read_header, read_whole
+from mediamirror.imaging.header import cost, read_header, read_whole
 from mediamirror.imaging.strip import LeftAlone, strip
 from mediamirror.markup.extract import extract_document
 from mediamirror.markup.page import link_header

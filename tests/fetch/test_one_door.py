@@ -30,7 +30,7 @@ ALLOWED = {
     "store/s3/multipart.py": {"botocore"},
     "store/s3/session.py": {"boto3", "botocore"},
     # A pair of sockets to a worker, which opens none.
-    "imaging/decoder/child.py": {"socket"},
+    "imaging/decoder/pool.py": {"socket"},
     "imaging/decoder/worker.py": {"socket"},
 }
 

@@ -9,8 +9,7 @@ from PIL import Image
 
 from fixtures.hostile.pictures import avif_understating, gif_late_frame
 from fixtures.images import encode, make_animation
-from mediamirror.imaging.av1 import frame_size
-from mediamirror.imaging.avif import largest_coded, read
+from mediamirror.imaging.avif import frame_size, largest_coded, read
 from mediamirror.imaging.gif import largest_extent
 
 

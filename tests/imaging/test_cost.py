@@ -16,11 +16,10 @@ from fixtures.hostile.overriding import avif_overriding
 from fixtures.hostile.pictures import PICTURES, blank_webp, jpeg_claiming, true_jpeg, true_png
 from fixtures.images import encode, make_image, photo
 from mediamirror.errors import ImageOverBudget, ImageUndecodable
-from mediamirror.imaging.cost import Cost, cost
 from mediamirror.imaging.decoder import pixels
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.decoder.protocol import Limits, Wish
-from mediamirror.imaging.header import read_header, read_whole
+from mediamirror.imaging.header import Cost, cost, read_header, read_whole
 from mediamirror.model import Body
 from mediamirror.settings import CheckOptions
 

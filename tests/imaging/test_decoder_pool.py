@@ -21,8 +21,7 @@ from PIL import Image
 from fixtures.images import RECIPES, encode, huge_canvas_webp, make_animation, make_image
 from fixtures.patience import PATIENCE
 from mediamirror.errors import ImageError, ImageOverBudget, ImageUndecodable, NotAnImage, UsageError
-from mediamirror.imaging.decoder.child import Child
-from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.imaging.decoder.pool import Child, DecoderPool
 from mediamirror.imaging.decoder.protocol import Limits, facts_of
 from mediamirror.model import Body, ImageFacts
 from mediamirror.settings import CheckOptions

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from fixtures.images import photo
-from mediamirror.imaging import raster
-from mediamirror.imaging.raster import Raster, decoder_bytes, forget_decoder
+from mediamirror.imaging import similarity
+from mediamirror.imaging.similarity import Raster, decoder_bytes, forget_decoder
 
 MODES = ("L", "RGB", "RGBA", "P", "LA", "1", "CMYK")
 
@@ -31,7 +31,7 @@ def at_once(image: Image.Image, factor: int) -> Image.Image:
 def test_bands_make_no_difference(width: int, height: int, factor: int, mode: str, data: st.DataObject) -> None:
     image = photo(width, height).convert(mode)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(raster, "_BAND", data.draw(st.integers(1, 2000)))
+        patch.setattr(similarity, "_BAND", data.draw(st.integers(1, 2000)))
         assert Raster(image).reduced(factor).tobytes() == at_once(image, factor).tobytes()
 
 

@@ -20,8 +20,7 @@ import pytest
 from fixtures.images import RECIPES, huge_canvas_webp, make_image
 from fixtures.patience import PATIENCE
 from mediamirror.errors import ImageError, ImageOverBudget, UsageError
-from mediamirror.imaging.decoder.child import Child
-from mediamirror.imaging.decoder.pool import DecoderPool
+from mediamirror.imaging.decoder.pool import Child, DecoderPool
 from mediamirror.imaging.decoder.protocol import Limits
 from mediamirror.imaging.decoder.sandbox import AARCH64, ALLOW, KILL, REFUSE, X86_64, Architecture, program
 from mediamirror.model import Body, ImageFacts, Look
@@ -261,18 +260,18 @@ async def test_a_decoder_that_does_not_work_inside_is_said_before_the_first_imag
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The filter of a system that we have not seen could refuse what decoding needs there."""
-    from mediamirror.imaging.decoder import child
+    from mediamirror.imaging.decoder import pool
 
     broken = tmp_path / "worker.py"
     broken.write_text(
-        "from mediamirror.imaging.decoder import warm_up, worker\n"
-        "warm_up.differing = lambda samples, options: ['avif']\n"
+        "from mediamirror.imaging.decoder import pixels, worker\n"
+        "pixels.differing = lambda samples, options: ['avif']\n"
         "worker.main()\n"
     )
     launcher = tmp_path / "python"
     launcher.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{broken}" "$4" "$5"\n')
     launcher.chmod(0o755)
-    monkeypatch.setattr(child.sys, "executable", str(launcher))
+    monkeypatch.setattr(pool.sys, "executable", str(launcher))
     started = await Child.spawn(CheckOptions(), Limits())
     with pytest.raises(UsageError, match=r"can't decode avif\); try --no-sandbox"):
         await started.ready(60)

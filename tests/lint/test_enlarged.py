@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from fixtures.enlarged import FILTERS, Pair, pairs, subjects
-from mediamirror.imaging.raster import Raster
-from mediamirror.imaging.similarity import look_at
+from mediamirror.imaging.similarity import Raster, look_at
 from mediamirror.lint.upscaling import gains_nothing, is_regained
 from mediamirror.model import ImageFacts
 

@@ -1,7 +1,14 @@
-"""Full decoding with Pillow: every pixel of every frame. Imported in worker processes only."""
+"""Full decoding with Pillow: every pixel of every frame. Imported in worker processes only.
+
+Python imports modules, and C libraries set themselves up, when they are first used. In the sandbox nothing can be opened, so
+every kind of image is made, decoded, measured and encoded once before it closes, and tried once more inside.
+"""
 
 from __future__ import annotations
 
+import encodings.utf_16_be
+import encodings.utf_16_le
+import encodings.utf_32
 import io
 import warnings
 from typing import BinaryIO
@@ -10,6 +17,7 @@ from PIL import (
     AvifImagePlugin,
     GifImagePlugin,
     Image,
+    ImageCms,
     ImageFile,
     JpegImagePlugin,
     MpoImagePlugin,
@@ -21,14 +29,12 @@ from PIL import (
 
 from mediamirror.errors import ImageError, ImageOverBudget, ImageTruncated, ImageUndecodable
 from mediamirror.first_use import dataclass, replace
-from mediamirror.imaging.cost import check_memory
 from mediamirror.imaging.decoder.protocol import Wish
 from mediamirror.imaging.decoder.warned import EAR, damage
-from mediamirror.imaging.header import check_budget, map_file, read_whole
+from mediamirror.imaging.header import FORMATS, check_budget, check_memory, map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets
 from mediamirror.imaging.png import check_text
-from mediamirror.imaging.raster import Raster, decoder_bytes, forget_decoder
-from mediamirror.imaging.similarity import look_at
+from mediamirror.imaging.similarity import Raster, decoder_bytes, forget_decoder, look_at
 from mediamirror.imaging.strip import LeftAlone, strip
 from mediamirror.model import ImageFacts, Look
 from mediamirror.settings import CheckOptions
@@ -165,3 +171,65 @@ def _load_further_frames(image: Image.Image, options: CheckOptions) -> int:
             raise ImageOverBudget(
                 f"The animation has more frames than its header says; the limit is {options.max_frames:,}."
             )
+
+
+_CODECS = (encodings.utf_16_be, encodings.utf_16_le, encodings.utf_32)
+"""Texts in metadata come in these; Python would load them at the first one."""
+
+_CAMERA, _SERIAL = 0x0110, 0xA431
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A small picture of one format, and what decoding it gave."""
+
+    format: str
+    data: bytes
+    seen: Seen
+
+
+def samples(options: CheckOptions) -> list[Sample]:
+    """Make and decode a small picture of each format that this Pillow knows; a format that fails here is left out."""
+    found: list[Sample] = []
+    for name in FORMATS:
+        try:
+            data = _picture(name)
+            found.append(Sample(name, data, _decode_sample(name, data, options)))
+        except Exception:  # noqa: S112 - a Pillow built without this format: its images say so themselves
+            continue
+    return found
+
+
+def differing(samples: list[Sample], options: CheckOptions) -> list[str]:
+    """Decode the samples again, and name the formats of those that now give something else."""
+    return [sample.format for sample in samples if not _same(sample, options)]
+
+
+def _same(sample: Sample, options: CheckOptions) -> bool:
+    try:
+        return _decode_sample(sample.format, sample.data, options) == sample.seen
+    except Exception:
+        return False
+
+
+def _decode_sample(name: str, data: bytes, options: CheckOptions) -> Seen:
+    # Encoding takes ten times as long as all the rest: once is enough to load it.
+    return decode(data, options, Wish(look=True, estimate=name == "jpeg"))
+
+
+def _picture(name: str) -> bytes:
+    """Two frames where the format has them, a colour profile and EXIF where it takes them."""
+    picture = Image.radial_gradient("L").resize((66, 64))
+    first = Image.merge("RGBA", (picture, picture.rotate(90), picture.rotate(180), picture))
+    exif = Image.Exif()
+    exif[_CAMERA], exif[_SERIAL] = "none", "none"
+    moving = name in {"webp", "gif", "png", "avif"}
+    out = io.BytesIO()
+    (first if moving else first.convert("RGB")).save(
+        out,
+        name,
+        **{"icc_profile": ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), "exif": exif},
+        **({"save_all": True, "append_images": [first.rotate(90)]} if moving else {}),
+        **({"speed": 10, "max_threads": 1} if name == "avif" else {}),
+    )
+    return out.getvalue()

@@ -34,15 +34,15 @@ def main() -> None:
     """Serve jobs until stdin ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program that started us; it will close stdin.
     options, limits = parse_settings(sys.argv[1])
-    from mediamirror.imaging.decoder import pixels, warm_up  # noqa: PLC0415 - Pillow is loaded in this process only
+    from mediamirror.imaging.decoder import pixels  # noqa: PLC0415 - Pillow is loaded in this process only
 
     pixels.configure(options)
-    samples = warm_up.samples(options)
+    samples = pixels.samples(options)
     jobs, replies = _take_pipes()
     files = _take_files(int(sys.argv[2]))
     entered = sandbox.enter(limits, files=files.fileno(), syscalls=options.sandbox)
     try:
-        _send(replies, _ready(entered, warm_up.differing(samples, options)))
+        _send(replies, _ready(entered, pixels.differing(samples, options)))
         while (job := _receive(jobs, files)) is not None:
             _allow_cpu(limits)
             _send(replies, *_answer(*job, options))
