@@ -66,20 +66,18 @@ class _Beside:
 class ErrorFile(_Beside):
     """Writes the failed URLs down."""
 
-    def __init__(self, path: Path | None, printed: Output, *, hide: bool = False) -> None:
+    def __init__(self, path: Path, printed: Output, *, hide: bool = False) -> None:
         super().__init__(printed)
         self._path = path
         self._hide = hide
-        self._file: IO[bytes] | None = None
 
     def _begin(self) -> None:
-        if self._path is not None:
-            _refuse_other_than_errors(self._path)
-            self._file = self._open(self._path)
+        _refuse_other_than_errors(self._path)
+        self._file = self._open(self._path)
 
     def __call__(self, event: Event) -> None:
         """Take one event."""
-        if self._file is not None and isinstance(event, Outcome) and event.status is Status.FAILED:
+        if isinstance(event, Outcome) and event.status is Status.FAILED:
             reason = f"{event.error.code}: {event.error.message}" if event.error else "failed"
             url = redact_url(event.variant.url, room=None) if self._hide else without_userinfo(event.variant.url)
             # What is left of a URL with a secret would be asked for in vain: a comment, for people.

@@ -89,14 +89,11 @@ def _family(name: str, kind: str, told: str, values: Mapping[str, float]) -> Ite
 
 
 @contextmanager
-def served(port: int | None, then: Callable[[Event], None]) -> Iterator[Callable[[Event], None]]:
-    """Serve the numbers until the block ends, and give what takes events and hands them on; without a port, ``then`` itself.
+def served(port: int, then: Callable[[Event], None]) -> Iterator[Callable[[Event], None]]:
+    """Serve the numbers until the block ends, and give what takes events and hands them on to ``then``.
 
     Raises `UsageError` for a port that is taken.
     """
-    if port is None:
-        yield then
-        return
     metrics = Metrics()
 
     class Handler(BaseHTTPRequestHandler):

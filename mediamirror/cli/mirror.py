@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,12 @@ from mediamirror.first_use import replace
 from mediamirror.settings import EngineOptions, JobOptions, MirrorOptions, RewriteOptions, SelectOptions
 
 if TYPE_CHECKING:
-    from mediamirror.cli.files import ErrorFile
+    from collections.abc import Callable
+
     from mediamirror.jobs.run.archive import Target
-    from mediamirror.model import Summary
+    from mediamirror.model import Event, Summary
+
+    Printing = Callable[[Event], None]
 
 
 @command(
@@ -91,10 +95,7 @@ def mirror_command(given: Given) -> None:
         mediamirror mirror --retry-failed --to ./mirror --error-file failed.txt
     """
     from mediamirror import mirror
-    from mediamirror.cli.files import ErrorFile
-    from mediamirror.cli.metrics import served
     from mediamirror.cli.output import Output, Style
-    from mediamirror.jobs.mirror.results import place_of
 
     if not given.inputs and not given.retry_failed:
         refuse("mirror needs an INPUT (or --retry-failed): `mediamirror mirror --help` has examples.")
@@ -122,8 +123,8 @@ def mirror_command(given: Given) -> None:
     writes = given.archive is not None and bool(given.inputs) and not given.dry_run
     archive = _archive(given) if writes else None
 
-    async def job(output: ErrorFile) -> Summary:
-        with served(given.metrics_port, output) as told:
+    async def job(output: Printing) -> Summary:
+        with _counted(given.metrics_port, output) as told:
             summary = await mirror(
                 given.inputs,
                 to=given.to,
@@ -134,14 +135,28 @@ def mirror_command(given: Given) -> None:
                 archive=archive,
             )
         if given.engine != "in-process":
+            from mediamirror.jobs.mirror.results import place_of
+
             print(f"What became of each image: {place_of(given.to)}", file=sys.stderr)
         return await _rewritten(given, summary) if rewrites else summary
 
-    run_with(
-        lambda: ErrorFile(None if given.dry_run else given.error_file, Output(style), hide=given.hide_secrets),
-        job,
-        verbose=given.verbose,
-    )
+    def printed() -> AbstractContextManager[Printing]:
+        if given.error_file is None or given.dry_run:
+            return Output(style)
+        from mediamirror.cli.files import ErrorFile
+
+        return ErrorFile(given.error_file, Output(style), hide=given.hide_secrets)
+
+    run_with(printed, job, verbose=given.verbose)
+
+
+def _counted(port: int | None, output: Printing) -> AbstractContextManager[Printing]:
+    """What takes the events of the run, which are counted for Prometheus where a port is given."""
+    if port is None:
+        return nullcontext(output)
+    from mediamirror.cli.metrics import served
+
+    return served(port, output)
 
 
 def _archive(given: Given) -> Target:
