@@ -90,7 +90,7 @@ class Summarised:
             self._decide(large=False)
             self._table.show(summary)
             return
-        from mediamirror.report.blocks import print_block, standard
+        from mediamirror.report.table import print_block, standard
 
         console = standard(sys.stdout)
         for block in self._digest.blocks(width=console.width):
@@ -253,22 +253,22 @@ class _Table:
     """Renderers are imported here, when there is something to print."""
 
     def __init__(self, style: Style) -> None:
-        from mediamirror.report import blocks, table
+        from mediamirror.report import table
 
-        self._render, self._blocks = table, blocks
+        self._render = table
         self._style = style
-        self._console, self._errors = blocks.standard(sys.stdout), blocks.standard(sys.stderr)
+        self._console, self._errors = table.standard(sys.stdout), table.standard(sys.stderr)
 
     def show(self, event: Event) -> None:
         match event:
             case ImageSet() if self._style.sets and not self._style.quiet:
-                self._blocks.print_block(self._console, self._render.image_set(event, explain=self._style.explain))
+                self._render.print_block(self._console, self._render.image_set(event, explain=self._style.explain))
             case SetResult() if not (event.sound and (self._style.quiet or self._style.troubled)):
-                self._blocks.print_block(self._console, self._render.set_result(event, width=self._console.width))
+                self._render.print_block(self._console, self._render.set_result(event, width=self._console.width))
                 if event.suppressed and not self._style.troubled:
                     self._console.print(self._render.switched_off(event))
             case ObjectEvent():
-                self._blocks.print_line(self._console, self._render.object_event(event))
+                self._render.print_line(self._console, self._render.object_event(event))
             case ImageSet() | Problem() | Suppressed(of_set=False):
                 self._show_aside(event)
             case Summary() if event.variants and event.exit_code != 130 and not self._style.quiet:
@@ -284,7 +284,7 @@ class _Table:
         else:
             lines = [] if style.quiet or style.troubled else [self._render.problem_off(event)]
         for line in lines:
-            self._blocks.print_line(self._errors, line)
+            self._render.print_line(self._errors, line)
 
     def close(self) -> None:
         sys.stdout.flush()

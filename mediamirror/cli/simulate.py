@@ -98,7 +98,6 @@ def _as_lines(found: ImageSet, choices: Sequence[Choice], *, hide: bool) -> None
 
 
 def _as_table(found: ImageSet, choices: Sequence[Choice]) -> None:
-    from mediamirror.report.blocks import print_block, standard
-    from mediamirror.report.table import choices_table
+    from mediamirror.report.table import choices_table, print_block, standard
 
     print_block(standard(sys.stdout), choices_table(found, choices))

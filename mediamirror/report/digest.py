@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import urlsplit
 
 from mediamirror.model import Event, Finding, ImageSet, ObjectEvent, Outcome, Problem, SetResult
-from mediamirror.report.blocks import Block, Column, Words
 from mediamirror.report.data import GRAVITY, entries_of, explain
 from mediamirror.report.escape import clean
 from mediamirror.report.events import human_bytes, in_order, plural, problems_of
-from mediamirror.report.table import object_verb, set_result
+from mediamirror.report.table import Block, Column, Words, object_verb, set_result
 
 _MOST_ROWS = 10
 """Hosts, rules and problems that are named; the rest is counted."""

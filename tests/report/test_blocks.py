@@ -11,8 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from mediamirror.model import Candidate, ImageSet, Problem, Source
-from mediamirror.report.blocks import Block, Column, console_for, laid_out, print_block
-from mediamirror.report.table import image_set, problem
+from mediamirror.report.table import Block, Column, console_for, image_set, laid_out, print_block, problem
 
 COLUMNS = (Column("declared", right=True), Column("статус"), Column("url"))
 CELLS = st.text(alphabet="abз日本語é🖼-./1", max_size=12)

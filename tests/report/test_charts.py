@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.report.charts import Sample, byte_step, ladder_chart, nice_step
+from mediamirror.report.cards import Sample, byte_step, ladder_chart, nice_step
 
 
 def test_one_file_makes_no_chart() -> None:

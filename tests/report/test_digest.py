@@ -20,8 +20,8 @@ from mediamirror.model import (
     Summary,
     Variant,
 )
-from mediamirror.report.blocks import laid_out
 from mediamirror.report.digest import Digest
+from mediamirror.report.table import laid_out
 
 WRONG = Finding("MM301", Severity.ERROR, "Declared 480w, but the image is 400 pixels wide.", url="https://a.example/1")
 ODD = Finding("MM403", Severity.NOTE, "The largest candidate has 640 pixels.", url="https://a.example/1")

@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 
 from mediamirror.model import Finding, ItemError, Problem, Reference, SetResult, SetRow, Severity, Summary, Suppressed
-from mediamirror.report.blocks import console_for
 from mediamirror.report.data import ReportData
 from mediamirror.report.html import write_html
 from mediamirror.report.junit import to_junit
 from mediamirror.report.markdown import to_markdown
 from mediamirror.report.sarif import to_github, to_sarif
-from mediamirror.report.table import problem, set_result
+from mediamirror.report.table import console_for, problem, set_result
 
 SIGNED = "https://me:hush@cdn.example/a_480.webp?w=480&X-Amz-Signature=hush"
 SAID = f"It leads to {SIGNED}."
