@@ -5,7 +5,7 @@ The modules of rules are imported here for what that does: it fills the registry
 
 from __future__ import annotations
 
-from mediamirror.lint import ladder, markup, pictures, pixels, sources, stored, suppress, transport, upscaling  # noqa: F401
+from mediamirror.lint import ladder, markup, pictures, sources, stored, suppress, upscaling, variant  # noqa: F401
 from mediamirror.lint.markup import told_by_a_rule
 from mediamirror.lint.names import unread_kind
 from mediamirror.lint.pictures import same_shape

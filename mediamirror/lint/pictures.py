@@ -9,9 +9,9 @@ from mediamirror.first_use import pattern
 from mediamirror.lint.likeness import alike, alike_cropped
 from mediamirror.lint.markup import describe
 from mediamirror.lint.names import file_name
-from mediamirror.lint.pixels import causes, widths_kept
 from mediamirror.lint.rules import rule
 from mediamirror.lint.subject import Member, SetSubject, Violation
+from mediamirror.lint.variant import causes, widths_kept
 from mediamirror.model import ImageFacts, Severity
 
 _PART = pattern(r"[/?&]")

@@ -16,8 +16,8 @@ from mediamirror.errors import (
     UsageError,
 )
 from mediamirror.lint import all_rules, check_variant, get_rule, parse_tolerance, rejects
-from mediamirror.lint.pixels import browsers_differ
 from mediamirror.lint.subject import Subject
+from mediamirror.lint.variant import browsers_differ
 from mediamirror.model import Download, Finding, ImageFacts, Promise, Reference, Severity, Variant
 
 URL = "https://h.example/a/photo.webp"
