@@ -153,15 +153,21 @@ _COMPRESSED = {
     b"7z\xbc\xaf\x27\x1c": "7-Zip",
     b"Rar!\x1a\x07": "RAR",
 }
-"""What begins files that are compressed in ways that are not read."""
-_SIGNS = tuple(_COMPRESSED)
+_REFUSED = {
+    **{sign: f"is compressed with {name}, which is not read: inflate it first" for sign, name in _COMPRESSED.items()},
+    b"%PDF-": "is a PDF document, which is not read: give the page or the text that it was made of",
+    b"{\\rtf": "is a text in RTF, which is not read: save it as HTML, DOCX or ODT",
+    b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1": "is a document of an older Office, which is not read: save it as DOCX, XLSX or PPTX",
+}
+"""What files that are not read begin with, and what is said of them."""
+_SIGNS = tuple(_REFUSED)
 
 
-def compression(data: bytes) -> str | None:
-    """The way in which bytes are compressed that is not read, by what they begin with."""
+def refusal(data: bytes) -> str | None:
+    """Why bytes are not read that are known to be something else than text, in a sentence part, by what they begin with."""
     if not data.startswith(_SIGNS):
         return None
-    return next(name for sign, name in _COMPRESSED.items() if data.startswith(sign))
+    return next(why for sign, why in _REFUSED.items() if data.startswith(sign))
 
 
 def is_made_up(url: str) -> bool:
@@ -171,8 +177,8 @@ def is_made_up(url: str) -> bool:
 
 def is_binary(data: bytes) -> bool:
     """Whether bytes are no text, by what they begin with."""
-    if is_image(data) or compression(data) is not None:
-        return True  # a small PNG or WebP holds hardly a NUL, and neither does what is compressed
+    if is_image(data) or refusal(data) is not None:
+        return True  # a small PNG or WebP holds hardly a NUL, and neither does what is compressed; RTF holds none
     # A crawled text may hold a stray NUL; an image or a program holds many, or little else.
     looked_at = data[:_LOOKED_AT]
     stray = 1 if len(looked_at) < 100 else len(looked_at) // 100

@@ -16,11 +16,11 @@ from mediamirror.documents.document import (
     MAX_DOCUMENT,
     Chunks,
     Document,
-    compression,
     is_binary,
     is_image,
     kept,
     read_again,
+    refusal,
     weighed,
 )
 from mediamirror.documents.plan import Place, Via, files, is_asset, is_document_file, is_special, plan_inputs, url_below
@@ -395,8 +395,8 @@ def _binary(name: str, head: bytes) -> Problem:
     message = f"{name} is not text but binary data: give a page or a text."
     if is_image(head):
         message = f"{name} is an image itself: give the page that names it, or a list of image URLs with --as urls."
-    elif (how := compression(head)) is not None:
-        message = f"{name} is compressed with {how}, which is not read: inflate it first."
+    elif (why := refusal(head)) is not None:
+        message = f"{name} {why}."
     return _problem("binary-document", name, message)
 
 

@@ -226,7 +226,7 @@ KINDS: dict[str, Kind] = {
     "markdown": _kind(_markdown, "text/markdown text/x-markdown", ".md .markdown .mdown"),
     "feed": _kind(_feed, "application/rss+xml application/atom+xml application/feed+json", ".rss .atom .rdf"),
     "sitemap": _kind(_sitemap),
-    "xml": _kind(_xml, "application/vnd.google-earth.kml+xml", ".kml .opml"),
+    "xml": _kind(_xml, "application/vnd.google-earth.kml+xml", ".kml .opml .rels .opf .fb2 .fodt .fods .fodp"),
     "urls": _kind(_urls, "text/uri-list", ".urls"),
     "json": _kind(_json, "application/json", ".json"),
     "jsonl": _container_of(_json_lines, _JSON_LINES, ".jsonl .ndjson"),

@@ -158,7 +158,7 @@ _JOINT = pattern(
     r"(?:(?P<mark>[,;|][ \t\r\n]*+)|(?<![ \t\r\n])[ \t\r\n]++)(?=(?P<scheme>https?://)|\.{0,2}/)", re.IGNORECASE
 )
 _NAME = pattern(r"[^,;|\s][^,;|]*+")
-_FORMULA = pattern(r"=\s*+IMAGE\(\s*+[\"']([^\"'\s]{1,8192}+)[\"']", re.IGNORECASE)
+_FORMULA = pattern(r"\s*+(?:=\s*+|(?!))?+(?:_xlfn\.)?IMAGE\(\s*+[\"']([^\"'\s]{1,8192}+)[\"']", re.IGNORECASE)
 _ATTACHED = pattern(r"\s*+([^()\r\n]{1,300}+)\(([a-z]{4,5}://[^\s()]{1,8192}+)\)\s*+(?:,|\Z)")
 _ORIGIN_TAIL = 300
 """Characters in which the host of a URL ends."""
@@ -215,17 +215,21 @@ def _is_whole(url: str, following: str) -> bool:
 def parts_of(text: str) -> list[Span]:
     """The places of the URLs in a value: those that it joins, or all of it without the blanks around, and a comma at its end.
 
-    Bare names of files are joined by commas and semicolons too, if each ends like an image's (Wix). Sheets have ``=IMAGE("URL")``.
+    Bare names of files are joined by commas and semicolons too, if each ends like an image's (Wix).
     """
     start, end = len(text) - len(text.lstrip()), len(text.rstrip())
-    if (formula := _FORMULA.match(text, start)) is not None:
-        return [formula.span(1)]
     listed = len(text.rstrip(" \t\r\n,;|"))
     if not has_image_extension(text[start:listed]):
         return joined(text) or [(start, max(start, end))]
     names = [(name.start(), name.start() + len(name[0].rstrip())) for name in _NAME.finditer(text, start, listed)]
     are_names = all(has_image_extension(text[slice(*name)]) for name in names)
     return joined(text) or (names if are_names and names else [(start, listed)])
+
+
+def shown_by(text: str) -> Span | None:
+    """The place of the URL in a sheet's ``=IMAGE("URL")``; None for any other value."""
+    formula = _FORMULA.match(text)
+    return formula.span(1) if formula is not None else None
 
 
 def attached(text: str) -> list[tuple[Span, Span]]:

@@ -414,6 +414,23 @@ async def test_what_is_compressed_in_a_way_that_is_not_read_is_told_however_smal
     assert (documents, problem.code) == ([], "binary-document")
 
 
+@pytest.mark.parametrize(
+    ("head", "what"),
+    [
+        (b"%PDF-1.7\n", "PDF"),
+        (b"{\\rtf1\\ansi https://a.example/1.jpg}", "RTF"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "Office"),
+    ],
+)
+async def test_a_document_in_a_format_that_is_not_read_is_refused_whatever_it_is_called(
+    tmp_path: Path, head: bytes, what: str
+) -> None:
+    for name in ("a.bin", "a.txt", "a"):
+        documents, (problem,) = await read(write(tmp_path, name, head))
+        assert (documents, problem.code, problem.message.count(". ")) == ([], "binary-document", 0)
+        assert what in problem.message
+
+
 async def test_what_is_not_read_is_refused_in_one_sentence(tmp_path: Path) -> None:
     documents, (problem,) = await read(write(tmp_path, "a.html.zst", b"\x28\xb5\x2f\xfd" + b"\0" * 90))
     assert (documents, problem.code) == ([], "container-refused")

@@ -44,6 +44,43 @@ def test_xml_of_no_standard_is_read_field_by_field(body: str, found: list[str]) 
     assert urls(body) == found
 
 
+RELATIONSHIPS = "http://schemas.openxmlformats.org/package/2006/relationships"
+PICTURE = "http://schemas.openxmlformats.org/drawingml/2006/picture"
+
+
+@pytest.mark.parametrize(
+    ("attributes", "found"),
+    [
+        (
+            'Type="http://x/relationships/image" Target="https://a.example/1" TargetMode="External"',
+            ["https://a.example/1"],
+        ),
+        ('Type="http://x/relationships/image" Target="media/1.png"', []),
+        ('Type="http://x/relationships/hyperlink" Target="https://a.example/1.jpg" TargetMode="External"', []),
+    ],
+)
+def test_of_the_relationships_of_an_office_document_those_to_pictures_elsewhere_are_images(
+    attributes: str, found: list[str]
+) -> None:
+    assert urls(f'<Relationships xmlns="{RELATIONSHIPS}"><Relationship Id="r" {attributes}/></Relationships>') == found
+
+
+def test_a_name_in_a_part_of_an_office_document_is_no_file_and_an_address_is_one() -> None:
+    body = f'''<w:p xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main" xmlns:pic="{PICTURE}">
+      <pic:cNvPr name="1.png" descr="./1.png"/><Override PartName="/word/media/1.png"/><v:imagedata o:href="https://a.example/2.png"/>
+      <f>_xlfn.IMAGE("https://a.example/3")</f></w:p>'''
+    assert urls(body) == ["https://a.example/2.png", "https://a.example/3"]
+
+
+def test_the_name_of_a_namespace_is_no_image_whatever_its_prefix_says() -> None:
+    assert urls(f'<a xmlns:img="{PICTURE}" xmlns:image="https://a.example/i.png"><b imageuri="{PICTURE}"/></a>') == []
+
+
+def test_a_file_is_an_image_by_the_type_beside_it() -> None:
+    body = '<item href="a/1" media-type="image/png"/><item href="a.css" media-type="text/css"/><x xlink:href="b" type="image/gif"/>'
+    assert urls(f"<package>{body}</package>") == ["https://shop.example/f/a/1", "https://shop.example/f/b"]
+
+
 def test_a_place_in_xml_is_that_of_the_bytes_references_and_all() -> None:
     page = '<?xml version="1.0" encoding="windows-1251"?><a>\n<name>Ёж</name><img>https://a.example/1.jpg?a&amp;b</img></a>'
     data = page.encode("cp1251")

@@ -32,6 +32,7 @@ from mediamirror.markup.naming import (
     joined_images,
     names_page,
     parts_of,
+    shown_by,
 )
 from mediamirror.markup.naming import (
     is_image_url as looks_like_image,
@@ -231,12 +232,15 @@ class RecordReader:
 
 def _image_urls(name: str, text: str) -> list[Span]:
     """The places of the URLs in a value that are images', by the name of its field or by their looks."""
-    if text.endswith(")") and (files := attached(text)):
-        return [
-            url
-            for file, url in files
-            if has_image_extension(text[slice(*file)].strip()) or _is_image(name, text[slice(*url)])
-        ]
+    if text.endswith(")"):
+        if (shown := shown_by(text)) is not None:
+            return [shown]
+        if files := attached(text):
+            return [
+                url
+                for file, url in files
+                if has_image_extension(text[slice(*file)].strip()) or _is_image(name, text[slice(*url)])
+            ]
     spans = parts_of(text)
     are_images = any(_is_image(name, text[slice(*span)], alone=len(spans) == 1) for span in spans) or joined_images(
         text
