@@ -492,5 +492,5 @@ class RewriteOptions:
     fix: bool = False
     """Whether what the files show to be wrong in the markup is put right too: widths, ends of ladders, missing dimensions."""
     workers: int | None = None
-    """Processes that read pages; None: one per core where there are many pages."""
+    """Processes that read pages; None: one per core where there are more than 24 MiB of pages."""
     dry_run: bool = False

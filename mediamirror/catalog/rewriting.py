@@ -126,10 +126,10 @@ def put_rewritten(db: sqlite3.Connection, store: int, pages: Sequence[Rewritten]
             "target = excluded.target, rewritten_at = excluded.rewritten_at",
             (page.document, page.output, page.before, page.after, store, page.target, page.rewritten_at),
         )
+        (rewrite,) = db.execute("SELECT id FROM rewrites WHERE output = ?", (page.output,)).fetchone()
         db.executemany(
-            "INSERT OR REPLACE INTO rewritten (rewrite_id, variant_id, address) SELECT r.id, v.id, ? FROM rewrites r, variants v "
-            "WHERE r.output = ? AND v.url = ?",
-            [(address, page.output, url) for url, address in page.addresses],
+            "INSERT OR REPLACE INTO rewritten (rewrite_id, variant_id, address) SELECT ?, id, ? FROM variants WHERE url = ?",
+            [(rewrite, address, url) for url, address in page.addresses],
         )
 
 

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     option("--partial-sets", "Also rewrite the available URLs of incomplete image sets.", RewriteOptions, panel=WHICH),
     option(
         "--workers N",
-        "Processes that read pages (default: one per core if there are many pages).",
+        "Processes that read pages (default: one per core if there are more than 24 MiB of pages).",
         RewriteOptions,
         panel=SPEED,
         most=256,

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mediamirror.documents.listings import Listing
     from mediamirror.documents.reader_process import Task
     from mediamirror.markup.page.links import Links
+    from mediamirror.rewrite.document import Places
 
 A = TypeVar("A")
 T = TypeVar("T")
@@ -65,7 +66,6 @@ class Reader:
             yield self.sheets.sift(part)
 
     async def _look(self, document: Document, *, merge: bool) -> AsyncIterator[Extraction]:
-        options, name = self._options, document.name
         if document.size > self._held:
             try:
                 async for part in self._ask("sets" if merge else "unmerged", document):
@@ -73,13 +73,28 @@ class Reader:
             except Unread as stopped:
                 yield Extraction((), (stopped.problem,))
             return
-        parts = bounded(look_through(document, _held(document), links=options.links, merge=merge), options, name)
+        parts = self._parts(document, merge=merge)
         if document.size <= _AT_ONCE:
             for part in parts:
                 yield part
         else:
             while (found := await asyncio.to_thread(next, parts, None)) is not None:
                 yield found
+
+    def _parts(self, document: Document, *, merge: bool) -> Iterator[Extraction]:
+        found = look_through(document, _held(document), links=self._options.links, merge=merge)
+        return bounded(found, self._options, document.name)
+
+    async def places(self, document: Document) -> Places:
+        """Return where each URL of a document stands, for rewriting. A small one is read at once, and nothing else goes on meanwhile.
+
+        Raises `UsageError` as `look` does, and `Unread`.
+        """
+        from mediamirror.rewrite.document import joined, places_of  # noqa: PLC0415 -- start-up time
+
+        if document.size > self._held:
+            return joined([part async for part in self._ask("places", document)])
+        return joined([places_of(part) for part in self._parts(document, merge=False)])
 
     async def links(self, document: Document) -> Links:
         """Return where a page leads on to. Raises `Unread`, and what `look` raises."""
@@ -110,7 +125,7 @@ class Reader:
         process = process or await self._start()
         told = False
         try:
-            in_slices = task in {"sets", "unmerged"} and await _off(is_split, document, document)
+            in_slices = task in {"sets", "unmerged", "places"} and await _off(is_split, document, document)
             chunks = document.chunks()
             job = (task, replace(document, data=b""), document.size, self._options, in_slices)
             await apart.write(process, pickle.dumps(job))

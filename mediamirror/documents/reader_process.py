@@ -14,7 +14,7 @@ import struct
 import sys
 from collections.abc import Callable, Iterator
 from threading import Lock
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from mediamirror.documents.document import Document
 from mediamirror.documents.listings import Listing, listing_in
@@ -22,6 +22,9 @@ from mediamirror.documents.look import bounded, links_in, look_through, look_thr
 from mediamirror.first_use import dataclass
 from mediamirror.model import Extraction
 from mediamirror.settings import ReadOptions
+
+if TYPE_CHECKING:
+    from mediamirror.rewrite.document import Places
 
 PREFIX = struct.Struct("!Q")
 OVER_MEMORY = 75
@@ -41,7 +44,7 @@ _SET_PDEATHSIG = 1
 _SENDING = Lock()
 
 Take = Callable[[], bytes]
-Task = Literal["sets", "unmerged", "links", "listing"]
+Task = Literal["sets", "unmerged", "places", "links", "listing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +131,16 @@ def _listing(job: Job, whole: Take, more: Take) -> Iterator[Listing]:
     yield listing_in(job.document, whole())
 
 
+def _places(job: Job, whole: Take, more: Take) -> Iterator[Places]:
+    from mediamirror.rewrite.document import places_of  # noqa: PLC0415 -- for rewriting alone
+
+    return map(places_of, _sets(job, whole, more))
+
+
 _TASKS: dict[Task, Callable[[Job, Take, Take], Iterator[Any]]] = {
     "sets": _sets,
     "unmerged": _sets,
+    "places": _places,
     "links": _links,
     "listing": _listing,
 }

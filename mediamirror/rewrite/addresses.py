@@ -20,7 +20,7 @@ from ada_url import URL
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.charrefs import decode
 from mediamirror.markup.places.urls import plain
-from mediamirror.model import Candidate, ImageSet
+from mediamirror.model import Span
 
 _KEPT = "%:/?#[]@!$&()*+,;=~-._"
 """What RFC 3986 allows in a URL, without the apostrophe, which ends an attribute in single quotes."""
@@ -76,16 +76,14 @@ def probe(number: int) -> str:
     return f"https://probe.invalid/{number}/image.webp?a&{'amp;' * _LEVELS}b"
 
 
-def levels_seen(sets: Iterable[ImageSet]) -> Mapping[int, int]:
+def levels_seen(places: Iterable[tuple[str, str, Span | None, bool]]) -> Mapping[int, int]:
     """Return how often references were decoded in each place that holds a probe, by the probe's number."""
     found: dict[int, int] = {}
-    for image_set in sets:
-        for candidate in image_set.candidates:
-            match = _PROBE.fullmatch(candidate.url)
-            if match is not None:
-                # Where a reading forgives what was escaped once too often, the standard does not.
-                forgiven = "unescaped" in candidate.flags
-                found[int(match[1])] = _LEVELS - match[2].count("amp;") - forgiven
+    for url, _, _, forgiven in places:
+        match = _PROBE.fullmatch(url)
+        if match is not None:
+            # Where a reading forgives what was escaped once too often, the standard does not.
+            found[int(match[1])] = _LEVELS - match[2].count("amp;") - forgiven
     return found
 
 
@@ -105,11 +103,11 @@ class Addresses:
         """Return the address of a key on a page in ``folder``."""
         return (self.prefix or _path(self.root or "", folder)) + of_key(key)
 
-    def key_of(self, candidate: Candidate, folder: str) -> str | None:
-        """Return the key that a candidate's address on a page in ``folder`` leads to: resolved, or as it is written."""
+    def key_of(self, url: str, raw: str, folder: str) -> str | None:
+        """Return the key that a URL on a page in ``folder`` leads to: resolved, or as it is spelled (``raw``)."""
         prefix = self.prefix if self.prefix is not None else _path(self.root or "", folder)
         is_written = self.prefix is None or prefix.startswith("/")
-        address = means(candidate.raw_url) if is_written else candidate.url
+        address = means(raw) if is_written else url
         if not address.startswith(prefix):
             return None
         return unquote(re.split(r"[?#]", address.removeprefix(prefix), maxsplit=1)[0])

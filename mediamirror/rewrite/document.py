@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.places.source import codec_of
-from mediamirror.model import Candidate, ImageSet
+from mediamirror.model import Extraction, ImageSet, Span
 from mediamirror.rewrite.addresses import BadAddress, is_plain, levels_seen, probe, spelled
 
 
@@ -71,6 +71,44 @@ class Target(NamedTuple):
 UNKNOWN = Target(None, "it is not in the mirror")
 
 
+Place = tuple[str, str, Span | None, bool]
+"""A URL as requested, as it is spelled, where that stands in the document's bytes, and whether it was escaped once too often.
+
+All that a rewrite asks of a candidate. A plain tuple, as every URL of every page comes by here, most from another process.
+"""
+Placed = tuple[int, tuple[Place, ...]]
+"""The line of an image set, and its URLs in document order."""
+
+
+class Places(NamedTuple):
+    """All that a rewrite asks of a document: its image sets, and each problem's code and message."""
+
+    sets: Sequence[Placed]
+    problems: Sequence[tuple[str, str]] = ()
+
+
+def placed(image_set: ImageSet) -> Placed:
+    """Return what a rewrite asks of an image set."""
+    rows = [
+        (c.url, c.raw_url, None if c.reference is None else c.reference.span, "unescaped" in c.flags)
+        for c in image_set.candidates
+    ]
+    return image_set.line, tuple(rows)
+
+
+def places_of(part: Extraction) -> Places:
+    """Return what a rewrite asks of an extraction without merged sets."""
+    problems = (*part.problems, *(problem for each in part.sets for problem in each.problems))
+    return Places([placed(each) for each in part.sets], [(problem.code, problem.message) for problem in problems])
+
+
+def joined(parts: Sequence[Places]) -> Places:
+    """Put the parts of a document together."""
+    if len(parts) == 1:
+        return parts[0]
+    return Places([each for part in parts for each in part.sets], [each for part in parts for each in part.problems])
+
+
 class Move(NamedTuple):
     """A URL that moves: its place in bytes, what it was, as requested, and its new address."""
 
@@ -100,25 +138,24 @@ class Decision:
 
 
 def decide(
-    sets: Iterable[ImageSet],
+    sets: Iterable[Placed],
     targets: Mapping[str, Target],
     *,
-    is_there: Callable[[Candidate], bool],
+    is_there: Callable[[Place], bool],
     single: bool = False,
 ) -> Decision:
     """Decide for every image set of a document. The sets are unmerged.
 
-    ``is_there`` says whether what a candidate names stands where its span says. ``single`` lets URLs move whose set is not complete.
+    ``is_there`` says whether a URL's spelling stands where its span says. ``single`` lets URLs move whose set is not complete.
     """
     moves: list[Move] = []
     kept: list[Kept] = []
     moved = 0
-    for image_set in sets:
-        candidates = image_set.candidates
-        found = [(c, targets.get(c.url, UNKNOWN)) for c in candidates]
+    for line, places in sets:
+        found = [(place, targets.get(place[0], UNKNOWN)) for place in places]
         blamed = tuple(dict.fromkeys(_blamed(found, is_there)))
         if blamed:
-            kept.append(Kept(image_set.line, len({c.url for c in candidates}), blamed))
+            kept.append(Kept(line, len({place[0] for place in places}), blamed))
         if not blamed or single:
             own = list(_moves(found, {url for url, _ in blamed}))
             moves += own
@@ -126,23 +163,20 @@ def decide(
     return Decision(tuple(_apart(moves)), tuple(kept), moved)
 
 
-def _blamed(
-    found: Iterable[tuple[Candidate, Target]], is_there: Callable[[Candidate], bool]
-) -> Iterator[tuple[str, str]]:
-    for candidate, target in found:
-        if target.address is None and not target.settled:
-            yield candidate.url, target.reason
-        elif not target.settled and target.address != candidate.url and not is_there(candidate):
-            yield candidate.url, NO_PLACE
+def _blamed(found: Iterable[tuple[Place, Target]], is_there: Callable[[Place], bool]) -> Iterator[tuple[str, str]]:
+    for place, (address, reason, settled) in found:
+        if address is None and not settled:
+            yield place[0], reason
+        elif not settled and address != place[0] and not is_there(place):
+            yield place[0], NO_PLACE
 
 
-def _moves(found: Iterable[tuple[Candidate, Target]], blamed: set[str]) -> Iterator[Move]:
-    for candidate, target in found:
-        span = candidate.reference.span if candidate.reference is not None else None
-        if target.address is None or target.settled or candidate.url in blamed or span is None:
+def _moves(found: Iterable[tuple[Place, Target]], blamed: set[str]) -> Iterator[Move]:
+    for (url, _, span, _), (address, _, settled) in found:
+        if address is None or settled or url in blamed or span is None:
             continue
-        if target.address != candidate.url:
-            yield Move(*span, candidate.url, target.address)
+        if address != url:
+            yield Move(*span, url, address)
 
 
 def _apart(moves: Iterable[Move]) -> list[Move]:
@@ -204,15 +238,14 @@ def integrity_of(data: bytes) -> frozenset[str]:
     )
 
 
-def standing_in(data: bytes) -> Callable[[Candidate], bool]:
-    """Return what says whether a candidate's spelling stands where its span says, as far as that can be told from ASCII."""
+def standing_in(data: bytes) -> Callable[[Place], bool]:
+    """Return what says whether a URL's spelling stands where its span says, as far as that can be told from ASCII."""
     codec = codec_for(data)
 
-    def stands(candidate: Candidate) -> bool:
-        span = candidate.reference.span if candidate.reference is not None else None
+    def stands(place: Place) -> bool:
+        _, raw, span, _ = place
         if span is None:
             return False
-        raw = candidate.raw_url
         return not raw.isascii() or data[slice(*span)] == raw.encode(codec)
 
     return stands
@@ -226,13 +259,16 @@ def probed(data: bytes, moves: Sequence[Move]) -> bytes | None:
     return spliced(data, probes) if probes else None
 
 
-def edits_for(data: bytes, moves: Sequence[Move], seen: Iterable[ImageSet] = ()) -> list[Edit]:
+def edits_for(data: bytes, moves: Sequence[Move], seen: Iterable[Placed] = ()) -> list[Edit]:
     """Return the edits that make every move. Raises `BadAddress` where an address can't be spelled.
 
     ``seen`` are the image sets of what `probed` made of the document, unmerged.
     """
     codec = codec_for(data)
-    levels = {**levels_seen(seen), **{number: 0 for number, move in enumerate(moves) if is_plain(move.address)}}
+    levels = {
+        **levels_seen(place for _, places in seen for place in places),
+        **{number: 0 for number, move in enumerate(moves) if is_plain(move.address)},
+    }
     edits = []
     for number, move in enumerate(moves):
         if number not in levels:

@@ -13,7 +13,17 @@ from hypothesis import given, settings
 from mediamirror.markup.extract import extract_document
 from mediamirror.model import Candidate, ImageSet
 from mediamirror.rewrite.addresses import as_target
-from mediamirror.rewrite.document import Target, decide, edits_for, probed, reversed_edits, spliced, standing_in
+from mediamirror.rewrite.document import (
+    Placed,
+    Target,
+    decide,
+    edits_for,
+    placed,
+    probed,
+    reversed_edits,
+    spliced,
+    standing_in,
+)
 from tests.rewrite.documents import addresses, documents
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"
@@ -28,6 +38,10 @@ def look(data: bytes, name: str) -> tuple[ImageSet, ...]:
     return extract_document(data, base_url=PAGE, document=name, merge=False).sets
 
 
+def places(sets: Iterable[ImageSet]) -> list[Placed]:
+    return [placed(each) for each in sets]
+
+
 def candidates(sets: Iterable[ImageSet]) -> list[Candidate]:
     return [candidate for image_set in sets for candidate in image_set.candidates]
 
@@ -37,9 +51,9 @@ def rewritten(name: str, data: bytes, address_of: Callable[[int, str], str]) -> 
     sets = look(data, name)
     urls = dict.fromkeys(candidate.url for candidate in candidates(sets))
     targets = {url: Target(as_target(address_of(number, url))) for number, url in enumerate(urls)}
-    decision = decide(sets, targets, is_there=standing_in(data), single=True)
+    decision = decide(places(sets), targets, is_there=standing_in(data), single=True)
     changed = probed(data, decision.moves)
-    edits = edits_for(data, decision.moves, () if changed is None else look(changed, name))
+    edits = edits_for(data, decision.moves, () if changed is None else places(look(changed, name)))
     result = spliced(data, edits)
     assert spliced(result, reversed_edits(data, edits)) == data
     moved = {move.url: urljoin(PAGE, move.address) for move in decision.moves}
@@ -61,7 +75,7 @@ def test_the_identity_map_gives_identical_bytes(document: tuple[str, bytes]) -> 
     name, data = document
     sets = look(data, name)
     same = {candidate.url: Target(candidate.url) for candidate in candidates(sets)}
-    assert decide(sets, same, is_there=standing_in(data)).moves == ()
+    assert decide(places(sets), same, is_there=standing_in(data)).moves == ()
 
 
 @given(documents(), addresses())

@@ -24,12 +24,12 @@ from mediamirror.jobs.rewrite.targets import Targets, open_targets
 from mediamirror.jobs.rewrite.undo import undo
 from mediamirror.jobs.run.pipeline import as_they_come, run_window
 from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem, Workload
-from mediamirror.settings import RewriteOptions
+from mediamirror.settings import MiB, RewriteOptions
 
 Emit = Callable[[MendEvent | Workload], None]
 
-_MANY = 16
-"""From so many pages on they are read in processes of their own."""
+_MUCH = 24 * MiB
+"""From so many bytes of pages on they are read in processes of their own: starting one takes as long as to read 4 MiB."""
 _MOST_WORKERS = 32
 _SHEET = ".css"
 
@@ -59,17 +59,26 @@ async def rewrite(
     async with AsyncExitStack() as stack:
         writes = show is None and not options.dry_run
         targets = await open_targets(options, catalog, stack, writes=writes)
-        number = _workers(options, sum(item.is_page for item in items), shows=show is not None)
+        number = _workers(options, [item.path for item in items if item.is_page], shows=show is not None)
         readers = [await stack.enter_async_context(Reader(options.read, apart=number > 1)) for _ in range(number)]
         run = _Run(options, targets, Pages(options, targets, readers, show), on_event, changes=writes)
         on_event(Workload(len(items), len(items), 0))
         return await run.run(items, width=2 * number if number > 1 else 1)
 
 
-def _workers(options: RewriteOptions, pages: int, *, shows: bool) -> int:
+def _workers(options: RewriteOptions, pages: Sequence[Path], *, shows: bool) -> int:
     """How many readers there is work for; what is shown comes in order."""
-    asked = options.workers or (len(os.sched_getaffinity(0)) if pages >= _MANY else 1)
-    return 1 if shows else max(1, min(asked, pages, _MOST_WORKERS))
+    if shows:
+        return 1
+    asked = options.workers or (len(os.sched_getaffinity(0)) if sum(map(_size, pages)) >= _MUCH else 1)
+    return max(1, min(asked, len(pages), _MOST_WORKERS))
+
+
+def _size(page: Path) -> int:
+    try:
+        return page.stat().st_size
+    except OSError:
+        return 0  # told of when it is to be read
 
 
 class _Run:

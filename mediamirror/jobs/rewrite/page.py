@@ -13,27 +13,31 @@ from pathlib import Path
 from mediamirror.catalog.connection import as_told
 from mediamirror.catalog.rewriting import Rewritten
 from mediamirror.documents.document import Document
-from mediamirror.documents.reader import Reader
+from mediamirror.documents.reader import Reader, Unread
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.rewrite.files import NAME, Item, LeftAlone, Record, append, copy, put, read, read_page, sha256_of
 from mediamirror.jobs.rewrite.targets import Targets
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.tally import CUT_SHORT
-from mediamirror.jobs.run.work_list import problems_in
 from mediamirror.lint import parse_tolerance
 from mediamirror.markup.extract import PAGES
-from mediamirror.model import Extraction, ImageSet, ItemError, Problem
+from mediamirror.model import ItemError, Problem
 from mediamirror.rewrite.addresses import BadAddress
 from mediamirror.rewrite.document import (
     Decision,
     Edit,
     Kept,
+    Placed,
+    Places,
     codec_for,
     decide,
     edits_for,
     has_base,
     has_policy,
     integrity_of,
+    joined,
+    placed,
+    places_of,
     probed,
     reversed_edits,
     spliced,
@@ -80,7 +84,11 @@ class Pages:
         self._records: dict[Path, dict[str, list[Record]]] = {}
 
     async def handle(self, item: Item) -> Done:
-        """Rewrite one page, or copy a file that is none. Never raises for what is wrong with it."""
+        """Rewrite one page, or copy a file that is none. Never raises for what is wrong with it.
+
+        Files are read and written here and now, and no thread is asked, which costs more than most files do: meanwhile other
+        pages are read in their processes, or nothing else is to be done. Only what has to wait for the disk does so in one.
+        """
         try:
             if item.trouble is not None:
                 return Done(item, "rewrite", error=item.trouble)
@@ -96,17 +104,16 @@ class Pages:
     async def _copied(self, item: Item, reason: str) -> Done:
         if self._options.to is None or self._options.dry_run:
             return Done(item, "skip", reason)
-        fresh = await asyncio.to_thread(copy, item.path, item.output)
+        fresh = copy(item.path, item.output)
         return Done(item, "copy" if fresh else "skip", reason)
 
     async def _page(self, item: Item) -> Done:
-        document = await asyncio.to_thread(read_page, item, self._options.read)
+        document = read_page(item, self._options.read)
         data = document.data
         assert isinstance(data, bytes)  # noqa: S101 - `read_page` holds the whole page
         document = await self._based(item, document)
         self._check(item, document.kind, data)
-        sets, problems = await self._sets(item, document)
-        sets, mends = await self._mended(data, sets)
+        sets, mends, problems = await self._sets(item, document, data)
         decision = await self._decided(item, data, sets)
         edits = await self._edits(item, document, data, decision)
         edits = sorted([*edits, *(edit for mend in mends for edit in mend.edits)])
@@ -121,12 +128,15 @@ class Pages:
         )
         if self._options.dry_run or self._show is not None:
             return done
-        if item.output != item.path and await asyncio.to_thread(_holds, item.output, after):
+        if item.output != item.path and _holds(item.output, after):
             return replace(done, op="skip", reason="rewritten already", moved=0, mended=0)
         record = Record(
             _below(item), sha256_of(data), sha256_of(after), tuple(reversed_edits(data, edits)), self._targets.path
         )
-        await asyncio.to_thread(_write, item, record, after)
+        if item.output == item.path:
+            await asyncio.to_thread(_write, item, record, after)
+        else:
+            _write(item, record, after)
         return replace(done, rewritten=self._note(item, record, decision))
 
     def _note(self, item: Item, record: Record, decision: Decision) -> Rewritten:
@@ -171,38 +181,44 @@ class Pages:
                 "attribute from the pages, or leave the style sheet as it is.",
             )
 
-    async def _sets(self, item: Item, document: Document) -> tuple[list[ImageSet], tuple[Problem, ...]]:
-        parts = await self._look(document)
-        sets = [each for part in parts for each in part.sets]
-        found = [problem for part in parts for problem in problems_in(part)]
-        cut = next((problem for problem in found if problem.code in CUT_SHORT), None)
+    async def _sets(
+        self, item: Item, document: Document, data: bytes
+    ) -> tuple[Sequence[Placed], list[Mend], tuple[Problem, ...]]:
+        places, mends = await (self._mended(document, data) if self._options.fix else self._found(document))
+        cut = next((each for each in places.problems if each[0] in CUT_SHORT), None)
         if cut is not None:
-            raise LeftAlone(cut.code, f"{item.path}: {cut.message}")
-        relative = sum(problem.code == "relative-url-without-base" for problem in found)
+            raise LeftAlone(cut[0], f"{item.path}: {cut[1]}")
+        relative = sum(code == "relative-url-without-base" for code, _ in places.problems)
         if not relative:
-            return sets, ()
+            return places.sets, mends, ()
         message = (
             f"{item.path}: relative URLs ({relative:,}) are not rewritten: give the URL of the page with --base-url."
         )
-        return sets, (Problem("relative-url-without-base", message, document=item.name),)
+        return places.sets, mends, (Problem("relative-url-without-base", message, document=item.name),)
 
-    async def _look(self, document: Document) -> list[Extraction]:
+    async def _found(self, document: Document) -> tuple[Places, list[Mend]]:
         reader = await self._readers.get()
         try:
-            return [part async for part in reader.look(document, merge=False)]
+            return await reader.places(document), []
+        except Unread as stopped:
+            return Places((), [(stopped.problem.code, stopped.problem.message)]), []
         finally:
             self._readers.put_nowait(reader)
 
-    async def _mended(self, data: bytes, sets: list[ImageSet]) -> tuple[list[ImageSet], list[Mend]]:
-        if not self._options.fix:
-            return sets, []
-        pictures = await self._targets.pictures(sets)
-        return mended(sets, pictures, data, codec_for(data), self._tolerance.allows)
-
-    async def _decided(self, item: Item, data: bytes, sets: Sequence[ImageSet]) -> Decision:
-        folder = await asyncio.to_thread(os.path.realpath, item.output.parent)
+    async def _mended(self, document: Document, data: bytes) -> tuple[Places, list[Mend]]:
+        reader = await self._readers.get()
         try:
-            targets = await self._targets.of(sets, folder)
+            parts = [part async for part in reader.look(document, merge=False)]
+        finally:
+            self._readers.put_nowait(reader)
+        sets = [each for part in parts for each in part.sets]
+        pictures = await self._targets.pictures(sets)
+        after, mends = mended(sets, pictures, data, codec_for(data), self._tolerance.allows)
+        return joined([places_of(part) for part in parts])._replace(sets=[placed(each) for each in after]), mends
+
+    async def _decided(self, item: Item, data: bytes, sets: Sequence[Placed]) -> Decision:
+        try:
+            targets = await self._targets.of(sets, _folder(item))
         except BadAddress as error:
             raise LeftAlone(
                 "bad-address", f"{item.path}: the map gives an address that can't stand there: {error}."
@@ -219,9 +235,9 @@ class Pages:
 
     async def _edits(self, item: Item, document: Document, data: bytes, decision: Decision) -> list[Edit]:
         changed = probed(data, decision.moves)
-        parts = [] if changed is None else await self._look(replace(document, data=changed))
+        seen = Places(()) if changed is None else (await self._found(replace(document, data=changed)))[0]
         try:
-            return edits_for(data, decision.moves, [each for part in parts for each in part.sets])
+            return edits_for(data, decision.moves, seen.sets)
         except BadAddress as error:
             raise LeftAlone("bad-address", f"{item.path}: {error}.") from None
 
@@ -243,6 +259,11 @@ def _hashes(data: bytes) -> dict[str, str]:
 def _below(item: Item) -> str:
     """The page's path below the folder that keeps its record."""
     return os.path.relpath(item.output, item.root)
+
+
+def _folder(item: Item) -> str:
+    """The folder that a page's relative addresses are resolved in."""
+    return os.path.realpath(item.output.parent)
 
 
 def _holds(path: Path, data: bytes) -> bool:

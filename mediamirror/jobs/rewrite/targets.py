@@ -32,7 +32,7 @@ from mediamirror.jobs.run.destination import hold
 from mediamirror.markup.places.urls import resolve
 from mediamirror.model import ImageSet
 from mediamirror.rewrite.addresses import Addresses, BadAddress, as_target, means, under
-from mediamirror.rewrite.document import UNKNOWN, Target
+from mediamirror.rewrite.document import UNKNOWN, Placed, Target
 from mediamirror.rewrite.mend import Picture
 from mediamirror.settings import RewriteOptions, StoreOptions, state_folder
 
@@ -54,7 +54,7 @@ class Targets:
         self.path = path
         """The catalog's file."""
 
-    async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
+    async def of(self, sets: Iterable[Placed], folder: str) -> dict[str, Target]:
         """Return where each URL of a page in ``folder`` is to point. What is left out stays."""
         raise NotImplementedError
 
@@ -80,11 +80,11 @@ class FromCatalog(Targets):
         name, file = addresses.prefix or addresses.root or "", None if path is None else os.path.realpath(path)
         super().__init__(name, host=addresses.host, is_relative=addresses.prefix is None, path=file)
 
-    async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
+    async def of(self, sets: Iterable[Placed], folder: str) -> dict[str, Target]:
         """See `Targets`."""
-        candidates = {c.url: c for image_set in sets for c in image_set.candidates}
-        standings = await self._catalog.read(read_standings, self._store, list(candidates))
-        there = {url: key for url, c in candidates.items() if (key := self._addresses.key_of(c, folder))}
+        spellings = {url: raw for _, places in sets for url, raw, _, _ in places}
+        standings = await self._catalog.read(read_standings, self._store, list(spellings))
+        there = {url: key for url, raw in spellings.items() if (key := self._addresses.key_of(url, raw, folder))}
         keys = await self._catalog.read(read_keys, self._store, list(there.values())) if there else set()
         targets = {url: self._target(standing, folder) for url, standing in standings.items()}
         return targets | {url: Target(None, settled=True) for url, key in there.items() if key in keys}
@@ -123,15 +123,14 @@ class FromFile(Targets):
         self._rows = rows
         self._new = frozenset(rows.values())
 
-    async def of(self, sets: Iterable[ImageSet], folder: str) -> dict[str, Target]:
+    async def of(self, sets: Iterable[Placed], folder: str) -> dict[str, Target]:
         """See `Targets`. Raises `BadAddress` for an address that can't stand in a page."""
         del folder
         found: dict[str, Target] = {}
-        for candidate in (c for image_set in sets for c in image_set.candidates):
-            url = candidate.url
+        for url, raw, _, _ in (place for _, places in sets for place in places):
             if url in self._rows:
                 found[url] = Target(as_target(self._rows[url]))
-            elif url in self._new or means(candidate.raw_url) in self._new:
+            elif url in self._new or means(raw) in self._new:
                 found[url] = Target(None, settled=True)
         return found
 
