@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 
-from mediamirror.jobs.mirror.best import SHORT
+from mediamirror.jobs.mirror.plan import SHORT
 from mediamirror.lint import Rule, all_rules
 from mediamirror.lint.rules import BLIND, Words
 

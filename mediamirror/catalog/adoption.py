@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page, marks
-from mediamirror.catalog.holdings import put_holdings
 from mediamirror.catalog.ingest import put_variant
 from mediamirror.catalog.listing import MOST_ROWS
 from mediamirror.catalog.manifest import FACTS, ManifestObject, Origin, origins_of
+from mediamirror.catalog.stored_sets import put_holdings
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.model import Held
 from mediamirror.redact import is_redacted

@@ -10,7 +10,7 @@ import pytest
 
 from fixtures.images import make_image
 from mediamirror import CheckOptions, FetchOptions, MemoryStore, MirrorOptions, Outcome, SelectOptions, mirror
-from mediamirror.jobs.mirror.best import told
+from mediamirror.jobs.mirror.plan import told
 from mediamirror.model import Event, Problem, SetResult, SetRow, Status
 
 

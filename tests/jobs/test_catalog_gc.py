@@ -19,9 +19,9 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import put_holdings, read_holdings
 from mediamirror.catalog.ingest import find_store, store_id
 from mediamirror.catalog.manifest import read_manifest
+from mediamirror.catalog.stored_sets import put_holdings, read_holdings
 from mediamirror.errors import LockHeld, StoreError, UsageError
 from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.gc import Found, collect_garbage, refusal

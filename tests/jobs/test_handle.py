@@ -16,8 +16,7 @@ from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem
 from mediamirror.errors import CatalogError, ConnectFailed, HTTPStatus, StoreDenied, StoreError
 from mediamirror.fetch import Request
 from mediamirror.jobs.mirror.handle import Handler, Policy, open_inspector
-from mediamirror.jobs.mirror.publish import Publisher
-from mediamirror.jobs.mirror.strip import Stripper
+from mediamirror.jobs.mirror.publish import Publisher, Stripper
 from mediamirror.jobs.run.lanes import Later
 from mediamirror.lint import Tolerance
 from mediamirror.model import (

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import drop_holdings, is_new_here, put_holdings, read_expected, read_holdings
 from mediamirror.catalog.ingest import store_id
 from mediamirror.catalog.manifest import read_new
+from mediamirror.catalog.stored_sets import drop_holdings, is_new_here, put_holdings, read_expected, read_holdings
 from mediamirror.errors import ObjectCorrupt, StoreDenied
 from mediamirror.jobs.run.manifest import (
     SEGMENTS,

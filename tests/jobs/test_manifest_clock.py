@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import put_holdings
 from mediamirror.catalog.ingest import store_id
+from mediamirror.catalog.stored_sets import put_holdings
 from mediamirror.jobs.run.manifest import read_segments, write_segment
 from mediamirror.model import Held
 from mediamirror.store.memory import MemoryStore

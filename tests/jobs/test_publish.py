@@ -10,8 +10,7 @@ import pytest
 from fixtures.images import encode, exif_block, photo
 from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem
 from mediamirror.errors import StoreDenied, StoreError, StoreStopped
-from mediamirror.jobs.mirror.publish import ENDURED, SOURCE_SHA256, Publisher
-from mediamirror.jobs.mirror.strip import Stripper
+from mediamirror.jobs.mirror.publish import ENDURED, SOURCE_SHA256, Publisher, Stripper
 from mediamirror.model import Body, Facts, ImageFacts, OpaqueFacts, StoredObject, Variant
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Recorded, expected_sha256, put_holdings, read_expected
 from mediamirror.catalog.ingest import store_id
-from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
+from mediamirror.catalog.stored_sets import Recorded, expected_sha256, put_holdings, read_expected
+from mediamirror.jobs.scrub.job import Progress, Tracker, in_sample, load
 from mediamirror.model import Held
 
 

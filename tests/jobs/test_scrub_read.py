@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fixtures.images import make_image
-from mediamirror.catalog.holdings import Expected, Recorded
+from mediamirror.catalog.stored_sets import Expected, Recorded
 from mediamirror.errors import ConnectFailed, ObjectMissing, StoreDenied, StoreError
 from mediamirror.jobs.run.session import previewed
 from mediamirror.jobs.run.switched_off import SwitchedOff

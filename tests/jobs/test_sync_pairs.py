@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mediamirror.errors import StoreError
 from mediamirror.jobs.run.pipeline import WorkList
-from mediamirror.jobs.sync.pairs import joined, paired
+from mediamirror.jobs.sync.plan import joined, paired
 from mediamirror.model import Held
 
 T = TypeVar("T")

@@ -13,7 +13,7 @@ from fixtures.defects import SITE, Case, File
 from fixtures.defects.base import WIDTHS
 from mediamirror.errors import FetchError, HTTPStatus, ImageError, TransferTruncated
 from mediamirror.imaging.decoder.pool import DecoderPool
-from mediamirror.jobs.verify.browser import StandardBrowser
+from mediamirror.jobs.verify.job import StandardBrowser
 from mediamirror.lint import LintOptions, VariantFacts, check_set, choose_codes, lint_options
 from mediamirror.markup.extract import extract
 from mediamirror.model import Body, Download, Finding, ImageFacts, ImageSet, Look

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from mediamirror.jobs.verify.browser import StandardBrowser
+from mediamirror.jobs.verify.job import StandardBrowser
 from mediamirror.lint import VariantFacts, check_set, choose_codes, lint_options
 from mediamirror.markup.extract import extract
 from mediamirror.model import Download, Finding, ImageFacts

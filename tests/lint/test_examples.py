@@ -16,7 +16,7 @@ from PIL import Image
 from fixtures.defects.base import Case, File, made, picture
 from fixtures.defects.files import calm, wide_profile
 from fixtures.images import PAGE, encode, exif_block, huge_canvas_webp, make_animation
-from mediamirror.jobs.verify.browser import StandardBrowser
+from mediamirror.jobs.verify.job import StandardBrowser
 from mediamirror.lint import all_rules, check_set, get_rule
 from mediamirror.lint.rules import Words
 from mediamirror.lint.suppress import apply

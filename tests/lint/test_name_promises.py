@@ -10,7 +10,7 @@ from html import escape
 import pytest
 
 from fixtures.dialects import SHAPES, address
-from mediamirror.jobs.verify.browser import StandardBrowser
+from mediamirror.jobs.verify.job import StandardBrowser
 from mediamirror.lint import VariantFacts, check_set, choose_codes, lint_options
 from mediamirror.markup.extract import extract_document
 from mediamirror.model import Download, ImageFacts, ImageSet

@@ -15,9 +15,9 @@ from datetime import timedelta
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import drop_holdings, is_new_here
 from mediamirror.catalog.ingest import find_store, forget_runs, free_bytes, shrink
 from mediamirror.catalog.manifest import Known, begin_manifest, read_known
+from mediamirror.catalog.stored_sets import drop_holdings, is_new_here
 from mediamirror.errors import CatalogError, ObjectCorrupt, StoreError, UsageError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.destination import now

@@ -22,9 +22,9 @@ from typing import Any, Self
 from mediamirror.documents import apart
 from mediamirror.errors import MediamirrorError, UsageError, WorkerLost
 from mediamirror.first_use import replace
+from mediamirror.jobs.mirror.publish import Stripper
 from mediamirror.jobs.mirror.results import Results
 from mediamirror.jobs.mirror.spread import Crew, Engine, Finished, Job, Told, Work
-from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
 from mediamirror.model import Problem
 from mediamirror.processes import start

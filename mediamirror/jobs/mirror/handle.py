@@ -1,4 +1,7 @@
-"""What happens to one variant: ask (an archive first), look at the bytes, check, publish. Every failure becomes its Outcome."""
+"""What happens to one variant: ask (an archive first), look at the bytes, check, publish. Every failure becomes its Outcome.
+
+Outcomes are written into the catalog, told and counted here too; and for a dry run what would become of each.
+"""
 
 from __future__ import annotations
 
@@ -8,28 +11,38 @@ import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
+from typing import TYPE_CHECKING
 
-from mediamirror.catalog.results import Record
-from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem
+from mediamirror.catalog.catalog import Catalog
+from mediamirror.catalog.ingest import Run, continued_from
+from mediamirror.catalog.results import Record, put_outcomes
+from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem, read_work
 from mediamirror.errors import ArchiveError, CatalogError, FetchError, HTTPStatus, ImageError, StoreError
 from mediamirror.fetch import Fetcher, Request, discard
+from mediamirror.fetch.request import certain_refusal
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_body, read_whole_body
-from mediamirror.jobs.mirror.best import is_short
 from mediamirror.jobs.mirror.plan import (
+    SHORT,
     Ask,
     Conditional,
     Fresh,
     Situation,
     Verdict,
     decide_ask,
+    is_short,
     judge,
     question,
     recorded_download,
 )
 from mediamirror.jobs.mirror.publish import Published, Publisher
+from mediamirror.jobs.run.destination import now
+from mediamirror.jobs.run.inputs import Emit
 from mediamirror.jobs.run.lanes import Later
+from mediamirror.jobs.run.session import Session
+from mediamirror.jobs.run.tally import Tally
 from mediamirror.lint import Tolerance, check_variant, parse_tolerance, rejects, unread_kind
 from mediamirror.model import (
     Body,
@@ -38,13 +51,20 @@ from mediamirror.model import (
     Finding,
     ImageFacts,
     ItemError,
+    ObjectEvent,
     OpaqueFacts,
     Outcome,
+    Problem,
     SourceBytes,
     Status,
+    Summary,
 )
 from mediamirror.redact import redact_url
 from mediamirror.settings import CheckOptions, MirrorOptions, SelectOptions
+
+if TYPE_CHECKING:
+    from mediamirror.documents.warc.archive import WarcArchive
+    from mediamirror.jobs.mirror.results import Results
 
 Inspect = Callable[[Body], Awaitable[ImageFacts]]
 """Body to facts; raises `ImageError`."""
@@ -341,3 +361,69 @@ def _image_error(result: Facts | ImageError) -> ItemError | None:
 def _failed(item: WorkItem, code: str, message: str, *, http_status: int | None = None) -> Record:
     error = ItemError(code, message, http_status)
     return Record(item.variant_id, Outcome(item.variant, Status.FAILED, error=error), None)
+
+
+class Recorder:
+    """Writes outcomes down and tells them. What may be kept as the best there is gets its last word later: ``short`` counts those.
+
+    ``results`` takes them too where several workers share the run, ``keep_stored`` where a web archive is written.
+    """
+
+    def __init__(self, catalog: Catalog, run: Run, tally: Tally, emit: Emit) -> None:
+        self._catalog = catalog
+        self._run = run
+        self._tally = tally
+        self._emit = emit
+        self.short = 0
+        self.results: Results | None = None
+        self.keep_stored: Callable[[Sequence[Outcome]], AsyncIterator[Problem]] | None = None
+
+    async def record(self, records: Sequence[Record], *, last: bool) -> None:
+        """Record some; ``last`` says that they are the last word on each."""
+        await self._catalog.write(put_outcomes, self._run, records)
+        if self.keep_stored is not None:
+            async for problem in self.keep_stored([record.outcome for record in records]):
+                self._tally.add_problem(problem)
+                self._emit(problem)
+        settled: list[Record] = []
+        for record in records:
+            outcome = record.outcome
+            if last or outcome.error is None or outcome.error.code not in SHORT:
+                self._tally.add(outcome)
+                self._emit(outcome)
+                settled.append(record)
+            else:
+                self.short += 1
+                self._tally.bytes_in += outcome.fetched_bytes
+        if self.results is not None:
+            await self.results.add(settled)
+
+
+async def preview(
+    session: Session[Summary],
+    archive: WarcArchive,
+    publisher: Publisher,
+    options: MirrorOptions,
+    tally: Tally,
+    emit: Emit,
+) -> None:
+    """Tell what would be done. What the guard refuses for its URL alone fails here too; nothing is asked of anybody."""
+    catalog, run = session.catalog, session.run
+    policy = policy_for(options, await catalog.read(continued_from, run))
+    handler = Handler(session.fetcher, partial(header_only, options=options.check), publisher, policy, now=now)
+    refused = certain_refusal(options.fetch)
+    unknown = "(named by its hash)" if options.store.layout == "hash" else "(its extension is not known)"
+    async for page in catalog.pages(read_work, run):
+        for item, kept in zip(page, await publisher.confirm_all(page), strict=True):
+            url = item.variant.url
+            error = None if options.read.offline else refused(url)
+            if error is not None and not archive.knows(url) and not handler.may_ask_nothing(item):
+                key = kept.key if kept is not None else publisher.key(url) or unknown
+                tally.statuses[Status.FAILED] += 1
+                said = ItemError(error.code, error.message)
+                emit(ObjectEvent("upload", key, "failed", url=url, error=said))
+            elif kept is not None:
+                emit(ObjectEvent("skip", kept.key, "would check whether it changed", kept.size, url=url))
+            else:
+                key = publisher.key(url) or unknown
+                emit(ObjectEvent("upload", key, "not in the store", url=url))

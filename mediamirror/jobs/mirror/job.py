@@ -37,22 +37,23 @@ from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.errors import UsageError
 from mediamirror.first_use import replace
-from mediamirror.jobs.mirror.best import SHORT, best_rows, next_best, told
-from mediamirror.jobs.mirror.handle import Handler, open_inspector, policy_for
+from mediamirror.jobs.mirror.handle import Handler, Recorder, open_inspector, policy_for, preview
 from mediamirror.jobs.mirror.plan import (
     GOES_ON_FOR,
+    SHORT,
     Widths,
+    best_rows,
     check_rungs,
     goes_by_widths,
+    next_best,
+    told,
     told_nothing,
     told_widths,
     wanted_urls,
     widths_of,
 )
-from mediamirror.jobs.mirror.publish import Publisher
-from mediamirror.jobs.mirror.recorder import Recorder, preview
+from mediamirror.jobs.mirror.publish import Publisher, Stripper
 from mediamirror.jobs.mirror.spread import Crew, Job
-from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, open_archive, own_origins
 from mediamirror.jobs.run.lanes import PER_REQUEST, Later, run_lanes

@@ -22,7 +22,7 @@ from mediamirror.catalog.work import WorkItem
 from mediamirror.errors import WorkerLost
 from mediamirror.fetch.hosts import Known
 from mediamirror.first_use import dataclass
-from mediamirror.jobs.mirror.strip import Stripper
+from mediamirror.jobs.mirror.publish import Stripper
 from mediamirror.jobs.run.lanes import Source
 from mediamirror.jobs.run.pipeline import BATCH, run_recorded
 from mediamirror.jobs.run.shards import Limits, Planner, Shard

@@ -24,9 +24,8 @@ from mediamirror.errors import MediamirrorError
 from mediamirror.fetch.hosts import Outlook, host_of
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.mirror.handle import Handler, Inspect, open_inspector, policy_for
-from mediamirror.jobs.mirror.publish import Publisher
+from mediamirror.jobs.mirror.publish import Publisher, Stripper
 from mediamirror.jobs.mirror.spread import Finished, Job, Said, Work
-from mediamirror.jobs.mirror.strip import Stripper
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.lanes import PER_REQUEST, Later, run_lanes
 from mediamirror.jobs.run.session import Needs, Session, open_run

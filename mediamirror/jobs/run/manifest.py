@@ -41,7 +41,6 @@ from typing import IO, Any
 from mediamirror.catalog.adoption import adopted_of, put_adopted, put_manifest_sets
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.connection import as_time
-from mediamirror.catalog.holdings import is_new_here
 from mediamirror.catalog.ingest import store_id
 from mediamirror.catalog.manifest import (
     FACTS,
@@ -59,7 +58,7 @@ from mediamirror.catalog.manifest import (
     read_manifest,
     read_new,
 )
-from mediamirror.catalog.stored_sets import NamedBy, sets_of_rows
+from mediamirror.catalog.stored_sets import NamedBy, is_new_here, sets_of_rows
 from mediamirror.errors import ManifestDamaged, ObjectCorrupt, SourceChanged, StoreError
 from mediamirror.jobs.run.pipeline import WorkList, pages
 from mediamirror.model import Body, ItemError, Problem, SetResult, SetRow, Status

@@ -250,8 +250,8 @@ class Session(Generic[E]):
     async def _reads_alone(self) -> bool:
         """Open the catalog for reading, so that others may write meanwhile; False where a manifest has to be taken in first."""
         from mediamirror.catalog.catalog import Catalog
-        from mediamirror.catalog.holdings import is_new_here
         from mediamirror.catalog.ingest import find_store
+        from mediamirror.catalog.stored_sets import is_new_here
         from mediamirror.jobs.run.manifest import has_manifest
 
         self.catalog = await Catalog.open_existing(self.path, read_only=True)

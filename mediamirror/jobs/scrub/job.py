@@ -2,23 +2,36 @@
 
     listing (sorted) ── beside ── recorded objects (sorted) ──> one row a key ──> window: read, hash, judge, repair ──> findings
 
-Both sides are streamed: memory does not grow with the mirror. An interrupted run goes on where it was.
+Both sides are streamed: memory does not grow with the mirror. An interrupted run goes on where it was: how far it came
+lies in a small file beside the catalog, replaced whole every few seconds, that no lock or migration has to guard.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import Expected, is_new_here, put_repaired, read_expected
-from mediamirror.catalog.stored_sets import read_mirrored
-from mediamirror.errors import ObjectCorrupt, UsageError
+from mediamirror.catalog.stored_sets import (
+    Expected,
+    MirroredSource,
+    is_new_here,
+    put_repaired,
+    read_expected,
+    read_mirrored,
+    read_sources,
+)
+from mediamirror.errors import FetchError, HTTPStatus, ObjectCorrupt, UsageError
+from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.late import LateFetcher
-from mediamirror.first_use import replace
+from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets
@@ -26,13 +39,11 @@ from mediamirror.jobs.run.pipeline import beside, run_window
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.switched_off import SwitchedOff, as_finding
 from mediamirror.jobs.run.tally import Tally
-from mediamirror.jobs.scrub.origins import Answer, ask_origins
-from mediamirror.jobs.scrub.progress import Progress, Tracker, in_sample, load
 from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.lint import choose_checks, choose_problems, refuse_unable
-from mediamirror.lint.stored import check_mirrored
+from mediamirror.lint.stored import SourceSubject, check_mirrored, check_source
 from mediamirror.model import (
     Finding,
     Planned,
@@ -45,8 +56,86 @@ from mediamirror.model import (
     Summary,
     Suppressed,
 )
-from mediamirror.settings import ScrubOptions
+from mediamirror.scratch import replace_file, scratch_folder
+from mediamirror.settings import FetchOptions, ScrubOptions
 from mediamirror.store.base import Store
+
+_EVERY = 2.0
+"""Seconds between two writes of the file: what a kill may cost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """Everything up to the key ``after`` was read: how many objects, and how many of them are bad still."""
+
+    seed: int
+    sample: float
+    after: str = ""
+    read: int = 0
+    bad: int = 0
+
+
+def in_sample(key: str, *, seed: int, share: float) -> bool:
+    """Whether a key is in a sample: the same answer for the same seed, wherever the scrub begins."""
+    if share >= 1:
+        return True
+    digest = hashlib.blake2b(f"{seed}/{key}".encode("utf-8", "surrogatepass"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") < share * 2**64
+
+
+def load(path: Path, *, sample: float) -> Progress | None:
+    """Return where an interrupted scrub of the same sample had come to; None where there is none."""
+    try:
+        found = Progress(**json.loads(path.read_text("utf-8")))
+        same = found.sample == sample and isinstance(found.after, str) and bool(found.after)
+        return found if same and min(found.read, found.bad) >= 0 else None
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+class Tracker:
+    """Told of objects in the order in which they are finished, knows up to which key all are; writes that down.
+
+    With ``path`` None nothing is written.
+    """
+
+    def __init__(self, path: Path | None, start: Progress, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._path = path
+        self._now = start
+        self._clock = clock
+        self._written = clock()
+        self._next = 0
+        self._early: dict[int, tuple[str, bool]] = {}
+
+    @property
+    def progress(self) -> Progress:
+        """Up to where everything is read."""
+        return self._now
+
+    def finished(self, number: int, key: str, *, bad: bool) -> None:
+        """Take one object, by its number in the order of the keys."""
+        self._early[number] = (key, bad)
+        while (done := self._early.pop(self._next, None)) is not None:
+            after, wrong = done
+            self._now = replace(self._now, after=after, read=self._now.read + 1, bad=self._now.bad + wrong)
+            self._next += 1
+        if self._clock() - self._written >= _EVERY:
+            self.save()
+
+    def save(self) -> None:
+        """Write it down, whole or not at all. A folder that can't be written costs only the resuming."""
+        if self._path is None or not self._now.after:
+            return
+        self._written = self._clock()
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            replace_file(self._path, json.dumps(asdict(self._now)).encode())
+
+    def forget(self) -> None:
+        """Everything is read: the next scrub begins anew."""
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
 
 _MiB = 1024 * 1024
 
@@ -338,3 +427,55 @@ def _shown(mirror: str, seen: Seen) -> SetResult:
         error=None if outcome.error is None or outcome.error.code in told else outcome.error,
     )
     return SetResult(mirror, 0, (row,), suppressed=seen.off)
+
+
+Answer = tuple[MirroredSource, tuple[Finding, ...] | Problem, int]
+"""A source, what is to be said of it (or why the origin could not be asked), and the body bytes received."""
+
+
+async def ask_origins(
+    catalog: Catalog, identity: str, codes: frozenset[str], tell: Callable[[Answer], None], *, options: ScrubOptions
+) -> None:
+    """Ask for each recorded source with the validators of its last fetch; ``tell`` is called with each answer.
+
+    304 is trusted. Other bytes are compared by sha256, so that an origin that gives out new validators, or none, for the same
+    bytes has changed nothing. 404 and 410 are answers; every other failure is a `Problem`.
+    """
+    chance, fetch = random.Random(options.seed), options.source or FetchOptions()  # noqa: S311 -- a sample
+    with scratch_folder() as folder:
+        async with LateFetcher(fetch, spool_dir=folder) as fetcher:
+
+            async def record(answers: Sequence[Answer]) -> None:
+                for answer in answers:
+                    tell(answer)
+
+            async def chosen() -> AsyncIterator[MirroredSource]:
+                async for source in catalog.rows(read_sources, identity):
+                    if options.sample >= 1 or chance.random() < options.sample:
+                        yield source
+
+            await run_window(chosen(), lambda source: _ask(fetcher, source, codes), record, width=fetch.concurrency)
+
+
+async def _ask(fetcher: Fetcher, source: MirroredSource, codes: frozenset[str]) -> Answer:
+    try:
+        download = await fetcher.fetch(Request(source.url, etag=source.etag, last_modified=source.last_modified))
+    except HTTPStatus as error:
+        if error.status in {404, 410}:
+            return source, check_source(_subject(source, error.status), codes), 0
+        return source, _problem(source, error), 0
+    except FetchError as error:
+        return source, _problem(source, error), 0
+    body = download.body
+    discard(body)
+    sha256 = body.sha256 if body is not None else None
+    subject = _subject(source, download.http_status, sha256)
+    return source, check_source(subject, codes), body.size if body is not None else 0
+
+
+def _subject(source: MirroredSource, status: int, sha256: str | None = None) -> SourceSubject:
+    return SourceSubject(source.url, source.key, source.sha256, source.fetched_at, status, sha256)
+
+
+def _problem(source: MirroredSource, error: FetchError) -> Problem:
+    return Problem(error.code, f"Its source can't be asked: {error.message}", document=source.key)

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from mediamirror.catalog.holdings import Expected, expected_sha256
+from mediamirror.catalog.stored_sets import Expected, expected_sha256
 from mediamirror.errors import FetchError, ImageError, NotAnImage, ObjectMissing, StoreError
 from mediamirror.fetch.body import Bucket
 from mediamirror.first_use import dataclass, replace

@@ -11,9 +11,18 @@ from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.pipeline import run_window
 from mediamirror.jobs.run.session import open_run
 from mediamirror.jobs.sync.listing import Between, LentCatalog, Listed, Listen, Sorter, pairs
-from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import Place
-from mediamirror.jobs.sync.plan import ATTRIBUTES, OTHER_ATTRIBUTES, SAME_ATTRIBUTES, Copy, Look, Rules, Skip, decide
+from mediamirror.jobs.sync.plan import (
+    ATTRIBUTES,
+    OTHER_ATTRIBUTES,
+    SAME_ATTRIBUTES,
+    Copy,
+    Look,
+    Pair,
+    Rules,
+    Skip,
+    decide,
+)
 from mediamirror.jobs.sync.transfer import Task, alike_served
 from mediamirror.model import Compared, Held, Mark, Problem, SyncSummary, Workload
 from mediamirror.settings import CompareOptions, StoreOptions, SyncOptions

@@ -16,17 +16,15 @@ from pathlib import Path
 
 from mediamirror.catalog.adoption import has_origins, put_carried, put_manifest_sets, read_told
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import drop_holdings, put_holdings
 from mediamirror.catalog.ingest import follows_a_clean_end
-from mediamirror.catalog.stored_sets import read_mirrored
+from mediamirror.catalog.stored_sets import drop_holdings, put_holdings, read_mirrored
 from mediamirror.errors import UsageError
 from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.manifest import has_manifest, set_rows, write_segment
 from mediamirror.jobs.run.pipeline import as_they_come, pages, run_window
 from mediamirror.jobs.run.session import Access, open_run, previewed
 from mediamirror.jobs.sync.listing import Between, Folding, LentCatalog, Listed, Listen, Sorter, pairs
-from mediamirror.jobs.sync.pairs import Pair
-from mediamirror.jobs.sync.plan import Rules, Skip, refusal
+from mediamirror.jobs.sync.plan import Pair, Rules, Skip, refusal
 from mediamirror.jobs.sync.transfer import MOST, Done, Route, SetAside, Transfer
 from mediamirror.model import Held, ItemError, ObjectEvent, Problem, SyncSummary, Workload
 from mediamirror.settings import SyncOptions

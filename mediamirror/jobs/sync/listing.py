@@ -12,16 +12,28 @@ from pathlib import Path
 from typing import Any, Self
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.holdings import read_holdings
 from mediamirror.catalog.ingest import find_store
+from mediamirror.catalog.stored_sets import read_holdings
 from mediamirror.errors import CatalogError
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.run.pipeline import WorkList, as_they_come, both
 from mediamirror.jobs.run.session import INTERRUPTED, Needs, Session, place_name
 from mediamirror.jobs.sync.local import Notice
-from mediamirror.jobs.sync.pairs import Pair, joined, joined_page, paired
 from mediamirror.jobs.sync.places import Place, place_of
-from mediamirror.jobs.sync.plan import Census, Copy, Extra, Look, Rules, Skip, decide, selected
+from mediamirror.jobs.sync.plan import (
+    Census,
+    Copy,
+    Extra,
+    Look,
+    Pair,
+    Rules,
+    Skip,
+    decide,
+    joined,
+    joined_page,
+    paired,
+    selected,
+)
 from mediamirror.jobs.sync.transfer import Task
 from mediamirror.model import Held, Problem, SyncEvent, SyncSummary
 from mediamirror.settings import CompareOptions, SyncOptions, default_catalog

@@ -15,7 +15,6 @@ from pathlib import Path
 from mediamirror.errors import FetchError, NameTaken, ObjectCorrupt, SourceChanged, StoreDenied, StoreError
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.sync.local import Content, LocalPlace
-from mediamirror.jobs.sync.pairs import Pair
 from mediamirror.jobs.sync.places import Place, drop
 from mediamirror.jobs.sync.plan import (
     ATTRIBUTES,
@@ -23,6 +22,7 @@ from mediamirror.jobs.sync.plan import (
     SAME_ATTRIBUTES,
     Copy,
     Look,
+    Pair,
     Rules,
     Skip,
     decide,
