@@ -37,8 +37,9 @@ import httpx2
 import pycurl
 import uvloop
 
-from mediamirror.fetch import Request, open_fetcher
 from mediamirror.fetch.guard import Guard, allow_all
+from mediamirror.fetch.open import open_fetcher
+from mediamirror.fetch.request import Request
 from mediamirror.fetch.transport import CurlTransport
 from mediamirror.settings import FetchOptions
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from mediamirror.cli import options as o
 from mediamirror.cli.command import PATH, ROWS, WHAT, WHERE, Given, Group, argument, command, option
+from mediamirror.cli.config import absolute_url, glob, width_range
 from mediamirror.cli.objects import Listed, ObjectOutput, print_rows
 from mediamirror.cli.running import run_with
-from mediamirror.cli.values import absolute_url, glob, width_range
 from mediamirror.errors import InputMissing, UsageError
 from mediamirror.settings import AdoptOptions, GcOptions
 

@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.exceptions import Exit
 
-from mediamirror.cli.config import Config
+from mediamirror.cli.config import Config, byte_size, duration, glob, pair, seconds, shown
 from mediamirror.cli.needs import refusal
 from mediamirror.cli.running import EXIT_CODES, complain, fail
-from mediamirror.cli.values import byte_size, duration, glob, pair, seconds, shown
 from mediamirror.errors import MediamirrorError, UsageError
 
 if TYPE_CHECKING:

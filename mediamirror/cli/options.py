@@ -29,7 +29,7 @@ from mediamirror.cli.command import (
     configured,
     option,
 )
-from mediamirror.cli.values import (
+from mediamirror.cli.config import (
     absolute_url,
     allowed_host,
     endpoint,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mediamirror.cli import options as o
 from mediamirror.cli.command import CHECKS, MIRROR, OUTPUT, WHICH, Given, command, option, refuse
+from mediamirror.cli.config import share
 from mediamirror.cli.running import run
-from mediamirror.cli.values import share
 from mediamirror.redact import redact_text
 from mediamirror.settings import JobOptions, ScrubOptions, VerifyOptions
 

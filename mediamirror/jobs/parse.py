@@ -17,7 +17,7 @@ from mediamirror.model import ImageSet, Planned, Problem, Summary
 from mediamirror.settings import ParseOptions
 
 if TYPE_CHECKING:
-    from mediamirror.fetch import Transport
+    from mediamirror.fetch.open import Transport
 
 
 async def parse(

@@ -23,8 +23,8 @@ from mediamirror.errors import (
     StoreError,
     UsageError,
 )
-from mediamirror.fetch import discard
 from mediamirror.fetch.body import Spool
+from mediamirror.fetch.request import discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.catalog.catalogs import Where, locate, tells_itself

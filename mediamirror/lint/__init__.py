@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from mediamirror.lint import ladder, markup, pictures, sources, stored, suppress, upscaling, variant  # noqa: F401
 from mediamirror.lint.markup import told_by_a_rule
-from mediamirror.lint.names import unread_kind
 from mediamirror.lint.pictures import same_shape
 from mediamirror.lint.rules import (
     Rule,
@@ -30,6 +29,7 @@ from mediamirror.lint.subject import (
     lone,
     parse_ladder,
     parse_tolerance,
+    unread_kind,
     variants_of,
 )
 

@@ -8,7 +8,6 @@ from itertools import pairwise
 
 from mediamirror.errors import FetchError, NotAnImage
 from mediamirror.first_use import pattern, replace
-from mediamirror.lint.names import split_extensions
 from mediamirror.lint.rules import rule
 from mediamirror.lint.sources import is_auto
 from mediamirror.lint.subject import (
@@ -21,6 +20,7 @@ from mediamirror.lint.subject import (
     is_element,
     is_empty_fallback,
     is_written,
+    split_extensions,
 )
 from mediamirror.model import Candidate, ImageSet, Problem, Reference, Severity, Source, descriptor
 

@@ -8,9 +8,8 @@ from mediamirror.dialects import read
 from mediamirror.first_use import pattern
 from mediamirror.lint.likeness import alike, alike_cropped
 from mediamirror.lint.markup import describe
-from mediamirror.lint.names import file_name
 from mediamirror.lint.rules import rule
-from mediamirror.lint.subject import Member, SetSubject, Violation
+from mediamirror.lint.subject import Member, SetSubject, Violation, file_name
 from mediamirror.lint.variant import causes, widths_kept
 from mediamirror.model import ImageFacts, Severity
 

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from mediamirror.lint.likeness import alike
-from mediamirror.lint.names import file_name, some_browser_shows, split_extensions, width_tag
 from mediamirror.lint.rules import rule
 from mediamirror.lint.screens import Browser, always_taken, ever_matches
 from mediamirror.lint.subject import (
     Member,
     SetSubject,
     Violation,
+    file_name,
     first_reference,
     first_url,
     is_element,
     is_empty_fallback,
     is_written,
+    some_browser_shows,
+    split_extensions,
+    width_tag,
 )
 from mediamirror.model import ImageSet, Severity, Source
 

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 
 from mediamirror.first_use import dataclass
-from mediamirror.lint.names import format_of_mime
 from mediamirror.lint.rules import About, all_rules, rule
-from mediamirror.lint.subject import Violation
+from mediamirror.lint.subject import Violation, format_of_mime
 from mediamirror.model import Facts, Finding, Reference, SetResult, SetRow, Severity, Status, descriptor
 
 _GONE = frozenset({404, 410})

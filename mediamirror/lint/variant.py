@@ -23,8 +23,11 @@ from mediamirror.errors import (
     TransferTruncated,
 )
 from mediamirror.first_use import pattern
-from mediamirror.lint.names import (
+from mediamirror.lint.rules import rule
+from mediamirror.lint.subject import (
     VAGUE_TYPES,
+    Subject,
+    Violation,
     WidthTag,
     essence,
     file_name,
@@ -33,8 +36,6 @@ from mediamirror.lint.names import (
     split_extensions,
     width_tag,
 )
-from mediamirror.lint.rules import rule
-from mediamirror.lint.subject import Subject, Violation
 from mediamirror.model import Download, ImageFacts, Severity
 
 _SVG = "image/svg+xml"

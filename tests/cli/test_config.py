@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from mediamirror.cli.app import app, run
-from mediamirror.cli.config import Takes, options_of, read
-from mediamirror.cli.values import host_name
+from mediamirror.cli.config import Takes, host_name, options_of, read
 from mediamirror.errors import UsageError
 
 COMMANDS = {

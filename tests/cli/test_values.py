@@ -3,7 +3,7 @@
 import click
 import pytest
 
-from mediamirror.cli.values import byte_size, duration, pair
+from mediamirror.cli.config import byte_size, duration, pair
 
 
 @pytest.mark.parametrize(

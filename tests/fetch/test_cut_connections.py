@@ -14,8 +14,8 @@ import pytest
 from fixtures.images import make_image
 from fixtures.patience import PATIENCE
 from mediamirror import errors, mirror
-from mediamirror.fetch import Request, open_fetcher
-from mediamirror.fetch.request import IMAGES
+from mediamirror.fetch.open import open_fetcher
+from mediamirror.fetch.request import IMAGES, Request
 from mediamirror.settings import CheckOptions, FetchOptions, MirrorOptions, ReadOptions
 
 BODY = bytes(range(256)) * 400

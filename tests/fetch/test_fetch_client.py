@@ -12,8 +12,8 @@ import pytest
 
 from fixtures.patience import PATIENCE
 from mediamirror import errors
-from mediamirror.fetch import Request, discard
 from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.request import Request, discard
 
 
 async def test_a_small_body_stays_in_memory_with_its_hash(serve, client, make_reply, tmp_path):

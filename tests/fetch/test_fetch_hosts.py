@@ -23,12 +23,11 @@ from mediamirror.errors import (
     TooSlow,
     UsageError,
 )
-from mediamirror.fetch import Request, open_fetcher
 from mediamirror.fetch.answer import check_robots_tag, directives
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.hosts import BREAK_AFTER, LAST_PROBE, LONGEST_CRAWL_DELAY, NOW, PROBES, Hosts, Polite
-from mediamirror.fetch.open import BUDGET, REFUND, RetryBudget, Retrying
-from mediamirror.fetch.request import default_user_agent, user_agent
+from mediamirror.fetch.open import BUDGET, REFUND, RetryBudget, Retrying, open_fetcher
+from mediamirror.fetch.request import Request, default_user_agent, user_agent
 from mediamirror.settings import FetchOptions, Rewired
 from tests.virtual_time import run
 

@@ -12,9 +12,10 @@ import pytest
 import trustme
 
 from mediamirror import errors
-from mediamirror.fetch import Request, open_fetcher, parse_connect_to
 from mediamirror.fetch.answer import robots_token
-from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.guard import Guard, parse_connect_to
+from mediamirror.fetch.open import open_fetcher
+from mediamirror.fetch.request import Request
 from mediamirror.settings import FetchOptions
 
 
@@ -172,7 +173,7 @@ def test_the_robots_token_is_the_product_of_the_user_agent():
 
 def test_reading_options_does_not_import_the_http_client():
     code = (
-        "import sys; from mediamirror.fetch import parse_header, parse_connect_to;"
+        "import sys; from mediamirror.fetch.request import parse_header; from mediamirror.fetch.guard import parse_connect_to;"
         "print('pycurl' in sys.modules or 'httpx2' in sys.modules)"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

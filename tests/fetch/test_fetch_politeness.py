@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from mediamirror.errors import ConnectFailed, HostBusy, HTTPStatus, InvalidURL
-from mediamirror.fetch import Request
 from mediamirror.fetch.hosts import Polite
 from mediamirror.fetch.open import Retrying
+from mediamirror.fetch.request import Request
 from mediamirror.settings import FetchOptions
 
 

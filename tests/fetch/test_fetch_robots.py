@@ -7,9 +7,8 @@ import asyncio
 import pytest
 
 from mediamirror import errors
-from mediamirror.fetch import Request
 from mediamirror.fetch.guard import Guard
-from mediamirror.fetch.request import parse_target
+from mediamirror.fetch.request import Request, parse_target
 from mediamirror.fetch.robots import Robots
 
 RULES = b"User-agent: *\nDisallow: /\n\nUser-agent: mediamirror\nDisallow: /private/\nAllow: /private/free.webp\n"

@@ -25,13 +25,12 @@ from mediamirror.errors import (
     TransferTruncated,
     UsageError,
 )
-from mediamirror.fetch import Request, parse_connect_to, parse_header
 from mediamirror.fetch.answer import check_status, parse_retry_after
 from mediamirror.fetch.body import Bucket, RateWatch, inflater_for
-from mediamirror.fetch.guard import Guard, rewire
+from mediamirror.fetch.guard import Guard, parse_connect_to, rewire
 from mediamirror.fetch.hosts import host_of
 from mediamirror.fetch.open import delay, next_wait
-from mediamirror.fetch.request import parse_target
+from mediamirror.fetch.request import Request, parse_header, parse_target
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions, Rewired
 

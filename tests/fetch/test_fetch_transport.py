@@ -12,8 +12,7 @@ import pytest
 import trustme
 
 from mediamirror.errors import AddressRefused
-from mediamirror.fetch import parse_connect_to
-from mediamirror.fetch.guard import Guard, allow_all
+from mediamirror.fetch.guard import Guard, allow_all, parse_connect_to
 from mediamirror.fetch.transfer import Slot
 from mediamirror.fetch.transport import CurlTransport, Names
 

@@ -9,9 +9,9 @@ import pytest
 from fixtures.hostile import REFUSED_ADDRESSES, REFUSED_URLS
 from fixtures.patience import PATIENCE
 from mediamirror import errors
-from mediamirror.fetch import Request, open_fetcher, parse_connect_to
-from mediamirror.fetch.guard import BLOCKED_PORTS, Guard, guard_for, parse_allow_host
-from mediamirror.fetch.request import parse_target
+from mediamirror.fetch.guard import BLOCKED_PORTS, Guard, guard_for, parse_allow_host, parse_connect_to
+from mediamirror.fetch.open import open_fetcher
+from mediamirror.fetch.request import Request, parse_target
 from mediamirror.settings import FetchOptions
 
 

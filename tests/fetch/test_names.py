@@ -12,7 +12,8 @@ from collections import Counter
 import pytest
 
 from mediamirror.errors import ConnectFailed, HostUnavailable
-from mediamirror.fetch import Request, open_fetcher
+from mediamirror.fetch.open import open_fetcher
+from mediamirror.fetch.request import Request
 from mediamirror.fetch.transport import Address, Names, NameServerSilent
 from mediamirror.settings import FetchOptions
 

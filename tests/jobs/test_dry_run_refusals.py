@@ -14,7 +14,7 @@ from fixtures.crawls.warcs import response
 from fixtures.hostile import REFUSED_ADDRESSES
 from fixtures.images import make_image
 from mediamirror import CheckOptions, FetchOptions, JobOptions, MirrorOptions, SelectOptions, mirror
-from mediamirror.fetch import parse_connect_to
+from mediamirror.fetch.guard import parse_connect_to
 from mediamirror.model import Event, ObjectEvent, Outcome
 
 REAL = MirrorOptions(fetch=FetchOptions(retries=0, robots=False), check=CheckOptions(check="header"))

@@ -14,7 +14,7 @@ from fixtures.images import make_image
 from mediamirror.catalog.results import Record
 from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem
 from mediamirror.errors import CatalogError, ConnectFailed, HTTPStatus, StoreDenied, StoreError
-from mediamirror.fetch import Request
+from mediamirror.fetch.request import Request
 from mediamirror.jobs.mirror.handle import Handler, Policy, open_inspector
 from mediamirror.jobs.mirror.publish import Publisher, Stripper
 from mediamirror.jobs.run.lanes import Later

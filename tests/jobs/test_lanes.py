@@ -10,9 +10,9 @@ from random import Random
 import pytest
 
 from mediamirror.errors import ConnectFailed, FetchError, HTTPStatus
-from mediamirror.fetch import Request
 from mediamirror.fetch.hosts import PROBES, Hosts, Polite
 from mediamirror.fetch.open import Retrying
+from mediamirror.fetch.request import Request
 from mediamirror.jobs.run import lanes
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.settings import FetchOptions

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.lint.names import file_name, format_of_mime, split_extensions, width_tag
+from mediamirror.lint.subject import file_name, format_of_mime, split_extensions, width_tag
 
 SEED = "https://s3-minsk.becloud.by/media-assets/news-by/006545c1/conversions/a6dc84de-0ff2-4d49-8b63-591842fff220"
 

@@ -11,7 +11,7 @@ from botocore.credentials import Credentials
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mediamirror.store.s3.connection import EMPTY_SHA256, Keys, Signer, encoded_path
+from mediamirror.store.s3.headers import EMPTY_SHA256, Keys, Signer, encoded_path
 from mediamirror.store.s3.listing import page_query
 
 KEYS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs")), min_size=1, max_size=40)

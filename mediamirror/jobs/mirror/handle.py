@@ -19,8 +19,7 @@ from mediamirror.catalog.ingest import Run, continued_from
 from mediamirror.catalog.results import Record, put_outcomes
 from mediamirror.catalog.work import KnownFetch, KnownObject, WorkItem, read_work
 from mediamirror.errors import ArchiveError, CatalogError, FetchError, HTTPStatus, ImageError, StoreError
-from mediamirror.fetch import Fetcher, Request, discard
-from mediamirror.fetch.request import certain_refusal
+from mediamirror.fetch.request import Fetcher, Request, certain_refusal, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_body, read_whole_body

@@ -69,7 +69,8 @@ from mediamirror.store.base import Store
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
-    from mediamirror.fetch import Fetcher, Transport
+    from mediamirror.fetch.open import Transport
+    from mediamirror.fetch.request import Fetcher
     from mediamirror.jobs.run.archive import ArchiveOut, Target
 MOST_TRIED = 8
 """Rungs that are tried in place of one that was refused."""

@@ -20,7 +20,7 @@ from mediamirror.dialects import read
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass, replace
 from mediamirror.lint import rejects, same_shape
-from mediamirror.lint.names import width_tag
+from mediamirror.lint.subject import width_tag
 from mediamirror.model import Candidate, Download, Facts, Finding, ImageFacts, ImageSet, SetResult, SetRow, Status
 from mediamirror.settings import SelectOptions
 

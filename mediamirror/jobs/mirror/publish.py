@@ -19,7 +19,7 @@ from mediamirror.errors import (
     StoreStopped,
     StoreUnavailable,
 )
-from mediamirror.fetch import discard
+from mediamirror.fetch.request import discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.header import map_file, read_whole
 from mediamirror.imaging.octets import NAMES, Octets

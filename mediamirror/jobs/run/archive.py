@@ -26,8 +26,7 @@ from mediamirror.documents.document import is_made_up
 from mediamirror.documents.warc.records import Record
 from mediamirror.documents.warc.write import IP_ADDRESS, Answered, Twins, WarcWriter, stored_head
 from mediamirror.errors import ArchiveError, FetchError, StoreError, UsageError
-from mediamirror.fetch import Fetcher, Request, discard
-from mediamirror.fetch.request import Trace
+from mediamirror.fetch.request import Fetcher, Request, Trace, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.run.destination import now
 from mediamirror.model import Body, Capture, Download, Outcome, Problem, Severity, Status

@@ -15,8 +15,8 @@ from mediamirror.documents.document import Document, is_made_up
 from mediamirror.documents.read import Fetch, read_download, read_inputs
 from mediamirror.documents.reader import Reader, Unread
 from mediamirror.errors import FetchError, NotArchived, UsageError
-from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.fetch.late import LateFetcher
+from mediamirror.fetch.request import Fetcher, Request, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import PAGES
 from mediamirror.markup.places.urls import resolve

@@ -31,7 +31,7 @@ from mediamirror.store.base import Store
 if TYPE_CHECKING:
     from mediamirror.catalog.catalog import Catalog
     from mediamirror.catalog.ingest import Run
-    from mediamirror.fetch import Transport
+    from mediamirror.fetch.open import Transport
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 INTERRUPTED = 130

@@ -28,9 +28,9 @@ from mediamirror.catalog.stored_sets import (
     read_sources,
 )
 from mediamirror.errors import FetchError, HTTPStatus, ObjectCorrupt, UsageError
-from mediamirror.fetch import Fetcher, Request, discard
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.late import LateFetcher
+from mediamirror.fetch.request import Fetcher, Request, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.inputs import Emit, nobody_listens

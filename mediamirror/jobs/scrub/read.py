@@ -17,8 +17,8 @@ from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.scrub.repair import Damaged, Repaired, Repairer
 from mediamirror.jobs.sync.local import PREFIX
 from mediamirror.jobs.sync.places import Place, drop
-from mediamirror.lint.names import format_of_extension, format_of_mime, split_extensions
 from mediamirror.lint.stored import StoredSubject, check_stored
+from mediamirror.lint.subject import format_of_extension, format_of_mime, split_extensions
 from mediamirror.model import (
     Facts,
     Finding,

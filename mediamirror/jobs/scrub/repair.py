@@ -11,7 +11,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mediamirror.errors import FetchError, ImageError, StoreError
-from mediamirror.fetch import Fetcher, Request
+from mediamirror.fetch.request import Fetcher, Request
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.header import read_header
 from mediamirror.jobs.sync.local import content_type_of

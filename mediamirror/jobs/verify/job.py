@@ -27,8 +27,8 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.errors import FetchError
-from mediamirror.fetch import Request
 from mediamirror.fetch.late import LateFetcher
+from mediamirror.fetch.request import Request
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, open_archive, own_origins
@@ -63,7 +63,7 @@ from mediamirror.settings import VerifyOptions
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
-    from mediamirror.fetch import Transport
+    from mediamirror.fetch.open import Transport
 
 
 @dataclass(frozen=True, slots=True)

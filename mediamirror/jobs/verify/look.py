@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from mediamirror.errors import BadContentEncoding, FetchError, HTTPStatus, ImageError, ImageTruncated
-from mediamirror.fetch import Request, discard
+from mediamirror.fetch.request import Request, discard
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import check_budget, read_header, read_whole_body

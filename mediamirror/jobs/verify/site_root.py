@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 from mediamirror.errors import BodyTooLarge, FetchError, InputMissing, NotInSite
-from mediamirror.fetch import Request
+from mediamirror.fetch.request import Request
 from mediamirror.first_use import pattern, replace
 from mediamirror.model import Body, Download
 

@@ -19,7 +19,6 @@ from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Body
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import checked_body
-from mediamirror.store.s3.connection import EMPTY_SHA256, Connection, Signer, encoded_path
 from mediamirror.store.s3.errors import (
     EXPIRED,
     Refusal,
@@ -30,6 +29,7 @@ from mediamirror.store.s3.errors import (
     read_refusal,
     unreachable,
 )
+from mediamirror.store.s3.headers import EMPTY_SHA256, Connection, Signer, encoded_path
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from mediamirror.errors import StoreRefused
 from mediamirror.first_use import dataclass
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import StoreOptions
-from mediamirror.store.s3.connection import AWS_DOMAINS, DEFAULT_REGION, Connection, Keys, Secrets
+from mediamirror.store.s3.headers import AWS_DOMAINS, DEFAULT_REGION, Connection, Keys, Secrets
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -30,9 +30,9 @@ from mediamirror.store.base import Entry, LeftOut, ObjectAttributes, Page, Store
 from mediamirror.store.ordering import Listing
 from mediamirror.store.s3 import headers as s3_headers
 from mediamirror.store.s3 import listing as s3_listing
-from mediamirror.store.s3.connection import AWS_DOMAINS, DEFAULT_REGION, Connection, FixedCredentials, Keys
 from mediamirror.store.s3.errors import explain, not_s3, read_client_error, unreachable
 from mediamirror.store.s3.exchange import Answer, Backoff, Call, Exchange
+from mediamirror.store.s3.headers import AWS_DOMAINS, DEFAULT_REGION, Connection, FixedCredentials, Keys
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
