@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -10,9 +9,9 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
 from mediamirror.first_use import replace
-from mediamirror.jobs.run.inputs import Emit, documents, nobody_listens, own_origins
+from mediamirror.jobs.run.inputs import documents, own_origins
 from mediamirror.jobs.run.session import Needs, open_run
-from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.run.tally import Emit, Tally, nobody_listens
 from mediamirror.model import ImageSet, Planned, Problem, Summary
 from mediamirror.settings import ParseOptions
 
@@ -32,13 +31,13 @@ async def parse(
 
     ``transport`` carries requests for INPUTs that are URLs instead of the network.
     """
-    options, started, tally = options or ParseOptions(), time.monotonic(), Tally()
+    options, tally = options or ParseOptions(), Tally(on_event)
     read = options.read
     urls = set[str]()
     plan_inputs(inputs)
 
     def conclude(interrupted: bool) -> Summary:
-        return tally.summary(seconds=time.monotonic() - started, options=options.job, interrupted=interrupted)
+        return tally.summary(options.job, interrupted=interrupted)
 
     def count(documents: int = 0, sets: int = 0, variants: int = 0) -> None:
         so_far = tally.planned
@@ -48,9 +47,7 @@ async def parse(
     async with open_run(needs, conclude=conclude, emit=on_event) as session, Reader(read) as reader:
         async for found in documents(inputs, read, session.fetcher, reader, stdin):
             if isinstance(found, Problem):
-                weighed = tally.weigh(found)
-                tally.add_problem(weighed)
-                on_event(weighed)
+                tally.tell(tally.weigh(found))
                 continue
             count(documents=1)
             tally.kinds[found.way] += 1
@@ -61,11 +58,10 @@ async def parse(
                     count(variants=len(urls))
                     urls.clear()
                 sets = [_explained(each, found) for each in part.sets] if options.explain else part.sets
-                events: list[ImageSet | Problem] = [*part.problems, *sets]
-                for event in events:
-                    on_event(tally.note(event))
+                for event in (*part.problems, *sets):
+                    tally.tell_found(event)
         for problem in reader.sheets.left():
-            on_event(tally.note(problem))
+            tally.tell_found(problem)
     return session.summary
 
 

@@ -7,7 +7,6 @@ Memory holds one page of sets and its thumbnails, whatever the size of the mirro
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,10 +28,9 @@ from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.catalog.catalogs import Where, locate, tells_itself
 from mediamirror.jobs.run.destination import place_of_identity
-from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.pipeline import as_they_come, run_window
 from mediamirror.jobs.run.session import Needs, open_run
-from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.run.tally import Emit, Tally, nobody_listens
 from mediamirror.lint import choose_codes
 from mediamirror.lint.stored import StoredSubject, check_mirrored, check_stored
 from mediamirror.model import (
@@ -86,14 +84,12 @@ class _Report:
 
     def __init__(self, options: ReportOptions, emit: Emit) -> None:
         self._options = options
-        self._emit = emit
         self._codes = choose_codes()
-        self._tally = Tally()
+        self._tally = Tally(emit)
         self._counted: set[int] = set()
         self._sets = 0
         self._objects = 0
         self._documents: set[int] = set()
-        self._started = time.monotonic()
 
     async def run(self, dest: str | None, path: Path | None) -> Summary:
         options = self._options
@@ -115,7 +111,7 @@ class _Report:
             existing=True,
             adopts=moved,
         )
-        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+        async with open_run(needs, conclude=self._summary, emit=self._tally.emit) as session:
             viewer = None
             if options.thumbnails:
                 pool = await session.stack.enter_async_context(DecoderPool(options.check))
@@ -126,7 +122,7 @@ class _Report:
     async def _all(self, catalog: Catalog, identity: str, viewer: _Viewer | None) -> None:
         sets, objects = await catalog.read(count_mirrored, identity)
         self._objects = objects
-        self._emit(Planned(0, sets, objects if viewer is not None else 0, 0))
+        self._tally.emit(Planned(0, sets, objects if viewer is not None else 0, 0))
         async for page in catalog.pages(read_mirrored, identity):
             seen = await self._look(page, viewer)
             for each in page:
@@ -142,8 +138,7 @@ class _Report:
         async def record(batch: Sequence[_Seen]) -> None:
             for one in batch:
                 seen[one.outcome.key or ""] = one
-                self._tally.add(one.outcome)
-                self._emit(one.outcome)
+                self._tally.tell(one.outcome)
 
         await run_window(as_they_come(objects.values()), viewer.view, record, width=self._options.concurrency)
         return seen
@@ -156,14 +151,12 @@ class _Report:
             if mark not in self._counted:
                 self._counted.add(mark)
                 self._tally.add_finding(finding)
-        self._emit(result)
+        self._tally.emit(result)
 
     def _summary(self, interrupted: bool) -> Summary:
         self._tally.planned = Planned(len(self._documents), self._sets, self._objects, self._objects)
         # What the mirror's own run found is old news; that an object can't be shown is not.
-        seconds = time.monotonic() - self._started
-        options = JobOptions(fail_on="never", command="report")
-        return self._tally.summary(seconds=seconds, options=options, interrupted=interrupted)
+        return self._tally.summary(JobOptions(fail_on="never", command="report"), interrupted=interrupted)
 
 
 def _prove_there(path: Path, dest: str | None) -> None:

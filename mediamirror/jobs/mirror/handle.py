@@ -38,7 +38,6 @@ from mediamirror.jobs.mirror.plan import (
 )
 from mediamirror.jobs.mirror.publish import Published, Publisher
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.inputs import Emit
 from mediamirror.jobs.run.lanes import Later
 from mediamirror.jobs.run.session import Session
 from mediamirror.jobs.run.tally import Tally
@@ -368,11 +367,10 @@ class Recorder:
     ``results`` takes them too where several workers share the run, ``keep_stored`` where a web archive is written.
     """
 
-    def __init__(self, catalog: Catalog, run: Run, tally: Tally, emit: Emit) -> None:
+    def __init__(self, catalog: Catalog, run: Run, tally: Tally) -> None:
         self._catalog = catalog
         self._run = run
         self._tally = tally
-        self._emit = emit
         self.short = 0
         self.results: Results | None = None
         self.keep_stored: Callable[[Sequence[Outcome]], AsyncIterator[Problem]] | None = None
@@ -382,14 +380,12 @@ class Recorder:
         await self._catalog.write(put_outcomes, self._run, records)
         if self.keep_stored is not None:
             async for problem in self.keep_stored([record.outcome for record in records]):
-                self._tally.add_problem(problem)
-                self._emit(problem)
+                self._tally.tell(problem)
         settled: list[Record] = []
         for record in records:
             outcome = record.outcome
             if last or outcome.error is None or outcome.error.code not in SHORT:
-                self._tally.add(outcome)
-                self._emit(outcome)
+                self._tally.tell(outcome)
                 settled.append(record)
             else:
                 self.short += 1
@@ -404,7 +400,6 @@ async def preview(
     publisher: Publisher,
     options: MirrorOptions,
     tally: Tally,
-    emit: Emit,
 ) -> None:
     """Tell what would be done. What the guard refuses for its URL alone fails here too; nothing is asked of anybody."""
     catalog, run = session.catalog, session.run
@@ -420,9 +415,9 @@ async def preview(
                 key = kept.key if kept is not None else publisher.key(url) or unknown
                 tally.statuses[Status.FAILED] += 1
                 said = ItemError(error.code, error.message)
-                emit(ObjectEvent("upload", key, "failed", url=url, error=said))
+                tally.emit(ObjectEvent("upload", key, "failed", url=url, error=said))
             elif kept is not None:
-                emit(ObjectEvent("skip", kept.key, "would check whether it changed", kept.size, url=url))
+                tally.emit(ObjectEvent("skip", kept.key, "would check whether it changed", kept.size, url=url))
             else:
                 key = publisher.key(url) or unknown
-                emit(ObjectEvent("upload", key, "not in the store", url=url))
+                tally.emit(ObjectEvent("upload", key, "not in the store", url=url))

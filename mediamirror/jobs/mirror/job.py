@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
@@ -55,12 +54,12 @@ from mediamirror.jobs.mirror.plan import (
 from mediamirror.jobs.mirror.publish import Publisher, Stripper
 from mediamirror.jobs.mirror.spread import Crew, Job
 from mediamirror.jobs.run.destination import now
-from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, open_archive, own_origins
+from mediamirror.jobs.run.inputs import ArchiveFirst, documents, open_archive, own_origins
 from mediamirror.jobs.run.lanes import PER_REQUEST, Later, run_lanes
 from mediamirror.jobs.run.manifest import write_segment
-from mediamirror.jobs.run.pipeline import BATCH, Together
+from mediamirror.jobs.run.pipeline import BATCH, Together, as_they_come
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
-from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.run.tally import Emit, Tally, nobody_listens
 from mediamirror.jobs.run.work_list import Plan, WorkByHost
 from mediamirror.lint import parse_tolerance
 from mediamirror.model import ImageSet, Outcome, Planned, Problem, Status, Summary
@@ -135,15 +134,13 @@ class _MirrorRun:
         self._place = to
         self._to = place_name(to)
         self._stdin = stdin
-        self._emit = previewed(emit) if options.job.dry_run else emit
-        self._tally = Tally()
+        self._tally = Tally(previewed(emit) if options.job.dry_run else emit)
         self._target = archive
         self._out: ArchiveOut | None = None
         self._recorder: Recorder
         self._crew: Crew | None = None
         self._own_origins: frozenset[str] = frozenset()
         self._widths: Counter[Widths] = Counter()
-        self._started = time.monotonic()
         self.limit = asyncio.timeout(options.job.max_time)
         self.ended: Summary | None = None
         parse_tolerance(options.check.tolerance)  # what can't be read is said before anything is opened
@@ -172,8 +169,8 @@ class _MirrorRun:
             begins=True,
             adopts=True,
         )
-        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
-            self._recorder = Recorder(session.catalog, session.run, self._tally, self._emit)
+        async with open_run(needs, conclude=self._summary, emit=self._tally.emit) as session:
+            self._recorder = Recorder(session.catalog, session.run, self._tally)
             archive = session.stack.enter_context(open_archive(session.scratch, options.fetch, options.read))
             with ExitStack() as stack:
                 if self._target is not None:
@@ -183,11 +180,12 @@ class _MirrorRun:
         return session.summary
 
     def _summary(self, interrupted: bool) -> Summary:
-        seconds, job = time.monotonic() - self._started, self._options.job
         if interrupted and self.limit.expired():
-            message = f"The run ended after {seconds:,.0f} s, by --max-time. Run the same command again to go on."
-            self._tell(Problem("out-of-time", message, document=self._to))
-        self.ended = self._tally.summary(seconds=seconds, options=job, interrupted=interrupted)
+            message = (
+                f"The run ended after {self._tally.seconds:,.0f} s, by --max-time. Run the same command again to go on."
+            )
+            self._tally.tell(Problem("out-of-time", message, document=self._to))
+        self.ended = self._tally.summary(self._options.job, interrupted=interrupted)
         return self.ended
 
     async def _all(self, inputs: Sequence[str], session: Session[Summary], archive: WarcArchive) -> None:
@@ -202,16 +200,16 @@ class _MirrorRun:
             stripper=Stripper() if self._options.store.strip_metadata else None,
         )
         if session.store.previews:
-            await preview(session, archive, publisher, self._options, self._tally, self._emit)
+            await preview(session, archive, publisher, self._options, self._tally)
             return
         await self._work(session, archive, publisher)
         if self._tally.planned.variants and set(+self._tally.statuses) == {Status.SKIPPED}:
             message = told_nothing(self._options.select, self._tally.planned.variants)
-            self._tell(Problem("nothing-wanted", message, document=self._to))
+            self._tally.tell(Problem("nothing-wanted", message, document=self._to))
         for problem in publisher.stripper.problems() if publisher.stripper else ():
-            self._tell(replace(problem, document=session.store.name))
+            self._tally.tell(replace(problem, document=session.store.name))
         for problem in archive.problems():
-            self._tell(problem)
+            self._tally.tell(problem)
         await self._tell_manifest(session.catalog, session.run, session.store)
         await self._show_sets(session.catalog, session.run)
 
@@ -229,14 +227,14 @@ class _MirrorRun:
                     None if self._out is None else self._out.recorded,
                 )
                 if inputs
-                else _nothing()
+                else as_they_come(())
             )
             await self._plan_documents(found_in, Plan(catalog, run, reader, self._wanted), reader)
         if self._options.select.retry_failed:
             await catalog.write(plan_retry, run, planned=bool(inputs))
         sets, variants, wanted = await catalog.write(order_work, run)
         if self._options.select.retry_failed and not wanted:
-            self._tell(
+            self._tally.tell(
                 Problem("nothing-failed", f"Nothing to try again: nothing failed in {self._to}.", document=self._to)
             )
         if self._out is not None and wanted < variants and not self._options.select.retry_failed:
@@ -244,35 +242,27 @@ class _MirrorRun:
                 f"{variants - wanted:,} of {variants:,} images are not wanted by the options given, so the archive lacks them: "
                 "where a screen chooses one of these, a player shows nothing."
             )
-            self._tell(Problem("archive-incomplete", message, document=self._to))
-        self._tally.planned = Planned(self._tally.kinds.total(), sets, variants, wanted)
-        self._emit(self._tally.planned)
+            self._tally.tell(Problem("archive-incomplete", message, document=self._to))
+        self._tally.tell(Planned(self._tally.kinds.total(), sets, variants, wanted))
 
     async def _plan_documents(self, found_in: AsyncIterator[Document | Problem], plan: Plan, reader: Reader) -> None:
         """Put the documents into the plan."""
         async for found in found_in:
             if isinstance(found, Problem):
-                self._tell(self._tally.weigh(found))
+                self._tally.tell(self._tally.weigh(found))
                 continue
             self._tally.kinds[found.way] += 1
-            await plan.add(found, self._found)
+            await plan.add(found, self._tally.tell_found)
         await plan.write()
         for problem in reader.sheets.left():
-            self._found(problem)
+            self._tally.tell_found(problem)
         for message in told_widths(self._widths, self._options.select):
-            self._tell(Problem("widths-from-names", message))
+            self._tally.tell(Problem("widths-from-names", message))
 
     def _wanted(self, image_set: ImageSet) -> frozenset[str]:
         if goes_by_widths(self._options.select):
             self._widths[widths_of(image_set)[0]] += 1
         return wanted_urls(image_set, self._options.select)
-
-    def _found(self, event: ImageSet | Problem) -> None:
-        self._emit(self._tally.note(event))
-
-    def _tell(self, problem: Problem) -> None:
-        self._tally.add_problem(problem)
-        self._emit(problem)
 
     async def _skip_unwanted(self, catalog: Catalog, run: Run) -> None:
         batch: list[Record] = []
@@ -287,7 +277,7 @@ class _MirrorRun:
         catalog, run = session.catalog, session.run
         first = await catalog.read(continued_from, run)
         if first < run.id:
-            self._tell(Problem("resumed", _RESUMED, document=self._to))
+            self._tally.tell(Problem("resumed", _RESUMED, document=self._to))
         fetcher = self._picture_fetcher(session, archive)
         policy = policy_for(self._options, first)
         if self._out is not None:
@@ -329,10 +319,13 @@ class _MirrorRun:
         job = Job(
             self._to, self._options, self._own_origins, publisher.was_empty, folds, first, first < session.run.id, level
         )
-        async with open_crew(job, session.store, self._tell, publisher.stripper) as (crew, self._recorder.results):
+        async with open_crew(job, session.store, self._tally.tell, publisher.stripper) as (
+            crew,
+            self._recorder.results,
+        ):
             yield crew
         if self._recorder.results.problem is not None:
-            self._tell(self._tally.weigh(self._recorder.results.problem))
+            self._tally.tell(self._tally.weigh(self._recorder.results.problem))
 
     def _picture_fetcher(self, session: Session[Summary], archive: WarcArchive) -> Fetcher:
         fetcher = ArchiveFirst(archive, session.fetcher, offline=self._options.read.offline)
@@ -395,7 +388,7 @@ class _MirrorRun:
                 kept = list(best_rows(found, self._options.select.min_width))
                 await catalog.write(put_turn, [row.url for row in kept])
                 for row in kept:
-                    self._tell(Problem("ladder-ends", told(found, row), found.line, document=found.document))
+                    self._tally.tell(Problem("ladder-ends", told(found, row), found.line, document=found.document))
         beyond, count = await catalog.write(order_turn, run)
         if count:
             await self._turn(session, short, last=True)
@@ -415,17 +408,10 @@ class _MirrorRun:
         sets = catalog.rows(read_sets, run) if self._options.store.atomic_sets else None
         problem = await write_segment(catalog, store, run.store_id, at=now(), sets=sets)
         if problem is not None:
-            self._tell(self._tally.weigh(problem))
+            self._tally.tell(self._tally.weigh(problem))
 
     async def _show_sets(self, catalog: Catalog, run: Run) -> None:
         if not self._options.job.tell_sets:
             return
         async for result in catalog.rows(read_sets, run, troubled=self._tally.planned.sets > MAX_SETS_SHOWN):
-            self._emit(result)
-
-
-async def _nothing() -> AsyncIterator[Document | Problem]:
-    """No input: what is tried again is in the catalog."""
-    nothing: tuple[Document, ...] = ()
-    for found in nothing:
-        yield found
+            self._tally.emit(result)

@@ -20,14 +20,11 @@ from mediamirror.fetch.request import Fetcher, Request, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import PAGES
 from mediamirror.markup.places.urls import resolve
-from mediamirror.model import Download, Event, Problem
+from mediamirror.model import Download, Problem
 from mediamirror.settings import FetchOptions, ReadOptions
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
-
-Emit = Callable[[Event], None]
-"""Called with each event of a job, in order; must not block."""
 
 _SHEETS = "text/css,*/*;q=0.1"
 _HELD = 256 * 1024
@@ -37,11 +34,6 @@ _MOST_LOADED = 10_000
 _MOST_FRAMES = 2
 """Frames are read in frames, and in these no more."""
 _DOCUMENTS = "text/html,application/xhtml+xml,application/xml;q=0.9,text/plain;q=0.8,*/*;q=0.7"
-
-
-def nobody_listens(event: Event) -> None:
-    """Take an event and do nothing."""
-    del event
 
 
 def own_origins(inputs: Sequence[str]) -> frozenset[str]:

@@ -1,14 +1,25 @@
-"""Counting a run."""
+"""A run's totals: what is told is counted here, and how the run ends follows from it."""
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import field
 from typing import Literal
 
 from mediamirror.first_use import dataclass, replace
-from mediamirror.model import Finding, ImageSet, Outcome, Planned, Problem, Severity, Status, Summary
+from mediamirror.model import Event, Finding, ImageSet, Outcome, Planned, Problem, Severity, Status, Summary, Suppressed
 from mediamirror.settings import JobOptions
+
+Emit = Callable[[Event], None]
+"""Called with each event of a job, in order; must not block."""
+
+
+def nobody_listens(event: Event) -> None:
+    """Take an event and do nothing."""
+    del event
+
 
 HARMLESS = frozenset(
     {
@@ -29,8 +40,10 @@ UNUSABLE = frozenset({"relative-url-without-base", "invalid-url"})
 
 @dataclass
 class Tally:
-    """Running totals; `summary` freezes them."""
+    """Running totals of what is told to ``emit``; `summary` freezes them."""
 
+    emit: Emit = nobody_listens
+    started: float = field(default_factory=time.monotonic)
     planned: Planned = field(default_factory=lambda: Planned(0, 0, 0, 0))
     statuses: Counter[str] = field(default_factory=Counter)
     findings: Counter[str] = field(default_factory=Counter)
@@ -51,8 +64,32 @@ class Tally:
     counts_items: bool = True
     """Whether a failed or rejected item alone makes the run fail; `verify` has a finding for each."""
 
-    def add(self, outcome: Outcome) -> None:
-        """Count one variant."""
+    @property
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.monotonic() - self.started
+
+    def tell(self, event: Event) -> None:
+        """Count an event, and tell it. A problem of severity ``error`` makes the run fail."""
+        match event:
+            case Outcome():
+                self._add(event)
+            case Finding():
+                self.add_finding(event)
+            case Problem():
+                self._add_problem(event)
+            case Suppressed():
+                self.suppressed += 1
+            case Planned():
+                self.planned = event
+        self.emit(event)
+
+    def tell_all(self, events: Iterable[Event]) -> None:
+        """Tell them one after another."""
+        for event in events:
+            self.tell(event)
+
+    def _add(self, outcome: Outcome) -> None:
         self.statuses[outcome.status.value] += 1
         self.findings.update(finding.severity.value for finding in outcome.findings)
         self.bytes_in += outcome.fetched_bytes
@@ -63,8 +100,7 @@ class Tally:
         """Count one finding that belongs to no outcome."""
         self.findings[finding.severity.value] += 1
 
-    def add_problem(self, problem: Problem) -> None:
-        """Count a problem that is told. One of severity ``error`` makes the run fail."""
+    def _add_problem(self, problem: Problem) -> None:
         self.problems += 1
         self.failed_inputs += problem.severity is Severity.ERROR
 
@@ -81,18 +117,20 @@ class Tally:
         severity = grave.get(problem.code)
         return problem if severity is None else replace(problem, severity=severity)
 
-    def note(self, event: ImageSet | Problem) -> ImageSet | Problem:
-        """Weigh and count the problems inside a document; return the event as it is to be told."""
+    def tell_found(self, event: ImageSet | Problem) -> None:
+        """Tell what was found in a document; its problems, or those of the set, are weighed and counted."""
         if isinstance(event, Problem):
-            weighed = self.weigh_inside(event)
-            self.add_problem(weighed)
-            return weighed
-        problems = tuple(map(self.weigh_inside, event.problems))
-        for each in problems:
-            self.add_problem(each)
-        return replace(event, problems=problems) if problems else event
+            self.tell(self.weigh_inside(event))
+        else:
+            self.tell_set(event, tuple(map(self.weigh_inside, event.problems)))
 
-    def summary(self, *, seconds: float, options: JobOptions, interrupted: bool = False) -> Summary:
+    def tell_set(self, image_set: ImageSet, problems: tuple[Problem, ...]) -> None:
+        """Tell a set with these problems, which are counted."""
+        for each in problems:
+            self._add_problem(each)
+        self.emit(image_set if problems == image_set.problems else replace(image_set, problems=problems))
+
+    def summary(self, options: JobOptions, *, interrupted: bool) -> Summary:
         """Freeze the totals. An interrupted run exits 130 and says how many variants it did not reach."""
         code = exit_code(
             dict(self.statuses) if self.counts_items else {},
@@ -118,7 +156,7 @@ class Tally:
             known=self.known,
             suppressed=self.suppressed,
             kinds=tuple(sorted(self.kinds)),
-            seconds=seconds,
+            seconds=self.seconds,
             left=max(0, self.planned.variants - self.statuses.total()) if interrupted else 0,
             exit_code=130 if interrupted else code,
         )

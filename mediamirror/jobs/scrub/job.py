@@ -33,12 +33,11 @@ from mediamirror.fetch.late import LateFetcher
 from mediamirror.fetch.request import Fetcher, Request, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
-from mediamirror.jobs.run.inputs import Emit, nobody_listens
 from mediamirror.jobs.run.manifest import partial_sets
 from mediamirror.jobs.run.pipeline import beside, run_window
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.switched_off import SwitchedOff, as_finding
-from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.run.tally import Emit, Tally, nobody_listens
 from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import Place, place_of
@@ -54,7 +53,6 @@ from mediamirror.model import (
     Status,
     StoredObject,
     Summary,
-    Suppressed,
 )
 from mediamirror.scratch import replace_file, scratch_folder
 from mediamirror.settings import FetchOptions, ScrubOptions
@@ -166,17 +164,15 @@ class _Scrub:
         self._place = mirror
         self._mirror = place_name(mirror)
         self._options = options
-        self._emit = previewed(emit) if options.dry_run else emit
         refuse_unable(options.select, source=options.source is not None)
         self._codes = choose_checks(options.select, options.ignore)
         if options.allow_unrecorded:
             self._codes -= {"MM507"}
         self._off = SwitchedOff(options.per_path)
         self._asked_for = choose_problems(options.select, options.ignore)
-        self._tally = Tally(counts_items=False)
+        self._tally = Tally(previewed(emit) if options.dry_run else emit, counts_items=False)
         self._bad = 0
         self._unknown = False
-        self._started = time.monotonic()
         if options.second is not None and not options.repair:
             raise UsageError("--from says where to take what is damaged from: give --repair with it.")
 
@@ -193,7 +189,7 @@ class _Scrub:
             catalog=catalog_path,
             adopts=True,
         )
-        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+        async with open_run(needs, conclude=self._summary, emit=self._tally.emit) as session:
             store, known = session.store, session.catalog
             await self._refuse_unknown(session)
             reader = await self._reader(session)
@@ -279,7 +275,7 @@ class _Scrub:
     def _refused(self, problem: Problem) -> None:
         """Tell what nobody can switch off: there was nothing to look at, or to compare with."""
         self._tally.problems += 1
-        self._emit(replace(problem, severity=Severity.ERROR))
+        self._tally.emit(replace(problem, severity=Severity.ERROR))
 
     def _begin(self, state: Path) -> Progress:
         """Return where to begin: where an interrupted run of the same sample was, unless a new one or a repair is asked for."""
@@ -302,28 +298,24 @@ class _Scrub:
 
     def _tell(self, store: Store, seen: Seen) -> None:
         repaired = seen.outcome.status is Status.REPAIRED
-        self._tally.add(seen.outcome)
+        self._tally.tell(seen.outcome)
         self._bad += seen.bad
-        self._emit(seen.outcome)
-        self._tell_off(seen.off)
+        self._tally.tell_all(seen.off)
         for finding in seen.findings:
             # What is mended counts for nothing any more, and is told all the same.
-            if not repaired:
-                self._tally.add_finding(finding)
-            self._emit(finding)
+            (self._tally.emit if repaired else self._tally.tell)(finding)
         if seen.repair is not None:
-            self._emit(seen.repair)
+            self._tally.emit(seen.repair)
         if seen.outcome.error is not None or seen.off or (seen.findings and not repaired):
-            self._emit(_shown(store.name, seen))
+            self._tally.emit(_shown(store.name, seen))
 
     def _tell_set(self, result: SetResult, findings: tuple[Finding, ...]) -> None:
         """What is held of an image set."""
         kept, off = self._off.in_mirror(findings, result.document)
-        self._tell_off(off)
-        self._tell_findings(kept)
+        self._tally.tell_all((*off, *kept))
         if findings:
             rows = tuple(replace(row, findings=()) for row in result.rows)
-            self._emit(replace(result, findings=tuple(kept), suppressed=tuple(off), rows=rows))
+            self._tally.emit(replace(result, findings=tuple(kept), suppressed=tuple(off), rows=rows))
 
     def _tell_answer(self, answer: Answer) -> None:
         """What an origin said of one object's source."""
@@ -333,31 +325,18 @@ class _Scrub:
             self._tell_problem(self._tally.weigh(said), source.url)
         elif said:
             kept, off = self._off.in_mirror(said)
-            self._tell_off(off)
-            self._tell_findings(kept)
+            self._tally.tell_all((*off, *kept))
             row = SetRow(source.url, "source", key=source.key, findings=tuple(kept))
-            self._emit(SetResult(source.key, 0, (row,), suppressed=tuple(off)))
+            self._tally.emit(SetResult(source.key, 0, (row,), suppressed=tuple(off)))
 
     def _tell_problem(self, problem: Problem, url: str = "") -> None:
         """Tell a problem, unless somebody switched it off: for its code, or for the key or URL that it is about."""
         if not self._asked_for(problem):
             return
         kept, off = self._off.in_mirror((replace(as_finding(problem), url=url),), problem.document)
-        self._tell_off([replace(each, of_set=False) for each in off])
+        self._tally.tell_all(replace(each, of_set=False) for each in off)
         if kept:
-            self._tally.add_problem(problem)
-            self._emit(problem)
-
-    def _tell_off(self, off: Sequence[Suppressed]) -> None:
-        """Count and tell what a config file switches off."""
-        self._tally.suppressed += len(off)
-        for each in off:
-            self._emit(each)
-
-    def _tell_findings(self, findings: Sequence[Finding]) -> None:
-        for finding in findings:
-            self._tally.add_finding(finding)
-            self._emit(finding)
+            self._tally.tell(problem)
 
     def _summary(self, interrupted: bool) -> Summary:
         tally, total = self._tally, self._tally.statuses.total()
@@ -365,8 +344,7 @@ class _Scrub:
         # A failed object has no finding, and what an interrupted run found is in that run's.
         unseen = self._bad - tally.statuses.get(Status.REJECTED.value, 0)
         tally.failed_inputs += max(0, unseen)
-        seconds = time.monotonic() - self._started
-        summary = tally.summary(seconds=seconds, options=self._options.job, interrupted=interrupted)
+        summary = tally.summary(self._options.job, interrupted=interrupted)
         return replace(summary, exit_code=2) if self._unknown and not interrupted else summary
 
 

@@ -13,7 +13,6 @@ import asyncio
 import hashlib
 import pickle
 import tempfile
-import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -31,11 +30,11 @@ from mediamirror.fetch.late import LateFetcher
 from mediamirror.fetch.request import Request
 from mediamirror.first_use import dataclass, replace
 from mediamirror.imaging.decoder.pool import DecoderPool
-from mediamirror.jobs.run.inputs import ArchiveFirst, Emit, documents, nobody_listens, open_archive, own_origins
+from mediamirror.jobs.run.inputs import ArchiveFirst, documents, open_archive, own_origins
 from mediamirror.jobs.run.lanes import Later, run_lanes
 from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.switched_off import SwitchedOff, as_finding
-from mediamirror.jobs.run.tally import Tally
+from mediamirror.jobs.run.tally import Emit, Tally, nobody_listens
 from mediamirror.jobs.run.work_list import Plan, WorkByHost
 from mediamirror.jobs.verify.baseline import check_place, fingerprint, read_baseline, write_baseline
 from mediamirror.jobs.verify.look import Looked, Looker, outcome_of, set_result, without_body
@@ -192,11 +191,8 @@ class _VerifyRun:
         self._on_simulated = on_simulated
         self._options = options
         self._stdin = stdin
-        self._emit = emit
-        self._tally = Tally(
-            counts_items=on_simulated is not None
-        )  # where no rule runs there is no finding for what failed
-        self._started = time.monotonic()
+        # Where no rule runs there is no finding for what failed.
+        self._tally = Tally(emit, counts_items=on_simulated is not None)
         self._rules = _lint_options(options)
         self._asked_for = choose_problems(options.select, options.ignore)
         self._baseline = read_baseline(options.baseline) if options.baseline else frozenset()
@@ -218,7 +214,7 @@ class _VerifyRun:
         if options.root is None and options.read.base_url is None and (own := own_root(inputs)) is not None:
             self._open_site(own)
         needs = Needs(command="verify", fetch=options.fetch, own_hosts=own_origins(inputs), transport=transport)
-        async with open_run(needs, conclude=self._summary, emit=self._emit) as session:
+        async with open_run(needs, conclude=self._summary, emit=self._tally.emit) as session:
             catalog = await session.stack.enter_async_context(await Catalog.open(session.scratch / "verify.sqlite"))
             spool = session.stack.enter_context(tempfile.TemporaryFile())  # noqa: SIM115 -- closed by the stack
             archive = session.stack.enter_context(open_archive(session.scratch, options.fetch, options.read))
@@ -243,9 +239,7 @@ class _VerifyRun:
             "fetched. Give the URL of the pages with --base-url URL; or omit --root."
         )
         severity = Severity.WARNING if self._options.job.fail_on == "never" else Severity.ERROR
-        problem = Problem("nothing-checked", message, severity=severity)
-        self._tally.add_problem(problem)
-        self._emit(problem)
+        self._tally.tell(Problem("nothing-checked", message, severity=severity))
 
     def _open_site(self, folder: Path) -> None:
         base_url = self._options.read.base_url
@@ -253,15 +247,13 @@ class _VerifyRun:
         self._off = SwitchedOff(self._options.per_path, root=folder)
         if base_url is not None:
             return
-        emit, on_simulated = self._emit, self._on_simulated
-        self._emit = lambda event: emit(site.with_paths(event))
+        emit, on_simulated = self._tally.emit, self._on_simulated
+        self._tally.emit = lambda event: emit(site.with_paths(event))
         if on_simulated is not None:
             self._on_simulated = lambda *told: on_simulated(*site.with_paths(told))
 
     def _summary(self, interrupted: bool) -> Summary:
-        seconds = time.monotonic() - self._started
-        job = self._options.job
-        summary = self._tally.summary(seconds=seconds, options=job, interrupted=interrupted)
+        summary = self._tally.summary(self._options.job, interrupted=interrupted)
         if self._options.write_baseline is not None and summary.exit_code == 1 and not self._tally.failed_inputs:
             # Writing a baseline accepts what was found.
             return replace(summary, exit_code=0)
@@ -289,8 +281,7 @@ class _VerifyRun:
                 self._found(problem, spool)
         _, variants, wanted = await catalog.write(order_work, run)
         # As many as are told one by one: a set that several pages have is judged on each.
-        self._tally.planned = Planned(self._tally.kinds.total(), self._sets, variants, wanted)
-        self._emit(self._tally.planned)
+        self._tally.tell(Planned(self._tally.kinds.total(), self._sets, variants, wanted))
 
     def _placed(self, document: Document) -> Document:
         """Give a document of a built site the URL that it would have there."""
@@ -308,18 +299,15 @@ class _VerifyRun:
             # An element that repeats another in other words is an image of its own, and judged as one.
             self._sets += 1 + len(event.others)
             told = tuple(each for each in map(self._tally.weigh_inside, event.problems) if self._is_told(each, event))
-            for each in told:
-                self._tally.add_problem(each)
-            self._emit(event if told == event.problems else replace(event, problems=told))
+            self._tally.tell_set(event, told)
             for other in event.others:
-                self._emit(other)
+                self._tally.emit(other)
         else:
             self._tell_problem(self._tally.weigh_inside(event), judged)
 
     def _tell_problem(self, problem: Problem, judged: ImageSet | None = None) -> None:
         if self._is_told(problem, judged):
-            self._tally.add_problem(problem)
-            self._emit(problem)
+            self._tally.tell(problem)
 
     def _is_told(self, problem: Problem, judged: ImageSet | None) -> bool:
         """Say whether a problem is told as one. ``judged`` is the set that the rules see it in: theirs come as findings alone.
@@ -336,8 +324,7 @@ class _VerifyRun:
         found = as_finding(replace(problem, document=problem.document or place.document))
         off = self._off.problem(place, found)
         if off is not None:
-            self._tally.suppressed += 1
-            self._emit(off)
+            self._tally.tell(off)
             return False
         self._accepted.extend((found,) if self._options.write_baseline is not None else ())
         return self._is_new(found, again=False)
@@ -389,11 +376,9 @@ class _VerifyRun:
         return replace(known, download=without_body(known.download), look=look)
 
     def _tell(self, note: Note) -> None:
-        outcome = outcome_of(note.item.variant, note.looked)
         self._others += isinstance(note.looked.known.result, OtherOrigin)
-        self._tally.add(outcome)
         self._tally.bytes_saved += note.looked.saved
-        self._emit(outcome)
+        self._tally.tell(outcome_of(note.item.variant, note.looked))
 
     async def _judge(self, catalog: Catalog, spool: IO[bytes]) -> None:
         browser = StandardBrowser(self._options.browser)
@@ -404,19 +389,15 @@ class _VerifyRun:
                 continue
             found = await asyncio.to_thread(check_set, image_set, facts, self._rules, browser=browser)
             kept, off = self._off.in_page(image_set, found)
-            for each in off:
-                self._tally.suppressed += 1
-                self._emit(each)
+            self._tally.tell_all(off)
             known_before = self._tally.known
             fresh = [finding for finding in kept if self._is_new(finding, again=again)]
             known = self._tally.known - known_before
-            for finding in fresh:
-                self._tally.add_finding(finding)
-                self._emit(finding)
+            self._tally.tell_all(fresh)
             # What an older baseline knows is accepted again as long as it is still found.
             self._accepted.extend(kept if self._options.write_baseline is not None else ())
             if (image_set.candidates and not again) or fresh or off:
-                self._emit(replace(set_result(image_set, notes, fresh), suppressed=tuple(off), known=known))
+                self._tally.emit(replace(set_result(image_set, notes, fresh), suppressed=tuple(off), known=known))
 
     def _is_new(self, finding: Finding, *, again: bool) -> bool:
         """Say whether a finding is told: not in the baseline, and not told before for the same file.
