@@ -276,8 +276,7 @@ class Passed(NamedTuple):
 class Download:
     """One completed exchange with an origin. ``body`` is None for 304 Not Modified.
 
-    ``headers`` keep their order and repeats, names in lower case. ``seconds`` is from the first dial to the last byte;
-    ``redirects`` lists the URLs passed through before ``final_url``.
+    ``headers`` keep their order and repeats, names in lower case. ``seconds`` is from the first dial to the last byte.
     """
 
     url: str
@@ -287,11 +286,15 @@ class Download:
     body: Body | None
     fetched_at: datetime
     seconds: float = 0.0
-    redirects: tuple[str, ...] = ()
     hops: tuple[Passed, ...] = ()
-    """The answers behind ``redirects``, where they were seen."""
+    """The answers that led on to another URL before ``final_url``'s."""
     asked: str | None = None
     """A digest of the user's request headers on which the answer may depend (RFC 9110, 12.5.5), where there are any."""
+
+    @property
+    def redirects(self) -> tuple[str, ...]:
+        """The URLs passed through before ``final_url``."""
+        return tuple(hop.url for hop in self.hops)
 
     def header(self, name: str) -> str | None:
         """The first value of a header, by lower-case name."""

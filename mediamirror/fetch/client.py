@@ -399,7 +399,6 @@ def _joined(request: Request, answer: Download, passed: list[Download], seconds:
         answer,
         url=request.url,
         seconds=seconds,
-        redirects=tuple(each.final_url for each in passed),
         hops=tuple(Passed(each.final_url, each.http_status, each.headers, each.fetched_at) for each in passed),
     )
 

@@ -9,8 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from mediamirror.fetch.hosts import NOW, Known, Outlook
 from mediamirror.fetch.request import Request, check_options
@@ -118,8 +117,6 @@ class LateFetcher:
             await self._opened()
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *raised: Any) -> None:
         """Close every connection, if there are any."""
-        await self._stack.__aexit__(kind, error, trace)
+        await self._stack.__aexit__(*raised)

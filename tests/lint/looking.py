@@ -16,7 +16,7 @@ from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.jobs.verify.job import StandardBrowser
 from mediamirror.lint import LintOptions, VariantFacts, check_set, choose_codes, lint_options
 from mediamirror.markup.extract import extract
-from mediamirror.model import Body, Download, Finding, ImageFacts, ImageSet, Look
+from mediamirror.model import Body, Download, Finding, ImageFacts, ImageSet, Look, Passed
 from mediamirror.settings import CheckOptions
 
 Seen = tuple[ImageFacts, Look | None] | ImageError
@@ -60,7 +60,7 @@ def _facts(case: Case, path: str, file: File, seen: dict[tuple[bytes, bool], See
         target = _facts(case, file.location, case.files[file.location], seen)
         url = urljoin(SITE, path)
         assert target.download is not None
-        return replace(target, download=replace(target.download, url=url, redirects=(url,)))
+        return replace(target, download=replace(target.download, url=url, hops=(Passed(url, 302, ()),)))
     if file.status != 200:
         return VariantFacts(_refused(file.status))
     if file.length is not None and file.length > len(file.data):

@@ -208,10 +208,7 @@ class WarcArchive:
             raise NotArchived(f"{url} can't be taken from the archives: {error}.") from None
         if found is None:
             raise NotArchived(f"{url} is in none of the archives{self._lost()}{self._captures.near_miss(here)}.")
-        passed = tuple(trail.passed)
-        return Download(
-            url, final, found.status, found.headers, found.body, found.date, redirects=passed, hops=tuple(trail.hops)
-        )
+        return Download(url, final, found.status, found.headers, found.body, found.date, hops=tuple(trail.hops))
 
     def _lost(self) -> str:
         places = f"{self.lost:,} place{'s' * (self.lost > 1)}"

@@ -16,7 +16,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
-from types import TracebackType
 from typing import Any, Self
 
 from mediamirror.documents import apart
@@ -133,9 +132,7 @@ class Processes:
             raise UsageError(f"No worker can be started: {failure}.") if isinstance(failure, WorkerLost) else failure
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """End all of them."""
         await asyncio.gather(*(worker.end() for worker in self._all))
 
@@ -231,9 +228,7 @@ class OnRay:
             raise UsageError(f"Ray can't be used: {lost}.") from None
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Leave the cluster, or end it where it was started here."""
         if self._hearing is not None:
             self._hearing.cancel()

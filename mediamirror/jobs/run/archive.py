@@ -16,8 +16,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Literal, Self
+from typing import IO, Any, Literal, Self
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow
@@ -110,16 +109,12 @@ class ArchiveOut:
             self._stack = self._stack.pop_all()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: Any) -> None:
         with self._lock, _told():
-            self._stack.__exit__(kind, error, trace)
+            self._stack.__exit__(*raised)
 
-    def _end_part(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._part.__exit__(kind, error, trace)
+    def _end_part(self, *raised: Any) -> None:
+        self._part.__exit__(*raised)
 
     def _file(self) -> WarcWriter:
         file = self._stack.enter_context(self._target.open_file(self._parts))
