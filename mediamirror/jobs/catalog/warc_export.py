@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow, Query
@@ -13,6 +13,7 @@ from mediamirror.first_use import dataclass
 from mediamirror.jobs.catalog.catalogs import Where, list_rows
 from mediamirror.jobs.mirror.publish import SOURCE_SHA256
 from mediamirror.jobs.run.archive import IN_MEMORY, ArchiveOut, Target, load_checked
+from mediamirror.jobs.run.pipeline import pages
 from mediamirror.jobs.run.session import INTERRUPTED, Needs, Session, open_run
 from mediamirror.model import Problem
 from mediamirror.settings import StoreOptions
@@ -64,23 +65,13 @@ async def export_warc(
     needs = Needs(command="catalog export", to=dest, store=options, catalog=where.path, existing=True, adopts=True)
     async with open_run(needs, conclude=conclude, emit=on_event) as session:
         with ArchiveOut(target, session.scratch) as out:
-            async for rows in _together(list_rows(where, query)):
+            there = (row async for row in list_rows(where, query) if row.key is not None and row.status != "gone")
+            # Some at a time: to ask the catalog for each by itself takes as long as writing it.
+            async for rows in pages(there, _BATCH):
                 found = await session.catalog.read(read_exchanges, [(row.url, row.sha256) for row in rows])
                 for row, exchange in zip(rows, found, strict=True):
                     await _export(row, exchange, session, out, done, on_event)
     return done
-
-
-async def _together(rows: AsyncIterator[CatalogRow]) -> AsyncIterator[list[CatalogRow]]:
-    """Those of objects that are there, some at a time: to ask the catalog for each by itself takes as long as writing it."""
-    batch: list[CatalogRow] = []
-    async for row in rows:
-        if row.key is not None and row.status != "gone":
-            batch.append(row)
-        if len(batch) >= _BATCH:
-            yield batch
-            batch = []
-    yield batch
 
 
 async def _export(

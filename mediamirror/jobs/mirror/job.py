@@ -57,7 +57,7 @@ from mediamirror.jobs.run.destination import now
 from mediamirror.jobs.run.inputs import ArchiveFirst, documents, open_archive, own_origins
 from mediamirror.jobs.run.lanes import PER_REQUEST, Later, run_lanes
 from mediamirror.jobs.run.manifest import write_segment
-from mediamirror.jobs.run.pipeline import BATCH, Together, as_they_come
+from mediamirror.jobs.run.pipeline import Together, as_they_come
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.tally import Emit, Tally, nobody_listens
 from mediamirror.jobs.run.work_list import Plan, WorkByHost
@@ -265,13 +265,9 @@ class _MirrorRun:
         return wanted_urls(image_set, self._options.select)
 
     async def _skip_unwanted(self, catalog: Catalog, run: Run) -> None:
-        batch: list[Record] = []
-        async for item in catalog.rows(read_work, run, wanted=False):
-            batch.append(Record(item.variant_id, Outcome(item.variant, Status.SKIPPED), None))
-            if len(batch) >= BATCH:
-                await self._recorder.record(batch, last=True)
-                batch = []
-        await self._recorder.record(batch, last=True)
+        async for page in catalog.pages(read_work, run, wanted=False):
+            skipped = [Record(item.variant_id, Outcome(item.variant, Status.SKIPPED), None) for item in page]
+            await self._recorder.record(skipped, last=True)
 
     async def _work(self, session: Session[Summary], archive: WarcArchive, publisher: Publisher) -> None:
         catalog, run = session.catalog, session.run
@@ -394,14 +390,10 @@ class _MirrorRun:
             await self._turn(session, short, last=True)
         await catalog.write(put_rejected, run, sorted(SHORT), beyond)
         after, _ = await catalog.write(order_turn, run)
-        records: list[Record] = []
-        async for item in catalog.rows(read_work, run, after=after):
-            done = await strict.handle(item)  # asks for nothing: this very run has
-            records.append(done.result if isinstance(done, Later) else done)
-            if len(records) >= BATCH:
-                await self._recorder.record(records, last=True)
-                records = []
-        await self._recorder.record(records, last=True)
+        async for items in catalog.pages(read_work, run, after=after):
+            done = [await strict.handle(item) for item in items]  # asks for nothing: this very run has
+            records = [each.result if isinstance(each, Later) else each for each in done]
+            await self._recorder.record(records, last=True)
 
     async def _tell_manifest(self, catalog: Catalog, run: Run, store: Store) -> None:
         """Say in the store itself what it holds now."""
