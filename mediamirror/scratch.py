@@ -1,8 +1,7 @@
-"""Folders for bytes on their way, in the system's temporary folder: one that a kill left behind is removed by the next run;
-and small files that are replaced as a whole.
+"""Folders for bytes on their way, in the system's temporary folder, and files that appear whole under their names or not at all.
 
-Each folder is held by a lock of the kernel's (flock) on the folder itself, released by whatever kind of death. So the next run can
-tell a folder that nobody uses any more from one that is in use.
+Each is held by a lock of the kernel's (flock) on the folder or the unfinished file itself, released by whatever kind of death. So
+the next run can tell what nobody uses any more from what is in use, and removes what a kill left behind.
 """
 
 from __future__ import annotations
@@ -14,13 +13,19 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
+from typing import IO
+
+from mediamirror.first_use import pattern
 
 PREFIX = "mediamirror-scratch-"
 """No other folder may begin so: what nobody holds under it is removed."""
 _TRIES = 100
+_PART = pattern(r"\.(.+)\.[0-9a-f]{8}\.part")
 
 
 @contextmanager
@@ -70,15 +75,57 @@ def replace_file(path: Path, data: bytes) -> None:
 
     A reader who has the old one open never sees half of the new one. Raises `OSError`, also for what `refuse_special` refuses.
     """
+    with appearing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def appearing(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file beside ``path`` that takes its name when the block ends well, and is gone where it does not.
+
+    What a killed run has left of it is removed. Raises `OSError`, also for what `refuse_special` refuses.
+    """
     refuse_special(path)
+    sweep_parts(left_in(path.parent.absolute()).pop(path.name, ()))
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("xb") as file:
-            file.write(data)
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+            with suppress(OSError):  # some file systems know no locks: there it stays
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield file
+            file.flush()
+            temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
         raise
+
+
+@lru_cache(maxsize=64)
+def left_in(folder: Path) -> dict[str, list[Path]]:
+    """The unfinished files in a folder when this process first writes there, by the names that they were to have.
+
+    A folder of many pages is listed once, and not for each of them.
+    """
+    found = defaultdict[str, list[Path]](list)
+    with suppress(OSError):
+        for entry in os.scandir(folder):
+            if match := _PART.fullmatch(entry.name):
+                found[match[1]].append(Path(entry.path))
+    return dict(found)
+
+
+def sweep_parts(parts: Iterable[Path]) -> None:
+    """Remove the unfinished files whose run has died: each holds a lock that dies with it."""
+    for part in parts:
+        with suppress(OSError):
+            descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    part.unlink()
+            finally:
+                os.close(descriptor)
 
 
 def refuse_special(path: Path) -> None:

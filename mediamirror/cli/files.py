@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-import secrets
-import stat
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from glob import escape
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
@@ -19,6 +15,7 @@ from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Compared, Event, Mark, Outcome, Status, SyncEvent
 from mediamirror.redact import redact_text, redact_url, without_userinfo
 from mediamirror.report.escape import spelled_out
+from mediamirror.scratch import appearing, left_in, sweep_parts
 
 if TYPE_CHECKING:
     from mediamirror.cli.objects import ObjectOutput
@@ -139,42 +136,15 @@ def whole_file(path: Path | None) -> Iterator[IO[bytes]]:
     if path.is_dir() or not path.name:
         raise UsageError(f"{path} is a folder: give the name of a file in it.")
     special = path.exists() and not path.is_file()
-    real = Path(os.path.realpath(path))
-    temporary = path if special else real.with_name(f".{real.name}.{secrets.token_hex(4)}.part")
-    if not special:
-        sweep_parts(real.parent, escape(real.name))
-    try:
-        file = temporary.open("wb" if special else "xb")
-    except OSError as error:
-        raise UsageError(f"{path} can't be written ({error.strerror}): check its folder.") from error
-    if special:
-        with file:
-            yield file
-        return
-    try:
-        with file:
-            with suppress(OSError):  # some file systems know no locks: there it stays
-                fcntl.flock(file, fcntl.LOCK_EX)
-            yield file
+    with ExitStack() as stack:
+        try:
+            file = stack.enter_context(path.open("wb") if special else appearing(Path(os.path.realpath(path))))
+        except OSError as error:
+            raise UsageError(f"{path} can't be written ({error.strerror}): check its folder.") from error
+        yield file
+        if not special:
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(real)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def sweep_parts(folder: Path, name: str) -> None:
-    """Remove the unfinished files of a name, a pattern as `glob` has it, whose run has died: each holds a lock that dies with it."""
-    for part in folder.glob(f".{name}.{'[0-9a-f]' * 8}.part"):
-        with suppress(OSError):
-            descriptor = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-            try:
-                if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    part.unlink()
-            finally:
-                os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +177,8 @@ class Files:
         if not self.are_numbered:
             return
         path, (before, after) = self.path, NUMBERED.split(self.path.name)
-        sweep_parts(path.parent, f"{escape(before)}*{escape(after)}")
+        left = left_in(path.parent.absolute()).items()
+        sweep_parts(part for name, parts in left if name.startswith(before) and name.endswith(after) for part in parts)
         names = [
             each.name for each in path.parent.glob("*") if each.name.startswith(before) and each.name.endswith(after)
         ]

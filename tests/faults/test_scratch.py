@@ -55,3 +55,33 @@ def test_a_pipe_or_a_device_under_the_name_of_a_file_is_left_as_it_is(tmp_path: 
     with pytest.raises(OSError, match="it is a device, a pipe or a socket"):
         replace_file(tmp_path / "pipe", b"new")
     assert ([path.name for path in tmp_path.iterdir()], (tmp_path / "pipe").is_fifo()) == (["pipe"], True)
+
+
+WRITE = """
+import sys
+from pathlib import Path
+from mediamirror.scratch import appearing
+with appearing(Path(sys.argv[1])) as file:
+    print(file.name, flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_what_a_killed_run_left_of_a_file_is_removed_by_the_next_process_and_a_living_ones_is_not(
+    tmp_path: Path,
+) -> None:
+    def begin(name: str) -> tuple[subprocess.Popen[str], Path]:
+        words = [sys.executable, "-c", WRITE, str(tmp_path / name)]
+        process = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        return process, Path(process.stdout.readline().strip())
+
+    (dead, half), (living, theirs) = begin("page.html"), begin("page.html")
+    with dead, living:
+        dead.kill()
+        dead.wait()
+        replace_file(tmp_path / "other.html", b"other")
+        assert (half.exists(), theirs.exists()) == (True, True)
+        replace_file(tmp_path / "page.html", b"whole")
+        assert (half.exists(), theirs.exists()) == (False, True)
+        living.kill()

@@ -40,6 +40,14 @@ def test_a_page_that_can_not_be_written_leaves_the_old_one_and_nothing_beside_it
     assert (page.read_bytes(), [each.name for each in tmp_path.iterdir()]) == (b"old", ["page.html"])
 
 
+def test_what_a_killed_run_left_of_a_page_is_not_served(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_bytes(b"old")
+    (tmp_path / ".page.html.0123abcd.part").write_bytes(b"half")
+    files.put(tmp_path / "page.html", b"new", tmp_path / "page.html")
+    files.copy(tmp_path / "page.html", tmp_path / "out" / "page.html")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["out", "page.html", "page.html"]
+
+
 def test_a_folder_is_walked_as_when_it_is_read(tmp_path: Path) -> None:
     page, out = b"<!doctype html><img src=https://a.example/a.jpg>", tmp_path / "out"
     site = tmp_path / "site"

@@ -10,13 +10,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mediamirror.documents.compressed import is_gzip
 from mediamirror.documents.document import Document, is_binary
@@ -26,7 +25,7 @@ from mediamirror.first_use import dataclass
 from mediamirror.markup.extract import KINDS, choose_kind
 from mediamirror.model import ItemError
 from mediamirror.rewrite.document import Edit
-from mediamirror.scratch import refuse_special
+from mediamirror.scratch import appearing, replace_file
 from mediamirror.settings import ReadOptions
 
 NAME = ".mediamirror-rewrite.jsonl"
@@ -90,8 +89,6 @@ def _record(line: bytes) -> Record | None:
 
 def without(root: Path, pages: Sequence[str]) -> None:
     """Drop the records of pages that have their own bytes again; the file goes with the last. Raises `OSError`."""
-    from mediamirror.scratch import replace_file  # noqa: PLC0415
-
     lines = (root / NAME).read_bytes().splitlines(keepends=True)
     kept = [line for line in lines if (record := _record(line)) is None or record.page not in pages]
     if kept:
@@ -222,13 +219,12 @@ def put(path: Path, data: bytes, like: Path) -> None:
 
     What replaces ``like`` itself is on the disk before: else a power cut could leave neither of the two.
     """
-    with _appearing(path) as temporary:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            if path == like:
-                os.fsync(file.fileno())
-        shutil.copymode(like, temporary)
+    with _appearing(path) as file:
+        file.write(data)
+        file.flush()
+        if path == like:
+            os.fsync(file.fileno())
+        shutil.copymode(like, file.name)
 
 
 def copy(source: Path, output: Path) -> bool:
@@ -241,23 +237,19 @@ def copy(source: Path, output: Path) -> bool:
         raise _unwritable(output, error) from error
     if there is not None and (there.st_size, there.st_mtime_ns) == (here.st_size, here.st_mtime_ns):
         return False
-    with _appearing(output) as temporary:
-        shutil.copy2(source, temporary)
+    with _appearing(output) as file:
+        shutil.copy2(source, file.name)
     return True
 
 
 @contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """A file beside ``path`` that takes its name at the end of the block, and is gone where that fails. Raises `LeftAlone`."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+def _appearing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that is called ``path`` at the end of the block, or gone. Raises `LeftAlone`."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        refuse_special(path)
-        yield temporary
-        temporary.replace(path)
+        with appearing(path) as file:
+            yield file
     except OSError as error:
-        with suppress(OSError):
-            temporary.unlink()
         raise _unwritable(path, error) from error
 
 
