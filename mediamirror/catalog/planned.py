@@ -93,7 +93,7 @@ class PlanRows:
             inferred,
         )
         found = entries[0][1].reference or Reference(image_set.document, entries[0][0].carrier, None, image_set.line)
-        first = replace(found, line=image_set.line)
+        first = found if found.line == image_set.line else replace(found, line=image_set.line)
         self._add_place(document, mark, first)
         place = len(self.places)
         for each in image_set.places:

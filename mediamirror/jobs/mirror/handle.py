@@ -417,7 +417,9 @@ async def preview(
                 said = ItemError(error.code, error.message)
                 tally.emit(ObjectEvent("upload", key, "failed", url=url, error=said))
             elif kept is not None:
-                tally.emit(ObjectEvent("skip", kept.key, "would check whether it changed", kept.size, url=url))
+                tally.emit(
+                    ObjectEvent("skip", kept.key, "would check whether it changed", kept.size, url=url, dry_run=True)
+                )
             else:
                 key = publisher.key(url) or unknown
-                tally.emit(ObjectEvent("upload", key, "not in the store", url=url))
+                tally.emit(ObjectEvent("upload", key, "not in the store", url=url, dry_run=True))

@@ -316,7 +316,7 @@ def previewed(emit: Callable[[T], None]) -> Callable[[T], None]:
     """Return ``emit`` for a dry run: of each thing done to an object it says that it only would be done."""
 
     def tell(event: T) -> None:
-        if isinstance(event, ObjectEvent) and event.error is None:
+        if isinstance(event, ObjectEvent) and event.error is None and not event.dry_run:
             event = replace(event, dry_run=True)
         emit(event)
 

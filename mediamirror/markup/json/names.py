@@ -132,12 +132,10 @@ class Unmarked:
     def saw(self, record: Mapping[str, object]) -> None:
         """Count a record that holds plain values alone. One with markup or a long text is a page, whose address it tells."""
         texts = {name: value.strip() for name, value in record.items() if isinstance(value, str)}
+        if any(_names_image(*each) for each in texts.items()):
+            return
         addresses = [name for name, value in texts.items() if _is_bare_address(value) and bare(name) not in PAGES]
-        if (
-            not addresses
-            or any(_names_image(*each) for each in texts.items())
-            or not all(map(_is_short, record.values()))
-        ):
+        if not addresses or not all(map(_is_short, record.values())):
             return
         named = {bare(name): texts.get(name, str(value)) for name, value in record.items() if value is not None}
         if {"width", "height"} <= {name.removeprefix("original") for name in named} and described_image(named):

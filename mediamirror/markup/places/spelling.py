@@ -88,6 +88,8 @@ class Spelling:
         """Return the place in the document, in code points, of ``text[start:end]``."""
         if not self._pieces:
             return self._anchor, self._anchor
+        if len(self._pieces) == 1 and self._pieces[0].decoded is None:
+            return self._pieces[0].raw(start, end)
         first = max(0, bisect_right(self._starts, start) - 1)
         # The end belongs to the piece before it: what lies between two pieces is no part of the text.
         last = max(first, bisect_left(self._starts, end) - 1)

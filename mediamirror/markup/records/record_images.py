@@ -63,6 +63,8 @@ _TAG = pattern(
 )
 _MARKDOWN = pattern(r"!\[[^\[\]\n]{0,500}\][(\[]")
 _DESCRIPTOR = pattern(r"\s[0-9.]{1,12}[wx](?![A-Za-z0-9])")
+_ONE_URL = pattern(r"https?://[\w\-./~%]+")
+"""A value that can't be anything but one URL: most that name an image are such."""
 
 
 _Fields = dict[str, tuple[str, Json]]
@@ -70,6 +72,10 @@ _Fields = dict[str, tuple[str, Json]]
 
 
 _MIMES = ("mimetype", "mediatype", "type", "encodingformat", "contenttype", "filemime", "mime")
+_WIDTHS, _HEIGHTS = ("originalwidth", "width"), ("originalheight", "height")
+"""img2dataset gives the size that it made, and besides that of the file at the URL."""
+_STATING = frozenset((*_MIMES, *_WIDTHS, *_HEIGHTS))
+"""Fields that say something of an image: an object without any, and without a srcset, is not one image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +136,8 @@ class RecordReader:
         if is_srcset_name(name) and is_reference(text):
             candidates, problems = place.srcset(value, self.carrier, name)
             yield place.image_set(place.line(value), [(Source(self.carrier, candidates), problems)])
+        elif _ONE_URL.fullmatch(text) is not None and is_image_url(text):
+            yield place.single(value, self.carrier, name)
         elif self.nesting < _MAX_NESTING and is_json_within(text, is_of_images=bool(words_of_images(name))):
             inner = RecordReader(place, self.merge, outer=value, carrier=self.carrier, nesting=self.nesting + 1)
             for record in read_json(text).values:
@@ -165,6 +173,8 @@ class RecordReader:
     def _image(self, record: Object, place: Place) -> tuple[ImageSet, frozenset[str]] | None:
         """An object that is one image: a ``src`` and perhaps a ``srcset``, or a URL with its size or type."""
         fields = _fields(record)
+        if _STATING.isdisjoint(fields) and not any(name.endswith("srcset") for name in fields):
+            return None
         texts = {name: (key, value) for name, (key, value) in fields.items() if isinstance(value, Text)}
         srcset = next((row for name, row in texts.items() if is_srcset_name(name) and is_reference(row[1].value)), None)
         stated = _stated(fields)
@@ -271,9 +281,7 @@ def _stated(fields: _Fields) -> Stated:
 
     mimes = (fields[name][1] for name in _MIMES if name in fields)
     kind = next((mime.value.strip() for mime in mimes if isinstance(mime, Text) and is_image_type(mime.value)), None)
-    # img2dataset gives the size that it made, and besides that of the file at the URL.
-    width, height = said("originalwidth", "width"), said("originalheight", "height")
-    return Stated(_pixels(width), _pixels(height), kind)
+    return Stated(_pixels(said(*_WIDTHS)), _pixels(said(*_HEIGHTS)), kind)
 
 
 def _pixels(value: Json | None) -> int | None:
