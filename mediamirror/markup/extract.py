@@ -57,6 +57,11 @@ _MAIL = pattern(rb"(?:[A-Za-z][\w\-]{1,40}: ?[^\n]*+\n(?:[ \t][^\n]*+\n|(?!))*+|
 _MIME = pattern(rb"^MIME-Version:", re.IGNORECASE | re.MULTILINE)
 _MBOX = pattern(rb"From [^\r\n]{1,300}[0-9]{2}:[0-9]{2}:[0-9]{2} [^\r\n]{0,40}[0-9]{4}\r?\n[A-Za-z\-]{1,60}:")
 _HAR = pattern(rb"\s*+\{\s*+\"log\"\s*+:\s*+\{\s*+\"(?:version|creator|browser|pages|entries|comment)\"")
+_NOTEBOOK = pattern(
+    rb"\s*+\{\s*+\"(?:cells\"\s*+:\s*+\[\s*+\{\s*+\"(?:attachments|cell_type|execution_count|id|metadata|outputs|source)\""
+    rb"|nbformat(?:_minor)?\"\s*+:\s*+[0-9])"
+)
+"""How a Jupyter notebook begins, as its own library and Colab write it."""
 _LOOKED_AT = 65536
 _WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
@@ -179,6 +184,12 @@ def _json(r: Request) -> Extraction:
     return structured.find_json(r.data, **r.about)
 
 
+def _notebook(r: Request) -> Extraction:
+    from mediamirror.markup.records import notebook
+
+    return notebook.find(r.data, **r.about)
+
+
 def _json_lines(r: Request) -> Extraction:
     from mediamirror.markup.records import structured
 
@@ -229,6 +240,7 @@ KINDS: dict[str, Kind] = {
     "xml": _kind(_xml, "application/vnd.google-earth.kml+xml", ".kml .opml .rels .opf .fb2 .fodt .fods .fodp"),
     "urls": _kind(_urls, "text/uri-list", ".urls"),
     "json": _kind(_json, "application/json", ".json"),
+    "notebook": _kind(_notebook, "application/x-ipynb+json", ".ipynb"),
     "jsonl": _container_of(_json_lines, _JSON_LINES, ".jsonl .ndjson"),
     "csv": _container_of(partial(_table, delimiter=None), "text/csv application/csv", ".csv"),
     "tsv": _container_of(partial(_table, delimiter="\t"), "text/tab-separated-values", ".tsv .tab"),
@@ -249,7 +261,7 @@ _MISTAKEN = frozenset({"html", "xhtml", "text"})
 _ROOTS = frozenset({"feed", "sitemap"})
 _NAMED_ROWS = frozenset({"csv", "tsv", "jsonl"})
 """What servers send as plain text."""
-_MAY_BE_JSON = frozenset({None, "json", "jsonl", "html"})
+_MAY_BE_JSON = frozenset({None, "json", "jsonl", "html", "notebook"})
 """By its name: Markdown may begin with JSON too."""
 
 COMPRESSED = ".gz"
@@ -292,13 +304,21 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
         return named
     if by_type in _MISTAKEN and named in _MAY_BE_JSON and looks_like_json(data):
         # Markup within its strings would be found in it as a page, with the quotes' backslashes in its addresses.
-        return "jsonl" if looks_like_lines(data) else "json"
-    found = by_type or named or _by_content(data, document)
+        found = "jsonl" if looks_like_lines(data) else "json"
+    else:
+        found = by_type or named or _by_content(data, document)
     if found == "text":
         if looks_like_json(data) and looks_like_lines(data):
             return "jsonl"
         return ("urls" if _lists_images(data) else _table_in(data[:_LOOKED_AT])) or found
-    return "har" if found == "json" and _HAR.match(data) is not None else found
+    return _kept_in_json(data, named) if found == "json" else found
+
+
+def _kept_in_json(data: bytes, named: str | None) -> str:
+    """What a JSON text is an export of, json where it is no known one's."""
+    if named == "notebook" or _NOTEBOOK.match(data) is not None:
+        return "notebook"
+    return "har" if _HAR.match(data) is not None else "json"
 
 
 def other_kind(data: bytes, *, kind: str, media_type: str | None, document: str) -> str | None:

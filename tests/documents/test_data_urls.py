@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import os
 from pathlib import Path
 
@@ -70,6 +71,26 @@ def test_what_is_no_picture_a_spacer_or_spelled_otherwise_stays(text: str) -> No
     assert without(f"<img src='{text}'>") == f"<img src='{text}'>"
 
 
+def in_lines(picture: bytes) -> str:
+    return json.dumps(base64.encodebytes(picture).decode())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f'"image/png": {in_lines(PNG)}', f'"image/png": "{address(PNG)}"'),
+        (f'"jpeg" :"{base64.b64encode(JPEG).decode()}"', f'"jpeg" :"{address(JPEG, "jpg")}"'),
+        (f'"<img src=\\"{data_url(PNG)}\\">"', f'"<img src=\\"{address(PNG)}\\">"'),
+        (f'"image/png": "{data_url(PNG)}"', f'"image/png": "{address(PNG)}"'),
+        ('"image/png": {"width": 640}', '"image/png": {"width": 640}'),
+        ('"image/png": "https://h.example/a.png"', '"image/png": "https://h.example/a.png"'),
+    ],
+)
+@pytest.mark.parametrize("before", [0, *range(STEP - 60, STEP + 3, 7), STEP - len(in_lines(PNG))])
+def test_a_notebook_s_pictures_are_taken_out_under_their_type(text: str, expected: str, before: int) -> None:
+    assert without(f"{' ' * before}{text}", "notebook") == f"{' ' * before}{expected}"
+
+
 @pytest.mark.parametrize("before", [*range(STEP - 60, STEP + 3), 3 * STEP - 11])
 def test_a_picture_is_found_wherever_a_chunk_ends(before: int) -> None:
     picture = PNG + os.urandom(2 * STEP)
@@ -101,3 +122,27 @@ async def test_the_pictures_of_a_single_file_page_are_checked_and_stored_by_thei
     events.clear()
     await mirror(inputs, to=str(tmp_path / "other"), on_event=events.append)
     assert not [event for event in events if isinstance(event, Outcome)]
+
+
+async def test_the_pictures_that_a_notebook_put_out_are_checked_and_stored_and_told_without_keep_data(
+    tmp_path: Path,
+) -> None:
+    cut = JPEG[:-300]
+    outputs = [{"output_type": "display_data", "data": {"image/png": base64.encodebytes(PNG).decode()}}]
+    outputs += [{"output_type": "display_data", "data": {"image/jpeg": base64.b64encode(cut).decode()}}]
+    notebook = {"cells": [{"cell_type": "code", "outputs": outputs, "source": []}], "nbformat": 4}
+    path = tmp_path / "a.ipynb"
+    path.write_text(json.dumps(notebook, indent=1))
+    events = list[Event]()
+    keeping = MirrorOptions(read=ReadOptions(keep_data=True))
+    await mirror([str(path)], to=str(tmp_path / "to"), options=keeping, on_event=events.append)
+    rows = {event.variant.url: event.status.value for event in events if isinstance(event, Outcome)}
+    assert rows == {address(PNG): "stored", address(cut, "jpg"): "rejected"}
+    events.clear()
+    await mirror([str(path)], to=str(tmp_path / "other"), on_event=events.append)
+    told = [(event.code, event.line) for event in events if isinstance(event, Problem)]
+    assert told == [("scheme-not-fetched", line) for line in lines_of(path, "image/png", "image/jpeg")]
+
+
+def lines_of(path: Path, *words: str) -> list[int]:
+    return [at for at, line in enumerate(path.read_text().splitlines(), 1) if any(word in line for word in words)]

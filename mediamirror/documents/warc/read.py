@@ -32,7 +32,7 @@ _TYPES = {
 _WITH_ADDRESS = frozenset({"response", "resource", "revisit", "conversion"})
 _RECORDS = _WITH_ADDRESS | {"warcinfo", "request", "metadata", "continuation"}
 """WARC 1.1, 5.5."""
-_KINDS = frozenset({*PAGES, "css", "feed", "sitemap", "json", "markdown"})
+_KINDS = frozenset({*PAGES, "css", "feed", "sitemap", "json", "markdown", "notebook"})
 _ARCHIVES = (".warc", ".warc.gz", ".warc.zst", ".wacz", ".arc", ".arc.gz")
 _UNTYPED = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _NO_PICTURES = frozenset({"image/svg+xml", "image/x-icon", "image/vnd.microsoft.icon"})

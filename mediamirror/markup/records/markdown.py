@@ -156,6 +156,11 @@ def in_markdown(data: bytes, context: Context) -> Extraction:
     return find(decode(data, "utf-8"), document=context.document, base_url=context.base)
 
 
+def in_markdown_unmerged(data: bytes, context: Context) -> Extraction:
+    """Read a fragment as Markdown, every place a set of its own."""
+    return find(decode(data, "utf-8"), document=context.document, base_url=context.base, merge=False)
+
+
 def _places(row: ImageSet) -> set[Span | None]:
     return {c.reference.span for c in row.candidates if c.reference is not None}
 

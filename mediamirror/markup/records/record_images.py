@@ -48,7 +48,7 @@ from mediamirror.markup.places.spelling import (
 )
 from mediamirror.markup.places.urls import base_of
 from mediamirror.markup.records.fragment import in_html, in_html_unmerged, in_text
-from mediamirror.markup.records.markdown import in_markdown
+from mediamirror.markup.records.markdown import in_markdown, in_markdown_unmerged
 from mediamirror.markup.records.placing import NOTHING, Place, Stated
 from mediamirror.model import Candidate, ImageSet, Problem, Source, Span
 
@@ -143,7 +143,7 @@ class RecordReader:
             for record in read_json(text).values:
                 yield from inner.images(record, name)
         elif _MARKDOWN.search(text):
-            yield from place.within(value, in_markdown)
+            yield from place.within(value, in_markdown if self.merge else in_markdown_unmerged)
         elif _TAG.search(text):
             yield from place.within(unescaped_again(value), in_html if self.merge else in_html_unmerged)
         elif urls := _image_urls(name, text):

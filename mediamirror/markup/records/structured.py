@@ -86,21 +86,26 @@ def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge:
             yield from reader.images(value)
             if is_list:
                 unmarked.saw(_plain(value))
-        if reader.is_cut:
-            continue
-        if reading.is_cut:
-            message = f"This record has more than {MAX_NODES:,} values: the rest of it is left out."
-            yield _trouble(place, "json-too-large", message, start)
-        elif reading.error is not None:
-            message = "The JSON is malformed here: what could be read of it was read."
-            severity = Severity.ERROR if reading.is_unfinished else Severity.NOTE
-            yield _trouble(place, "malformed-json", message, start + reading.error, severity)
-            is_told = True
+        if not reader.is_cut:
+            for trouble in malformed(place, reading, start):
+                is_told |= not reading.is_cut
+                yield trouble
     if is_list and not is_told and not text.rstrip().endswith("]"):
         message = "The JSON ends before its list does: what comes before was read."
         yield _trouble(place, "malformed-json", message, len(text), Severity.ERROR)
     if is_list:
         yield from map(place.trouble, unmarked.problem(place.context.document))
+
+
+def malformed(place: Place, reading: Reading, start: int = 0) -> Iterator[ImageSet]:
+    """Tell what was wrong with a record that starts at ``start``, in code points."""
+    if reading.is_cut:
+        message = f"This record has more than {MAX_NODES:,} values: the rest of it is left out."
+        yield _trouble(place, "json-too-large", message, start)
+    elif reading.error is not None:
+        message = "The JSON is malformed here: what could be read of it was read."
+        severity = Severity.ERROR if reading.is_unfinished else Severity.NOTE
+        yield _trouble(place, "malformed-json", message, start + reading.error, severity)
 
 
 def _plain(record: Json) -> dict[str, object]:
