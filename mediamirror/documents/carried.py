@@ -21,12 +21,11 @@ from mediamirror.documents.warc.bytes import Place
 from mediamirror.documents.warc.http import Response
 from mediamirror.documents.warc.records import Fields, Record
 from mediamirror.markup.naming import has_image_extension, is_srcset_like
+from mediamirror.markup.places.urls import FILES
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
 
-HOST = "https://file.invalid/"
-"""A host that can't be (RFC 2606, 2)."""
 _TYPES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG": "image/png", b"GIF8": "image/gif", b"RIFF": "image/webp"}
 _HELD = 1024 * 1024
 _BESIDE = frozenset({"json", "txt", "cls", "caption", "text"})
@@ -37,7 +36,7 @@ class Carried:
     """The pictures of one INPUT. Without an archive they get their addresses alone."""
 
     def __init__(self, name: str, archive: WarcArchive | None, limit: int) -> None:
-        self._base = HOST + url_path(name)
+        self._base = FILES + url_path(name)
         self._archive = archive
         self.limit = limit
         self._path = None if archive is None else archive.directory / f"{uuid4().hex}.warc"
@@ -135,12 +134,13 @@ class Samples:
     """Members of an archive, grouped as WebDataset does: neighbours of one name up to its first dot are one sample.
 
     They wait, in a temporary file, until it is known that there is no page among the members: in a site's archive the pictures
-    are those that its pages name, and what stands beside them are documents.
+    are those that its pages name, and what stands beside them are documents. ``are_named`` says that pages name those in it.
     """
 
-    def __init__(self, name: str, carried: Carried) -> None:
+    def __init__(self, name: str, carried: Carried, *, are_named: bool) -> None:
         self._name = name
         self._carried = carried
+        self._are_named = are_named
         self._waiting = _spool()
         self._key = ""
         self._pictures: dict[str, str] = {}
@@ -155,7 +155,7 @@ class Samples:
 
     def takes_picture(self, member: str) -> bool:
         """Whether a member is a picture that is kept here."""
-        return not self.of_a_site and _is_picture(member)
+        return (self._are_named or not self.of_a_site) and _is_picture(member)
 
     def takes_beside(self, member: str, head: bytes, *, is_whole: bool) -> bool:
         """Whether a member may stand beside a picture, and is kept here."""
@@ -202,10 +202,11 @@ class Samples:
         return []
 
     def turn_to_a_site(self) -> Iterator[tuple[str, bytes]]:
-        """There is a page: let go of all pictures, and hand back what stood beside them."""
+        """There is a page: let go of all pictures that none in it can name, and hand back what stood beside them."""
         self.of_a_site = True
         self.pictures = 0
-        self._carried.drop()
+        if not self._are_named:
+            self._carried.drop()
         return ((member, data) for _, _, held in self._rows() for member, data in held)
 
     def documents(self) -> Iterator[Document]:

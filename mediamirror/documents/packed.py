@@ -1,7 +1,8 @@
 """ZIP and tar files, read as folders: the documents in them, each named ``FILE/MEMBER``. Nothing is unpacked to the disk.
 
-What is no document is passed over, as in a folder; a member that is a container of rows is taken apart. An archive within an
-archive, an encrypted member, a name that leads out of the folder, and a bomb are one problem each, and the rest is read.
+What is no document is passed over, as in a folder; a member that is a container of rows is taken apart. A page whose own address is
+not known has that of its member, so that pictures beside it are those that it names. An archive within an archive, an encrypted
+member, a name that leads out of the folder, and a bomb are one problem each, and the rest is read.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ _ROWS = frozenset({"jsonl", "csv", "tsv"})
 _PACKED = (b"PK\3\4", b"\x1f\x8b", b"(\xb5/\xfd")
 """What ZIP, gzip and zstd files begin with: pages or a web archive may be in them."""
 _OF_A_SITE = frozenset({*PAGES, "css"})
+_NAMES_FILES = frozenset({*_OF_A_SITE, "markdown", "notebook"})
+_OF_FILES = (".opf", ".kml")
+"""The XML that names the files beside it by where it stands itself, as pages do: that of EPUB and KMZ."""
 DAMAGE = (zipfile.BadZipFile, NotImplementedError, zlib.error, EOFError, ValueError)
 DAMAGED = "is damaged, or packed in a way that is not read"
 Item = Document | Problem
@@ -79,11 +83,14 @@ class Members:
 class _Folder(Members):
     """One archive under way."""
 
-    def __init__(self, container: Any, read_within: Callable[[str], Any]) -> None:
+    def __init__(self, container: Any, read_within: Callable[[str], Any], *, holds_pictures: bool = True) -> None:
         super().__init__(container.name)
         self.container = container
         self.read_within = read_within
-        self._samples = Samples(self.name, Carried(self.name, container.archive, container.limit))
+        self._carried = Carried(self.name, container.archive, container.limit)
+        # What an archive was downloaded from is no address of the pages in it.
+        self._is_placed = container.base_url not in {None, container.name} or not holds_pictures
+        self._samples = Samples(self.name, self._carried, are_named=not self._is_placed)
         self._others = self._packed = 0
 
     def member(self, name: str, size: int, opened: IO[bytes]) -> Iterator[Item]:
@@ -151,7 +158,13 @@ class _Folder(Members):
         if data is None:
             yield from self.bad(name, f"is over the limit of {self.container.limit:,} bytes")
         else:
-            yield Document(inner, data, None, url_below(self.container.base_url, name), kind)
+            yield Document(inner, data, None, self._base(name, kind), kind)
+
+    def _base(self, name: str, kind: str) -> str | None:
+        """The address of a document: below that of the archive if one was given, else where its pictures are kept."""
+        if not self._is_placed and (kind in _NAMES_FILES or name.lower().endswith(_OF_FILES)):
+            return self._carried.address(name)
+        return url_below(self.container.base_url, name)
 
     def end(self) -> Iterator[Item]:
         """What is to be said at the end."""
@@ -182,10 +195,11 @@ def read_zip(
     ``read_within`` reads a container in it, ``read_wacz`` the file itself where it is a web archive, without its list where
     that is damaged.
     """
-    folder = _Folder(container, read_within)
     try:
         with zipfile.ZipFile(Bounded(file)) as packed:
             members = packed.infolist()
+            holds_pictures = any(has_image_extension(member.filename) for member in members)
+            folder = _Folder(container, read_within, holds_pictures=holds_pictures)
             # 65,535: the number stands in another record, that of ZIP64.
             if (said := _said(file)) not in {None, 65_535} and (len(members) - said) % 65_536:
                 message = f"{container.name}: its list has {len(members):,} members, and says that it has {said:,}: it is damaged."

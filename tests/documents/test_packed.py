@@ -15,6 +15,7 @@ import tarfile
 import tracemalloc
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
 from random import Random
@@ -30,7 +31,7 @@ from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.errors import NotArchived
 from mediamirror.markup.extract import extract_document
-from mediamirror.model import Finding, ImageSet, Outcome, Problem
+from mediamirror.model import Body, Download, Finding, ImageSet, Outcome, Problem
 from mediamirror.settings import MirrorOptions, ParseOptions, ReadOptions, VerifyOptions
 
 PAGE = b"<!doctype html><img src=https://a.example/a.jpg srcset='https://a.example/b.jpg 2x'>"
@@ -232,17 +233,67 @@ async def test_where_there_is_no_page_the_pictures_themselves_are_what_is_in_an_
 
 @pytest.mark.parametrize(("pack", "name"), PACKS[:3])
 @pytest.mark.parametrize("page", ["0.html", "00000/1.xhtml", "zz.html", "s.css"])
-async def test_in_the_archive_of_a_site_pictures_are_what_its_pages_name(
+async def test_in_the_archive_of_a_site_with_an_address_pictures_are_what_its_pages_name_there(
     tmp_path: Path, pack: Pack, name: str, page: str
 ) -> None:
     members = dict(sorted({**OF_SAMPLES, page: b"<p>" if "html" in page else b"p{}"}.items()))
     with WarcArchive(tmp_path) as archive:
-        documents, problems = await read(write(tmp_path, name, pack(members)), archive=archive)
+        path = write(tmp_path, name, pack(members))
+        documents, problems = await read(path, archive=archive, base_url="https://site.example/")
         assert sorted(d.name.removeprefix(f"{tmp_path / name}/") for d in documents) == sorted(
             ["00000/1.json", "00000/2.json", "00000/3.json", "00000/3.txt", page]
         )
         assert (problems, archive.count) == ([], 0)
         assert os.listdir(tmp_path) == [name]
+
+
+BESIDE = '<img srcset="../img/1.jpg 4w, ../img/(%D0%B6)%201.jpg?v=2 8w"><img src="/img/1.jpg"><img src="gone.png">'
+OF_A_BOOK = {
+    "img/1.jpg": JPEG,
+    "text/p.xhtml": f'<html xmlns="http://www.w3.org/1999/xhtml"><body>{BESIDE.replace(">", "/>")}</body></html>'.encode(),
+    "text/p.html": BESIDE.encode(),
+    "text/p.md": b"![](../img/1.jpg)",
+    "s.css": b"p{background:url(img/1.jpg)}",
+    "img/(\u0436) 1.jpg": JPEG + b"0",
+    "rows.xml": b"<?xml version='1.0'?><rows><image>img/1.jpg</image></rows>",
+}
+
+
+@pytest.mark.parametrize(("pack", "name"), PACKS)
+async def test_pictures_that_pages_of_an_archive_name_beside_them_are_taken_out_of_it(
+    tmp_path: Path, pack: Pack, name: str
+) -> None:
+    path, events = write(tmp_path, name, pack(OF_A_BOOK)), list[object]()
+    await mirror([str(path)], to=str(tmp_path / "to"), on_event=events.append)
+    rows = {row.variant.url.removeprefix("https://file.invalid"): row for row in events if isinstance(row, Outcome)}
+    assert {url.removeprefix(f"{path}/"): row.status.value for url, row in rows.items()} == {
+        "img/1.jpg": "stored",
+        "img/(%D0%B6)%201.jpg?v=2": "rejected",  # as wide as the other
+        "text/gone.png": "failed",
+    }
+    assert (tmp_path / f"to/file.invalid{path}/img/1.jpg").read_bytes() == JPEG
+    gone = rows[f"{path}/text/gone.png"].error
+    assert gone is not None
+    assert "is not in the INPUT that names it" in gone.message
+    told = {e.document.removeprefix(f"{path}/") for e in events if isinstance(e, Problem)}
+    assert told == {"text/p.html", "text/p.xhtml", "rows.xml"}  # a root is not known; nor where an export's names are
+
+
+async def test_pages_of_an_archive_without_pictures_are_relative_to_what_is_not_known(tmp_path: Path) -> None:
+    documents, _ = await read(write(tmp_path, "a.zip", zipped({"p.html": BESIDE.encode()})))
+    assert [document.base_url for document in documents] == [None]
+
+
+async def test_what_an_archive_was_downloaded_from_is_no_address_of_its_pages(tmp_path: Path) -> None:
+    url, path = "https://h.example/a.zip", write(tmp_path, "a.zip", zipped(OF_A_BOOK))
+
+    async def fetch(url: str) -> Download:
+        return Download(url, url, 200, (), Body(path.stat().st_size, "", path=path), datetime(2026, 1, 1, tzinfo=UTC))
+
+    documents = [item async for item in read_inputs([url], fetch=fetch) if isinstance(item, Document)]
+    assert {d.base_url for d in documents if d.name.endswith("p.md")} == {
+        "https://file.invalid/h.example/a.zip/text/p.md"
+    }
 
 
 Link = tuple[str, bytes | None, str]

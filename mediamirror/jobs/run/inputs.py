@@ -33,6 +33,7 @@ _MOST_LOADED = 10_000
 """Most style sheets and frames that are asked for in one run."""
 _MOST_FRAMES = 2
 """Frames are read in frames, and in these no more."""
+_OF_THE_WEB = "If its pages are from the web, give their address: --base-url https://example.org/."
 _DOCUMENTS = "text/html,application/xhtml+xml,application/xml;q=0.9,text/plain;q=0.8,*/*;q=0.7"
 
 
@@ -282,10 +283,15 @@ class ArchiveFirst:
 
     async def fetch(self, request: Request) -> Download:
         """Keep the contract of `fetch.request.Fetcher`."""
-        if self._archive.count or self._offline:
+        is_within = is_made_up(request.url)
+        if self._archive.count or self._offline or is_within:
+            # A file has no query: pages write one for caches.
+            url = request.url.partition("?")[0] if is_within else request.url
             try:
-                return _answer(await self._archive.lookup(request.url, pages=request.pages), request)
+                return _answer(await self._archive.lookup(url, pages=request.pages), request)
             except NotArchived as error:
+                if is_within:
+                    raise NotArchived(f"{url} is not in the INPUT that names it. {_OF_THE_WEB}") from None
                 if self._offline:
                     why = error.message.removesuffix(".")
                     raise NotArchived(f"{why}; omit --offline to fetch it.") from None

@@ -27,6 +27,8 @@ _NOTHING = pattern(r"(?:undefined|null|NaN|None|\[object(?: |%20)\w{1,40}\])", r
 """What scripts write for a value that is missing, where it is the whole of a URL."""
 SITE = "__GHOST_URL__"
 """What stands for the site's address in an export of Ghost."""
+FILES = "https://file.invalid/"
+"""Where the files within an INPUT are, in a host that can't be (RFC 2606, 2): nothing is known of a root there."""
 _PLAIN = pattern(
     r"(?:(https?://[a-z0-9.\-:]++)|(?!//))/[A-Za-z0-9\-._~!$()*+,;=:@&/]*+(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
 )
@@ -76,7 +78,7 @@ def _is_serialised(origin: str) -> bool:
 @lru_cache(maxsize=64)
 def _prefix(base: str) -> str | None:
     """What stands before the path of a URL that is resolved on an http(s) ``base`` (user names too)."""
-    parsed = _parse("/", base)
+    parsed = _parse("/", base) if not base.startswith(FILES) else None
     return str(parsed.href)[:-1] if parsed is not None and parsed.protocol in {"http:", "https:"} else None
 
 
@@ -95,6 +97,8 @@ def _resolve(url: str, base: str | None, encoding: str) -> str | Skip:
     skip = _nothing_to_fetch(trimmed)
     if skip is not None:
         return skip
+    if trimmed[:1] == "/" and trimmed[1:2] not in {"/", "\\"} and base is not None and base.startswith(FILES):
+        base = None
     parsed = _parse(_encode_query(trimmed, encoding), base if base is not None and _is_base(base) else None)
     if parsed is not None:
         parsed.hash = ""
