@@ -198,6 +198,8 @@ _DECLARED = pattern(
     re.IGNORECASE,
 )
 _LOOKED_AT = 1024
+_FRAGMENT = pattern(r"(?:&|\\u0026)(?:amp;)*+#|(#)")
+"""The mark of a fragment, but not that of a character reference, which may be escaped once more."""
 _BASE = pattern(rb"<base\s[^>]{0,400}?href", re.IGNORECASE)
 _POLICY = pattern(rb"<meta\s[^>]{0,200}?content-security-policy", re.IGNORECASE)
 _INTEGRITY = pattern(
@@ -255,7 +257,7 @@ def probed(data: bytes, moves: Sequence[Move]) -> bytes | None:
     """Return the document with probes in the places of addresses that hold an ampersand; None where no address does."""
     codec = codec_for(data)
     odd = [(number, move) for number, move in enumerate(moves) if not is_plain(move.address)]
-    probes = [Edit(move.start, move.end, probe(number).encode(codec)) for number, move in odd]
+    probes = [_edit(data, move, probe(number), codec) for number, move in odd]
     return spliced(data, probes) if probes else None
 
 
@@ -276,8 +278,28 @@ def edits_for(data: bytes, moves: Sequence[Move], seen: Iterable[Placed] = ()) -
         has_bracket = "(" in move.address or ")" in move.address
         in_brackets = has_bracket and _before(data, move.start, codec).rstrip("\t\n\f\r ").endswith("(")
         text = spelled(move.address, in_brackets=in_brackets, levels=levels[number])
-        edits.append(Edit(move.start, move.end, text.encode(codec)))
+        edits.append(_edit(data, move, text, codec))
     return edits
+
+
+def _edit(data: bytes, move: Move, text: str, codec: str) -> Edit:
+    """Put ``text`` in the place of a URL. Its fragment stays: no request holds it, and that of ``s.svg#icon`` says what is shown."""
+    end = move.end
+    if b"#" in data[move.start : end] and "#" not in move.address:
+        old = text_of(data, move.start, end, codec)
+        mark = next((found.start() for found in _FRAGMENT.finditer(old) if found[1]), 0)
+        end = move.start + size_of(old[:mark], codec) if mark else end
+    return Edit(move.start, end, text.encode(codec))
+
+
+def text_of(data: bytes, start: int, end: int, codec: str) -> str:
+    """Bytes as text in which ASCII is itself. ``codec`` is that of `codec_for`."""
+    return data[start:end].decode(codec if codec.startswith("utf-16") else "latin-1", "replace")
+
+
+def size_of(text: str, codec: str) -> int:
+    """How many bytes a text of `text_of` has."""
+    return len(text.encode(codec)) if codec.startswith("utf-16") else len(text)
 
 
 def _before(data: bytes, start: int, codec: str) -> str:

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.model import Candidate, ImageSet, Source
-from mediamirror.rewrite.document import Edit
+from mediamirror.rewrite.document import Edit, size_of, text_of
 
 _DESCRIPTOR = pattern(r"[ \t\n\f\r]+([0-9]{1,9})w")
 _BETWEEN = pattern(r"[ \t\n\f\r]*,[ \t\n\f\r]*")
@@ -154,13 +154,13 @@ def _written(candidates: Sequence[Candidate], data: bytes, codec: str) -> list[_
         ((span, c) for span, c in zip(spans, candidates, strict=True) if span is not None and c.width),
         key=lambda row: row[0],
     )
-    unit = _size(" ", codec)
+    unit = size_of(" ", codec)
     if len(rows) != len(candidates):
         return None
     found: list[_Written] = []
     follows: int | None = None
     for (start, end), candidate in rows:
-        text = _text(data, end, end + _LONGEST_GAP, codec)
+        text = text_of(data, end, end + _LONGEST_GAP, codec)
         match = _DESCRIPTOR.match(text)
         if match is None or int(match[1]) != candidate.width or follows not in (None, start):
             return None
@@ -207,25 +207,15 @@ def _dimensions(
 
 def _tag_end(data: bytes, inside: int, codec: str) -> int | None:
     """Where the name of the ``img`` tag ends that this byte stands in; None where it is not plain, or has a size."""
-    before = _text(data, max(0, inside - _LONGEST_TAG), inside, codec)
+    before = text_of(data, max(0, inside - _LONGEST_TAG), inside, codec)
     start = before.lower().rfind("<img")
     if start < 0:
         return None
-    begin = inside - _size(before[start:], codec)
-    match = _TAG.match(_text(data, begin, begin + _LONGEST_TAG, codec))
-    if match is None or begin + _size(match[0], codec) <= inside or _SIZED.search(_VALUES.sub("=", match[1])):
+    begin = inside - size_of(before[start:], codec)
+    match = _TAG.match(text_of(data, begin, begin + _LONGEST_TAG, codec))
+    if match is None or begin + size_of(match[0], codec) <= inside or _SIZED.search(_VALUES.sub("=", match[1])):
         return None
-    return begin + _size("<img", codec)
-
-
-def _text(data: bytes, start: int, end: int, codec: str) -> str:
-    """Bytes as text in which ASCII is itself."""
-    return data[start:end].decode(codec if codec.startswith("utf-16") else "latin-1", "replace")
-
-
-def _size(text: str, codec: str) -> int:
-    """How many bytes a text of `_text` has."""
-    return len(text.encode(codec)) if codec.startswith("utf-16") else len(text)
+    return begin + size_of("<img", codec)
 
 
 def _line(candidate: Candidate) -> int:

@@ -345,6 +345,17 @@ def test_a_map_that_a_srcset_can_not_hold_leaves_the_page_alone(
     assert (tmp_path / "good.html").read_text() == '<img srcset="https://m.example/2 1x">'
 
 
+def test_a_map_of_urls_to_themselves_changes_nothing_however_they_are_spelled(
+    mediamirror: Command, tmp_path: Path
+) -> None:
+    rows = ["https://a.example/O'Brien.webp", "https://a.example/ä b.webp", "HTTPS://A.example/c.webp"]
+    (tmp_path / "map.csv").write_text("".join(f"{row},{row}\n" for row in rows))
+    page = tmp_path / "p.html"
+    page.write_text("".join(f'<img src="{row}">' for row in rows))
+    done = mediamirror("rewrite", str(page), "--stdout", "--map", str(tmp_path / "map.csv"))
+    assert (done.returncode, done.stdout) == (0, page.read_text()), done.stderr
+
+
 def test_addresses_with_ampersands_are_escaped_as_often_as_the_place_wants(
     mediamirror: Command, tmp_path: Path
 ) -> None:

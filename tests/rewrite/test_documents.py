@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -91,6 +92,80 @@ def test_what_is_read_again_is_exactly_what_was_mapped(document: tuple[str, byte
 def test_every_fixture_is_read_again_as_it_was_mapped(path: Path, address: str) -> None:
     result, expected = rewritten(path.name, path.read_bytes(), lambda number, _: address.format(number))
     assert Counter(facts(c, c.url) for c in candidates(look(result, path.name))) == Counter(expected)
+
+
+NEW = "https://m.example/new"
+
+
+def moved(name: str, text: str, encoding: str = "utf-8") -> str:
+    """What a document becomes when all its URLs move to `NEW` and a number, in the order of their first places."""
+    result, _ = rewritten(name, text.encode(encoding), lambda number, _: f"{NEW}{number}")
+    return result.decode(encoding)
+
+
+ENCODINGS = {
+    "utf-8": "Кот😀", "ibm866": "Кот", "iso-8859-2": "kočka", "iso-8859-5": "Кот", "iso-8859-8": "חתול",
+    "koi8-r": "Кот",
+    "koi8-u": "Кіт", "macintosh": "é", "windows-874": "แมว", "windows-1250": "kočka", "windows-1251": "Кот", "windows-1252": "é",
+    "gbk": "猫㈱", "gb18030": "猫𠀀", "big5": "貓許", "euc-jp": "猫", "iso-2022-jp": "猫ソ", "shift_jis": "猫ソ表",
+    "euc-kr": "고양이",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("label", ENCODINGS)
+def test_a_page_in_any_encoding_is_rewritten(label: str) -> None:
+    codec = {"macintosh": "mac_roman", "windows-874": "cp874"}.get(label, label)
+    word = ENCODINGS[label]
+    page = '<meta charset="{}"><p>{}</p><img alt="{}" src="/{}.jpg" srcset="/b.jpg 1x, /{} 2x"><p>{}'
+    before = page.format(label, word, word, word, word, word)
+    got = moved("p.html", before, codec)
+    assert got.count(NEW) == 3
+    assert re.sub(rf"{NEW}(\d)", lambda m: (f"/{word}.jpg", "/b.jpg", f"/{word}")[int(m[1])], got) == before
+
+
+def test_a_page_with_characters_that_its_encoding_spells_in_two_ways_is_rewritten() -> None:
+    page = b'<meta charset=shift_jis><p>\x87\x9a \xed\x40</p><img src="/a.jpg">'
+    result, _ = rewritten("p.html", page, lambda number, _: f"{NEW}{number}")
+    assert result == page.replace(b"/a.jpg", f"{NEW}0".encode())
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("p.html", '<img src="/s.svg#icon">', f'<img src="{NEW}0#icon">'),
+        ("p.html", '<img src="/s.svg?a=1&amp;b=2#c&amp;d">', f'<img src="{NEW}0#c&amp;d">'),
+        ("p.html", '<img src="/s.jpg?a=1&#038;b=2">', f'<img src="{NEW}0">'),
+        ("p.html", "<p style='background:url(/s.svg#y)'>", f"<p style='background:url({NEW}0#y)'>"),
+        ("p.md", "![x](/s.svg#gh-dark-mode-only)", f"![x]({NEW}0#gh-dark-mode-only)"),
+        (
+            "p.rss",
+            '<rss><channel><item><description>&lt;img src="/s.jpg?a=1&amp;#038;b=2"></description></item></channel></rss>',
+            f'<rss><channel><item><description>&lt;img src="{NEW}0"></description></item></channel></rss>',
+        ),
+    ],
+)
+def test_a_fragment_stays_and_a_reference_is_none(name: str, before: str, after: str) -> None:
+    assert moved(name, before) == after
+
+
+def test_every_place_of_a_file_in_one_object_of_json_ld_moves() -> None:
+    image = '{"@type":"ImageObject","url":"/a.jpg","contentUrl":"/a.jpg","thumbnailUrl":"/t.jpg"}'
+    page = f'<script type="application/ld+json">{image}</script>'
+    assert moved("p.html", page) == page.replace("/a.jpg", f"{NEW}0").replace("/t.jpg", f"{NEW}1")
+
+
+def test_every_place_in_a_text_of_a_url_that_belongs_to_a_set_moves() -> None:
+    text = "See https://o.example/a_1.jpg\n\nhttps://o.example/a_1.jpg 480w, https://o.example/b.jpg 960w or https://o.example/b.jpg."
+    assert moved("p.txt", text) == text.replace("https://o.example/a_1.jpg", f"{NEW}0").replace(
+        "https://o.example/b.jpg", f"{NEW}1"
+    )
+
+
+def test_urls_of_a_text_that_naming_shows_to_be_one_picture_move() -> None:
+    text = "See https://o.example/a_480.jpg and https://o.example/a_960.jpg, or https://o.example/a_480.jpg."
+    assert moved("p.txt", text) == text.replace("https://o.example/a_480.jpg", f"{NEW}0").replace(
+        "https://o.example/a_960.jpg", f"{NEW}1"
+    )
 
 
 def test_there_are_fixtures_of_many_kinds() -> None:

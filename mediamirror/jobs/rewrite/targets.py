@@ -128,8 +128,9 @@ class FromFile(Targets):
         del folder
         found: dict[str, Target] = {}
         for url, raw, _, _ in (place for _, places in sets for place in places):
-            if url in self._rows:
-                found[url] = Target(as_target(self._rows[url]))
+            new = self._rows.get(url)
+            if new is not None:
+                found[url] = Target(url if new == url else as_target(new))
             elif url in self._new or means(raw) in self._new:
                 found[url] = Target(None, settled=True)
         return found
@@ -203,7 +204,7 @@ def _read_map(path: Path) -> dict[str, str]:
                 if len(row) < 2 and row:
                     raise UsageError(f"{path}:{number}: a row is an old URL, a comma, and a new one.")
                 if isinstance(old, str):
-                    rows[old] = row[1]
+                    rows[old] = old if row[0] == row[1] else row[1]
                 elif row and number > 1:
                     raise UsageError(f"{path}:{number}: {row[0][:100]!r} is no absolute URL.")
     except OSError as error:

@@ -65,10 +65,9 @@ def pictures(values: list[Json]) -> Iterator[Picture]:
             if name in NAMES or (name in _IMAGES_BY_NAME and has_image_extension(node.value)):
                 yield Picture((node,))
         elif isinstance(node, Object):
-            picture = _of_object(name, node)
-            if picture is not None:
-                yield picture
-            is_image = picture is not None or name in NAMES
+            found = _of_object(name, node)
+            yield from found
+            is_image = bool(found) or name in NAMES
             pending.extend(
                 reversed([(name if key in _WRAPPERS else key, v) for key, v in _within(node, is_image=is_image)])
             )
@@ -84,12 +83,12 @@ def _within(node: Object, *, is_image: bool) -> Iterator[tuple[str, Json]]:
             yield _term(key), value
 
 
-def _of_object(name: str, node: Object) -> Picture | None:
-    """The image that an object is."""
+def _of_object(name: str, node: Object) -> list[Picture]:
+    """The image that an object is; twice where `url` and `contentUrl` both name its file, as each is a place of it."""
     is_image = name in NAMES or bool(_types(node) & _IMAGE_TYPES)
     files = _urls(node, _FILES)
     if not is_image and not (name in _IMAGES_BY_NAME and any(has_image_extension(file.value) for file in files)):
-        return None
+        return []
     if isinstance(content_url := node.get("contentUrl"), Text):
         # The `url` beside it is as often the page about the image.
         files = [f for f in files if f is content_url or f.value == content_url.value or has_image_extension(f.value)]
@@ -97,16 +96,19 @@ def _of_object(name: str, node: Object) -> Picture | None:
         files = [file for file in _urls(node, ("@id",)) if has_image_extension(file.value)]
     thumbnails = _urls(node, _THUMBNAILS)
     if not files and not thumbnails:
-        return None
-    files = list({file.value: file for file in reversed(files)}.values())[::-1]  # `url` and `contentUrl` are often one
-    return Picture(
-        (*files, *thumbnails),
-        _pixels(node.get("width")),
-        _pixels(node.get("height")),
-        len(files),
-        _string(node.get("encodingFormat")),
-        _string(node.get("caption")),
-    )
+        return []
+    is_repeated = len(files) > 1 and files[0].value == files[1].value
+    return [
+        Picture(
+            (*some, *thumbnails),
+            _pixels(node.get("width")),
+            _pixels(node.get("height")),
+            len(some),
+            _string(node.get("encodingFormat")),
+            _string(node.get("caption")),
+        )
+        for some in ([files[:1], files[1:]] if is_repeated else [files])
+    ]
 
 
 def _urls(node: Object, names: tuple[str, ...]) -> list[Text]:

@@ -24,7 +24,11 @@ _UTF_8 = frozenset({"utf-8", "utf8"})
 _STATEFUL = frozenset({"iso-2022-jp"})
 _SNIFFED_BYTES = 1024  # HTML, "prescan a byte stream to determine its encoding"
 _DETECTED_BYTES = 65536
+_TO_ASCII = b"\x1b(B"
+"""What ends a run of other characters in ISO-2022-JP."""
 _STRIDE = 4096
+_WALKED_BYTES = 1 << 20
+"""Longest document that is decoded byte by byte for its places: a place for each code point takes memory."""
 _MALFORMED = 0xDC80
 _MALFORMED_MARK = pattern("[\udc80-\udcff]")
 _LINE_END = pattern(r"\r\n?|\n")
@@ -60,6 +64,8 @@ class SourceText:
     _wire: str
     _marks: tuple[int, ...] | None
     _lines: tuple[int, ...]
+    _stride: int = _STRIDE
+    """Code points from one mark to the next."""
     first_byte: int = 0
     """Where these bytes begin in the document they are a slice of."""
     lines_before: int = 0
@@ -82,8 +88,8 @@ class SourceText:
     def _byte(self, position: int) -> int:
         if not self._marks:
             return self.bom + position
-        index = position // _STRIDE
-        piece = self._wire[index * _STRIDE : position]
+        index = position // self._stride
+        piece = self._wire[index * self._stride : position]
         return min(self._marks[index] + len(piece.encode(self.encoding, _HANDLER)), self._marks[-1])
 
 
@@ -108,7 +114,10 @@ def decode(data: bytes, encoding: str | None = None, *, markup: bool = False) ->
     body = data[bom:] if bom else data
     wire, text = _decode(body, codec)
     lines = _line_starts(text)
-    return SourceText(text, codec, bom, wire, _byte_marks(wire, codec, data, bom, exact=wire is text), lines)
+    marks, stride = _byte_marks(wire, codec, data, bom, exact=wire is text), _STRIDE
+    if marks is None and len(data) <= _WALKED_BYTES:
+        marks, stride = _walked(wire, codec, data, bom), 1
+    return SourceText(text, codec, bom, wire, marks, lines, stride)
 
 
 def _line_starts(text: str) -> tuple[int, ...]:
@@ -192,9 +201,28 @@ def _byte_marks(wire: str, codec: str, data: bytes, bom: int, *, exact: bool) ->
     marks, at = [bom], bom
     for start in range(0, len(wire), _STRIDE):
         piece = wire[start : start + _STRIDE].encode(codec, _HANDLER)
-        # Legacy encodings spell some characters in two ways: then no map is better than a wrong one.
+        # Legacy encodings spell some characters in two ways: then this map would be wrong.
         if exact and not data.startswith(piece, at):
             return None
         at += len(piece)
         marks.append(min(at, len(data)))
     return tuple(marks) if marks[-1] == len(data) else None
+
+
+def _walked(wire: str, codec: str, data: bytes, bom: int) -> tuple[int, ...] | None:
+    """The byte offset of every code point, as a decoder comes to them byte by byte; None where it reads other ones then.
+
+    So it is told for what one encoding spells in two ways, and for one with states. There a run of other characters holds its
+    escape sequences, so that ASCII may stand in its place.
+    """
+    decoder = codecs.getincrementaldecoder(codec)(_HANDLER)
+    marks, found = [bom], []
+    for end in range(bom + 1, len(data) + 1):
+        piece = decoder.decode(data[end - 1 : end], end == len(data))
+        marks += (marks[-1] + max(1, ord(mark) - _MALFORMED) for mark in piece[:-1])
+        if piece:
+            marks.append(end)
+        elif data.endswith(_TO_ASCII, 0, end):
+            marks[-1] = end
+        found.append(piece)
+    return tuple(marks) if "".join(found) == wire else None

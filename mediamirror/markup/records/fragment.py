@@ -36,7 +36,8 @@ def in_html_unmerged(data: bytes, context: Context) -> Extraction:
 
 def in_text(data: bytes, context: Context) -> Extraction:
     """Read a fragment as text."""
-    return prose.find(decode(data, "utf-8"), document=context.document, base_url=context.base, merge=False)
+    text = decode(data, "utf-8")
+    return prose.find(text, document=context.document, base_url=context.base, merge=False, bare=False)
 
 
 def find_within(spelled: Spelled, source: SourceText, context: Context, find: Find) -> Extraction:

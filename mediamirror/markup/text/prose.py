@@ -26,13 +26,23 @@ _PUNCTUATION = ".,;:!?*_\\"
 _MAX_URL = 2048
 
 
-def bare_families(
-    clean: Visible, source: SourceText, context: Context, taken: frozenset[str], carrier: str
-) -> list[ImageSet]:
-    """Find the sets that naming alone makes of a text's URLs, in order. ``taken`` are URLs that belong to sets already."""
-    rows = (_row(place, clean, source, context, carrier) for place in _places(clean.text, taken))
-    free = [row for row in rows if row is not None and row.candidates[0].url not in taken]
+def _families(rows: list[ImageSet], taken: frozenset[str]) -> list[ImageSet]:
+    """The sets that naming alone makes of a text's URLs, in order. ``taken`` are URLs that belong to sets already."""
+    free = [row for row in rows if row.candidates[0].url not in taken]
     return [row for row in grouped(merged(free)) if row.inferred]
+
+
+def _bare(clean: Visible, source: SourceText, context: Context, sets: list[ImageSet], *, merge: bool) -> list[ImageSet]:
+    """The families among the URLs of a text that are in none of its sets; unmerged, every other place of a URL in a set too."""
+    taken = frozenset(candidate.url for image_set in sets for candidate in image_set.candidates)
+    places = _places(clean.text, taken if merge else frozenset())
+    rows = [row for place in places if (row := _row(place, clean, source, context)) is not None]
+    families = _families(rows, taken)
+    if merge:
+        return families
+    found = [candidate for row in (*sets, *families) for candidate in row.candidates]
+    urls, spans = {candidate.url for candidate in found}, {candidate.span for candidate in found}
+    return [*families, *(row for row in rows if row.candidates[0].url in urls and row.candidates[0].span not in spans)]
 
 
 def _places(text: str, taken: frozenset[str]) -> Iterator[Span]:
@@ -61,7 +71,7 @@ def _trimmed(text: str, start: int, end: int) -> int:
     return start + len(url)
 
 
-def _row(place: Span, clean: Visible, source: SourceText, context: Context, carrier: str) -> ImageSet | None:
+def _row(place: Span, clean: Visible, source: SourceText, context: Context) -> ImageSet | None:
     spelled = clean.text[slice(*place)]
     url = unescape(without_backslashes(spelled))
     if not is_image_url(url):
@@ -69,23 +79,25 @@ def _row(place: Span, clean: Visible, source: SourceText, context: Context, carr
     start, end = clean.original(*place)
     line = source.line(start)
     flags = ("unescaped",) if url != spelled else ()
-    reference = Reference(context.document, carrier, None, line, source.span(start, end))
+    reference = Reference(context.document, CARRIER, None, line, source.span(start, end))
     candidate = Candidate(url, (start, end), descriptor_span=(end, end), flags=flags)
     outcome = placed(candidate, raw_url=source.text[start:end], reference=reference, context=context)
     if not isinstance(outcome, Candidate):
         return None
-    return ImageSet(context.document, line, (Source(carrier, (outcome,)),))
+    return ImageSet(context.document, line, (Source(CARRIER, (outcome,)),))
 
 
 _ODD_SEPARATOR = pattern(r"[\s.,;|/\\\"'`)\]}>(\[{<]{1,32}|\s+", re.ASCII)
 
 
-def find(text: str | SourceText, *, document: str, base_url: str | None, merge: bool = True) -> Extraction:
+def find(
+    text: str | SourceText, *, document: str, base_url: str | None, merge: bool = True, bare: bool = True
+) -> Extraction:
     """Find the image sets of a text, in order; linear in its length.
 
     Give a `SourceText` where the text comes from bytes: spans then count its bytes, otherwise those of its UTF-8 form.
-    Sets with the same variants become one with several ``places``, and URLs without descriptors that naming shows to be one
-    picture become an ``inferred`` set, unless ``merge`` is False. Never raises for a string.
+    Sets with the same variants become one with several ``places`` unless ``merge`` is False. URLs without descriptors that naming
+    shows to be one picture become an ``inferred`` set unless ``bare`` is False. Never raises for a string.
     """
     source = text if isinstance(text, SourceText) else from_text(text)
     context = Context(document, base_url, "utf-8")
@@ -103,9 +115,8 @@ def find(text: str | SourceText, *, document: str, base_url: str | None, merge: 
     problems += [
         row for row in (unusable(orphan, clean, source, context) for orphan in lost) if row.span not in reported
     ]
-    if merge:
-        taken = frozenset(candidate.url for image_set in sets for candidate in image_set.candidates)
-        sets = [*merged(sets), *bare_families(clean, source, context, taken, CARRIER)]
+    if bare:
+        sets = [*(merged(sets) if merge else sets), *_bare(clean, source, context, sets, merge=merge)]
         sets.sort(key=lambda image_set: image_set.candidates[0].span)
     return Extraction(tuple(sets), tuple(problems))
 
