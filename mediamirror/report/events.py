@@ -79,12 +79,18 @@ def _image_set(image_set: ImageSet) -> dict[str, Any]:
 
 
 def _candidate(source: Source, candidate: Candidate) -> dict[str, Any]:
+    # A text can hold a million: `fields_of` takes five times as long.
     reference = candidate.reference
     return {
-        **fields_of(candidate, "url width density height"),
+        "url": candidate.url,
+        "width": candidate.width,
+        "density": candidate.density,
+        "height": candidate.height,
         "carrier": source.carrier,
         "attribute": reference.attribute if reference else None,
-        **fields_of(source, "media mime sizes"),
+        "media": source.media,
+        "mime": source.mime,
+        "sizes": source.sizes,
         "line": reference.line if reference else None,
     }
 
