@@ -9,7 +9,7 @@ from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
-from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page, marks
+from mediamirror.catalog.catalog import KEYS_PAGE, PAGE, Page, marks
 from mediamirror.catalog.ingest import put_variant
 from mediamirror.catalog.listing import MOST_ROWS
 from mediamirror.catalog.manifest import FACTS, ManifestObject, Origin, origins_of

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-from mediamirror.catalog.connection import PAGE, Page, as_columns, as_told, marks, rows_of
+from mediamirror.catalog.catalog import PAGE, Page, as_columns, as_told, marks, rows_of
 from mediamirror.catalog.ingest import find_store
 from mediamirror.first_use import dataclass
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
-from mediamirror.catalog.connection import KEYS_PAGE, PAGE, Page, as_headers, marks, rows_of
+from mediamirror.catalog.catalog import KEYS_PAGE, PAGE, Page, as_headers, marks, rows_of
 from mediamirror.first_use import dataclass, replace
 
 _SET = "set:"

@@ -7,7 +7,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
-from mediamirror.catalog.connection import PAGE, Page, marks, rows_of
+from mediamirror.catalog.catalog import PAGE, Page, marks, rows_of
 from mediamirror.catalog.ingest import Run
 from mediamirror.catalog.schema import NATURAL_SIZE
 from mediamirror.first_use import dataclass, replace

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from mediamirror.catalog.connection import KEYS_PAGE, Page, marks
+from mediamirror.catalog.catalog import KEYS_PAGE, Page, marks
 from mediamirror.catalog.work import BLOB, facts_from_row
 from mediamirror.first_use import dataclass
 from mediamirror.model import ImageFacts

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
 
-from mediamirror.catalog.connection import (
+from mediamirror.catalog.catalog import (
     KEYS_PAGE,
     PAGE,
     Page,

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
-from mediamirror.catalog.connection import as_headers, as_hops, as_told, marks, rows_of
+from mediamirror.catalog.catalog import as_headers, as_hops, as_told, marks, rows_of
 from mediamirror.catalog.ingest import find_store
 from mediamirror.errors import UsageError
 from mediamirror.first_use import dataclass

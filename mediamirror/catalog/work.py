@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from mediamirror.catalog.connection import PAGE, Page, as_headers, as_time, marks, rows_of
+from mediamirror.catalog.catalog import PAGE, Page, as_headers, as_time, marks, rows_of
 from mediamirror.catalog.ingest import Run
 from mediamirror.first_use import dataclass
 from mediamirror.model import Facts, ImageFacts, OpaqueFacts, Promise, Reference, Variant

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import Run, begin_run, forget_runs, order_work
+from mediamirror.catalog.ingest import DocumentRow, PlanRows, Run, begin_run, forget_runs, order_work, put_plan
 from mediamirror.catalog.listing import Query, choose, read_chosen
-from mediamirror.catalog.planned import DocumentRow, PlanRows, put_plan
 from mediamirror.catalog.results import Record, put_outcomes, read_sets
 from mediamirror.catalog.schema import MIGRATIONS
 from mediamirror.catalog.story import read_story

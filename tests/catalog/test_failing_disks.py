@@ -14,7 +14,7 @@ import pytest
 from fixtures.crawls.warcs import http, record
 from fixtures.images import make_image
 from mediamirror import mirror
-from mediamirror.catalog import connection
+from mediamirror.catalog import catalog
 from mediamirror.errors import CatalogError
 from mediamirror.settings import CheckOptions, MirrorOptions, ReadOptions
 
@@ -90,7 +90,7 @@ def on_disk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Disk],
         def failing(*words: Any, **more: Any) -> sqlite3.Connection:
             return connect(*words, factory=disk.connections(), **more)
 
-        monkeypatch.setattr(connection.sqlite3, "connect", failing)
+        monkeypatch.setattr(catalog.sqlite3, "connect", failing)
 
     return use
 

@@ -10,10 +10,9 @@ from functools import partial
 from typing import TypeVar
 
 from mediamirror.catalog.adoption import put_manifest_sets
-from mediamirror.catalog.connection import PAGE, Page, connect
-from mediamirror.catalog.ingest import Run, begin_run, order_work, store_id
+from mediamirror.catalog.catalog import PAGE, Page, connect
+from mediamirror.catalog.ingest import DocumentRow, PlanRows, Run, begin_run, order_work, put_plan, store_id
 from mediamirror.catalog.manifest import put_published, read_new
-from mediamirror.catalog.planned import DocumentRow, PlanRows, put_plan
 from mediamirror.catalog.results import Record, put_fetches, put_outcomes, read_sets
 from mediamirror.catalog.stored_sets import put_holdings, read_mirrored
 from mediamirror.catalog.work import WorkItem, read_places

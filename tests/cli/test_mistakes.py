@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from mediamirror.catalog.connection import connect
+from mediamirror.catalog.catalog import connect
 from mediamirror.cli.app import run
 from mediamirror.settings import default_catalog
 

@@ -7,11 +7,10 @@ import hashlib
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mediamirror.documents import look
 from mediamirror.documents.document import Document
-from mediamirror.documents.look import look_through
+from mediamirror.documents.look import look_through, split
 from mediamirror.markup.extract import extract_document
-from mediamirror.markup.places import slices
-from mediamirror.markup.places.slices import split
 from mediamirror.model import Extraction
 
 
@@ -97,11 +96,11 @@ def test_a_text_without_a_good_place_and_one_in_another_encoding_stay_whole() ->
 )
 def test_slices_put_together_are_the_text_and_know_their_place(lines: list[bytes]) -> None:
     data = b"\n".join(lines)
-    old, slices.SLICE = slices.SLICE, 8
+    old, look.SLICE = look.SLICE, 8
     try:
         pieces = list(split(data, by_line=False))
     finally:
-        slices.SLICE = old
+        look.SLICE = old
     assert b"".join(piece.data for piece in pieces) == data
     for piece in pieces:
         before = data[: piece.offset]

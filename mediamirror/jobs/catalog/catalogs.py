@@ -6,8 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.connection import stores_named_in
+from mediamirror.catalog.catalog import Catalog, stores_named_in
 from mediamirror.catalog.listing import CatalogRow, Query, choose, read_chosen
 from mediamirror.catalog.story import Story, read_story
 from mediamirror.errors import StoreError, UsageError

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from mediamirror.catalog.connection import as_told
+from mediamirror.catalog.catalog import as_told
 from mediamirror.catalog.rewriting import Rewritten
 from mediamirror.documents.document import Document
 from mediamirror.documents.reader import Reader, Unread

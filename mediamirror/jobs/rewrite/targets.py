@@ -11,8 +11,7 @@ from collections.abc import AsyncGenerator, Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.connection import lock_beside
+from mediamirror.catalog.catalog import Catalog, lock_beside
 from mediamirror.catalog.ingest import find_store
 from mediamirror.catalog.rewriting import (
     Known,

@@ -9,8 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.connection import lock_beside
+from mediamirror.catalog.catalog import Catalog, lock_beside
 from mediamirror.catalog.rewriting import forget_rewritten
 from mediamirror.documents.plan import Via, plan_inputs, walk
 from mediamirror.errors import MediamirrorError, UsageError

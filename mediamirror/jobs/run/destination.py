@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
 
-from mediamirror.catalog.connection import lock_beside, refuse_other
+from mediamirror.catalog.catalog import lock_beside, refuse_other
 from mediamirror.errors import (
     BadDestination,
     DestinationMissing,

@@ -39,8 +39,7 @@ from types import NoneType
 from typing import IO, Any
 
 from mediamirror.catalog.adoption import adopted_of, put_adopted, put_manifest_sets
-from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.connection import as_time
+from mediamirror.catalog.catalog import Catalog, as_time
 from mediamirror.catalog.ingest import store_id
 from mediamirror.catalog.manifest import (
     FACTS,
