@@ -205,7 +205,7 @@ _PLACE = "WHERE store_id = :place AND key > :after ORDER BY key LIMIT :limit"
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class NamedKey:
     """A key that is named: by a row of the catalog (``own``), or by the manifest alone.
 
     ``wanted``: a document names a URL that its object came from, or nobody asked whether one does.
@@ -309,7 +309,7 @@ SELECT o.key FROM objects o WHERE o.store_id = ? AND o.key IN ({}) GROUP BY o.ke
 
 def read_known(
     db: sqlite3.Connection, place: int, *, read_since: str | None = None, after: str = "", limit: int = KEYS_PAGE
-) -> Page[Known]:
+) -> Page[NamedKey]:
     """Return the keys that catalog or manifest name, after a key, in the order of their bytes.
 
     ``read_since``: say of each whether a document names it that was read at this time (ISO 8601, UTC) or later.
@@ -322,7 +322,7 @@ def read_known(
         "GROUP BY key ORDER BY key LIMIT :limit",
         {"place": place, "after": after, "limit": limit},
     )
-    rows = [Known(key, bool(own)) for key, own in found]
+    rows = [NamedKey(key, bool(own)) for key, own in found]
     if read_since is not None:
         unwanted = _unwanted(db, place, [row.key for row in rows if row.own], read_since)
         rows = [replace(row, wanted=row.key not in unwanted) for row in rows]

@@ -26,7 +26,7 @@ class Standing(NamedTuple):
     key: str | None
 
 
-class Known(NamedTuple):
+class KnownDocument(NamedTuple):
     """A document that was mirrored: its base URL, when it was read, and whether it had these bytes then."""
 
     base_url: str | None
@@ -105,13 +105,13 @@ def read_moved(db: sqlite3.Connection, store: int, *, after: int = 0, limit: int
     return Page([(url, key) for _, url, key in rows], rows[-1][0] if rows else after)
 
 
-def read_known(db: sqlite3.Connection, name: str, sha256: str) -> Known | None:
+def read_known(db: sqlite3.Connection, name: str, sha256: str) -> KnownDocument | None:
     """Return the document that was mirrored under a name, or one with the same bytes. None: neither."""
     row = db.execute("SELECT base_url, read_at, sha256 FROM documents WHERE name = ?", (name,)).fetchone()
     if row is None or row[2] != sha256:
         query = "SELECT base_url, read_at, sha256 FROM documents WHERE sha256 = ? ORDER BY id LIMIT 1"
         row = db.execute(query, (sha256,)).fetchone() or row
-    return None if row is None else Known(row[0], row[1], row[2] == sha256)
+    return None if row is None else KnownDocument(row[0], row[1], row[2] == sha256)
 
 
 def put_rewritten(db: sqlite3.Connection, store: int, pages: Sequence[Rewritten]) -> None:

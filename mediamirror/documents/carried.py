@@ -17,7 +17,7 @@ from uuid import uuid4
 
 from mediamirror.documents.document import Document
 from mediamirror.documents.rows import columns_of
-from mediamirror.documents.warc.bytes import Place
+from mediamirror.documents.warc.bytes import Position
 from mediamirror.documents.warc.http import Response
 from mediamirror.documents.warc.records import Fields, Record
 from mediamirror.markup.naming import has_image_extension, is_srcset_like
@@ -86,7 +86,7 @@ class Carried:
             url, kind, start = json.loads(line)
             told = {"warc-type": "resource", "warc-target-uri": url, "warc-date": self._date.isoformat()}
             answer = Response(200, Fields.of([("content-type", kind)]), iter(()))
-            self._archive.add(Record(Place(start), 0, Fields.of(told.items())), answer, number)
+            self._archive.add(Record(Position(start), 0, Fields.of(told.items())), answer, number)
 
 
 def _spool() -> IO[bytes]:

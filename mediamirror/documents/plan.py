@@ -41,14 +41,14 @@ class Via(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Input:
     """One input: ``word`` as the user wrote it (for a glob, one match of it)."""
 
     word: str
     via: Via
 
 
-def plan_inputs(inputs: Sequence[str]) -> list[Place]:
+def plan_inputs(inputs: Sequence[str]) -> list[Input]:
     """Resolve the words of a command line, in order, each place once.
 
     Raises `InputMissing`, `InputUnreadable`, and `UsageError` for a scheme that is not read, all before any reading.
@@ -109,9 +109,9 @@ def is_special(path: Path) -> bool:
     return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
 
 
-def _places(word: str) -> Iterator[Place]:
+def _places(word: str) -> Iterator[Input]:
     if word == "-":
-        yield Place(word, Via.STDIN)
+        yield Input(word, Via.STDIN)
     elif word and os.path.lexists(word):
         yield _existing(word)
     elif (scheme := _SCHEME.match(word)) is not None:
@@ -120,28 +120,28 @@ def _places(word: str) -> Iterator[Place]:
         yield from _globbed(word)
 
 
-def _existing(word: str) -> Place:
+def _existing(word: str) -> Input:
     path = Path(word)
     if not path.exists():
         raise InputMissing(f"{word} is a link to something that is not there.")
     if not os.access(path, os.R_OK):
         raise InputUnreadable(f"{word} can't be read: you have no permission to.")
-    return Place(word, Via.DIRECTORY if path.is_dir() else Via.FILE)
+    return Input(word, Via.DIRECTORY if path.is_dir() else Via.FILE)
 
 
-def _url(word: str, scheme: str) -> Place:
+def _url(word: str, scheme: str) -> Input:
     if scheme not in {"http", "https"}:
         hint = "give the path itself" if scheme == "file" else "download it first and give its path"
         raise UsageError(f"{word}: INPUT is read over http and https only, not {scheme}; {hint}.")
     if not isinstance(resolve(word, None), str):
         raise UsageError(f"{word!r} is not a URL that can be requested: write one such as https://example.org/.")
-    return Place(word, Via.URL)
+    return Input(word, Via.URL)
 
 
-def _globbed(word: str) -> Iterator[Place]:
+def _globbed(word: str) -> Iterator[Input]:
     found = sorted(glob(word, recursive=True)) if word and has_magic(word) else []  # noqa: PTH207 - keeps "dir/**/x"
     if not found:
         what = "matches nothing" if word and has_magic(word) else "does not exist"
         raise InputMissing(f"{word or 'An empty name'} {what}: give a path, a directory, a glob, a URL, or -.")
     for match in found:
-        yield Place(match, Via.SPECIAL) if is_special(Path(match)) else _existing(match)
+        yield Input(match, Via.SPECIAL) if is_special(Path(match)) else _existing(match)

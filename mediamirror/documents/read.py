@@ -23,7 +23,7 @@ from mediamirror.documents.document import (
     refusal,
     weighed,
 )
-from mediamirror.documents.plan import Place, Via, files, is_asset, is_document_file, is_special, plan_inputs, url_below
+from mediamirror.documents.plan import Input, Via, files, is_asset, is_document_file, is_special, plan_inputs, url_below
 from mediamirror.errors import FetchError, UsageError
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import choose_kind, other_kind
@@ -92,7 +92,7 @@ async def read_inputs(
             yield item
 
 
-async def _read(place: Place, reading: _Reading) -> AsyncIterator[Document | Problem]:
+async def _read(place: Input, reading: _Reading) -> AsyncIterator[Document | Problem]:
     if place.via is Via.SPECIAL:
         yield _special(place.word)
         return

@@ -117,7 +117,7 @@ _TIMES = ("next_start", "quiet_until", "closed_until")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class KnownHost:
     """What one process has learnt of a host, for another that asks it next.
 
     ``times`` are those of `Host`, in seconds from the moment when this was told: two machines have no clock in common.
@@ -133,10 +133,10 @@ class Known:
         """Whether it must not be asked right now."""
         return any(seconds > _MOMENT for seconds in self.times)
 
-    def after(self, seconds: float) -> Known:
+    def after(self, seconds: float) -> KnownHost:
         """Return what of it holds so much later."""
         robots = tuple((origin, replace(verdict, until=verdict.until - seconds)) for origin, verdict in self.robots)
-        return Known(self.lasting, tuple(each - seconds for each in self.times), robots)
+        return KnownHost(self.lasting, tuple(each - seconds for each in self.times), robots)
 
 
 class Hosts:
@@ -171,15 +171,15 @@ class Hosts:
             host = self._hosts[name] = Host(slots, spacing=self._options.delay)
         return host
 
-    def known(self, name: str) -> Known | None:
+    def known(self, name: str) -> KnownHost | None:
         """Return what was learnt of a host; None for one that was never asked."""
         if (host := self._hosts.get(name)) is None:
             return None
         now = self._clock()
         times = (getattr(host, each) - now for each in _TIMES)
-        return Known(tuple(getattr(host, each) for each in _LASTING), tuple(times))
+        return KnownHost(tuple(getattr(host, each) for each in _LASTING), tuple(times))
 
-    def learn(self, name: str, known: Known) -> None:
+    def learn(self, name: str, known: KnownHost) -> None:
         """Go on with what another process has learnt of a host."""
         host, now = self.get(name), self._clock()
         for each, value in zip(_LASTING, known.lasting, strict=True):

@@ -11,7 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from mediamirror.fetch.hosts import NOW, Known, Outlook
+from mediamirror.fetch.hosts import NOW, KnownHost, Outlook
 from mediamirror.fetch.request import Request, check_options
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions, Rewired
@@ -87,11 +87,11 @@ class LateFetcher:
         """Return when the next request to a ``host`` or ``host:port`` may start."""
         return NOW if self._fetcher is None else self._fetcher.outlook(authority)
 
-    def known(self, names: Iterable[str]) -> dict[str, Known]:
+    def known(self, names: Iterable[str]) -> dict[str, KnownHost]:
         """Return what was learnt of hosts, for another process that asks them next."""
         return {} if self._fetcher is None else self._fetcher.known(names)
 
-    async def learn(self, known: Mapping[str, Known]) -> None:
+    async def learn(self, known: Mapping[str, KnownHost]) -> None:
         """Go on with what another process has learnt of hosts."""
         if known:
             (self._fetcher or await self._opened()).learn(known)

@@ -18,7 +18,7 @@ from mediamirror.fetch.answer import robots_token
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.client import Admit, Client, Following
 from mediamirror.fetch.guard import Guard, guard_for, rewire
-from mediamirror.fetch.hosts import Hosts, Known, Outlook, Polite, host_of, jitter, waiting, without_port
+from mediamirror.fetch.hosts import Hosts, KnownHost, Outlook, Polite, host_of, jitter, waiting, without_port
 from mediamirror.fetch.request import Fetcher, Request, Target, check_options, user_agent
 from mediamirror.fetch.robots import ACCEPTED_BYTES, Robots, admit
 from mediamirror.fetch.transport import CurlTransport, Names, NameServerSilent
@@ -176,7 +176,7 @@ class OpenFetcher:
         """Return when the next request to a ``host`` or ``host:port`` may start."""
         return self.hosts.outlook(without_port(authority))
 
-    def known(self, names: Iterable[str]) -> dict[str, Known]:
+    def known(self, names: Iterable[str]) -> dict[str, KnownHost]:
         """Return what was learnt of hosts, for another process that asks them next."""
         found = {name: known for name in names if (known := self.hosts.known(name)) is not None}
         for origin, verdict in () if self.robots is None else self.robots.known():
@@ -184,7 +184,7 @@ class OpenFetcher:
                 found[name] = replace(found[name], robots=(*found[name].robots, (origin, verdict)))
         return found
 
-    def learn(self, known: Mapping[str, Known]) -> None:
+    def learn(self, known: Mapping[str, KnownHost]) -> None:
         """Go on with what another process has learnt of hosts."""
         for name, each in known.items():
             self.hosts.learn(name, each)

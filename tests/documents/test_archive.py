@@ -19,7 +19,7 @@ from fixtures.crawls.warcs import revisit as same_again
 from mediamirror.documents.document import Document
 from mediamirror.documents.read import read_inputs
 from mediamirror.documents.warc.archive import WarcArchive
-from mediamirror.documents.warc.bytes import Place
+from mediamirror.documents.warc.bytes import Position
 from mediamirror.documents.warc.index import Holds, Index, Located, equivalent, payload_key, url_key
 from mediamirror.documents.warc.read import read_warc, rest
 from mediamirror.errors import BodyTooLarge, NotArchived, TooManyRedirects
@@ -230,9 +230,9 @@ async def test_reading_documents_fills_the_archive_on_the_way_over_several_files
 def test_the_index_keeps_rows_apart_over_many_pages(tmp_path: Path) -> None:
     index = Index(tmp_path)
     for n in range(60_000):
-        index.add(payload_key(f"key {n % 20_000}"), Located(n, Holds.BODY, n % 7, Place(n, n // 2)))
+        index.add(payload_key(f"key {n % 20_000}"), Located(n, Holds.BODY, n % 7, Position(n, n // 2)))
     assert [(row.date, row.file, row.place) for row in index.find(payload_key("key 7"))] == [
-        (n, n % 7, Place(n, n // 2)) for n in (40_007, 20_007, 7)
+        (n, n % 7, Position(n, n // 2)) for n in (40_007, 20_007, 7)
     ]
     assert index.find(payload_key("key 20000")) == []
     index.close()
@@ -487,7 +487,7 @@ async def test_a_capture_that_is_passed_over_is_told_with_the_reason(tmp_path: P
 def test_a_row_of_the_index_takes_forty_three_bytes_as_it_did(tmp_path: Path) -> None:
     index = Index(tmp_path)
     for n in range(25_600):
-        index.add(url_key(f"{CDN}/{n}?b=%7c&a=1"), Located(n, Holds.BODY, 0, Place(n)))
+        index.add(url_key(f"{CDN}/{n}?b=%7c&a=1"), Located(n, Holds.BODY, 0, Position(n)))
     assert index._end <= 25_600 * 43
     index.close()
 

@@ -13,7 +13,7 @@ from mediamirror.catalog.stored_sets import Expected, Recorded
 from mediamirror.errors import ConnectFailed, ObjectMissing, StoreDenied, StoreError
 from mediamirror.jobs.run.session import previewed
 from mediamirror.jobs.run.switched_off import SwitchedOff
-from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
+from mediamirror.jobs.scrub.read import ObjectReader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.lint import choose_codes
@@ -71,7 +71,7 @@ class Mirror:
         )
         own = place(self.store, self._spool)
         repairs = repairer if self.repairs else None
-        reader = Reader(store, own, choose_codes(), SwitchedOff(()), spool=self._spool, repairer=repairs)
+        reader = ObjectReader(store, own, choose_codes(), SwitchedOff(()), spool=self._spool, repairer=repairs)
         expected = Expected(KEY, self.recorded) if self.recorded else None
         return await reader.read(ScrubItem(0, KEY, listed[0] if listed else None, expected))
 

@@ -67,7 +67,7 @@ class Damaged(Exception):
     header: bytes | None = None
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """A place to come back to: where a member starts in the file, and how many of its bytes come before, inflated.
 
     In a plain file the second is 0.
@@ -80,7 +80,7 @@ class Place(NamedTuple):
 class WarcBytes:
     """Reads on from a place in a seekable file. Not safe to share between threads."""
 
-    def __init__(self, file: BinaryIO, place: Place | None = None) -> None:
+    def __init__(self, file: BinaryIO, place: Position | None = None) -> None:
         self._file = file
         self._size = file.seek(0, 2)
         file.seek(0)
@@ -93,14 +93,14 @@ class WarcBytes:
         self._jumps = _MOST_MISSED if head.startswith(_MAGIC) else 0
         self._dictionary = dictionary_of(file, head) if self._coding == ZSTD else None
         self.is_arc = _begins_arc(head, compressed=self.compressed)
-        self.start = Place(0)
+        self.start = Position(0)
         """Where the record or the member that is being read starts."""
         self._from = 1
         self.in_block = False
         """Set while a record's block is read: then the next record does not start."""
-        self._move(place or Place(0))
+        self._move(place or Position(0))
 
-    def _move(self, place: Place) -> None:
+    def _move(self, place: Position) -> None:
         self._file.seek(place.at)
         self._wrong: str | None = None
         self._member = place.at
@@ -129,9 +129,9 @@ class WarcBytes:
             if self._at >= len(self._ready):
                 self._fill()
         given = self._before + self._at
-        self._start_at(Place(self._member, given) if self.compressed else Place(self._member + given))
+        self._start_at(Position(self._member, given) if self.compressed else Position(self._member + given))
 
-    def _start_at(self, place: Place) -> None:
+    def _start_at(self, place: Position) -> None:
         self.start = place
         self._from = place.at + 1
 
@@ -260,7 +260,7 @@ class WarcBytes:
         """Begin with a member where what was read is inflated up to."""
         self._member = self._behind - len(self._read) + self._fed
         self._ready, self._at, self._before, self._step = b"", 0, 0, _FIRST
-        self._start_at(Place(self._member))
+        self._start_at(Position(self._member))
         self._stream = self._open_member()
 
     def _unread(self, most: int = _FED) -> bytes:
@@ -301,7 +301,7 @@ class WarcBytes:
             raise self._damaged(why)
         self._gzip = zlib
         in_block, self.in_block = self.in_block, False
-        self._move(Place(self._member, self._before))
+        self._move(Position(self._member, self._before))
         self.in_block = in_block
 
     def glimpse(self) -> bytes:
@@ -321,7 +321,7 @@ class WarcBytes:
         if found is None:
             return False
         self.in_block = False
-        self._start_at(Place(found))
+        self._start_at(Position(found))
         self._move(self.start)
         return True
 

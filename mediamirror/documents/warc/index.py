@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from enum import IntEnum
 from pathlib import Path
 
-from mediamirror.documents.warc.bytes import Place
+from mediamirror.documents.warc.bytes import Position
 from mediamirror.first_use import dataclass, pattern
 
 _NEAR, _SAME, _KEY = 6, 12, 16
@@ -57,7 +57,7 @@ class Located:
     date: int
     holds: Holds
     file: int
-    place: Place
+    place: Position
     asked: Asked = Asked.UNKNOWN
 
 
@@ -128,7 +128,7 @@ def _order(key: bytes, row: bytes, at: int) -> tuple[bool, int, int, int, int]:
 
 def _located(row: bytes) -> Located:
     _, date, start, skip, file, holds = _ROW.unpack(row)
-    return Located(date, Holds(holds & 15), file, Place(start, skip), Asked(holds >> _ASKED))
+    return Located(date, Holds(holds & 15), file, Position(start, skip), Asked(holds >> _ASKED))
 
 
 def url_key(url: str) -> bytes:

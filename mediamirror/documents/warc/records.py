@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import IO, TYPE_CHECKING, BinaryIO
 
-from mediamirror.documents.warc.bytes import Damaged, Place, WarcBytes, read_arc_line
+from mediamirror.documents.warc.bytes import Damaged, Position, WarcBytes, read_arc_line
 from mediamirror.first_use import dataclass, pattern
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Record:
 
     __slots__ = ("_fields", "get", "kind", "length", "place")
 
-    def __init__(self, place: Place, length: int, fields: Fields) -> None:
+    def __init__(self, place: Position, length: int, fields: Fields) -> None:
         self.place = place
         self.length = length
         self._fields = fields
@@ -143,7 +143,7 @@ class Block:
 class Gap:
     """Something in the file that could not be read: from ``place`` on, for the reason given, as part of a sentence."""
 
-    place: Place
+    place: Position
     reason: str
     record: Record | None = None
     """What can be read of the header of a record that is lost with it."""
@@ -151,7 +151,7 @@ class Gap:
     """Whether it is not known what is lost there."""
 
 
-def read_record(file: BinaryIO, place: Place) -> tuple[Record, Block]:
+def read_record(file: BinaryIO, place: Position) -> tuple[Record, Block]:
     """Read the record at a place that `read_records` gave. Raises `Damaged` and `OSError`."""
     source = WarcBytes(file, place)
     record = _header(source)
@@ -218,7 +218,7 @@ def _lost(source: WarcBytes, header: bytes | None) -> Record | None:
     return Record(source.start, 0, Fields(header[: end.end()]))
 
 
-def _arc_header(place: Place, line: bytes) -> Record:
+def _arc_header(place: Position, line: bytes) -> Record:
     found = read_arc_line(line)
     if found is None:
         raise Damaged("no record starts where one should")

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
 
-from mediamirror.documents.warc.bytes import Place
+from mediamirror.documents.warc.bytes import Position
 from mediamirror.documents.warc.index import Holds, Located
 from mediamirror.markup.places.urls import shown
 
@@ -66,7 +66,7 @@ class Seen:
         while row := self._again.read(_ROW.size):
             date, at, skip, file, kind = _ROW.unpack(row)
             if kind == holds:
-                yield Located(date, holds, file, Place(at, skip))
+                yield Located(date, holds, file, Position(at, skip))
 
     def picture(self, url: str, *, is_revisit: bool) -> None:
         """Take note of a picture; the body of a revisit is another's."""

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.ingest import find_store, forget_runs, free_bytes, shrink
-from mediamirror.catalog.manifest import Known, begin_manifest, read_known
+from mediamirror.catalog.manifest import NamedKey, begin_manifest, read_known
 from mediamirror.catalog.stored_sets import drop_holdings, is_new_here
 from mediamirror.errors import CatalogError, ObjectCorrupt, StoreError, UsageError
 from mediamirror.first_use import dataclass
@@ -150,7 +150,7 @@ class _Gc:
         with ExitStack() as lists:
             unnamed = lists.enter_context(WorkList[StoredObject]())
             unreferenced = lists.enter_context(WorkList[StoredObject]())
-            unbacked = lists.enter_context(WorkList[Known]())
+            unbacked = lists.enter_context(WorkList[NamedKey]())
             absent = lists.enter_context(WorkList[str]())
             listed = own = own_unbacked = 0
             named = catalog.rows(read_known, place, read_since=self._read_since())
@@ -226,7 +226,7 @@ class _Gc:
             for row in page:
                 absent.append(row.key)
 
-    async def _forget(self, catalog: Catalog, place: int, unbacked: WorkList[Known], absent: WorkList[str]) -> None:
+    async def _forget(self, catalog: Catalog, place: int, unbacked: WorkList[NamedKey], absent: WorkList[str]) -> None:
         async for page in pages(aiter(unbacked)):
             keys = [known.key for known in page if known.own]
             await catalog.write_durably(drop_holdings, place, keys)

@@ -20,7 +20,7 @@ from typing import Protocol, TypeAlias
 from mediamirror.catalog.results import Record
 from mediamirror.catalog.work import WorkItem
 from mediamirror.errors import WorkerLost
-from mediamirror.fetch.hosts import Known
+from mediamirror.fetch.hosts import KnownHost
 from mediamirror.first_use import dataclass
 from mediamirror.jobs.mirror.publish import Stripper
 from mediamirror.jobs.run.lanes import Source
@@ -69,7 +69,7 @@ class Work:
     number: int
     items: tuple[WorkItem, ...]
     keep_short: bool
-    known: Mapping[str, Known]
+    known: Mapping[str, KnownHost]
     goes_on: frozenset[str]
 
 
@@ -79,10 +79,10 @@ class Finished:
 
     paces: Mapping[str, float]
     stripper: Stripper | None
-    known: Mapping[str, Known]
+    known: Mapping[str, KnownHost]
 
 
-Said: TypeAlias = "Sequence[Record] | Mapping[str, Known] | Finished"
+Said: TypeAlias = "Sequence[Record] | Mapping[str, KnownHost] | Finished"
 """Results, or hosts that must not be asked for a while, or the end."""
 Told: TypeAlias = AsyncGenerator[Said, None]
 
@@ -124,7 +124,7 @@ class Crew:
         self._seconds = self._least = 0.0
         self._shards = self._lost = self._failed = self._in_a_row = 0
         self._slowest: str | None = None
-        self._known: dict[str, tuple[float, Known]] = {}
+        self._known: dict[str, tuple[float, KnownHost]] = {}
         """What is known of hosts, and when it was told: what the next worker that asks them goes on with."""
 
     async def share(
@@ -159,12 +159,12 @@ class Crew:
         message = f"Shard {shard.number} lost its worker ({why}) with {left:,} of {shard.count:,} images to do: {then}."
         self.tell(Problem(WorkerLost.code, message))
 
-    def learn(self, known: Mapping[str, Known]) -> None:
+    def learn(self, known: Mapping[str, KnownHost]) -> None:
         """Keep what a worker has learnt of hosts."""
         now = asyncio.get_running_loop().time()
         self._known |= {host: (now, each) for host, each in known.items()}
 
-    def known(self, hosts: Iterable[str]) -> dict[str, Known]:
+    def known(self, hosts: Iterable[str]) -> dict[str, KnownHost]:
         """Return what holds now of what is known of hosts."""
         now = asyncio.get_running_loop().time()
         told = ((host, self._known[host]) for host in hosts if host in self._known)

@@ -14,7 +14,7 @@ from pathlib import Path
 from mediamirror.catalog.catalog import Catalog, lock_beside
 from mediamirror.catalog.ingest import find_store
 from mediamirror.catalog.rewriting import (
-    Known,
+    KnownDocument,
     Rewritten,
     Standing,
     put_rewritten,
@@ -61,7 +61,7 @@ class Targets:
         """Return what is known of the files of a page, by URL."""
         return {}
 
-    async def known(self, name: str, sha256: str) -> Known | None:  # noqa: ARG002
+    async def known(self, name: str, sha256: str) -> KnownDocument | None:  # noqa: ARG002
         """Return what is known of a page."""
         return None
 
@@ -99,7 +99,7 @@ class FromCatalog(Targets):
         rows = await self._catalog.read(read_pictures, self._store, urls)
         return {url: Picture(*size, name, stored) for url, (size, name, stored) in rows.items()}
 
-    async def known(self, name: str, sha256: str) -> Known | None:
+    async def known(self, name: str, sha256: str) -> KnownDocument | None:
         """See `Targets`."""
         return await self._catalog.read(read_known, name, sha256)
 

@@ -141,9 +141,9 @@ class ArchiveOut:
     def _url(self, url: str) -> str:
         return redact_url(url, room=None) if self._target.hide else url
 
-    def recorded(self, fetcher: Fetcher, *, asks_again: bool = False) -> Recorded:
+    def recorded(self, fetcher: Fetcher, *, asks_again: bool = False) -> RecordingFetcher:
         """Return a fetcher whose exchanges are written here; with ``asks_again`` what is deferred comes back to it."""
-        return Recorded(fetcher, self, asks_again=asks_again)
+        return RecordingFetcher(fetcher, self, asks_again=asks_again)
 
     def capture(self, seen: Capture, since: Answered | None = None) -> None:
         """Write one exchange; of 304 Not Modified, ``since`` is the answer that it speaks of."""
@@ -210,7 +210,7 @@ def _opened(body: Body | bytes | None) -> Iterator[IO[bytes] | None]:
         yield file
 
 
-class Recorded:
+class RecordingFetcher:
     """A fetcher whose exchanges are written to an archive before their `Download` is given out. Keeps the contract of `Fetcher`.
 
     With ``asks_again`` answers to what is deferred are written with its last word: a player might choose a 503 that was over soon.

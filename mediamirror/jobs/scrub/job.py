@@ -38,7 +38,7 @@ from mediamirror.jobs.run.pipeline import beside, run_window
 from mediamirror.jobs.run.session import Access, Needs, Session, open_run, place_name, previewed
 from mediamirror.jobs.run.switched_off import SwitchedOff, as_finding
 from mediamirror.jobs.run.tally import Emit, Tally, nobody_listens
-from mediamirror.jobs.scrub.read import Reader, ScrubItem, Seen
+from mediamirror.jobs.scrub.read import ObjectReader, ScrubItem, Seen
 from mediamirror.jobs.scrub.repair import Repairer
 from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.lint import choose_checks, choose_problems, refuse_unable
@@ -216,7 +216,7 @@ class _Scrub:
         if await session.catalog.read(is_new_here, session.store_id):
             raise UsageError(_no_record(self._mirror, session.path))
 
-    async def _reader(self, session: Session[Summary]) -> Reader:
+    async def _reader(self, session: Session[Summary]) -> ObjectReader:
         options, spool, enter = self._options, session.scratch, session.stack.enter_async_context
         bucket = Bucket(options.limit_rate) if options.limit_rate else None
         pool = await enter(DecoderPool(options.check)) if options.check.check == "decode" else None
@@ -226,7 +226,7 @@ class _Scrub:
             fetcher = await enter(LateFetcher(options.fetch, spool_dir=spool))
             second = self._place_of(session, session.source) if options.second is not None else None
             repairer = Repairer(session.store, own=own, second=second, fetcher=fetcher, spool=spool)
-        return Reader(
+        return ObjectReader(
             session.store, own, self._codes, self._off, spool=spool, bucket=bucket, pool=pool, repairer=repairer
         )
 
@@ -236,7 +236,7 @@ class _Scrub:
         session.stack.push_async_callback(place.aclose)
         return place
 
-    async def _objects(self, session: Session[Summary], reader: Reader, state: Path) -> None:
+    async def _objects(self, session: Session[Summary], reader: ObjectReader, state: Path) -> None:
         store, known, store_id, path = session.store, session.catalog, session.store_id, session.path
         start = self._begin(state)
         tracker = Tracker(state, start)

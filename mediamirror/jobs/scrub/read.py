@@ -68,7 +68,7 @@ class Seen:
         return self.outcome.error is not None
 
 
-class Reader:
+class ObjectReader:
     """Reads one object whole, and judges it. Safe to call concurrently; ``bucket`` limits the rate of all together.
 
     ``place`` is the same store, for a second look at an image that was never decoded: with a ``pool`` all of its pixels.

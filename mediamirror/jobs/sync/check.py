@@ -16,8 +16,8 @@ from mediamirror.jobs.sync.plan import (
     ATTRIBUTES,
     OTHER_ATTRIBUTES,
     SAME_ATTRIBUTES,
+    CompareHashes,
     Copy,
-    Look,
     Pair,
     Rules,
     Skip,
@@ -172,5 +172,5 @@ class _Looker:
 
 
 def _difference(pair: Pair, decision: object, size: int | None) -> Compared:
-    reason = decision.reason if isinstance(decision, Copy | Look) else "differs"
+    reason = decision.reason if isinstance(decision, Copy | CompareHashes) else "differs"
     return Compared(Mark.NOT_IN_DEST if pair.destination is None else Mark.DIFFERS, pair.key, reason, size)

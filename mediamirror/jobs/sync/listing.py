@@ -22,9 +22,9 @@ from mediamirror.jobs.sync.local import Notice
 from mediamirror.jobs.sync.places import Place, place_of
 from mediamirror.jobs.sync.plan import (
     Census,
+    CompareHashes,
     Copy,
     Extra,
-    Look,
     Pair,
     Rules,
     Skip,
@@ -206,7 +206,7 @@ class Sorter:
                 self._on_skip(pair, decision)
             case Extra():
                 self.extra.append(pair.key)
-            case Copy() | Look():
+            case Copy() | CompareHashes():
                 self.work.append(Task(pair, decision))
                 self.bytes += one.size if one else 0
 

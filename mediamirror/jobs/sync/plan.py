@@ -163,7 +163,7 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class CompareHashes:
     """Find the sha256 of both, by metadata or bytes, and decide again."""
 
     reason: str
@@ -176,7 +176,7 @@ class Extra:
     reason: str
 
 
-Decision = Copy | Skip | Look | Extra
+Decision = Copy | Skip | CompareHashes | Extra
 
 NOT_IN_DEST = Copy("not in the destination")
 OTHER_SIZE = Copy("size differs")
@@ -185,8 +185,8 @@ SAME_BYTES = Skip("same sha256")
 SAME_SIZE = Skip("same size")
 EXISTS = Skip("exists in the destination")
 COPIED_BEFORE = Skip("copied from it before, unchanged since")
-UNKNOWN = Look("sha256 not known")
-ATTRIBUTES = Look("attributes not compared")
+UNKNOWN = CompareHashes("sha256 not known")
+ATTRIBUTES = CompareHashes("attributes not compared")
 OTHER_ATTRIBUTES = Copy("attributes differ")
 SAME_ATTRIBUTES = Skip("same sha256 and attributes")
 EXTRA = Extra("not in the source")

@@ -20,8 +20,8 @@ from mediamirror.jobs.sync.plan import (
     ATTRIBUTES,
     OTHER_ATTRIBUTES,
     SAME_ATTRIBUTES,
+    CompareHashes,
     Copy,
-    Look,
     Pair,
     Rules,
     Skip,
@@ -43,7 +43,7 @@ class Task:
     """A key that needs more than its listing."""
 
     pair: Pair
-    decision: Copy | Look
+    decision: Copy | CompareHashes
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +114,7 @@ class Transfer:
         source, destination = task.pair.source, task.pair.destination
         if source is None:
             raise ValueError("a task without source")
-        if isinstance(task.decision, Look) and destination is not None:
+        if isinstance(task.decision, CompareHashes) and destination is not None:
             return await self._look(task, source, destination)
         return await self._copy(source, task.decision.reason, recorded=source.sha256)
 

@@ -32,7 +32,7 @@ from mediamirror.markup.records.feed_names import (
     names_image,
 )
 from mediamirror.markup.records.fragment import Find, in_html, in_html_unmerged, in_text
-from mediamirror.markup.records.placing import Place, Stated, collected
+from mediamirror.markup.records.placing import Placing, Stated, collected
 from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.markup.records.structured import find_json, is_json
 from mediamirror.model import Extraction, ImageSet, Problem, Source, Span
@@ -62,7 +62,7 @@ def find(
     """
     if is_json(data):
         return find_json(data, document=document, base_url=base_url, encoding=encoding, merge=merge)
-    place = Place(decode(data, encoding or declared_encoding(data)), Context(document, base_url))
+    place = Placing(decode(data, encoding or declared_encoding(data)), Context(document, base_url))
     return collected(_Reader(place, merge=merge).read(), document, merge=merge)
 
 
@@ -94,7 +94,7 @@ class _Item:
 class _Reader:
     """Goes through a feed once; holds what is open, and no more than one entry's text."""
 
-    def __init__(self, place: Place, *, merge: bool) -> None:
+    def __init__(self, place: Placing, *, merge: bool) -> None:
         self._place = place
         self._find = in_html if merge else in_html_unmerged
         self._open: list[_Frame] = []
@@ -213,7 +213,7 @@ class _Reader:
         elif self._items_open:
             self._item.link = self._item.link or value.text.strip()
 
-    def _meta(self, value: Spelling, place: Place) -> Iterator[ImageSet]:
+    def _meta(self, value: Spelling, place: Placing) -> Iterator[ImageSet]:
         """What a WordPress export keeps beside a post: PHP's serialised values, JSON of page builders, HTML, an address."""
         if _SERIALISED.match(value.text) is not None:
             files = [self._rendition(match, value, place) for match in _RENDITION.finditer(value.text)]
@@ -233,7 +233,7 @@ class _Reader:
         elif "//" in value.text and is_image_url(value.text.strip()):
             yield from place.each(value, _META.carrier, None)
 
-    def _rendition(self, match: re.Match[str], value: Spelling, place: Place) -> ImageSet:
+    def _rendition(self, match: re.Match[str], value: Spelling, place: Placing) -> ImageSet:
         """One file of an attachment. The sizes stand beside the file itself, whose path is that below the uploads."""
         own = "own" if match["own"] is not None else ""
         width, height, name = (f"{own}_{each}".strip("_") for each in ("width", "height", "" if own else "file"))

@@ -19,8 +19,8 @@ from mediamirror.markup.places.spelling import Piece, Spelling, as_written
 from mediamirror.markup.places.urls import shown
 from mediamirror.markup.records.fragment import in_html_unmerged, in_text
 from mediamirror.markup.records.markdown_blocks import CODE, HTML, TEXT, parts
-from mediamirror.markup.records.markdown_inline import Image, Reader, definition
-from mediamirror.markup.records.placing import Place, collected
+from mediamirror.markup.records.markdown_inline import Image, InlineReader, definition
+from mediamirror.markup.records.placing import Placing, collected
 from mediamirror.model import Extraction, ImageSet, Problem, Span
 
 _PREFIX = pattern(r"(?:[ \t>]*+\r?\n|(?!))*+[ >]{0,12}(?:(?:[-+*]|[0-9]{1,9}[.)])[ \t]{1,4}){0,4}")
@@ -44,7 +44,7 @@ def _read(text: str) -> _Read:
     blocks = list(parts(text))
     definitions: dict[str, Span] = {}
     starts = [_define(text, start, end, definitions) if kind == TEXT else start for start, end, kind in blocks]
-    reader = Reader(text, definitions)
+    reader = InlineReader(text, definitions)
     images: list[Image] = []
     odd: list[Span] = []
     code: list[Span] = []
@@ -123,7 +123,7 @@ _ESCAPE = pattern(r"\\([!-/:-@\[-`{-~])|&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A
 
 def find(source: SourceText, *, document: str, base_url: str | None, merge: bool = True) -> Extraction:
     """Find the image sets of a Markdown text, in document order. Linear in its length; never raises."""
-    place = Place(source, Context(document, base_url))
+    place = Placing(source, Context(document, base_url))
     read = _read(source.text)
     whole = as_written(read.masked, 0)
     inline, plain = list(place.within(whole, in_html_unmerged)), list(place.within(whole, in_text))
@@ -140,7 +140,7 @@ def with_markup(
     found: Extraction, source: SourceText, *, document: str, base_url: str | None, merge: bool
 ) -> Extraction:
     """Add the images of Markdown and HTML within a text to those that were ``found`` in it as text."""
-    place = Place(source, Context(document, base_url))
+    place = Placing(source, Context(document, base_url))
     read = _read(source.text)
     seen = {span for row in found.sets for span in _places(row)}
     rows = list(found.sets)
@@ -165,7 +165,7 @@ def _places(row: ImageSet) -> set[Span | None]:
     return {c.reference.span for c in row.candidates if c.reference is not None}
 
 
-def _images(place: Place, read: _Read) -> Iterator[ImageSet]:
+def _images(place: Placing, read: _Read) -> Iterator[ImageSet]:
     text, closed = place.source.text, read.masked.rfind("-->") + 3
     # Every comment that opens before it is closed by then.
     comments = [comment.span() for comment in _COMMENT.finditer(read.masked, 0, closed)] if closed > 2 else []
@@ -198,7 +198,7 @@ def _within(spans: list[Span], position: int) -> bool:
     return at >= 0 and position < spans[at][1]
 
 
-def _added(place: Place, text: str) -> Iterator[ImageSet]:
+def _added(place: Placing, text: str) -> Iterator[ImageSet]:
     for start, end in extras(text):
         yield place.single(as_written(text[start:end], start), CARRIER, None)
 

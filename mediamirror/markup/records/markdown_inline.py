@@ -62,7 +62,7 @@ def _ticks(text: str, start: int, end: int) -> dict[int, list[int]]:
     return runs
 
 
-class Reader:
+class InlineReader:
     """Reads the inline text of one document. ``definitions`` are the places of URLs by their folded labels."""
 
     def __init__(self, text: str, definitions: Mapping[str, Span]) -> None:

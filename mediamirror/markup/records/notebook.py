@@ -17,7 +17,7 @@ from mediamirror.markup.places.source import decode
 from mediamirror.markup.places.spelling import Nested, Piece, Spelled, Spelling, json_string
 from mediamirror.markup.records.fragment import in_html, in_html_unmerged
 from mediamirror.markup.records.markdown import in_markdown, in_markdown_unmerged
-from mediamirror.markup.records.placing import Place, collected
+from mediamirror.markup.records.placing import Placing, collected
 from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.markup.records.structured import find_json, malformed
 from mediamirror.model import Extraction, ImageSet
@@ -35,7 +35,7 @@ def find(
     data: bytes, *, document: str, base_url: str | None, encoding: str | None = None, merge: bool = True
 ) -> Extraction:
     """Find the image sets of a notebook, in document order. Never raises for bytes."""
-    place = Place(decode(data, encoding), Context(document, base_url))
+    place = Placing(decode(data, encoding), Context(document, base_url))
     reading = read_json(place.source.text)
     cells = [cell for value in reading.values for cell in _cells(value)]
     if not cells:
@@ -61,7 +61,7 @@ def _members(value: Json | None) -> list[tuple[str, Json]]:
 
 @dataclass(frozen=True, slots=True)
 class _Notebook:
-    place: Place
+    place: Placing
     reader: RecordReader
     merge: bool
 

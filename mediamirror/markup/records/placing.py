@@ -32,13 +32,13 @@ NOTHING = Stated()
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Placing:
     """Where values of one document stand. ``context`` holds the base URL that is in force there."""
 
     source: SourceText
     context: Context
 
-    def based_on(self, base: str | None) -> Place:
+    def based_on(self, base: str | None) -> Placing:
         """The same document with another base URL."""
         return replace(self, context=replace(self.context, base=base))
 

@@ -49,7 +49,7 @@ from mediamirror.markup.places.spelling import (
 from mediamirror.markup.places.urls import base_of
 from mediamirror.markup.records.fragment import in_html, in_html_unmerged, in_text
 from mediamirror.markup.records.markdown import in_markdown, in_markdown_unmerged
-from mediamirror.markup.records.placing import NOTHING, Place, Stated
+from mediamirror.markup.records.placing import NOTHING, Placing, Stated
 from mediamirror.model import Candidate, ImageSet, Problem, Source, Span
 
 MAX_DEPTH = 1_000
@@ -82,7 +82,7 @@ _STATING = frozenset((*_MIMES, *_WIDTHS, *_HEIGHTS))
 class _Node:
     name: str
     value: Json
-    place: Place
+    place: Placing
     depth: int
 
 
@@ -93,7 +93,7 @@ class RecordReader:
     ``merge`` folds lazy images and their ``noscript`` copies.
     """
 
-    place: Place
+    place: Placing
     merge: bool
     offset: int = 0
     outer: Spelled | None = None
@@ -128,7 +128,7 @@ class RecordReader:
         line = self.place.source.line(self.offset)
         return self.place.trouble(Problem("json-too-deep", message, line, document=self.place.context.document))
 
-    def value(self, place: Place, name: str, value: Spelled) -> Iterator[ImageSet]:
+    def value(self, place: Placing, name: str, value: Spelled) -> Iterator[ImageSet]:
         """Yield the image sets of one field's value."""
         text = value.text
         if bare(name) in PAGES and is_url(text[:8192].strip()):
@@ -170,7 +170,7 @@ class RecordReader:
             if not isinstance(value, str) and key not in taken
         ]
 
-    def _image(self, record: Object, place: Place) -> tuple[ImageSet, frozenset[str]] | None:
+    def _image(self, record: Object, place: Placing) -> tuple[ImageSet, frozenset[str]] | None:
         """An object that is one image: a ``src`` and perhaps a ``srcset``, or a URL with its size or type."""
         fields = _fields(record)
         if _STATING.isdisjoint(fields) and not any(name.endswith("srcset") for name in fields):
@@ -213,7 +213,7 @@ class RecordReader:
         key, file = fields[found] if found is not None else ("", "")
         return (key, file) if isinstance(file, Text) else None
 
-    def _group(self, items: list[Json], place: Place) -> ImageSet | None:
+    def _group(self, items: list[Json], place: Placing) -> ImageSet | None:
         """Objects that are renditions of one image: each a file with its width."""
         parts: list[tuple[Source, tuple[Problem, ...]]] = []
         line = 0

@@ -16,7 +16,7 @@ from mediamirror.markup.places.spelling import Piece, Spelling
 from mediamirror.markup.places.urls import Skip, resolve
 from mediamirror.markup.places.xml_text import Element, End, Flaw, declared_encoding, read_xml
 from mediamirror.markup.records.feed_names import Name, name_of
-from mediamirror.markup.records.placing import Place, collected
+from mediamirror.markup.records.placing import Placing, collected
 from mediamirror.model import Extraction, ImageSet, Problem
 
 MAX_URLS = 50_000
@@ -62,7 +62,7 @@ def read(
 ) -> Sitemap:
     """Read a sitemap or a sitemap index whole: the images, and what else there is to follow. Never raises for bytes."""
     label = encoding or declared_encoding(data)
-    place = Place(decode(data[:MAX_BYTES], label), Context(document, base_url))
+    place = Placing(decode(data[:MAX_BYTES], label), Context(document, base_url))
     reader = _Reader(place)
     found = collected(reader.read(), document, merge=merge)
     if len(data) > MAX_BYTES:
@@ -108,7 +108,7 @@ class _Image:
 class _Reader:
     """Goes through a sitemap once. ``entries`` are what it lists."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Placing) -> None:
         self._place = place
         self._open: list[_Open] = []
         self._image = _Image()

@@ -20,7 +20,7 @@ from mediamirror.markup.naming import has_image_extension
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Reading, Text, read_json, whole_json
 from mediamirror.markup.places.source import decode
-from mediamirror.markup.records.placing import Place, collected
+from mediamirror.markup.records.placing import Placing, collected
 from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Severity, Source, Span
 
@@ -45,7 +45,7 @@ def find_json(
 
     Never raises for bytes. What is malformed, nested too deep or too large is a problem, and the other records are read.
     """
-    place = Place(decode(data, encoding), Context(document, base_url))
+    place = Placing(decode(data, encoding), Context(document, base_url))
     found = collected(_in_records(place, records, merge=merge), document, merge=merge)
     text = place.source.text
     if found.sets or found.problems or _BARE.fullmatch(text) or next(records(text), None) is not None:
@@ -64,7 +64,7 @@ def find_json_lines(
     data: bytes, *, document: str, base_url: str | None, encoding: str | None = None, merge: bool = True
 ) -> Extraction:
     """Find the image sets of JSON Lines. Never raises for bytes; a bad line costs no other."""
-    place = Place(decode(data, encoding), Context(document, base_url))
+    place = Placing(decode(data, encoding), Context(document, base_url))
     return collected(_in_records(place, _lines, merge=merge), document, merge=merge)
 
 
@@ -72,7 +72,7 @@ def _lines(text: str) -> Iterator[Span]:
     return (line.span() for line in _LINE.finditer(text) if not line[0].isspace())
 
 
-def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge: bool) -> Iterator[ImageSet]:
+def _in_records(place: Placing, parted: Callable[[str], Iterator[Span]], *, merge: bool) -> Iterator[ImageSet]:
     text, unmarked = place.source.text, Unmarked()
     is_told, is_list = False, text[:1] == "["  # one record alone is a row of a file, where they are counted
     whole = whole_json(text)
@@ -97,7 +97,7 @@ def _in_records(place: Place, parted: Callable[[str], Iterator[Span]], *, merge:
         yield from map(place.trouble, unmarked.problem(place.context.document))
 
 
-def malformed(place: Place, reading: Reading, start: int = 0) -> Iterator[ImageSet]:
+def malformed(place: Placing, reading: Reading, start: int = 0) -> Iterator[ImageSet]:
     """Tell what was wrong with a record that starts at ``start``, in code points."""
     if reading.is_cut:
         message = f"This record has more than {MAX_NODES:,} values: the rest of it is left out."
@@ -114,7 +114,7 @@ def _plain(record: Json) -> dict[str, object]:
     return {name: value.value if isinstance(value, Text) else value for name, value in values if value != "null"}
 
 
-def _trouble(place: Place, code: str, message: str, at: int, severity: Severity = Severity.NOTE) -> ImageSet:
+def _trouble(place: Placing, code: str, message: str, at: int, severity: Severity = Severity.NOTE) -> ImageSet:
     line, document = place.source.line(at), place.context.document
     return place.trouble(Problem(code, message, line, document=document, severity=severity))
 

@@ -14,7 +14,7 @@ from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import decode
 from mediamirror.markup.places.spelling import Piece, Spelling, with_references
 from mediamirror.markup.places.xml_text import Attribute, Element, End, Flaw, declared_encoding, read_xml
-from mediamirror.markup.records.placing import Place, Stated, collected
+from mediamirror.markup.records.placing import Placing, Stated, collected
 from mediamirror.markup.records.record_images import RecordReader
 from mediamirror.model import Extraction, ImageSet
 
@@ -34,7 +34,7 @@ def find(
 
     ``encoding`` is the label that the transport gave; it beats the XML declaration (RFC 7303, 3).
     """
-    place = Place(decode(data, encoding or declared_encoding(data)), Context(document, base_url))
+    place = Placing(decode(data, encoding or declared_encoding(data)), Context(document, base_url))
     return collected(_sets(place, merge=merge), document, merge=merge)
 
 
@@ -74,7 +74,7 @@ def _fields(element: Element, file: Attribute | None) -> Iterator[Attribute]:
             yield each
 
 
-def _sets(place: Place, *, merge: bool) -> Iterator[ImageSet]:
+def _sets(place: Placing, *, merge: bool) -> Iterator[ImageSet]:
     reader = RecordReader(place, merge, carrier="xml")
     pieces: list[Piece] | None = None  # the text of the innermost element, while it has no elements
     names: list[str] = []
