@@ -200,6 +200,21 @@ class Extraction:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendered:
+    """Image sets of a document as they are printed, made where they were found, in another process.
+
+    ``text`` is whole lines. ``sets`` are those with candidates; ``problems`` are of the sets, and in the text already.
+    """
+
+    text: str
+    sets: int
+    urls: frozenset[str]
+    problems: tuple[Problem, ...] = ()
+    goes_on: bool = False
+    """As of an `Extraction`."""
+
+
+@dataclass(frozen=True, slots=True)
 class Promise:
     """What one candidate says about a URL: width in pixels, MIME type, and who says it."""
 
@@ -733,6 +748,6 @@ MendEvent = ObjectEvent | Problem | MendSummary
 SyncEvent = ObjectEvent | Compared | Workload | Problem | SyncSummary
 """What sync and check tell their caller: skips while listing, the workload, what was done, the summary."""
 
-Event = ImageSet | Problem | Planned | Outcome | Finding | Suppressed | ObjectEvent | SetResult | Summary
+Event = ImageSet | Rendered | Problem | Planned | Outcome | Finding | Suppressed | ObjectEvent | SetResult | Summary
 """What a job tells its caller while it runs, in this order: sets and problems, the plan, outcomes or object events, the sets
 with what became of them, the summary."""

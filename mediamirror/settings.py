@@ -293,6 +293,8 @@ class ParseOptions:
     job: JobOptions = field(default_factory=JobOptions)
     explain: bool = False
     """Whether each set says how its document was read, and from which container."""
+    workers: int = 1
+    """Processes that read documents; 1: this one alone. Documents over 1 MiB are read one after another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,18 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from mediamirror.first_use import dataclass
-from mediamirror.model import Event, ImageSet, ObjectEvent, Planned, Problem, SetResult, Severity, Summary, Suppressed
+from mediamirror.model import (
+    Event,
+    ImageSet,
+    ObjectEvent,
+    Planned,
+    Problem,
+    Rendered,
+    SetResult,
+    Severity,
+    Summary,
+    Suppressed,
+)
 from mediamirror.report.events import plural, problems_of, summary_sentence, to_line, to_objects
 
 if TYPE_CHECKING:
@@ -211,6 +222,8 @@ class _Json:
         self._found: dict[str, set[str]] = {}
 
     def show(self, event: Event) -> None:
+        if isinstance(event, Rendered):
+            print(event.text, end="", flush=True)
         for value in to_objects(event):
             kind = value["type"]
             if kind == "summary" or (kind == "variant" and self._apart == "next"):

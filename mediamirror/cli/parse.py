@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from mediamirror.cli import options as o
-from mediamirror.cli.command import OUTPUT, Given, command, option
+from mediamirror.cli.command import OUTPUT, SPEED, Given, command, option
 from mediamirror.cli.running import run
 from mediamirror.settings import JobOptions, ParseOptions
 
@@ -15,7 +16,16 @@ from mediamirror.settings import JobOptions, ParseOptions
     o.INPUTS,
     [*o.READ, o.FAIL_EMPTY],
     o.ASKING,
-    o.PACE,
+    [
+        *o.PACE,
+        option(
+            "--workers N",
+            "Processes that read documents (default: 1). The output is the same.",
+            ParseOptions,
+            panel=SPEED,
+            most=256,
+        ),
+    ],
     [*o.ANSWER_LIMITS, *o.READ_LIMITS],
     o.TABLE_OR_JSON,
     option(
@@ -35,11 +45,15 @@ def parse_command(given: Given) -> None:
     """
     from mediamirror import parse
     from mediamirror.cli.output import Style
+    from mediamirror.report.events import lines_of
 
     job = o.options_from(JobOptions, given, command="parse")
-    options = ParseOptions(read=o.read_options(given), fetch=o.fetch_options(given), job=job, explain=given.explain)
+    options = ParseOptions(
+        o.read_options(given), o.fetch_options(given), job, explain=given.explain, workers=given.workers
+    )
+    render = partial(lines_of, hide=given.hide_secrets) if given.format_ == "jsonl" else None
     run(
-        lambda output: parse(given.inputs, options=options, stdin=sys.stdin.buffer, on_event=output),
+        lambda output: parse(given.inputs, options=options, stdin=sys.stdin.buffer, on_event=output, render=render),
         Style(given.format_, given.quiet, progress=False, sets=True, explain=given.explain, hide=given.hide_secrets),
         verbose=given.verbose,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pickle
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -16,13 +16,13 @@ from mediamirror.documents.document import HELD, Document
 from mediamirror.documents.look import bounded, is_split, links_in, look_through
 from mediamirror.errors import UsageError
 from mediamirror.first_use import replace
-from mediamirror.model import Extraction, Problem
+from mediamirror.model import Extraction, Problem, Rendered
 from mediamirror.processes import start
 from mediamirror.settings import ReadOptions
 
 if TYPE_CHECKING:
     from mediamirror.documents.listings import Listing
-    from mediamirror.documents.reader_process import Task
+    from mediamirror.documents.reader_process import Render, Task
     from mediamirror.markup.page.links import Links
     from mediamirror.rewrite.document import Places
 
@@ -87,6 +87,16 @@ class Reader:
         found = look_through(document, _held(document), links=self._options.links, merge=merge)
         return bounded(found, self._options, document.name)
 
+    async def look_at_all(
+        self, documents: Sequence[Document], render: Render | None
+    ) -> list[list[Extraction | Rendered]]:
+        """Return what is in each of some small documents, which go to the process and come back together.
+
+        Style sheets are not taken note of. Raises `Unread`, of the first of them whichever it was, and what `look` raises.
+        """
+        (answer,) = [each async for each in self._ask("batch", replace(documents[0], data=b""), documents, render)]
+        return answer  # type: ignore[no-any-return]
+
     async def places(self, document: Document) -> Places:
         """Return where each URL of a document stands, for rewriting. A small one is read at once, and nothing else goes on meanwhile.
 
@@ -116,7 +126,9 @@ class Reader:
         (answer,) = [each async for each in self._ask(task, document)]
         return answer
 
-    async def _ask(self, task: Task, document: Document) -> AsyncIterator[Any]:
+    async def _ask(
+        self, task: Task, document: Document, batch: Sequence[Document] = (), render: Render | None = None
+    ) -> AsyncIterator[Any]:
         """The answers of a process. One that was not heard to the end, or that died, is not used again."""
         from mediamirror.documents.reader_process import DONE, LAST, MORE  # noqa: PLC0415 -- start-up time
 
@@ -129,7 +141,8 @@ class Reader:
         try:
             in_slices = task in {"sets", "unmerged", "places"} and await _off(is_split, document, document)
             chunks = document.chunks()
-            job = (task, replace(document, data=b""), document.size, self._options, in_slices)
+            what = replace(document, data=b"")
+            job = (task, what, document.size, self._options, in_slices, tuple(batch), render)
             await apart.write(process, pickle.dumps(job))
             if not in_slices:
                 await _write_whole(process, document, chunks)

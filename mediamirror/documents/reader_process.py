@@ -12,7 +12,7 @@ import resource
 import signal
 import struct
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from threading import Lock
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
@@ -20,7 +20,7 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.listings import Listing, listing_in
 from mediamirror.documents.look import bounded, links_in, look_through, look_through_chunks
 from mediamirror.first_use import dataclass
-from mediamirror.model import Extraction
+from mediamirror.model import Extraction, ImageSet, Rendered
 from mediamirror.settings import ReadOptions
 
 if TYPE_CHECKING:
@@ -44,18 +44,25 @@ _SET_PDEATHSIG = 1
 _SENDING = Lock()
 
 Take = Callable[[], bytes]
-Task = Literal["sets", "unmerged", "places", "links", "listing"]
+Task = Literal["sets", "unmerged", "batch", "places", "links", "listing"]
+Render = Callable[[Sequence[ImageSet]], str]
+"""Makes of image sets the text that is printed of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One document to read: ``document`` without its bytes, of which ``size`` follow; or, ``in_slices``, as many as are asked for."""
+    """One document to read: ``document`` without its bytes, of which ``size`` follow; or, ``in_slices``, as many as are asked for.
+
+    Of a ``batch`` none follow: its documents hold theirs. ``render`` makes the text of its image sets.
+    """
 
     task: Task
     document: Document
     size: int
     options: ReadOptions
     in_slices: bool = False
+    batch: tuple[Document, ...] = ()
+    render: Render | None = None
 
 
 def main() -> None:
@@ -121,6 +128,32 @@ def _batches(part: Extraction) -> Iterator[Extraction]:
     yield Extraction(part.sets[first:])
 
 
+def _batch(job: Job, whole: Take, more: Take) -> Iterator[list[list[Extraction | Rendered]]]:
+    del whole, more
+    yield [
+        [
+            each
+            for part in bounded(
+                look_through(document, b"".join(document.chunks()), links=job.options.links), job.options, document.name
+            )
+            for each in _rendered(part, job.render)
+        ]
+        for document in job.batch
+    ]
+
+
+def _rendered(part: Extraction, render: Render | None) -> Iterator[Extraction | Rendered]:
+    if render is None:
+        yield part
+        return
+    if part.problems:
+        yield Extraction((), part.problems, goes_on=True)
+    urls = frozenset(candidate.url for each in part.sets for candidate in each.candidates)
+    sets = sum(1 for each in part.sets if each.candidates)
+    problems = tuple(problem for each in part.sets for problem in each.problems)
+    yield Rendered(render(part.sets), sets, urls, problems, part.goes_on)
+
+
 def _links(job: Job, whole: Take, more: Take) -> Iterator[Any]:
     del more
     yield links_in(job.document, whole())
@@ -140,6 +173,7 @@ def _places(job: Job, whole: Take, more: Take) -> Iterator[Places]:
 _TASKS: dict[Task, Callable[[Job, Take, Take], Iterator[Any]]] = {
     "sets": _sets,
     "unmerged": _sets,
+    "batch": _batch,
     "places": _places,
     "links": _links,
     "listing": _listing,

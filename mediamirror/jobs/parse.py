@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, BinaryIO
 from mediamirror.documents.document import Document
 from mediamirror.documents.plan import plan_inputs
 from mediamirror.documents.reader import Reader
+from mediamirror.documents.readers import Readers
 from mediamirror.first_use import replace
 from mediamirror.jobs.run.inputs import documents, own_origins
 from mediamirror.jobs.run.session import Needs, open_run
 from mediamirror.jobs.run.tally import Emit, Tally, nobody_listens
-from mediamirror.model import ImageSet, Planned, Problem, Summary
+from mediamirror.model import ImageSet, Planned, Problem, Rendered, Summary
 from mediamirror.settings import ParseOptions
 
 if TYPE_CHECKING:
+    from mediamirror.documents.reader_process import Render
     from mediamirror.fetch.open import Transport
 
 
@@ -26,10 +28,12 @@ async def parse(
     stdin: BinaryIO | None = None,
     transport: Transport | None = None,
     on_event: Emit = nobody_listens,
+    render: Render | None = None,
 ) -> Summary:
     """Emit an `ImageSet` or a `Problem` for everything found, then a `Summary`. Raises `UsageError`.
 
-    ``transport`` carries requests for INPUTs that are URLs instead of the network.
+    ``transport`` carries requests for INPUTs that are URLs instead of the network. ``render`` makes the text of image sets in the
+    processes of ``options.workers``: then most come as `Rendered`. It has to be picklable.
     """
     options, tally = options or ParseOptions(), Tally(on_event)
     read = options.read
@@ -44,22 +48,31 @@ async def parse(
         tally.planned = Planned(so_far.documents + documents, so_far.sets + sets, so_far.variants + variants, 0)
 
     needs = Needs(command="parse", fetch=options.fetch, own_hosts=own_origins(inputs), transport=transport)
-    async with open_run(needs, conclude=conclude, emit=on_event) as session, Reader(read) as reader:
-        async for found in documents(inputs, read, session.fetcher, reader, stdin):
+    async with (
+        open_run(needs, conclude=conclude, emit=on_event) as session,
+        Reader(read) as reader,
+        Readers(read, reader, options.workers, render) as readers,
+    ):
+        async for found, parts in readers.look(documents(inputs, read, session.fetcher, reader, stdin)):
             if isinstance(found, Problem):
                 tally.tell(tally.weigh(found))
                 continue
             count(documents=1)
             tally.kinds[found.way] += 1
-            async for part in reader.look(found):
-                count(sets=sum(1 for each in part.sets if each.candidates))
-                urls.update(c.url for each in part.sets for c in each.candidates)
+            async for part in parts:
+                if isinstance(part, Rendered):
+                    count(sets=part.sets)
+                    urls.update(part.urls)
+                    tally.tell_rendered(part)
+                else:
+                    count(sets=sum(1 for each in part.sets if each.candidates))
+                    urls.update(c.url for each in part.sets for c in each.candidates)
+                    sets = [_explained(each, found) for each in part.sets] if options.explain else part.sets
+                    for event in (*part.problems, *sets):
+                        tally.tell_found(event)
                 if not part.goes_on:
                     count(variants=len(urls))
                     urls.clear()
-                sets = [_explained(each, found) for each in part.sets] if options.explain else part.sets
-                for event in (*part.problems, *sets):
-                    tally.tell_found(event)
         for problem in reader.sheets.left():
             tally.tell_found(problem)
     return session.summary

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from mediamirror.first_use import replace
@@ -46,6 +46,11 @@ def to_objects(event: Event) -> Iterator[dict[str, Any]]:
             yield _summary(event)
         case _:
             return
+
+
+def lines_of(sets: Sequence[ImageSet], *, hide: bool = False) -> str:
+    """Render image sets as `to_line` does, a line each."""
+    return "".join(to_line(_image_set(each), hide=hide) + "\n" for each in sets)
 
 
 def to_line(value: dict[str, Any], *, hide: bool = False) -> str:

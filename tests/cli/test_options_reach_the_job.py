@@ -80,7 +80,7 @@ COUNTS: dict[str, str] = {
     "parse": (
         "as_ base_url field links follow_sitemap fail_empty header user_agent contact connect_to cacert proxy "
         "ignore_robots allow_private allow_host delay retries timeout max_header_size max_redirects min_rate "
-        "max_document_size max_document_memory max_documents max_sets max_candidates format_ explain hide_secrets quiet "
+        "max_document_size max_document_memory max_documents max_sets max_candidates workers format_ explain hide_secrets quiet "
         "verbose"
     ),
     "mirror": (

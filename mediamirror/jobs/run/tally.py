@@ -9,7 +9,19 @@ from dataclasses import field
 from typing import Literal
 
 from mediamirror.first_use import dataclass, replace
-from mediamirror.model import Event, Finding, ImageSet, Outcome, Planned, Problem, Severity, Status, Summary, Suppressed
+from mediamirror.model import (
+    Event,
+    Finding,
+    ImageSet,
+    Outcome,
+    Planned,
+    Problem,
+    Rendered,
+    Severity,
+    Status,
+    Summary,
+    Suppressed,
+)
 from mediamirror.settings import JobOptions
 
 Emit = Callable[[Event], None]
@@ -123,6 +135,12 @@ class Tally:
             self.tell(self.weigh_inside(event))
         else:
             self.tell_set(event, tuple(map(self.weigh_inside, event.problems)))
+
+    def tell_rendered(self, rendered: Rendered) -> None:
+        """Tell image sets that are rendered already; their problems are weighed and counted."""
+        for each in rendered.problems:
+            self._add_problem(self.weigh_inside(each))
+        self.emit(rendered)
 
     def tell_set(self, image_set: ImageSet, problems: tuple[Problem, ...]) -> None:
         """Tell a set with these problems, which are counted."""
