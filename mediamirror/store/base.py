@@ -6,6 +6,7 @@ tests/conformance holds the suite that each store passes, on every server it is 
 from __future__ import annotations
 
 import builtins
+import hashlib
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +22,9 @@ RESERVED = "_mediamirror/"
 
 MAX_KEY_BYTES = 1024
 """Longest key, in bytes of UTF-8; S3's own limit. A store with a prefix counts the prefix too."""
+
+PREFIX = 64 * 1024
+"""First bytes of a body that are at hand, as `model.Body` promises."""
 
 SERVED = ("cache-control", "content-disposition", "content-encoding", "content-language", "expires")
 """Headers besides Content-Type that a server keeps with an object and gives out with it."""
@@ -254,6 +258,35 @@ async def bounded(chunks: AsyncIterator[bytes], size: int, name: str) -> AsyncIt
                 f"{name} gives more bytes than the {size:,} it is said to have. Run the same command again."
             )
         yield chunk
+
+
+class Sum:
+    """The size, the sha256 and the first bytes of what goes by."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self.prefix = b""
+        self._digest = hashlib.sha256()
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self.size += len(chunk)
+        self._digest.update(chunk)
+        if len(self.prefix) < PREFIX:
+            self.prefix += chunk[: PREFIX - len(self.prefix)]
+
+    @property
+    def sha256(self) -> str:
+        """That of all that was taken."""
+        return self._digest.hexdigest()
+
+
+async def summed(chunks: AsyncIterator[bytes]) -> Sum:
+    """Read to the end, and keep what there is to know."""
+    seen = Sum()
+    async for chunk in chunks:
+        seen.add(chunk)
+    return seen
 
 
 def clean_metadata(pairs: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import stat
@@ -15,7 +14,7 @@ from typing import Self
 from mediamirror.errors import BadKey, NameTaken
 from mediamirror.first_use import dataclass
 from mediamirror.model import Body
-from mediamirror.store.base import TEMPORARY, checked_body
+from mediamirror.store.base import TEMPORARY, Sum, checked_body
 from mediamirror.store.tree import names_in, open_directory, open_file, opened, readable, sync_directory
 
 CHUNK = 1024 * 1024
@@ -298,13 +297,12 @@ def _remove_directory(root: Path, names: list[str]) -> None:
 
 
 def _copy(writing: Writing) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
+    seen = Sum()
     for chunk in _chunks(writing.body):
         _still(writing)
-        digest.update(chunk)
-        size += len(chunk)
+        seen.add(chunk)
         _write_all(writing.descriptor, chunk)
-    return size, digest.hexdigest()
+    return seen.size, seen.sha256
 
 
 def _still(writing: Writing) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import glob
-import hashlib
 import itertools
 import json
 import time
@@ -68,13 +67,13 @@ from mediamirror.jobs.run.manifest import (
 )
 from mediamirror.jobs.run.pipeline import as_they_come, pages, run_window
 from mediamirror.jobs.run.session import INTERRUPTED, Access, Needs, Session, open_run
-from mediamirror.jobs.sync.local import PREFIX, content_type_of
+from mediamirror.jobs.sync.local import content_type_of
 from mediamirror.jobs.sync.plan import joined
 from mediamirror.model import ItemError, MendEvent, MendSummary, ObjectEvent, Problem, StoredObject
 from mediamirror.redact import is_redacted
 from mediamirror.scratch import scratch_folder
 from mediamirror.settings import AdoptOptions
-from mediamirror.store.base import Entry, Store, bounded
+from mediamirror.store.base import Entry, Store, bounded, summed
 from mediamirror.store.layout import url_of
 
 Told = list[tuple[str, str | None]]
@@ -153,20 +152,16 @@ class Looker:
         return replace(known, token=row.token, origins=origins, modified=row.modified)
 
     async def _read(self, head: StoredObject, origins: tuple[Origin, ...]) -> Adopted:
-        digest, prefix, size = hashlib.sha256(), b"", 0
-        async for chunk in bounded(self._store.get(head.key), head.size, f"{self._store.name}/{head.key}"):
-            digest.update(chunk)
-            size += len(chunk)
-            prefix += chunk[: max(0, PREFIX - len(prefix))]
+        seen = await summed(bounded(self._store.get(head.key), head.size, f"{self._store.name}/{head.key}"))
         again = await self._store.head(head.key)
-        if again is None or (again.size, again.token) != (size, head.token):
+        if again is None or (again.size, again.token) != (seen.size, head.token):
             raise SourceChanged(f"{self._store.name}/{head.key} changed while it was read. Run the same command again.")
         try:
-            facts = read_header(prefix)
+            facts = read_header(seen.prefix)
         except ImageError:
             facts = None
-        kind = head.content_type or content_type_of(head.key, prefix)
-        found = Adopted(head.key, digest.hexdigest(), size, head.token, kind, origins, modified=head.modified)
+        kind = head.content_type or content_type_of(head.key, seen.prefix)
+        found = Adopted(head.key, seen.sha256, seen.size, head.token, kind, origins, modified=head.modified)
         if facts is None:
             return found
         return replace(found, format=facts.format, width=facts.width, height=facts.height)

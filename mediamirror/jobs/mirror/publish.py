@@ -27,10 +27,9 @@ from mediamirror.imaging.strip import STRIPPED, LeftAlone, Piece, lost_picture, 
 from mediamirror.model import Body, Facts, OpaqueFacts, Problem, SourceBytes, Status, StoredObject
 from mediamirror.redact import redact_url
 from mediamirror.settings import StoreOptions
-from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store, bounded
+from mediamirror.store.base import AS_ATTACHMENT, ObjectAttributes, Store, Sum, bounded, summed
 from mediamirror.store.layout import key_for
 
-_PREFIX = 64 * 1024
 _CHUNK = 1024 * 1024
 
 
@@ -141,14 +140,12 @@ def _strip_file(body: Body, path: Path) -> tuple[Body, str | None]:
 
 
 def _write(path: Path, whole: Octets, pieces: Sequence[Piece]) -> Body:
-    digest, size, prefix = hashlib.sha256(), 0, b""
+    seen = Sum()
     with path.open("wb") as out:
         for chunk in _chunks(whole, pieces):
             out.write(chunk)
-            digest.update(chunk)
-            size += len(chunk)
-            prefix += chunk[: max(0, _PREFIX - len(prefix))]
-    return Body(size, digest.hexdigest(), path=path, prefix=prefix)
+            seen.add(chunk)
+    return Body(seen.size, seen.sha256, path=path, prefix=seen.prefix)
 
 
 def _chunks(whole: Octets, pieces: Sequence[Piece]) -> Iterator[bytes]:
@@ -368,10 +365,8 @@ class Publisher:
         if found.sha256 is not None:
             told = source is None or dict(found.metadata).get(SOURCE_SHA256) == source.sha256
             return found if found.sha256 == body.sha256 and told else None
-        digest = hashlib.sha256()
-        async for chunk in bounded(self._store.get(key), body.size, f"{self._store.name}/{key}"):
-            digest.update(chunk)
-        if digest.hexdigest() != body.sha256:
+        seen = await summed(bounded(self._store.get(key), body.size, f"{self._store.name}/{key}"))
+        if seen.sha256 != body.sha256:
             return None
         await self._store.make_durable(key)
         return found

@@ -8,7 +8,6 @@ what the store holds unchanged ───────┘
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import io
 import tempfile
 import threading
@@ -30,7 +29,7 @@ from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.run.destination import now
 from mediamirror.model import Body, Capture, Download, Outcome, Problem, Severity, Status
 from mediamirror.redact import is_secret_header, redact_url
-from mediamirror.store.base import Store, bounded
+from mediamirror.store.base import Store, Sum, bounded
 
 ArchiveKind = Literal["warc", "warc.gz", "wacz"]
 ENDINGS: tuple[ArchiveKind, ...] = ("wacz", "warc.gz", "warc")
@@ -282,11 +281,11 @@ class RecordingFetcher:
 
 async def load_checked(store: Store, row: CatalogRow, body: IO[bytes]) -> None:
     """Copy the bytes of an object. Raises `StoreError` where they are not those that were recorded."""
-    digest = hashlib.sha256()
+    seen = Sum()
     async for chunk in bounded(store.get(row.key or ""), row.bytes or 0, f"{store.name}/{row.key}"):
-        digest.update(chunk)
+        seen.add(chunk)
         body.write(chunk)
-    if digest.hexdigest() != row.sha256:
+    if seen.sha256 != row.sha256:
         raise StoreError(
             f"{store.name}/{row.key} does not hold the bytes that were recorded; it was left out. "
             "Look at the mirror with `mediamirror verify --mirror DEST`."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from mediamirror.imaging.decoder.pool import DecoderPool
 from mediamirror.imaging.header import FORMATS, read_header, read_whole_body
 from mediamirror.jobs.run.switched_off import SwitchedOff
 from mediamirror.jobs.scrub.repair import Damaged, Repaired, Repairer
-from mediamirror.jobs.sync.local import PREFIX
 from mediamirror.jobs.sync.places import Place, drop
 from mediamirror.lint.stored import StoredSubject, check_stored
 from mediamirror.lint.subject import format_of_extension, format_of_mime, split_extensions
@@ -32,7 +30,7 @@ from mediamirror.model import (
     Suppressed,
     Variant,
 )
-from mediamirror.store.base import Store, bounded
+from mediamirror.store.base import Store, bounded, summed
 
 _BYTES_RULES = frozenset({"MM501", "MM502"})
 """Findings that the recorded bytes mend."""
@@ -131,26 +129,21 @@ class ObjectReader:
         if item.listed is None:
             return gone, None, None
         head = await self._store.head(item.key)
-        digest, prefix, size = hashlib.sha256(), b"", 0
+        now = head or item.listed
         try:
-            async for chunk in self._chunks(head or item.listed):
-                digest.update(chunk)
-                size += len(chunk)
-                if len(prefix) < PREFIX:
-                    prefix += chunk[: PREFIX - len(prefix)]
+            seen = await summed(self._chunks(now))
         except ObjectMissing:
             return gone, None, None
-        found = digest.hexdigest()
-        now = head or item.listed
+        found = seen.sha256
         wanted = expected_sha256(versions, token=now.token, size=now.size, found=found)
         if wanted is None and head is not None:
             wanted = head.sha256
         served = head.content_type if head is not None else None
-        subject = StoredSubject(item.key, self._store.name, True, wanted, found, served, _facts(prefix))
+        subject = StoredSubject(item.key, self._store.name, True, wanted, found, served, _facts(seen.prefix))
         decoded = any(one.decoded and one.sha256 == found for one in versions)
         if not decoded and wanted in {None, found} and _should_show(subject):
             subject = replace(subject, unsound=await self._unsound(now))
-        return subject, head, size
+        return subject, head, seen.size
 
     async def _unsound(self, found: StoredObject) -> str | None:
         """Why an object is no image that can be shown; None for one that is."""

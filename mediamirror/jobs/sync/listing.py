@@ -181,7 +181,6 @@ class Sorter:
         on_clash: Callable[[Pair], None] = lambda _: None,
     ) -> None:
         self._source = source
-        self._destination = destination
         self._rules = rules
         self._on_skip = on_skip
         self._folding = folding

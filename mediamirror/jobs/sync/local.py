@@ -20,7 +20,7 @@ from mediamirror.errors import SourceChanged
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.sniff import sniff
 from mediamirror.model import Body, Held, StoredObject
-from mediamirror.store.base import Entry, ObjectAttributes, reason_against, visible
+from mediamirror.store.base import PREFIX, Entry, ObjectAttributes, Sum, reason_against, visible
 from mediamirror.store.tree import LINK, SPECIAL, mapped, open_file, token_of, walk
 
 T = TypeVar("T")
@@ -29,8 +29,6 @@ Notice = Callable[[str, str, bool], None]
 
 _PAGE = 1_000
 _CHUNK = 1024 * 1024
-PREFIX = 64 * 1024
-"""First bytes of a body that are at hand, as `model.Body` promises."""
 _THREADS = 8
 _IMAGES = frozenset({"webp", "jpeg", "png", "gif", "avif"})
 _FINE_NS = 50_000_000
@@ -163,12 +161,10 @@ def _contents(file: object, size: int, in_memory: int) -> tuple[bytes | None, by
             if len(data) > size:
                 break
         return data, data[:PREFIX], len(data), hashlib.sha256(data).hexdigest()
-    digest, seen, prefix = hashlib.sha256(), 0, b""
+    seen = Sum()
     while chunk := read(_CHUNK):
-        prefix = prefix or chunk[:PREFIX]
-        digest.update(chunk)
-        seen += len(chunk)
-    return None, prefix, seen, digest.hexdigest()
+        seen.add(chunk)
+    return None, seen.prefix, seen.size, seen.sha256
 
 
 def _vouches(seen: os.stat_result, now_ns: int) -> bool:

@@ -12,9 +12,9 @@ from typing import Protocol, TypeVar
 import aiofiles
 
 from mediamirror.errors import BodyCutOff, ObjectCorrupt, SourceChanged
-from mediamirror.jobs.sync.local import PREFIX, Content, Digest, LocalPlace, Notice
+from mediamirror.jobs.sync.local import Content, Digest, LocalPlace, Notice
 from mediamirror.model import Body, StoredObject
-from mediamirror.store.base import Entry, ObjectAttributes, Store, bounded
+from mediamirror.store.base import PREFIX, Entry, ObjectAttributes, Store, Sum, bounded, summed
 
 T = TypeVar("T")
 
@@ -71,10 +71,10 @@ class BucketPlace:
         found = await self._head(row)
         if found.sha256 is not None and not read:
             return Digest(found.sha256, found.held(found.sha256))
-        sha256, size = await _tried(lambda: self._hash(found))
-        if size != found.size:
+        seen = await _tried(lambda: summed(self._chunks(found)))
+        if seen.size != found.size:
             raise self._changed(row)
-        return Digest(sha256, found.held(sha256), size)
+        return Digest(seen.sha256, found.held(seen.sha256), seen.size)
 
     async def attributes(self, row: StoredObject) -> ObjectAttributes:
         """Ask for the metadata."""
@@ -82,13 +82,6 @@ class BucketPlace:
 
     def _chunks(self, found: StoredObject) -> AsyncIterator[bytes]:
         return bounded(self._store.get(found.key), found.size, f"{self.name}/{found.key}")
-
-    async def _hash(self, found: StoredObject) -> tuple[str, int]:
-        digest, size = hashlib.sha256(), 0
-        async for chunk in self._chunks(found):
-            digest.update(chunk)
-            size += len(chunk)
-        return digest.hexdigest(), size
 
     async def load(self, row: StoredObject) -> Content:
         """Fetch the bytes, and hold them against the object's size and recorded sha256."""
@@ -118,18 +111,16 @@ class BucketPlace:
         return Body(len(data), hashlib.sha256(data).hexdigest(), data=data, prefix=data[:PREFIX])
 
     async def _fetch_to_file(self, found: StoredObject) -> Body:
-        path, digest, size, prefix = self._spool / secrets.token_hex(8), hashlib.sha256(), 0, b""
+        path, seen = self._spool / secrets.token_hex(8), Sum()
         try:
             async with aiofiles.open(path, "wb") as file:
                 async for chunk in self._chunks(found):
-                    digest.update(chunk)
-                    size += len(chunk)
-                    prefix += chunk[: PREFIX - len(prefix)]
+                    seen.add(chunk)
                     await file.write(chunk)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
-        return Body(size, digest.hexdigest(), path=path, prefix=prefix)
+        return Body(seen.size, seen.sha256, path=path, prefix=seen.prefix)
 
     def _changed(self, row: StoredObject) -> SourceChanged:
         return SourceChanged(f"{self.name}/{row.key} changed while it was read. Run the same command again.")
