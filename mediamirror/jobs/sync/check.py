@@ -79,7 +79,7 @@ class _CheckRun(Between):
 
     async def _all(self, catalog: Catalog, lent: LentCatalog, left: Listed, right: Listed) -> None:
         rules = Rules(size_only=self._compare.size_only, attributes=self._compare.attributes)
-        sorter = Sorter(left, right, rules, self._same)
+        sorter = Sorter(left, rules, self._same)
         looker = _Looker(left.place, right.place, self._compare)
         with sorter.work, sorter.extra:
             async for page in pairs(left, right, catalog, lent, self._compare):

@@ -80,7 +80,7 @@ class _SyncRun(Between):
         options = self._options
         rules = Rules(options.compare.size_only, options.ignore_existing, options.compare.attributes)
         self._folding = Folding() if route.store.folds_case else None
-        sorter = Sorter(left, right, rules, self._skip, folding=self._folding, on_clash=self._clash)
+        sorter = Sorter(left, rules, self._skip, folding=self._folding, on_clash=self._clash)
         with sorter.work, sorter.extra:
             async for page in pairs(left, right, catalog, lent, options.compare):
                 for pair in page:

@@ -173,7 +173,6 @@ class Sorter:
     def __init__(
         self,
         source: Listed,
-        destination: Listed,
         rules: Rules,
         on_skip: Callable[[Pair, Skip], None],
         *,
