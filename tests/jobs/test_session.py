@@ -21,10 +21,11 @@ from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.gc import collect_garbage
 from mediamirror.jobs.catalog.warc_export import export_warc
 from mediamirror.jobs.report import report
+from mediamirror.jobs.rewrite.job import rewrite
 from mediamirror.jobs.run.archive import Target
 from mediamirror.jobs.run.session import Access, Needs, open_run
 from mediamirror.model import MendSummary
-from mediamirror.settings import AdoptOptions, StoreOptions
+from mediamirror.settings import AdoptOptions, RewriteOptions, StoreOptions
 
 Tell = Callable[[Any], None]
 COUNT = 5
@@ -56,6 +57,14 @@ async def export(place: Path, tell: Tell) -> object:
     return await export_warc(str(place / "m"), where, query, target, options=options, on_event=tell)
 
 
+async def rewritten(place: Path, tell: Tell, *, undo: bool) -> object:
+    there = RewriteOptions(mirror=str(place / "m"), public_url="https://media.example.org/", in_place=True)
+    if undo:
+        await rewrite(pages(place), options=there)
+        there = RewriteOptions(undo=True)
+    return await rewrite(pages(place), options=there, on_event=tell)
+
+
 JOBS: dict[str, Callable[[Path, Tell], Awaitable[object]]] = {
     "mirror": lambda place, tell: mirror(pages(place), to=str(place / "new"), on_event=tell),
     "verify": lambda place, tell: verify(pages(place), on_event=tell),
@@ -68,6 +77,8 @@ JOBS: dict[str, Callable[[Path, Tell], Awaitable[object]]] = {
     "import": lambda place, tell: import_(str(place / "tree"), on_event=tell),
     "report": lambda place, tell: report(str(place / "m"), on_event=tell),
     "export": export,
+    "rewrite": lambda place, tell: rewritten(place, tell, undo=False),
+    "rewrite --undo": lambda place, tell: rewritten(place, tell, undo=True),
 }
 
 

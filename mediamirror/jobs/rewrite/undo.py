@@ -21,12 +21,20 @@ from mediamirror.settings import RewriteOptions
 
 
 async def undo(inputs: Sequence[str], *, options: RewriteOptions, on_event: Callable[[MendEvent], None]) -> MendSummary:
-    """Give every rewritten page below the INPUTs its own bytes again; one that changed since is left alone, and told of."""
+    """Give every rewritten page below the INPUTs its own bytes again; one that changed since is left alone, and told of.
+
+    An interruption is told of, and goes on: the records of what was brought back stay until the next time.
+    """
     run = _Undo(options, on_event)
-    for page in _pages(inputs):
-        await asyncio.to_thread(run.page, page)
-    if not options.dry_run:
-        await run.forget()
+    try:
+        for page in _pages(inputs):
+            if (event := await asyncio.to_thread(run.page, page)) is not None:
+                on_event(event)
+        if not options.dry_run:
+            await run.forget()
+    except asyncio.CancelledError:
+        on_event(run.summary(inputs, 130))
+        raise
     summary = run.summary(inputs)
     on_event(summary)
     return summary
@@ -53,18 +61,17 @@ class _Undo:
         self._outputs: dict[str, list[str]] = defaultdict(list)
         self._started = time.monotonic()
 
-    def page(self, page: Path) -> None:
+    def page(self, page: Path) -> ObjectEvent | None:
         """Bring one page back, if it was rewritten."""
         root, records = self._records_of(page)
         if root is None:
-            return
+            return None
         try:
             restored = self._restored(page, records)
         except LeftAlone as left:
             self._failed = True
             self._counts["pages left alone"] += 1
-            self._emit(ObjectEvent("restore", str(page), "", error=left.error))
-            return
+            return ObjectEvent("restore", str(page), "", error=left.error)
         if not self._options.dry_run:
             self._done[root].append(os.path.relpath(page, root))
             for record in records:
@@ -72,7 +79,7 @@ class _Undo:
                     self._outputs[record.catalog].append(os.path.realpath(page))
         self._counts["pages restored" if restored else "pages unchanged"] += 1
         reason = "as before it was rewritten" if restored else "it has its own bytes"
-        self._emit(ObjectEvent("restore" if restored else "skip", str(page), reason, dry_run=self._options.dry_run))
+        return ObjectEvent("restore" if restored else "skip", str(page), reason, dry_run=self._options.dry_run)
 
     def _records_of(self, page: Path) -> tuple[Path | None, list[Record]]:
         """The nearest folder above a page that keeps records of it, and these."""
@@ -127,8 +134,9 @@ class _Undo:
                     Problem(error.code, f"The catalog still tells of the rewriting: {error.message}", document=name)
                 )
 
-    def summary(self, inputs: Sequence[str]) -> MendSummary:
+    def summary(self, inputs: Sequence[str], code: int | None = None) -> MendSummary:
         """Say how it ended."""
         seconds = time.monotonic() - self._started
         counts = dict(self._counts)
-        return MendSummary("rewrite", inputs[0], counts, 0, seconds, self._options.dry_run, int(self._failed))
+        ended = int(self._failed) if code is None else code
+        return MendSummary("rewrite", inputs[0], counts, 0, seconds, self._options.dry_run, ended)
