@@ -261,23 +261,24 @@ def probed(data: bytes, moves: Sequence[Move]) -> bytes | None:
     return spliced(data, probes) if probes else None
 
 
-def edits_for(data: bytes, moves: Sequence[Move], seen: Iterable[Placed] = ()) -> list[Edit]:
+def edits_for(data: bytes, moves: Sequence[Move], seen: Iterable[Placed] = (), *, is_text: bool = False) -> list[Edit]:
     """Return the edits that make every move. Raises `BadAddress` where an address can't be spelled.
 
-    ``seen`` are the image sets of what `probed` made of the document, unmerged.
+    ``seen`` are the image sets of what `probed` made of the document, unmerged. In one that ``is_text``, an ampersand is itself
+    outside of tags, however often a reading would undo its escapes.
     """
     codec = codec_for(data)
     levels = {
-        **levels_seen(place for _, places in seen for place in places),
+        **levels_seen(place for _, places in seen for place in places if not (is_text and place[3])),
         **{number: 0 for number, move in enumerate(moves) if is_plain(move.address)},
     }
     edits = []
     for number, move in enumerate(moves):
-        if number not in levels:
+        if number not in levels and not is_text:
             raise BadAddress(f"the place of {move.url[:100]!r} can hold no URL with '&'")
         has_bracket = "(" in move.address or ")" in move.address
         in_brackets = has_bracket and _before(data, move.start, codec).rstrip("\t\n\f\r ").endswith("(")
-        text = spelled(move.address, in_brackets=in_brackets, levels=levels[number])
+        text = spelled(move.address, in_brackets=in_brackets, levels=levels.get(number, 0))
         edits.append(_edit(data, move, text, codec))
     return edits
 

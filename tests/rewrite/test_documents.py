@@ -54,7 +54,9 @@ def rewritten(name: str, data: bytes, address_of: Callable[[int, str], str]) -> 
     targets = {url: Target(as_target(address_of(number, url))) for number, url in enumerate(urls)}
     decision = decide(places(sets), targets, is_there=standing_in(data), single=True)
     changed = probed(data, decision.moves)
-    edits = edits_for(data, decision.moves, () if changed is None else places(look(changed, name)))
+    edits = edits_for(
+        data, decision.moves, () if changed is None else places(look(changed, name)), is_text=name.endswith(".txt")
+    )
     result = spliced(data, edits)
     assert spliced(result, reversed_edits(data, edits)) == data
     moved = {move.url: urljoin(PAGE, move.address) for move in decision.moves}
@@ -97,9 +99,9 @@ def test_every_fixture_is_read_again_as_it_was_mapped(path: Path, address: str) 
 NEW = "https://m.example/new"
 
 
-def moved(name: str, text: str, encoding: str = "utf-8") -> str:
+def moved(name: str, text: str, encoding: str = "utf-8", ending: str = "") -> str:
     """What a document becomes when all its URLs move to `NEW` and a number, in the order of their first places."""
-    result, _ = rewritten(name, text.encode(encoding), lambda number, _: f"{NEW}{number}")
+    result, _ = rewritten(name, text.encode(encoding), lambda number, _: f"{NEW}{number}{ending}")
     return result.decode(encoding)
 
 
@@ -154,18 +156,18 @@ def test_every_place_of_a_file_in_one_object_of_json_ld_moves() -> None:
     assert moved("p.html", page) == page.replace("/a.jpg", f"{NEW}0").replace("/t.jpg", f"{NEW}1")
 
 
-def test_every_place_in_a_text_of_a_url_that_belongs_to_a_set_moves() -> None:
+@pytest.mark.parametrize("ending", ["", "?a=1&copy=2"])
+def test_every_place_in_a_text_of_a_url_that_belongs_to_a_set_moves(ending: str) -> None:
     text = "See https://o.example/a_1.jpg\n\nhttps://o.example/a_1.jpg 480w, https://o.example/b.jpg 960w or https://o.example/b.jpg."
-    assert moved("p.txt", text) == text.replace("https://o.example/a_1.jpg", f"{NEW}0").replace(
-        "https://o.example/b.jpg", f"{NEW}1"
-    )
+    after = text.replace("https://o.example/a_1.jpg", f"{NEW}0{ending}")
+    assert moved("p.txt", text, ending=ending) == after.replace("https://o.example/b.jpg", f"{NEW}1{ending}")
 
 
-def test_urls_of_a_text_that_naming_shows_to_be_one_picture_move() -> None:
+@pytest.mark.parametrize("ending", ["", "?a=1&copy=2"])
+def test_urls_of_a_text_that_naming_shows_to_be_one_picture_move(ending: str) -> None:
     text = "See https://o.example/a_480.jpg and https://o.example/a_960.jpg, or https://o.example/a_480.jpg."
-    assert moved("p.txt", text) == text.replace("https://o.example/a_480.jpg", f"{NEW}0").replace(
-        "https://o.example/a_960.jpg", f"{NEW}1"
-    )
+    after = text.replace("https://o.example/a_480.jpg", f"{NEW}0{ending}")
+    assert moved("p.txt", text, ending=ending) == after.replace("https://o.example/a_960.jpg", f"{NEW}1{ending}")
 
 
 def test_there_are_fixtures_of_many_kinds() -> None:

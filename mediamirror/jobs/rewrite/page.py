@@ -237,7 +237,7 @@ class Pages:
         changed = probed(data, decision.moves)
         seen = Places(()) if changed is None else (await self._found(replace(document, data=changed)))[0]
         try:
-            return edits_for(data, decision.moves, seen.sets)
+            return edits_for(data, decision.moves, seen.sets, is_text=document.kind == "text")
         except BadAddress as error:
             raise LeftAlone("bad-address", f"{item.path}: {error}.") from None
 
