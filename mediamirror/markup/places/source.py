@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import re
 from bisect import bisect_right
+from typing import Protocol
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Span
@@ -81,6 +82,10 @@ class SourceText:
         """What to add to a position to get its byte, where that is all there is to it; else None: ask `span`."""
         return None if self._marks is None or self._marks else self.first_byte + self.bom
 
+    def place(self, start: int, end: int) -> tuple[int, Span | None, str]:
+        """Return the line and the byte span of ``text[start:end]``, and how it is spelled."""
+        return self.line(start), self.span(start, end), self.text[start:end]
+
     def line(self, position: int) -> int:
         """Return the line of a position, counted from 1; CRLF, CR and LF end a line."""
         return self.lines_before + bisect_right(self._lines, position) + 1
@@ -91,6 +96,24 @@ class SourceText:
         index = position // self._stride
         piece = self._wire[index * self._stride : position]
         return min(self._marks[index] + len(piece.encode(self.encoding, _HANDLER)), self._marks[-1])
+
+
+class Text(Protocol):
+    """A text to look through, and the way from its code points to the document that holds it: a `SourceText`, or a part of one."""
+
+    @property
+    def text(self) -> str:
+        """What is looked through."""
+
+    @property
+    def shift(self) -> int | None:
+        """As of a `SourceText`; None where the text is spelled in another way."""
+
+    def line(self, position: int) -> int:
+        """Return the document's line of a position."""
+
+    def place(self, start: int, end: int) -> tuple[int, Span | None, str]:
+        """Return the line and the byte span in the document of ``text[start:end]``, and how it is spelled there."""
 
 
 def codec_of(label: str | None) -> str | None:

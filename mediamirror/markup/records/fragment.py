@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.markup.places.candidates import Context
-from mediamirror.markup.places.source import SourceText, decode
+from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.places.spelling import Spelled, without_mark
 from mediamirror.markup.text import prose
 from mediamirror.model import Candidate, Extraction, ImageSet, Reference, Source, Span
@@ -16,10 +16,28 @@ _STRIDE = 4096
 _CONTINUATION = bytes(range(0x80, 0xC0))
 
 
-Find = Callable[[bytes, Context], Extraction]
-"""Find image sets in UTF-8; spans count its bytes."""
+Find = Callable[[Spelled, SourceText, Context], Extraction]
+"""Find the image sets of a fragment, with their lines and byte spans in the document that holds it.
+
+``context`` holds the fragment's base URL. A URL spelled with escapes keeps that spelling as its ``raw_url``.
+"""
 
 
+def in_bytes(find: Callable[[bytes, Context], Extraction]) -> Find:
+    """Find with what reads UTF-8, and whose spans count its bytes."""
+
+    def find_within(spelled: Spelled, source: SourceText, context: Context) -> Extraction:
+        body = without_mark(spelled.text)
+        data = body.encode("utf-8", "replace")
+        outside = _Outside(spelled, source, _Positions.of(data), tuple(m.end() for m in _LINE_END.finditer(body)))
+        found = find(data, context)
+        problems = tuple(replace(problem, line=outside.line(problem.line)) for problem in found.problems)
+        return Extraction(tuple(outside.moved(row) for row in found.sets), problems)
+
+    return find_within
+
+
+@in_bytes
 def in_html(data: bytes, context: Context) -> Extraction:
     """Read a fragment as HTML; a lazy image and its copy in ``noscript`` are one set."""
     from mediamirror.markup.page import html  # noqa: PLC0415 - records without HTML load no HTML parser
@@ -27,6 +45,7 @@ def in_html(data: bytes, context: Context) -> Extraction:
     return html.find(data, document=context.document, base_url=context.base, encoding="utf-8")
 
 
+@in_bytes
 def in_html_unmerged(data: bytes, context: Context) -> Extraction:
     """Read a fragment as HTML, every place a set of its own."""
     from mediamirror.markup.page import html  # noqa: PLC0415 - see `in_html`
@@ -34,23 +53,33 @@ def in_html_unmerged(data: bytes, context: Context) -> Extraction:
     return html.find(data, document=context.document, base_url=context.base, encoding="utf-8", merge=False)
 
 
-def in_text(data: bytes, context: Context) -> Extraction:
+def in_text(spelled: Spelled, source: SourceText, context: Context) -> Extraction:
     """Read a fragment as text."""
-    text = decode(data, "utf-8")
-    return prose.find(text, document=context.document, base_url=context.base, merge=False, bare=False)
-
-
-def find_within(spelled: Spelled, source: SourceText, context: Context, find: Find) -> Extraction:
-    """Find the image sets of a fragment, with their lines and byte spans in the document ``source``.
-
-    ``context`` holds the fragment's base URL. A URL spelled with escapes keeps that spelling as its ``raw_url``.
-    """
     body = without_mark(spelled.text)
-    data = body.encode("utf-8", "replace")
-    outside = _Outside(spelled, source, _Positions.of(data), tuple(m.end() for m in _LINE_END.finditer(body)))
-    found = find(data, context)
-    problems = tuple(replace(problem, line=outside.line(problem.line)) for problem in found.problems)
-    return Extraction(tuple(outside.moved(row) for row in found.sets), problems)
+    # No bytes stand for half of a pair of surrogates.
+    text = body if body.isascii() else body.encode("utf-8", "replace").decode("utf-8")
+    return prose.find(
+        _Within(text, spelled, source), document=context.document, base_url=context.base, merge=False, bare=False
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Within:
+    """A text in a document, as `source.Text` wants it."""
+
+    text: str
+    _spelled: Spelled
+    _source: SourceText
+
+    @property
+    def shift(self) -> int | None:
+        return None
+
+    def line(self, position: int) -> int:
+        return self._source.line(self._spelled.raw_span(position, position)[0])
+
+    def place(self, start: int, end: int) -> tuple[int, Span | None, str]:
+        return self._source.place(*self._spelled.raw_span(start, end))
 
 
 @dataclass(frozen=True, slots=True)

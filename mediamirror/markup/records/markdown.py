@@ -17,7 +17,7 @@ from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.source import SourceText, decode
 from mediamirror.markup.places.spelling import Piece, Spelling, as_written
 from mediamirror.markup.places.urls import shown
-from mediamirror.markup.records.fragment import in_html_unmerged, in_text
+from mediamirror.markup.records.fragment import in_bytes, in_html_unmerged, in_text
 from mediamirror.markup.records.markdown_blocks import CODE, HTML, TEXT, parts
 from mediamirror.markup.records.markdown_inline import Image, InlineReader, definition
 from mediamirror.markup.records.placing import Placing, collected
@@ -151,11 +151,13 @@ def with_markup(
     return Extraction(extraction.sets, (*found.problems, *extraction.problems))
 
 
+@in_bytes
 def in_markdown(data: bytes, context: Context) -> Extraction:
     """Read a fragment as Markdown."""
     return find(decode(data, "utf-8"), document=context.document, base_url=context.base)
 
 
+@in_bytes
 def in_markdown_unmerged(data: bytes, context: Context) -> Extraction:
     """Read a fragment as Markdown, every place a set of its own."""
     return find(decode(data, "utf-8"), document=context.document, base_url=context.base, merge=False)

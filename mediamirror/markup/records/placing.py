@@ -9,7 +9,7 @@ from mediamirror.markup.naming import parts_of
 from mediamirror.markup.places.candidates import STATED, Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText
 from mediamirror.markup.places.spelling import Piece, Spelled, Spelling
-from mediamirror.markup.records.fragment import Find, find_within
+from mediamirror.markup.records.fragment import Find
 from mediamirror.markup.standard.srcset import parse_srcset
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
 
@@ -103,7 +103,7 @@ class Placing:
 
     def within(self, value: Spelled, find: Find) -> Iterator[ImageSet]:
         """The image sets of a value that holds HTML or text; problems come as sets without candidates."""
-        found = find_within(value, self.source, self.context, find)
+        found = find(value, self.source, self.context)
         yield from found.sets
         yield from (self.trouble(problem) for problem in found.problems)
 

@@ -14,7 +14,7 @@ from dataclasses import field
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.naming import grouped, is_image_url, same_host, same_stem
 from mediamirror.markup.places.candidates import Context, merged, placed, split_problems
-from mediamirror.markup.places.source import SourceText, from_text
+from mediamirror.markup.places.source import Text, from_text
 from mediamirror.markup.places.urls import plain, shown
 from mediamirror.markup.text.tokens import (
     Orphan,
@@ -47,7 +47,7 @@ def _families(rows: list[ImageSet], taken: frozenset[str]) -> list[ImageSet]:
     return [row for row in grouped(merged(free)) if row.inferred]
 
 
-def _bare(clean: Visible, source: SourceText, context: Context, sets: list[ImageSet], *, merge: bool) -> list[ImageSet]:
+def _bare(clean: Visible, source: Text, context: Context, sets: list[ImageSet], *, merge: bool) -> list[ImageSet]:
     """The families among the URLs of a text that are in none of its sets; unmerged, every other place of a URL in a set too."""
     taken = frozenset(candidate.url for image_set in sets for candidate in image_set.candidates)
     places = _places(clean.text, taken if merge else frozenset())
@@ -86,17 +86,17 @@ def _trimmed(text: str, start: int, end: int) -> int:
     return start + len(url)
 
 
-def _row(place: Span, clean: Visible, source: SourceText, context: Context) -> ImageSet | None:
+def _row(place: Span, clean: Visible, source: Text, context: Context) -> ImageSet | None:
     spelled = clean.text[slice(*place)]
     url = unescape(without_backslashes(spelled))
     if not is_image_url(url):
         return None
     start, end = clean.original(*place)
-    line = source.line(start)
+    line, span, raw = source.place(start, end)
     flags = ("unescaped",) if url != spelled else ()
-    reference = Reference(context.document, CARRIER, None, line, source.span(start, end))
+    reference = Reference(context.document, CARRIER, None, line, span)
     candidate = Candidate(url, (start, end), descriptor_span=(end, end), flags=flags)
-    outcome = placed(candidate, raw_url=source.text[start:end], reference=reference, context=context)
+    outcome = placed(candidate, raw_url=raw, reference=reference, context=context)
     if not isinstance(outcome, Candidate):
         return None
     return ImageSet(context.document, line, (Source(CARRIER, (outcome,)),))
@@ -105,16 +105,14 @@ def _row(place: Span, clean: Visible, source: SourceText, context: Context) -> I
 _ODD_SEPARATOR = pattern(r"[\s.,;|/\\\"'`)\]}>(\[{<]{1,32}|\s+", re.ASCII)
 
 
-def find(
-    text: str | SourceText, *, document: str, base_url: str | None, merge: bool = True, bare: bool = True
-) -> Extraction:
+def find(text: str | Text, *, document: str, base_url: str | None, merge: bool = True, bare: bool = True) -> Extraction:
     """Find the image sets of a text, in order; linear in its length.
 
-    Give a `SourceText` where the text comes from bytes: spans then count its bytes, otherwise those of its UTF-8 form.
+    Give a `Text` where the text comes from bytes: spans then count those of its document, otherwise those of its UTF-8 form.
     Sets with the same variants become one with several ``places`` unless ``merge`` is False. URLs without descriptors that naming
     shows to be one picture become an ``inferred`` set unless ``bare`` is False. Never raises for a string.
     """
-    source = text if isinstance(text, SourceText) else from_text(text)
+    source = from_text(text) if isinstance(text, str) else text
     context = Context(document, base_url, "utf-8")
     clean = visible(source.text)
     sets: list[ImageSet] = []
@@ -273,7 +271,7 @@ class _Item:
     flags: tuple[str, ...] = ()
 
 
-def build(chain: Chain, clean: Visible, source: SourceText, context: Context) -> ImageSet:
+def build(chain: Chain, clean: Visible, source: Text, context: Context) -> ImageSet:
     """Make the image set of a chain; its ``candidates`` may be empty when every URL has a problem."""
     if _is_doubtful(chain):
         return _doubtful(chain.pairs[0], clean, source, context)
@@ -299,21 +297,25 @@ def build(chain: Chain, clean: Visible, source: SourceText, context: Context) ->
     )
 
 
-def _plain_set(chain: Chain, source: SourceText, context: Context) -> ImageSet:
+def _plain_set(chain: Chain, source: Text, context: Context) -> ImageSet:
     """The same for a chain in which there is nothing to mend: most of a dense text, in a third of the time."""
     text, shift, document = source.text, source.shift, context.document
     candidates: list[Candidate] = []
     problems: list[Problem] = []
     for pair in chain.pairs:
         place = start, end = pair.place
-        span = source.span(start, end) if shift is None else (start + shift, end + shift)
-        reference = Reference(document, CARRIER, None, source.line(start), span)
+        if shift is None:
+            line, span, raw = source.place(start, end)
+        else:
+            line, span, raw = source.line(start), (start + shift, end + shift), pair.url
+        reference = Reference(document, CARRIER, None, line, span)
         url = plain(pair.url, context.base)
-        found = Candidate(url or pair.url, place, pair.width, pair.density, None, pair.descriptor, url or "", reference)
+        raw = url if raw == url else raw  # one string in memory, not two
+        found = Candidate(url or pair.url, place, pair.width, pair.density, None, pair.descriptor, raw, reference)
         if url is not None:
             candidates.append(found)
             continue
-        outcome = placed(found, raw_url=text[start:end], reference=reference, context=context)
+        outcome = placed(found, raw_url=raw, reference=reference, context=context)
         if isinstance(outcome, Candidate):
             candidates.append(outcome)
         else:
@@ -327,7 +329,7 @@ def _plain_set(chain: Chain, source: SourceText, context: Context) -> ImageSet:
     return ImageSet(document, source.line(start), sources, context=context_of, problems=tuple(problems))
 
 
-def unusable(orphan: Orphan, clean: Visible, source: SourceText, context: Context) -> Problem:
+def unusable(orphan: Orphan, clean: Visible, source: Text, context: Context) -> Problem:
     """Report an image's URL that is cut, has spaces in it, or is followed by what is no descriptor."""
     place = clean.original(*(orphan.lost or orphan.descriptor))
     spelled, meant = shown(source.text[slice(*place)]), clean.text[slice(*orphan.descriptor)]
@@ -344,7 +346,7 @@ def _is_doubtful(chain: Chain) -> bool:
     return f"{number:g}" not in first.url and _EXTENSION_WITHIN.search(first.url) is None
 
 
-def _doubtful(pair: Pair, clean: Visible, source: SourceText, context: Context) -> ImageSet:
+def _doubtful(pair: Pair, clean: Visible, source: Text, context: Context) -> ImageSet:
     place = clean.original(*pair.place)
     line = source.line(place[0])
     message = f"{shown(pair.url)} does not look like an image, and no other size of it is named: it is left out."
@@ -365,10 +367,10 @@ def _items(chain: Chain, text: str) -> Iterator[_Item]:
 
 
 def _outcome(
-    item: _Item, clean: Visible, source: SourceText, context: Context, *, escaped: bool, absolute: bool
+    item: _Item, clean: Visible, source: Text, context: Context, *, escaped: bool, absolute: bool
 ) -> Candidate | Problem:
     start, end = clean.original(*item.place)
-    line = source.line(start)
+    line, span, spelled = source.place(start, end)
     raw = source.text[start:end]
     if absolute and not is_absolute(item.url) and not is_relative(item.url):
         message = f"{shown(raw)} looks like the end of a URL whose start is cut off: it is left out."
@@ -382,8 +384,8 @@ def _outcome(
     candidate = Candidate(
         url, (start, end), item.width, item.density, item.height, clean.original(*item.descriptor), flags=flags
     )
-    reference = Reference(context.document, CARRIER, None, line, source.span(start, end))
-    return placed(candidate, raw_url=raw, reference=reference, context=context)
+    reference = Reference(context.document, CARRIER, None, line, span)
+    return placed(candidate, raw_url=spelled, reference=reference, context=context)
 
 
 def is_relative(url: str) -> bool:
