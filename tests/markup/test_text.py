@@ -4,7 +4,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mediamirror.first_use import pattern
@@ -349,6 +349,8 @@ def test_any_text_is_read_and_every_span_is_the_spelling(body: str) -> None:
 
 @settings(max_examples=200)
 @given(st.binary(max_size=400), st.sampled_from([None, "utf-8", "shift_jis", "iso-2022-jp", "gbk", "utf-16le", "x"]))
+@example(b"\x1b(B", "iso-2022-jp")
+@example(b'\x1b(Ba\x1b$B$"\x1b(Bb', "iso-2022-jp")
 def test_any_bytes_are_read(data: bytes, encoding: str | None) -> None:
     source = decode(data, encoding)
     span = source.span(0, len(source.text))

@@ -245,7 +245,7 @@ def _walked(wire: str, codec: str, data: bytes, bom: int) -> tuple[int, ...] | N
         marks += (marks[-1] + max(1, ord(mark) - _MALFORMED) for mark in piece[:-1])
         if piece:
             marks.append(end)
-        elif data.endswith(_TO_ASCII, 0, end):
+        elif len(marks) > 1 and data.endswith(_TO_ASCII, 0, end):
             marks[-1] = end
         found.append(piece)
-    return tuple(marks) if "".join(found) == wire else None
+    return tuple(marks) if "".join(found) == wire and marks[-1] == len(data) else None
