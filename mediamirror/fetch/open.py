@@ -27,6 +27,14 @@ from mediamirror.model import Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
 
+log = logging.getLogger("mediamirror")
+
+Transport = httpx2.AsyncBaseTransport
+"""What carries requests: the type of a transport of the caller's own."""
+
+_ROBOTS_SECONDS = 20.0
+_ROBOTS_REDIRECTS = 5
+
 BUDGET = 50.0
 """Retries in a host's budget at the start, and at most."""
 
@@ -148,15 +156,6 @@ class Retrying:
 def _over_cap(error: FetchError, options: FetchOptions) -> bool:
     asked = error.retry_after if isinstance(error, HTTPStatus) else None
     return asked is not None and asked > options.retry_after_cap
-
-
-log = logging.getLogger("mediamirror")
-
-Transport = httpx2.AsyncBaseTransport
-"""What carries requests: the type of a transport of the caller's own."""
-
-_ROBOTS_SECONDS = 20.0
-_ROBOTS_REDIRECTS = 5
 
 
 @dataclass(frozen=True, slots=True)

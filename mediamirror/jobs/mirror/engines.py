@@ -39,17 +39,14 @@ async def open_engine(job: Job) -> AsyncIterator[Engine]:
     options = job.options
     workers = options.engine.workers or os.cpu_count() or 1
     rate = options.fetch.limit_rate
-    theirs = replace(
-        options,
-        check=replace(options.check, workers=1),
-        fetch=replace(options.fetch, limit_rate=max(1, rate // workers) if rate else None),
-    )
-    theirs_ = replace(job, options=theirs)
+    check = replace(options.check, workers=1)
+    fetch = replace(options.fetch, limit_rate=max(1, rate // workers) if rate else None)
+    theirs = replace(job, options=replace(options, check=check, fetch=fetch))
     if options.engine.engine == "ray":
-        async with OnRay(theirs_, options.engine.workers, options.engine.ray_address) as ray:
+        async with OnRay(theirs, options.engine.workers, options.engine.ray_address) as ray:
             yield ray
     else:
-        async with Processes(theirs_, workers) as processes:
+        async with Processes(theirs, workers) as processes:
             yield processes
 
 
