@@ -727,6 +727,8 @@ class Summary:
     left: int = 0
     """Variants not reached because the run was interrupted."""
     exit_code: int = 0
+    reads_alone: bool = False
+    """Whether the run keeps no state: one that was interrupted begins again."""
 
 
 @dataclass(frozen=True, slots=True)

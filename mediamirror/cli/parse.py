@@ -20,7 +20,7 @@ from mediamirror.settings import JobOptions, ParseOptions
         *o.PACE,
         option(
             "--workers N",
-            "Processes that read documents (default: 1). The output is the same.",
+            "Processes that read documents; the output is the same.",
             ParseOptions,
             panel=SPEED,
             most=256,

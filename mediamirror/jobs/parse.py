@@ -41,7 +41,7 @@ async def parse(
     plan_inputs(inputs)
 
     def conclude(interrupted: bool) -> Summary:
-        return tally.summary(options.job, interrupted=interrupted)
+        return replace(tally.summary(options.job, interrupted=interrupted), left=0, reads_alone=True)
 
     def count(documents: int = 0, sets: int = 0, variants: int = 0) -> None:
         so_far = tally.planned

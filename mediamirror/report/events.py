@@ -194,7 +194,11 @@ def summary_sentence(summary: Summary) -> str:
         line += "" if "checked" in summary.statuses else f", {human_bytes(summary.bytes_out)} out"
         line += f", {summary.seconds:.1f} s"
     line += "."
-    if summary.exit_code == 130 and not summary.sets:  # a mirror is read as it is listed: nobody knows how much is left
+    if summary.exit_code == 130 and summary.reads_alone:
+        line += " Interrupted: the rest was not read."
+    elif (
+        summary.exit_code == 130 and not summary.sets
+    ):  # a mirror is read as it is listed: nobody knows how much is left
         line += " Interrupted: run the same command again to go on after these."
     elif summary.exit_code == 130 and not summary.left:
         line += " Interrupted at its very end: run the same command again, which finishes what was left open."

@@ -230,6 +230,11 @@ def test_an_interrupted_run_says_how_much_is_left(left: int, said: str) -> None:
     assert said in summary_sentence(Summary(1, 1, 3, {"stored": 3}, left=left, exit_code=130))
 
 
+def test_an_interrupted_parse_does_not_promise_to_go_on() -> None:
+    said = summary_sentence(Summary(1, 1, 3, exit_code=130, reads_alone=True))
+    assert said == "1 image set, 3 variants in 1 document. Interrupted: the rest was not read."
+
+
 def test_a_run_with_nothing_to_do_blames_no_document() -> None:
     assert summary_sentence(Summary(problems=1)) == "Nothing to do."
     assert summary_sentence(Summary(problems=1, exit_code=2)) == "No document can be used: 1 problem."
