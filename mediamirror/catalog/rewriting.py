@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -52,17 +53,16 @@ class Rewritten:
 
 def read_standings(db: sqlite3.Connection, store: int, urls: Sequence[str]) -> dict[str, Standing]:
     """Return how URLs stand in a store. One that was never wanted there is left out."""
-    found: dict[str, Standing] = {}
-    for some in _chunks(urls):
-        names = ",".join(f":u{number}" for number in range(len(some)))
-        # CROSS JOIN: without statistics SQLite may go through all that the store holds, for each page.
-        rows = db.execute(
-            f"SELECT v.url, s.status, {_OBJECT} FROM variants v "
-            f"CROSS JOIN standings s ON s.variant_id = v.id AND s.store_id = :store WHERE v.url IN ({names})",
-            {"store": store} | {f"u{number}": url for number, url in enumerate(some)},
-        )
-        found |= {url: Standing(status, key) for url, status, key in rows}
-    return found
+    # CROSS JOIN: without statistics SQLite may go through all that the store holds, for each page.
+    rows = db.execute(
+        "SELECT v.url, s.status, o.key FROM json_each(:urls) j CROSS JOIN variants v ON v.url = j.value "
+        "CROSS JOIN standings s ON s.variant_id = v.id AND s.store_id = :store LEFT JOIN objects o INDEXED BY objects_by_variant "
+        "ON o.variant_id = v.id AND o.store_id = :store ORDER BY o.stored_at",
+        {"store": store, "urls": json.dumps(urls)},
+    )
+    return {
+        url: Standing(status, key) for url, status, key in rows
+    }  # the newest of several objects comes last, and counts
 
 
 def read_pictures(
@@ -127,9 +127,10 @@ def put_rewritten(db: sqlite3.Connection, store: int, pages: Sequence[Rewritten]
             (page.document, page.output, page.before, page.after, store, page.target, page.rewritten_at),
         )
         (rewrite,) = db.execute("SELECT id FROM rewrites WHERE output = ?", (page.output,)).fetchone()
-        db.executemany(
-            "INSERT OR REPLACE INTO rewritten (rewrite_id, variant_id, address) SELECT ?, id, ? FROM variants WHERE url = ?",
-            [(rewrite, address, url) for url, address in page.addresses],
+        db.execute(
+            "INSERT OR REPLACE INTO rewritten (rewrite_id, variant_id, address) SELECT ?, v.id, j.value "
+            "FROM json_each(?) j CROSS JOIN variants v ON v.url = j.key",
+            (rewrite, json.dumps(dict(page.addresses))),
         )
 
 
