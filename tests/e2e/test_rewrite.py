@@ -356,6 +356,16 @@ def test_a_map_of_urls_to_themselves_changes_nothing_however_they_are_spelled(
     assert (done.returncode, done.stdout) == (0, page.read_text()), done.stderr
 
 
+def test_the_hosts_of_a_map_are_told_to_a_page_with_a_policy(mediamirror: Command, tmp_path: Path) -> None:
+    (tmp_path / "map.csv").write_text(
+        "https://a.example/1.webp,https://m.example/1.webp\nhttps://a.example/2.webp,/2.webp\n"
+    )
+    page = tmp_path / "p.html"
+    page.write_text('<meta http-equiv=Content-Security-Policy content="img-src *"><img src="https://a.example/1.webp">')
+    done = mediamirror("rewrite", str(page), "--in-place", "--map", str(tmp_path / "map.csv"))
+    assert "its img-src has to allow https://m.example now" in done.stderr
+
+
 def test_addresses_with_ampersands_are_escaped_as_often_as_the_place_wants(
     mediamirror: Command, tmp_path: Path
 ) -> None:

@@ -39,6 +39,9 @@ _STORED = frozenset({"stored", "unchanged", "duplicate", "repaired", "checked", 
 """How a variant with an object may stand: one that failed this time still has the verified bytes of an earlier run."""
 
 
+_MOST_HOSTS = 3
+
+
 class Targets:
     """What a rewrite asks before it decides: of files and pages nothing is known, and nothing is noted, unless a kind does so."""
 
@@ -48,7 +51,7 @@ class Targets:
         self.name = name
         """Where pages point then, in a word."""
         self.host = host
-        """The origin that a Content-Security-Policy has to allow."""
+        """The origins that a Content-Security-Policy has to allow."""
         self.is_relative = is_relative
         self.path = path
         """The catalog's file."""
@@ -118,7 +121,7 @@ class FromFile(Targets):
     """Old and new addresses as somebody wrote them."""
 
     def __init__(self, rows: dict[str, str], name: str) -> None:
-        super().__init__(name)
+        super().__init__(name, host=_hosts(rows.values()))
         self._rows = rows
         self._new = frozenset(rows.values())
 
@@ -133,6 +136,13 @@ class FromFile(Targets):
             elif url in self._new or means(raw) in self._new:
                 found[url] = Target(None, settled=True)
         return found
+
+
+def _hosts(addresses: Iterable[str]) -> str | None:
+    """The origins of new addresses, for a message; None where all are on the pages' own host."""
+    origins = sorted({"/".join(each.split("/", 3)[:3]) for each in addresses if "://" in each})
+    more = f" and {len(origins) - _MOST_HOSTS:,} more" if len(origins) > _MOST_HOSTS else ""
+    return ", ".join(origins[:_MOST_HOSTS]) + more if origins else None
 
 
 async def open_targets(
