@@ -380,6 +380,11 @@ def _measure(raster: Raster, centre: tuple[int, int], width: int, *, on_its_side
     below = _gap(target, target.resize(shrunk, lanczos).resize(target.size, lanczos), grid)
     cover = raster.crop(around).convert("L")
     box = _shifted(outer, around[:2], cover.size)
+    if below < _LITTLE:
+        # It says nothing about where the picture comes from, but that it may just be soft: no need to be exact.
+        narrow = cover.resize(grid.n, Image.Resampling.BICUBIC, box)
+        soft = _gap(target, _up(narrow, target, within, grid, Image.Resampling.BICUBIC), grid)
+        return Regained(width, round(below, 3), round(soft, 3), round(below, 3), bits < _DRAWN)
     nearest = Image.Resampling.NEAREST
     # Drawings made for two densities have their edges on the grid of the smaller one by right, as repeated pixels have.
     blocks = (
