@@ -66,6 +66,9 @@ def write_tar(path: Path, members: Members) -> None:
             packed.addfile(info, BytesIO(data))
 
 
+TYPES = {".png": "image/png", ".html": "text/html"}
+
+
 def write_har(path: Path, members: Members) -> None:
     entries = [
         {
@@ -73,7 +76,11 @@ def write_har(path: Path, members: Members) -> None:
             "response": {
                 "status": 200,
                 "headers": [],
-                "content": {"mimeType": "", "text": base64.b64encode(data).decode(), "encoding": "base64"},
+                "content": {
+                    "mimeType": TYPES[Path(name).suffix],
+                    "text": base64.b64encode(data).decode(),
+                    "encoding": "base64",
+                },
             },
         }
         for name, data in members

@@ -15,7 +15,9 @@ from mediamirror.first_use import pattern
 
 _CHUNK = 256 * 1024
 _LONG = 64 * 1024
-"""A string of more bytes is handed out as it is spelled, by itself; in a temporary file, if it does not lie in one chunk."""
+"""A string of more bytes is handed out as it is spelled, by itself."""
+_HELD = 512 * 1024
+"""More of it lies in a temporary file."""
 _MAX_VALUE = 1024 * 1024
 """Most bytes of one value that is kept, its long strings aside."""
 _BLANKS = pattern(rb"[ \t\r\n]*+")
@@ -28,6 +30,9 @@ _ESCAPES = pattern(
 )
 """Text up to an escape that is cut off."""
 _LONGEST_ESCAPE = 12
+
+
+_DECODER = json.JSONDecoder(strict=False)
 
 
 class Malformed(Exception):
@@ -116,8 +121,10 @@ class JsonStream:
         if out is None:
             return None
         try:
+            if mark == b'"' and b"\\" not in out:
+                return out[1:-1].decode()
             if len(out) <= _MAX_VALUE:
-                return json.loads(bytes(out), strict=False)
+                return _DECODER.decode(out.decode())
         except (ValueError, RecursionError):
             pass
         self.is_spoiled = True
@@ -159,33 +166,38 @@ class JsonStream:
 
     def _string(self, out: bytearray | None) -> None:
         """Take the rest of a string: into ``out`` with its quotes, or as a word in its place if it is long."""
-        kept: IO[bytes] | None = None
-        piece = bytearray()
-        size = 0
+        pieces: list[bytes] = []
+        file: IO[bytes] | None = None
+        size = held = 0
         while True:
             chunk, start = self._chunk, self._at
             self._at = end = _string_end(chunk, start)
-            if out is not None:
-                size += end - start
-                piece += chunk[start:end] if size <= self._longest else b""
+            size += end - start
+            if out is not None and size <= self._longest:
+                pieces.append(chunk[start:end])
+                held += end - start
             if chunk[end : end + 1] == b'"':
                 self._at += 1
                 break
-            if out is not None and len(piece) > _LONG and size <= self._longest:
-                kept = kept or cast("IO[bytes]", tempfile.TemporaryFile(prefix="mediamirror-"))  # noqa: SIM115
-                kept.write(piece)
-                piece.clear()
+            if held > _HELD:
+                file = file or cast("IO[bytes]", tempfile.TemporaryFile(prefix="mediamirror-"))  # noqa: SIM115
+                file.writelines(pieces)
+                pieces, held = [], 0
             if not self._more():
                 raise Cut
-        if out is None:
+        if out is not None:
+            self._keep(out, size, file, pieces)
+
+    def _keep(self, out: bytearray, size: int, file: IO[bytes] | None, pieces: list[bytes]) -> None:
+        if size <= min(_LONG, self._longest):
+            out += b'"%b"' % b"".join(pieces)
             return
-        if kept is None and size <= min(_LONG, self._longest):
-            out += b'"%b"' % bytes(piece)
-            return
-        kept = kept or io.BytesIO()
-        kept.write(piece)
+        if file is None:
+            file = io.BytesIO(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        else:
+            file.writelines(pieces)
         name = f"{self._secret}{len(self._long)}"
-        self._long[name] = kept if size <= self._longest else None
+        self._long[name] = file if size <= self._longest else None
         out += json.dumps(name).encode()
 
     def _more(self) -> bool:
@@ -223,6 +235,6 @@ def unescaped(file: BinaryIO) -> Iterator[bytes]:
 
 def _loaded(spelled: str) -> bytes:
     try:
-        return str(json.loads(f'"{spelled}"', strict=False)).encode("utf-8", "replace")
+        return str(_DECODER.decode(f'"{spelled}"')).encode("utf-8", "replace")
     except ValueError:
         return spelled.encode("utf-8", "replace")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import IO, cast
 
 from mediamirror.documents.compressed import Undecodable
-from mediamirror.documents.document import MAX_DOCUMENT, Document, kept
+from mediamirror.documents.document import MAX_DOCUMENT, Document, is_image, kept
 from mediamirror.documents.warc.archive import WarcArchive
 from mediamirror.documents.warc.bytes import Damaged
 from mediamirror.documents.warc.http import GIVEN_OUT, Proof, Response, answer_of, read_accept, read_answer
@@ -267,6 +267,8 @@ def _until_broken(url: str, response: Response, proof: Proof, troubles: list[Pro
 
 
 def _kind(data: bytes, media_type: str | None, url: str) -> str | None:
+    if is_image(data):
+        return None
     kind = choose_kind(data, media_type=media_type, document=url)
     if kind not in _KINDS and not (media_type or "").strip():
         kind = choose_kind(data, media_type=None, document="")
