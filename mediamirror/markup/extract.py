@@ -297,12 +297,14 @@ def choose_kind(data: bytes, *, media_type: str | None, document: str, as_: str 
     by_type = next((name for name, kind in KINDS.items() if essence in kind.media_types), None) if essence else None
     if (by_type in _MISTAKEN or document == "-") and (container := _container(data)) is not None:
         return container
-    if by_type in _MISTAKEN and (root := _ROOT.match(data, 0, _LOOKED_AT)) is not None:
-        return root.lastgroup or "feed"
     named = _by_name(document)
+    # wget saves the feed at ``/feed/`` as ``feed/index.html``, and what an API answers likewise.
+    taken_for = by_type or (named if named == "html" else None)
+    if taken_for in _MISTAKEN and (root := _ROOT.match(data, 0, _LOOKED_AT)) is not None:
+        return root.lastgroup or "feed"
     if by_type == "text" and named is not None and named in _NAMED_ROWS:
         return named
-    if by_type in _MISTAKEN and named in _MAY_BE_JSON and looks_like_json(data):
+    if taken_for in _MISTAKEN and named in _MAY_BE_JSON and looks_like_json(data):
         # Markup within its strings would be found in it as a page, with the quotes' backslashes in its addresses.
         found = "jsonl" if looks_like_lines(data) else "json"
     else:

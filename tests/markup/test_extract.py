@@ -55,6 +55,10 @@ BASE = "https://site.example/"
         (b"| id | image |\n| 1 | https://x.example/i/1 |\n", None, "a.txt", "text"),
         (b"https://x.example/a.jpg 1x, https://x.example/b.jpg 2x\n" * 2, None, "a.txt", "text"),
         (b"one, two\nthree, four\n", None, "a.txt", "text"),
+        (b"<?xml version='1.0'?>\n<rss version='2.0'><channel/></rss>", None, "feed/index.html", "feed"),
+        (b"<urlset xmlns='http://www.sitemaps.org/schemas/sitemap/0.9'/>", None, "sitemap.html", "sitemap"),
+        (b'{"image": "https://x.example/a"}', None, "wp-json/index.html", "json"),
+        (b"<!-- rss --><html><rss >", None, "a.html", "html"),
     ],
 )
 def test_content_type_beats_extension_beats_content(
