@@ -122,9 +122,9 @@ class JsonStream:
             return None
         try:
             if mark == b'"' and b"\\" not in out:
-                return out[1:-1].decode()
+                return out[1:-1].decode("utf-8", "surrogatepass")  # as `json.loads` takes bytes
             if len(out) <= _MAX_VALUE:
-                return _DECODER.decode(out.decode())
+                return _DECODER.decode(out.decode("utf-8", "surrogatepass"))
         except (ValueError, RecursionError):
             pass
         self.is_spoiled = True

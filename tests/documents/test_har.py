@@ -150,6 +150,14 @@ async def test_long_bodies_are_the_same_bytes_wherever_a_chunk_ends(tmp_path: Pa
             assert problems == []
 
 
+async def test_half_of_a_surrogate_pair_costs_no_body(tmp_path: Path) -> None:
+    har = har_of(entry(SITE, "text/html", {"text": "<img src=a.png alt=HALF>"})).replace(b"HALF", b"\xed\xa0\x80")
+    with WarcArchive(tmp_path) as archive:
+        documents, problems = await read(write(tmp_path / "a.har", har), archive)
+    assert [images_of(each) for each in documents] == [[f"{SITE}a.png"]]
+    assert problems == []
+
+
 def attached() -> bytes:
     """As Playwright writes it with ``content: attach``: text decoded to UTF-8, whatever the page says of itself."""
     return har_of(
