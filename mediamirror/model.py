@@ -408,6 +408,8 @@ class SourceBytes:
     facts: Facts | None = None
 
 
+SAYS_LITTLE = 3.0
+"""The grey levels of `Regained.below` under which a picture says nothing of where it comes from."""
 _OF_ITS_OWN = 0.4
 """The share of `Regained.below` from which on a picture was not enlarged, whatever its curve of detail looks like."""
 LOOK_SIDE = 32
@@ -420,6 +422,7 @@ class Regained:
 
     ``below`` is the detail that a picture of ``width`` can just hold; ``soft`` and ``blocks`` are what is lost beyond it when
     the shrunk picture is enlarged again with a smooth filter, and by repeating pixels. ``drawn`` says that it has few grey levels.
+    Where ``below`` is under `SAYS_LITTLE`, ``soft`` may be too large, and ``blocks`` is ``below``.
     """
 
     width: int

@@ -206,9 +206,9 @@ def _transcribed(
 ) -> Generator[Document | Problem, None, bool]:
     """What a container holds, written to a web archive first, whose look-ups then have it too. Returns whether that is nothing."""
     from mediamirror.documents.json_stream import Malformed
-    from mediamirror.documents.mail import NAMELESS
     from mediamirror.documents.rows import inflated
     from mediamirror.documents.warc.read import read_warc
+    from mediamirror.markup.places.urls import MAIL
 
     with scratch_folder() as scratch:
         directory = scratch if container.archive is None else container.archive.directory
@@ -228,8 +228,8 @@ def _transcribed(
         is_empty = True
         for item in read_warc(path, archive=container.archive, limit=container.limit):
             is_empty = False
-            if isinstance(item, Document) and item.name.startswith(NAMELESS):
-                number = item.name.removeprefix(NAMELESS)
+            if isinstance(item, Document) and item.name.startswith(MAIL):
+                number = item.name.removeprefix(MAIL)
                 item = replace(item, name=f"{container.name}:{number}", base_url=container.base_url)  # noqa: PLW2901
             yield item
         if is_empty:

@@ -132,8 +132,6 @@ def read_again(file: BinaryIO, most: int | None = None) -> Iterator[bytes]:
 
 
 _LOOKED_AT = 8192
-_MADE_UP = tuple(f"https://{name}.invalid/" for name in ("file", "mail", "cid", "site"))
-"""No host is called so (RFC 2606, 2)."""
 _WIDE_MARKS = (b"\xff\xfe", b"\xfe\xff")
 _IMAGE_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\xff\x0a", b"\0\0\0\x0cJXL ")
 """How files of images begin: PNG, JPEG, JPEG XL as a stream and in boxes."""
@@ -170,11 +168,6 @@ def refusal(data: bytes) -> str | None:
     if not data.startswith(_SIGNS):
         return None
     return next(why for sign, why in _REFUSED.items() if data.startswith(sign))
-
-
-def is_made_up(url: str) -> bool:
-    """Whether it is an address that we gave to what has none: parts of mails and the like."""
-    return url.startswith(_MADE_UP)
 
 
 def is_binary(data: bytes) -> bool:

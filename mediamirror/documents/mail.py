@@ -24,16 +24,13 @@ from mediamirror.documents.compressed import STEP
 from mediamirror.documents.json_stream import Malformed
 from mediamirror.documents.warc.write import WarcWriter
 from mediamirror.first_use import dataclass, pattern
-from mediamirror.markup.places.urls import resolve
+from mediamirror.markup.places.urls import CID, MAIL, resolve
 
 MAX_DEPTH = 20
 """How deep parts are nested."""
 MAX_PARTS = 100_000
 MAX_HEADERS = 1024 * 1024
 """Most bytes of one part's headers."""
-NAMELESS = "https://mail.invalid/"
-"""What a part without an address is called, with its number behind."""
-_CID = "https://cid.invalid/"
 _LINE = 64 * 1024
 _HELD = 1024 * 1024
 _OF_A_PAGE = frozenset({"text/html", "text/css", "application/xhtml+xml"})
@@ -83,7 +80,7 @@ def to_archive(stream: io.BufferedReader, out: BinaryIO, limit: int, *, scope: s
                 ]
                 if kind in _OF_A_PAGE and found and found[0] in pages:
                     # Browsers save a <style> element and a frame of srcdoc as parts that have no address but that of their page.
-                    found[0] = f"{pages[found[0]].partition('#')[0]}#{found[0].removeprefix(_CID)}"
+                    found[0] = f"{pages[found[0]].partition('#')[0]}#{found[0].removeprefix(CID)}"
                 _write(writer, part, around, number, media_type, body, found)
                 named.by(found[0] if found else None, pages)
         if odd:
@@ -107,10 +104,10 @@ def _write(
     is_other_form = any(each.get_content_type() == "multipart/alternative" for each in around)
     if kind == "text/plain":
         if not is_other_form and part.get_content_disposition() != "attachment":
-            writer.resource(f"{NAMELESS}{number}", now, media_type, body, kind="conversion")
+            writer.resource(f"{MAIL}{number}", now, media_type, body, kind="conversion")
         return
     # A page is read once; a picture may be asked for by either of its names.
-    for address in (found if kind not in _REFERRING else found[:1]) or [f"{NAMELESS}{number}"]:
+    for address in (found if kind not in _REFERRING else found[:1]) or [f"{MAIL}{number}"]:
         writer.resource(address, now, media_type, body)
 
 
@@ -130,7 +127,7 @@ def _located(part: Message, around: list[Message], scope: str) -> str | None:
 
 def _by_id(text: object, scope: str) -> str | None:
     bare = str(text or "").strip().strip("<>").strip()
-    return f"{_CID}{scope}{quote(bare, safe='@')}" if bare else None
+    return f"{CID}{scope}{quote(bare, safe='@')}" if bare else None
 
 
 class _Named:
@@ -154,7 +151,7 @@ class _Named:
     def by(self, address: str | None, pages: dict[str, str]) -> None:
         """Note at each part what its relative addresses are resolved on: the page's address, or its <base>."""
         base = resolve(self._base, address) if self._base else address
-        if isinstance(base, str) and not base.startswith(_CID):
+        if isinstance(base, str) and not base.startswith(CID):
             for name in self._parts if len(pages) < _MAX_NAMED else ():
                 pages.setdefault(name, base)
 

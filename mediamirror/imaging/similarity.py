@@ -20,7 +20,7 @@ from PIL import Image, ImageChops, ImageCms, ImageFilter, ImageStat
 
 from mediamirror.first_use import dataclass
 from mediamirror.imaging.exif import personal_entries
-from mediamirror.model import LOOK_SIDE, ImageFacts, Look, Regained
+from mediamirror.model import LOOK_SIDE, SAYS_LITTLE, ImageFacts, Look, Regained
 
 _BAND = 1 << 20
 """Pixels that are copied at once."""
@@ -154,7 +154,6 @@ _TILE = 192
 _SMALLEST = 64
 _CELLS = 12
 _TEXTURE_SIDES = (160, 80)
-_LITTLE = 3.0
 _UNKNOWN = 0.72
 """Share of the width that is measured where no sibling's width is known: who has more than that has more than each narrower one."""
 # WebP takes ten times as long as JPEG, which has no transparency.
@@ -281,7 +280,7 @@ def _regained(raster: Raster, box: _Box | None, widths: tuple[int, ...], *, on_i
         return regained(raster, centre, widths, on_its_side=on_its_side)
     unknown = (round(_UNKNOWN * (raster.height if on_its_side else raster.width)),)
     # With little detail there, what is lost beyond it says nothing.
-    return tuple(m for m in regained(raster, centre, unknown, on_its_side=on_its_side) if m.below >= _LITTLE)
+    return tuple(m for m in regained(raster, centre, unknown, on_its_side=on_its_side) if m.below >= SAYS_LITTLE)
 
 
 def _busiest(size: tuple[int, int], small: Image.Image) -> _Box:
@@ -380,7 +379,7 @@ def _measure(raster: Raster, centre: tuple[int, int], width: int, *, on_its_side
     below = _gap(target, target.resize(shrunk, lanczos).resize(target.size, lanczos), grid)
     cover = raster.crop(around).convert("L")
     box = _shifted(outer, around[:2], cover.size)
-    if below < _LITTLE:
+    if below < SAYS_LITTLE:
         # It says nothing about where the picture comes from, but that it may just be soft: no need to be exact.
         narrow = cover.resize(grid.n, Image.Resampling.BICUBIC, box)
         soft = _gap(target, _up(narrow, target, within, grid, Image.Resampling.BICUBIC), grid)

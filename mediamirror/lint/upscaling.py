@@ -12,7 +12,7 @@ from mediamirror.lint.likeness import alike
 from mediamirror.lint.markup import describe
 from mediamirror.lint.rules import rule
 from mediamirror.lint.subject import Member, SetSubject, Violation
-from mediamirror.model import Candidate, Regained, Severity, Source
+from mediamirror.model import SAYS_LITTLE, Candidate, Regained, Severity, Source
 
 _NEAREST = 0.72
 """Ratio of widths above which two rungs are too near for a difference in detail to be told."""
@@ -41,8 +41,6 @@ _ROUGHER = 0.45
 """Share of a narrower variant's texture that a wider one always has, in both measures: docs/decisions/0011 has the figures."""
 _STEP, _FINE = 2.0, 4.0
 """Grey levels of texture that the narrower one must have, to say anything."""
-_SEEN = 3.0
-"""The grey levels of `Regained.below` that a picture must have, to say anything."""
 _VISIBLE = 4.0
 """Grey levels of detail that a picture must have at the smaller rung, to say anything about the larger one."""
 _SMOOTHED = 0.7
@@ -240,7 +238,7 @@ def is_regained(measured: Regained, ratio: float, *, strict: float = 1.0) -> boo
 
     True only where it has detail near the limit of the narrower one. ``strict`` below 1 asks for a better likeness.
     """
-    if measured.below < _SEEN or not _REGAINED[0][0] <= ratio <= _REGAINED[-1][0]:
+    if measured.below < SAYS_LITTLE or not _REGAINED[0][0] <= ratio <= _REGAINED[-1][0]:
         return False
     limit = strict * measured.below * (_OF_DRAWN if measured.drawn else 1.0)
     repeated = _REPEATED if ratio <= _REPEATING else _FEW_REPEATED

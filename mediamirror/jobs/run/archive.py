@@ -20,13 +20,13 @@ from typing import IO, Any, Literal, Self
 from mediamirror.catalog.catalog import Catalog
 from mediamirror.catalog.listing import CatalogRow
 from mediamirror.catalog.stored_sets import Exchange, read_exchange
-from mediamirror.documents.document import is_made_up
 from mediamirror.documents.warc.records import Record
 from mediamirror.documents.warc.write import IP_ADDRESS, Answered, Twins, WarcWriter, stored_head
 from mediamirror.errors import ArchiveError, FetchError, StoreError, UsageError
 from mediamirror.fetch.request import Fetcher, Request, Trace, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.jobs.run.destination import now
+from mediamirror.markup.places.urls import is_made_up
 from mediamirror.model import Body, Capture, Download, Outcome, Problem, Severity, Status
 from mediamirror.redact import is_secret_header, redact_url
 from mediamirror.store.base import Store, Sum, bounded

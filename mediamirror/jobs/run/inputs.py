@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 from urllib.parse import urlsplit
 
-from mediamirror.documents.document import Document, is_made_up
+from mediamirror.documents.document import Document
 from mediamirror.documents.read import Fetch, read_download, read_inputs
 from mediamirror.documents.reader import Reader, Unread
 from mediamirror.errors import FetchError, NotArchived, UsageError
@@ -19,7 +19,7 @@ from mediamirror.fetch.late import LateFetcher
 from mediamirror.fetch.request import Fetcher, Request, discard
 from mediamirror.first_use import dataclass, replace
 from mediamirror.markup.extract import PAGES
-from mediamirror.markup.places.urls import resolve
+from mediamirror.markup.places.urls import is_made_up, resolve
 from mediamirror.model import Download, Problem
 from mediamirror.settings import FetchOptions, ReadOptions
 

@@ -20,11 +20,10 @@ from urllib.parse import quote, unquote, urlsplit
 from mediamirror.errors import BodyTooLarge, FetchError, InputMissing, NotInSite
 from mediamirror.fetch.request import Request
 from mediamirror.first_use import pattern, replace
+from mediamirror.markup.places.urls import UNPLACED
 from mediamirror.model import Body, Download
 
-PLACEHOLDER = "https://site.invalid/"
-"""The base URL of a site whose own is not given; ``.invalid`` never resolves (RFC 2606)."""
-_PLACED = pattern(re.escape(PLACEHOLDER) + r"([^\s\"'<>`]*)")
+_PLACED = pattern(re.escape(UNPLACED) + r"([^\s\"'<>`]*)")
 T = TypeVar("T")
 
 
@@ -57,7 +56,7 @@ class SiteRoot:
         if not root.is_dir():
             raise InputMissing(f"--root {root} is not a directory.")
         self._root, self._given = Path(os.path.realpath(root)), root
-        base = urlsplit(base_url or PLACEHOLDER)
+        base = urlsplit(base_url or UNPLACED)
         self._origin = (base.scheme, base.netloc)
         self._path = base.path if base.path.endswith("/") else base.path.rpartition("/")[0] + "/"
 
@@ -78,7 +77,7 @@ class SiteRoot:
         """Return an event, or a part of one, with the paths of files where URLs of the placeholder stand."""
         told: Any = thing
         if isinstance(told, str):
-            if PLACEHOLDER not in told:
+            if UNPLACED not in told:
                 return thing
             return _PLACED.sub(lambda found: str(self._given / unquote(found[1])), told)  # type: ignore[return-value]
         if type(told) in (tuple, list):

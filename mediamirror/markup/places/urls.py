@@ -29,6 +29,10 @@ SITE = "__GHOST_URL__"
 """What stands for the site's address in an export of Ghost."""
 FILES = "https://file.invalid/"
 """Where the files within an INPUT are, in a host that can't be (RFC 2606, 2): nothing is known of a root there."""
+MAIL, CID = "https://mail.invalid/", "https://cid.invalid/"
+"""Where parts of mails are: those without an address, with their number behind it, and those with a Content-ID."""
+UNPLACED = "https://site.invalid/"
+"""The base URL of a site whose own is not given."""
 _PLAIN = pattern(
     r"(?:(https?://[a-z0-9.\-:]++)|(?!//))/[A-Za-z0-9\-._~!$()*+,;=:@&/]*+(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
 )
@@ -73,6 +77,11 @@ def plain(url: str, base: str | None) -> str | None:
 def _is_serialised(origin: str) -> bool:
     parsed = _parse(origin, None)
     return parsed is not None and parsed.href == f"{origin}/"
+
+
+def is_made_up(url: str) -> bool:
+    """Whether it is an address that we gave to what has none: `FILES` and the like."""
+    return url.startswith((FILES, MAIL, CID, UNPLACED))
 
 
 @lru_cache(maxsize=64)
