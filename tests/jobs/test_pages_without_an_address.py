@@ -75,6 +75,18 @@ async def test_a_page_that_can_be_used_in_part_is_judged_and_still_says_what_it_
     assert summary.variants == 1
 
 
+async def test_a_part_that_a_mail_lacks_is_not_looked_for_on_the_network(site: Path) -> None:
+    mail = "Subject: x\nMIME-Version: 1.0\nContent-Type: text/html\n\n<img alt='' src='cid:gone@a.example'>\n"
+    (site / "a.eml").write_text(mail)
+    _, told = await checked("dist/a.eml")
+    (outcome,) = [each for each in told if isinstance(each, Outcome)]
+    assert outcome.error is not None
+    assert (outcome.error.code, outcome.variant.url) == (
+        "not-archived",
+        "https://cid.invalid/dist/a.eml/gone@a.example",
+    )
+
+
 async def test_a_folder_with_an_index_is_its_own_root_and_its_files_go_by_their_paths(site: Path) -> None:
     (site / "index.html").write_text(PAGE.replace("c.png", "sub/c.png"))
     (site / "sub/page.html").unlink()
