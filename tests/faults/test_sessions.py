@@ -49,6 +49,8 @@ COMMANDS = {
     "gc": ("catalog", "gc", "m", "--format", "jsonl"),
     "rebuild": ("catalog", "rebuild", "m", "--force", "--format", "jsonl"),
     "import": ("catalog", "import", "m", "--format", "jsonl"),
+    "rewrite": ("rewrite", "page.html", "--mirror", "m", "--to", "out", "--format", "jsonl"),
+    "rewrite --undo": ("rewrite", "page.html", "--undo", "--format", "jsonl"),
 }
 
 

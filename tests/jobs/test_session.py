@@ -19,13 +19,15 @@ from mediamirror.errors import LockHeld
 from mediamirror.jobs.catalog.adopt import import_, rebuild
 from mediamirror.jobs.catalog.catalogs import locate
 from mediamirror.jobs.catalog.gc import collect_garbage
+from mediamirror.jobs.catalog.samples import export_samples
 from mediamirror.jobs.catalog.warc_export import export_warc
 from mediamirror.jobs.report import report
 from mediamirror.jobs.rewrite.job import rewrite
 from mediamirror.jobs.run.archive import Target
 from mediamirror.jobs.run.session import Access, Needs, open_run
 from mediamirror.model import MendSummary
-from mediamirror.settings import AdoptOptions, RewriteOptions, StoreOptions
+from mediamirror.settings import AdoptOptions, MirrorOptions, ReadOptions, RewriteOptions, StoreOptions
+from tests.jobs.test_samples_export import crawl
 
 Tell = Callable[[Any], None]
 COUNT = 5
@@ -57,6 +59,18 @@ async def export(place: Path, tell: Tell) -> object:
     return await export_warc(str(place / "m"), where, query, target, options=options, on_event=tell)
 
 
+async def samples(place: Path, tell: Tell) -> object:
+    to, read = place / "sampled", MirrorOptions(read=ReadOptions(offline=True))
+    await mirror([str(crawl(place / "a.warc.gz"))], to=str(to), options=read)
+    (to / "site.example" / "boat-160.webp").unlink()  # a problem is the first thing that is told
+    where = locate(str(to), None, None)
+    query, options = Query(store=where.identity), StoreOptions()
+    shard = lambda _: nullcontext(io.BytesIO())  # noqa: E731
+    return await export_samples(
+        str(to), where, query, shard, rungs="ends", shard_size=None, options=options, on_event=tell
+    )
+
+
 async def rewritten(place: Path, tell: Tell, *, undo: bool) -> object:
     there = RewriteOptions(mirror=str(place / "m"), public_url="https://media.example.org/", in_place=True)
     if undo:
@@ -77,6 +91,7 @@ JOBS: dict[str, Callable[[Path, Tell], Awaitable[object]]] = {
     "import": lambda place, tell: import_(str(place / "tree"), on_event=tell),
     "report": lambda place, tell: report(str(place / "m"), on_event=tell),
     "export": export,
+    "export of samples": samples,
     "rewrite": lambda place, tell: rewritten(place, tell, undo=False),
     "rewrite --undo": lambda place, tell: rewritten(place, tell, undo=True),
 }

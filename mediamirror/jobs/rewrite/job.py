@@ -8,12 +8,10 @@ Only pages are held in memory, a few at a time.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AsyncExitStack
 from pathlib import Path
 
 from mediamirror.documents.reader import Reader
@@ -23,6 +21,7 @@ from mediamirror.jobs.rewrite.page import Done, Pages, Show
 from mediamirror.jobs.rewrite.targets import Targets, open_targets
 from mediamirror.jobs.rewrite.undo import undo
 from mediamirror.jobs.run.pipeline import as_they_come, run_window
+from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run
 from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem, Workload
 from mediamirror.settings import MiB, RewriteOptions
 
@@ -56,14 +55,17 @@ async def rewrite(
     if options.undo:
         return await undo(inputs, options=options, on_event=on_event)
     items = list(files_of(inputs, options.to))
-    async with AsyncExitStack() as stack:
-        writes = show is None and not options.dry_run
-        targets = await open_targets(options, catalog, stack, writes=writes)
+    writes = show is None and not options.dry_run
+    run = _Run(options, on_event, changes=writes)
+    async with open_run(Needs(command="rewrite"), conclude=run.summary, emit=on_event) as session:
+        targets = await open_targets(options, catalog, session.stack, writes=writes)
         number = _workers(options, [item.path for item in items if item.is_page], shows=show is not None)
-        readers = [await stack.enter_async_context(Reader(options.read, apart=number > 1)) for _ in range(number)]
-        run = _Run(options, targets, Pages(options, targets, readers, show), on_event, changes=writes)
+        readers = [
+            await session.stack.enter_async_context(Reader(options.read, apart=number > 1)) for _ in range(number)
+        ]
         on_event(Workload(len(items), len(items), 0))
-        return await run.run(items, width=2 * number if number > 1 else 1)
+        await run.all(items, targets, Pages(options, targets, readers, show), width=2 * number if number > 1 else 1)
+    return session.summary
 
 
 def _workers(options: RewriteOptions, pages: Sequence[Path], *, shows: bool) -> int:
@@ -84,44 +86,37 @@ def _size(page: Path) -> int:
 class _Run:
     """One run, and its running totals."""
 
-    def __init__(self, options: RewriteOptions, targets: Targets, pages: Pages, emit: Emit, *, changes: bool) -> None:
+    def __init__(self, options: RewriteOptions, emit: Emit, *, changes: bool) -> None:
         self._options = options
-        self._targets = targets
-        self._pages = pages
         self._emit = emit
         self._changes = changes
         self._counts: Counter[str] = Counter()
         self._failed = False
         self._started = time.monotonic()
 
-    async def run(self, items: Sequence[Item], *, width: int) -> MendSummary:
-        """Rewrite everything, style sheets last. An interruption is told of, and goes on."""
-        try:
-            for sheets in (False, True):
-                some = (item for item in items if item.name.lower().endswith(_SHEET) is sheets)
-                await run_window(as_they_come(some), self._pages.handle, self._record, width=width)
-        except asyncio.CancelledError:
-            self._emit(self._summary(130))
-            raise
-        if self._targets.host is not None and self._counts["pages rewritten"]:
-            message = f"Where a Content-Security-Policy is sent, its img-src has to allow {self._targets.host} now."
-            self._emit(Problem("content-security-policy", message))
-        summary = self._summary(int(self._failed))
-        self._emit(summary)
-        return summary
+    async def all(self, items: Sequence[Item], targets: Targets, pages: Pages, *, width: int) -> None:
+        """Rewrite everything, style sheets last."""
 
-    def _summary(self, code: int) -> MendSummary:
+        async def record(batch: Sequence[Done]) -> None:
+            rewritten = [done.rewritten for done in batch if done.rewritten is not None]
+            if rewritten:
+                await targets.note(rewritten)
+            for event in (event for done in batch for event in self._told(done)):
+                self._emit(event)
+
+        for sheets in (False, True):
+            some = (item for item in items if item.name.lower().endswith(_SHEET) is sheets)
+            await run_window(as_they_come(some), pages.handle, record, width=width)
+        if targets.host is not None and self._counts["pages rewritten"]:
+            message = f"Where a Content-Security-Policy is sent, its img-src has to allow {targets.host} now."
+            self._emit(Problem("content-security-policy", message))
+
+    def summary(self, interrupted: bool) -> MendSummary:
+        """Say how it ended."""
         place = str(self._options.to) if self._options.to is not None else "rewrite"
         seconds = time.monotonic() - self._started
+        code = INTERRUPTED if interrupted else int(self._failed)
         return MendSummary("rewrite", place, dict(self._counts), 0, seconds, not self._changes, code)
-
-    async def _record(self, batch: Sequence[Done]) -> None:
-        pages = [done.rewritten for done in batch if done.rewritten is not None]
-        if pages:
-            await self._targets.note(pages)
-        for done in batch:
-            for event in self._told(done):
-                self._emit(event)
 
     def _told(self, done: Done) -> Iterator[MendEvent]:
         yield from done.problems

@@ -15,6 +15,7 @@ from mediamirror.documents.plan import Via, plan_inputs, walk
 from mediamirror.errors import MediamirrorError, UsageError
 from mediamirror.jobs.rewrite.files import LeftAlone, Record, put, read, sha256_of, steps_back, without
 from mediamirror.jobs.run.destination import hold
+from mediamirror.jobs.run.session import INTERRUPTED, Needs, open_run
 from mediamirror.model import MendEvent, MendSummary, ObjectEvent, Problem
 from mediamirror.rewrite.document import fits, spliced
 from mediamirror.settings import RewriteOptions
@@ -23,21 +24,16 @@ from mediamirror.settings import RewriteOptions
 async def undo(inputs: Sequence[str], *, options: RewriteOptions, on_event: Callable[[MendEvent], None]) -> MendSummary:
     """Give every rewritten page below the INPUTs its own bytes again; one that changed since is left alone, and told of.
 
-    An interruption is told of, and goes on: the records of what was brought back stay until the next time.
+    When it is interrupted, the records of what was brought back stay until the next time.
     """
-    run = _Undo(options, on_event)
-    try:
+    run = _Undo(inputs[0], options, on_event)
+    async with open_run(Needs(command="rewrite --undo"), conclude=run.summary, emit=on_event) as session:
         for page in _pages(inputs):
             if (event := await asyncio.to_thread(run.page, page)) is not None:
                 on_event(event)
         if not options.dry_run:
             await run.forget()
-    except asyncio.CancelledError:
-        on_event(run.summary(inputs, 130))
-        raise
-    summary = run.summary(inputs)
-    on_event(summary)
-    return summary
+    return session.summary
 
 
 def _pages(inputs: Sequence[str]) -> Iterator[Path]:
@@ -51,7 +47,8 @@ def _pages(inputs: Sequence[str]) -> Iterator[Path]:
 class _Undo:
     """One run, and its running totals."""
 
-    def __init__(self, options: RewriteOptions, emit: Callable[[MendEvent], None]) -> None:
+    def __init__(self, place: str, options: RewriteOptions, emit: Callable[[MendEvent], None]) -> None:
+        self._place = place
         self._options = options
         self._emit = emit
         self._counts: Counter[str] = Counter()
@@ -134,9 +131,8 @@ class _Undo:
                     Problem(error.code, f"The catalog still tells of the rewriting: {error.message}", document=name)
                 )
 
-    def summary(self, inputs: Sequence[str], code: int | None = None) -> MendSummary:
+    def summary(self, interrupted: bool) -> MendSummary:
         """Say how it ended."""
         seconds = time.monotonic() - self._started
-        counts = dict(self._counts)
-        ended = int(self._failed) if code is None else code
-        return MendSummary("rewrite", inputs[0], counts, 0, seconds, self._options.dry_run, ended)
+        code = INTERRUPTED if interrupted else int(self._failed)
+        return MendSummary("rewrite", self._place, dict(self._counts), 0, seconds, self._options.dry_run, code)
