@@ -57,8 +57,6 @@ Switch it off with `--ignore {rule.code}`, or [for a project, some pages or one 
 
 
 def _example(words: Words) -> str:
-    if not words.bad:
-        return ""
     wanted = f" (with `{words.options}`)" if words.options else ""
     return f"""
 ## Example{wanted}

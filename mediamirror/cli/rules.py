@@ -27,10 +27,9 @@ def rules_command(given: Given) -> None:
     print(f"{rule.code} {rule.name} ({rule.severity})\n")
     for label, text in (("What", words.summary), ("Why", words.why), ("Fix", words.fix)):
         print(textwrap.fill(text, 100, initial_indent=f"{label}: ", subsequent_indent="    ") + "\n")
-    if words.bad:
-        wanted = f" (with {words.options})" if words.options else ""
-        print(f"Example{wanted}:\n{_shown(words.bad, words.bad_files)}")
-        print(f"Use instead:\n{_shown(words.good, words.good_files)}")
+    wanted = f" (with {words.options})" if words.options else ""
+    print(f"Example{wanted}:\n{_shown(words.bad, words.bad_files)}")
+    print(f"Use instead:\n{_shown(words.good, words.good_files)}")
     print(f"Switch off: --ignore {rule.code}\n")
 
 

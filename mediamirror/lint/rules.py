@@ -31,13 +31,13 @@ About = Literal["file", "set", "findings", "object", "stored set", "source"]
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What people read about a rule; ``rules.toml`` says what each is. Rules about mirrors read no markup, and have no example."""
+    """What people read about a rule; ``rules.toml`` says what each is."""
 
     summary: str
     why: str
     fix: str
-    bad: str = ""
-    good: str = ""
+    bad: str
+    good: str
     bad_files: Mapping[str, str] = field(default_factory=dict)
     good_files: Mapping[str, str] = field(default_factory=dict)
     options: str = ""
