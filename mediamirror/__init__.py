@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "errors": "CatalogError FetchError ImageError MediamirrorError StoreError UsageError",
+    "fetch.open": "open_fetcher",
     "fetch.request": "Fetcher Request",
     "jobs.mirror.job": "mirror",
     "jobs.parse": "parse",

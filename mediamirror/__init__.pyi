@@ -8,6 +8,7 @@ from mediamirror.errors import (
     StoreError as StoreError,
     UsageError as UsageError,
 )
+from mediamirror.fetch.open import open_fetcher as open_fetcher
 from mediamirror.fetch.request import Fetcher as Fetcher, Request as Request
 from mediamirror.jobs.mirror.job import mirror as mirror
 from mediamirror.jobs.parse import parse as parse
