@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -36,3 +37,12 @@ def test_every_room_is_drawn() -> None:
 @pytest.mark.parametrize("room", sorted({path.parent for path in CODE.rglob("*.py")}))
 def test_no_room_is_too_full_to_look_over(room: Path) -> None:
     assert len([path for path in room.glob("*.py") if path.stem != "__init__"]) <= MOST_MODULES
+
+
+def test_every_room_has_a_contract_that_says_which_way_its_imports_go() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
+    layers = [contract for contract in linter["contracts"] if contract["type"] == "layers"]
+    held = {name for contract in layers if contract.get("exhaustive") for name in contract["containers"]}
+    rooms = {path.parent for path in CODE.rglob("__init__.py")}
+    full = {room for room in rooms if len([path for path in room.glob("*.py") if path.stem != "__init__"]) > 1}
+    assert {".".join(room.relative_to(ROOT).parts) for room in full} - held == set()
