@@ -39,29 +39,32 @@ class Read:
 def read_source(page: Page, element: Element, family: Family, *, carrier: str, ignored: str | None = None) -> Read:
     """Read one family of attributes of one element."""
     attributes, spans = element.attrs, page.spans(element)
-    lazy = "loading" in attributes and (_text(attributes, "loading") or "").lower() == "lazy"
+    lazy = (_text(attributes, "loading") or "").lower() == "lazy"
     page = page.waiting() if lazy else page
     srcset, src = _text(attributes, family.srcset), _text(attributes, family.src)
     candidates, inline, problems = _srcset(page, element, family.srcset, srcset, carrier, spans)
     default, skipped = _src(page, element, family.src, src, carrier, spans)
-    first = _inline([Candidate(src or "", (0, 0))]) if skipped else ()
+    told, first = problems + skipped, tuple[Candidate, ...]()
+    if told:
+        told = tuple(p for p in told if not (p.code == "scheme-not-fetched" and is_spacer(*p.words[:1])))
+        told = _placed_in(element, told)
+        first = _inline([Candidate(src or "", (0, 0))]) if skipped else ()
     source = Source(
         carrier,
         candidates,
         default,
-        media=_text(attributes, "media") if "media" in attributes else None,
-        mime=_text(attributes, "type") if "type" in attributes else None,
+        media=_text(attributes, "media"),
+        mime=_text(attributes, "type"),
         sizes=_text(attributes, family.sizes),
         lazy=lazy,
         ignored=ignored,
-        width=_dimension(attributes, "width"),
-        height=_dimension(attributes, "height"),
+        width=_dimension(attributes.get("width")),
+        height=_dimension(attributes.get("height")),
         inline=inline,
         inline_default=next(iter(first), None),
-        switched_off=_text(attributes, "data-mediamirror-ignore") if "data-mediamirror-ignore" in attributes else None,
+        switched_off=_text(attributes, "data-mediamirror-ignore"),
     )
-    told = tuple(p for p in problems + skipped if not (p.code == "scheme-not-fetched" and is_spacer(*p.words[:1])))
-    return Read(source, _placed_in(element, told))
+    return Read(source, told)
 
 
 _SPACER = pattern(
@@ -86,7 +89,7 @@ def is_spacer(url: str = "") -> bool:
 
 def _placed_in(element: Element, problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
     """Say of problems in the content of a template that it waits there for its script."""
-    if problems and any(isinstance(each, Element) and _is_inert(each) for each in element.ancestors):
+    if any(isinstance(each, Element) and _is_inert(each) for each in element.ancestors):
         return tuple(replace(problem, attribute="template") for problem in problems)
     return problems
 
@@ -102,11 +105,8 @@ def _inline(candidates: Iterable[Candidate]) -> tuple[Candidate, ...]:
     return tuple(replace(c, url=url) for c, url in rows if url[:5].lower() == "data:")
 
 
-def _dimension(attributes: Mapping[str, object], name: str) -> int | None:
+def _dimension(value: object) -> int | None:
     """A width or height attribute in CSS pixels, None for a percentage or for none (HTML, "dimension attributes")."""
-    value = attributes.get(name)
-    if value is None:
-        return None
     found = _DIMENSION.match(value) if isinstance(value, str) else None
     return int(found[1]) if found and int(found[1]) else None
 
@@ -114,8 +114,8 @@ def _dimension(attributes: Mapping[str, object], name: str) -> int | None:
 def image_set(page: Page, element: Element, reads: Iterable[Read], alt: str | None = None) -> ImageSet:
     """Put what was read into one image set that starts at ``element``."""
     rows = list(reads)
-    problems = tuple(problem for row in rows for problem in row.problems)
-    sources = tuple(row.source for row in rows)
+    problems = tuple([problem for row in rows for problem in row.problems])
+    sources = tuple([row.source for row in rows])
     return ImageSet(page.context.document, page.line(element), sources, alt=alt, problems=problems)
 
 
@@ -136,7 +136,7 @@ def _srcset(
         dropped = [comma]
     candidates, problems = page.place_scanned(found, value, carrier)
     inline = _inline([Candidate(*each) for each in found]) if problems else ()
-    return candidates, inline, tuple(_located(page, value, dropped)) + problems
+    return candidates, inline, (*_located(page, value, dropped), *problems) if dropped else problems
 
 
 def _located(page: Page, value: Value, problems: Iterable[Problem]) -> Iterator[Problem]:

@@ -155,8 +155,12 @@ def find(
     problems: list[Problem] = []
     finders = (*FINDERS, find_links) if links else FINDERS
     rows = sorted(_bounded(page, finders, problems), key=_position)
-    sets = [row for row in rows if _is_usable(row)]
-    problems += [replace(each, alt=row.alt) for row in rows if not _is_usable(row) for each in row.problems]
+    sets: list[ImageSet] = []
+    for row in rows:
+        if _is_usable(row):
+            sets.append(row)
+        else:
+            problems += [replace(each, alt=row.alt) for each in row.problems]
     if merge:
         sets = list(grouped(absorbed(merged(folded(sets, page))), PICTURES))
     return Extraction(tuple(sets), tuple(problems))
@@ -166,7 +170,7 @@ def _bounded(page: Page, finders: tuple[Finder, ...], problems: list[Problem]) -
     total = 0
     for finder in finders:
         for row in finder(page):
-            total += max(1, sum(len(s.candidates) for s in row.sources) + len(row.problems))
+            total += max(1, sum([len(s.candidates) for s in row.sources]) + len(row.problems))
             if total > MAX_PER_PAGE:
                 message = f"The page names more than {MAX_PER_PAGE:,} images: the rest is left out."
                 problems.append(Problem("too-many-candidates", message, row.line, document=page.context.document))
@@ -180,10 +184,15 @@ def _is_usable(row: ImageSet) -> bool:
 
 def _position(row: ImageSet) -> tuple[int, int]:
     # The candidates of a source stand in its value's order: the first of them is enough.
-    urls = [c for source in row.sources for c in (*source.candidates[:1], source.default) if c is not None]
-    references = [c.reference for c in urls if c.reference is not None]
-    first = min([r.span[0] for r in references if r.span is not None], default=0)
-    return min([r.line for r in references], default=row.line), first
+    lines: list[int] = []
+    starts: list[int] = []
+    for source in row.sources:
+        for candidate in (*source.candidates[:1], source.default):
+            if candidate is not None and (reference := candidate.reference) is not None:
+                lines.append(reference.line)
+                if reference.span is not None:
+                    starts.append(reference.span[0])
+    return min(lines, default=row.line), min(starts, default=0)
 
 
 _REPEATING = frozenset({"json", "lazy"})

@@ -65,7 +65,7 @@ def _all_of(finders: tuple[Finder, ...], page: Page) -> Iterator[ImageSet]:
 
 def _shadow_trees(page: Page) -> Iterator[Page]:
     """Every shadow tree as a page of its own, whose positions are still the document's; without recursion."""
-    if _SHADOW not in page.text.lower():
+    if _SHADOW not in page.lowered:
         return
     pending: list[Node] = [page.root]
     while pending:

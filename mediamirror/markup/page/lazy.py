@@ -97,11 +97,13 @@ def element_reads(
     left_out: tuple[Problem, ...] = ()
     if any(read.source.candidates or read.source.default for read in lazy):
         standard, left_out = _without_placeholders(page, element, standard)
-    if standard.srcset in element.attrs or standard.src in element.attrs:
-        ignored = why_not or ("no-srcset" if carrier == "source" and standard.srcset not in element.attrs else None)
+    attributes = element.attrs
+    if standard.srcset in attributes or standard.src in attributes:
+        ignored = why_not or ("no-srcset" if carrier == "source" and standard.srcset not in attributes else None)
         empty = _empty_srcset(page, element, standard) if not lazy else ()
         lazy[:0] = read_srcset(page, element, standard, carrier, ignored)
-        lazy[0] = replace(lazy[0], problems=lazy[0].problems + empty)
+        if empty:
+            lazy[0] = replace(lazy[0], problems=lazy[0].problems + empty)
     elif carrier == "source" and not lazy and _is_in_picture(element):
         # Nothing to load, and something to tell.
         lazy = [Read(Source(carrier, ignored=why_not or "no-srcset"), ())]
@@ -165,7 +167,7 @@ def _is_read_with_its_images(element: Element) -> bool:
 
 def _elements(page: Page) -> Iterable[Element]:
     """The elements with an attribute that may hold something: found by the names that occur in the page's text."""
-    lowered = page.text.lower()
+    lowered = page.lowered
     names = _data_names(lowered) - _PLAIN
     if any(prefix in lowered for prefix in _OTHER_PREFIXES):
         names |= {name for name in _OTHER_NAMES if name in lowered}

@@ -79,7 +79,9 @@ class Repair:
 
 def may_need_repair(value: str, problems: Sequence[Problem]) -> bool:
     """Say whether `repaired` is worth asking about a value whose strict parse left these problems."""
-    return any(problem.code in _BROKEN for problem in problems) or _SUSPICIOUS.search(value) is not None
+    if problems and any(problem.code in _BROKEN for problem in problems):
+        return True
+    return "_" in value and _SUSPICIOUS.search(value) is not None
 
 
 def repaired(value: str) -> Repair:

@@ -54,6 +54,8 @@ class Page:
     root: turbohtml.Document
     text: str
     """The source with CRLF and CR as LF: what turbohtml's offsets count."""
+    lowered: str
+    """`text` in lower case, in which finders look for names."""
     _pairs: tuple[int, ...]
     before_base: tuple[int, str | None] = (0, None)
     """Where the base element ends that counts, in `text`, and what URLs before it are resolved on."""
@@ -75,12 +77,12 @@ class Page:
         """Return the value of the attribute that `spans` placed."""
         if span is None:
             return None
-        raw = self.text[span.start_offset : span.end_offset]
-        opening = _VALUE.match(raw, len(name))
+        text, end = self.text, span.end_offset
+        opening = _VALUE.match(text, span.start_offset + len(name), end)
         if opening is None:
-            return Value(name, charrefs.decode(""), span.end_offset)
-        stop = len(raw) - 1 if opening[1] and raw.endswith(opening[1]) else len(raw)
-        return Value(name, charrefs.decode(raw[opening.end() : stop]), span.start_offset + opening.end())
+            return Value(name, charrefs.decode(""), end)
+        start, quote = opening.end(), opening[1]
+        return Value(name, charrefs.decode(text[start : end - 1 if quote and text[end - 1] == quote else end]), start)
 
     def line(self, element: Element) -> int:
         """Return the line an element starts on, counted from 1."""
@@ -166,13 +168,17 @@ def only_a_problem(problem: Problem) -> ImageSet:
 def read(data: bytes, *, document: str, base_url: str | None, encoding: str | None, is_xml: bool = False) -> Page:
     """Parse a page as a browser without scripting does, XHTML by the rules of XML. Never raises for bytes."""
     source = decode(data, encoding or (declared_encoding(data) if is_xml else None), markup=True)
-    normalised = source.text.replace("\r\n", "\n").replace("\r", "\n")
+    normalised, pairs = source.text, tuple[int, ...]()
+    if "\r" in normalised:
+        # The n-th CRLF lost n code points before it: its line feed's normalised place is known from that.
+        pairs = tuple([match.start() - n for n, match in enumerate(_CRLF.finditer(normalised))])
+        normalised = normalised.replace("\r\n", "\n").replace("\r", "\n")
     normalised = _as_html(normalised) if is_xml else normalised
-    # The n-th CRLF lost n code points before it: its line feed's normalised place is known from that.
-    pairs = tuple(match.start() - n for n, match in enumerate(_CRLF.finditer(source.text)))
     root = turbohtml.parse(normalised, source_locations=True)
     base, end = _base(root, base_url)
-    return Page(Context(document, base, source.encoding), source, root, normalised, pairs, (end, base_url))
+    return Page(
+        Context(document, base, source.encoding), source, root, normalised, normalised.lower(), pairs, (end, base_url)
+    )
 
 
 _XML = pattern(
