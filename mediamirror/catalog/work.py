@@ -62,18 +62,33 @@ class WorkItem:
 
 
 def read_work(
-    db: sqlite3.Connection, run: Run, *, wanted: bool = True, after: int = 0, last: int = 2**63 - 1, limit: int = PAGE
+    db: sqlite3.Connection,
+    run: Run,
+    *,
+    wanted: bool = True,
+    promises: bool = True,
+    after: int = 0,
+    last: int = 2**63 - 1,
+    limit: int = PAGE,
 ) -> Page[WorkItem]:
     """Return up to ``limit`` items after a cursor, and none after ``last``.
 
-    Wanted items come by their place in the queue, the others by variant.
+    Wanted items come by their place in the queue, the others by variant. Without ``promises`` nothing is read of what documents
+    say about them.
     """
-    items = read_places(db, run, wanted=wanted, after=after, last=last, limit=limit)
+    items = read_places(db, run, wanted=wanted, promises=promises, after=after, last=last, limit=limit)
     return Page([item for _, item in items], items[-1][0] if items else after)
 
 
 def read_places(
-    db: sqlite3.Connection, run: Run, *, after: int, last: int, limit: int, wanted: bool = True
+    db: sqlite3.Connection,
+    run: Run,
+    *,
+    after: int,
+    last: int,
+    limit: int,
+    wanted: bool = True,
+    promises: bool = True,
 ) -> list[tuple[int, WorkItem]]:
     """Return what `read_work` does, each item with its place."""
     cursor = "i.position" if wanted else "i.variant_id"
@@ -84,13 +99,13 @@ def read_places(
         (run.id, int(wanted), after, last, limit),
     ).fetchall()
     ids = [row[1] for row in rows]
-    promises = _promises(db, run.id, ids)
+    promised = _promises(db, run.id, ids) if promises else {}
     fetches = _fetches(db, ids)
     objects = _objects(db, run.store_id, ids)
-    siblings = _siblings(db, run.id, ids)
+    siblings = _siblings(db, run.id, ids) if promises else {}
 
     def item(id_: int, url: str) -> WorkItem:
-        variant = Variant(url, tuple(promises[id_]))
+        variant = Variant(url, tuple(promised.get(id_, ())))
         return WorkItem(id_, variant, fetches.get(id_), tuple(objects[id_]), siblings.get(id_, ()))
 
     return [(place, item(id_, url)) for place, id_, url in rows]
@@ -171,13 +186,18 @@ def _siblings(db: sqlite3.Connection, run_id: int, ids: list[int]) -> dict[int, 
         f"WHERE c.variant_id IN ({marks(ids)}) AND p.run_id = ? GROUP BY c.variant_id"
     )
     place_of = dict(db.execute(query, (*ids, run_id)).fetchall())
-    widths = {place: _widths(db, place) for place in set(place_of.values())}
-    return {variant_id: widths[place] for variant_id, place in place_of.items()}
+    widths = _widths(db, sorted(set(place_of.values())))
+    return {variant_id: widths[place] for variant_id, place in place_of.items() if place in widths}
 
 
-def _widths(db: sqlite3.Connection, place_id: int) -> tuple[int, ...]:
-    query = "SELECT DISTINCT width FROM candidates WHERE place_id = ? AND width IS NOT NULL LIMIT 64"
-    return tuple(row[0] for row in db.execute(query, (place_id,)))
+def _widths(db: sqlite3.Connection, places: list[int]) -> dict[int, tuple[int, ...]]:
+    query = (
+        f"WITH asked (place) AS (VALUES {','.join('(?)' for _ in places)}) SELECT place, (SELECT group_concat(width) FROM "
+        "(SELECT DISTINCT width FROM candidates WHERE place_id = place AND width IS NOT NULL LIMIT 64)) AS told "
+        "FROM asked WHERE told IS NOT NULL"
+    )
+    found = db.execute(query, places).fetchall() if places else []
+    return {place: tuple(map(int, told.split(","))) for place, told in found}
 
 
 def _objects(db: sqlite3.Connection, store_id: int, ids: list[int]) -> dict[int, list[KnownObject]]:

@@ -142,7 +142,8 @@ def certain_refusal(options: FetchOptions) -> Callable[[str], FetchError | None]
     guard = guard_for(options)
     judging = replace(guard, by_proxy=True)
 
-    def refused(url: str) -> FetchError | None:
+    @lru_cache(maxsize=1024)
+    def looked_at(url: str) -> FetchError | None:
         try:
             target = parse_target(url, guard)
             rule = rule_for(target.host, target.port, options.connect_to)
@@ -152,7 +153,17 @@ def certain_refusal(options: FetchOptions) -> Callable[[str], FetchError | None]
             return error
         return None
 
+    def refused(url: str) -> FetchError | None:
+        plain = _ORIGIN.match(url)
+        # What follows such an origin is a path, whatever it is: it gives no reason to refuse.
+        if plain is not None and len(url) <= _LONGEST and url.isascii() and looked_at(plain[0]) is None:
+            return None
+        return looked_at(url)
+
     return refused
+
+
+_ORIGIN = pattern(r"https?://[a-z0-9.:-]++/")
 
 
 @lru_cache(maxsize=256)

@@ -97,8 +97,9 @@ def _truly_ended(key: str, mark: str, format: str, folds: bool) -> str:
 
 _PLAIN = pattern(
     r"(https?)://([a-z0-9][a-z0-9.-]*+)(?::([1-9][0-9]{0,4}+)|(?!))?+"
-    r"/((?:[A-Za-z0-9_-][A-Za-z0-9_.-]*+/|(?!))*+[A-Za-z0-9_-][A-Za-z0-9_.-]*+)"
+    r"/((?:[A-Za-z0-9_-][A-Za-z0-9_.-]*+/|(?!))*+[A-Za-z0-9_-][A-Za-z0-9_.-]*+)(\?[!$-&(-;=?-~]*+|(?!))?+"
 )
+"""The parts of a URL that parsing leaves as it is: scheme, host, port, path, and the query with its question mark."""
 _NOT_PLAIN = pattern(
     r"\./|\.(?:apng|avif|bmp|gif|heic|heif|ico|jfif|jpe|jpe?g|jxl|png|svgz?|tiff?|webp)/|(?:^|\.)xn--"
     r"|(?:^|/)(?:CON|PRN|AUX|NUL|(?:COM|LPT)[0-9])(?:[./]|$)",
@@ -114,10 +115,10 @@ def _plain_key(url: str, folds: bool) -> str | None:
 
     It is the key that the long way gives: parsing the URL would change nothing, and no segment needs a mark.
     """
-    found = _PLAIN.fullmatch(url) if len(url) <= _LONGEST_PLAIN else None
-    if found is None or not _EXTENSION.search(url) or (folds and url != url.lower()):
+    found = _PLAIN.fullmatch(url)
+    if found is None or found.end(4) > _LONGEST_PLAIN or (folds and found[4] != found[4].lower()):
         return None
-    scheme, host, port, path = found.groups()
+    scheme, host, port, path, query = found.groups()
     last = host.rpartition(".")[2]
     if not ("a" <= last[:1] <= "z" or _ADDRESS.fullmatch(host)):
         return None
@@ -125,7 +126,12 @@ def _plain_key(url: str, folds: bool) -> str | None:
         return None
     origin = f"{host}+{scheme}+{port}" if port else host if scheme == "https" else f"{host}+http"
     key = f"{origin}/{path}"
-    return None if _NOT_PLAIN.search(key) else key
+    if _NOT_PLAIN.search(key):
+        return None
+    stem, extension = _split(key)
+    if query is None and extension:
+        return key
+    return None if stem.endswith(".") else f"{stem}{_mark(url)}{extension}"
 
 
 def url_of(key: str) -> str | None:
@@ -180,8 +186,12 @@ def _parse(url: str) -> _Address:
         segments=tuple(parsed.pathname[1:].split("/")),
         # A bare "?" is another URL than none, and leaves no trace in `search`.
         extra="?" in href or ("@" in href and bool(parsed.username or parsed.password)) or "+" in host,
-        mark=f"~{sha256_of(href.encode()).hexdigest()[:10]}",
+        mark=_mark(href),
     )
+
+
+def _mark(href: str) -> str:
+    return f"~{sha256_of(href.encode()).hexdigest()[:10]}"
 
 
 def _path_key(address: _Address, folds: bool) -> str:

@@ -394,6 +394,10 @@ class Recorder:
             await self.results.add(settled)
 
 
+_PREVIEWED = 1024
+"""Items that a dry run reads at once, with little beside each."""
+
+
 async def preview(
     session: Session[Summary],
     archive: WarcArchive,
@@ -407,7 +411,7 @@ async def preview(
     handler = Handler(session.fetcher, partial(header_only, options=options.check), publisher, policy, now=now)
     refused = certain_refusal(options.fetch)
     unknown = "(named by its hash)" if options.store.layout == "hash" else "(its extension is not known)"
-    async for page in catalog.pages(read_work, run):
+    async for page in catalog.pages(read_work, run, promises=False, limit=_PREVIEWED):
         for item, kept in zip(page, await publisher.confirm_all(page), strict=True):
             url = item.variant.url
             error = None if options.read.offline else refused(url)
