@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,16 @@ from typing import Any
 
 import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fixtures.crawls.warcs import response
 from fixtures.hostile import REFUSED_ADDRESSES
 from fixtures.images import make_image
 from mediamirror import CheckOptions, FetchOptions, JobOptions, MirrorOptions, SelectOptions, mirror
+from mediamirror.fetch import request
 from mediamirror.fetch.guard import parse_connect_to
+from mediamirror.fetch.request import certain_refusal
 from mediamirror.model import Event, ObjectEvent, Outcome
 
 REAL = MirrorOptions(fetch=FetchOptions(retries=0, robots=False), check=CheckOptions(check="header"))
@@ -81,6 +86,48 @@ async def test_names_and_public_addresses_would_be_fetched(tmp_path: Path) -> No
     code, dry = await run(tmp_path, (*PUBLIC, INSIDE), DRY)
     assert (code, [url for url, error in dry.items() if error]) == (1, [INSIDE])
     assert await run(tmp_path, PUBLIC, DRY) == (0, dict.fromkeys(PUBLIC))
+
+
+@given(
+    url=st.builds(
+        "{}{}{}".format,
+        st.sampled_from(["http://", "https://", "HTTPS://", "ftp://", "http:/", ""]),
+        st.sampled_from(
+            [
+                *(
+                    "a.example",
+                    "A.example",
+                    "localhost",
+                    "a.localhost.",
+                    "10.0.0.1",
+                    "93.184.216.34",
+                    "1.2.3.256",
+                    "[::1]",
+                ),
+                *(
+                    "u:p@a.example",
+                    "a.example:22",
+                    "a.example:80",
+                    "a.example:99999",
+                    "a..b",
+                    "-",
+                    ".",
+                    "xn--0",
+                    "é.by",
+                    "x:",
+                ),
+            ]
+        ),
+        st.text(st.characters(max_codepoint=0xDFFF), max_size=6).map("/{}".format) | st.just(""),
+    )
+)
+def test_what_a_url_says_behind_its_host_refuses_nothing(url: str) -> None:
+    refused = certain_refusal(FetchOptions())
+    quickly = refused(url)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(request, "_ORIGIN", re.compile(r"(?!)"))
+        slowly = refused(url)
+    assert [type(quickly), str(quickly)] == [type(slowly), str(slowly)]
 
 
 @pytest.mark.parametrize(

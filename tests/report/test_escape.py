@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mediamirror.report.escape import clean, file_name, link, shorten, shown_url, visible
+from mediamirror.report.escape import clean, file_name, link, shorten, shown_url, spelled_out, visible
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,9 @@ def test_shortened_text_says_so() -> None:
 def test_marks_that_turn_or_break_a_line_are_made_visible(mark: str) -> None:
     assert mark not in clean(f"a{mark}b")
     assert mark not in visible(f"a{mark}b")
+
+
+@given(st.text("a:-# [é\x1b"))
+def test_a_plain_text_is_spelled_out_as_any_other(text: str) -> None:
+    beside = "\u202e"  # with it a text is looked at closely
+    assert spelled_out(f"{text}{beside}") == f"{spelled_out(text)}\\u202e"

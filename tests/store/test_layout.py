@@ -365,9 +365,14 @@ near_plain = st.builds(
                 "é.jpg",
                 "a.jpg?",
                 "a.jpg#",
+                "a..jpg?w=1",
+                "dot.?w=1",
+                "CON?w=1",
             ]
         ),
         st.text("aA0._-", max_size=6).map(lambda name: f"{name}.png"),
+        st.builds("{}?{}".format, st.sampled_from(["a", "A.jpg", "a.png"]), st.text(st.characters(max_codepoint=255))),
+        st.just("a/" * 130 + "a.jpg?w=1"),
     ),
 )
 
