@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from itertools import chain, count
 from typing import Any
 from urllib.parse import urlsplit
 
-from mediamirror.catalog.catalog import marks
+from mediamirror.catalog.catalog import PAGE, marks
 from mediamirror.catalog.schema import WORK_LIST
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.model import Candidate, ImageSet, Reference, Source
@@ -33,7 +34,8 @@ def begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at:
     """Record that a run starts. ``command`` must hold no secret."""
     cursor = db.execute("INSERT INTO runs (command, started_at) VALUES (?,?)", (command, started_at))
     assert cursor.lastrowid is not None
-    db.execute(WORK_LIST)
+    for command in WORK_LIST:
+        db.execute(command)
     return Run(cursor.lastrowid, store_id(db, store_name))
 
 
@@ -165,25 +167,29 @@ def order_work(db: sqlite3.Connection, run: Run) -> tuple[int, int, int]:
     Each host's items lie in a row. So that work can be handed out for each host by itself, the stretches of places are kept
     as the table ``lanes``. Returns the numbers of sets, of variants and of wanted variants.
     """
+    db.execute(f"PRAGMA cache_size = -{CACHE}")  # `put_plan` may have taken more, and sorting takes as much again
+    db.execute("PRAGMA shrink_memory")
     db.execute(
         "UPDATE items SET position = turn.place FROM ("
         "  SELECT variant_id, row_number() OVER (ORDER BY lead, variant_id) AS place FROM ("
         "    SELECT i.variant_id, min(i.variant_id) OVER (PARTITION BY v.host) AS lead"
         "    FROM items i JOIN variants v ON v.id = i.variant_id WHERE i.run_id = :run AND i.wanted = 1"
-        "  )) AS turn WHERE items.run_id = :run AND items.variant_id = turn.variant_id",
+        # In the order of the rows that are changed; only with a limit does SQLite keep to it.
+        "  ) ORDER BY variant_id LIMIT -1) AS turn WHERE items.run_id = :run AND items.variant_id = turn.variant_id",
         {"run": run.id},
     )
     db.execute("CREATE INDEX IF NOT EXISTS temp.items_by_position ON items(run_id, position)")
-    db.execute(f"PRAGMA cache_size = -{CACHE}")  # `planned.put_plan` may have taken more
-    db.execute("PRAGMA shrink_memory")
     db.execute(
         "CREATE TEMP TABLE IF NOT EXISTS lanes ("
         "run_id INTEGER, first INTEGER, last INTEGER, host TEXT, PRIMARY KEY (run_id, first)) WITHOUT ROWID"
     )
     put_lanes(db, run)
-    sets = db.execute("SELECT count(DISTINCT set_id) FROM places WHERE run_id = ?", (run.id,)).fetchone()[0]
-    query = "SELECT count(*), coalesce(sum(wanted), 0) FROM items WHERE run_id = ?"
-    return (sets, *db.execute(query, (run.id,)).fetchone())
+    sets = (
+        "SELECT (SELECT count(DISTINCT set_id) FROM places WHERE run_id = :run) + "
+        "(SELECT count(*) FROM temp.named_sets WHERE run_id = :run)"
+    )
+    items = "SELECT count(*), coalesce(sum(wanted), 0) FROM items WHERE run_id = :run"
+    return (*db.execute(sets, {"run": run.id}).fetchone(), *db.execute(items, {"run": run.id}).fetchone())
 
 
 def put_turn(db: sqlite3.Connection, urls: Sequence[str]) -> None:
@@ -233,7 +239,8 @@ def put_lanes(db: sqlite3.Connection, run: Run, beyond: int = 0) -> None:
     db.execute("DELETE FROM temp.lanes WHERE run_id = ?", (run.id,))
     db.execute(
         "INSERT INTO temp.lanes SELECT i.run_id, min(i.position), max(i.position), v.host FROM items i "
-        "JOIN variants v ON v.id = i.variant_id WHERE i.run_id = ? AND i.wanted = 1 AND i.position > ? GROUP BY v.host",
+        # By its index SQLite would come to the items, and to their hosts, from everywhere.
+        "JOIN variants v ON v.id = i.variant_id WHERE i.run_id = ? AND i.wanted = 1 AND +i.position > ? GROUP BY v.host",
         (run.id, beyond),
     )
 
@@ -283,6 +290,8 @@ _FIRST = 2 * 1024 * 1024
 """The same for the first of a plan; each time it is twice as many. A plan of 20,000 URLs takes 7 MiB less memory for it."""
 _ROW = 600
 """Bytes that a row takes beside its texts, about."""
+_BARE_ROW = 200
+"""The same for a row of the work list alone."""
 _CACHE = 24 * 1024
 """KiB that SQLite may keep of the indexes while a large plan is written."""
 
@@ -311,15 +320,20 @@ class Planned:
 
 
 class PlanRows:
-    """Rows of a plan that are not written yet. `put_plan` writes them; the document that is being read goes on after it."""
+    """Rows of a plan that are not written yet. `put_plan` writes them; the document that is being read goes on after it.
 
-    def __init__(self) -> None:
+    Without ``promises`` they are the work list alone: of what documents say about an image, and where, nothing is kept.
+    """
+
+    def __init__(self, *, promises: bool = True) -> None:
+        self.promises = promises
         self._most = _FIRST // 2
         self.clear()
 
     def clear(self) -> None:
         """Begin anew, when all of them are written."""
-        self._most = min(2 * self._most, _FULL)
+        self._most = min(2 * self._most, _FULL if self.promises else _FIRST // 2)
+        self.lone: set[str] = set()
         self.documents: dict[str, Planned] = {}
         self.sets: dict[bytes, tuple[str | None, str | None, int]] = {}
         self.places: list[tuple[Any, ...]] = []
@@ -345,6 +359,9 @@ class PlanRows:
 
     def add(self, document: Planned, image_set: ImageSet, wanted: frozenset[str]) -> None:
         """Add one image set found in a document, and which URLs of it are wanted."""
+        if not self.promises:
+            self.add_urls([candidate.url for candidate in image_set.candidates], wanted)
+            return
         self.documents[document.row.name] = document
         entries = image_set.entries
         mark = fingerprint(candidate.url for _, candidate in entries)
@@ -366,6 +383,16 @@ class PlanRows:
             self.size += _ROW + 2 * len(candidate.url)
             self.candidates.append(_candidate(place, source, candidate))
             self.wanted[candidate.url] = candidate.url in wanted or self.wanted.get(candidate.url, False)
+
+    def add_urls(self, urls: list[str], wanted: frozenset[str]) -> None:
+        """Add a set of which the URLs alone are kept."""
+        if len(urls) == 1:
+            self.lone.add(urls[0])
+        else:
+            self.sets[fingerprint(urls)] = (None, None, 0)
+        for url in urls:
+            self.size += _BARE_ROW + len(url)
+            self.wanted[url] = url in wanted or self.wanted.get(url, False)
 
     def _add_place(self, document: Planned, mark: bytes, found: Reference) -> None:
         start, end = found.span or (None, None)
@@ -410,13 +437,26 @@ _PUT_SET = (
 
 def put_plan(db: sqlite3.Connection, run: Run, rows: PlanRows) -> None:
     """Write rows of a plan. The documents that have come to their end lose what earlier runs found in them."""
+    hosts = ((url, host_of(url)) for url in rows.wanted)
+    put_variants = "INSERT INTO variants (url, host) VALUES (?,?) ON CONFLICT (url) DO NOTHING"
+    variants = _ids(db, "variants", "url", rows.wanted, put_variants, hosts)
+    db.executemany(
+        "INSERT INTO items (run_id, variant_id, wanted) VALUES (?,?,?) "
+        "ON CONFLICT (run_id, variant_id) DO UPDATE SET wanted = max(wanted, excluded.wanted)",
+        ((run.id, variants[url], wanted) for url, wanted in rows.wanted.items()),
+    )
+    if rows.promises:
+        _put_promises(db, run, rows, variants)
+    else:
+        marks = chain((variants[url] for url in rows.lone), rows.sets)
+        db.executemany("INSERT OR IGNORE INTO temp.named_sets VALUES (?,?)", ((run.id, mark) for mark in marks))
+
+
+def _put_promises(db: sqlite3.Connection, run: Run, rows: PlanRows, variants: dict[str, int]) -> None:
     if rows.size >= _FULL:
         db.execute(f"PRAGMA cache_size = -{_CACHE}")
     for document in rows.documents.values():
         _put_document(db, run, document)
-    hosts = ((url, host_of(url)) for url in rows.wanted)
-    put_variants = "INSERT INTO variants (url, host) VALUES (?,?) ON CONFLICT (url) DO NOTHING"
-    variants = _ids(db, "variants", "url", rows.wanted, put_variants, hosts)
     marked = ((mark, *rest) for mark, rest in rows.sets.items())
     sets = _ids(db, "image_sets", "fingerprint", rows.sets, _PUT_SET, marked)
     last = _last(db, "places")
@@ -428,11 +468,6 @@ def put_plan(db: sqlite3.Connection, run: Run, rows: PlanRows) -> None:
         "INSERT INTO candidates (place_id, variant_id, carrier, attribute, width, density, height, media, mime, sizes, "
         "raw_url, line, span_start, span_end) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         ((last + place, variants[url], *rest) for place, url, *rest in rows.candidates),
-    )
-    db.executemany(
-        "INSERT INTO items (run_id, variant_id, wanted) VALUES (?,?,?) "
-        "ON CONFLICT (run_id, variant_id) DO UPDATE SET wanted = max(wanted, excluded.wanted)",
-        ((run.id, variants[url], wanted) for url, wanted in rows.wanted.items()),
     )
 
 
@@ -457,16 +492,18 @@ def _put_document(db: sqlite3.Connection, run: Run, document: Planned) -> None:
 
 
 def _ids(
-    db: sqlite3.Connection, table: str, key: str, wanted: Iterable[Any], command: str, rows: Iterable[tuple[Any, ...]]
+    db: sqlite3.Connection, table: str, key: str, wanted: Collection[Any], command: str, rows: Iterable[tuple[Any, ...]]
 ) -> dict[Any, int]:
-    """Insert what is not there yet, and return the ids of all that is wanted: those of new rows are read in one go."""
+    """Insert ``rows`` as far as they are not there yet, and return the ids of all that is wanted, which has their order."""
     last = _last(db, table)
     db.executemany(command, rows)
+    if _last(db, table) - last == len(wanted):  # all of them are new: numbered in a row, as SQLite does
+        return dict(zip(wanted, count(last + 1), strict=False))
     ids: dict[Any, int] = dict(db.execute(f"SELECT {key}, id FROM {table} WHERE id > ?", (last,)))
-    query = f"SELECT id FROM {table} WHERE {key} = ?"
-    for each in wanted:
-        if each not in ids:
-            (ids[each],) = db.execute(query, (each,)).fetchone()
+    left = [each for each in wanted if each not in ids]
+    for start in range(0, len(left), PAGE):
+        some = left[start : start + PAGE]
+        ids.update(db.execute(f"SELECT {key}, id FROM {table} WHERE {key} IN ({marks(some)})", some))
     return ids
 
 

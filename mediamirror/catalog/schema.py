@@ -12,7 +12,7 @@ Times are ISO 8601 in UTC. Booleans are 0 and 1. ``span_*`` are byte offsets in 
     stores ─< standings >─ variants          what became of each variant when it was last wanted there
     rewrites ─< rewritten >─ variants        which page was rewritten to point into which store, and which of its URLs moved
 
-A run has its work list beside these, `WORK_LIST`: a temporary table that goes with the connection.
+A run has its work list beside these, `WORK_LIST`: temporary tables that go with the connection.
 
 ``fetches``: an exchange that shows what the one before it did adds no row; ``seen_at``, ``seen_run`` and ``seen_status`` are of
 the last such one, and of the row's own exchange where it was the only one. ``redirects`` is JSON,
@@ -33,7 +33,8 @@ MIGRATIONS: tuple[tuple[int, str], ...] = tuple(zip(map(int, _PARTS[1::2]), _PAR
 """The number of each, and its statements."""
 NEWEST = MIGRATIONS[-1][0]
 
-WORK_LIST = """
+WORK_LIST = (
+    """
 CREATE TEMP TABLE IF NOT EXISTS items (
     run_id INTEGER NOT NULL,
     variant_id INTEGER NOT NULL,
@@ -46,8 +47,11 @@ CREATE TEMP TABLE IF NOT EXISTS items (
     error_message TEXT,
     PRIMARY KEY (run_id, variant_id)
 ) STRICT, WITHOUT ROWID;
-"""
-"""The variants of a run, and what became of each. `ingest.order_work` adds the index on their places, when they have some."""
+""",
+    "CREATE TEMP TABLE IF NOT EXISTS named_sets (run_id INTEGER, mark ANY, PRIMARY KEY (run_id, mark)) STRICT, WITHOUT ROWID;",
+)
+"""The variants of a run, and what became of each: `ingest.order_work` adds the index on their places, when they have some. And the sets
+of a plan that keeps nothing else of them, to count them: the variant of a set of one, the fingerprint of another."""
 
 NATURAL_SIZE = (
     "iif(b.orientation BETWEEN 5 AND 8, coalesce(b.corrected_height, b.height), coalesce(b.corrected_width, b.width)), "

@@ -229,7 +229,9 @@ class _MirrorRun:
                 if inputs
                 else as_they_come(())
             )
-            await self._plan_documents(found_in, Plan(catalog, run, reader, self._wanted), reader)
+            # A dry run forgets what its documents say, and asks for it only to tell which of them named what failed.
+            promises = not self._options.job.dry_run or self._options.select.retry_failed
+            await self._plan_documents(found_in, Plan(catalog, run, reader, self._wanted, promises=promises), reader)
         if self._options.select.retry_failed:
             await catalog.write(plan_retry, run, planned=bool(inputs))
         sets, variants, wanted = await catalog.write(order_work, run)

@@ -44,14 +44,17 @@ Wanted = Callable[[ImageSet], frozenset[str]]
 
 
 class Plan:
-    """The plan of a run while its inputs are read. What is added is in the catalog after `write`, or as soon as it is much."""
+    """The plan of a run while its inputs are read. What is added is in the catalog after `write`, or as soon as it is much.
 
-    def __init__(self, catalog: Catalog, run: Run, reader: Reader, wanted: Wanted) -> None:
+    Without ``promises`` only URLs are: nobody will ask what a document says about them.
+    """
+
+    def __init__(self, catalog: Catalog, run: Run, reader: Reader, wanted: Wanted, *, promises: bool = True) -> None:
         self._catalog = catalog
         self._run = run
         self._reader = reader
         self._wanted = wanted
-        self._rows = PlanRows()
+        self._rows = PlanRows(promises=promises)
 
     async def add(
         self, document: Document, on_found: Callable[[ImageSet | Problem], None], *, takes_root: bool = False
