@@ -161,6 +161,7 @@ def _rows(wanted: Callable[[Form], bool]) -> tuple[_Row, ...]:
 
 
 _WITH_HOST = _rows(lambda f: bool(f.host))
+_HOST = pattern("|".join(re.escape(form.host) for form, _ in _WITH_HOST))
 _WITH_HINT = _rows(lambda f: bool(f.hint) and not f.host)
 _SEGMENTS = _rows(lambda f: not (f.host or f.hint or f.signs))
 _IN_NAME = {sign: [form for form in FORMS if sign in form.signs] for sign in "-_.@"}
@@ -556,7 +557,8 @@ def _original(address: str, query: str) -> str | None:
 
 
 def _rows_for(origin: str, path: str) -> tuple[_Row, ...]:
-    return _rows_of(origin, *_HINT.findall(path))
+    hints = _HINT.findall(path)
+    return _rows_of(origin, *hints) if hints or _HOST.search(origin) is not None else ()
 
 
 @functools.lru_cache(maxsize=_KEPT)

@@ -6,11 +6,12 @@ image candidate, width descriptor, pixel density descriptor, source set, source 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import field
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 from mediamirror.first_use import dataclass
 
@@ -189,11 +190,53 @@ def _position(candidate: Candidate) -> int | None:
     return ref.span[0] if ref is not None and ref.span is not None else None
 
 
+Bare = tuple[str, int, int]
+"""A URL that stands for itself in a list, as it is requested and as it is written; its line, and the byte that it begins at."""
+
+
+class Listed(Sequence[ImageSet]):
+    """The image sets of a list. Those of one `Bare` URL are made when they are looked at: a list may have a million, and few are."""
+
+    __slots__ = ("carrier", "document", "rows")
+
+    def __init__(self, document: str, carrier: str, rows: Sequence[Bare | ImageSet]) -> None:
+        self.document = document
+        self.carrier = carrier
+        self.rows = rows
+
+    def __len__(self) -> int:
+        """Their number."""
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> ImageSet: ...
+
+    @overload
+    def __getitem__(self, at: slice) -> Listed: ...
+
+    def __getitem__(self, at: int | slice) -> ImageSet | Listed:
+        """One of them, or some."""
+        if isinstance(at, slice):
+            return Listed(self.document, self.carrier, self.rows[at])
+        row = self.rows[at]
+        return row if isinstance(row, ImageSet) else self._made(*row)
+
+    def __iter__(self) -> Iterator[ImageSet]:
+        """All of them, one after another."""
+        return (row if isinstance(row, ImageSet) else self._made(*row) for row in self.rows)
+
+    def _made(self, url: str, line: int, start: int) -> ImageSet:
+        size = len(url)
+        reference = Reference(self.document, self.carrier, None, line, (start, start + size))
+        candidate = Candidate(url, (0, size), None, None, None, (size, size), url, reference)
+        return ImageSet(self.document, line, (Source(self.carrier, (candidate,)),))
+
+
 @dataclass(frozen=True, slots=True)
 class Extraction:
     """What one document holds: its image sets, and the problems that belong to none of them."""
 
-    sets: tuple[ImageSet, ...]
+    sets: Sequence[ImageSet]
     problems: tuple[Problem, ...] = ()
     goes_on: bool = False
     """Whether these are some of the sets of a document that is told a few at a time, and the next ones follow."""

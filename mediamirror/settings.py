@@ -200,6 +200,8 @@ class JobOptions:
     dry_run: bool = False
     fail_on: FailOn = "error"
     fail_empty: bool = False
+    tell_found: bool = True
+    """Whether a `mirror` emits each image set as it is found; else it emits those with problems, and how many others there are."""
     tell_sets: bool = True
     """Whether each set is emitted with its outcomes at the end, for tables; in JSON the outcomes say it all."""
     max_time: float | None = None

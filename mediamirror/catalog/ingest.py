@@ -34,8 +34,8 @@ def begin_run(db: sqlite3.Connection, command: str, store_name: str, started_at:
     """Record that a run starts. ``command`` must hold no secret."""
     cursor = db.execute("INSERT INTO runs (command, started_at) VALUES (?,?)", (command, started_at))
     assert cursor.lastrowid is not None
-    for command in WORK_LIST:
-        db.execute(command)
+    for table in WORK_LIST:
+        db.execute(table)
     return Run(cursor.lastrowid, store_id(db, store_name))
 
 
@@ -360,7 +360,7 @@ class PlanRows:
     def add(self, document: Planned, image_set: ImageSet, wanted: frozenset[str]) -> None:
         """Add one image set found in a document, and which URLs of it are wanted."""
         if not self.promises:
-            self.add_urls([candidate.url for candidate in image_set.candidates], wanted)
+            self._add_urls([candidate.url for candidate in image_set.candidates], wanted)
             return
         self.documents[document.row.name] = document
         entries = image_set.entries
@@ -384,9 +384,14 @@ class PlanRows:
             self.candidates.append(_candidate(place, source, candidate))
             self.wanted[candidate.url] = candidate.url in wanted or self.wanted.get(candidate.url, False)
 
-    def add_urls(self, urls: list[str], wanted: frozenset[str]) -> None:
-        """Add a set of which the URLs alone are kept."""
-        if len(urls) == 1:
+    def add_lone(self, url: str) -> None:
+        """Add a set of one URL, which is wanted, and of which nothing else is kept."""
+        self.lone.add(url)
+        self.size += _BARE_ROW + len(url)
+        self.wanted[url] = True
+
+    def _add_urls(self, urls: list[str], wanted: frozenset[str]) -> None:
+        if len(set(urls)) == 1:
             self.lone.add(urls[0])
         else:
             self.sets[fingerprint(urls)] = (None, None, 0)

@@ -50,8 +50,8 @@ CREATE TEMP TABLE IF NOT EXISTS items (
 """,
     "CREATE TEMP TABLE IF NOT EXISTS named_sets (run_id INTEGER, mark ANY, PRIMARY KEY (run_id, mark)) STRICT, WITHOUT ROWID;",
 )
-"""The variants of a run, and what became of each: `ingest.order_work` adds the index on their places, when they have some. And the sets
-of a plan that keeps nothing else of them, to count them: the variant of a set of one, the fingerprint of another."""
+"""The variants of a run, and what became of each: `ingest.order_work` adds the index on their places, when they have some. And the
+sets of a plan that keeps nothing else of them, to count them: the variant of a set of one, the fingerprint of another."""
 
 NATURAL_SIZE = (
     "iif(b.orientation BETWEEN 5 AND 8, coalesce(b.corrected_height, b.height), coalesce(b.corrected_width, b.width)), "

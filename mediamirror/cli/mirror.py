@@ -109,7 +109,13 @@ def mirror_command(given: Given) -> None:
         check=o.check_options(given),
         select=o.options_from(SelectOptions, given),
         store=o.store_options(given),
-        job=o.options_from(JobOptions, given, tell_sets=given.format_ in {"table", "summary"}, command="mirror"),
+        job=o.options_from(
+            JobOptions,
+            given,
+            tell_found=given.format_ in {"json", "jsonl"},
+            tell_sets=given.format_ in {"table", "summary"},
+            command="mirror",
+        ),
         engine=o.options_from(EngineOptions, given),
     )
     style = Style(

@@ -23,6 +23,7 @@ from mediamirror.model import (
     ObjectEvent,
     Outcome,
     Planned,
+    Rendered,
     Status,
     SyncEvent,
     Workload,
@@ -137,6 +138,8 @@ class _Counting:
                 self._step((event.size or 0) if amount.all_bytes else 0)
             case ImageSet() if amount.total is None:
                 amount.done += 1
+            case Rendered() if amount.total is None:
+                amount.done += event.sets
 
     def _begin(self, amount: Amount) -> None:
         self.amount = amount

@@ -8,14 +8,14 @@ list between two URLs that are not of one picture.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING
 
 from mediamirror.documents.document import Document
 from mediamirror.first_use import dataclass, pattern, replace
-from mediamirror.markup.extract import KINDS, charset_of, extract_document
-from mediamirror.model import Extraction, ImageSet, Problem, Source
+from mediamirror.markup.extract import KINDS, Request, charset_of, sets_in
+from mediamirror.model import Extraction, ImageSet, Listed, Problem, Source
 from mediamirror.settings import ReadOptions
 
 if TYPE_CHECKING:
@@ -93,17 +93,17 @@ def _in_headers(document: Document) -> Iterator[Extraction]:
 
 def _in_slices(document: Document, slices: Iterable[Slice], *, links: bool, merge: bool) -> Iterator[Extraction]:
     for part in slices:
-        yield extract_document(
+        request = Request(
             part.data,
-            media_type=document.media_type,
-            base_url=document.base_url,
-            document=document.name,
-            as_=document.kind,
-            merge=merge,
-            links=links,
+            document.name,
+            document.base_url,
+            charset_of(document.media_type),
+            merge,
+            links,
             first_byte=part.offset,
             lines_before=part.lines,
         )
+        yield sets_in(document.kind, request)
 
 
 def links_in(document: Document, data: bytes) -> Links:
@@ -125,13 +125,19 @@ def bounded(parts: Iterable[Extraction], options: ReadOptions, document: str) ->
     for part in parts:
         sets = part.sets[:left]
         left -= len(sets)
-        cut = [_shortened(each, options.max_candidates) for each in sets]
         problems = part.problems
         if len(sets) < len(part.sets):
             problems = (*problems, _too_many_sets(part.sets[len(sets)], options.max_sets, document))
-        yield Extraction(tuple(cut), problems)
+        yield Extraction(_all_shortened(sets, options.max_candidates), problems)
         if len(sets) < len(part.sets):
             return
+
+
+def _all_shortened(sets: Sequence[ImageSet], most: int) -> Sequence[ImageSet]:
+    if isinstance(sets, Listed) and most > 0:
+        rows = [_shortened(row, most) if isinstance(row, ImageSet) else row for row in sets.rows]
+        return Listed(sets.document, sets.carrier, rows)
+    return tuple(_shortened(each, most) for each in sets)
 
 
 def _shortened(image_set: ImageSet, most: int) -> ImageSet:

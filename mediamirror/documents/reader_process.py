@@ -20,7 +20,7 @@ from mediamirror.documents.document import Document
 from mediamirror.documents.listings import Listing, listing_in
 from mediamirror.documents.look import bounded, links_in, look_through, look_through_chunks
 from mediamirror.first_use import dataclass
-from mediamirror.model import Extraction, ImageSet, Rendered
+from mediamirror.model import Extraction, ImageSet, Listed, Rendered
 from mediamirror.settings import ReadOptions
 
 if TYPE_CHECKING:
@@ -120,12 +120,17 @@ def _batches(part: Extraction) -> Iterator[Extraction]:
     for first in range(0, len(part.problems), _BATCH):
         yield Extraction((), part.problems[first : first + _BATCH], goes_on=True)
     first = size = 0
-    for at, each in enumerate(part.sets):
-        size += 1 + sum(len(source.candidates) for source in each.sources) + len(each.problems) + len(each.places)
+    for at, each in enumerate(part.sets.rows if isinstance(part.sets, Listed) else part.sets):
+        size += 2 if isinstance(each, tuple) else _weight(each)
         if size >= _BATCH:
             yield Extraction(part.sets[first : at + 1], goes_on=True)
             first, size = at + 1, 0
     yield Extraction(part.sets[first:])
+
+
+def _weight(image_set: ImageSet) -> int:
+    candidates = sum(len(source.candidates) for source in image_set.sources)
+    return 1 + candidates + len(image_set.problems) + len(image_set.places)
 
 
 def _batch(job: Job, whole: Take, more: Take) -> Iterator[list[list[Extraction | Rendered]]]:

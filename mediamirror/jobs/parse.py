@@ -68,7 +68,8 @@ async def parse(
                     count(sets=sum(1 for each in part.sets if each.candidates))
                     urls.update(c.url for each in part.sets for c in each.candidates)
                     sets = [_explained(each, found) for each in part.sets] if options.explain else part.sets
-                    for event in (*part.problems, *sets):
+                    events: tuple[ImageSet | Problem, ...] = (*part.problems, *sets)
+                    for event in events:
                         tally.tell_found(event)
                 if not part.goes_on:
                     count(variants=len(urls))

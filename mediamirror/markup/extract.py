@@ -361,12 +361,20 @@ def extract_document(
     Raises `KindUnknown` and `KindUnsupported`.
     """
     name = choose_kind(data, media_type=media_type, document=document, as_=as_)
-    find = KINDS[name].find
+    found = sets_in(
+        name, Request(data, document, base_url, charset_of(media_type), merge, links, first_byte, lines_before)
+    )
+    return found if isinstance(found.sets, tuple) else replace(found, sets=tuple(found.sets))
+
+
+def sets_in(kind: str, request: Request) -> Extraction:
+    """Find the image sets of a document whose kind is known; those of a list of URLs are `Listed`. Raises `KindUnsupported`."""
+    find = KINDS[kind].find
     if find is None:
         raise KindUnsupported(
-            f"{document or 'The input'} is {name}, which is read from a file: give its path as INPUT."
+            f"{request.document or 'The input'} is {kind}, which is read from a file: give its path as INPUT."
         )
-    return find(Request(data, document, base_url, charset_of(media_type), merge, links, first_byte, lines_before))
+    return find(request)
 
 
 def charset_of(media_type: str | None) -> str | None:

@@ -39,20 +39,26 @@ def grouped(sets: Iterable[ImageSet], carriers: frozenset[str] | None = None) ->
     ``carriers`` limits it to sets of these carriers. Everything else stays as it is. Linear in the number of sets.
     """
     rows = list(sets)
-    members: dict[str, list[int]] = {}
-    for index, row in enumerate(rows):
-        url = _lone_url(row, carriers)
-        if url is not None:
-            members.setdefault(stem(url), []).append(index)
-    groups = [group for group in members.values() if len({rows[index].candidates[0].url for index in group}) > 1]
-    taken = {index for group in groups for index in group}
-    groups += _numbered(rows, [index for group in members.values() for index in group if index not in taken])
-    joined = {group[0]: _joined([rows[index] for index in group]) for group in groups}
+    groups = groups_of([lone_url(row, carriers) for row in rows])
+    joined = {group[0]: joined_set([rows[index] for index in group]) for group in groups}
     gone = {index for group in groups for index in group[1:]}
     return tuple(joined.get(index, row) for index, row in enumerate(rows) if index not in gone)
 
 
-def _lone_url(row: ImageSet, carriers: frozenset[str] | None) -> str | None:
+def groups_of(urls: Sequence[str | None]) -> list[list[int]]:
+    """Say which of these URLs are one picture each: their indices, in order. None is in no group."""
+    members: dict[str, list[int]] = {}
+    for index, url in enumerate(urls):
+        if url is not None and len(url) <= MAX_URL and HOLE not in url:
+            members.setdefault(stem(url), []).append(index)
+    groups = [group for group in members.values() if len(group) > 1 and len({urls[index] for index in group}) > 1]
+    taken = {index for group in groups for index in group}
+    return groups + _numbered(
+        urls, sorted(index for group in members.values() for index in group if index not in taken)
+    )
+
+
+def lone_url(row: ImageSet, carriers: frozenset[str] | None = None) -> str | None:
     """The URL of a set that has one and promises nothing about it."""
     if carriers is not None and any(source.carrier not in carriers for source in row.sources):
         return None
@@ -62,15 +68,14 @@ def _lone_url(row: ImageSet, carriers: frozenset[str] | None) -> str | None:
     urls = {candidate.url for candidate in candidates}
     if len(urls) != 1 or any(c.width or c.density or c.height for c in candidates):
         return None
-    url = candidates[0].url
-    return url if len(url) <= MAX_URL and HOLE not in url else None
+    return candidates[0].url
 
 
-def _numbered(rows: Sequence[ImageSet], indices: list[int]) -> list[list[int]]:
+def _numbered(urls: Sequence[str | None], indices: list[int]) -> list[list[int]]:
     """``name-480.webp``: bare numbers, where all of them are usual widths and not all may be years."""
     members: dict[str, list[tuple[int, int]]] = {}
-    for index in sorted(indices):
-        url = rows[index].candidates[0].url
+    for index in indices:
+        url = urls[index] or ""
         match = _NUMBERED.search(url)
         if match is not None and int(match[1]) in _LADDER:
             members.setdefault(url[: match.start()] + HOLE + url[match.end() :], []).append((int(match[1]), index))
@@ -81,7 +86,8 @@ def _numbered(rows: Sequence[ImageSet], indices: list[int]) -> list[list[int]]:
     ]
 
 
-def _joined(members: Sequence[ImageSet]) -> ImageSet:
+def joined_set(members: Sequence[ImageSet]) -> ImageSet:
+    """Make one set of those of one picture."""
     first = members[0]
     return replace(
         first,

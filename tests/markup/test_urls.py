@@ -139,7 +139,7 @@ PREFIXES = st.sampled_from(
         "//h",
         "https://h:99999",
     ]
-)
+) | st.text("ab-.x0n19_", max_size=9).map("https://{}".format)
 BASES = st.sampled_from(
     [None, "https://b.example/dir/", "http://u:p@b.example:8080/x?y", "file:///c/d", "data:,x", "relative"]
 )

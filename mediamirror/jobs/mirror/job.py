@@ -49,6 +49,7 @@ from mediamirror.jobs.mirror.plan import (
     told_nothing,
     told_widths,
     wanted_urls,
+    wants_all,
     widths_of,
 )
 from mediamirror.jobs.mirror.publish import Publisher, Stripper
@@ -229,9 +230,7 @@ class _MirrorRun:
                 if inputs
                 else as_they_come(())
             )
-            # A dry run forgets what its documents say, and asks for it only to tell which of them named what failed.
-            promises = not self._options.job.dry_run or self._options.select.retry_failed
-            await self._plan_documents(found_in, Plan(catalog, run, reader, self._wanted, promises=promises), reader)
+            await self._plan_documents(found_in, self._opened_plan(catalog, run, reader), reader)
         if self._options.select.retry_failed:
             await catalog.write(plan_retry, run, planned=bool(inputs))
         sets, variants, wanted = await catalog.write(order_work, run)
@@ -246,6 +245,18 @@ class _MirrorRun:
             )
             self._tally.tell(Problem("archive-incomplete", message, document=self._to))
         self._tally.tell(Planned(self._tally.kinds.total(), sets, variants, wanted))
+
+    def _opened_plan(self, catalog: Catalog, run: Run, reader: Reader) -> Plan:
+        job, select = self._options.job, self._options.select
+        return Plan(
+            catalog,
+            run,
+            reader,
+            None if wants_all(select) else self._wanted,
+            # What is not wanted is told with its promises, and what failed is known by its places.
+            promises=not job.dry_run or not wants_all(select) or select.retry_failed,
+            on_passed=None if job.tell_found else self._tally.tell_passed,
+        )
 
     async def _plan_documents(self, found_in: AsyncIterator[Document | Problem], plan: Plan, reader: Reader) -> None:
         """Put the documents into the plan."""

@@ -67,6 +67,11 @@ def wanted_urls(image_set: ImageSet, options: SelectOptions) -> frozenset[str]:
     return frozenset(c.url for c in candidates if not names or is_named(c.url, options))
 
 
+def wants_all(options: SelectOptions) -> bool:
+    """Whether every URL is wanted, whatever set it is in."""
+    return not (goes_by_widths(options) or options.include or options.exclude)
+
+
 def goes_by_widths(options: SelectOptions) -> bool:
     """Whether widths decide about what is wanted."""
     return options.rungs != "all" or options.min_width is not None

@@ -136,6 +136,10 @@ class Tally:
         else:
             self.tell_set(event, tuple(map(self.weigh_inside, event.problems)))
 
+    def tell_passed(self, count: int) -> None:
+        """Tell how many image sets there are of which nothing else is told."""
+        self.emit(Rendered("", count, frozenset()))
+
     def tell_rendered(self, rendered: Rendered) -> None:
         """Tell image sets that are rendered already; their problems are weighed and counted."""
         for each in rendered.problems:

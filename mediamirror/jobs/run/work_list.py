@@ -14,13 +14,13 @@ from time import time
 from urllib.parse import unquote, urlsplit
 
 from mediamirror.catalog.catalog import Catalog
-from mediamirror.catalog.ingest import DocumentRow, PlanRows, Run, put_plan
+from mediamirror.catalog.ingest import DocumentRow, Planned, PlanRows, Run, put_plan
 from mediamirror.catalog.work import WorkItem, read_lanes, read_places
 from mediamirror.documents.document import Document
 from mediamirror.documents.reader import Reader
 from mediamirror.first_use import pattern, replace
 from mediamirror.jobs.run.tally import CUT_SHORT
-from mediamirror.model import Extraction, ImageSet, Problem
+from mediamirror.model import Extraction, ImageSet, Listed, Problem
 
 
 class WorkByHost:
@@ -43,17 +43,32 @@ Wanted = Callable[[ImageSet], frozenset[str]]
 """Which URLs of a set are wanted."""
 
 
+def _everything(image_set: ImageSet) -> frozenset[str]:
+    return frozenset(candidate.url for candidate in image_set.candidates)
+
+
 class Plan:
     """The plan of a run while its inputs are read. What is added is in the catalog after `write`, or as soon as it is much.
 
-    Without ``promises`` only URLs are: nobody will ask what a document says about them.
+    ``wanted`` says which URLs of a set are; all of them without it. Without ``promises`` only URLs are kept: nobody will ask what a
+    document says about them. With ``on_passed`` only sets with problems are told; of the others it gets the number.
     """
 
-    def __init__(self, catalog: Catalog, run: Run, reader: Reader, wanted: Wanted, *, promises: bool = True) -> None:
+    def __init__(
+        self,
+        catalog: Catalog,
+        run: Run,
+        reader: Reader,
+        wanted: Wanted | None,
+        *,
+        promises: bool = True,
+        on_passed: Callable[[int], None] | None = None,
+    ) -> None:
         self._catalog = catalog
         self._run = run
         self._reader = reader
         self._wanted = wanted
+        self._on_passed = on_passed
         self._rows = PlanRows(promises=promises)
 
     async def add(
@@ -69,19 +84,33 @@ class Plan:
             await self.write()
         planned = self._rows.begin(_row(document))
         async for part in self._reader.look(document):
-            found: list[ImageSet | Problem] = [*part.problems, *part.sets]
+            told = part.sets if self._on_passed is None else _troubled(part)
+            found: list[ImageSet | Problem] = [*part.problems, *told]
             for each in map(unplaced.sift, sorted(found, key=lambda event: event.line)):
                 if each is not None:
                     on_found(each)
+            if self._on_passed is not None and len(told) < len(part.sets):
+                self._on_passed(len(part.sets) - len(told))
             whole = whole and not any(each.code in CUT_SHORT for each in problems_in(part))
-            for image_set in part.sets:
-                if image_set.candidates:
-                    self._rows.add(planned, image_set, self._wanted(image_set))
+            self._add_sets(planned, part.sets)
             if self._rows.full:
                 await self.write()
         self._rows.end(planned, whole=whole)
         if (problem := unplaced.problem(document, takes_root=takes_root)) is not None:
             on_found(problem)
+
+    def _add_sets(self, planned: Planned, sets: Sequence[ImageSet]) -> None:
+        if isinstance(sets, Listed) and self._wanted is None and not self._rows.promises:
+            for row in sets.rows:
+                if isinstance(row, tuple):
+                    self._rows.add_lone(row[0])
+                else:
+                    self._rows.add(planned, row, _everything(row))
+            return
+        wanted = self._wanted or _everything
+        for image_set in sets:
+            if image_set.candidates:
+                self._rows.add(planned, image_set, wanted(image_set))
 
     async def write(self) -> None:
         """Write what was added."""
@@ -91,7 +120,13 @@ class Plan:
 
 def problems_in(part: Extraction) -> tuple[Problem, ...]:
     """Every problem that was found, those of its sets too."""
-    return (*part.problems, *(problem for each in part.sets for problem in each.problems))
+    return (*part.problems, *(problem for each in _troubled(part) for problem in each.problems))
+
+
+def _troubled(part: Extraction) -> list[ImageSet]:
+    """Those of the sets that have problems; a bare URL has none."""
+    rows = part.sets.rows if isinstance(part.sets, Listed) else part.sets
+    return [row for row in rows if isinstance(row, ImageSet) and row.problems]
 
 
 def _row(document: Document) -> DocumentRow:

@@ -34,7 +34,9 @@ MAIL, CID = "https://mail.invalid/", "https://cid.invalid/"
 UNPLACED = "https://site.invalid/"
 """The base URL of a site whose own is not given."""
 _PLAIN = pattern(
-    r"(?:(https?://[a-z0-9.\-:]++)|(?!//))/[A-Za-z0-9\-._~!$()*+,;=:@&/]*+(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
+    # Its host can't change: no label is encoded, and the last is no number of an address. Of another host ada knows.
+    r"(?:https?://(?:(?!xn--)[a-z0-9\-]++\.|(?!))*+(?!xn--)[a-z][a-z0-9\-]*+(?=/)|(https?://[a-z0-9.\-:]++)|(?!//))"
+    r"/[A-Za-z0-9\-._~!$()*+,;=:@&/]*+(?:\?[A-Za-z0-9\-._~!$()*+,;=:@&/?]*+)?"
 )
 MAX_PLAIN = 2048
 """Longest URL taken as it stands; what is longer goes the long way, and meets its limits."""
@@ -69,6 +71,8 @@ def plain(url: str, base: str | None) -> str | None:
         return None
     if match[1] is not None:
         return url if _is_serialised(match[1]) else None
+    if url[0] != "/":
+        return url
     prefix = None if base is None else _prefix(base)
     return None if prefix is None else prefix + url
 

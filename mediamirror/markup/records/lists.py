@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from mediamirror.first_use import dataclass, pattern, replace
-from mediamirror.markup.naming import grouped
+from mediamirror.markup.naming import groups_of, joined_set, lone_url
 from mediamirror.markup.places.candidates import Context, merged, placed, split_problems
 from mediamirror.markup.places.source import SourceText
+from mediamirror.markup.places.urls import plain
 from mediamirror.markup.standard.srcset import parse_srcset
-from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Reference, Source, Span
+from mediamirror.model import Bare, Candidate, Extraction, ImageSet, Listed, Problem, Reference, Source, Span
 
 _VALUE = pattern(r"\S[^\r\n]*(?:\r?\n[ \t\f]*\S[^\r\n]*)*")
 _LINE = pattern(r"[^\r\n]+")
@@ -66,12 +68,54 @@ def find_urls(source: SourceText, document: str, base_url: str | None, *, merge:
     A width may follow the URL, as ``480``, ``480w`` or ``480px``, or a density (``2x``).
     """
     place = _Place(source, Context(document, base_url), "urls")
-    sets = [
-        place.image_set(start, [place.place(_listed(source.text[start:end]), start)])
-        for start, end in _url_lines(source.text)
-    ]
-    found = _extraction(sets, merge=merge)
-    return Extraction(grouped(found.sets), found.problems) if merge else found
+    rows: list[Bare | ImageSet] = []
+    problems: list[Problem] = []
+    for start, end in _url_lines(source.text):
+        url = source.text[start:end]
+        span = source.span(start, end) if plain(url, None) == url else None
+        if span is not None:
+            rows.append((url, source.line(start), span[0]))
+            continue
+        image_set = place.image_set(start, [place.place(_listed(url), start)])
+        if image_set.candidates:
+            rows.append(image_set)
+        else:
+            problems += image_set.problems
+    sets = Listed(document, place.carrier, rows)
+    return Extraction(_grouped(_merged(sets)) if merge else sets, tuple(problems))
+
+
+def _merged(sets: Listed) -> Listed:
+    """The same, where those of URLs that come again are merged."""
+    urls = [_url(row) for row in sets.rows]
+    if len(set(urls)) == len(urls):
+        return sets
+    often = Counter(urls)
+    again = merged(sets[at] for at, url in enumerate(urls) if often[url] > 1)
+    rows: dict[int, Bare | ImageSet] = {_line(row): row for row in sets.rows if often[_url(row)] == 1}
+    rows |= {row.line: row for row in again}
+    return Listed(sets.document, sets.carrier, [rows[line] for line in sorted(rows)])
+
+
+def _grouped(sets: Listed) -> Listed:
+    """The same, where those of one picture are one set."""
+    groups = groups_of([row[0] if isinstance(row, tuple) else lone_url(row) for row in sets.rows])
+    if not groups:
+        return sets
+    rows: list[Bare | ImageSet | None] = list(sets.rows)
+    for first, *others in groups:
+        rows[first] = joined_set([sets[at] for at in (first, *others)])
+        for at in others:
+            rows[at] = None
+    return Listed(sets.document, sets.carrier, [row for row in rows if row is not None])
+
+
+def _url(row: Bare | ImageSet) -> str:
+    return row[0] if isinstance(row, tuple) else row.candidates[0].url
+
+
+def _line(row: Bare | ImageSet) -> int:
+    return row[1] if isinstance(row, tuple) else row.line
 
 
 def _url_lines(body: str) -> Iterator[Span]:
