@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from mediamirror.first_use import dataclass, pattern
 from mediamirror.markup.json.names import (
@@ -46,7 +47,7 @@ from mediamirror.markup.places.spelling import (
     json_string,
     unescaped_again,
 )
-from mediamirror.markup.places.urls import base_of
+from mediamirror.markup.places.urls import base_of, plain
 from mediamirror.markup.records.fragment import in_html, in_html_unmerged, in_text
 from mediamirror.markup.records.markdown import in_markdown, in_markdown_unmerged
 from mediamirror.markup.records.placing import NOTHING, Placing, Stated
@@ -238,6 +239,44 @@ class RecordReader:
         moved = Text(value.value, (start + self.offset, end + self.offset)) if self.offset else value
         spelled = json_string(moved, self._whole)
         return spelled if self.outer is None else Nested(spelled.text, self.outer, spelled)
+
+
+_MEMBER = pattern(
+    r'\s*+"([^"\\]++)"\s*+:\s*+(?:"([^"\\\x00-\x1f]*+)"|-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++|(?!))?+|null|true|false)\s*+([,}])'
+)
+_SIGNS = pattern(r"[,;()]")
+"""What no URL has that is looked at once: it may join several, or be markup when it is unescaped."""
+
+
+def lone_image(text: str) -> tuple[str, Text] | None:
+    """The one value of a record without depth that can name an image, with its field, where it is an image's plain URL.
+
+    So are most rows of tables about images: no other value of theirs has to be looked at. None says nothing about the record.
+    """
+    names: list[str] = []
+    found: tuple[str, Text] | None = None
+    at = 1 if text[:1] == "{" else -1
+    while at > 0 and (member := _MEMBER.match(text, at)) is not None:
+        name, value, end = member.groups()
+        if value is not None and _may_hold(name, value):
+            if found is not None or not _is_plain_image(value):
+                return None
+            found = name, Text(value, member.span(2))
+        names.append(name)
+        at = member.end() if end == "," else -1
+        if end == "}" and (text[member.end() :].strip() or not _say_nothing(tuple(names))):
+            return None
+    return found if at == -1 and names and found is not None and bare(found[0]) not in PAGES else None
+
+
+def _is_plain_image(url: str) -> bool:
+    return _SIGNS.search(url) is None and url[:1] == "h" and plain(url, None) is not None and is_image_url(url)
+
+
+@lru_cache(maxsize=64)
+def _say_nothing(names: tuple[str, ...]) -> bool:
+    """Whether a record with these fields is neither an image of its own nor a column, whatever their values are."""
+    return _STATING.isdisjoint(map(bare, names)) and not any(is_srcset_name(name) or name.isdigit() for name in names)
 
 
 def _image_urls(name: str, text: str) -> list[Span]:

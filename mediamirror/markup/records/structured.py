@@ -20,8 +20,9 @@ from mediamirror.markup.naming import has_image_extension
 from mediamirror.markup.places.candidates import Context
 from mediamirror.markup.places.json_text import MAX_NODES, Array, Json, Object, Reading, Text, read_json, whole_json
 from mediamirror.markup.places.source import decode
+from mediamirror.markup.places.spelling import json_string
 from mediamirror.markup.records.placing import Placing, collected
-from mediamirror.markup.records.record_images import RecordReader
+from mediamirror.markup.records.record_images import RecordReader, lone_image
 from mediamirror.model import Candidate, Extraction, ImageSet, Problem, Severity, Source, Span
 
 __all__ = ["Misquoted", "Row", "find_json", "find_json_lines", "find_table", "is_json", "pick", "table_rows"]
@@ -46,6 +47,10 @@ def find_json(
     Never raises for bytes. What is malformed, nested too deep or too large is a problem, and the other records are read.
     """
     place = Placing(decode(data, encoding), Context(document, base_url))
+    alone = lone_image(place.source.text)
+    if alone is not None:
+        name, value = alone
+        return Extraction((place.single(json_string(value, place.source.text), "json", name),))
     found = collected(_in_records(place, records, merge=merge), document, merge=merge)
     text = place.source.text
     if found.sets or found.problems or _BARE.fullmatch(text) or next(records(text), None) is not None:
