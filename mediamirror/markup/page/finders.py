@@ -306,13 +306,15 @@ def _picture_of(element: Element) -> Element | None:
 
 
 def _image(page: Page, image: _Member, group: _Group) -> ImageSet:
-    sources = group.sources
-    before = [row for s in sources if s.order < image.order for row in _source(page, s.element, _why_not(s, image))]
     own = element_reads(page, image.element, STANDARD, KNOWN, carrier="img")
-    own += _of_picture(page, group.picture)
-    after = [row for s in sources if s.order > image.order for row in _source(page, s.element, _why_not(s, image))]
+    if group.picture is not None:
+        own += lazy_reads(page, group.picture, KNOWN, carrier="picture")
+        sources = group.sources
+        before = [row for s in sources if s.order < image.order for row in _source(page, s.element, _why_not(s, image))]
+        after = [row for s in sources if s.order > image.order for row in _source(page, s.element, _why_not(s, image))]
+        own = [*before, *own, *after]
     alt = image.element.attrs.get("alt")
-    row = image_set(page, image.element, [*before, *own, *after], alt if isinstance(alt, str) else None)
+    row = image_set(page, image.element, own, alt if isinstance(alt, str) else None)
     row = _with_picture(row, group.picture)
     return without_tracker(row, image.element)
 

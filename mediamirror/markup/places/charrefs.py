@@ -15,7 +15,6 @@ from mediamirror.model import Span
 
 _LONGEST = max(map(len, _NAMED))
 _REFERENCE = pattern(rf"&(?:#(?:[xX]([0-9a-fA-F]+)|([0-9]+));?|([0-9A-Za-z]{{1,{_LONGEST}}}+;?))|\x00")
-_AMPERSAND = pattern("&amp;")
 _REPLACEMENT = "\ufffd"
 
 
@@ -63,10 +62,16 @@ def decode(raw: str) -> Decoded:
 
 def _decode_ampersands(raw: str) -> Decoded:
     """`decode` where the only reference is ``&amp;``, as in most URLs with a query."""
-    places = [match.start() for match in _AMPERSAND.finditer(raw)]
     # One mark behind each is enough: up to the ampersand itself, the text before goes on.
-    at = tuple([place - 4 * number + 1 for number, place in enumerate(places)])
-    return Decoded(raw.replace("&amp;", "&"), at, tuple([place + 5 for place in places]))
+    at: list[int] = []
+    places: list[int] = []
+    found, shorter = raw.find("&"), 0
+    while found != -1:
+        at.append(found - shorter + 1)
+        places.append(found + 5)
+        shorter += 4
+        found = raw.find("&", found + 5)
+    return Decoded(raw.replace("&amp;", "&"), tuple(at), tuple(places))
 
 
 def _value(match: re.Match[str], raw: str) -> tuple[str | None, int]:
