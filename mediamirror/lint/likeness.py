@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from math import sqrt
+from operator import mul, sub
 
 from mediamirror.first_use import dataclass
 from mediamirror.model import LOOK_SIDE, Look
@@ -120,19 +121,23 @@ def _on(clear: _Square, ground: tuple[int, ...]) -> bytes:
     return bytes(levels)
 
 
-@lru_cache(maxsize=256)
 def _alike(one: bytes, other: bytes) -> bool:
-    gap = sum(abs(a - b) for a, b in zip(one, other, strict=True)) / len(one)
+    return _compared(*sorted((one, other)))
+
+
+@lru_cache(maxsize=256)
+def _compared(one: bytes, other: bytes) -> bool:
+    gap = sum(map(abs, map(sub, one, other))) / len(one)
     if _ends_early(one, other) or _ends_early(other, one):
         return False
     if gap <= _FAINT:
         return _hued(one, other)
-    greys, others = _grey(one), _grey(other)
-    spread, other_spread = _spread(greys), _spread(others)
-    if min(spread, other_spread) < _FLAT:
-        most = max(spread, other_spread)
+    greys, others = _greys(one), _greys(other)
+    if min(greys.spread, others.spread) < _FLAT:
+        most = max(greys.spread, others.spread)
         return (most < _FLAT and gap < _TINT) or (most < _WEAK and gap < _NEAR)
-    if _correlation(greys, others) / (spread * other_spread) < _ALIKE or gap >= _TINT:
+    shared = sum(map(mul, greys.values, others.values)) / len(greys.values)
+    if shared / (greys.spread * others.spread) < _ALIKE or gap >= _TINT:
         return False
     return _hued(one, other)
 
@@ -150,33 +155,51 @@ def _is_blank(row: bytes) -> bool:
 
 def _hued(one: bytes, other: bytes) -> bool:
     """Whether the colours go the same way from grey, and about as far: not so for a grey copy, nor for swapped channels."""
-    away, other_away = _from_grey(one), _from_grey(other)
-    most = max(sum(gap * gap for gap in away), sum(gap * gap for gap in other_away))
-    shared = sum(a * b for a, b in zip(away, other_away, strict=True))
-    return most < _COLOURED**2 * len(away) or shared >= _HUED * most
+    hues, others = _hues(one), _hues(other)
+    most = max(hues.squares, others.squares)
+    return most < _COLOURED**2 * len(one) or sum(map(mul, hues.away, others.away)) >= _HUED * most
 
 
-def _from_grey(colours: bytes) -> list[float]:
-    """How far each level is from the mean of its pixel."""
+@dataclass(frozen=True, slots=True)
+class _Hues:
+    """How far each level is from the mean of its pixel, and the sum of their squares."""
+
+    away: tuple[float, ...]
+    squares: float
+
+
+@lru_cache(maxsize=256)
+def _hues(colours: bytes) -> _Hues:
+    """Each picture is compared with several: what is its own is worked out once."""
     pixels = zip(colours[::3], colours[1::3], colours[2::3], strict=True)
-    return [level - sum(pixel) / 3 for pixel in pixels for level in pixel]
+    away = tuple(level - sum(pixel) / 3 for pixel in pixels for level in pixel)
+    return _Hues(away, sum(map(mul, away, away)))
 
 
-def _grey(colours: bytes) -> list[float]:
-    """Grey values around their mean."""
+@dataclass(frozen=True, slots=True)
+class _Greys:
+    """Grey values around their mean, and their standard deviation."""
+
+    values: tuple[float, ...]
+    spread: float
+
+
+@lru_cache(maxsize=256)
+def _greys(colours: bytes) -> _Greys:
+    values = _grey(colours)
+    return _Greys(values, _spread(values))
+
+
+def _grey(colours: bytes) -> tuple[float, ...]:
     values = [
         0.299 * r + 0.587 * g + 0.114 * b for r, g, b in zip(colours[::3], colours[1::3], colours[2::3], strict=True)
     ]
     mean = sum(values) / len(values)
-    return [value - mean for value in values]
+    return tuple(value - mean for value in values)
 
 
-def _spread(values: list[float]) -> float:
-    return sqrt(sum(value * value for value in values) / len(values))
-
-
-def _correlation(one: list[float], other: list[float]) -> float:
-    return sum(a * b for a, b in zip(one, other, strict=True)) / len(one)
+def _spread(values: tuple[float, ...]) -> float:
+    return sqrt(sum(map(mul, values, values)) / len(values))
 
 
 def _cut(levels: bytes, share: float, at: float, *, tall: bool, channels: int) -> bytes:

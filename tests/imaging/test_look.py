@@ -5,10 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from fixtures.defects.base import picture
 from fixtures.images import RECIPES, encode, make_image, photo, turned_jpeg
@@ -78,6 +79,23 @@ async def test_the_thumbnail_fits_320_pixels_and_is_never_enlarged(
     async with DecoderPool(CheckOptions(workers=1)) as pool:
         found = await look(pool, encode(photo(width, height), "png"))
     assert opened(found.thumbnail).size == thumbnail
+
+
+async def test_a_look_without_a_thumbnail_says_all_else_that_one_with_it_says() -> None:
+    image = body(encode(picture(640), "webp"))
+    async with DecoderPool(CheckOptions(workers=1)) as pool:
+        _, whole = await pool.look(image, widths=(320,))
+        _, bare = await pool.look(image, widths=(320,), thumbnail=False)
+    assert whole is not None
+    assert bare == replace(whole, thumbnail=b"")
+
+
+async def test_a_soft_picture_is_not_measured_for_having_been_enlarged() -> None:
+    soft = body(encode(picture(960).filter(ImageFilter.GaussianBlur(8)), "png"))
+    async with DecoderPool(CheckOptions(workers=1)) as pool:
+        _, found = await pool.look(soft, widths=(320, 480))
+    assert found is not None
+    assert (found.regained, found.detail) == ((), ())
 
 
 async def test_a_turned_picture_is_looked_at_upright() -> None:

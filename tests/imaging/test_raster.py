@@ -50,6 +50,7 @@ def test_the_bytes_of_a_decoder_are_the_picture_that_pillow_makes_of_them(kind: 
         forget_decoder(image)
         for box in ((0, 0, 101, 67), (10, 20, 60, 67), (100, 66, 101, 67)):
             assert Raster(image, pixels).crop(box).tobytes() == usual.crop(box).tobytes()
+            assert Raster(image, pixels).grey(box).tobytes() == usual.crop(box).convert("L").tobytes()
         assert Raster(image, pixels).reduced(3).tobytes() == usual.reduce(3).tobytes()
 
 

@@ -150,7 +150,9 @@ def _first_frame(image: Image.Image, facts: ImageFacts) -> Raster:
 def _look(raster: Raster, facts: ImageFacts, wish: Wish, shrink: int) -> Look | None:
     """A look at the frame that is loaded. It is an extra: that it fails says nothing against the image."""
     try:
-        return look_at(raster, facts, estimate=wish.estimate, widths=wish.widths, shrink=shrink)
+        return look_at(
+            raster, facts, estimate=wish.estimate, widths=wish.widths, shrink=shrink, thumbnail=wish.thumbnail
+        )
     except Exception:  # MemoryError, and whatever Pillow raises over an odd mode, profile or EXIF block
         return None
 

@@ -298,14 +298,16 @@ class DecoderPool:
         return _facts(await self._reply(body, Wish()))[0]
 
     async def look(
-        self, body: Body, *, estimate: bool = False, widths: tuple[int, ...] = ()
+        self, body: Body, *, estimate: bool = False, widths: tuple[int, ...] = (), thumbnail: bool = True
     ) -> tuple[ImageFacts, Look | None]:
         """Like `decode`, and measure the pixels while they are there; None where that could not be done.
 
         ``widths`` are those of its siblings in pixels: whether it was enlarged from a narrower one is measured too.
-        ``estimate`` also encodes the picture in modern formats, which takes many times longer. Raises what `decode` raises.
+        ``estimate`` also encodes the picture in modern formats, which takes many times longer. Without ``thumbnail`` the look has
+        none. Raises what `decode` raises.
         """
-        return _facts(await self._reply(body, Wish(look=True, estimate=estimate, widths=widths[:64])))
+        wish = Wish(look=True, estimate=estimate, widths=widths[:64], thumbnail=thumbnail)
+        return _facts(await self._reply(body, wish))
 
     async def _reply(self, body: Body, wish: Wish) -> Reply:
         # What the header gives away costs no process its time.

@@ -53,18 +53,21 @@ class Limits:
 class Wish:
     """What a job asks for besides the facts: a look, and in it the sizes of the picture in modern formats.
 
-    ``widths`` are those of narrower variants, to see whether the picture was enlarged from one.
+    ``widths`` are those of narrower variants, to see whether the picture was enlarged from one. Without ``thumbnail`` the look has
+    none.
     """
 
     look: bool = False
     estimate: bool = False
     widths: tuple[int, ...] = ()
+    thumbnail: bool = True
 
 
 def wish_of(head: dict[str, Any]) -> Wish:
     """Read the wish of a job's head."""
     widths = head.get("widths") or ()
-    return Wish(head.get("look") is True, head.get("estimate") is True, tuple(map(int, widths)))
+    look, estimate = head.get("look") is True, head.get("estimate") is True
+    return Wish(look, estimate, tuple(map(int, widths)), head.get("thumbnail") is not False)
 
 
 def frame(head: dict[str, Any], body_size: int = 0) -> bytes:

@@ -347,7 +347,14 @@ class _VerifyRun:
                     site.bring(request) if site is not None and is_file(request.url) else first.fetch(request)
                 )
 
-            looker = Looker(bring, pool, check, estimate=self._options.estimate, from_disk=is_file)
+            looker = Looker(
+                bring,
+                pool,
+                check,
+                estimate=self._options.estimate,
+                thumbnails=self._options.thumbnails,
+                from_disk=is_file,
+            )
 
             async def handle(item: WorkItem) -> Note | Later[Note]:
                 note = Note(item, await looker.look(item.variant.url, item.sibling_widths, item.variant.documents))
@@ -355,7 +362,7 @@ class _VerifyRun:
                 return Later(note) if isinstance(error, FetchError) and error.deferred else note
 
             async def record(notes: Sequence[Note]) -> None:
-                kept = [(n.item.variant.url, pickle.dumps(self._kept(n.looked.known))) for n in notes]
+                kept = [(n.item.variant.url, pickle.dumps(_kept(n.looked.known))) for n in notes]
                 await catalog.write(put_notes, kept)
                 for note in notes:
                     self._tell(note)
@@ -368,12 +375,6 @@ class _VerifyRun:
                 host_width=self._options.fetch.host_concurrency,
                 outlook=fetcher.outlook,
             )
-
-    def _kept(self, known: VariantFacts) -> VariantFacts:
-        look = known.look
-        if look is not None and not self._options.thumbnails:
-            look = replace(look, thumbnail=b"")
-        return replace(known, download=without_body(known.download), look=look)
 
     def _tell(self, note: Note) -> None:
         self._others += isinstance(note.looked.known.result, OtherOrigin)
@@ -416,6 +417,10 @@ class _VerifyRun:
         told = repeats or here in self._told
         self._told |= {here, anywhere}
         return not told
+
+
+def _kept(known: VariantFacts) -> VariantFacts:
+    return replace(known, download=without_body(known.download))
 
 
 def _digest(finding: Finding, place: str) -> bytes:

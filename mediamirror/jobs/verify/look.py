@@ -62,12 +62,14 @@ class Looker:
         options: CheckOptions,
         *,
         estimate: bool = False,
+        thumbnails: bool = False,
         from_disk: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._bring = bring
         self._pool = pool
         self._options = options
         self._estimate = estimate
+        self._thumbnails = thumbnails
         self._from_disk = from_disk
 
     async def look(self, url: str, widths: tuple[int, ...] = (), pages: tuple[str, ...] = ()) -> Looked:
@@ -120,7 +122,9 @@ class Looker:
                 result = await asyncio.to_thread(read_whole_body, body)
                 check_budget(result, self._options)
             else:
-                result, look = await self._pool.look(body, estimate=self._estimate, widths=widths)
+                result, look = await self._pool.look(
+                    body, estimate=self._estimate, widths=widths, thumbnail=self._thumbnails
+                )
         except ImageError as error:
             result = error
         finally:
