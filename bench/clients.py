@@ -39,9 +39,10 @@ import uvloop
 
 from mediamirror.fetch.guard import Guard, allow_all
 from mediamirror.fetch.open import open_fetcher
-from mediamirror.fetch.request import Request
+from mediamirror.fetch.request import Request, parse_target
 from mediamirror.fetch.transport import CurlTransport
 from mediamirror.settings import FetchOptions
+from mediamirror.wire import WireRequest
 
 # httpx itself is measured where it is installed (the extra "bench"); nothing else here needs it.
 httpx: Any = import_module("httpx") if find_spec("httpx") else None
@@ -49,6 +50,7 @@ httpx: Any = import_module("httpx") if find_spec("httpx") else None
 FILES = 200
 SIZE = 67_000
 AT_ONCE = 32
+OPEN = Guard(allow_all)
 
 Get = Callable[[str], Awaitable[int]]
 """Fetches one URL into memory and returns its size."""
@@ -109,8 +111,8 @@ def _wait_for(port: int) -> None:
 
 
 @asynccontextmanager
-async def by_httpx() -> AsyncIterator[Get]:
-    limits = httpx.Limits(max_connections=AT_ONCE)
+async def by_httpx(at_once: int = AT_ONCE) -> AsyncIterator[Get]:
+    limits = httpx.Limits(max_connections=at_once)
     async with httpx.AsyncClient(trust_env=False, limits=limits) as client:
 
         async def get(url: str) -> int:
@@ -120,8 +122,8 @@ async def by_httpx() -> AsyncIterator[Get]:
 
 
 @asynccontextmanager
-async def by_httpx2() -> AsyncIterator[Get]:
-    limits = httpx2.Limits(max_connections=AT_ONCE)
+async def by_httpx2(at_once: int = AT_ONCE) -> AsyncIterator[Get]:
+    limits = httpx2.Limits(max_connections=at_once)
     async with httpx2.AsyncClient(trust_env=False, limits=limits) as client:
 
         async def get(url: str) -> int:
@@ -131,25 +133,21 @@ async def by_httpx2() -> AsyncIterator[Get]:
 
 
 @asynccontextmanager
-async def by_httpx2_over_ours() -> AsyncIterator[Get]:
-    async with httpx2.AsyncClient(transport=CurlTransport(guard=Guard(allow_all)), trust_env=False) as client:
-
-        async def get(url: str) -> int:
-            return len((await client.get(url)).content)
-
-        yield get
-
-
-@asynccontextmanager
 async def by_transport() -> AsyncIterator[Get]:
-    nothing = httpx2.ByteStream(b"")
-    async with CurlTransport(guard=Guard(allow_all)) as transport:
+    async with CurlTransport(guard=OPEN) as transport:
+        yield over(transport)
 
-        async def get(url: str) -> int:
-            response = await transport.handle_async_request(httpx2.Request("GET", url, stream=nothing))
-            return len(b"".join([chunk async for chunk in response.stream]))  # type: ignore[union-attr]
 
-        yield get
+def over(transport: CurlTransport) -> Get:
+    async def get(url: str) -> int:
+        target = parse_target(url, OPEN)
+        reply = await transport.send(WireRequest("GET", target.origin, target.target, ()))
+        try:
+            return len(b"".join([chunk async for chunk in reply]))
+        finally:
+            await reply.aclose()
+
+    return get
 
 
 @asynccontextmanager
@@ -198,7 +196,6 @@ async def by_stack() -> AsyncIterator[Get]:
 CLIENTS = {
     "httpx": ("httpx 0.28.1, its own transport", by_httpx),
     "httpx2": ("httpx2, its own transport", by_httpx2),
-    "client": ("httpx2.AsyncClient over our transport", by_httpx2_over_ours),
     "transport": ("our transport, called straight", by_transport),
     "pycurl": ("pycurl's own driver, alone", by_pycurl),
     "aiohttp": ("aiohttp alone", by_aiohttp),
@@ -227,14 +224,14 @@ def cpu() -> float:
     return usage.ru_utime + usage.ru_stime
 
 
-async def churn(client: httpx2.AsyncClient | httpx.AsyncClient, base: str) -> str:
+async def churn(get: Get, base: str) -> str:
     """Cancel requests for 2.5 s over 10 connections, then ask 5 times in peace; how many of these get through?"""
     until = time.monotonic() + 2.5
 
     async def canceller(seed: int) -> None:
         pause = 0.0001 * (1 + seed % 17)
         while time.monotonic() < until:
-            task = asyncio.ensure_future(client.get(f"{base}/{seed}.webp"))
+            task = asyncio.ensure_future(get(f"{base}/{seed}.webp"))
             await asyncio.sleep(pause)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
@@ -244,7 +241,7 @@ async def churn(client: httpx2.AsyncClient | httpx.AsyncClient, base: str) -> st
     for _ in range(5):
         try:
             async with asyncio.timeout(2):
-                healthy += (await client.get(f"{base}/1.webp")).status_code == 200
+                healthy += await get(f"{base}/1.webp") == SIZE
         except Exception:
             continue
     return f"{healthy}/5"
@@ -254,15 +251,13 @@ async def churn_all(base: str) -> None:
     """Print the cancellation check of each pool of 10 connections."""
     print("\nHealthy requests after 2.5 s of cancellations, pool of 10:")
     if httpx is not None:
-        async with httpx.AsyncClient(trust_env=False, limits=httpx.Limits(max_connections=10)) as old:
+        async with by_httpx(10) as old:
             print(f"  {CLIENTS['httpx'][0]:<56} {await churn(old, base)}")
-    async with httpx2.AsyncClient(trust_env=False, limits=httpx2.Limits(max_connections=10)) as own:
+    async with by_httpx2(10) as own:
         print(f"  {CLIENTS['httpx2'][0]:<56} {await churn(own, base)}")
-    transport = CurlTransport(guard=Guard(allow_all), limit=10)
-    async with httpx2.AsyncClient(transport=transport, trust_env=False) as ours:
-        print(
-            f"  {CLIENTS['client'][0]:<56} {await churn(ours, base)}, {transport.connections} of 10 slots still taken"
-        )
+    async with CurlTransport(guard=OPEN, limit=10) as ours:
+        healthy = await churn(over(ours), base)
+        print(f"  {CLIENTS['transport'][0]:<56} {healthy}, {ours.connections} of 10 slots still taken")
 
 
 def compare(base: str, names: list[str], options: argparse.Namespace) -> None:

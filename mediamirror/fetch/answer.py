@@ -16,8 +16,9 @@ from email.utils import parsedate_to_datetime
 from mediamirror.errors import BadContentEncoding, ConnectionLost, HTTPStatus, RobotsTagRefused
 from mediamirror.fetch.body import is_coded
 from mediamirror.fetch.request import Request
-from mediamirror.first_use import dataclass, pattern
+from mediamirror.first_use import pattern
 from mediamirror.redact import redact_text, redact_url
+from mediamirror.wire import Head
 
 MOST_FIELDS = 128
 """Header fields of one answer."""
@@ -27,8 +28,6 @@ MOST_INTERIM = 50
 
 MOST_LINES = MOST_FIELDS + 8 * MOST_INTERIM
 """Lines that come before a body, interim answers and all; also what may come in trailers."""
-
-Fields = list[tuple[bytes, bytes]]
 
 # RFC 9112, 4, but for a reason phrase that is absent with its space, which many servers send.
 _STATUS_LINE = pattern(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r?\n")
@@ -46,17 +45,6 @@ class BadHead(Exception):
 
 class TooManyHeaders(BadHead):
     """The head is larger than is accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Head:
-    """Status, reason and fields of an answer, and its bytes; ``lines`` is how many lines of all that came lie before its body."""
-
-    status: int
-    reason: bytes
-    fields: Fields
-    lines: int
-    raw: bytes
 
 
 def read_head(lines: Sequence[bytes], most_bytes: int) -> Head | None:
@@ -100,9 +88,9 @@ def _status(line: bytes) -> tuple[int, bytes]:
     return int(match[1]), match[2] or b""
 
 
-def _fields(lines: Sequence[bytes], most_bytes: int) -> Fields:
+def _fields(lines: Sequence[bytes], most_bytes: int) -> list[tuple[bytes, bytes]]:
     _check_size(lines, most_bytes)
-    fields: Fields = []
+    fields: list[tuple[bytes, bytes]] = []
     lengths, framed = set(), set()
     for line in lines:
         name, _, value = line.partition(b":")

@@ -15,8 +15,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from pathlib import Path
-
-import httpx2
+from typing import NamedTuple
 
 from mediamirror.errors import (
     BodyTooLarge,
@@ -39,22 +38,36 @@ from mediamirror.fetch.answer import REDIRECTS, check_robots_tag, check_status, 
 from mediamirror.fetch.body import Bucket, Inflater, RateWatch, Spool, inflater_for, is_coded, too_large
 from mediamirror.fetch.guard import Guard
 from mediamirror.fetch.request import Fetcher, Hop, Request, RequestHeaders, Target, conditions, parse_target
-from mediamirror.fetch.transfer import HeaderFlood, UnreadableHead, UnsaidEnd
-from mediamirror.first_use import dataclass, replace
+from mediamirror.first_use import replace
 from mediamirror.model import Body, Capture, Download, Passed
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
+from mediamirror.wire import (
+    Broken,
+    Carrier,
+    CutOff,
+    Fields,
+    HeaderFlood,
+    Late,
+    NotConnected,
+    ProxyFailed,
+    Silent,
+    UnreadableHead,
+    UnsaidEnd,
+    Unwritable,
+    WireReply,
+    WireRequest,
+)
 
-_NO_BODY = httpx2.ByteStream(b"")
 _DRAIN_BYTES = 64 * 1024
 _DRAIN_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """One response with its headers decoded: all of them in order, and the first of each name."""
+class _Answer(NamedTuple):
+    """One reply with its headers decoded: all of them in order, and the first of each name."""
 
-    response: httpx2.Response
+    reply: WireReply
+    status: int
     target: Target
     headers: tuple[tuple[str, str], ...]
     named: dict[str, str]
@@ -69,7 +82,7 @@ class Client:
 
     def __init__(
         self,
-        transport: httpx2.AsyncBaseTransport,
+        transport: Carrier,
         options: FetchOptions,
         *,
         spool_dir: Path,
@@ -108,17 +121,17 @@ class Client:
         answer = await self._send(request, target)
         try:
             self._check_headers(answer)
-            if answer.response.status_code in REDIRECTS and "location" in answer.named:
+            if answer.status in REDIRECTS and "location" in answer.named:
                 body = None
                 self._note(request, answer, *await _drain(answer, request))
             else:
                 body = await self._receive(request, answer, deadline)
         finally:
-            await answer.response.stream.aclose()  # type: ignore[union-attr]
+            await answer.reply.aclose()
         return Download(
             url=request.url,
             final_url=target.href,
-            http_status=answer.response.status_code,
+            http_status=answer.status,
             headers=answer.headers,
             body=body,
             fetched_at=datetime.now(UTC),
@@ -134,12 +147,13 @@ class Client:
             )
 
     async def _send(self, request: Request, target: Target) -> _Answer:
-        headers = _encoded(self._headers.of(request, target))
-        if extra := [(name.encode(), value.encode()) for name, value in conditions(request)]:
-            headers = httpx2.Headers([*headers.raw, *extra])
-        response = await self._transport.handle_async_request(_wire(target, headers))
-        came = tuple([(_name(name), _text(value)) for name, value in response.headers.raw])
-        return _Answer(response, target, came, dict(reversed(came)))
+        fields = _encoded(self._headers.of(request, target))
+        if request.conditional or request.range is not None:
+            fields = (*fields, *((name.encode(), value.encode()) for name, value in conditions(request)))
+        reply = await self._transport.send(WireRequest("GET", target.origin, target.target, fields))
+        head = reply.head
+        came = tuple([(_name(name), _text(value)) for name, value in head.fields])
+        return _Answer(reply, head.status, target, came, dict(reversed(came)))
 
     def _note(
         self,
@@ -153,14 +167,13 @@ class Client:
         """Put an answer into the request's trace, where it has one."""
         if request.trace is None:
             return
-        response = answer.response
-        sent, address = self._headers.without_secrets(request), response.extensions.get("server_addr")
-        at, status, href = datetime.now(UTC), response.status_code, answer.target.href
-        request.trace.append(Capture(href, at, status, _head_of(response), sent, address, body, cut, owned))
+        reply = answer.reply
+        at, sent, href = datetime.now(UTC), self._headers.without_secrets(request), answer.target.href
+        request.trace.append(Capture(href, at, answer.status, reply.head.raw, sent, reply.address, body, cut, owned))
 
     async def _receive(self, request: Request, answer: _Answer, deadline: asyncio.Timeout) -> Body | None:
         href = answer.target.href
-        status = answer.response.status_code
+        status = answer.status
         now = datetime.now(UTC)
         try:
             check_status(status, answer.named, request, href, now)
@@ -235,7 +248,7 @@ class Client:
         options = self._options
         watch = RateWatch(options.min_rate, options.min_rate_window, time.monotonic())
         try:
-            async for chunk in answer.response.stream:  # type: ignore[union-attr]
+            async for chunk in answer.reply:
                 if watch.too_slow(len(chunk), time.monotonic()):
                     raise TooSlow(f"{redact_url(href)} came in slower than {options.min_rate} bytes a second.")
                 for piece in (chunk,) if inflater is None else inflater.feed(chunk):
@@ -243,35 +256,27 @@ class Client:
                         await spool.spill()
                 if self._bucket is not None:
                     _extend(deadline, watch, await self._bucket.take(len(chunk)))
-        except httpx2.RemoteProtocolError as error:
+        except Broken as error:
             # Many servers end a connection so. An image shows whether it was whole, a document does not.
             if not isinstance(error, UnsaidEnd) or _is_framed(answer) or not request.for_image:
                 raise _cut(error, href) from error
-        except httpx2.NetworkError as error:
-            raise ConnectionLost(f"{redact_url(href)}: the connection broke off in the middle.") from error
         if inflater is not None:
             inflater.finish()
 
 
-def _cut(error: httpx2.RemoteProtocolError, href: str) -> FetchError:
-    if isinstance(error, HeaderFlood):  # in its trailers
-        return as_fetch_error(error, redact_url(href))
-    return TransferTruncated(f"{redact_url(href)} broke off before its end.")
-
-
-def _wire(target: Target, headers: httpx2.Headers) -> httpx2.Request:
-    extensions = {"target": target.target}
-    return httpx2.Request("GET", _origin(target.origin), headers=headers, stream=_NO_BODY, extensions=extensions)
+def _cut(error: Broken, href: str) -> FetchError:
+    """What broke a body off in the middle."""
+    shown = redact_url(href)
+    if isinstance(error, (Silent, HeaderFlood)):  # of headers: in its trailers
+        return as_fetch_error(error, shown)
+    if isinstance(error, CutOff):
+        return TransferTruncated(f"{shown} broke off before its end.")
+    return ConnectionLost(f"{shown}: the connection broke off in the middle.")
 
 
 @lru_cache(maxsize=64)
-def _encoded(fields: tuple[tuple[str, str], ...]) -> httpx2.Headers:
-    return httpx2.Headers([(name.encode("ascii"), value.encode()) for name, value in fields])
-
-
-@lru_cache(maxsize=1024)
-def _origin(origin: str) -> httpx2.URL:
-    return httpx2.URL(origin)
+def _encoded(fields: tuple[tuple[str, str], ...]) -> Fields:
+    return tuple((name.encode("ascii"), value.encode()) for name, value in fields)
 
 
 def _extend(deadline: asyncio.Timeout, watch: RateWatch, seconds: float) -> None:
@@ -293,7 +298,7 @@ async def _drain(answer: _Answer, request: Request) -> tuple[bytes, str | None]:
     came, size, cut = [], 0, None
     try:
         async with asyncio.timeout(_DRAIN_SECONDS):
-            async for chunk in answer.response.stream:  # type: ignore[union-attr]
+            async for chunk in answer.reply:
                 came.append(chunk)
                 size += len(chunk)
                 if size > _DRAIN_BYTES:
@@ -301,7 +306,7 @@ async def _drain(answer: _Answer, request: Request) -> tuple[bytes, str | None]:
                     break
     except TimeoutError:
         cut = "time"
-    except httpx2.HTTPError:
+    except Broken:
         cut = "disconnect"
     return b"".join(came), cut
 
@@ -310,18 +315,9 @@ def _why_cut(error: BaseException, deadline: asyncio.Timeout) -> str | None:
     """Why a body is not there to its end, in the words of WARC 1.1, 5.13; None for what an archive doesn't tell."""
     if isinstance(error, BodyTooLarge):
         return "length"
-    if isinstance(error, (TooSlow, httpx2.TimeoutException)) or deadline.expired():
+    if isinstance(error, (TooSlow, Silent)) or deadline.expired():
         return "time"
-    return "disconnect" if isinstance(error, (FetchError, httpx2.HTTPError)) else None
-
-
-def _head_of(response: httpx2.Response) -> bytes:
-    """The head of an answer as it came; of a transport that does not tell it, one of its fields."""
-    head: bytes | None = response.extensions.get("head")
-    if head is not None:
-        return head
-    fields = b"".join(b"%b: %b\r\n" % field for field in response.headers.raw)
-    return b"HTTP/1.1 %d %b\r\n%b\r\n" % (response.status_code, response.reason_phrase.encode(), fields)
+    return "disconnect" if isinstance(error, (FetchError, Broken)) else None
 
 
 def _is_framed(answer: _Answer) -> bool:
@@ -407,12 +403,11 @@ def as_fetch_error(error: Exception, shown_url: str) -> FetchError:
     """Return the most specific `FetchError` for what a request raised."""
     if isinstance(error, FetchError):
         return error
-    if isinstance(error, httpx2.HTTPError):
-        return _from_httpx2(error, shown_url)
+    if isinstance(error, Broken):
+        return _from_wire(error, shown_url)
     if isinstance(error, TimeoutError):
         return DeadlineExceeded(f"{shown_url} was not finished in time; raise --timeout to wait longer.")
-    if isinstance(error, (httpx2.InvalidURL, ValueError)):
-        # UnicodeError and IDNAError are ValueErrors.
+    if isinstance(error, ValueError):  # UnicodeError is one
         return InvalidURL(f"{shown_url} is not a URL that can be requested.")
     if isinstance(error, OSError):
         return SpoolFailed(
@@ -422,27 +417,27 @@ def as_fetch_error(error: Exception, shown_url: str) -> FetchError:
     return FetchError(f"{shown_url} failed in an unforeseen way ({type(error).__name__}).")
 
 
-def _from_httpx2(error: httpx2.HTTPError, shown_url: str) -> FetchError:
+def _from_wire(error: Broken, shown_url: str) -> FetchError:
     match error:
-        case httpx2.ConnectTimeout():
+        case Late():
             return ConnectFailed(f"{shown_url}: no connection in time; is the host up, and the port right?")
-        case httpx2.TimeoutException():
+        case Silent():
             return TooSlow(f"{shown_url}: the origin fell silent.")
-        case httpx2.ConnectError() | httpx2.ProxyError():
+        case NotConnected():
             return _from_connect(error, shown_url)
-        case httpx2.LocalProtocolError():
+        case Unwritable():
             return FetchError(f"{shown_url} can't be asked for: a header or the URL can't be written as HTTP.")
         case HeaderFlood():
             return HeadersTooLarge(f"{shown_url} answered with more headers than are accepted; see --max-header-size.")
         case UnreadableHead():
             return NotHTTP(f"{shown_url}: the origin did not answer in the form of HTTP ({error}).")
-        case httpx2.RemoteProtocolError():
+        case CutOff():
             return ConnectionLost(f"{shown_url}: the origin broke off or did not speak HTTP.")
         case _:
             return ConnectionLost(f"{shown_url}: the connection broke off.")
 
 
-def _from_connect(error: httpx2.HTTPError, shown_url: str) -> FetchError:
+def _from_connect(error: NotConnected, shown_url: str) -> FetchError:
     for cause in _causes(error):
         if why := getattr(cause, "verify_message", None):
             return TLSFailed(f"{shown_url}: the certificate is not trusted ({why}); see --cacert.")
@@ -453,7 +448,7 @@ def _from_connect(error: httpx2.HTTPError, shown_url: str) -> FetchError:
     if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
         return TLSFailed(f"{shown_url}: the TLS handshake failed.")
     reason = next((_words(c) for c in _causes(error) if isinstance(c, OSError) and c.errno), "no connection")
-    via = "the proxy " if isinstance(error, httpx2.ProxyError) else ""
+    via = "the proxy " if isinstance(error, ProxyFailed) else ""
     return ConnectFailed(f"{shown_url}: {via}could not be reached ({reason}).")
 
 

@@ -17,15 +17,14 @@ from mediamirror.model import Download
 from mediamirror.settings import FetchOptions, Rewired
 
 if TYPE_CHECKING:
-    import httpx2
-
-    from mediamirror.fetch.open import OpenFetcher, Transport
+    from mediamirror.fetch.open import OpenFetcher
+    from mediamirror.wire import Carrier, Transport
 
 
 @asynccontextmanager
 async def open_transport(
     cacert: Path | None, *, limit: int, connect_to: Sequence[Rewired] = (), proxy: str | None = None
-) -> AsyncIterator[httpx2.AsyncBaseTransport]:
+) -> AsyncIterator[Carrier]:
     """Open up to ``limit`` connections for one run, and close them after it. Raises `UsageError` for a bad ``cacert``."""
     # Half of a start's time goes into loading the HTTP client: it is loaded where there is something to connect to.
     from mediamirror.fetch.guard import Guard, allow_all  # noqa: PLC0415
@@ -47,7 +46,7 @@ async def open_transport_to(
     limit: int,
     connect_to: Sequence[Rewired] = (),
     proxy: str | None = None,
-) -> AsyncIterator[httpx2.AsyncBaseTransport | None]:
+) -> AsyncIterator[Carrier | None]:
     """Open a transport if one of the places is a bucket; yield None for directories."""
     if not any(place[:3].lower() == "s3:" for place in places):
         yield None

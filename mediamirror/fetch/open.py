@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from random import Random
 
-import httpx2
-
 from mediamirror.errors import ConnectFailed, FetchError, HTTPStatus
 from mediamirror.fetch.answer import robots_token
 from mediamirror.fetch.body import Bucket
@@ -26,11 +24,9 @@ from mediamirror.first_use import dataclass, replace
 from mediamirror.model import Download
 from mediamirror.redact import redact_url
 from mediamirror.settings import FetchOptions
+from mediamirror.wire import Carrier, Transport
 
 log = logging.getLogger("mediamirror")
-
-Transport = httpx2.AsyncBaseTransport
-"""What carries requests: the type of a transport of the caller's own."""
 
 _ROBOTS_SECONDS = 20.0
 _ROBOTS_REDIRECTS = 5
@@ -163,7 +159,7 @@ class OpenFetcher:
     """The whole stack, open. ``transport`` is the connection pool beneath it; nothing but the stack sends through it."""
 
     stack: Fetcher
-    transport: httpx2.AsyncBaseTransport
+    transport: Carrier
     hosts: Hosts
     robots: Robots | None
 
@@ -204,7 +200,7 @@ async def open_fetcher(
     guard: Guard | None = None,
     random: Random | None = None,
     names: Names | None = None,
-    transport: httpx2.AsyncBaseTransport | None = None,
+    transport: Transport | None = None,
 ) -> AsyncIterator[OpenFetcher]:
     """Open the stack for one run, and close every connection after it.
 
@@ -220,16 +216,18 @@ async def open_fetcher(
     names = names or Names(options.connect_timeout)
     async with AsyncExitStack() as stack:
         if transport is None:
-            transport = await stack.enter_async_context(_network(options, guard, names))
+            carrier: Carrier = await stack.enter_async_context(_network(options, guard, names))
             find: Admit = partial(find_name, names=names, options=options)
         else:
-            transport, find = _OfTheCaller(transport), _not_looked_up
+            from mediamirror.fetch.handed_in import OverHttpx2  # noqa: PLC0415 - start-up time
+
+            carrier, find = OverHttpx2(transport), _not_looked_up
             guard = replace(guard, by_proxy=True)  # it is not we who dial
         random = random or Random()  # noqa: S311 - spreads load, guards nothing
         hosts = Hosts(options, clock=time.monotonic, random=random)
-        robots = Robots(_robots_fetcher(transport, options, guard, spool_dir, agent, find), token=robots_token(agent))
+        robots = Robots(_robots_fetcher(carrier, options, guard, spool_dir, agent, find), token=robots_token(agent))
         client = Client(
-            transport,
+            carrier,
             options,
             spool_dir=spool_dir,
             guard=guard,
@@ -242,7 +240,7 @@ async def open_fetcher(
         following = Following(polite, options, guard, partial(admit, find=find, robots=asked, hosts=hosts))
         if not options.robots:
             log.warning("robots.txt is ignored, by --ignore-robots: forbidden paths and Crawl-delay are not obeyed.")
-        yield OpenFetcher(Retrying(following, options, random=random), transport, hosts, asked)
+        yield OpenFetcher(Retrying(following, options, random=random), carrier, hosts, asked)
 
 
 def _network(options: FetchOptions, guard: Guard, names: Names) -> CurlTransport:
@@ -260,25 +258,12 @@ def _network(options: FetchOptions, guard: Guard, names: Names) -> CurlTransport
     )
 
 
-class _OfTheCaller(httpx2.AsyncBaseTransport):
-    """A transport as httpx2 knows them: it is given whole URLs, where ours is told the path beside them, byte for byte."""
-
-    def __init__(self, transport: httpx2.AsyncBaseTransport) -> None:
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Hand on the request."""
-        url = request.url.copy_with(raw_path=request.extensions["target"])
-        whole = httpx2.Request(request.method, url, headers=request.headers, stream=request.stream)
-        return await self._transport.handle_async_request(whole)
-
-
 async def _not_looked_up(target: Target) -> None:
     """With a transport of the caller's own no name is looked up here."""
 
 
 def _robots_fetcher(
-    transport: httpx2.AsyncBaseTransport, options: FetchOptions, guard: Guard, spool_dir: Path, agent: str, find: Admit
+    transport: Carrier, options: FetchOptions, guard: Guard, spool_dir: Path, agent: str, find: Admit
 ) -> Fetcher:
     own = replace(
         options,

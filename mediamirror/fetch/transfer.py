@@ -1,4 +1,4 @@
-"""One request over libcurl: the easy handle that carries it, the answer as it comes, and what went wrong in httpx2's words."""
+"""One request over libcurl: the easy handle that carries it, the answer as it comes, and what went wrong with it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,28 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import httpx2
 import pycurl
 
 from mediamirror.errors import AddressRefused
-from mediamirror.fetch.answer import MOST_LINES, BadHead, Head, TooManyHeaders, check_trailers, read_head
+from mediamirror.fetch.answer import MOST_LINES, BadHead, TooManyHeaders, check_trailers, read_head
 from mediamirror.first_use import pattern
+from mediamirror.wire import (
+    Broken,
+    CutOff,
+    Head,
+    HeaderFlood,
+    Late,
+    NotConnected,
+    ProxyFailed,
+    Silent,
+    Timeouts,
+    UnreadableHead,
+    UnsaidEnd,
+    Unwritable,
+    WireRequest,
+)
 
 if TYPE_CHECKING:
     from mediamirror.fetch.pump import Pump
@@ -29,18 +43,6 @@ _NO_TIMEOUT = 7 * 86_400_000
 _LINE_BREAK = pattern(rb"[\0\r\n]")
 
 
-class HeaderFlood(httpx2.RemoteProtocolError):
-    """More headers than are accepted."""
-
-
-class UnreadableHead(httpx2.RemoteProtocolError):
-    """A head that came whole and can't be read."""
-
-
-class UnsaidEnd(httpx2.RemoteProtocolError):
-    """A TLS connection ended in a body without saying so first (no close_notify)."""
-
-
 class Way(NamedTuple):
     """Where to dial for a request: lines for `pycurl.RESOLVE` and `pycurl.CONNECT_TO`, and who is asked for each address.
 
@@ -52,29 +54,33 @@ class Way(NamedTuple):
     admit: Callable[[str, int], None]
 
 
-class Timeouts(NamedTuple):
-    """Seconds: to connect, and between two signs of life; None for as long as it takes."""
-
-    connect: float | None
-    read: float | None
-
-
-class Reply(httpx2.AsyncByteStream):
+class Reply:
     """An answer: whole, or still coming. It is read to its end, or closed, which closes its connection."""
 
-    __slots__ = ("_wake", "address", "done", "error", "head", "held", "pieces", "size", "slot")
+    __slots__ = ("_wake", "answered_by", "came", "done", "error", "held", "pieces", "size", "slot")
 
     def __init__(self, slot: Slot) -> None:
         self.slot: Slot | None = slot
-        self.head: Head | None = None
-        self.address: str | None = None
-        """The IP address that answered, once it has ended; None where a proxy stands between."""
+        self.came: Head | None = None
+        """Its head, once that is there."""
+        self.answered_by: str | None = None
         self.pieces: list[bytes] = []
         self.held = 0
         self.size = 0
         self.done = False
         self.error: Exception | None = None
         self._wake: asyncio.Future[None] | None = None
+
+    @property
+    def head(self) -> Head:
+        """Its head, of which the transport has waited."""
+        assert self.came is not None  # noqa: S101 - for mypy: handed over once it is there
+        return self.came
+
+    @property
+    def address(self) -> str | None:
+        """The IP address that answered; None where a proxy stands between."""
+        return self.answered_by if self.slot is None else self.slot.address
 
     def stir(self) -> None:
         """Wake whoever waits."""
@@ -89,7 +95,7 @@ class Reply(httpx2.AsyncByteStream):
     def abandon(self) -> None:
         """Close the connection of an answer that is still coming."""
         if self.slot is not None:
-            self.slot.end(httpx2.ReadError("closed before its end"))
+            self.slot.end(Broken("closed before its end"))
 
     async def news(self) -> None:
         """Wait until there is more than a little, or something for a while, or the end."""
@@ -144,7 +150,7 @@ class Slot:
         self._ended = ended
         self._proxy = proxy
         self._max_field = max_field
-        self._request: httpx2.Request
+        self._request: WireRequest
         self._way: Way
         self._timeouts: Timeouts
         self._refusal: Exception | None = None
@@ -180,23 +186,23 @@ class Slot:
             self.curl.setopt(option, value)
         setup(self.curl)
 
-    def begin(self, request: httpx2.Request, origin: str, way: Way, timeouts: Timeouts) -> None:
+    def begin(self, request: WireRequest, way: Way, timeouts: Timeouts) -> None:
         """Send a request off: `reply` is its answer from now on. Raises what is wrong with the request itself."""
         self._request, self._way, self._timeouts = request, way, timeouts
         self._refusal, self._paused, self._mark = None, False, None
         self.lines.clear()
-        target: bytes = request.extensions.get("target") or request.url.raw_path
+        target = request.target
         if _LINE_BREAK.search(target):
-            raise httpx2.LocalProtocolError("A request's target holds a line break.", request=request)
-        if self._proxy is not None and origin.startswith("http:"):
-            target = origin.encode() + target
-        fields = _header_lines(tuple(request.headers.raw))
+            raise Unwritable("A request's target holds a line break.")
+        if self._proxy is not None and request.origin.startswith("http:"):
+            target = request.origin.encode() + target
+        fields = _header_lines(tuple(request.fields))
         if fields is None:
-            raise httpx2.LocalProtocolError("A header holds a line break.", request=request)
+            raise Unwritable("A header holds a line break.")
         self._set_method(request)
         connect = timeouts.connect
         for option, value in (
-            (pycurl.URL, origin),
+            (pycurl.URL, request.origin),
             (pycurl.REQUEST_TARGET, target),
             (pycurl.HTTPHEADER, fields),
             (pycurl.RESOLVE, way.resolve),
@@ -212,7 +218,7 @@ class Slot:
         reply = self.reply
         if reply.done:
             return
-        reply.address = self.address
+        reply.answered_by = self.address
         self._pump.remove(self.curl, whole=error is None)
         reply.finish(error)
         self._ended(self)
@@ -225,12 +231,13 @@ class Slot:
     async def feed(self) -> None:
         """Give libcurl the pieces of a streamed body as it asks for them, until there is an answer."""
         reply = self.reply
-        async for piece in cast(httpx2.AsyncByteStream, self._request.stream):
+        assert not isinstance(self._request.body, bytes)  # noqa: S101 - for mypy
+        async for piece in self._request.body:
             self._body, self._sent = piece, 0
             self.resume()
             while not reply.done and self._sent < len(piece):
                 await reply.news()
-            if reply.done or reply.head is not None:
+            if reply.done or reply.came is not None:
                 return
         self._fed = True
         self.resume()
@@ -246,11 +253,11 @@ class Slot:
         reply = self.reply
         if len(self.lines) > MOST_LINES:
             self.end(self._flood())
-        elif reply.head is None and self.lines and not self._read_head() and self._refusal is not None:
+        elif reply.came is None and self.lines and not self._read_head() and self._refusal is not None:
             self.end(self._refusal)
         elif self._is_silent(now):
-            self.end(httpx2.ReadTimeout("the peer fell silent", request=self._request))
-        elif reply.head is not None:
+            self.end(Silent("the peer fell silent"))
+        elif reply.came is not None:
             reply.stir()
 
     def _on_end(self, code: int, words: str) -> None:
@@ -264,20 +271,15 @@ class Slot:
             self.curl.setopt(option, value)
             self._set_to[option] = value
 
-    def _set_method(self, request: httpx2.Request) -> None:
-        method, stream = request.method, request.stream
+    def _set_method(self, request: WireRequest) -> None:
+        method, body = request.method, request.body
         self._body, self._sent, self._fed, self.streams = b"", 0, True, False
-        length: int | None = None
-        if isinstance(stream, httpx2.ByteStream):
-            self._body = b"".join(stream)
-            length = len(self._body)
-        elif isinstance(stream, httpx2.AsyncByteStream):
-            self.streams, self._fed = True, False
-            length = int(request.headers.get("content-length", -1))
-        if length is None:
-            raise httpx2.UnsupportedProtocol("The request body must be bytes or an async stream.", request=request)
-        if length < 0:
-            raise httpx2.LocalProtocolError("A streamed body wants a Content-Length.", request=request)
+        if isinstance(body, bytes):
+            self._body, length = body, len(body)
+        elif request.length is not None:
+            self.streams, self._fed, length = True, False, request.length
+        else:
+            raise Unwritable("The length of a body that comes in pieces must be known.")
         uploads = length > 0 or method in {"PUT", "POST", "PATCH"}
         if self._set_to.get(pycurl.CUSTOMREQUEST) != (method, uploads):
             self._set_to[pycurl.CUSTOMREQUEST] = (method, uploads)
@@ -308,36 +310,36 @@ class Slot:
     def _outcome(self, code: int, words: str) -> Exception | None:
         """What became of a transfer that ended: None for a whole answer."""
         reply = self.reply
-        if reply.head is None and self._refusal is None:
+        if reply.came is None and self._refusal is None:
             self._read_head()  # also of what broke off: its status is told, and the end of its body is an error
         if self._refusal is not None:
             return self._refusal
         if code:
-            return failure(code, words, self.curl.getinfo(pycurl.OS_ERRNO), self._request, reply.head)
-        if reply.head is None:
-            return httpx2.RemoteProtocolError("cut off in its headers", request=self._request)
+            return failure(code, words, self.curl.getinfo(pycurl.OS_ERRNO), reply.came)
+        if reply.came is None:
+            return CutOff("cut off in its headers")
         try:
-            check_trailers(self.lines[reply.head.lines :], self._max_field)
+            check_trailers(self.lines[reply.came.lines :], self._max_field)
         except BadHead as error:
-            return httpx2.ReadError(str(error), request=self._request)
+            return Broken(str(error))
         return None
 
     def _read_head(self) -> bool:
         """Read the head, if it is whole by now. What may not stand in one is kept as a refusal."""
         try:
-            self.reply.head = read_head(self.lines, self._max_field)
+            self.reply.came = read_head(self.lines, self._max_field)
         except TooManyHeaders:
             self._refusal = self._flood()
         except BadHead as error:
-            self._refusal = UnreadableHead(str(error), request=self._request)
-        return self.reply.head is not None
+            self._refusal = UnreadableHead(str(error))
+        return self.reply.came is not None
 
     def _flood(self) -> Exception:
-        return HeaderFlood("more headers than are accepted", request=self._request)
+        return HeaderFlood("more headers than are accepted")
 
     def _on_body(self, chunk: bytes) -> int | None:
         reply = self.reply
-        if reply.head is None and not self._read_head():
+        if reply.came is None and not self._read_head():
             return 0  # fewer bytes than were given: libcurl ends the transfer
         if reply.held >= _MOST_HELD or (len(chunk) < _TINY and self._too_many()):
             self._paused = True
@@ -387,7 +389,7 @@ class Slot:
         except AddressRefused as error:
             self._refusal = error
         except OSError as error:  # no more sockets are to be had
-            self._refusal = _with_cause(httpx2.ConnectError(str(error), request=self._request), error)
+            self._refusal = _with_cause(NotConnected(str(error)), error)
         except Exception as error:
             self._refusal = error
         else:
@@ -416,36 +418,36 @@ _NO_CHUNKS = pattern("^chunk |in chunked-encoding")
 _REASON = pattern(r"error:[0-9A-F]+:[^:]*:[^:]*:([^,]+)")
 
 
-def failure(code: int, words: str, errno: int, request: httpx2.Request, head: Head | None) -> Exception:
-    """Return the httpx2 error for one of libcurl's, with the system's or TLS's own error as its cause.
+def failure(code: int, words: str, errno: int, head: Head | None) -> Broken:
+    """Return our error for one of libcurl's, with the system's or TLS's own error as its cause.
 
     ``words`` are libcurl's, ``head`` is that of the answer, where there was one.
     """
     if code == pycurl.E_URL_MALFORMAT:
-        return httpx2.InvalidURL(words)
+        return Unwritable(words)
     if code == pycurl.E_OPERATION_TIMEDOUT:
-        return httpx2.ConnectTimeout(words, request=request)
+        return Late(words)
     if code == 100 or "Too large response headers" in words:
-        return HeaderFlood(words, request=request)
+        return HeaderFlood(words)
     if head is not None:
-        return _cut(code, words, request)
+        return _cut(code, words)
     if code in _TLS:
-        return _with_cause(httpx2.ConnectError(words, request=request), _tls_error(code, words))
+        return _with_cause(NotConnected(words), _tls_error(code, words))
     if code in {pycurl.E_COULDNT_RESOLVE_PROXY, 97} or "CONNECT" in words or "proxy" in words.lower():
-        return httpx2.ProxyError(words, request=request)
+        return ProxyFailed(words)
     if code in {pycurl.E_COULDNT_CONNECT, pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_INTERFACE_FAILED}:
         cause = OSError(errno, os.strerror(errno)) if errno else None
-        return _with_cause(httpx2.ConnectError(words, request=request), cause)
-    return httpx2.RemoteProtocolError(words, request=request)
+        return _with_cause(NotConnected(words), cause)
+    return CutOff(words)
 
 
-def _cut(code: int, words: str, request: httpx2.Request) -> Exception:
+def _cut(code: int, words: str) -> Broken:
     """An answer that broke off in its body."""
     if "unexpected eof" in words:
-        return UnsaidEnd(words, request=request)
+        return UnsaidEnd(words)
     if code == pycurl.E_PARTIAL_FILE or (code == pycurl.E_RECV_ERROR and not _NO_CHUNKS.search(words)):
-        return httpx2.RemoteProtocolError(words, request=request)
-    return httpx2.ReadError(words, request=request)
+        return CutOff(words)
+    return Broken(words)
 
 
 def _tls_error(code: int, words: str) -> ssl.SSLError:
@@ -460,6 +462,6 @@ def _tls_error(code: int, words: str) -> ssl.SSLError:
     return error
 
 
-def _with_cause(error: httpx2.HTTPError, cause: Exception | None) -> httpx2.HTTPError:
+def _with_cause(error: Broken, cause: Exception | None) -> Broken:
     error.__cause__ = cause
     return error

@@ -1,4 +1,4 @@
-"""An httpx2 transport over libcurl. docs/decisions/0001 has the figures behind the choice.
+"""Requests over libcurl. docs/decisions/0001 has the figures behind the choice.
 
 Nothing is added and nothing is changed: the request target goes out byte for byte, headers exactly as given (Host is
 added when absent), no cookies, no redirects, no decompression; no proxy, no password and no host list of the environment.
@@ -23,17 +23,18 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from threading import Thread
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Self, TypeVar
 
-import httpx2
+import ada_url
 import pycurl
 
 from mediamirror.errors import AddressRefused, UsageError
 from mediamirror.fetch.guard import Guard, IPAddress, allow_all, literal, own_machine, rewire, rule_for
 from mediamirror.fetch.pump import Pump
 from mediamirror.fetch.request import split_origin
-from mediamirror.fetch.transfer import Slot, Timeouts, Way
+from mediamirror.fetch.transfer import Reply, Slot, Way
 from mediamirror.settings import Rewired
+from mediamirror.wire import Broken, Late, NotConnected, Timeouts, Unwritable, WireRequest
 
 AT_ONCE = 256
 """Threads for names that were not found before, at most, stuck ones included: 25 KiB and one socket each."""
@@ -192,20 +193,14 @@ class _Place(NamedTuple):
     way: Way
 
 
-class CurlTransport(httpx2.AsyncBaseTransport):
-    """Send httpx2 requests over libcurl. One instance serves many tasks of one event loop.
-
-    The URL is taken from ``request.url``, or, where its target must survive httpx2's own normalisation, the target
-    (path and query, bytes) from ``request.extensions["target"]`` as in httpcore. ``extensions["timeout"]`` has httpx2's
-    meaning: connect, read and pool, in seconds. A body is bytes, or an async stream with a Content-Length.
+class CurlTransport:
+    """Keeps the contract of `wire.Carrier` over libcurl. Use it as an async context manager.
 
     An answer is handed over with its whole body where that is small and comes at once, and as it comes otherwise. No more than
-    256 KiB of it wait for their reader. ``extensions["head"]`` are the bytes of its head as they came.
+    256 KiB of it wait for their reader.
 
-    Raises errors of httpx2 (`ConnectError`, `ConnectTimeout`, `ReadError`, `ReadTimeout`, `RemoteProtocolError`,
-    `LocalProtocolError`, `ProxyError`, `UnsupportedProtocol`, `InvalidURL`), and our own `AddressRefused` from the guard.
-    A TLS failure is a `ConnectError` whose ``__cause__`` is the `ssl.SSLError`. A message cut short by the
-    peer is a `RemoteProtocolError` while the body is read.
+    Raises `AddressRefused` from the guard. A TLS failure is a `NotConnected` whose ``__cause__`` is the `ssl.SSLError`. A message
+    cut short by the peer is a `CutOff` while the body is read.
     """
 
     def __init__(
@@ -240,35 +235,29 @@ class CurlTransport(httpx2.AsyncBaseTransport):
         """Connections in use right now: 0 once every response was read to its end or closed."""
         return len(self._busy)
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
-        """Send one request; the response's stream must be read to its end or closed."""
-        wanted = request.extensions.get("timeout")
-        timeouts = Timeouts(wanted.get("connect"), wanted.get("read")) if wanted else self._timeouts
-        slot = await self._begin(request, timeouts, wanted.get("pool") if wanted else None)
+    async def send(self, request: WireRequest) -> Reply:
+        """Send one request; its answer must be read to its end or closed."""
+        slot = await self._begin(request, request.timeouts or self._timeouts)
         reply = slot.reply
         try:
             if slot.streams:
                 await slot.feed()
-            while reply.head is None and not reply.done:
+            while reply.came is None and not reply.done:
                 await reply.news()
         except BaseException:
             reply.abandon()
             raise
-        if reply.head is None:
-            raise reply.error or httpx2.ReadError("no answer", request=request)
-        address = reply.address if reply.slot is None else reply.slot.address
-        return httpx2.Response(
-            reply.head.status,
-            headers=reply.head.fields,
-            stream=reply,
-            request=request,
-            extensions={
-                "http_version": b"HTTP/1.1",
-                "reason_phrase": reply.head.reason,
-                "server_addr": address,
-                "head": reply.head.raw,
-            },
-        )
+        if reply.came is None:
+            raise reply.error or Broken("no answer")
+        return reply
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before the first request."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close every connection."""
+        await self.aclose()
 
     async def aclose(self) -> None:
         """Close every connection; safe to call twice."""
@@ -276,40 +265,39 @@ class CurlTransport(httpx2.AsyncBaseTransport):
             return
         self._closed = True
         for slot in list(self._busy):
-            slot.end(httpx2.ReadError("the transport was closed"))
+            slot.end(Broken("the transport was closed"))
         for slot in self._free:
             slot.curl.close()
         self._free.clear()
         self._pump.close()
 
-    async def _begin(self, request: httpx2.Request, timeouts: Timeouts, pool: float | None) -> Slot:
-        origin = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
-        if request.url.scheme not in {"http", "https"}:
-            raise httpx2.UnsupportedProtocol("Only http and https are spoken.", request=request)
+    async def _begin(self, request: WireRequest, timeouts: Timeouts) -> Slot:
+        if not request.origin.startswith(("http://", "https://")):
+            raise Unwritable("Only http and https are spoken.")
         if self._closed:
-            raise httpx2.ReadError("the transport is closed", request=request)
-        asked = split_origin(origin)
-        place = self._known(asked) or await self._find(asked, request)
+            raise Broken("the transport is closed")
+        asked = split_origin(request.origin)
+        place = self._known(asked) or await self._find(asked)
         if self._room.locked():
-            await self._wait(None if pool is None else pool + (timeouts.connect or 0), request)
+            await self._wait(None if timeouts.free is None else timeouts.free + (timeouts.connect or 0))
             place = self._places.get(asked, place)
         else:
             await self._room.acquire()
         try:
             slot = self._free.pop() if self._free else self._new_slot()
-            slot.begin(request, origin, place.way, timeouts)
+            slot.begin(request, place.way, timeouts)
         except BaseException:
             self._room.release()
             raise
         self._busy.add(slot)
         return slot
 
-    async def _wait(self, seconds: float | None, request: httpx2.Request) -> None:
+    async def _wait(self, seconds: float | None) -> None:
         try:
             async with asyncio.timeout(seconds):
                 await self._room.acquire()
         except TimeoutError as error:
-            raise httpx2.ConnectTimeout("no connection was free in time", request=request) from error
+            raise Late("no connection was free in time") from error
 
     def _new_slot(self) -> Slot:
         return Slot(self._pump, self._ended, proxy=self._proxy, max_field=self._max_field, setup=self._trust)
@@ -336,7 +324,7 @@ class CurlTransport(httpx2.AsyncBaseTransport):
         fresh = place is not None and (literal(place.host) or self.names.known(place.host) is place.addresses)
         return place if fresh else None
 
-    async def _find(self, asked: tuple[str, int], request: httpx2.Request) -> _Place:
+    async def _find(self, asked: tuple[str, int]) -> _Place:
         """Find the way: rewire, look up, ask the guard, in this order, for all addresses of a name; one refused refuses it.
 
         This is done whenever a name was looked up anew; every connection meets its `_Door` besides.
@@ -351,7 +339,7 @@ class CurlTransport(httpx2.AsyncBaseTransport):
             ip = literal(to_host)
             found = (Address(socket.AF_UNSPEC, str(ip)),) if ip else await self.names.look_up(to_host)
         except OSError as error:
-            raise httpx2.ConnectError(str(error), request=request) from error
+            raise NotConnected(str(error)) from error
         self._guard.admit(host, port, [(each.ip, to_port) for each in found], named=named)
         rewired = self._proxy is None and (to_host, to_port) != asked
         door = _Door(partial(self._guard.admit, host, port, named=named), [(each.ip, to_port) for each in found])
@@ -402,8 +390,8 @@ def _connect_to(host: str, port: int, found: Sequence[Address], *, rewired: bool
 
 
 def _authority(proxy: str) -> tuple[str, int]:
-    url = httpx2.URL(proxy)
-    return url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
+    url = ada_url.URL(proxy)
+    return url.hostname.strip("[]"), int(url.port or (443 if url.protocol == "https:" else 80))
 
 
 def read_authorities(path: Path | str) -> str:

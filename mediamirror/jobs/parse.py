@@ -18,7 +18,7 @@ from mediamirror.settings import ParseOptions
 
 if TYPE_CHECKING:
     from mediamirror.documents.reader_process import Render
-    from mediamirror.fetch.open import Transport
+    from mediamirror.wire import Transport
 
 
 async def parse(

@@ -14,13 +14,13 @@ from mediamirror.store.base import Store, checked_key
 from mediamirror.store.directory import DirectoryStore
 
 if TYPE_CHECKING:
-    import httpx2
+    from mediamirror.wire import Carrier
 
 _SCHEME = pattern(r"([A-Za-z][A-Za-z0-9+.-]+):")
 _BUCKET = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
 
-def open_store(dest: str, options: StoreOptions, *, transport: httpx2.AsyncBaseTransport | None = None) -> Store:
+def open_store(dest: str, options: StoreOptions, *, transport: Carrier | None = None) -> Store:
     """Return the store that ``dest`` names: a directory's path, or ``s3://bucket/prefix``. Nothing is contacted yet.
 
     ``transport`` carries the objects of S3; without one a bucket can only be named. Raises `BadDestination`.
@@ -39,7 +39,7 @@ def open_store(dest: str, options: StoreOptions, *, transport: httpx2.AsyncBaseT
     return _directory(dest)
 
 
-def _bucket(dest: str, options: StoreOptions, transport: httpx2.AsyncBaseTransport | None) -> Store:
+def _bucket(dest: str, options: StoreOptions, transport: Carrier | None) -> Store:
     check_endpoint(options.endpoint_url)
     if not dest[3:].startswith("//"):
         raise BadDestination(f"{_shown(dest)} lacks a slash or two: write s3://bucket/prefix.")

@@ -15,6 +15,7 @@ from mediamirror.fetch import client as client_module
 from mediamirror.fetch.body import Bucket
 from mediamirror.fetch.client import Client, Following
 from mediamirror.fetch.guard import Guard
+from mediamirror.fetch.handed_in import OverHttpx2
 from mediamirror.fetch.request import Request, Target
 from mediamirror.model import Download
 from mediamirror.settings import FetchOptions
@@ -63,7 +64,7 @@ def fetched(
             await asyncio.sleep(turn)
 
         bucket = Bucket(rate, clock=asyncio.get_running_loop().time) if rate else None
-        client = Client(Scripted(pause), options, spool_dir=tmp_path, bucket=bucket)
+        client = Client(OverHttpx2(Scripted(pause)), options, spool_dir=tmp_path, bucket=bucket)
         return await Following(client, options, Guard(), admit).fetch(Request("http://door.example/"))
 
     return virtual_time.run(work())

@@ -15,17 +15,16 @@ CALLS = {"open_connection", "create_connection", "sock_connect", "urlopen", "url
 
 ALLOWED = {
     # The door itself, and what only names its errors, its types, or certificates.
-    "fetch/transport.py": {"socket", "ssl", "httpx2", "pycurl"},
-    "fetch/transfer.py": {"socket", "ssl", "httpx2", "pycurl"},
+    "fetch/transport.py": {"socket", "ssl", "pycurl"},
+    "fetch/transfer.py": {"socket", "ssl", "pycurl"},
     "fetch/pump.py": {"socket", "pycurl"},
-    "fetch/late.py": {"httpx2"},
-    "fetch/client.py": {"socket", "ssl", "httpx2"},
-    "fetch/open.py": {"httpx2"},
+    "fetch/client.py": {"socket", "ssl"},
+    # A transport of the caller's own, which dials or does not.
+    "fetch/handed_in.py": {"httpx2"},
+    "wire.py": {"httpx2"},
     # Requests to the bucket, over the transport that they are handed.
-    "store/open.py": {"httpx2"},
-    "store/s3/store.py": {"ssl", "httpx2", "botocore"},
+    "store/s3/store.py": {"ssl", "botocore"},
     "store/s3/errors.py": {"ssl"},
-    "store/s3/exchange.py": {"httpx2"},
     # The user's own credentials, and uploads in parts to the user's own endpoint.
     "store/s3/multipart.py": {"botocore"},
     "store/s3/session.py": {"boto3", "botocore"},

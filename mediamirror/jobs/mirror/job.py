@@ -69,9 +69,9 @@ from mediamirror.store.base import Store
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
-    from mediamirror.fetch.open import Transport
     from mediamirror.fetch.request import Fetcher
     from mediamirror.jobs.run.archive import ArchiveOut, Target
+    from mediamirror.wire import Transport
 MOST_TRIED = 8
 """Rungs that are tried in place of one that was refused."""
 MAX_SETS_SHOWN = 1000

@@ -31,7 +31,7 @@ from mediamirror.store.base import Store
 if TYPE_CHECKING:
     from mediamirror.catalog.catalog import Catalog
     from mediamirror.catalog.ingest import Run
-    from mediamirror.fetch.open import Transport
+    from mediamirror.wire import Carrier, Transport
 
 _FOR_EVER = datetime.max.replace(tzinfo=UTC)
 INTERRUPTED = 130
@@ -175,7 +175,7 @@ class Session(Generic[E]):
         if needs.reads:
             await self._check(place_name(to))
 
-    async def _place(self, place: str | Store, how: StoreOptions, transport: Transport | None) -> tuple[Store, str]:
+    async def _place(self, place: str | Store, how: StoreOptions, transport: Carrier | None) -> tuple[Store, str]:
         """A place as a store, and what it is called in catalogs."""
         from mediamirror.jobs.run.destination import identity_of
         from mediamirror.store.open import open_store

@@ -62,7 +62,7 @@ from mediamirror.settings import VerifyOptions
 
 if TYPE_CHECKING:
     from mediamirror.documents.warc.archive import WarcArchive
-    from mediamirror.fetch.open import Transport
+    from mediamirror.wire import Transport
 
 
 @dataclass(frozen=True, slots=True)

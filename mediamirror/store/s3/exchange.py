@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import aiofiles
-import httpx2
+from ada_url import URL
 
 from mediamirror.errors import BodyCutOff, FetchError, StoreError
 from mediamirror.first_use import dataclass, replace
@@ -30,6 +30,7 @@ from mediamirror.store.s3.errors import (
     unreachable,
 )
 from mediamirror.store.s3.headers import EMPTY_SHA256, Connection, Signer, encoded_path
+from mediamirror.wire import Broken, Carrier, Head, Timeouts, WireReply, WireRequest
 
 T = TypeVar("T")
 
@@ -71,7 +72,7 @@ class Answer:
     """A success (or, to HEAD and DELETE, a 404): headers have lower-case names, the body is whole."""
 
     status: int
-    headers: httpx2.Headers
+    headers: Mapping[str, str]
     body: bytes
 
 
@@ -129,7 +130,7 @@ class Exchange:
     def __init__(
         self,
         connection: Connection,
-        transport: httpx2.AsyncBaseTransport,
+        transport: Carrier,
         renew: Callable[[], Connection],
         options: StoreOptions,
         *,
@@ -144,10 +145,9 @@ class Exchange:
         self._chance = chance
         self._pause = Pause()
         self._signer = Signer(connection.region)
-        self._base = httpx2.URL(connection.base_url)
-        self._host = self._base.netloc.decode("ascii")
-        self._path = self._base.raw_path.decode("ascii")
-        self._timeouts = {"connect": 5.0, "read": 30.0, "write": 30.0, "pool": options.timeout}
+        base = URL(connection.base_url)
+        self._origin, self._host, self._path = base.origin, base.host, base.pathname
+        self._timeouts = Timeouts(connect=5.0, read=30.0, free=options.timeout)
 
     async def call(
         self, call: Call, *, settled: Callable[[], Awaitable[Answer | None]] | None = None, retries: int | None = None
@@ -167,14 +167,14 @@ class Exchange:
     async def stream(self, call: Call) -> AsyncGenerator[bytes, None]:
         """Yield the body of a success in chunks. The beginning is tried again; what breaks off later is raised."""
 
-        async def once() -> httpx2.Response | Refusal:
+        async def once() -> WireReply | Refusal:
             async with asyncio.timeout(self._options.timeout):
-                response = await self._send(call)
-                return response if response.status_code == 200 else _no_object(await _refusal(response))
+                reply = await self._send(call)
+                return reply if reply.head.status == 200 else _no_object(await _refusal(reply))
 
-        response = await self._tried(once, call, None, self._options.retries)
+        reply = await self._tried(once, call, None, self._options.retries)
         waited, size = 0.0, 0
-        loop, chunks = asyncio.get_running_loop(), response.aiter_raw(_CHUNK)
+        loop, chunks = asyncio.get_running_loop(), aiter(reply)
         try:
             while True:
                 # Only what the server takes counts: whoever reads may take long over each chunk.
@@ -190,10 +190,10 @@ class Exchange:
             raise BodyCutOff(
                 f"{call.what} came in slower than {_LEAST:,} bytes a second from {self.connection.endpoint}. Try again."
             ) from error
-        except (httpx2.HTTPError, OSError) as error:
+        except (Broken, OSError) as error:
             raise BodyCutOff(unreachable(error, self.where(call.what)).message) from error
         finally:
-            await response.aclose()
+            await reply.aclose()
 
     def where(self, what: str, needs: str | None = None) -> Where:
         """What a sentence about ``what``, for which one may need a permission, has to know of this bucket."""
@@ -231,7 +231,7 @@ class Exchange:
         """Do it once; whatever goes wrong on the way becomes a `_Failure`."""
         try:
             result = await once()
-        except (httpx2.HTTPError, OSError) as error:
+        except (Broken, OSError) as error:
             # A body that turned out not to be what was promised: the transport tells of it as of a connection that broke.
             own = next((cause for cause in causes(error) if isinstance(cause, StoreError)), None)
             if own is not None:
@@ -266,75 +266,70 @@ class Exchange:
 
     async def _whole(self, call: Call) -> Answer | Refusal:
         """Send, read the answer to its end, and tell success from refusal: a 200 may hold an error."""
-        response = await self._send(call)
-        body = await _read(response, call.longest)
-        missing = response.status_code == 404 and call.method in {"HEAD", "DELETE"} and b"NoSuchBucket" not in body
-        if missing or (response.status_code in {200, 204} and not is_error_document(body)):
-            return Answer(response.status_code, response.headers, body)
-        return read_refusal(response.status_code, response.headers, body)
+        reply = await self._send(call)
+        body = await _read(reply, call.longest)
+        status, headers = reply.head.status, _named(reply.head)
+        missing = status == 404 and call.method in {"HEAD", "DELETE"} and b"NoSuchBucket" not in body
+        if missing or (status in {200, 204} and not is_error_document(body)):
+            return Answer(status, headers, body)
+        return read_refusal(status, headers, body)
 
-    async def _send(self, call: Call) -> httpx2.Response:
+    async def _send(self, call: Call) -> WireReply:
         """Send it. An object whose length the answer does not tell is being inflated on its way: it is asked for as it is stored.
 
         R2 and Google's store do that to what was stored with ``Content-Encoding: gzip``, for who does not accept gzip. To accept it
         from the start would not do: a proxy that compresses would then change other objects.
         """
-        response = await self._sent(call)
-        if (
-            call.method not in {"GET", "HEAD"}
-            or not call.key
-            or response.status_code != 200
-            or _LENGTH in response.headers
-        ):
-            return response
+        reply = await self._sent(call)
+        if call.method not in {"GET", "HEAD"} or not call.key or reply.head.status != 200 or _tells_length(reply.head):
+            return reply
         try:
             stored = await self._sent(call, _AS_STORED)
         except BaseException:
-            await response.aclose()
+            await reply.aclose()
             raise
-        used, other = (stored, response) if _LENGTH in stored.headers else (response, stored)
+        used, other = (stored, reply) if _tells_length(stored.head) else (reply, stored)
         await other.aclose()
         return used
 
-    async def _sent(self, call: Call, unsigned: Mapping[str, str] | None = None) -> httpx2.Response:
+    async def _sent(self, call: Call, unsigned: Mapping[str, str] | None = None) -> WireReply:
         target = self._path + encoded_path(call.key) + (f"?{call.query}" if call.query else "")
         if self.connection.stale():
             await asyncio.to_thread(self.connection.frozen)
         headers = self._signer.sign(
             self.connection.frozen(),
             method=call.method,
-            url=f"{self._base.scheme}://{self._host}{target}",
+            url=f"{self._origin}{target}",
             headers={"host": self._host, **call.headers},
             sha256=call.body.sha256 if call.body else EMPTY_SHA256,
         )
         if call.body is not None:
             headers[_LENGTH] = str(call.body.size)
         headers |= unsigned or {}
-        # The target goes beside the URL, so that nobody spells it otherwise than it was signed.
-        extensions = {"timeout": self._timeouts, "target": target.encode("ascii")}
-        fields = [(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()]
-        request = httpx2.Request(
-            call.method, self._base, headers=fields, stream=_content(call.body), extensions=extensions
+        fields = tuple([(name.encode("ascii"), value.encode("ascii")) for name, value in headers.items()])
+        body, size = _content(call.body), call.body.size if call.body else 0
+        return await self._transport.send(
+            WireRequest(call.method, self._origin, target.encode("ascii"), fields, body, size, self._timeouts)
         )
-        return await self._transport.handle_async_request(request)
 
 
-def _content(body: Body | None) -> httpx2.ByteStream | _File:
+def _content(body: Body | None) -> bytes | AsyncIterator[bytes]:
     if body is not None and body.data is None and body.path is not None:
-        return _File(body, body.path)
-    return httpx2.ByteStream((body and body.data) or b"")
+        return _chunks(body, body.path)
+    return (body and body.data) or b""
 
 
-class _File(httpx2.AsyncByteStream):
-    """A spooled body as a request's."""
+def _tells_length(head: Head) -> bool:
+    return any(name.lower() == b"content-length" for name, _ in head.fields)
 
-    def __init__(self, body: Body, path: Path) -> None:
-        self._body = body
-        self._path = path
 
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Read it."""
-        return _chunks(self._body, self._path)
+def _named(head: Head) -> dict[str, str]:
+    """The header fields by their names in lower case; what came several times is one value (RFC 9110, 5.3)."""
+    named: dict[str, str] = {}
+    for field_name, value in head.fields:
+        name, text = field_name.decode("latin-1").lower(), value.decode("latin-1")
+        named[name] = f"{named[name]}, {text}" if name in named else text
+    return named
 
 
 async def _chunks(body: Body, path: Path) -> AsyncIterator[bytes]:
@@ -356,23 +351,23 @@ async def _chunks(body: Body, path: Path) -> AsyncIterator[bytes]:
         yield held
 
 
-async def _read(response: httpx2.Response, longest: int = _LONGEST_ANSWER) -> bytes:
+async def _read(reply: WireReply, longest: int = _LONGEST_ANSWER) -> bytes:
     """Read an answer that is small by nature, and close it; what is longer is cut."""
     parts: list[bytes] = []
     size = 0
     try:
-        async for chunk in response.aiter_raw():
+        async for chunk in reply:
             parts.append(chunk)
             size += len(chunk)
             if size > longest:
                 break
     finally:
-        await response.aclose()
+        await reply.aclose()
     return b"".join(parts)
 
 
-async def _refusal(response: httpx2.Response) -> Refusal:
-    return read_refusal(response.status_code, response.headers, await _read(response))
+async def _refusal(reply: WireReply) -> Refusal:
+    return read_refusal(reply.head.status, _named(reply.head), await _read(reply))
 
 
 def _no_object(refusal: Refusal) -> Refusal:

@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote, urlsplit
 
-import httpx2
-
 from mediamirror.errors import DestinationMissing, NoSuchBucket, ObjectCorrupt, ObjectMissing, StoreError, StoreRefused
 from mediamirror.first_use import replace
 from mediamirror.model import Body, StoredObject
@@ -33,6 +31,7 @@ from mediamirror.store.s3 import listing as s3_listing
 from mediamirror.store.s3.errors import explain, not_s3, read_client_error, unreachable
 from mediamirror.store.s3.exchange import Answer, Backoff, Call, Exchange
 from mediamirror.store.s3.headers import AWS_DOMAINS, DEFAULT_REGION, Connection, FixedCredentials, Keys
+from mediamirror.wire import Carrier
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -58,7 +57,7 @@ class S3Store(Store):
         prefix: str = "",
         *,
         options: StoreOptions | None = None,
-        transport: httpx2.AsyncBaseTransport | None = None,
+        transport: Carrier | None = None,
         backoff: Backoff | None = None,
         chance: random.Random | None = None,
         page_size: int = 1000,
