@@ -276,6 +276,9 @@ class Variant:
     @property
     def declared_widths(self) -> tuple[int, ...]:
         """The distinct width descriptors, ascending, in pixels."""
+        if len(self.promises) == 1:
+            width = self.promises[0].width
+            return () if width is None else (width,)
         return tuple(sorted({p.width for p in self.promises if p.width is not None}))
 
     @property
@@ -364,7 +367,7 @@ class Download:
 
         Of several, in one field or more, the last that is one counts (Fetch, "extract a MIME type").
         """
-        values = ",".join(value for key, value in self.headers if key == "content-type")
+        values = ",".join([value for key, value in self.headers if key == "content-type"])
         types = [word.partition(";")[0].strip().lower() for word in values.split(",")]
         return next((t for t in reversed(types) if "/" in t and t != "*/*"), types[0]) or None
 

@@ -32,6 +32,7 @@ MOST_LINES = MOST_FIELDS + 8 * MOST_INTERIM
 # RFC 9112, 4, but for a reason phrase that is absent with its space, which many servers send.
 _STATUS_LINE = pattern(rb"HTTP/1\.[01] ([1-9][0-9][0-9])(?: ([^\r\n]*))?\r?\n")
 _TOKEN = pattern(rb"[!#-'*+.^_`|~0-9A-Za-z-]+")
+_FIELD = pattern(rb"^([!#-'*+.^_`|~0-9A-Za-z-]+):([^\r\n]*)\r?\n", re.MULTILINE)
 _LENGTH = pattern(rb"[0-9]{1,19}")
 _LONGEST = 2**63 - 1
 _FRAMING = (b"content-length", b"transfer-encoding")
@@ -90,27 +91,29 @@ def _status(line: bytes) -> tuple[int, bytes]:
 
 def _fields(lines: Sequence[bytes], most_bytes: int) -> list[tuple[bytes, bytes]]:
     _check_size(lines, most_bytes)
-    fields: list[tuple[bytes, bytes]] = []
-    lengths, framed = set(), set()
-    for line in lines:
-        name, _, value = line.partition(b":")
-        value = value.strip()
-        lower = name.strip().lower()
-        if lower in _FRAMING:
-            framed.add(lower)
-            if lower != name.lower():
-                raise BadHead("space around the name of a field that frames")  # libcurl does not know the field then
-            if lower == _FRAMING[0]:
-                lengths.add(value)
-        if b"\r" in value:
-            raise BadHead("a line break inside of a field")  # some take it for the end of the field
-        if _TOKEN.fullmatch(name):
-            fields.append((name, value))
-    if len(framed) > 1:
+    fields = [(name, value.strip()) for name, value in _FIELD.findall(b"".join(lines))]
+    if len(fields) != len(lines):
+        fields = list(_odd_fields(lines))
+    framing = [(lower, value) for name, value in fields if (lower := name.lower()) in _FRAMING]
+    lengths = {value for name, value in framing if name == _FRAMING[0]}
+    if len({name for name, _ in framing}) > 1:
         raise BadHead("a Content-Length beside a Transfer-Encoding")  # RFC 9112, 6.3: an attempt at smuggling
     if any(not _LENGTH.fullmatch(value) or int(value) > _LONGEST for value in lengths) or len(lengths) > 1:
         raise BadHead("a Content-Length that is no length")  # libcurl passes over one that is too long for it
     return fields
+
+
+def _odd_fields(lines: Sequence[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the fields of a head in which not every line is one."""
+    for line in lines:
+        name, _, value = line.partition(b":")
+        lower = name.strip().lower()
+        if lower in _FRAMING and lower != name.lower():
+            raise BadHead("space around the name of a field that frames")  # libcurl does not know the field then
+        if b"\r" in value.strip():
+            raise BadHead("a line break inside of a field")  # some take it for the end of the field
+        if _TOKEN.fullmatch(name):
+            yield name, value.strip()
 
 
 _CONTENT_RANGE = pattern(r"bytes\s+([0-9]+)-([0-9]+)/", re.IGNORECASE)

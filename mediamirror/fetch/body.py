@@ -80,17 +80,17 @@ class Spool:
                     await self.spill()
         inflater.finish()
 
-    async def finish(self) -> Body:
-        """Close, and return what was received."""
+    async def finish(self, *, framed: bool = True) -> Body:
+        """Close, and return what was received; ``framed`` as in `Body`."""
         sha256 = self._digest.hexdigest()
         if self._path is None:
             data = self._pending[0] if len(self._pending) == 1 else b"".join(self._pending)
-            return Body(self._size, sha256, data=data, prefix=data)
+            return Body(self._size, sha256, data=data, prefix=data, framed=framed)
         if self._pending:
             await self.spill()
         if self._file is not None:
             await self._file.close()
-        return Body(self._size, sha256, path=self._path, prefix=self._prefix)
+        return Body(self._size, sha256, path=self._path, prefix=self._prefix, framed=framed)
 
     async def abandon(self) -> None:
         """Drop everything; no file stays, even when cancelled again meanwhile."""

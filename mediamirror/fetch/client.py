@@ -221,7 +221,7 @@ class Client:
         decoded = spool()
         try:
             await decoded.take_decoded(raw, inflater)
-            return replace(await decoded.finish(), framed=raw.framed)
+            return await decoded.finish(framed=raw.framed)
         except BaseException:
             await decoded.abandon()
             raise
@@ -232,7 +232,7 @@ class Client:
         """Receive a body. What came of one that breaks off goes into the request's trace."""
         try:
             await self._pour(request, answer, spool, deadline, inflater)
-            return replace(await spool.finish(), framed=_is_framed(answer))
+            return await spool.finish(framed=_is_framed(answer))
         except BaseException as error:
             cut = None if request.trace is None else _why_cut(error, deadline)
             if cut is None:

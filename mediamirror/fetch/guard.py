@@ -210,6 +210,12 @@ def never(host: str, port: int) -> bool:  # noqa: ARG001 - the shape of `Opened`
     return False
 
 
+def check_scheme(scheme: str) -> None:
+    """Raise `SchemeRefused` unless the scheme (lower case, no colon) is http or https."""
+    if scheme not in SCHEMES:
+        raise SchemeRefused(f"Only http and https are fetched, not {scheme or 'a URL without scheme'}.")
+
+
 @dataclass(frozen=True, slots=True)
 class Guard:
     """Says yes or no to schemes, ports and addresses. The default lets public addresses pass and nothing else.
@@ -223,11 +229,6 @@ class Guard:
     policy: Policy = field(default=public_only)
     opened: Opened = field(default=never)
     by_proxy: bool = False
-
-    def check_scheme(self, scheme: str) -> None:
-        """Raise `SchemeRefused` unless the scheme (lower case, no colon) is http or https."""
-        if scheme not in SCHEMES:
-            raise SchemeRefused(f"Only http and https are fetched, not {scheme or 'a URL without scheme'}.")
 
     def check_place(self, host: str, port: int) -> None:
         """Raise `PortRefused` for a blocked port, and `AddressRefused` for what a proxy may not be asked to dial."""

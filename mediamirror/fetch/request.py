@@ -12,7 +12,7 @@ import ada_url
 
 from mediamirror import __version__
 from mediamirror.errors import FetchError, InvalidURL, UsageError
-from mediamirror.fetch.guard import Guard, guard_for, rule_for
+from mediamirror.fetch.guard import Guard, check_scheme, guard_for, rule_for
 from mediamirror.first_use import dataclass, pattern, replace
 from mediamirror.model import Body, Capture, Download
 from mediamirror.redact import redact_url
@@ -121,16 +121,23 @@ def parse_target(url: str, guard: Guard, *, base: str | None = None) -> Target:
     Raises `InvalidURL` (also for ``user:password@``, which would send a secret to whoever owns the host),
     `SchemeRefused` and `PortRefused`; where a proxy is to dial, `AddressRefused` too.
     """
+    target = _parse(url, base)
+    guard.check_place(target.host, target.port)
+    return target
+
+
+@lru_cache(maxsize=256)
+def _parse(url: str, base: str | None) -> Target:
+    """Take a URL apart; each layer of a fetch asks anew."""
     href = _normalize(url, base).partition("#")[0]
     scheme, colon, rest = href.partition(":")
-    guard.check_scheme(scheme if colon else "")
+    check_scheme(scheme if colon else "")
     # A serialised http(s) URL always has "//", an authority and a "/".
     cut = len(scheme) + 3 + rest.index("/", 2) - 2
     origin = href[:cut]
     if "@" in origin:
         raise InvalidURL(f"{redact_url(href)} holds a user name or password; use a header instead.")
     host, port = split_origin(origin)
-    guard.check_place(host, port)
     return Target(href, scheme, host, port, origin, href[cut:].encode())
 
 
@@ -166,7 +173,6 @@ def certain_refusal(options: FetchOptions) -> Callable[[str], FetchError | None]
 _ORIGIN = pattern(r"https?://[a-z0-9.:-]++/")
 
 
-@lru_cache(maxsize=256)
 def _normalize(url: str, base: str | None) -> str:
     if len(url) > _LONGEST:
         raise InvalidURL(f"{redact_url(url)} is longer than {_LONGEST} characters.")

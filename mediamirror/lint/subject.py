@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping
 from fractions import Fraction
+from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
 from mediamirror.errors import FetchError, ImageError, NotAnImage, UsageError
@@ -114,6 +115,7 @@ VAGUE_TYPES = frozenset({
 """Content types that say nothing about the format."""
 
 
+@lru_cache(maxsize=64)
 def file_name(url: str) -> str:
     """The last segment of a URL's path, percent-decoded; empty when there is none."""
     try:
@@ -372,6 +374,8 @@ class Tolerance:
 
     def allows(self, promised: int, real: int) -> bool:
         """Whether a real width, in pixels, is near enough to the promised one."""
+        if real == promised:
+            return True
         most = self.amount * promised / 100 if self.percent else self.amount
         return abs(real - promised) <= most
 

@@ -281,9 +281,11 @@ def _cause(declared: int, facts: ImageFacts, subject: Subject) -> tuple[str, str
 def width_differs_from_name(subject: Subject) -> Iterator[Violation]:
     """Fire when the name has a width tag that is a promise, and the image has none of its sizes."""
     facts, tag = subject.facts, width_tag(subject.variant.url, subject.known_widths)
-    if facts is None or tag is None or not _is_promise(tag, facts, subject):
+    if facts is None or tag is None:
         return
-    if not any(_keeps(side, facts, subject) for side in tag.sides) and not _fills(tag, facts, subject):
+    if any(_keeps(side, facts, subject) for side in tag.sides) or _fills(tag, facts, subject):
+        return
+    if _is_promise(tag, facts, subject):
         message = f'The file name says {tag.width} pixels ("{tag.text}"), but the image is {_real(facts)}.'
         yield Violation(message, str(tag.width), str(facts.natural[0] if facts.corrected else facts.width))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -256,3 +257,32 @@ def test_delays_double_up_to_the_cap_and_never_fall_below_what_was_asked() -> No
     assert [backoff.delay(n, 1.0) for n in range(6)] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
     assert backoff.delay(0, 0.0, asked=7.0) == 7.0
     assert backoff.delay(0, 0.0, asked=9_999.0) == 30.0
+
+
+SUM = base64.b64encode(bytes.fromhex(BODY.sha256)).decode()
+ECHO = {"etag": '"abc"', "x-amz-checksum-sha256": SUM}
+
+
+async def digests(make: Callable[..., S3Store], *steps: Step, puts: int = 2) -> list[set[str]]:
+    """Which digests of the body each request of some puts carried."""
+    transport = Scripted(*steps)
+    store = make(transport)
+    for number in range(puts):
+        await store.put(f"{number}.webp", BODY, WEBP)
+    assert transport.steps == []
+    return [{"content-md5", "x-amz-checksum-sha256"} & set(request.headers) for request in transport.requests]
+
+
+BOTH, SHA, MD5 = {"content-md5", "x-amz-checksum-sha256"}, {"x-amz-checksum-sha256"}, {"content-md5"}
+
+
+async def test_over_plain_http_a_server_that_tells_the_checksum_gets_no_md5_again(make: Callable[..., S3Store]) -> None:
+    assert await digests(make, answer(200, headers=ECHO), answer(200, headers=ECHO)) == [BOTH, SHA]
+
+
+async def test_over_plain_http_a_server_that_does_not_tell_it_gets_an_md5(make: Callable[..., S3Store]) -> None:
+    assert await digests(make, stored(), stored()) == [BOTH, MD5]
+
+
+async def test_a_server_that_knows_no_checksum_is_asked_again_without(make: Callable[..., S3Store]) -> None:
+    assert await digests(make, answer(400, "InvalidArgument"), stored(), stored()) == [BOTH, MD5, MD5]

@@ -307,7 +307,7 @@ class Handler:
             return Record(item.variant_id, replace(base, error=error), None)
         if verdict is Verdict.TOO_SMALL:
             return Record(item.variant_id, replace(base, status=Status.SKIPPED), None)
-        await self._note(Record(item.variant_id, replace(base, error=None), None))
+        await self._note(Record(item.variant_id, base, None))
         try:
             async with self._storing:
                 published = await self._publisher.publish(item, kept, body, facts)

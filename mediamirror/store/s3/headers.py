@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from mediamirror.errors import StoreError
-from mediamirror.first_use import dataclass, pattern, replace
+from mediamirror.first_use import dataclass, pattern
 from mediamirror.model import Body, StoredObject
 from mediamirror.settings import StoreOptions
 from mediamirror.store.base import SERVED, ObjectAttributes, clean_metadata, clean_value
@@ -206,8 +206,7 @@ def with_defaults(attributes: ObjectAttributes, options: StoreOptions, body: Bod
 
     The body's sha256 is always among it, whatever the caller called so; of one name, the object's own value counts.
     """
-    return replace(
-        attributes,
+    return ObjectAttributes(
         content_type=clean_value(attributes.content_type),
         cache_control=attributes.cache_control
         or options.cache_control
@@ -325,11 +324,13 @@ def token_in(answer: bytes) -> str | None:
     return unescape(found[1].decode()).strip('"') or None if found else None
 
 
-async def content_md5(body: Body) -> str:
-    """Return the Content-MD5 of a whole body (RFC 1864); a spooled one is read in a thread.
+def checksum(body: Body) -> dict[str, str]:
+    """Return the header of S3's own checksum of a whole body: its sha256, which is known."""
+    return {"x-amz-checksum-sha256": base64.b64encode(bytes.fromhex(body.sha256)).decode("ascii")}
 
-    It is for plain http: there a body may change on the way, and not every server compares the sha256 it is signed with.
-    """
+
+async def content_md5(body: Body) -> str:
+    """Return the Content-MD5 of a whole body (RFC 1864); a spooled one is read in a thread."""
     digest = (
         await asyncio.to_thread(_md5_of_file, body.path) if body.data is None and body.path else _md5(body.data or b"")
     )

@@ -11,7 +11,7 @@ import asyncio
 import builtins
 import hashlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from datetime import UTC, datetime
@@ -73,6 +73,8 @@ class S3Store(Store):
         self._opening = asyncio.Lock()
         self._exchange: Exchange | None = None
         self._uploads: MultipartUploads | None = None
+        self._compares: bool | None = None
+        """Whether the server compares ``x-amz-checksum-sha256``; None while it was not asked."""
         self._to_be_made = False
         """Only after the check of a dry run: there is no bucket, so it holds nothing."""
 
@@ -250,10 +252,36 @@ class S3Store(Store):
                 return None
             return found if found and s3_headers.holds(found.headers, headers, body) else None
 
-        is_secure = exchange.connection.base_url.startswith("https:")
-        sent = headers if is_secure else {**headers, "content-md5": await s3_headers.content_md5(body)}
-        answer = await exchange.call(Call("PUT", whole, self._shown(whole), headers=sent, body=body), settled=settled)
+        call = Call("PUT", whole, self._shown(whole), headers=headers, body=body)
+        if exchange.connection.base_url.startswith("https:"):
+            answer = await exchange.call(call, settled=settled)
+        else:
+            answer = await self._put_in_the_clear(exchange, call, body, settled)
         return s3_headers.etag(answer.headers)
+
+    async def _put_in_the_clear(
+        self, exchange: Exchange, call: Call, body: Body, settled: Callable[[], Awaitable[Answer | None]]
+    ) -> Answer:
+        """Send a body over plain http, where it may change on its way, with a digest that the server compares.
+
+        Not every server compares the sha256 that a request is signed with. One that answers with the checksum that it was sent
+        has compared that, which costs us nothing; every other gets a Content-MD5.
+        """
+        checksum = s3_headers.checksum(body)
+        if self._compares is not False:
+            md5 = {} if self._compares else {"content-md5": await s3_headers.content_md5(body)}
+            probe = replace(call, headers={**call.headers, **checksum, **md5})
+            try:
+                answer = await exchange.call(probe, settled=settled)
+            except StoreError as error:
+                if self._compares or type(error) is not StoreError:  # a refusal of its own kind has another reason
+                    raise
+                self._compares = False
+            else:
+                self._compares = self._compares or checksum.items() <= answer.headers.items()
+                return answer
+        md5 = {"content-md5": await s3_headers.content_md5(body)}
+        return await exchange.call(replace(call, headers={**call.headers, **md5}), settled=settled)
 
     async def _put_parts(self, whole: str, body: Body, wanted: ObjectAttributes) -> str | None:
         from botocore.exceptions import BotoCoreError, ClientError  # noqa: PLC0415 - start-up time
