@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from functools import cache, partial
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, AnyStr, cast
@@ -41,13 +41,21 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(cls=None, /, *, slots=False, kw_only=False, **how):
-        """Make a data class as `dataclasses.dataclass` does, but for the methods that it writes: they come at their first use."""
+        """Make a data class as `dataclasses.dataclass` does, but for what it writes: fields and methods come at their first use.
+
+        One without slots is left to the standard library. A class with slots has no bases that are data classes.
+        """
 
         def make(cls):
             cls.__doc__ = cls.__doc__ or cls.__name__  # else the standard library writes one, and takes long over it
+            if not slots:
+                return dataclasses.dataclass(kw_only=kw_only, **how)(cls)
             own = dict(vars(cls))
-            made = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=kw_only, slots=slots)(cls)
-            finish = _finisher(made, own, {**how, "kw_only": kw_only, "slots": slots})
+            made = _with_slots(cls, own, kw_only=kw_only)
+            taken = {"__doc__", "__module__", "__annotations__", "__post_init__", *made.__slots__} & own.keys()
+            alike = partial(type, made.__name__, (), {name: own[name] for name in taken})
+            made.__dataclass_fields__ = _Fields(alike, kw_only=kw_only)
+            finish = _finisher(made, alike, own.keys(), kw_only=kw_only, **how)
             for name in _written(**how) - own.keys():
                 setattr(made, name, _at_first_use(made, name, finish))
             if how.get("eq", True) and not how.get("frozen"):
@@ -64,22 +72,55 @@ else:
         return type(thing)(**dict(_values_of(type(thing))(thing), **changes))
 
 
+def _with_slots(cls: type, own: dict[str, Any], *, kw_only: bool) -> Any:
+    """Make the class anew, with a slot for each field in the place of its default."""
+    names = tuple(own.get("__annotations__", ()))
+    kept = {name: value for name, value in own.items() if name not in names and name not in {"__dict__", "__weakref__"}}
+    positional = () if kw_only else tuple(name for name in names if _is_positional(own.get(name)))
+    new = {"__slots__": names, "__match_args__": positional, "__qualname__": cls.__qualname__}
+    return type(cls)(cls.__name__, cls.__bases__, {**new, **kept})
+
+
+def _is_positional(default: object) -> bool:
+    return not isinstance(default, dataclasses.Field) or (default.init and default.kw_only is not True)
+
+
+class _Fields:
+    """The fields of a class as the standard library's functions ask for them."""
+
+    def __init__(self, alike: Callable[[], type], *, kw_only: bool) -> None:
+        self._alike = alike
+        self._kw_only = kw_only
+
+    def __get__(self, _: object, made: Any) -> Any:
+        full: Any = dataclasses.dataclass(init=False, repr=False, eq=False, kw_only=self._kw_only)(self._alike())
+        made.__dataclass_fields__ = full.__dataclass_fields__
+        return made.__dataclass_fields__
+
+
 def _written(*, eq: bool = True, order: bool = False, **_: bool) -> set[str]:
     """The methods that the standard library writes for such a class."""
     return {*_OF_DATA[:2], *(_OF_DATA[2:4] if eq else ()), *(_OF_DATA[4:] if order else ())}
 
 
-def _finisher(made: Any, own: dict[str, Any], how: dict[str, bool]) -> Callable[[], None]:
-    taken = {"__doc__", "__module__", "__annotations__", "__post_init__", *own.get("__annotations__", ())}
-    body = {"__qualname__": made.__qualname__, **{name: own[name] for name in taken & own.keys()}}
-
+def _finisher(
+    made: Any, alike: Callable[[], type], own: Container[str], *, frozen: bool = False, eq: bool = True, **how: bool
+) -> Callable[[], None]:
     def finish() -> None:
-        """Have the standard library write the methods, for a class of the same fields, and take them."""
-        full = vars(dataclasses.dataclass(**how)(type(made.__name__, (), body)))
-        for name in (*_OF_DATA, "__dataclass_params__"):
+        """Have the standard library write the methods, for a class of the same fields, and take them.
+
+        It would write more for a frozen one; all that is taken of that is the hash.
+        """
+        less = {"slots": not frozen, "init": not frozen, "unsafe_hash": frozen and eq}
+        full = vars(dataclasses.dataclass(eq=eq, **less, **how)(alike()))
+        for name in (*_OF_DATA, "__dataclass_fields__"):
             if name in full and name not in own:
                 setattr(made, name, full[name])
-        if how.get("frozen") and how["slots"]:
+        params = made.__dataclass_params__ = full["__dataclass_params__"]
+        params.init, params.frozen, params.unsafe_hash = True, frozen, False
+        if hasattr(params, "slots"):  # since Python 3.12
+            params.slots = True
+        if frozen:
             made.__init__ = _quick_init(made)
 
     return finish
@@ -142,6 +183,15 @@ def _values_of(made: Any) -> Callable[[Any], Iterable[tuple[str, object]]]:
 
 def _reducer(made: Any) -> Callable[[Any], Any]:
     """How one is pickled: by its fields alone. Those that ``__init__`` does not take are made again."""
+
+    def reduce(self: Any) -> Any:
+        return _reducer_of(made)(self)
+
+    return reduce
+
+
+@cache
+def _reducer_of(made: Any) -> Callable[[Any], Any]:
     names = [field.name for field in dataclasses.fields(made) if field.init]
     if not names or any(field.kw_only for field in dataclasses.fields(made)):
         return lambda self: (partial(made, **{name: getattr(self, name) for name in names}), ())
