@@ -53,7 +53,8 @@ else:
             own = dict(vars(cls))
             made = _with_slots(cls, own, kw_only=kw_only)
             taken = {"__doc__", "__module__", "__annotations__", "__post_init__", *made.__slots__} & own.keys()
-            alike = partial(type, made.__name__, (), {name: own[name] for name in taken})
+            body = {"__qualname__": cls.__qualname__, **{name: own[name] for name in taken}}
+            alike = partial(type, made.__name__, (), body)
             made.__dataclass_fields__ = _Fields(alike, kw_only=kw_only)
             finish = _finisher(made, alike, own.keys(), kw_only=kw_only, **how)
             for name in _written(**how) - own.keys():
