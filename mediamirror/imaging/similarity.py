@@ -406,6 +406,8 @@ _MOST = 5
 _FILTERS = (Image.Resampling.BICUBIC, Image.Resampling.BILINEAR)
 """What the first reproduces badly after its rounds, the second does not reproduce well: see `_HOPELESS`."""
 _HOPELESS = 0.8
+_UNLIKELY = 0.7
+"""What is lost of the detail below before any correction, beyond which a picture was not enlarged: docs/decisions/0064."""
 _FLAT, _DRAWN = 3.0, 3.5
 """Bits of the histogram of 32 grey levels below which a part is drawn rather than photographed, and may be."""
 _BELOW = 0.7
@@ -472,9 +474,11 @@ def _measure(raster: Raster, centre: tuple[int, int], width: int, *, on_its_side
         if bits < _FLAT
         else _gap(target, _up(cover.resize(grid.n, nearest, box), target, within, grid, nearest), grid)
     )
-    soft = float("inf")
-    for kernel in _FILTERS:
-        soft = min(soft, _softly(cover.resize(grid.n, Image.Resampling.BICUBIC, box), target, within, grid, kernel))
+    narrow = cover.resize(grid.n, Image.Resampling.BICUBIC, box)
+    soft = _gap(target, _up(narrow, target, within, grid, _FILTERS[0]), grid)
+    kernels = () if soft > _UNLIKELY * below else _FILTERS
+    for kernel in kernels:
+        soft = min(soft, _softly(narrow.copy(), target, within, grid, kernel))
         if soft > _HOPELESS * below:
             break
     return Regained(width, round(below, 3), round(soft, 3), round(blocks, 3), bits < _DRAWN)
