@@ -4,7 +4,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mediamirror.markup.json.pictures import pictures
@@ -139,6 +139,7 @@ JSON = st.recursive(
 
 
 @settings(max_examples=100, deadline=None)
+@example({"sizes": [{"src": "/a.jpg", "srcSet": "/a.jpg"}]})
 @given(JSON)
 def test_every_image_url_of_any_json_is_in_one_picture_and_no_other(data: object) -> None:
     text = json.dumps(data)
@@ -147,6 +148,14 @@ def test_every_image_url_of_any_json_is_in_one_picture_and_no_other(data: object
     assert len(strings) == len(set(strings))
     values = text.replace('"/k.jpg":', "")
     assert sum(isinstance(part, Text) and part.value == "/a.jpg" for part in taken) == values.count('"/a.jpg"')
+
+
+def test_what_a_rendition_holds_beside_its_file_is_not_lost() -> None:
+    data = {
+        "sizes": [{"src": "/a/b-480.jpg", "file": "b-480.jpg", "srcSet": "/b.png 1x, /c.png 2x", "thumb": "/d.jpg"}]
+    }
+    found = [[p.text.value for p in picture.parts] for picture in pictures(read_json(json.dumps(data)).values)]
+    assert found == [["/a/b-480.jpg"], ["/b.png 1x, /c.png 2x"], ["/d.jpg"]]
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def _of_object(node: Object, is_image: IsImage) -> tuple[Picture | None, list[Js
         parts, used = read(node, is_image)
         if parts:
             rest = [value for key, value in node.members if id(value) not in used and not _is_page(key, value)]
-            return Picture(tuple(parts), _alt(node)), rest
+            return Picture(tuple(parts), _alt(node)), rest + list(_beside(_groups(node), used, parts))
     return None, [value for key, value in node.members if not _is_page(key, value)]
 
 
@@ -151,14 +151,30 @@ def _element(node: Object) -> tuple[list[Part], set[int]]:
     return parts, used
 
 
-def _with_renditions(node: Object, is_image: IsImage) -> tuple[list[Part], set[int]]:
+def _groups(node: Object) -> list[Json]:
     groups = [value for key, value in node.members if _bare(key) in _RENDITIONS]
     for key, value in node.members:
         if _bare(key) in _RENDITIONS_WITHIN and isinstance(value, Object):
             groups += [inner for name, inner in value.members if _bare(name) in _RENDITIONS]
+    return groups
+
+
+def _beside(groups: list[Json], used: set[int], parts: list[Part]) -> Iterator[Json]:
+    """What renditions hold beside their files: a srcset, another image. Their files' bare names are no other images."""
+    taken = {id(part.text): part.text.value for part in parts if isinstance(part.text, Text)}
+    for item in (item for group in groups if id(group) in used for item in _items(group)):
+        members = item.members if isinstance(item, Object) else []
+        file = next((taken[id(value)] for _, value in members if id(value) in taken), "")
+        for key, value in members:
+            is_name = isinstance(value, Text) and file.endswith(f"/{value.value}")
+            if id(value) not in taken and not is_name and not _is_page(key, value):
+                yield value
+
+
+def _with_renditions(node: Object, is_image: IsImage) -> tuple[list[Part], set[int]]:
     parts: list[Part] = []
     used: set[int] = set()
-    for group in groups:
+    for group in _groups(node):
         rows = [_rendition(item, is_image) for item in _items(group)]
         if rows and all(rows):
             parts += [Part(row) for row in rows if row is not None]
