@@ -1,4 +1,4 @@
-"""The same 2,000 images from nginx into a directory: ours, curl, wget2, aria2c and rclone, those that are installed, in turns.
+"""The same 2,000 images from nginx into a directory: ours beside curl, wget2, aria2c (where installed), rclone, Scrapy, img2dataset.
 
 Part of ``make bench``. After each run the bytes of all files are held against the site's: one that is missing fails it.
 """
@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from bench import peers
 from bench.measure import Cost, measure
 from bench.variants import names
 from fixtures.servers.process import executable
@@ -70,7 +71,27 @@ def rclone(origin: str, target: Path, lists: Path, at_once: int) -> list[str]:
     return [executable("rclone"), "copyurl", "--urls", str(listing), str(target), "--transfers", str(at_once)]
 
 
-TOOLS: dict[str, Command] = {"mediamirror": ours, "curl": curl, "wget2": wget2, "aria2c": aria2c, "rclone": rclone}
+def scrapy(origin: str, target: Path, lists: Path, at_once: int) -> list[str]:
+    """Let Scrapy's FilesPipeline store a list of URLs."""
+    return peers.scrapy(_urls(origin, lists), str(target), at_once)
+
+
+def img2dataset(origin: str, target: Path, lists: Path, at_once: int) -> list[str]:
+    """Keep the files of a list of URLs as they come."""
+    return peers.img2dataset(_urls(origin, lists), target, at_once)
+
+
+TOOLS: dict[str, Command] = {
+    "mediamirror": ours,
+    "curl": curl,
+    "wget2": wget2,
+    "aria2c": aria2c,
+    "rclone": rclone,
+    "scrapy": scrapy,
+    "img2dataset": img2dataset,
+}
+SLOW = frozenset({"img2dataset"})
+"""Tools that take a minute: they run in the first round alone."""
 
 
 def there() -> dict[str, Command]:

@@ -1,4 +1,4 @@
-"""``make bench``: 2,000 images from nginx into SeaweedFS, ours beside rclone copyurl, then into a directory, ours beside five tools.
+"""``make bench``: 2,000 images from nginx into SeaweedFS, ours beside rclone and Scrapy; then into a directory, beside six tools.
 
 Figures of one run are compared with each other only; see bench/README.md for what they mean and leave out.
 """
@@ -15,12 +15,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from bench import directory
+from bench import directory, peers
 from bench.measure import Cost, OutOfTime, measure
 from bench.origin import ensure_nginx, running_nginx
 from bench.variants import COUNT, SETS, SIZES, ensure_variants, names, variant_name
@@ -94,6 +94,15 @@ def run_rclone(ground: Ground, label: str, sets: int = SETS) -> Cost:
     return _checked(ground, label, command, len(paths))
 
 
+def run_scrapy(ground: Ground, label: str) -> Cost:
+    """Let Scrapy's FilesPipeline store the list of URLs under a new prefix; check what arrived."""
+    listing = ground.scratch / f"{label}.urls"
+    listing.write_text("".join(f"{ground.origin}/{path}\n" for path in names()))
+    return _checked(
+        ground, label, peers.scrapy(listing, f"s3://{BUCKET}/{label}/", ground.concurrency, ground.bucket), COUNT
+    )
+
+
 def srcset_lines(origin: str, copies: int, sets: int = SETS) -> Iterator[str]:
     """Yield a dump as a crawler leaves it: one line per image set, each candidate with its width."""
     for copy in range(copies):
@@ -120,11 +129,13 @@ def _arrived(ground: Ground, label: str) -> int:
 
 
 def compare(ground: Ground, rounds: int) -> list[dict[str, Cost]]:
-    """Run both tools in turns, after a short round that doesn't count (it makes the bucket's volumes)."""
+    """Run the tools in turns, after a short round that doesn't count (it makes the bucket's volumes)."""
     tools: dict[str, Callable[[str], Cost]] = {
         "mediamirror": lambda label: run_ours(ground, label),
         "rclone": lambda label: run_rclone(ground, label),
+        "scrapy": lambda label: run_scrapy(ground, label),
     }
+    peers.environment("scrapy", peers.SCRAPY)
     run_ours(ground, "warm-ours", sets=25)
     run_rclone(ground, "warm-rclone", sets=25)
     return in_turns(tools, rounds)
@@ -139,18 +150,21 @@ def compare_directories(ground: Ground, rounds: int) -> list[dict[str, Cost]]:
         given = (ground.origin, OUT / "site", ground.scratch, ground.concurrency, environment)
         return lambda _: directory.run(command, *given)
 
-    return in_turns({name: runner(command) for name, command in directory.there().items()}, rounds)
+    return in_turns({name: runner(command) for name, command in directory.there().items()}, rounds, once=directory.SLOW)
 
 
-def in_turns(tools: dict[str, Callable[[str], Cost]], rounds: int) -> list[dict[str, Cost]]:
-    """Let the tools take turns, each with a label of its own."""
+def in_turns(
+    tools: dict[str, Callable[[str], Cost]], rounds: int, *, once: Collection[str] = ()
+) -> list[dict[str, Cost]]:
+    """Let the tools take turns, each with a label of its own; those of ``once`` in the first round alone."""
     results: list[dict[str, Cost]] = []
     started = time.monotonic()
     for number in range(1, rounds + 1):
         if results and time.monotonic() - started > ROUNDS_BUDGET:
             print(f"Stopped after {number - 1} rounds: this machine is too slow or too busy for {rounds}.", flush=True)
             break
-        results.append({name: run(f"{name}-{number}") for name, run in tools.items()})
+        turn = {name: run for name, run in tools.items() if number == 1 or name not in once}
+        results.append({name: run(f"{name}-{number}") for name, run in turn.items()})
         speeds = ", ".join(f"{name} {COUNT / cost.seconds:,.0f} images/s" for name, cost in results[-1].items())
         print(f"round {number} of {rounds}: {speeds}", flush=True)
     return results
@@ -160,9 +174,9 @@ def summarise(results: Sequence[dict[str, Cost]], beside: str = "rclone") -> dic
     """Reduce the rounds to medians, and for ours and one ``beside`` it the ratio of medians, and the median of the rounds' ratios."""
     tools = {
         name: {
-            "images_per_second": round(COUNT / statistics.median(r[name].seconds for r in results), 1),
-            "cpu_ms_per_image": round(statistics.median(r[name].cpu for r in results) * 1000 / COUNT, 3),
-            "peak_rss_mib": round(statistics.median(r[name].peak_rss for r in results) / 2**20, 1),
+            "images_per_second": round(COUNT / statistics.median(r[name].seconds for r in results if name in r), 1),
+            "cpu_ms_per_image": round(statistics.median(r[name].cpu for r in results if name in r) * 1000 / COUNT, 3),
+            "peak_rss_mib": round(statistics.median(r[name].peak_rss for r in results if name in r) / 2**20, 1),
         }
         for name in results[0]
     }
