@@ -158,7 +158,12 @@ def show_command(given: Given) -> None:
         panel=WHERE,
     ),
     o.MAX_DELETE,
-    option("--force", "Even if all objects would be deleted, or no known object exists.", GcOptions, panel=WHERE),
+    option(
+        "--force",
+        "Go on even if all objects would be deleted, or if no object of the catalog exists.",
+        GcOptions,
+        panel=WHERE,
+    ),
     option(
         "--older-than AGE",
         "Delete no younger object: another machine may be writing it (0, 12h, 7d).",
@@ -166,7 +171,7 @@ def show_command(given: Given) -> None:
         panel=WHERE,
     ),
     option(
-        "--keep-runs N", "Delete history from before the last N runs from the catalog.", GcOptions, panel=WHERE, least=1
+        "--keep-runs N", "Keep the history of only the last N runs in the catalog.", GcOptions, panel=WHERE, least=1
     ),
     STORE,
     o.DRY_RUN,

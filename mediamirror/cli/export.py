@@ -44,7 +44,7 @@ T = TypeVar("T")
     ),
     option(
         "--shard-size SIZE",
-        "Begin the next part when one is so large: the next FILE, whose name must contain a number pattern, as in "
+        "Begin the next part at this size: the next FILE, whose name must contain a number pattern, as in "
         "news-%06d.tar; or the next archive in a WACZ.",
         panel=OUTPUT,
         default=1 << 30,
@@ -56,7 +56,7 @@ T = TypeVar("T")
 def export_command(given: Given) -> None:
     """Write the catalog as a table with one row per variant; or the stored images, as a web archive or as training samples.
 
-    A web archive of the catalog has images alone: a mirror keeps no pages. One that shows the pages by itself is written by
+    A web archive of the catalog has only images, since a mirror keeps no pages. One that can replay the pages is written by
     `mirror INPUT --to DEST --archive FILE`; it downloads no stored image again.
 
     Examples:
@@ -104,8 +104,8 @@ def _kind(wanted: str | None, output: Path | None) -> str:
         raise UsageError(f"{output} is named like {told}, and --format says {wanted}: change one of them.")
     if not wanted and not told and output is not None and output.suffix:
         raise UsageError(
-            f"{output}: {output.suffix} is no ending that a catalog is written with: end it with "
-            f"{', '.join(_ENDINGS)}, or say with --format what to write."
+            f"{output}: {output.suffix} is not an extension that a catalog can have: use "
+            f"{', '.join(_ENDINGS)}, or give --format."
         )
     return wanted or told or "jsonl"
 

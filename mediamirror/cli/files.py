@@ -118,7 +118,7 @@ def _refuse_other_than_errors(path: Path) -> None:
         return  # it is not there, or `whole_file` says what is wrong
     if first.strip() and b"\t# " not in first:
         raise UsageError(
-            f"{path} holds something else than the URLs of a run before, and is left alone: name another file."
+            f"{path} contains something else than the URLs of an earlier run, and was not changed: name another file."
         )
 
 
@@ -173,7 +173,7 @@ class Files:
         """
         odd = NUMBERED.findall(self.path.name)[1:] or _NO_NUMBER.findall(NUMBERED.sub("", self.path.name))
         if odd:
-            raise UsageError(f"{self.path}: {odd[0]} can't be the place of a number: write one, as %05d or %d.")
+            raise UsageError(f"{self.path}: {odd[0]} is not a number pattern: write %05d or %d.")
         if not self.are_numbered:
             return
         path, (before, after) = self.path, NUMBERED.split(self.path.name)
@@ -185,5 +185,5 @@ class Files:
         older = [name for name in names if name[len(before) : len(name) - len(after)].isdecimal()]
         if older:
             raise UsageError(
-                f"{path.parent / min(older)} is there already and would be read with the new ones: remove it, or name others."
+                f"{path.parent / min(older)} is there already, and would be read with the new files: remove it, or name others."
             )

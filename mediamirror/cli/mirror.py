@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     o.PUBLIC_URL,
     option(
         "--archive FILE",
-        "Write every exchange into this web archive too (.wacz, .warc.gz, .warc), one that shows the pages by itself.",
+        "Also write all requests and responses to this web archive (.wacz, .warc.gz, .warc), complete enough to replay the pages.",
         panel=WHERE,
         written=True,
     ),
     option(
         "--archive-size SIZE",
-        "Begin the next part of it when one is so large: in a WACZ, or in the next FILE where it holds a place for the number, "
+        "Begin the next part of the archive at this size: in a WACZ, or in the next FILE, whose name contains a number pattern, "
         "as in site-%05d.warc.gz.",
         panel=WHERE,
         default=1 << 30,
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
     [*o.LOAD, *o.PACE, *o.ENGINE],
     option(
         "--max-time TIME",
-        "End after this time (30s, 6h) as if interrupted, with the state saved: the same command goes on. Exit code 130.",
+        "End after this time (30s, 6h) as if interrupted, with the state saved: the same command resumes. Exit code 130.",
         JobOptions,
         panel=SPEED,
     ),
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     ),
     option(
         "--metrics-port N",
-        "Serve the numbers of the run to Prometheus, at http://127.0.0.1:N/metrics.",
+        "Serve metrics of the run for Prometheus at http://127.0.0.1:N/metrics.",
         panel=OUTPUT,
         most=65535,
     ),

@@ -120,7 +120,7 @@ class _Folder(Members):
             if data is None:
                 yield from self.bad(name, f"is over the limit of {self.container.limit:,} bytes")
             elif self._samples.tells_of_pictures(name):
-                yield from self.bad(name, "is a link to what tells of another picture")
+                yield from self.bad(name, "is a link to the metadata of another image")
             elif not self._samples.fill(name, [data] if isinstance(data, bytes) else data.chunks()):
                 whole = io.BufferedReader(Stream(iter([data]) if isinstance(data, bytes) else data.chunks()))
                 yield from self._document(name, whole.read(HELD), whole)
@@ -411,7 +411,7 @@ def _members(file: BinaryIO, container: Any) -> Iterator[tuple[tarfile.TarInfo, 
             if number < MAX_MEMBERS and (member.isreg() or member.islnk() or member.issym()):
                 yield member, packed.extractfile(member) if member.isreg() else None
         if _goes_on(packed.fileobj):
-            raise tarfile.ReadError("more lies behind its end mark")
+            raise tarfile.ReadError("there is more data after its end marker")
 
 
 def _target(name: str, link: str) -> str | None:
@@ -440,7 +440,7 @@ class _Links:
         if target is None:
             yield from self._folder.bad(name, "is a link that leads out of the archive")
         elif self._size > MAX_LIST:
-            yield from self._folder.bad(name, "is one of more links than are followed")
+            yield from self._folder.bad(name, "is a link, and too many links were followed already")
         else:
             self._targets[name] = target
             yield from self._folder.link(name)

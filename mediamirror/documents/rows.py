@@ -162,7 +162,7 @@ def json_row(data: bytes | Stored, line: int, rows: Rows, counted: Counted) -> I
     data = data if isinstance(data, bytes) else b"".join(data.chunks())
     reading = read_json(data.decode("utf-8", "replace"))
     if reading.error is not None:
-        yield from counted.bad(line, "malformed-json", "The row is no whole JSON: what could be read of it was read.")
+        yield from counted.bad(line, "malformed-json", "The row is not complete JSON: what could be read was read.")
     yield from _picked(next(iter(reading.values), None), line, rows, counted)
 
 

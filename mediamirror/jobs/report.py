@@ -182,9 +182,9 @@ async def _chosen(where: Where) -> str:
         return stores[0]
     known = ", ".join(stores[:5]) or "nothing"
     if where.identity is None and stores:
-        raise UsageError(f"The catalog {where.path} tells of several places ({known}): name one of them as DEST.")
-    what = f"nothing of {where.identity}" if where.identity is not None else "of no mirror"
-    raise UsageError(f"The catalog {where.path} tells {what}; it knows {known}.")
+        raise UsageError(f"The catalog {where.path} contains several places ({known}): give one of them as DEST.")
+    what = where.identity if where.identity is not None else "any mirror"
+    raise UsageError(f"The catalog {where.path} does not contain {what}; it contains {known}.")
 
 
 def _shown(result: SetResult, seen: dict[str, _Seen], codes: frozenset[str]) -> SetResult:

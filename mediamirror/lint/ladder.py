@@ -36,7 +36,7 @@ def missing_rung(subject: SetSubject) -> Iterator[Violation]:
     if at is not None:
         words = ", ".join(f"{width}w" for width in sorted(set(missing)))
         there = ", ".join(f"{c.width}w" for c in at.candidates if c.width is not None)
-        message = f"The ladder asks for {words}, and the candidates are {there}."
+        message = f"--ladder requires {words}, but the candidates are {there}."
         yield Violation(message, words, there, first_reference(at), first_url(at))
 
 
@@ -65,7 +65,7 @@ def steps_too_far_apart(subject: SetSubject) -> Iterator[Violation]:
                 between = round(sqrt(width * next_width))
                 message = (
                     f"Nothing between {width} and {next_width} pixels: a screen in between loads {_kib(waste)} too much "
-                    f"on average, and {_kib(next_size - size)} at worst. A rung of about {between}w would halve that."
+                    f"on average, and {_kib(next_size - size)} at worst. A variant of about {between}w would halve that."
                 )
                 step = f"{width}w to {next_width}w"
                 yield Violation(message, step, f"{waste} bytes", member.candidate.reference, member.url)
@@ -153,7 +153,7 @@ def larger_is_lighter(subject: SetSubject) -> Iterator[Violation]:
             heavy = _heavy(members) if "MM405" in subject.options.codes else []
             for smaller, larger in pairwise(member for member in members if member not in heavy):
                 if (larger.size or 0) < (smaller.size or 0) and _pixels(larger) > _pixels(smaller):
-                    message = f"{_told(larger)} is lighter than {_told(smaller)}."
+                    message = f"{_told(larger)} has fewer bytes than {_told(smaller)}."
                     yield Violation(
                         message,
                         f"over {smaller.size} bytes",

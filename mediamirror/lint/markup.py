@@ -209,9 +209,7 @@ def unfilled_template(subject: SetSubject) -> Iterator[Violation]:
         if problem.code == "unfilled-template" and (problem.attribute is None or problem.attribute in WRITTEN):
             yield _from_problem(subject, problem)
         elif _kind(problem) == "template":
-            message = (
-                f"`{' '.join(problem.words)[:120]}` holds a placeholder of a template: browsers drop the candidate."
-            )
+            message = f"`{' '.join(problem.words)[:120]}` contains an unfilled template placeholder: browsers drop the candidate."
             yield replace(_from_problem(subject, problem), message=message)
     for member in {m.url: m for m in subject.members if m.source.ignored is None and is_written(m.source)}.values():
         found = _NO_VALUE.search(member.url) or (_NOTHING.search(member.url) if _absent(member) else None)
@@ -240,9 +238,7 @@ def against_the_grammar(subject: SetSubject) -> Iterator[Violation]:
             if message is not None:
                 yield Violation(message, None, describe(candidate), candidate.reference, candidate.url)
         if _says_nothing(subject, source):
-            message = (
-                f"The {source.carrier} has sizes and no width descriptor for it to choose by: browsers don't read it."
-            )
+            message = f"The {source.carrier} has sizes but no width descriptor: browsers ignore sizes."
             yield Violation(message, None, (source.sizes or "")[:200], first_reference(source), first_url(source))
 
 

@@ -54,7 +54,10 @@ def aspect_ratio_drift(subject: SetSubject) -> Iterator[Violation]:
         for member in members:
             if not same_shape(_size(member), _size(standard)):
                 declared, actual = _ratio(_size(standard)), _ratio(_size(member))
-                message = f"{_box(member)} pixels is another shape ({actual}) than the {_box(standard)} of its siblings ({declared})."
+                message = (
+                    f"{_box(member)} pixels has another aspect ratio ({actual}) than the {_box(standard)} of the others "
+                    f"({declared})."
+                )
                 message += _one_height(members)
                 yield Violation(message, declared, actual, member.candidate.reference, member.url)
 
@@ -88,7 +91,7 @@ def not_the_same_picture(subject: SetSubject) -> Iterator[Violation]:
         for member in members:
             if not _same(member, standard):
                 one, other = _told_apart(member, standard)
-                message = f"{one} does not show the picture that {other} shows."
+                message = f"{one} shows a different image than {other}."
                 explains = frozenset((code, member.url) for code in ("MM310", "MM312", "MM404", "MM405"))
                 yield Violation(message, standard.url, member.url, member.candidate.reference, member.url, explains)
 
@@ -124,7 +127,7 @@ def animated_among_still(subject: SetSubject) -> Iterator[Violation]:
         for member in odd if moving and still else []:
             kind, others = ("animated", "still") if odd is moving else ("still", "animated")
             name = _told_apart(member, (still if odd is moving else moving)[0])[0]
-            message = f"{name} is {kind}, and its siblings are {others}."
+            message = f"{name} is {kind}, but the others are {others}."
             yield Violation(message, others, kind, member.candidate.reference, member.url)
 
 

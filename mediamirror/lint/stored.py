@@ -91,14 +91,14 @@ def _descriptor(row: SetRow) -> str:
 def object_unrecorded(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when nothing is known that the bytes could be compared with."""
     if subject.present and subject.recorded_sha256 is None:
-        yield Violation("No record says what its bytes should be: they were compared with nothing.")
+        yield Violation("No sha256 is recorded for it, so its bytes were compared with nothing.")
 
 
 @rule("MM508", "object-undecodable", Severity.ERROR, about="object")
 def object_undecodable(subject: StoredSubject) -> Iterator[Violation]:
     """Fire when the object is an image by its name, type or first bytes and can't be shown, unless its bytes have changed."""
     if subject.unsound is not None and subject.recorded_sha256 in {None, subject.sha256}:
-        yield Violation(f"It is no image that can be shown: {subject.unsound}")
+        yield Violation(f"It can't be shown as an image: {subject.unsound}")
 
 
 @dataclass(frozen=True, slots=True)

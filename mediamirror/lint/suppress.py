@@ -150,7 +150,7 @@ def ignore_unused(subject: SetSubject, findings: Sequence[Finding]) -> Iterator[
         for word in words if reason else ():
             codes = _known(word)
             if codes and codes <= able and not codes & found:
-                message = f"{ATTRIBUTE} switches {word[:80]} off, and nothing was found by it."
+                message = f"{ATTRIBUTE} switches {word[:80]} off, but that rule finds nothing here."
                 yield Violation(message, word[:80], "no finding", first_reference(source), first_url(source))
 
 

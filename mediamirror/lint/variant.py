@@ -132,7 +132,7 @@ def caching_unspecified(subject: Subject) -> Iterator[Violation]:
         return  # what an INPUT held itself was not served
     control = _control(download)
     if control:
-        message = f"Served with Cache-Control: {control[:200]}, which says nothing of how long."
+        message = f"Served with Cache-Control: {control[:200]}, which does not say how long."
         yield Violation(message, "a max-age", control[:200])
     else:
         yield Violation("Served without Cache-Control and Expires.", "a max-age", "no caching headers")
@@ -439,7 +439,7 @@ def broken_metadata(subject: Subject) -> Iterator[Violation]:
     """Fire once for a file with `ImageFacts.notes`."""
     notes = subject.facts.notes if subject.facts is not None else ()
     if notes:
-        yield Violation(f"Browsers pass over a part of it that is broken: {'; '.join(notes)}.", None, "; ".join(notes))
+        yield Violation(f"Browsers ignore a damaged part of it: {'; '.join(notes)}.", None, "; ".join(notes))
 
 
 @rule("MM319", "browsers-differ", Severity.NOTE, verify_only=True, about="file")

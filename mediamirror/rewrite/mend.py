@@ -98,12 +98,14 @@ def _ladder(
     mends = []
     if gone:
         most, line = max(c.width or 0 for c in gone), _line(written[0].candidate)
-        message = f"candidates that claim up to {most}w went ({len(gone)} of {len(written)}): a file that stays has the same pixels."
+        message = (
+            f"removed {len(gone)} of {len(written)} candidates, of up to {most}w: a remaining file has the same pixels."
+        )
         mends.append(Mend(line, message, tuple(_removals(written, gone))))
     for each in written:
         if each.candidate in real:
             width = real[each.candidate]
-            message = f"{each.candidate.width}w is {width}w now, the width of its file."
+            message = f"changed {each.candidate.width}w to {width}w, the width of its file."
             edit = Edit(*each.digits, str(width).encode(codec))
             mends.append(Mend(_line(each.candidate), message, (edit,)))
     kept = tuple(replace(c, width=real.get(c, c.width)) for c in source.candidates if c not in gone)

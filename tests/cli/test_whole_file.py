@@ -68,7 +68,7 @@ def test_what_a_killed_run_left_of_numbered_files_is_removed(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("name", ["a-%05i.tar", "a-%s.tar", "a-%d-%d.tar", "a-%010d.tar", "%03d/b-%x"])
 def test_a_place_that_is_none_for_a_number_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="can't be the place of a number: write one, as %05d or %d"):
+    with pytest.raises(UsageError, match="is not a number pattern: write %05d or %d"):
         Files(Path(name)).check()
 
 

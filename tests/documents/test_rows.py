@@ -188,7 +188,7 @@ def test_a_table_whose_lines_end_with_a_carriage_return_alone_is_read_and_an_unc
     ]
     assert isinstance(told, Problem)
     assert told.code == "read-as"
-    assert "begins a value in line 3: read as it stands" in told.message
+    assert "is never closed in a value in line 3" in told.message
 
 
 def test_a_table_line_over_the_limit_is_a_problem_and_the_next_is_read() -> None:

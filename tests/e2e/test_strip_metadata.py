@@ -100,7 +100,7 @@ def test_what_is_stored_tells_no_place_shows_the_same_and_both_hashes_are_told(r
     changed = {name for name, data in FILES.items() if held[name] != data}
     assert changed == {"turned.jpg", "told.webp", "told.png", "large.png"}
     assert [(row["code"], row["message"]) for row in rows(done, "problem")] == [
-        ("metadata-kept", "Stored as they are: 1 GIF; --strip-metadata knows WebP, JPEG and PNG alone.")
+        ("metadata-kept", "Stored with their metadata: 1 GIF; --strip-metadata supports only WebP, JPEG and PNG.")
     ]
 
 
@@ -245,7 +245,7 @@ def test_a_gain_map_that_is_dropped_is_said(mediamirror: Command, tmp_path: Path
     assert done.returncode == 0, done.stderr
     (told,) = [row for row in rows(done, "problem") if row["code"] == "picture-dropped"]
     assert told["message"].endswith(
-        "was stored without a gain map for brighter screens, which stood behind its picture."
+        "was stored without a gain map for brighter screens, which came after its image data."
     )
     assert gains not in stored(tmp_path / "m")["bright.jpg"]
 

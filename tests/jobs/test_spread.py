@@ -108,7 +108,7 @@ async def test_a_worker_that_dies_once_costs_only_what_has_no_result_yet() -> No
     assert {outcome.status for outcome in results.values()} == {Status.STORED}
     assert {item for item, count in engine.handled.items() if count > 1} == {77}
     assert "lost its worker (killed)" in told[0].message
-    assert "workers lost: 1, images that failed for it: 0" in told[-1].message
+    assert "workers lost: 1, images that failed because of that: 0" in told[-1].message
 
 
 async def test_what_kills_every_worker_fails_by_name_and_nothing_else_does() -> None:
@@ -120,9 +120,9 @@ async def test_what_kills_every_worker_fails_by_name_and_nothing_else_does() -> 
     assert set(failed) == {77}
     assert failed[77].error is not None
     assert failed[77].error.code == "worker-lost"
-    assert re.search(r"lost, with shard \d+ \(the last: killed\)", failed[77].error.message)
+    assert re.search(r"took shard \d+ was lost \(the last: killed\)", failed[77].error.message)
     assert "with 1 of " in told[-2].message
-    assert "workers lost: 8, images that failed for it: 1" in told[-1].message
+    assert "workers lost: 8, images that failed because of that: 1" in told[-1].message
 
 
 async def test_a_worker_that_says_nothing_counts_as_lost(monkeypatch: pytest.MonkeyPatch) -> None:

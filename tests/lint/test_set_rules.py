@@ -229,7 +229,7 @@ def test_a_picture_that_is_another_is_told_once_even_when_its_shape_differs_too(
     mixed = defect("", "", img(srcset([one, two, three])), ladder_with({640: made(picture(640, 360, seed=9))}))
     (finding,) = findings_of(mixed, look(mixed))
     assert (finding.rule, finding.url) == ("MM311", at(two))
-    assert finding.message == "harbour-640w.webp does not show the picture that harbour-960w.webp shows."
+    assert finding.message == "harbour-640w.webp shows a different image than harbour-960w.webp."
 
 
 def test_a_part_of_the_picture_has_another_shape_and_is_no_other_picture() -> None:

@@ -184,8 +184,8 @@ class Looker:
 def _differs(known: Adopted, found: Adopted) -> ItemError:
     return ItemError(
         "object-corrupt",
-        f"Its bytes are not those that the manifest tells of (sha256 {found.sha256[:16]}…, and it says {known.sha256[:16]}…): it was "
-        "recorded as the manifest says. `verify --mirror DEST --repair` puts those bytes back.",
+        f"Its bytes are not those of the manifest (sha256 {found.sha256[:16]}…, recorded {known.sha256[:16]}…): the "
+        "catalog has the sha256 of the manifest. `verify --mirror DEST --repair` puts those bytes back.",
     )
 
 
@@ -431,7 +431,7 @@ class _Adoption:
 
     async def _in_vain(self, catalog: Catalog) -> None:
         async for key in catalog.rows(told_in_vain):
-            error = ItemError("object-missing", f"The list names it, and {self._dest} does not hold it.")
+            error = ItemError("object-missing", f"It is in the list, but not in {self._dest}.")
             self._tell(Done(ObjectEvent("record", key, "failed", error=error)))
 
     async def _missing(self, catalog: Catalog, store: Store, run: Run) -> None:

@@ -94,12 +94,13 @@ class Stripper:
         if self._formats:
             told = " and ".join(f"{count:,} {NAMES.get(name, name)}" for name, count in sorted(self._formats.items()))
             yield Problem(
-                "metadata-kept", f"Stored as they are: {told}; --strip-metadata knows WebP, JPEG and PNG alone."
+                "metadata-kept",
+                f"Stored with their metadata: {told}; --strip-metadata supports only WebP, JPEG and PNG.",
             )
         for url, why in self._odd:
             yield Problem("metadata-kept", f"{url} was stored with its metadata, if it has any: {why}")
         for url, what in self._lost:
-            yield Problem("picture-dropped", f"{url} was stored without {what}, which stood behind its picture.")
+            yield Problem("picture-dropped", f"{url} was stored without {what}, which came after its image data.")
 
 
 def _facts(facts: Facts, stripped: Body, body: Body) -> Facts:

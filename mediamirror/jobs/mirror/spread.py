@@ -156,7 +156,7 @@ class Crew:
             )
         self._failed += 0 if again else left
         then = "they are given to another" if again else f"after {TRIES} workers they have failed"
-        message = f"Shard {shard.number} lost its worker ({why}) with {left:,} of {shard.count:,} images to do: {then}."
+        message = f"Shard {shard.number} lost its worker ({why}) with {left:,} of {shard.count:,} images left: {then}."
         self.tell(Problem(WorkerLost.code, message))
 
     def learn(self, known: Mapping[str, KnownHost]) -> None:
@@ -188,13 +188,13 @@ class Crew:
         """Say how the work was shared, and how fast it could have been."""
         if not self._shards:
             return
-        why = f", which {self._slowest} takes alone: more workers can't help" if self._slowest else ""
-        lost = f"; workers lost: {self._lost}, images that failed for it: {self._failed}" if self._lost else ""
+        why = f", the time of {self._slowest} alone: more workers can't help" if self._slowest else ""
+        lost = f"; workers lost: {self._lost}, images that failed because of that: {self._failed}" if self._lost else ""
         self.tell(
             Problem(
                 "work-shared",
-                f"{self._shards:,} shards on {self.engine.workers} workers took {self._seconds:.1f} s{lost}. By the hosts' own "
-                f"pace and limits the least is {self._least:.1f} s{why}.",
+                f"{self._shards:,} shards on {self.engine.workers} workers took {self._seconds:.1f} s{lost}. With the limits of the "
+                f"hosts it takes at least {self._least:.1f} s{why}.",
             )
         )
 
@@ -272,7 +272,9 @@ class _Sharing:
 
     async def _fail(self, shard: Shard, items: Sequence[WorkItem], why: str, done: set[int]) -> None:
         for item in items:
-            message = f"Every worker that had it was lost, with shard {shard.number} (the last: {why}). Run the same command again."
+            message = (
+                f"Every worker that took shard {shard.number} was lost (the last: {why}). Run the same command again."
+            )
             done.add(item.variant_id)
             failed = Outcome(item.variant, Status.FAILED, error=ItemError(WorkerLost.code, message))
             await self._finish(Record(item.variant_id, failed, None))

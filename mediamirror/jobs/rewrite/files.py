@@ -175,14 +175,16 @@ def _all_below(folder: Path) -> Iterator[Path]:
 def _refuse_overlap(path: Path, to: Path) -> None:
     source, out = (os.path.realpath(each) for each in (path, to))
     if path.is_dir() and (f"{out}/".startswith(f"{source}/") or f"{source}/".startswith(f"{out}/")):
-        raise UsageError(f"{path} and {to} lie in one another. Give a folder apart, or rewrite with --in-place.")
+        raise UsageError(
+            f"Of {path} and {to}, one is inside the other. Give another folder, or rewrite with --in-place."
+        )
     if os.path.dirname(source) == out:  # noqa: PTH120 - of a real path
         raise UsageError(f"{path} would be written over itself. Give another folder, or rewrite with --in-place.")
 
 
 def _claimed_twice(path: Path, output: Path, first: str) -> ItemError:
     return ItemError(
-        "output-claimed", f"{path} would be written to {output}, which {first} is written to: give it apart."
+        "output-claimed", f"{path} would be written to {output}, as {first} is: rewrite it into another folder."
     )
 
 
@@ -202,7 +204,7 @@ def read_page(item: Item, options: ReadOptions) -> Document:
         raise LeftAlone("binary-document", f"{item.path} is not text but binary data.")
     kind = choose_kind(data, media_type=None, document=item.name, as_=options.as_)
     if KINDS[kind].find is None:
-        raise LeftAlone("kind-not-rewritten", f"{item.path} is {kind}, which is read and never rewritten.")
+        raise LeftAlone("kind-not-rewritten", f"{item.path} is {kind}, a format that is not rewritten.")
     base_url = options.base_url
     if item.folder is not None:
         base_url = url_below(base_url, item.path.relative_to(item.folder).as_posix())

@@ -108,7 +108,7 @@ class _Run:
             some = (item for item in items if item.name.lower().endswith(_SHEET) is sheets)
             await run_window(as_they_come(some), pages.handle, record, width=width)
         if targets.host is not None and self._counts["pages rewritten"]:
-            message = f"Where a Content-Security-Policy is sent, its img-src has to allow {targets.host} now."
+            message = f"If your server sends a Content-Security-Policy, its img-src must allow {targets.host} now."
             self._emit(Problem("content-security-policy", message))
 
     def summary(self, interrupted: bool) -> MendSummary:

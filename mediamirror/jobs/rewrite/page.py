@@ -221,7 +221,7 @@ class Pages:
             targets = await self._targets.of(sets, _folder(item))
         except BadAddress as error:
             raise LeftAlone(
-                "bad-address", f"{item.path}: the map gives an address that can't stand there: {error}."
+                "bad-address", f"{item.path}: the map has a URL that can't be written there: {error}."
             ) from None
         decision = decide(sets, targets, is_there=standing_in(data), single=self._options.partial_sets)
         if self._options.strict and decision.kept:
@@ -247,7 +247,7 @@ class Pages:
             message = f"{item.path}: {len(decision.kept) - _MOST_TOLD:,} more image sets keep their URLs."
             yield Problem("not-in-mirror", message, document=item.name)
         if decision.moves and self._targets.host is not None and has_policy(data):
-            message = f"{item.path} has a Content-Security-Policy: its img-src has to allow {self._targets.host} now."
+            message = f"{item.path} has a Content-Security-Policy: its img-src must allow {self._targets.host} now."
             yield Problem("content-security-policy", message, document=item.name)
 
 

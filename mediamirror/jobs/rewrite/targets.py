@@ -153,9 +153,7 @@ async def open_targets(
         if options.public_url is not None:
             raise UsageError("--map has complete URLs: omit --public-url.")
         if options.fix:
-            raise UsageError(
-                "--fix writes what a mirror's files are, and --map names none: give --mirror DEST instead."
-            )
+            raise UsageError("--fix needs the files of a mirror, and --map has none: give --mirror DEST instead.")
         return FromFile(_read_map(options.map), str(options.map))
     where = find_catalog(options.mirror, catalog, options.store)
     known = where.path.exists()  # else the mirror tells itself, and nothing is noted

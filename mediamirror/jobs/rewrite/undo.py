@@ -104,7 +104,9 @@ class _Undo:
         for record in steps:
             before = spliced(data, record.back) if fits(record.back, len(data)) else b""
             if sha256_of(before) != record.before:
-                raise LeftAlone("record-damaged", f"The record of {page} does not lead back to what it was.")
+                raise LeftAlone(
+                    "record-damaged", f"The record of {page} is damaged: the original bytes can't be restored from it."
+                )
             data = before
         if not self._options.dry_run:
             put(page, data, page)
@@ -117,7 +119,9 @@ class _Undo:
                 without(root, pages)
             except OSError as error:
                 self._emit(
-                    Problem("record-kept", f"The records in {root} stay ({error.strerror}).", document=str(root))
+                    Problem(
+                        "record-kept", f"The records in {root} can't be removed ({error.strerror}).", document=str(root)
+                    )
                 )
         there = {name: outputs for name, outputs in self._outputs.items() if os.path.exists(name)}  # noqa: ASYNC240, PTH110
         for name, outputs in there.items():
@@ -128,7 +132,7 @@ class _Undo:
                         await catalog.write(forget_rewritten, outputs)
             except MediamirrorError as error:
                 self._emit(
-                    Problem(error.code, f"The catalog still tells of the rewriting: {error.message}", document=name)
+                    Problem(error.code, f"The catalog still lists the rewritten pages: {error.message}", document=name)
                 )
 
     def summary(self, interrupted: bool) -> MendSummary:

@@ -410,7 +410,7 @@ async def _lines(store: Store, key: str, size: int) -> AsyncIterator[bytes]:
             data = inflate.decompress(chunk, _CHUNK)
             rest, left = rest + data, left - len(data)
             if left < 0:
-                raise ValueError("it inflates to far more than was ever written")
+                raise ValueError("it decompresses to more than any manifest contains")
             chunk = inflate.unconsumed_tail  # noqa: PLW2901
             *lines, rest = rest.split(b"\n")
             if len(rest) > LONGEST_ROW:
@@ -428,21 +428,21 @@ def checked_row(line: bytes | str) -> dict[str, Any] | None:
     if isinstance(kind, str) and kind not in _FIELDS:
         return None
     if not isinstance(kind, str) or not _fits(row, _FIELDS[kind]):
-        raise ValueError("a row lacks what its type needs")
+        raise ValueError("a row lacks a field, or has one of the wrong type")
     if kind == "set":
         bytes.fromhex(row["id"])
         missing = row.get("missing", [])
         rungs = [*row["objects"], *missing] if isinstance(missing, list) else [None]
         if not all(isinstance(rung, dict) and _fits(rung, _RUNG) for rung in rungs):
-            raise ValueError("a set has a rung that is none")
+            raise ValueError("a set has an invalid variant")
         if not (_is_plain(row.get("row") or {}) and all(map(_is_named, row.get("other_rows") or ()))):
-            raise ValueError("a set has a row of an input that is none")
+            raise ValueError("a set has an invalid input row")
     elif (reason := reason_against(row["key"])) is not None:
-        raise ValueError(f"a row has a key that can't be one: {reason}")
+        raise ValueError(f"a row has an invalid key: {reason}")
     elif not all(isinstance(each, dict) and _is_origin(each) for each in row.get("origins") or ()):
-        raise ValueError("an object has an origin that is none")
+        raise ValueError("an object has an invalid origin")
     elif not _fits(row.get("facts") or {}, _OF_BYTES):
-        raise ValueError("an object has facts that are none")
+        raise ValueError("an object has invalid image properties")
     return dict(row)
 
 

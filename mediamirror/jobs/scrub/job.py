@@ -174,7 +174,7 @@ class _Scrub:
         self._bad = 0
         self._unknown = False
         if options.second is not None and not options.repair:
-            raise UsageError("--from says where to take what is damaged from: give --repair with it.")
+            raise UsageError("--from is the copy to repair from: give --repair too.")
 
     async def run(self, catalog_path: Path | None) -> Summary:
         options = self._options

@@ -191,7 +191,7 @@ class _SyncRun(Between):
 
     def _clash(self, pair: Pair) -> None:
         """A key that is, in DEST, the name of another one of SRC: it would replace that."""
-        message = f"{pair.key} has another object's name there: the file system of DEST is case-insensitive."
+        message = f"{pair.key} has the same name as another object: the file system of DEST is case-insensitive."
         self._failed = True
         self._statuses["failed"] += 1
         self._emit(ObjectEvent("skip", pair.key, "failed", error=ItemError("bad-key", message)))

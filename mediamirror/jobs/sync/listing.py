@@ -108,7 +108,7 @@ class LentCatalog:
 
     def _give_up(self, error: CatalogError) -> None:
         self._there = False
-        self._tell(Problem("catalog-not-used", f"What SRC's own catalog knows is left out. {error.message}"))
+        self._tell(Problem("catalog-not-used", f"The catalog of SRC is not used. {error.message}"))
 
     async def _asked(self, page: list[Held], identity: str, after: str) -> list[Held]:
         try:

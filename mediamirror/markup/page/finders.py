@@ -145,7 +145,7 @@ def without_tracker(row: ImageSet, element: Element) -> ImageSet:
         return row
     if not (_COUNTERS.match(url.url) or (_is_tiny(element, "width") and _is_tiny(element, "height"))):
         return row
-    message = f"{shown(url.url)} counts visits and shows nothing: it is left out."
+    message = f"{shown(url.url)} is a tracking pixel: it is left out."
     problem = Problem(TRACKER, message, url.reference.line, url.span, row.document)
     return replace(row, sources=(), problems=(*row.problems, problem))
 

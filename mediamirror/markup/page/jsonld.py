@@ -155,7 +155,7 @@ def _in_script(page: Page, script: Element, value: Value) -> Iterator[ImageSet]:
         message = f"The JSON-LD has more than {MAX_NODES:,} values: the rest is left out."
         yield page.told("json-too-large", message, page.line(script))
     elif reading.error is not None:
-        message = "The JSON-LD is malformed here: what could be read of it was read."
+        message = "The JSON-LD is malformed here: what could be read was read."
         yield page.told("malformed-json", message, page.line_in(value, reading.error))
 
 

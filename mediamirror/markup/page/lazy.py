@@ -117,7 +117,7 @@ def _empty_srcset(page: Page, element: Element, standard: Family) -> tuple[Probl
     name = standard.srcset
     if name is None or name not in element.attrs or (element.attr(name) or "").strip():
         return ()
-    message = f"The {name} is empty: the standard wants a candidate in it, and browsers go on without it."
+    message = f"The {name} is empty: the standard requires a candidate, and browsers ignore the attribute."
     return (Problem("empty-srcset", message, page.line(element), document=page.context.document, attribute=name),)
 
 
@@ -205,7 +205,7 @@ def _without_placeholders(page: Page, element: Element, standard: Family) -> tup
     if url is not None and is_placeholder(url):
         src = None
         if url.strip()[:5].lower() not in {"data:", ""}:
-            message = f"{shown(url.strip())} only holds the place of an image that a script loads: it is left out."
+            message = f"{shown(url.strip())} is a placeholder for an image that a script loads: it is left out."
             problems.append(Problem(PLACEHOLDER, message, page.line(element), document=page.context.document))
     return Family(srcset, src, standard.sizes), tuple(problems)
 

@@ -57,7 +57,7 @@ def find_json(
         return found
     if read_json(text).error is None:
         return found
-    message = "This is no JSON: nothing of it was read."
+    message = "This is not JSON: nothing was read."
     return Extraction((), (Problem("malformed-json", message, 1, document=document),))
 
 
@@ -108,7 +108,7 @@ def malformed(place: Placing, reading: Reading, start: int = 0) -> Iterator[Imag
         message = f"This record has more than {MAX_NODES:,} values: the rest of it is left out."
         yield _trouble(place, "json-too-large", message, start)
     elif reading.error is not None:
-        message = "The JSON is malformed here: what could be read of it was read."
+        message = "The JSON is malformed here: what could be read was read."
         severity = Severity.ERROR if reading.is_unfinished else Severity.NOTE
         yield _trouble(place, "malformed-json", message, start + reading.error, severity)
 
@@ -151,7 +151,7 @@ class Misquoted:
         """Tell how they were read."""
         if self._lines:
             them = f"line {self._first}" if self._lines == 1 else f"{self._lines:,} lines, the first {self._first}"
-            message = f"{document}: a quotation mark that nothing closes begins a value in {them}: read as it stands."
+            message = f"{document}: a quotation mark is never closed in a value in {them}: it was read as a part of the value."
             yield Problem("read-as", message, self._first, document=document)
 
 

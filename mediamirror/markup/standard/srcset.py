@@ -257,9 +257,7 @@ def trailing_comma(value: str) -> Problem | None:
     end = len(value.rstrip(_SPACE))
     if not value.endswith(",", 0, end):
         return None
-    message = (
-        "A comma stands behind the last candidate: browsers pass over it, and the standard's grammar has none there."
-    )
+    message = "A comma follows the last candidate: browsers ignore it, but the standard forbids it."
     return Problem("trailing-comma", message, span=(end - 1, end))
 
 
