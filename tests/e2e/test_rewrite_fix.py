@@ -71,7 +71,7 @@ def test_a_ladder_ends_at_the_widest_file_and_then_moves_whole(
     assert all(url.startswith(PUBLIC) for url, _ in found), done.stderr
     assert f'src="{found[-1][0]}"'.encode("utf-16-le" if name == "wide.html" else "ascii") in after
     assert f"{name}:4: removed 2 of 5 candidates, of up to 3840w" in done.stderr
-    assert f"{name}:4: 640w is 400w now, the width of its file." in done.stderr
+    assert f"{name}:4: changed 640w to 400w, the width of its file." in done.stderr
 
 
 def test_an_img_without_dimensions_gets_those_of_its_file_and_no_other_does(
