@@ -180,7 +180,9 @@ def refuse_overlap(source: tuple[Store, StoreOptions], destination: tuple[Store,
         raise UsageError(f"SRC and DEST are the same place, {one.name}. Give two places.")
     if a.startswith(b) or b.startswith(a):
         inner, outer = ("SRC", "DEST") if a.startswith(b) else ("DEST", "SRC")
-        raise UsageError(f"{inner} lies inside {outer} ({one.name}, {other.name}). Give two separate places.")
+        raise UsageError(
+            f"{inner} lies inside {outer} ({one.name}, {other.name}). Give two places with neither inside the other."
+        )
 
 
 def source_options(store: StoreOptions) -> StoreOptions:
