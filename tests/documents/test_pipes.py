@@ -70,8 +70,8 @@ async def test_a_container_in_a_pipe_gives_each_of_its_documents(pipe: tuple[Pat
     path, data = pipe
     rows = [json.dumps({"url": f"https://h.example/{n}", "html": f"<img src={n}>" + "x" * 900}) for n in range(300)]
     data[0] = "\n".join(rows).encode()
-    named = path.rename(path.with_suffix(".jsonl"))
-    os.symlink(named, path)
+    named = path.with_suffix(".jsonl")
+    named.symlink_to(path)
     found = await read(str(named))
     documents = [item for item in found if isinstance(item, Document)]
     assert [item.name for item in documents] == [f"{named}:{line}" for line in range(1, 301)]

@@ -135,6 +135,24 @@ async def failing(needs: Needs, told: list[Any]) -> None:
         raise End
 
 
+async def test_a_run_that_is_cancelled_when_its_work_is_done_tells_an_interrupted_summary(place: Path) -> None:
+    needs = Needs(command="x", access=Access.STORE, to=str(place / "m"))
+    concluded: list[bool] = []
+
+    def conclude(interrupted: bool) -> MendSummary:
+        concluded.append(interrupted)
+        return MendSummary("x", "")
+
+    async def run() -> None:
+        async with open_run(needs, conclude=conclude, emit=lambda _: None):
+            job.cancel()
+
+    job = asyncio.ensure_future(run())
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    assert concluded == [True]
+
+
 async def test_a_run_that_fails_is_recorded_closed_and_told_by_its_error_alone(place: Path) -> None:
     needs = Needs(command="x", access=Access.STORE, to=str(place / "m"), begins=True)
     told: list[Any] = []

@@ -292,6 +292,7 @@ async def open_run(
             await session.open()
             opened = True
             yield session
+            await asyncio.sleep(0)  # here an interruption arrives that came when the last thing was told
         except asyncio.CancelledError:
             try:
                 await session.finish(INTERRUPTED)
