@@ -422,7 +422,7 @@ def _from_wire(error: Broken, shown_url: str) -> FetchError:
         case Late():
             return ConnectFailed(f"{shown_url}: no connection in time; is the host up, and the port right?")
         case Silent():
-            return TooSlow(f"{shown_url}: the origin fell silent.")
+            return TooSlow(f"{shown_url}: the origin sent nothing for too long; run the same command again later.")
         case NotConnected():
             return _from_connect(error, shown_url)
         case Unwritable():

@@ -88,7 +88,7 @@ class Robots:
         if verdict.failure is not None:
             raise _again(verdict.failure, target)
         if verdict.rules is not None and not await self._is_open(verdict.rules, target.target.decode()):
-            raise RobotsRefused(f"{redact_url(target.href)} is closed to robots by {target.origin}/robots.txt; {_MAY}")
+            raise RobotsRefused(f"{redact_url(target.href)} is disallowed by {target.origin}/robots.txt; {_MAY}")
         return verdict.crawl_delay
 
     async def sitemaps(self, origin: str) -> tuple[str, ...]:

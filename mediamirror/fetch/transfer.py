@@ -256,7 +256,7 @@ class Slot:
         elif reply.came is None and self.lines and not self._read_head() and self._refusal is not None:
             self.end(self._refusal)
         elif self._is_silent(now):
-            self.end(Silent("the peer fell silent"))
+            self.end(Silent("the peer sent nothing for too long"))
         elif reply.came is not None:
             reply.stir()
 

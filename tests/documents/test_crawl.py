@@ -44,7 +44,7 @@ class Net:
 
     async def fetch(self, url: str) -> Download:
         if url.startswith(CLOSED):
-            raise RobotsRefused(f"{url} is closed to robots.")
+            raise RobotsRefused(f"{url} is disallowed by robots.txt.")
         url = url.partition("#")[0]
         self.asked.append(url)
         final = self.redirects.get(url, url)
