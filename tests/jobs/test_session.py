@@ -153,6 +153,28 @@ async def test_a_run_that_is_cancelled_when_its_work_is_done_tells_an_interrupte
     assert concluded == [True]
 
 
+async def test_a_run_that_is_cancelled_while_its_end_is_recorded_is_an_interrupted_one_everywhere(place: Path) -> None:
+    needs = Needs(command="x", access=Access.STORE, to=str(place / "m"), begins=True)
+    told: list[MendSummary] = []
+    paths: list[Path] = []
+
+    def conclude(interrupted: bool) -> MendSummary:
+        if not interrupted:
+            job.cancel()
+        return MendSummary("x", "", exit_code=130 if interrupted else 0)
+
+    async def run() -> None:
+        async with open_run(needs, conclude=conclude, emit=told.append) as session:
+            paths.append(session.path)
+
+    job = asyncio.ensure_future(run())
+    with pytest.raises(asyncio.CancelledError):
+        await job
+    with closing(sqlite3.connect(paths[0])) as db:
+        rows = db.execute("SELECT exit_code FROM runs WHERE command = 'x'").fetchall()
+    assert ([summary.exit_code for summary in told], rows) == ([130], [(130,)])
+
+
 async def test_a_run_that_fails_is_recorded_closed_and_told_by_its_error_alone(place: Path) -> None:
     needs = Needs(command="x", access=Access.STORE, to=str(place / "m"), begins=True)
     told: list[Any] = []

@@ -283,7 +283,8 @@ async def open_run(
 ) -> AsyncIterator[Session[E]]:
     """Open a run, and end it whatever happens. Raises `UsageError`, `CatalogError` and `StoreError` before the first item.
 
-    ``conclude`` makes the summary, of an interrupted run when it is given True; ``emit`` is told of it.
+    ``conclude`` makes the summary, of an interrupted run when it is given True; ``emit`` is told of it. One that is interrupted as
+    its end is recorded is concluded a second time.
     """
     async with AsyncExitStack() as stack:
         session: Session[E] = Session(needs, stack)
@@ -293,6 +294,8 @@ async def open_run(
             opened = True
             yield session
             await asyncio.sleep(0)  # here an interruption arrives that came when the last thing was told
+            session.summary = conclude(False)
+            await session.finish(session.summary.exit_code)
         except asyncio.CancelledError:
             try:
                 await session.finish(INTERRUPTED)
@@ -303,8 +306,6 @@ async def open_run(
         except BaseException as error:
             await session.finish(error.exit_code if isinstance(error, MediamirrorError) else 1)
             raise
-        session.summary = conclude(False)
-        await session.finish(session.summary.exit_code)
         emit(session.summary)
 
 
